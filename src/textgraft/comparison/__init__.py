@@ -1,0 +1,1 @@
+"""Many trials of contenders on one data set, judged."""

@@ -1,0 +1,1 @@
+"""A user's file, checked, becomes records and splits."""

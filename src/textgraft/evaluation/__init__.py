@@ -1,0 +1,1 @@
+"""How good a model really is: metrics with intervals, calibration, paired tests."""

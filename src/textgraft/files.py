@@ -1,0 +1,127 @@
+"""Files that are either whole or absent: atomic writes, and hashes of content."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from textgraft.errors import OutputError
+
+
+@contextlib.contextmanager
+def output_errors(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusal to write ``path`` into an :class:`OutputError`."""
+    try:
+        yield
+    except OSError as error:
+        fixes = {
+            errno.ENOSPC: "Free some disk space or choose another output folder, then run the same command again.",
+            errno.EACCES: "Choose a folder you may write to, with --output.",
+            errno.EROFS: "The file system is read-only: choose another folder, with --output.",
+            errno.ENOTDIR: "A part of that path is a file: choose another folder, with --output.",
+            errno.EEXIST: "A file stands where a folder is needed: choose another folder, with --output.",
+        }
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise OutputError(
+            f"cannot write: {reason}",
+            where=str(path),
+            fix=fixes.get(error.errno or 0, "Check the path and try again."),
+        ) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_atomic(path: Path, content: bytes | str) -> None:
+    """Write a file through a temporary sibling, fsync and rename: readers see the old or the new, never half.
+
+    Raises:
+        OutputError: The folder is missing or not writable, or the disk is full. Nothing is left behind.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    with output_errors(path):
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(descriptor, "wb") as handle:
+                handle.write(data)
+                handle.flush()
+                os.fsync(handle.fileno())
+            umask = os.umask(0)
+            os.umask(umask)
+            os.chmod(name, 0o666 & ~umask)
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` as indented JSON, atomically. NaN is refused: it is not JSON."""
+    write_atomic(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+@contextlib.contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary sibling folder that takes the place of ``path`` when the block ends well.
+
+    A folder that stood at ``path`` before is replaced; if the block raises, it is left as it was.
+
+    Raises:
+        OutputError: The parent is not writable or the disk is full.
+    """
+    with output_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        with output_errors(path):
+            yield temporary
+            for file in temporary.rglob("*"):
+                if file.is_file():
+                    with file.open("rb") as handle:
+                        os.fsync(handle.fileno())
+            temporary.chmod(0o755)
+            if path.exists():
+                old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+                path.rename(old / "old")
+                temporary.rename(path)
+                shutil.rmtree(old)
+            else:
+                temporary.rename(path)
+            _sync_folder(path.parent)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def sha256_file(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, as 64 hexadecimal digits."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def content_hash(value: Any) -> str:
+    """Return a 16-digit hash of a JSON-like value that depends on its content alone, not on key order."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def cache_folder() -> Path:
+    """Return the folder for what can be computed again: ``$TEXTGRAFT_CACHE``, else ``~/.cache/textgraft``."""
+    given = os.environ.get("TEXTGRAFT_CACHE")
+    base = Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "textgraft"
+    base.mkdir(parents=True, exist_ok=True)
+    return base

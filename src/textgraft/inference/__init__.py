@@ -1,0 +1,1 @@
+"""Encode and predict fast."""

@@ -1,0 +1,1 @@
+"""The lineage from RNN to BERT, one file an idea, each a Transformers model."""

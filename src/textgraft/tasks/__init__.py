@@ -1,0 +1,1 @@
+"""One file a task: its columns, collation, decoding and metrics."""
