@@ -1,0 +1,25 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests never read or fill the user's cache; they share one of their own."""
+    folder = tmp_path_factory.getbasetemp() / "cache"
+    folder.mkdir(exist_ok=True)
+    monkeypatch.setenv("TEXTGRAFT_CACHE", str(folder))
+
+
+def shared_data(name: str) -> Path:
+    """Return the folder of a public data set, or skip: $TEXTGRAFT_DATA, else ../shared/data beside the project."""
+    root = Path(os.environ.get("TEXTGRAFT_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    folder = root / name
+    if not folder.is_dir():
+        pytest.skip(f"data set {name} is not here: set TEXTGRAFT_DATA to the folder that holds it")
+    return folder
