@@ -1,0 +1,73 @@
+"""What a trained model costs: latency, throughput, size on disk, and the memory that training took."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+MEGABYTE = 1e6
+LATENCY_TEXTS = 50
+
+
+def _status_bytes(field: str) -> int | None:
+    """Read a memory field of /proc/self/status in bytes; None where there is no /proc."""
+    try:
+        text = Path("/proc/self/status").read_text()
+    except OSError:
+        return None
+    line = next((line for line in text.splitlines() if line.startswith(field + ":")), None)
+    return int(line.split()[1]) * 1024 if line else None
+
+
+class PeakMemory:
+    """The rise of resident memory during a block, in bytes."""
+
+    rise: int = 0
+
+
+@contextlib.contextmanager
+def peak_memory() -> Iterator[PeakMemory]:
+    """Measure how far resident memory rose inside the block above what it was at the start.
+
+    Linux lets a process reset its own high-water mark; elsewhere the mark only ever grows, so a block that
+    stays below an earlier peak reads 0.
+    """
+    measured = PeakMemory()
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+    unit = 1 if sys.platform == "darwin" else 1024
+    start = _status_bytes("VmRSS") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    try:
+        yield measured
+    finally:
+        peak = _status_bytes("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+        measured.rise = max(0, peak - start)
+
+
+def latency_ms(predict: Callable[[Sequence[str]], object], texts: Sequence[str]) -> tuple[float, float]:
+    """Return the median and the 95th percentile of the milliseconds that one text alone takes.
+
+    Args:
+        predict: Takes a list of one text, from raw text to prediction.
+        texts: The first 50 are timed one by one, after two warm-up calls.
+    """
+    sample = list(texts[:LATENCY_TEXTS])
+    for text in sample[:2]:
+        predict([text])
+    times = []
+    for text in sample:
+        start = time.perf_counter()
+        predict([text])
+        times.append(1000 * (time.perf_counter() - start))
+    return float(np.percentile(times, 50)), float(np.percentile(times, 95))
+
+
+def folder_bytes(path: Path) -> int:
+    """Return the bytes of all files below a folder."""
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())

@@ -1,0 +1,145 @@
+"""The model directory: what Transformers expects, plus textgraft.json.
+
+config.json (with id2label), model.safetensors and the tokenizer make the folder an ordinary Transformers
+model. textgraft.json adds what serving needs: the task, the columns, the label order, the calibration, where
+the model came from, and golden inputs with the outputs that this model gave when it was saved.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from textgraft.errors import ModelError
+from textgraft.files import atomic_folder, sha256_file
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+MANIFEST = "textgraft.json"
+WEIGHTS = "model.safetensors"
+
+
+class Golden(msgspec.Struct, frozen=True):
+    """One input and the probabilities that the saved model gave for it, in label order."""
+
+    text: str
+    probabilities: list[float]
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of textgraft.json."""
+
+    format: int = 1
+    task: str
+    contender: str
+    """Which entry of the comparison trained this model, as "lstm"."""
+    labels: list[str]
+    """In the order of the model's outputs."""
+    text_columns: list[str]
+    label_column: str | None
+    max_length: int
+    """Tokens a text is cut to, special tokens included."""
+    temperature: float
+    """Logits are divided by this before the softmax (Guo et al. 2017, fitted on the dev rows)."""
+    data_source: str
+    data_hash: str
+    training: dict[str, Any]
+    """Rows, seed, settings and seconds of the training run."""
+    metrics: dict[str, float]
+    """On the test rows."""
+    dev_score: float
+    golden: list[Golden]
+    weights_sha256: str = ""
+    versions: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries that a model's outputs depend on."""
+    names = ("textgraft", "torch", "transformers", "tokenizers", "scikit-learn", "numpy")
+    return {name: importlib.metadata.version(name) for name in names}
+
+
+def save_model_directory(
+    path: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, manifest: Manifest, card: str
+) -> None:
+    """Write a whole model directory atomically; one that stood there before is replaced.
+
+    Args:
+        path: The folder to write.
+        model: Saved by ``save_pretrained`` as safetensors; its id2label is set from the manifest.
+        tokenizer: Saved beside it.
+        manifest: Saved as textgraft.json, with the weights' hash and the library versions filled in.
+        card: The model card, saved as README.md.
+
+    Raises:
+        OutputError: The folder cannot be written. Nothing is left behind.
+    """
+    model.config.id2label = dict(enumerate(manifest.labels))
+    model.config.label2id = {label: index for index, label in enumerate(manifest.labels)}
+    with atomic_folder(path) as folder:
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        (folder / "README.md").write_text(card)
+        complete = msgspec.structs.replace(
+            manifest, weights_sha256=sha256_file(folder / WEIGHTS), versions=library_versions()
+        )
+        (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(complete), indent=1))
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read textgraft.json of a model directory.
+
+    Raises:
+        ModelError: ``path`` is no folder, has no textgraft.json, or the file is damaged.
+    """
+    if not path.is_dir():
+        raise ModelError(
+            "there is no such model directory",
+            where=str(path),
+            fix="Give the folder that holds textgraft.json, as runs/<name>/best.",
+        )
+    file = path / MANIFEST
+    if not file.is_file():
+        nested = next(path.glob(f"best/{MANIFEST}"), None)
+        hint = f"Did you mean {nested.parent}?" if nested else "Give a folder that textgraft wrote."
+        raise ModelError(f"this folder holds no {MANIFEST}", where=str(path), fix=hint)
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Manifest)
+    except msgspec.DecodeError as error:
+        raise ModelError(
+            f"{MANIFEST} is damaged: {error}", where=str(file), fix="Train or copy the model again."
+        ) from error
+
+
+def load_model_directory(path: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast, Manifest]:
+    """Load a model directory through the Auto classes, in evaluation mode.
+
+    Raises:
+        ModelError: A file is missing or damaged, or the weights are not those that were saved.
+    """
+    manifest = read_manifest(path)
+    weights = path / WEIGHTS
+    if not weights.is_file():
+        raise ModelError(f"{WEIGHTS} is missing", where=str(path), fix="Copy the whole folder, or train again.")
+    if sha256_file(weights) != manifest.weights_sha256:
+        raise ModelError(
+            "the weights are not the ones that were saved with this model",
+            where=str(weights),
+            fix="The file is damaged or was exchanged: copy the folder again, or train again.",
+        )
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    import textgraft.models.auto  # noqa: F401  registers our architectures
+
+    try:
+        model = AutoModelForSequenceClassification.from_pretrained(path)
+        tokenizer = AutoTokenizer.from_pretrained(path)
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(
+            f"the model cannot be loaded: {error}", where=str(path), fix="Copy the folder again, or train again."
+        ) from error
+    return model.eval(), tokenizer, manifest
