@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import resource
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 MEGABYTE = 1e6
 LATENCY_TEXTS = 50
@@ -68,6 +73,14 @@ def latency_ms(predict: Callable[[Sequence[str]], object], texts: Sequence[str])
     return float(np.percentile(times, 50)), float(np.percentile(times, 95))
 
 
-def folder_bytes(path: Path) -> int:
-    """Return the bytes of all files below a folder."""
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+def model_bytes(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> int:
+    """Return the bytes that serving needs on disk: parameters, buffers and the tokenizer.
+
+    A graft counts its encoder too: without it the head answers nothing.
+    """
+    tensors = itertools.chain(model.parameters(), model.buffers())
+    encoder = getattr(model, "encoder_parameters", None)
+    if encoder is not None:
+        tensors = itertools.chain(tensors, encoder())
+    weights = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    return weights + len(tokenizer.backend_tokenizer.to_str().encode())

@@ -1,0 +1,232 @@
+"""One trial: fit a contender on some rows with some seed, look at the test rows once, write down everything."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from textgraft import __version__
+from textgraft.comparison.contenders import Contender, Fitted, Job, Settings
+from textgraft.comparison.measuring import MEGABYTE, latency_ms, model_bytes, peak_memory
+from textgraft.comparison.results import Cost, Trial, trial_id
+from textgraft.data.dataset import Dataset
+from textgraft.evaluation.calibration import fit_temperature, log_loss
+from textgraft.evaluation.metrics import classification_metrics
+from textgraft.files import content_hash
+from textgraft.inference.predict import Predictor
+from textgraft.models.directory import Golden, Manifest, library_versions, read_manifest, save_model_directory
+from textgraft.tasks.classification import SingleLabelClassification
+from textgraft.training.loop import Progress
+
+GOLDEN_TEXTS = 4
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place in the plan: which contender, at which size, with which seed."""
+
+    contender: str
+    size: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One setting fitted and scored on the dev rows."""
+
+    settings: Settings
+    fitted: Fitted
+    predictor: Predictor
+    dev_logits: np.ndarray
+    dev_metrics: dict[str, float]
+    seconds: float
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """Larger is better: the dev score, then the dev loss where scores are equal."""
+        return self.dev_metrics["macro_f1"], -self.dev_metrics["loss"]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What all trials of a comparison share."""
+
+    contender: Contender
+    job: Job
+    """Its train and dev rows are those of the trial."""
+    test: Dataset
+    size: int
+    settings: tuple[Settings, ...]
+    """The settings to try; one that was chosen before, or the head of the contender's grid."""
+    data_hash: str
+
+    @property
+    def id(self) -> str:
+        """The identity of the trial, known before it runs."""
+        encoder = self.job.encoder.sha256 if self.contender.needs_encoder and self.job.encoder else None
+        depends = {
+            "tried": list(self.settings),
+            "encoder": encoder,
+            "max_length": self.job.max_length,
+            "rows": content_hash([self.job.train.hash, self.job.dev.hash]),
+            "version": __version__,
+        }
+        return trial_id(self.data_hash, self.contender.name, self.size, self.job.seed, depends)
+
+
+def _attempt(setup: Setup, settings: Settings) -> Attempt:
+    job = setup.job
+    torch.manual_seed(job.seed)
+    start = time.perf_counter()
+    fitted = setup.contender.fit(job, settings)
+    seconds = time.perf_counter() - start + fitted.cached_seconds
+    predictor = Predictor(fitted.model, fitted.tokenizer, job.task.labels, fitted.max_length)
+    logits = predictor.logits(job.dev.texts)
+    gold = np.array(job.targets(job.dev))
+    metrics = classification_metrics(gold, logits.argmax(axis=1), len(job.task.labels))
+    return Attempt(
+        settings, fitted, predictor, logits, {**metrics, "loss": log_loss(logits, gold)}, seconds
+    )
+
+
+def run_trial(setup: Setup, on_setting: Callable[[int], None] | None = None) -> tuple[Trial, Attempt]:
+    """Fit, choose the setting on the dev rows, then predict the test rows once.
+
+    Args:
+        setup: The trial.
+        on_setting: Called with the position of each setting as it begins.
+
+    Returns:
+        The result and the attempt that was chosen, its model trained.
+    """
+    job, budget = setup.job, setup.job.max_seconds
+    chosen: Attempt | None = None
+    tried: list[dict[str, Any]] = []
+    with peak_memory() as memory:
+        for position, settings in enumerate(setup.settings):
+            if on_setting:
+                on_setting(position)
+            share = budget / len(setup.settings) if budget else None
+            attempt = _attempt(replace(setup, job=replace(job, max_seconds=share)), settings)
+            tried.append(
+                {
+                    "settings": settings,
+                    "dev_score": attempt.dev_metrics["macro_f1"],
+                    "seconds": attempt.seconds,
+                }
+            )
+            if chosen is None or attempt.rank > chosen.rank:
+                chosen = attempt
+    assert chosen is not None, "every contender has at least one setting"
+    temperature = fit_temperature(chosen.dev_logits, np.array(job.targets(job.dev)))
+    chosen.predictor.temperature = temperature
+    p50, p95 = latency_ms(chosen.predictor.predict, setup.test.texts)
+    start = time.perf_counter()
+    probabilities = chosen.predictor.probabilities(setup.test.texts)
+    throughput = len(setup.test) / (time.perf_counter() - start)
+    predicted = probabilities.argmax(axis=1)
+    fitted = chosen.fitted
+    trial = Trial(
+        id=setup.id,
+        contender=setup.contender.name,
+        size=setup.size,
+        seed=job.seed,
+        settings=chosen.settings,
+        tried=tried,
+        data_hash=setup.data_hash,
+        predicted=predicted.tolist(),
+        confidence=[round(float(value), 4) for value in probabilities.max(axis=1)],
+        metrics=classification_metrics(
+            np.array(job.targets(setup.test)), predicted, len(job.task.labels)
+        ),
+        dev_metrics=chosen.dev_metrics,
+        cost=Cost(
+            training_seconds=chosen.seconds,
+            tuning_seconds=sum(entry["seconds"] for entry in tried) - chosen.seconds,
+            latency_ms_p50=p50,
+            latency_ms_p95=p95,
+            throughput_per_second=throughput,
+            model_mb=model_bytes(fitted.model, fitted.tokenizer) / MEGABYTE,
+            peak_memory_mb=memory.rise / MEGABYTE,
+        ),
+        truncated_share=chosen.predictor.truncated_share(job.train.texts),
+        epochs=fitted.epochs,
+        stopped_by=fitted.stopped_by,
+        history=fitted.history,
+        versions=library_versions(),
+    )
+    gc.collect()
+    return trial, chosen
+
+
+def save_if_best(path: Path, setup: Setup, trial: Trial, attempt: Attempt) -> None:
+    """Write the trained model as ``path``, unless a seed with a higher dev score already stands there."""
+    score = trial.dev_metrics["macro_f1"]
+    if path.is_dir() and read_manifest(path).data_hash == setup.data_hash and read_manifest(path).dev_score >= score:
+        return
+    texts = setup.test.texts[:GOLDEN_TEXTS]
+    probabilities = attempt.predictor.probabilities(texts)
+    manifest = Manifest(
+        task=SingleLabelClassification.name,
+        contender=trial.contender,
+        labels=list(setup.job.task.labels),
+        text_columns=list(setup.test.columns),
+        label_column=setup.job.train.label_column,
+        max_length=attempt.fitted.max_length,
+        temperature=attempt.predictor.temperature,
+        data_source=Path(setup.job.train.source).name,
+        data_hash=setup.data_hash,
+        training={
+            "rows": trial.size,
+            "seed": trial.seed,
+            "settings": trial.settings,
+            "seconds": trial.cost.training_seconds,
+        },
+        metrics=trial.metrics,
+        dev_score=score,
+        golden=[
+            Golden(text, [round(float(value), 6) for value in row])
+            for text, row in zip(texts, probabilities, strict=True)
+        ],
+    )
+    save_model_directory(path, attempt.fitted.model, attempt.fitted.tokenizer, manifest, _card(manifest, trial))
+
+
+def _card(manifest: Manifest, trial: Trial) -> str:
+    """Draw the model card: what it is, what it was trained on, how good and how fast it was measured to be."""
+    rows = "\n".join(f"| {name} | {value:.4f} |" for name, value in manifest.metrics.items())
+    labels = ", ".join(manifest.labels[:40]) + (", …" if len(manifest.labels) > 40 else "")
+    return f"""---
+library_name: transformers
+pipeline_tag: text-classification
+tags: [textgraft, {manifest.contender}]
+---
+# {manifest.contender} classifier for {manifest.data_source}
+
+Predicts `{manifest.label_column}` from {", ".join(f"`{name}`" for name in manifest.text_columns)}: one of
+{len(manifest.labels)} labels ({labels}). Trained by textgraft on {trial.size:,} labelled rows
+(seed {trial.seed}, settings `{trial.settings}`) in {trial.cost.training_seconds:.1f} s.
+
+| test metric | value |
+|---|---|
+{rows}
+
+Measured on the machine that trained it: one text in {trial.cost.latency_ms_p50:.1f} ms (median),
+{trial.cost.throughput_per_second:,.0f} texts a second in batches, {trial.cost.model_mb:.1f} MB.
+
+Probabilities are calibrated by temperature ({manifest.temperature:.2f}) on rows held out from training. Texts
+are cut after {manifest.max_length} tokens. Scores hold for texts like those it was tested on.
+
+    import textgraft
+    model = textgraft.load("path/to/this/folder")
+    model.predict(["…"])
+
+Also loads as an ordinary Transformers model after `import textgraft.models.auto`.
+"""
