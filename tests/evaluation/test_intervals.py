@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+
+from textgraft.evaluation.intervals import (
+    Estimate,
+    over_seeds,
+    percentile_interval,
+    resampled_scores,
+    seed_weights,
+)
+from textgraft.evaluation.metrics import classification_metrics
+
+
+def predictions(rng, gold, accuracies):
+    """One row of predictions a model, right with the given probability."""
+    wrong = (gold + rng.integers(1, 4, (len(accuracies), len(gold)))) % 4
+    return np.where(rng.random(wrong.shape) < np.asarray(accuracies)[:, None], gold, wrong)
+
+
+def test_the_same_seed_gives_the_same_draws_and_another_seed_others():
+    rng = np.random.default_rng(0)
+    gold = rng.integers(0, 4, 50)
+    predicted = predictions(rng, gold, [0.7])
+    first, again, other = (resampled_scores(gold, predicted, 4, seed=seed)["macro_f1"] for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_models_are_scored_on_the_same_resamples():
+    rng = np.random.default_rng(1)
+    gold = rng.integers(0, 4, 200)
+    predicted = predictions(rng, gold, [0.7])
+    draws = resampled_scores(gold, np.concatenate([predicted, predicted]), 4)["macro_f1"]
+    np.testing.assert_array_equal(draws[0], draws[1])
+
+
+def test_large_test_sets_are_resampled_in_turns(monkeypatch):
+    monkeypatch.setattr("textgraft.evaluation.intervals._MAX_WEIGHTS", 700)
+    rng = np.random.default_rng(2)
+    gold = rng.integers(0, 4, 100)
+    draws = resampled_scores(gold, predictions(rng, gold, [0.7]), 4, metrics=["accuracy"], resamples=100)[
+        "accuracy"
+    ]
+    assert draws.shape == (1, 100)
+    assert draws.std() == pytest.approx((0.7 * 0.3 / 100) ** 0.5, rel=0.3)
+
+
+def test_accuracy_spreads_as_the_binomial_says():
+    rng = np.random.default_rng(3)
+    gold = rng.integers(0, 4, 1000)
+    predicted = predictions(rng, gold, [0.8])
+    draws = resampled_scores(gold, predicted, 4, metrics=["accuracy"])["accuracy"][0]
+    accuracy = classification_metrics(gold, predicted[0], 4)["accuracy"]
+    assert draws.mean() == pytest.approx(accuracy, abs=0.002)
+    assert draws.std() == pytest.approx((accuracy * (1 - accuracy) / 1000) ** 0.5, rel=0.1)
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5, 10])
+def test_seed_weights_give_the_unbiased_variance_of_the_mean(seeds):
+    scores = np.random.default_rng(seeds).normal(size=seeds)
+    weights = seed_weights(seeds, resamples=50_000)
+    np.testing.assert_allclose(weights.sum(axis=0), 1)
+    assert (scores @ weights).var() == pytest.approx(scores.var(ddof=1) / seeds, rel=0.05)
+
+
+def test_a_single_seed_adds_no_spread():
+    draws = np.random.default_rng(0).random((1, 1000))
+    np.testing.assert_array_equal(over_seeds(draws), draws[0])
+
+
+def test_interval_covers_the_true_score():
+    """Models whose accuracy varies with the seed, judged on a sample of rows: about 95% coverage."""
+    rng = np.random.default_rng(4)
+    covered, repeats, truth = 0, 200, 0.75
+    for _ in range(repeats):
+        gold = rng.integers(0, 4, 400)
+        predicted = predictions(rng, gold, np.clip(rng.normal(truth, 0.01, 5), 0, 1))
+        draws = resampled_scores(gold, predicted, 4, metrics=["accuracy"], resamples=300)["accuracy"]
+        interval = percentile_interval(over_seeds(draws), truth)
+        covered += interval.low <= truth <= interval.high
+    assert 0.90 <= covered / repeats <= 1.0
+
+
+def test_percentile_interval_of_known_draws():
+    assert percentile_interval(np.arange(1001), 500) == Estimate(500, pytest.approx(25), pytest.approx(975))
