@@ -1,4 +1,4 @@
-"""One trial: fit a contender on some rows with some seed, look at the test rows once, write down everything."""
+"""One trial: fit a contender on some rows with some seed, look at the test rows once, write it all down."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from textgraft.files import content_hash
 from textgraft.inference.predict import Predictor
 from textgraft.models.directory import Golden, Manifest, library_versions, read_manifest, save_model_directory
 from textgraft.tasks.classification import SingleLabelClassification
-from textgraft.training.loop import Progress
 
 GOLDEN_TEXTS = 4
 
@@ -91,9 +90,7 @@ def _attempt(setup: Setup, settings: Settings) -> Attempt:
     logits = predictor.logits(job.dev.texts)
     gold = np.array(job.targets(job.dev))
     metrics = classification_metrics(gold, logits.argmax(axis=1), len(job.task.labels))
-    return Attempt(
-        settings, fitted, predictor, logits, {**metrics, "loss": log_loss(logits, gold)}, seconds
-    )
+    return Attempt(settings, fitted, predictor, logits, {**metrics, "loss": log_loss(logits, gold)}, seconds)
 
 
 def run_trial(setup: Setup, on_setting: Callable[[int], None] | None = None) -> tuple[Trial, Attempt]:
@@ -143,9 +140,7 @@ def run_trial(setup: Setup, on_setting: Callable[[int], None] | None = None) -> 
         data_hash=setup.data_hash,
         predicted=predicted.tolist(),
         confidence=[round(float(value), 4) for value in probabilities.max(axis=1)],
-        metrics=classification_metrics(
-            np.array(job.targets(setup.test)), predicted, len(job.task.labels)
-        ),
+        metrics=classification_metrics(np.array(job.targets(setup.test)), predicted, len(job.task.labels)),
         dev_metrics=chosen.dev_metrics,
         cost=Cost(
             training_seconds=chosen.seconds,
@@ -169,7 +164,11 @@ def run_trial(setup: Setup, on_setting: Callable[[int], None] | None = None) -> 
 def save_if_best(path: Path, setup: Setup, trial: Trial, attempt: Attempt) -> None:
     """Write the trained model as ``path``, unless a seed with a higher dev score already stands there."""
     score = trial.dev_metrics["macro_f1"]
-    if path.is_dir() and read_manifest(path).data_hash == setup.data_hash and read_manifest(path).dev_score >= score:
+    if (
+        path.is_dir()
+        and read_manifest(path).data_hash == setup.data_hash
+        and read_manifest(path).dev_score >= score
+    ):
         return
     texts = setup.test.texts[:GOLDEN_TEXTS]
     probabilities = attempt.predictor.probabilities(texts)
@@ -196,11 +195,13 @@ def save_if_best(path: Path, setup: Setup, trial: Trial, attempt: Attempt) -> No
             for text, row in zip(texts, probabilities, strict=True)
         ],
     )
-    save_model_directory(path, attempt.fitted.model, attempt.fitted.tokenizer, manifest, _card(manifest, trial))
+    save_model_directory(
+        path, attempt.fitted.model, attempt.fitted.tokenizer, manifest, _card(manifest, trial)
+    )
 
 
 def _card(manifest: Manifest, trial: Trial) -> str:
-    """Draw the model card: what it is, what it was trained on, how good and how fast it was measured to be."""
+    """Draw the model card: what it is, what it was trained on, how good and how fast it is."""
     rows = "\n".join(f"| {name} | {value:.4f} |" for name, value in manifest.metrics.items())
     labels = ", ".join(manifest.labels[:40]) + (", …" if len(manifest.labels) > 40 else "")
     return f"""---

@@ -1,0 +1,169 @@
+"""What a comparison will run and how long it will take, said before it starts.
+
+A short probe fits every contender on a few of the user's rows and measures what a row costs. From that
+follows an estimate for each trial. With a time budget, the plan gives up first what costs the verdict least:
+settings tried, then sizes in the middle of the curves, then the largest sizes. Seeds are never given up:
+without them there is no interval.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from textgraft.comparison.contenders import Contender, Job
+from textgraft.comparison.trials import Slot
+from textgraft.errors import OptionError
+from textgraft.inference.predict import Predictor
+
+PROBE_ROWS = (24, 96)
+SAFETY = 0.85
+"""Share of the budget that the plan's estimate may fill: the rest is for the report, the winner and noise."""
+COMPRESSION = 1.6
+"""How far trials may be cut short by their share of the clock before sizes are given up."""
+
+
+def default_sizes(rows: int) -> list[int]:
+    """Return 100, 300, 1000, 3000, … below ``rows``, and ``rows`` itself."""
+    steps = [base * 10**power for power in range(2, 8) for base in (1, 3)]
+    return [*(size for size in steps if size <= 0.75 * rows), rows]
+
+
+def parse_seconds(text: str) -> float:
+    """Read a duration as "90s", "10m", "2h" or "1h30m".
+
+    Raises:
+        OptionError: It is none of these, or not positive.
+    """
+    units = {"s": 1, "m": 60, "h": 3600}
+    total, number = 0.0, ""
+    for character in text.strip().lower():
+        if character.isdigit() or character == ".":
+            number += character
+        elif character in units and number.replace(".", "", 1).isdigit():
+            total, number = total + float(number) * units[character], ""
+        else:
+            number = "?"
+            break
+    if number or total <= 0:
+        raise OptionError(
+            f"{text!r} is no duration", where="--budget", fix="Write it as 90s, 10m, 2h or 1h30m."
+        )
+    return total
+
+
+@dataclass
+class Rate:
+    """What one contender costs: measured by the probe, corrected by every finished trial."""
+
+    fixed: float
+    """Seconds whatever the size: loading, building, a single pass over dev and test rows."""
+    per_row: float
+    """Seconds a training row and setting, over the epochs of a typical run."""
+    correction: float = 1.0
+
+    def seconds(self, size: int, settings: int) -> float:
+        """Estimate one trial with ``size`` rows that tries ``settings`` settings."""
+        return self.correction * (self.fixed + settings * size * self.per_row)
+
+    def observe(self, size: int, settings: int, seconds: float) -> None:
+        """Move the estimate towards what a trial really took."""
+        ratio = seconds / max(1e-3, self.seconds(size, settings))
+        self.correction *= max(0.2, min(5.0, ratio)) ** 0.5
+
+
+def probe(contender: Contender, job: Job, test_rows: int) -> Rate:
+    """Fit a contender for one epoch on two small samples and read its costs off the difference."""
+    settings = dict(contender.grid[0])
+    if "epochs" in settings:
+        settings |= {"epochs": 1}
+    times = []
+    for rows in PROBE_ROWS:
+        sample = job.train.select(range(min(rows, len(job.train))))
+        start = time.perf_counter()
+        fitted = contender.fit(replace(job, train=sample, dev=sample, on_step=None), settings)
+        times.append(time.perf_counter() - start)
+    texts = job.train.texts[: PROBE_ROWS[-1]]
+    predictor = Predictor(fitted.model, fitted.tokenizer, job.task.labels, fitted.max_length)
+    start = time.perf_counter()
+    predictor.logits(texts)
+    per_test_row = (time.perf_counter() - start) / len(texts)
+    per_row = max(0.0, times[1] - times[0]) / (PROBE_ROWS[1] - PROBE_ROWS[0])
+    return Rate(
+        # The largest of the test pass and one second covers latency and saving.
+        fixed=min(times) + per_test_row * test_rows + 1.0,
+        per_row=per_row * contender.expected_epochs,
+    )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The trials of a comparison, in the order in which they run."""
+
+    slots: list[Slot]
+    sizes: list[int]
+    seeds: int
+    tuning: int
+    """Settings each contender tries at each size, on the first seed; later seeds take the chosen one."""
+    seconds: float
+    """Estimated."""
+    notes: list[str]
+
+    def settings_tried(self, slot: Slot) -> int:
+        """Return how many settings a trial tries."""
+        return self.tuning if slot.seed == 0 else 1
+
+
+def _build(
+    rates: dict[str, Rate], sizes: Sequence[int], seeds: int, tuning: int, notes: Iterable[str] = ()
+) -> Plan:
+    # Seeds outermost: whoever stops early has whole curves with fewer seeds, not half a curve.
+    slots = [Slot(name, size, seed) for seed in range(seeds) for size in sizes for name in rates]
+    plan = Plan(slots, list(sizes), seeds, tuning, 0.0, list(notes))
+    seconds = sum(rates[slot.contender].seconds(slot.size, plan.settings_tried(slot)) for slot in slots)
+    return replace(plan, seconds=seconds)
+
+
+def make_plan(
+    rates: dict[str, Rate], sizes: Sequence[int], seeds: int, tuning: int, budget: float | None
+) -> Plan:
+    """Plan all trials, within the budget if there is one.
+
+    Args:
+        rates: What each contender costs.
+        sizes: Training sizes wanted, ascending.
+        seeds: Seeds a size.
+        tuning: Settings to try for each contender and size.
+        budget: Seconds in all, or None.
+
+    Raises:
+        OptionError: Even the smallest plan takes far longer than the budget.
+    """
+    plan = _build(rates, sizes, seeds, tuning)
+    if budget is None:
+        return plan
+    room = SAFETY * budget
+    notes: list[str] = []
+    while plan.seconds > room and plan.tuning > 1:
+        plan = _build(rates, plan.sizes, seeds, plan.tuning - 1)
+    if plan.tuning < tuning:
+        notes.append(f"{plan.tuning} instead of {tuning} settings tried for each contender")
+    while plan.seconds > room and len(plan.sizes) > 3:
+        # The second largest costs most among the sizes that only shape the curve.
+        plan = _build(rates, [*plan.sizes[:-2], plan.sizes[-1]], seeds, plan.tuning)
+    while plan.seconds > COMPRESSION * room and len(plan.sizes) > 1:
+        smaller = [size for size in sizes if size < plan.sizes[-1]]
+        plan = _build(rates, smaller[-3:], seeds, plan.tuning)
+    left_out = [size for size in sizes if size not in plan.sizes]
+    if left_out:
+        notes.append(f"sizes left out: {', '.join(f'{size:,}' for size in left_out)}")
+    if plan.seconds > room:
+        notes.append("trials are cut short by the clock where early stopping does not end them first")
+    if plan.seconds > 2 * COMPRESSION * room:
+        raise OptionError(
+            f"a budget of {budget:.0f} s is too small: the smallest plan takes about {plan.seconds:.0f} s",
+            where="--budget",
+            fix=f"Give at least {plan.seconds / SAFETY:.0f}s, or fewer contenders or smaller --sizes.",
+        )
+    return replace(plan, notes=notes, seconds=min(plan.seconds, budget))

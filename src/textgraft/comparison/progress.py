@@ -1,0 +1,184 @@
+"""What a running comparison tells, and how a terminal shows it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from textgraft.comparison.compare import Comparison
+    from textgraft.comparison.planning import Plan, Rate
+    from textgraft.comparison.results import Trial
+    from textgraft.comparison.trials import Slot
+    from textgraft.data.check import DataCheck
+    from textgraft.training.loop import Progress
+
+
+class Reporter(Protocol):
+    """Told what goes on, in this order."""
+
+    def note(self, text: str) -> None:
+        """Something the user should know happened."""
+
+    def data(self, check: DataCheck, folder: Path) -> None:
+        """The data was read and checked; results will go to ``folder``."""
+
+    def plan(self, plan: Plan, rates: dict[str, Rate]) -> None:
+        """This will be run."""
+
+    def trial_started(self, slot: Slot, position: int, total: int, remaining: float) -> None:
+        """A trial begins; ``remaining`` seconds are estimated for it and all after it."""
+
+    def setting(self, position: int) -> None:
+        """A trial begins to fit the setting at this position."""
+
+    def step(self, progress: Progress) -> None:
+        """A training step was made."""
+
+    def trial_finished(self, trial: Trial) -> None:
+        """A trial has a result, and it is on disk."""
+
+    def finished(self, comparison: Comparison, seconds: float) -> None:
+        """All is done."""
+
+
+class SilentReporter:
+    """Tells nothing."""
+
+    def note(self, text: str) -> None:
+        """Ignore it."""
+
+    def data(self, check: DataCheck, folder: Path) -> None:
+        """Ignore it."""
+
+    def plan(self, plan: Plan, rates: dict[str, Rate]) -> None:
+        """Ignore it."""
+
+    def trial_started(self, slot: Slot, position: int, total: int, remaining: float) -> None:
+        """Ignore it."""
+
+    def setting(self, position: int) -> None:
+        """Ignore it."""
+
+    def step(self, progress: Progress) -> None:
+        """Ignore it."""
+
+    def trial_finished(self, trial: Trial) -> None:
+        """Ignore it."""
+
+    def finished(self, comparison: Comparison, seconds: float) -> None:
+        """Ignore it."""
+
+
+def duration(seconds: float) -> str:
+    """Write seconds as people say them: "8 s", "3 min 20 s", "1 h 05 min"."""
+    whole = round(max(0.0, seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+class TerminalReporter(SilentReporter):
+    """Shows tables and live progress on a terminal; plain lines where the output is no terminal."""
+
+    def __init__(self, console: Console) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+        self.console = console
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[left]}"),
+            TextColumn("[dim]{task.fields[detail]}"),
+            console=console,
+            transient=True,
+            # Without a terminal a bar is noise: finished trials are printed line by line anyway.
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=1, left="", detail="")
+        self._setting = 0
+
+    def note(self, text: str) -> None:
+        """Print it, dimmed."""
+        self.console.print(f"[dim]· {text}[/dim]", highlight=False)
+
+    def data(self, check: DataCheck, folder: Path) -> None:
+        """Print the data check and every warning."""
+        from textgraft.comparison.terminal import check_table
+
+        self.console.print(check_table(check.to_dict()))
+        for warning in check.warnings:
+            self.console.print(f"[yellow]![/yellow] {warning}", highlight=False)
+        self.note(f"results go to {folder}")
+
+    def plan(self, plan: Plan, rates: dict[str, Rate]) -> None:
+        """Print what will be run and how long it will take, by contender and size."""
+        from rich.table import Table
+
+        table = Table(title="Plan", title_justify="left", caption_justify="left")
+        table.add_column("contender")
+        for size in plan.sizes:
+            table.add_column(f"{size:,} rows", justify="right")
+        for name, rate in rates.items():
+            table.add_row(name, *(f"~{duration(rate.seconds(size, 1))}" for size in plan.sizes))
+        table.caption = (
+            f"{len(plan.slots)} trials: {plan.seeds} seeds a size, {plan.tuning} settings tried by each "
+            f"contender at each size. Estimated {duration(plan.seconds)} in all."
+        )
+        self.console.print(table)
+        for text in plan.notes:
+            self.note(text)
+
+    def trial_started(self, slot: Slot, position: int, total: int, remaining: float) -> None:
+        """Move the bar on."""
+        self._bar.start()
+        self._setting = 0
+        self._bar.update(
+            self._task,
+            description=f"{slot.contender} · {slot.size:,} rows · seed {slot.seed}",
+            completed=position,
+            total=total,
+            left=f"~{duration(remaining)} left",
+            detail="",
+        )
+
+    def setting(self, position: int) -> None:
+        """Remember which setting is being tried."""
+        self._setting = position + 1
+
+    def step(self, progress: Progress) -> None:
+        """Show the step and the loss."""
+        self._bar.update(
+            self._task,
+            detail=f"setting {self._setting}, step {progress.step}/{progress.planned_steps}, "
+            f"loss {progress.loss:.3f}",
+        )
+
+    def trial_finished(self, trial: Trial) -> None:
+        """Print one line with the trial's scores."""
+        self.console.print(
+            f"  {trial.contender:<15}{trial.size:>8,} rows  seed {trial.seed}  "
+            f"macro-F1 {trial.metrics['macro_f1']:.3f}  accuracy {trial.metrics['accuracy']:.3f}  "
+            f"{duration(trial.cost.training_seconds):>12}",
+            highlight=False,
+        )
+
+    def finished(self, comparison: Comparison, seconds: float) -> None:
+        """Print the verdict and where everything lies."""
+        from textgraft.comparison.terminal import render
+
+        self.close()
+        self.console.print(render(comparison.verdict))
+        self.console.print(f"Report  {comparison.report}", highlight=False, soft_wrap=True)
+        self.console.print(f"Winner  {comparison.folder / 'best'}", highlight=False, soft_wrap=True)
+        self.note(f"took {duration(seconds)}")
+
+    def close(self) -> None:
+        """Take the bar off the screen."""
+        self._bar.stop()

@@ -1,0 +1,142 @@
+"""How each kind of contender is fitted, from raw rows to a trained model."""
+
+from __future__ import annotations
+
+import functools
+import time
+
+import numpy as np
+import torch
+from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerFast
+
+from textgraft.comparison.contenders import Fitted, Job, Settings
+from textgraft.inference.encode import Encoder
+from textgraft.models.encoders import EncoderSource, encoder_max_length, load_encoder
+from textgraft.models.graft import GraftConfig, GraftForSequenceClassification
+from textgraft.models.majority import MajorityConfig, MajorityForSequenceClassification
+from textgraft.models.recurrent import RecurrentConfig, RecurrentForSequenceClassification
+from textgraft.models.tfidf import fit_tfidf
+from textgraft.models.word_tokenizer import train_word_tokenizer
+from textgraft.training.loop import fit
+from textgraft.training.settings import TrainingSettings
+from textgraft.training.shallow import fit_shallow
+
+RECURRENT_MAX_LENGTH = 512
+ENCODING_SAMPLE = 256
+
+
+def majority(job: Job, settings: Settings) -> Fitted:
+    """Count the training labels; the floor that every other contender must clear."""
+    del settings
+    counts = np.bincount(job.targets(job.train), minlength=len(job.task.labels))
+    config = MajorityConfig(label_counts=counts.tolist(), num_labels=len(counts))
+    tokenizer = train_word_tokenizer(job.train.texts)
+    return Fitted(MajorityForSequenceClassification(config), tokenizer, RECURRENT_MAX_LENGTH)
+
+
+def tfidf(job: Job, settings: Settings) -> Fitted:
+    """Fit logistic regression on TF-IDF weighted words and word pairs."""
+    model, tokenizer = fit_tfidf(job.train.texts, job.targets(job.train), len(job.task.labels), **settings)
+    # A bag of words has no length limit; the tokenizer's own guards against absurd inputs.
+    return Fitted(model, tokenizer, job.max_length or tokenizer.model_max_length)
+
+
+def _train(
+    job: Job, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, length: int, settings: Settings
+) -> Fitted:
+    """Run the one training loop and wrap up its result."""
+    result = fit(
+        model,
+        job.task,
+        job.task.features(job.train, tokenizer, length),
+        job.task.features(job.dev, tokenizer, length),
+        TrainingSettings(**settings, seed=job.seed, max_seconds=job.max_seconds),
+        pad_token_id=tokenizer.pad_token_id,
+        on_step=job.on_step,
+    )
+    return Fitted(model, tokenizer, length, result.epochs, result.stopped_by, result.history)
+
+
+ARCHITECTURE = ("embedding_size", "hidden_size", "num_layers", "dropout", "embedding_dropout")
+"""Settings that describe a recurrent network; the others describe its training."""
+
+
+def recurrent(job: Job, settings: Settings, *, cell: str) -> Fitted:
+    """Train a bidirectional recurrent network with attention pooling, from random weights."""
+    tokenizer = train_word_tokenizer(job.train.texts)
+    config = RecurrentConfig(
+        cell=cell,
+        vocab_size=len(tokenizer),
+        bidirectional=True,
+        pooling="attention",
+        num_labels=len(job.task.labels),
+        pad_token_id=tokenizer.pad_token_id,
+        **{name: value for name, value in settings.items() if name in ARCHITECTURE},
+    )
+    training = {name: value for name, value in settings.items() if name not in ARCHITECTURE}
+    length = job.max_length or RECURRENT_MAX_LENGTH
+    return _train(job, RecurrentForSequenceClassification(config), tokenizer, length, training)
+
+
+def _source(job: Job) -> EncoderSource:
+    assert job.encoder is not None, "compare() resolves an encoder for every contender that needs one"
+    return job.encoder
+
+
+def bert_finetuned(job: Job, settings: Settings) -> Fitted:
+    """Fine-tune all layers of the encoder with a new classification head."""
+    source = _source(job)
+    _, tokenizer = load_encoder(source)
+    model = AutoModelForSequenceClassification.from_pretrained(
+        source.path, num_labels=len(job.task.labels), dtype=torch.float32
+    )
+    length = job.max_length or encoder_max_length(source)
+    return _train(job, model, tokenizer, length, settings)
+
+
+@functools.lru_cache(maxsize=2)
+def _frozen_encoder(source: EncoderSource, max_length: int | None) -> Encoder:
+    return Encoder.from_source(source, max_length=max_length, cache=True)
+
+
+@functools.lru_cache(maxsize=2)
+def _encoding_rate(encoder: Encoder, sample: tuple[str, ...]) -> float:
+    """Seconds of encoding a character, measured once without the cache on a sample of the user's texts."""
+    fresh = encoder.without_cache()
+    fresh.encode(sample[:8])
+    start = time.perf_counter()
+    fresh.encode(sample)
+    return (time.perf_counter() - start) / max(1, sum(map(len, sample)))
+
+
+def bert_frozen(job: Job, settings: Settings) -> Fitted:
+    """Encode every text once with the frozen encoder and fit a shallow network on the encodings."""
+    source = _source(job)
+    encoder = _frozen_encoder(source, job.max_length)
+    start = time.perf_counter()
+    train, dev = encoder.encode(job.train.texts), encoder.encode(job.dev.texts)
+    spent = time.perf_counter() - start
+    layers = fit_shallow(
+        train,
+        job.targets(job.train),
+        dev,
+        job.targets(job.dev),
+        len(job.task.labels),
+        seed=job.seed,
+        **settings,
+    )
+    config = GraftConfig(
+        encoder=source.name,
+        encoder_sha256=source.sha256,
+        revision=source.revision,
+        pooling=encoder.pooling,
+        normalize=encoder.normalize,
+        hidden_sizes=[len(bias) for _, bias in layers[:-1]],
+        num_labels=len(job.task.labels),
+    )
+    model = GraftForSequenceClassification.from_layers(config, layers)
+    sample = tuple(job.train.texts[:ENCODING_SAMPLE])
+    characters = sum(map(len, job.train.texts)) + sum(map(len, job.dev.texts))
+    saved = max(0.0, _encoding_rate(encoder, sample) * characters - spent)
+    _, tokenizer = load_encoder(source)
+    return Fitted(model, tokenizer, encoder.max_length, cached_seconds=saved)
