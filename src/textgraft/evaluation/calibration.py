@@ -34,7 +34,7 @@ def fit_temperature(logits: ArrayLike, gold: ArrayLike) -> float:
     if len(scores) == 0:
         return 1.0
     best = minimize_scalar(
-        lambda log_temperature: negative_log_likelihood(scores / np.exp(log_temperature), gold),
+        lambda log_temperature: log_loss(scores / np.exp(log_temperature), gold),
         bounds=(np.log(MIN_TEMPERATURE), np.log(MAX_TEMPERATURE)),
         method="bounded",
         options={"xatol": 1e-5},
@@ -42,7 +42,7 @@ def fit_temperature(logits: ArrayLike, gold: ArrayLike) -> float:
     return float(np.exp(best.x))
 
 
-def negative_log_likelihood(logits: ArrayLike, gold: ArrayLike) -> float:
+def log_loss(logits: ArrayLike, gold: ArrayLike) -> float:
     """Mean of -log probability of the true label, in nats; logits [rows, labels], gold [rows]."""
     log_probabilities = log_softmax(np.asarray(logits, dtype=np.float64), axis=1)
     index = np.asarray(gold, dtype=np.int64)

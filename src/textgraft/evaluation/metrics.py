@@ -8,8 +8,6 @@ occur neither in the gold labels nor in the predictions do not enter the macro a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
@@ -17,9 +15,7 @@ from scipy import sparse
 METRICS = ("accuracy", "macro_f1", "weighted_f1")
 
 
-def classification_metrics(
-    gold: Sequence[int], predicted: Sequence[int], num_labels: int
-) -> dict[str, float]:
+def classification_metrics(gold: ArrayLike, predicted: ArrayLike, num_labels: int) -> dict[str, float]:
     """Score one list of predictions.
 
     Args:
@@ -30,7 +26,7 @@ def classification_metrics(
     Returns:
         ``accuracy``, ``macro_f1`` and ``weighted_f1``, each between 0 and 1; all 0 for no rows.
     """
-    weights = np.ones((len(gold), 1), dtype=np.float32)
+    weights = np.ones((np.size(gold), 1), dtype=np.float32)
     return {
         name: float(values[0])
         for name, values in weighted_metrics(gold, predicted, num_labels, weights).items()
