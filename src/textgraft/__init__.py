@@ -1,3 +1,35 @@
-"""textgraft: which generation of NLP does your text need? Measured, and handed over ready to serve."""
+"""textgraft: which generation of NLP does your text need? Measured, and handed over ready to serve.
+
+The names below are loaded when they are first used, so that ``import textgraft`` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from textgraft.comparison.compare import compare
+    from textgraft.inference.encode import encode
+    from textgraft.inference.predict import load
 
 __version__ = "0.1.0"
+__all__ = ["compare", "encode", "load"]
+
+_HOMES = {
+    "compare": "textgraft.comparison.compare",
+    "encode": "textgraft.inference.encode",
+    "load": "textgraft.inference.predict",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'textgraft' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from textgraft.errors import OutputError
 
@@ -45,18 +45,20 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_atomic(path: Path, content: bytes | str) -> None:
-    """Write a file through a temporary sibling, fsync and rename: readers see the old or the new, never half.
+@contextlib.contextmanager
+def atomic_writer(path: Path) -> Iterator[BinaryIO]:
+    """Yield a file that takes the place of ``path`` when the block ends well: old or new, never half.
+
+    Written through a temporary sibling, fsync and rename.
 
     Raises:
         OutputError: The folder is missing or not writable, or the disk is full. Nothing is left behind.
     """
-    data = content.encode() if isinstance(content, str) else content
     with output_errors(path):
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(descriptor, "wb") as handle:
-                handle.write(data)
+                yield handle
                 handle.flush()
                 os.fsync(handle.fileno())
             umask = os.umask(0)
@@ -67,6 +69,12 @@ def write_atomic(path: Path, content: bytes | str) -> None:
             Path(name).unlink(missing_ok=True)
             raise
         _sync_folder(path.parent)
+
+
+def write_atomic(path: Path, content: bytes | str) -> None:
+    """Write a whole file atomically, as :func:`atomic_writer` does."""
+    with atomic_writer(path) as handle:
+        handle.write(content.encode() if isinstance(content, str) else content)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -122,6 +130,8 @@ def content_hash(value: Any) -> str:
 def cache_folder() -> Path:
     """Return the folder for what can be computed again: ``$TEXTGRAFT_CACHE``, else ``~/.cache/textgraft``."""
     given = os.environ.get("TEXTGRAFT_CACHE")
-    base = Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "textgraft"
+    base = (
+        Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "textgraft"
+    )
     base.mkdir(parents=True, exist_ok=True)
     return base

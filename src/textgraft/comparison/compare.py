@@ -324,17 +324,14 @@ class _Run:
 
     def plan(self, sizes: list[int]) -> Plan:
         """Take up the plan of an earlier run with the same request, or measure and make one."""
-        from textgraft.comparison.planning import Plan, make_plan, probe
+        from textgraft.comparison.planning import Plan, Rate, make_plan, probe
         from textgraft.comparison.trials import Slot
 
         path = self.folder / "plan.json"
         asked = json.loads(json.dumps(vars(self.request)))
         held = json.loads(path.read_text()) if path.is_file() else {}
-        job = self._job(self.splits.train.select(range(min(100, len(self.splits.train)))), self.splits.dev, 0)
-        self.reporter.note("measuring what each contender costs on a few rows")
-        for contender in self.contenders.values():
-            self.rates[contender.name] = probe(contender, job, len(self.splits.test))
         if held.get("request") == asked:
+            self.rates = {name: Rate(**rate) for name, rate in held["rates"].items()}
             plan = Plan(
                 slots=[Slot(**slot) for slot in held["slots"]],
                 sizes=held["sizes"],
@@ -347,6 +344,13 @@ class _Run:
         else:
             if held:
                 self.reporter.note("other settings than before: finished trials that still fit are kept")
+            self.reporter.note("measuring what each contender costs on a few rows")
+            sample = self.splits.train.select(range(min(100, len(self.splits.train))))
+            job = self._job(sample, self.splits.dev, 0)
+            self.rates = {
+                name: probe(contender, job, len(self.splits.test))
+                for name, contender in self.contenders.items()
+            }
             plan = make_plan(self.rates, sizes, self.request.seeds, self.request.tuning, self.request.budget)
             write_json(
                 path,
@@ -368,6 +372,7 @@ class _Run:
                     "dev_rule": f"a quarter of the training size, at least {DEV_ROWS_AT_LEAST} rows",
                     "estimate_seconds": plan.seconds,
                     "notes": plan.notes,
+                    "rates": {name: vars(rate) for name, rate in self.rates.items()},
                     "slots": [vars(slot) for slot in plan.slots],
                 },
             )

@@ -56,9 +56,7 @@ class Predictor:
         self._task = SingleLabelClassification(self.labels)
         self._precision = resolve_precision("auto", model.device)
 
-    def logits(
-        self, texts: Sequence[str], on_progress: Callable[[int], None] | None = None
-    ) -> np.ndarray:
+    def logits(self, texts: Sequence[str], on_progress: Callable[[int], None] | None = None) -> np.ndarray:
         """Return the model's raw outputs.
 
         Args:

@@ -1,0 +1,88 @@
+"""textgraft compare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from textgraft.cli import options
+
+Contenders = Annotated[
+    str,
+    typer.Option(
+        "--contenders",
+        "-c",
+        help="Comma-separated: majority, tfidf, rnn, gru, lstm, bert-frozen, bert-finetuned.",
+    ),
+]
+Budget = Annotated[str | None, typer.Option("--budget", help="Time for everything, as 10m or 2h.")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="Folder for trials, report and winner.")]
+MaxLatency = Annotated[
+    float | None,
+    typer.Option("--max-latency-ms", help="Pick only a model that answers one text within this."),
+]
+MaxSize = Annotated[float | None, typer.Option("--max-size-mb", help="Pick only a model up to this size.")]
+Prefer = Annotated[
+    str,
+    typer.Option("--prefer", help="'score', 'cost', or the name of a contender to pick whatever it scores."),
+]
+
+
+def compare(
+    source: Annotated[str, typer.Argument(help="CSV, TSV, JSON Lines or Parquet file, or a Hub data set.")],
+    text: options.Text = None,
+    label: options.Label = None,
+    test: Annotated[Path | None, typer.Option(help="Your own test file.")] = None,
+    dev: Annotated[Path | None, typer.Option(help="Your own dev file.")] = None,
+    id_column: options.IdColumn = None,
+    group: options.Group = None,
+    contenders: Contenders = "tfidf,lstm,bert-frozen,bert-finetuned",
+    sizes: Annotated[str | None, typer.Option(help="Training sizes, as 100,300,1000.")] = None,
+    seeds: Annotated[int, typer.Option(help="Runs a size.")] = 3,
+    tuning: Annotated[int, typer.Option(help="Settings each contender tries on the dev rows.")] = 3,
+    encoder: options.EncoderName = "bundled",
+    revision: options.Revision = None,
+    max_length: options.MaxLength = None,
+    budget: Budget = None,
+    output: Output = None,
+    max_latency_ms: MaxLatency = None,
+    max_size_mb: MaxSize = None,
+    prefer: Prefer = "score",
+) -> None:
+    """Compare TF-IDF, an LSTM, BERT encodings and fine-tuned BERT on your labelled rows.
+
+    Stopped at any moment, the same command goes on where it was.
+    """
+    from rich.console import Console
+
+    from textgraft.comparison.compare import compare as run
+    from textgraft.comparison.planning import parse_seconds
+    from textgraft.comparison.preferences import Preferences
+    from textgraft.comparison.progress import TerminalReporter
+
+    reporter = TerminalReporter(Console())
+    try:
+        run(
+            source,
+            text=text,
+            label=label,
+            test=test,
+            dev=dev,
+            id_column=id_column,
+            group=group,
+            contenders=options.names(contenders),
+            sizes=options.numbers(sizes, "--sizes") if sizes else None,
+            seeds=seeds,
+            tuning=tuning,
+            encoder=encoder,
+            revision=revision,
+            max_length=max_length,
+            budget=parse_seconds(budget) if budget else None,
+            output=output,
+            preferences=Preferences(max_latency_ms=max_latency_ms, max_size_mb=max_size_mb, prefer=prefer),
+            reporter=reporter,
+        )
+    finally:
+        reporter.close()

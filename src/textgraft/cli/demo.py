@@ -1,0 +1,29 @@
+"""textgraft demo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path(
+        "runs/demo"
+    ),
+    budget: Annotated[str, typer.Option("--budget", help="Time for everything.")] = "4m",
+) -> None:
+    """Compare on text that every machine has: the standard library's docstrings, by chapter of its manual."""
+    from rich.console import Console
+
+    from textgraft.comparison.compare import compare
+    from textgraft.comparison.planning import parse_seconds
+    from textgraft.comparison.progress import TerminalReporter
+    from textgraft.data.embedded import docstrings_dataset
+
+    reporter = TerminalReporter(Console())
+    try:
+        compare(docstrings_dataset(), output=output, budget=parse_seconds(budget), reporter=reporter)
+    finally:
+        reporter.close()
