@@ -1,0 +1,35 @@
+# Everything from nothing: only Python 3.11 or later and make are needed.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test test-slow check clean
+
+demo: $(VENV)/.installed  ## Run the main job offline, on the bundled encoder and embedded text.
+	$(BIN)/textgraft demo
+
+test: $(VENV)/.installed-dev  ## Run the tests that finish in minutes.
+	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/.installed-dev  ## Run the long tests on real data.
+	$(BIN)/python -m pytest -m slow
+
+check: $(VENV)/.installed-dev  ## Lint, formatting and types.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# torch first and pinned: an open range would fetch whatever is newest, with gigabytes of CUDA.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) torch==2.13.0
+	$(PIP) --editable '.[bundled,openvino]'
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(PIP) --editable '.[bundled,openvino,dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist
