@@ -26,7 +26,7 @@ MaxLatency = Annotated[
 MaxSize = Annotated[float | None, typer.Option("--max-size-mb", help="Pick only a model up to this size.")]
 Prefer = Annotated[
     str,
-    typer.Option("--prefer", help="'score', 'cost', or the name of a contender to pick whatever it scores."),
+    typer.Option("--prefer", help="'score', 'cost', or a contender to pick whatever it scores."),
 ]
 
 

@@ -28,7 +28,8 @@ from textgraft.models.encoders import EncoderSource, encoder_max_length, resolve
 if TYPE_CHECKING:
     from textgraft.comparison.planning import Plan, Rate
     from textgraft.comparison.trials import Setup, Slot
-    from textgraft.comparison.verdict import Preferences, Verdict
+    from textgraft.comparison.preferences import Preferences
+    from textgraft.comparison.verdict import Verdict
     from textgraft.inference.predict import Predictor
     from textgraft.tasks.classification import SingleLabelClassification
 
@@ -458,17 +459,25 @@ class _Run:
     def conclude(self, examination: Examination, preferences: Preferences | None) -> Comparison:
         """Judge the trials of the plan, draw the report and put the winner into ``best/``."""
         from textgraft.comparison.report import write_report
-        from textgraft.comparison.verdict import Preferences, judge
+        from textgraft.comparison.verdict import judge
 
         planned = set(json.loads((self.folder / "plan.json").read_text())["trials"].values())
         trials = [trial for trial in load_trials(self.folder) if trial.id in planned]
         if not trials:
             raise DataError("no trial was finished", where=str(self.folder), fix="Give a larger --budget.")
-        verdict = judge(trials, examination, preferences=preferences or Preferences())
+        verdict = judge(trials, examination, preferences=preferences)
         save_struct(self.folder / "comparison.json", verdict)
         write_report(self.folder)
-        with atomic_folder(self.folder / "best") as best:
-            shutil.copytree(self.folder / "models" / verdict.pick, best, dirs_exist_ok=True)
+        self._hand_over(verdict.pick)
         comparison = Comparison(self.folder, verdict, trials)
         self.reporter.finished(comparison, time.perf_counter() - self.started)
         return comparison
+
+    def _hand_over(self, pick: str | None) -> None:
+        """Put the picked contender's model into ``best/``; where limits leave no pick, leave none there."""
+        best = self.folder / "best"
+        if pick is None:
+            shutil.rmtree(best, ignore_errors=True)
+            return
+        with atomic_folder(best) as folder:
+            shutil.copytree(self.folder / "models" / pick, folder, dirs_exist_ok=True)

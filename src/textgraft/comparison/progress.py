@@ -176,7 +176,8 @@ class TerminalReporter(SilentReporter):
         self.close()
         self.console.print(render(comparison.verdict))
         self.console.print(f"Report  {comparison.report}", highlight=False, soft_wrap=True)
-        self.console.print(f"Winner  {comparison.folder / 'best'}", highlight=False, soft_wrap=True)
+        if comparison.verdict.pick is not None:
+            self.console.print(f"Winner  {comparison.folder / 'best'}", highlight=False, soft_wrap=True)
         self.note(f"took {duration(seconds)}")
 
     def close(self) -> None:
