@@ -26,8 +26,8 @@ from textgraft.files import atomic_folder, content_hash, output_errors, write_at
 from textgraft.models.encoders import EncoderSource, encoder_max_length, resolve_encoder
 
 if TYPE_CHECKING:
-    from textgraft.comparison.planning import Plan, Rate
-    from textgraft.comparison.trials import Setup, Slot
+    from textgraft.comparison.planning import Plan, Rate, Slot
+    from textgraft.comparison.trials import Setup
     from textgraft.comparison.preferences import Preferences
     from textgraft.comparison.verdict import Verdict
     from textgraft.inference.predict import Predictor
@@ -325,8 +325,7 @@ class _Run:
 
     def plan(self, sizes: list[int]) -> Plan:
         """Take up the plan of an earlier run with the same request, or measure and make one."""
-        from textgraft.comparison.planning import Plan, Rate, make_plan, probe
-        from textgraft.comparison.trials import Slot
+        from textgraft.comparison.planning import Plan, Rate, Slot, make_plan, probe
 
         path = self.folder / "plan.json"
         asked = json.loads(json.dumps(vars(self.request)))

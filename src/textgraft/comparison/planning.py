@@ -13,9 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from textgraft.comparison.contenders import Contender, Job
-from textgraft.comparison.trials import Slot
 from textgraft.errors import OptionError
-from textgraft.inference.predict import Predictor
 
 PROBE_ROWS = (24, 96)
 SAFETY = 0.85
@@ -53,6 +51,15 @@ def parse_seconds(text: str) -> float:
     return total
 
 
+@dataclass(frozen=True)
+class Slot:
+    """A place in the plan: which contender, at which size, with which seed."""
+
+    contender: str
+    size: int
+    seed: int
+
+
 @dataclass
 class Rate:
     """What one contender costs: measured by the probe, corrected by every finished trial."""
@@ -75,6 +82,8 @@ class Rate:
 
 def probe(contender: Contender, job: Job, test_rows: int) -> Rate:
     """Fit a contender for one epoch on two small samples and read its costs off the difference."""
+    from textgraft.inference.predict import Predictor
+
     settings = dict(contender.grid[0])
     if "epochs" in settings:
         settings |= {"epochs": 1}

@@ -9,9 +9,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from textgraft.comparison.compare import Comparison
-    from textgraft.comparison.planning import Plan, Rate
+    from textgraft.comparison.planning import Plan, Rate, Slot
     from textgraft.comparison.results import Trial
-    from textgraft.comparison.trials import Slot
     from textgraft.data.check import DataCheck
     from textgraft.training.loop import Progress
 

@@ -28,15 +28,6 @@ GOLDEN_TEXTS = 4
 
 
 @dataclass(frozen=True)
-class Slot:
-    """A place in the plan: which contender, at which size, with which seed."""
-
-    contender: str
-    size: int
-    seed: int
-
-
-@dataclass(frozen=True)
 class Attempt:
     """One setting fitted and scored on the dev rows."""
 
