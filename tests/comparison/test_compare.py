@@ -20,7 +20,12 @@ from textgraft.comparison.progress import SilentReporter
 from textgraft.comparison.results import Trial, load_trials
 from textgraft.errors import ModelError, OptionError
 
-SETTINGS = {"contenders": ["majority", "tfidf", "lstm", "bert-frozen"], "sizes": [40, 120], "seeds": 2, "tuning": 1}
+SETTINGS = {
+    "contenders": ["majority", "tfidf", "lstm", "bert-frozen"],
+    "sizes": [40, 120],
+    "seeds": 2,
+    "tuning": 1,
+}
 
 
 class Recorder(SilentReporter):

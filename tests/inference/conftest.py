@@ -1,0 +1,40 @@
+"""A small trained model directory for the tests of prediction."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.tiny import TOPICS, topic_rows
+
+
+@pytest.fixture(scope="session")
+def topic_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A TF-IDF model of the three topics, saved as a model directory with golden outputs."""
+    from textgraft.inference.predict import Predictor
+    from textgraft.models.directory import Golden, Manifest, save_model_directory
+    from textgraft.models.tfidf import fit_tfidf
+
+    labels = sorted(TOPICS)
+    rows = topic_rows(200)
+    texts = [text for text, _ in rows]
+    model, tokenizer = fit_tfidf(texts, [labels.index(label) for _, label in rows], len(labels), c=10.0)
+    probabilities = Predictor(model, tokenizer, labels, 512, 1.5).probabilities(texts[:2])
+    manifest = Manifest(
+        task="classification",
+        contender="tfidf",
+        labels=labels,
+        text_columns=["text"],
+        label_column="label",
+        max_length=512,
+        temperature=1.5,
+        data_source="topics.csv",
+        data_hash="0" * 16,
+        training={"rows": len(rows)},
+        metrics={"macro_f1": 1.0},
+        dev_score=1.0,
+        golden=[Golden(text, row.tolist()) for text, row in zip(texts, probabilities, strict=False)],
+    )
+    path = tmp_path_factory.mktemp("model") / "best"
+    save_model_directory(path, model, tokenizer, manifest, "# card\n")
+    return path

@@ -1,0 +1,124 @@
+"""Batch prediction is idempotent, resumes, grows with its file, and sets bad rows aside."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from tests.tiny import topic_rows, write_topics
+from typer.testing import CliRunner
+
+import textgraft
+from textgraft.cli import app
+from textgraft.data.reading import read_dataset
+from textgraft.errors import OptionError, OutputError
+from textgraft.inference import batch
+from textgraft.inference.batch import predict_file
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as handle:
+        return list(csv.DictReader(handle))
+
+
+def test_every_row_gets_label_score_and_all_scores(topic_model: Path, tmp_path: Path) -> None:
+    source = write_topics(tmp_path / "new.csv", 50, seed=3)
+    result = CliRunner().invoke(app, ["predict", str(topic_model), str(source)])
+    assert result.exit_code == 0, result.output
+    rows = _read(tmp_path / "new.predictions.csv")
+    assert len(rows) == 50
+    gold = [label for _, label in topic_rows(50, seed=3)]
+    assert sum(row["label"] == label for row, label in zip(rows, gold, strict=True)) > 45
+    for row in rows:
+        scores = {name.removeprefix("score:"): float(value) for name, value in row.items() if ":" in name}
+        assert max(scores, key=scores.__getitem__) == row["label"]
+        assert float(row["score"]) == max(scores.values())
+
+
+def test_a_second_run_computes_nothing_and_writes_the_same(topic_model: Path, tmp_path: Path) -> None:
+    model = textgraft.load(topic_model)
+    dataset = read_dataset(write_topics(tmp_path / "new.csv", 50), text="text", labelled=False)
+    output = tmp_path / "answers.jsonl"
+    first = predict_file(model, dataset, output)
+    content = output.read_bytes()
+    second = predict_file(model, dataset, output)
+    assert (first.computed, second.computed) == (50, 0)
+    assert output.read_bytes() == content
+    assert json.loads(content.splitlines()[0]).keys() == {"id", "label", "score", "scores"}
+
+
+def test_an_interrupted_run_goes_on(
+    topic_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = textgraft.load(topic_model)
+    dataset = read_dataset(write_topics(tmp_path / "new.csv", 50), text="text", labelled=False)
+    monkeypatch.setattr(batch, "CHUNK", 10)
+    done: list[int] = []
+
+    def interrupt(rows: int) -> None:
+        done.append(rows)
+        if len(done) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        predict_file(model, dataset, tmp_path / "answers.csv", interrupt)
+    assert not (tmp_path / "answers.csv").exists()
+    assert predict_file(model, dataset, tmp_path / "answers.csv").computed == 20
+
+
+def test_a_grown_file_costs_only_its_new_rows(topic_model: Path, tmp_path: Path) -> None:
+    model = textgraft.load(topic_model)
+    rows = topic_rows(50)
+    short = read_dataset(
+        _with_ids(tmp_path / "a.csv", rows[:40]), text="text", id_column="key", labelled=False
+    )
+    grown = read_dataset(_with_ids(tmp_path / "b.csv", rows), text="text", id_column="key", labelled=False)
+    predict_file(model, short, tmp_path / "answers.csv")
+    assert predict_file(model, grown, tmp_path / "answers.csv").computed == 10
+    assert [row["key"] for row in _read(tmp_path / "answers.csv")] == [f"row-{n}" for n in range(50)]
+
+
+def _with_ids(path: Path, rows: list[tuple[str, str]]) -> Path:
+    with path.open("w", newline="") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(["key", "text"])
+        writer.writerows((f"row-{number}", text) for number, (text, _) in enumerate(rows))
+    return path
+
+
+def test_bad_rows_are_set_aside_with_line_and_reason(topic_model: Path, tmp_path: Path) -> None:
+    source = tmp_path / "new.csv"
+    source.write_text('text\nsoup with cheese\n"  "\nthe team\n')
+    result = CliRunner().invoke(
+        app, ["predict", str(topic_model), str(source), "-o", str(tmp_path / "a.csv")]
+    )
+    assert result.exit_code == 0, result.output
+    assert len(_read(tmp_path / "a.csv")) == 2
+    aside = json.loads((tmp_path / "a.csv.rejected.jsonl").read_text())
+    assert aside["line"] == 3
+    assert "empty" in aside["reason"]
+
+
+def test_standard_input_is_answered_on_standard_output(topic_model: Path) -> None:
+    result = CliRunner().invoke(
+        app, ["predict", str(topic_model), "-"], input="soup with cheese\nthe rocket\n"
+    )
+    assert result.exit_code == 0, result.output
+    answers = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [answer["label"] for answer in answers] == ["food", "space"]
+
+
+def test_an_unknown_output_format_is_refused(topic_model: Path, tmp_path: Path) -> None:
+    dataset = read_dataset(write_topics(tmp_path / "new.csv", 5), text="text", labelled=False)
+    with pytest.raises(OptionError, match="output format"):
+        predict_file(textgraft.load(topic_model), dataset, tmp_path / "answers.xlsx")
+
+
+def test_a_cache_that_is_none_is_refused(topic_model: Path, tmp_path: Path) -> None:
+    dataset = read_dataset(write_topics(tmp_path / "new.csv", 5), text="text", labelled=False)
+    (tmp_path / "answers.csv.cache").write_text("this is not a database, not at all")
+    with pytest.raises(OutputError, match="cache"):
+        predict_file(textgraft.load(topic_model), dataset, tmp_path / "answers.csv")
+    assert not (tmp_path / "answers.csv").exists()

@@ -1,0 +1,90 @@
+"""A model directory loads, answers, and refuses to answer when it is not what was saved."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
+
+import textgraft
+from textgraft.errors import ModelError, OptionError
+
+TEXTS = ["we saw the rocket and the moon", "soup with cheese", "", "the team had a match"]
+
+
+def test_predictions_come_in_the_order_of_the_texts(topic_model: Path) -> None:
+    model = textgraft.load(topic_model)
+    predictions = model.predict(TEXTS)
+    assert [p.label for p in predictions][:2] == ["space", "food"]
+    assert predictions[3].label == "sport"
+    for position, text in enumerate(TEXTS):
+        alone = model.predict([text])[0]
+        assert alone.label == predictions[position].label
+        np.testing.assert_allclose(alone.probabilities, predictions[position].probabilities, atol=1e-5)
+        assert alone.score == pytest.approx(max(alone.probabilities))
+        assert sum(alone.probabilities) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_temperature_softens_probabilities_and_changes_no_label(topic_model: Path) -> None:
+    model = textgraft.load(topic_model)
+    calibrated = model.predict(TEXTS[:2])
+    model.temperature = 1.0
+    raw = model.predict(TEXTS[:2])
+    assert [p.label for p in raw] == [p.label for p in calibrated]
+    assert all(a.score > b.score for a, b in zip(raw, calibrated, strict=True))
+
+
+def test_no_texts_no_predictions(topic_model: Path) -> None:
+    assert textgraft.load(topic_model).predict([]) == []
+
+
+@pytest.mark.parametrize("texts", ["one string", ["a", None], [3]])
+def test_what_is_no_list_of_strings_is_refused(topic_model: Path, texts: list[str]) -> None:
+    with pytest.raises(OptionError):
+        textgraft.load(topic_model).predict(texts)
+
+
+def test_it_is_an_ordinary_transformers_model(topic_model: Path) -> None:
+    import textgraft.models.auto  # noqa: F401
+
+    model = AutoModelForSequenceClassification.from_pretrained(topic_model)
+    assert model.config.id2label == {0: "food", 1: "space", 2: "sport"}
+    answer = pipeline(
+        "text-classification", model=model, tokenizer=AutoTokenizer.from_pretrained(topic_model)
+    )
+    assert answer("soup with cheese")[0]["label"] == "food"
+
+
+def test_exchanged_weights_are_noticed(topic_model: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(topic_model, tmp_path / "copy")
+    data = bytearray((copy / "model.safetensors").read_bytes())
+    data[-1] ^= 1
+    (copy / "model.safetensors").write_bytes(data)
+    with pytest.raises(ModelError, match="not the ones that were saved"):
+        textgraft.load(copy)
+
+
+def test_other_golden_outputs_are_noticed(topic_model: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(topic_model, tmp_path / "copy")
+    manifest = json.loads((copy / "textgraft.json").read_text())
+    manifest["golden"][0]["probabilities"] = manifest["golden"][0]["probabilities"][::-1]
+    (copy / "textgraft.json").write_text(json.dumps(manifest))
+    with pytest.raises(ModelError, match="golden outputs"):
+        textgraft.load(copy)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json"])
+def test_a_missing_file_is_named(topic_model: Path, tmp_path: Path, name: str) -> None:
+    copy = shutil.copytree(topic_model, tmp_path / "copy")
+    (copy / name).unlink()
+    with pytest.raises(ModelError):
+        textgraft.load(copy)
+
+
+def test_the_folder_above_is_understood(topic_model: Path) -> None:
+    with pytest.raises(ModelError, match="Did you mean .*best"):
+        textgraft.load(topic_model.parent)
