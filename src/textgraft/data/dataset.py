@@ -15,8 +15,33 @@ class Rejected:
     line: int
     """Line of the file, counted from 1, on which the row starts (row number for Parquet and Hub sets)."""
     reason: str
+    """The kind of problem, a colon, and the details: "ragged row: 3 fields where the header has 2"."""
     excerpt: str
     """The beginning of the row as it stands in the file, at most 200 characters."""
+
+    @property
+    def kind(self) -> str:
+        """The reason without its details, for counting."""
+        return self.reason.partition(":")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingNotes:
+    """How a source was read: what a user must know to judge whether it was read rightly."""
+
+    format: str
+    """"CSV", "TSV", "JSON Lines", "Parquet", "plain text" or "Hub"."""
+    total_rows: int
+    """Rows met, the rejected ones included."""
+    encoding: str | None = None
+    """Name of the character encoding; None for formats that fix it themselves."""
+    byte_order_mark: bool = False
+    first_undecodable_line: int | None = None
+    """First line, counted from 1, that is not UTF-8: the reason why another encoding was taken."""
+    delimiter: str | None = None
+    """The character between fields, for delimited text."""
+    blank_lines: int = 0
+    """Lines with nothing on them, which stand between rows and are not rows."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +64,8 @@ class Dataset:
     label_column: str | None = None
     id_column: str | None = None
     """Name of the user's id column; None where the ids are row numbers."""
+    notes: ReadingNotes | None = None
+    """How the source was read; None for data that was not read from a source."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -50,7 +77,7 @@ class Dataset:
         return lists[0] if len(lists) == 1 else ["\n".join(parts) for parts in zip(*lists, strict=True)]
 
     def select(self, indices: Sequence[int]) -> Dataset:
-        """Return the rows at ``indices``, in that order; rejected rows stay with the original."""
+        """Return the rows at ``indices``, in that order; rejected rows and notes stay behind."""
         rows = [int(index) for index in indices]
         return Dataset(
             columns={name: [values[row] for row in rows] for name, values in self.columns.items()},

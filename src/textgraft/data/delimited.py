@@ -1,0 +1,162 @@
+"""CSV and its relatives (RFC 4180), read record by record so that one broken row costs one row.
+
+The standard csv reader, let loose on a whole file, swallows everything after a quote that is never closed.
+Here a record is gathered first and then given to it: a line that closes all its quotes is a record of its
+own, any other is joined with the next lines until the quotes balance. Where that fails, only the line that
+opened the quote is set aside and reading goes on with the next.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+from textgraft.data.dataset import Rejected
+from textgraft.data.lines import LONGEST_ROW, Encoding, Line, TextLines, detect_encoding
+from textgraft.data.tables import Row, reject_line
+from textgraft.errors import DataError
+
+_DELIMITERS = (",", ";", "\t", "|")
+_SAMPLED_LINES = 50
+_SAMPLED_CHARACTERS = 10_000
+_SUSPICIOUS_LINES = 5
+"""From so many lines on, a quoted field whose lines all look like rows is taken for a quote left open."""
+
+
+def sniff_delimiter(sample: Sequence[str], preferred: str) -> str:
+    """Return the delimiter that cuts most of the first rows into as many fields as the header.
+
+    Args:
+        sample: The first lines of the file, the header first.
+        preferred: What the name of the file promises; it wins ties.
+    """
+
+    def agreement(delimiter: str) -> float:
+        widths = [len(fields) for fields in csv.reader(sample, delimiter=delimiter) if fields]
+        return sum(width == widths[0] for width in widths) / len(widths) if widths[0] > 1 else 0.0
+
+    return max((preferred, *_DELIMITERS), key=agreement)
+
+
+class DelimitedTable:
+    """A file of delimited text with a header; the delimiter is recognised.
+
+    Raises:
+        DataError: The file is empty, not text, or its first row is no header.
+    """
+
+    def __init__(self, path: Path, *, preferred: str) -> None:
+        # The limit of the csv module is global and low; rows are bounded by TextLines already.
+        csv.field_size_limit(max(csv.field_size_limit(), 2 * LONGEST_ROW))
+        self.format = "TSV" if preferred == "\t" else "CSV"
+        self.blank_lines = 0
+        self.encoding: Encoding = detect_encoding(path)
+        self._path = path
+        lines = (line for line in TextLines(path, self.encoding) if line.text.strip())
+        sample = list(islice(lines, _SAMPLED_LINES))
+        if not sample:
+            raise DataError(
+                "the file has blank lines only", where=str(path), fix="Check that it was written to the end."
+            )
+        self.delimiter = sniff_delimiter([line.text[:_SAMPLED_CHARACTERS] for line in sample], preferred)
+        self._width = 0  # no header yet: any number of fields will do
+        header = next(self._records())
+        if isinstance(header, Rejected):
+            raise DataError(
+                f"the header cannot be read: {header.reason}",
+                where=f"{path}, line {header.line}",
+                fix="The first row must name the columns, as in: text,label",
+            )
+        self.columns = [str(name).strip() for name in header.values]
+        self._width = len(self.columns)
+
+    def rows(self, names: Sequence[str]) -> Iterator[Row | Rejected]:
+        """Read the columns ``names``, row by row."""
+        positions = [self.columns.index(name) for name in names]
+        self.blank_lines = 0
+        records = self._records()
+        next(records)
+        for record in records:
+            if isinstance(record, Row):
+                fields = record.values
+                yield Row(record.line, [fields[position] for position in positions], record.raw)
+            else:
+                yield record
+
+    def _records(self) -> Iterator[Row | Rejected]:
+        lines = TextLines(self._path, self.encoding)
+        for line in lines:
+            text = line.text.rstrip("\r\n")
+            if line.problem:
+                yield reject_line(line)
+            elif not text.strip():
+                self.blank_lines += 1
+            elif '"' not in text:
+                yield self._checked(line, self._split(text))
+            else:
+                yield self._quoted(line, text, lines)
+
+    def _split(self, text: str) -> list[str]:
+        """Cut a line at every delimiter; the lines of a file of one column have nothing to be cut at."""
+        return [text] if self._width == 1 else text.split(self.delimiter)
+
+    def _checked(self, line: Line, fields: list[str]) -> Row | Rejected:
+        width = self._width or len(fields)
+        if len(fields) > width and not any(field.strip() for field in fields[width:]):
+            fields = fields[:width]  # spreadsheets end rows in empty cells
+        if len(fields) != width:
+            return reject_line(line, f"ragged row: {len(fields)} fields where the header has {width}")
+        return Row(line.number, fields, line.text)
+
+    def _parse(self, texts: Sequence[str]) -> list[str] | None:
+        """Parse one record that stands on one or several lines; None if its quotes do not balance."""
+        try:
+            records = list(csv.reader(texts, delimiter=self.delimiter, strict=True))
+        except csv.Error:
+            return None
+        return records[0] if len(records) == 1 else None
+
+    def _quoted(self, line: Line, text: str, lines: TextLines) -> Row | Rejected:
+        """Read the record that begins with a line in which quotes stand."""
+        if (fields := self._parse([text])) is not None and self._width in (0, len(fields)):
+            return Row(line.number, fields, line.text)
+        if not line.odd_quotes:
+            # The quotes belong to the text, or stand around part of a field.
+            verbatim = self._split(text)
+            if len(verbatim) == self._width:
+                return Row(line.number, verbatim, line.text)
+            if fields is not None:
+                return self._checked(line, fields)
+            return reject_line(line, "stray quote: a quote inside a field must be doubled")
+        if fields is not None:
+            return self._checked(line, fields)
+        following: list[Line] = []
+        size, odd = len(text), True
+        for more in lines:
+            following.append(more)
+            size += len(more.text)
+            odd ^= more.odd_quotes
+            if not odd or size > LONGEST_ROW:
+                break
+        damaged = next((more for more in following if more.problem), None)
+        if damaged is not None and not odd:
+            return reject_line(line, damaged.problem)
+        fields = None if odd else self._parse([line.text, *(more.text for more in following)])
+        if fields is not None and self._width in (0, len(fields)) and not self._swallowed([line, *following]):
+            return Row(line.number, fields, line.text)
+        lines.give_back(following)
+        if self.delimiter == "\t" and len(verbatim := self._split(text)) == self._width:
+            return Row(line.number, verbatim, line.text)  # in TSV quotes are usually plain characters
+        return reject_line(line, f"unclosed quote: opened on line {line.number}, never properly closed")
+
+    def _swallowed(self, record: Sequence[Line]) -> bool:
+        """Tell whether the lines joined to one record look like rows of their own."""
+        if self._width <= 1:
+            return False
+        whole = [len(self._split(line.text)) == self._width for line in record]
+        if self.delimiter == "\t":
+            return all(whole)
+        inner = whole[1:-1]
+        return len(inner) >= _SUSPICIOUS_LINES and sum(inner) > 0.8 * len(inner)

@@ -1,0 +1,59 @@
+"""Parquet, read in batches through pyarrow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from textgraft.data.dataset import Rejected
+from textgraft.data.lines import Encoding
+from textgraft.data.tables import Row
+from textgraft.errors import DataError
+
+_BATCH_ROWS = 4096
+
+
+class ParquetTable:
+    """A Parquet file. Its rows have no lines, so they are numbered from 1.
+
+    Raises:
+        DataError: The file is not Parquet, or damaged.
+    """
+
+    format = "Parquet"
+    encoding: Encoding | None = None
+    delimiter: str | None = None
+    blank_lines = 0
+
+    def __init__(self, path: Path) -> None:
+        import pyarrow
+        import pyarrow.parquet
+
+        self._path = path
+        try:
+            self._file = pyarrow.parquet.ParquetFile(path, memory_map=True)
+        except (pyarrow.ArrowException, OSError) as error:
+            raise _damaged(path, error) from error
+        self.columns = list(self._file.schema_arrow.names)
+
+    def rows(self, names: Sequence[str]) -> Iterator[Row | Rejected]:
+        """Read the columns ``names``, batch by batch."""
+        import pyarrow
+
+        start = 1
+        try:
+            for batch in self._file.iter_batches(batch_size=_BATCH_ROWS, columns=list(names)):
+                columns = [batch.column(name).to_pylist() for name in names]
+                for number, values in enumerate(zip(*columns, strict=True), start):
+                    yield Row(number, values)
+                start += batch.num_rows
+        except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
+            raise _damaged(self._path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    return DataError(
+        f"this is not a readable Parquet file: {str(error).strip()}",
+        where=str(path),
+        fix="Write the file again, or export it as CSV or JSON Lines.",
+    )

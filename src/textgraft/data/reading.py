@@ -1,0 +1,249 @@
+"""Read a user's file, or a Hub data set, into a Dataset: every row is either used or listed with a reason."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from textgraft.data.columns import Choice, choose_columns
+from textgraft.data.dataset import Dataset, ReadingNotes, Rejected
+from textgraft.data.delimited import DelimitedTable
+from textgraft.data.hub import HubTable, is_hub_name
+from textgraft.data.jsonlines import JsonLinesTable
+from textgraft.data.lines import LONGEST_ROW
+from textgraft.data.parquet import ParquetTable
+from textgraft.data.plain import PlainTable
+from textgraft.data.tables import Table
+from textgraft.errors import DataError, nearest
+
+FORMATS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".txt")
+"""Endings of the files that can be read."""
+
+
+class _UnusableError(Exception):
+    """A value that cannot be used; the message is the reason for the rejection."""
+
+
+def read_dataset(
+    source: str | Path,
+    *,
+    text: str | Sequence[str] | None = None,
+    label: str | None = None,
+    id_column: str | None = None,
+    group: str | None = None,
+    labelled: bool = True,
+    hub_split: str = "train",
+) -> Dataset:
+    """Read rows of text, with or without labels.
+
+    CSV and TSV (the delimiter is recognised: comma, semicolon, tab or bar), JSON Lines, Parquet, plain text
+    (one text a line, only for rows to predict), or a Hub data set by its name. Text files are read line by
+    line: UTF-8 or UTF-16 with or without a byte order mark, else Windows-1252 or Latin-1. Rows that cannot be
+    used are in ``rejected`` with line and reason; they are those whose form is broken, that are longer than
+    :data:`~textgraft.data.lines.LONGEST_ROW` characters, whose texts are all empty or not text, or that lack
+    their label, id or group. Labels that are numbers or truth values become strings.
+
+    Args:
+        source: Path of the file, or a Hub name: ``owner/name`` where no such path exists, or ``hub:name``.
+        text: The text column or columns, in the order to join them; guessed from common names if None.
+        label: The label column; guessed from common names if None. Not read unless ``labelled``.
+        id_column: A column whose values are unique; without it ids are the row numbers "1", "2", ….
+        group: A column whose equal values must stay on one side of every split.
+        labelled: Whether rows need a label.
+        hub_split: The split of a Hub data set.
+
+    Raises:
+        DataError: The source is missing, empty, of an unknown format or damaged, its columns cannot be
+            guessed, or none of its rows can be used.
+        OptionError: A named column does not exist.
+        MissingExtraError: A Hub name is given and ``datasets`` is not installed.
+    """
+    where = str(source)
+    try:
+        table = _open_table(where, labelled=labelled, hub_split=hub_split)
+        choice = choose_columns(
+            table.columns,
+            text=text,
+            label=label,
+            id_column=id_column,
+            group=group,
+            labelled=labelled,
+            where=where,
+        )
+        dataset = _collect(table, choice, where)
+    except OSError as error:
+        raise DataError(
+            f"the file cannot be read: {error.strerror or error}",
+            where=where,
+            fix="Check the path and your permission to read it.",
+        ) from error
+    if not len(dataset):
+        raise _nothing_usable(dataset, where)
+    return dataset
+
+
+def _open_table(source: str, *, labelled: bool, hub_split: str) -> Table:
+    path = Path(source)
+    suffix = path.suffix.lower()
+    if not path.exists():
+        if is_hub_name(source) and suffix not in FORMATS and not path.parent.is_dir():
+            return HubTable(source, hub_split)
+        raise _missing(path)
+    if path.is_dir():
+        inside = sorted(file.name for file in path.iterdir() if file.suffix.lower() in FORMATS)
+        holds = f"It holds: {', '.join(inside[:8])}." if inside else "It holds no file that can be read."
+        raise DataError("this is a folder, not a file", where=source, fix=f"Name one file. {holds}")
+    if suffix in (".csv", ".tsv"):
+        return DelimitedTable(path, preferred="\t" if suffix == ".tsv" else ",")
+    if suffix in (".jsonl", ".ndjson"):
+        return JsonLinesTable(path)
+    if suffix == ".parquet":
+        return ParquetTable(path)
+    if suffix == ".txt" and not labelled:
+        return PlainTable(path)
+    if suffix == ".txt":
+        raise DataError(
+            "a .txt file has one text a line and no labels",
+            where=source,
+            fix="If it is a table, give it the ending .csv or .tsv.",
+        )
+    raise DataError(
+        f"files ending in {suffix or 'nothing'!r} are not read",
+        where=source,
+        fix=f"Known: {', '.join(FORMATS)}.",
+    )
+
+
+def _missing(path: Path) -> DataError:
+    folder = path.parent
+    if not folder.is_dir():
+        return DataError("there is no such folder", where=str(folder), fix="Check the path.")
+    guess = nearest(path.name, sorted(file.name for file in folder.iterdir()))
+    hint = f"Did you mean {str(folder / guess)!r}?" if guess else "Check the path."
+    return DataError("there is no such file", where=str(path), fix=hint)
+
+
+def _collect(table: Table, choice: Choice, where: str) -> Dataset:
+    """Judge every row of ``table`` and gather the usable ones in columns."""
+    names = choice.names
+    text_positions = [names.index(name) for name in choice.text]
+    label_at, id_at, group_at = (
+        None if name is None else names.index(name) for name in (choice.label, choice.id, choice.group)
+    )
+    texts: list[list[str]] = [[] for _ in choice.text]
+    labels: list[str] = []
+    ids: list[str] = []
+    groups: list[str] = []
+    lines: list[int] = []
+    rejected: list[Rejected] = []
+    # A million rows share a few labels: one string each instead of a million.
+    shared: dict[str, str] = {}
+    line_of_id: dict[str, int] = {}
+    number = 0
+    for number, row in enumerate(table.rows(names), start=1):
+        if isinstance(row, Rejected):
+            rejected.append(row)
+            continue
+        values = row.values
+        try:
+            parts = [_as_text(values[position]) for position in text_positions]
+            if not any(part and not part.isspace() for part in parts):
+                raise _UnusableError("empty text")
+            if sum(map(len, parts)) > LONGEST_ROW:
+                raise _UnusableError(f"too long: the text has more than {LONGEST_ROW:,} characters")
+            label = None if label_at is None else _as_name(values[label_at], "label")
+            group = None if group_at is None else _as_name(values[group_at], "group")
+            name = str(number) if id_at is None else _as_name(values[id_at], "id")
+            if id_at is not None and line_of_id.setdefault(name, row.line) != row.line:
+                raise _UnusableError(f"repeated id: {name!r} stands on line {line_of_id[name]} already")
+        except _UnusableError as problem:
+            rejected.append(row.reject(str(problem)))
+            continue
+        for column, part in zip(texts, parts, strict=True):
+            column.append(part)
+        if label is not None:
+            labels.append(shared.setdefault(label, label))
+        if group is not None:
+            groups.append(shared.setdefault(group, group))
+        ids.append(name)
+        lines.append(row.line)
+    encoding = table.encoding
+    notes = ReadingNotes(
+        format=table.format,
+        total_rows=number,
+        encoding=encoding.title if encoding else None,
+        byte_order_mark=bool(encoding and encoding.byte_order_mark),
+        first_undecodable_line=encoding.first_undecodable_line if encoding else None,
+        delimiter=table.delimiter,
+        blank_lines=table.blank_lines,
+    )
+    return Dataset(
+        columns=dict(zip(choice.text, texts, strict=True)),
+        labels=labels if choice.label else None,
+        ids=ids,
+        lines=lines,
+        source=where,
+        groups=groups if choice.group else None,
+        rejected=rejected,
+        label_column=choice.label,
+        id_column=choice.id,
+        notes=notes,
+    )
+
+
+def _as_text(value: Any) -> str:
+    """Return a text value; a missing one is empty."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, bytes):  # Parquet files of old writers hold strings as plain bytes
+        try:
+            return value.decode()
+        except UnicodeDecodeError as error:
+            raise _UnusableError("not text: bytes that are not UTF-8") from error
+    raise _UnusableError(f"not text: {_kind(value)} where a text is needed")
+
+
+def _as_name(value: Any, part: str) -> str:
+    """Return a label, id or group as a string: 1 and 1.0 are "1", true is "true", spaces around are cut."""
+    if isinstance(value, bytes):
+        value = _as_text(value)
+    if isinstance(value, str):
+        name = value.strip()
+    elif isinstance(value, list | dict | tuple):
+        raise _UnusableError(f"no {part}: {_kind(value)} where one value is needed")
+    elif value is None or (isinstance(value, float) and math.isnan(value)):
+        name = ""
+    elif isinstance(value, bool):
+        name = str(value).lower()
+    elif isinstance(value, float) and value.is_integer():
+        name = str(int(value))
+    else:
+        name = str(value)
+    if not name:
+        raise _UnusableError(f"no {part}: the field is empty")
+    return name
+
+
+def _kind(value: Any) -> str:
+    kinds = {bool: "a truth value", int: "a number", float: "a number", list: "a list", dict: "an object"}
+    return kinds.get(type(value), f"a value of type {type(value).__name__}")
+
+
+def _nothing_usable(dataset: Dataset, where: str) -> DataError:
+    if not dataset.rejected:
+        return DataError(
+            "the file has a header but no rows", where=where, fix="Add the rows below the header."
+        )
+    kinds = Counter(row.kind for row in dataset.rejected)
+    kind, count = kinds.most_common(1)[0]
+    first = next(row for row in dataset.rejected if row.kind == kind)
+    return DataError(
+        f"none of the {len(dataset.rejected)} rows can be used; {count} of them have this: {first.reason}",
+        where=f"{where}, line {first.line}",
+        fix=f"Look at that line: {first.excerpt[:80]!r}",
+    )
