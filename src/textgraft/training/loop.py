@@ -1,0 +1,395 @@
+"""One training loop for every model and task.
+
+What a step does depends on nothing but the weights, the optimizer's state and its number: the order of an
+epoch's batches is drawn from (seed, epoch), the dropout of a step from (seed, step). So a run that was killed
+goes on from its last checkpoint bit by bit as if it had never stopped; finding its place costs nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from textgraft.errors import DataError, OptionError
+from textgraft.files import content_hash, output_errors, write_atomic
+from textgraft.tasks.base import Features, Task
+from textgraft.training.batching import token_budget_batches
+from textgraft.training.checkpoint import load_checkpoint, save_checkpoint
+from textgraft.training.evaluate import evaluate
+from textgraft.training.interrupt import Interrupt, deferred_interrupt
+from textgraft.training.losses import balanced_class_weights, batch_loss
+from textgraft.training.optimizer import (
+    build_optimizer,
+    optimizer_tensors,
+    restore_optimizer,
+    set_rate,
+    trainable,
+)
+from textgraft.training.precision import autocast, resolve_precision
+from textgraft.training.progress import DivergenceError, Progress, TrainingResult
+from textgraft.training.schedule import budgeted_progress, evaluation_points, rate_factor
+from textgraft.training.settings import TrainingSettings
+
+_DIVERGED = 100.0
+"""A loss this many times the first one, or this large itself, will not come back."""
+_EVALUATION_SHARE = 0.5
+"""Cost of evaluating a token against training on it, at most: the forward pass is a third."""
+
+
+def fit(
+    model: PreTrainedModel,
+    task: Task,
+    train: Sequence[Features],
+    dev: Sequence[Features],
+    settings: TrainingSettings,
+    *,
+    pad_token_id: int,
+    folder: Path | None = None,
+    on_step: Callable[[Progress], None] | None = None,
+) -> TrainingResult:
+    """Train ``model`` and leave its best weights on the dev rows in it.
+
+    Parameters with ``requires_grad=False`` stay as they are. The model is moved to the device that accelerate
+    chooses, and left in evaluation mode. Under ``torchrun`` every process trains on its part of each step.
+
+    Args:
+        model: A model whose forward takes the task's batches and returns a loss.
+        task: How rows become batches, and outputs scores.
+        train: Rows to learn from.
+        dev: Rows that decide which weights are best and when to stop.
+        settings: All choices; see :class:`TrainingSettings`.
+        pad_token_id: Id that fills batches up.
+        folder: Where checkpoints and metrics.jsonl go. If it holds checkpoints of this very run, training
+            goes on from the newest that is whole. None: nothing is written to disk.
+        on_step: Called after every optimizer step.
+
+    Raises:
+        DataError: There are no training or no dev rows.
+        DivergenceError: The loss ran away.
+        OptionError: The folder holds another run.
+        ModelError: Every checkpoint in the folder is damaged.
+        OutputError: The folder cannot be written.
+        KeyboardInterrupt: Ctrl-C; with a folder, after a checkpoint of the last whole step.
+    """
+    for name, rows in (("training", train), ("dev", dev)):
+        if not rows:
+            raise DataError(f"there are no {name} rows", fix="Every split needs at least one row.")
+    run = _Run(model, task, train, dev, settings, pad_token_id, folder)
+    devices = [run.device] if run.device.type == "cuda" else []
+    interrupts = deferred_interrupt() if folder else contextlib.nullcontext(Interrupt())
+    with torch.random.fork_rng(devices), interrupts as interrupt:
+        return run.to_the_end(on_step, interrupt)
+
+
+@dataclass
+class _Position:
+    """All of a run's state that is not a tensor, as stored in a checkpoint."""
+
+    epoch: int = 0
+    step_in_epoch: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    first_loss: float = 0.0
+    loss_sum: float = 0.0
+    """Since the last evaluation."""
+    loss_steps: int = 0
+    best: list[float] = field(default_factory=list)
+    """Main dev metric and negated dev loss of the best weights, compared in this order; empty before any."""
+    best_metrics: dict[str, float] = field(default_factory=dict)
+    stale: int = 0
+    """Evaluations since the best."""
+    history: list[dict[str, float]] = field(default_factory=list)
+    stopped_by: str = ""
+
+
+class _Run:
+    """A training run: what it works on, and how far it is."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        task: Task,
+        train: Sequence[Features],
+        dev: Sequence[Features],
+        settings: TrainingSettings,
+        pad_token_id: int,
+        folder: Path | None,
+    ) -> None:
+        self.started = self.last_saved = time.perf_counter()
+        # accelerate settles mixed precision once a process; runs of both kinds share one, so the loop casts.
+        self.accelerator = Accelerator(mixed_precision="no")
+        self.device = self.accelerator.device
+        self.model = model
+        self.prepared = self.accelerator.prepare_model(model)
+        self.task, self.train, self.dev = task, train, dev
+        self.settings = settings
+        self.pad_token_id = pad_token_id
+        self.folder = folder
+        self.precision = resolve_precision(settings.precision, self.device)
+        self.parameters = list(trainable(model).values())
+        self.optimizer = build_optimizer(model, settings)
+        self.class_weights = balanced_class_weights(train) if settings.class_weights == "balanced" else None
+        self.lengths = [len(feature["input_ids"]) for feature in train]
+        self.dev_tokens = sum(len(feature["input_ids"]) for feature in dev)
+        self.at = _Position()
+        self.best_tensors: dict[str, Tensor] = {}
+        self.trained_tokens = 0
+        self.evaluation_seconds: float | None = None
+        if folder is not None:
+            with output_errors(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+            self.identity = self._identity()
+            self._resume(folder)
+
+    def to_the_end(self, on_step: Callable[[Progress], None] | None, interrupt: Interrupt) -> TrainingResult:
+        """Train until the epochs, the patience or the budget are used up; put the best weights back."""
+        at = self.at
+        while not at.stopped_by:
+            groups = self._groups(at.epoch)
+            points = evaluation_points(len(groups), self.settings.evaluations_per_epoch)
+            self.model.train()
+            while at.step_in_epoch < len(groups) and not at.stopped_by:
+                loss = self._step(groups)
+                is_evaluated = at.step_in_epoch in points or self._clock() >= self._deadline()
+                if is_evaluated:
+                    self._evaluate(len(groups))
+                    self._settle(len(groups))
+                if on_step is not None:
+                    on_step(self._report(loss, len(groups)))
+                self._checkpoint(is_evaluated, interrupt)
+            if not at.stopped_by:
+                at.epoch, at.step_in_epoch = at.epoch + 1, 0
+        self._load(self.best_tensors)
+        self.model.eval()
+        return TrainingResult(
+            dev_metrics=at.best_metrics,
+            history=at.history,
+            seconds=at.seconds,
+            steps=at.step,
+            epochs=self._epochs(len(self._groups(at.epoch))),
+            stopped_by=at.stopped_by,
+            precision=self.precision,
+        )
+
+    def _groups(self, epoch: int) -> list[list[list[int]]]:
+        """Return the epoch's steps; each is a list of batches, and a batch a list of rows."""
+        batches = token_budget_batches(
+            self.lengths,
+            max_tokens=self.settings.max_tokens,
+            max_sequences=self.settings.batch_size,
+            generator=np.random.default_rng([self.settings.seed, epoch]),
+        )
+        size = self.settings.accumulation * self.accelerator.num_processes
+        return [batches[start : start + size] for start in range(0, len(batches), size)]
+
+    def _step(self, groups: Sequence[Sequence[Sequence[int]]]) -> float:
+        """Make one optimizer step and return its mean loss over rows, of all processes."""
+        at, settings = self.at, self.settings
+        processes, rank = self.accelerator.num_processes, self.accelerator.process_index
+        torch.manual_seed(int(np.random.SeedSequence([settings.seed, at.step, rank]).generate_state(1)[0]))
+        set_rate(
+            self.optimizer,
+            rate_factor(
+                self._done(len(groups), at.step_in_epoch + 0.5), settings.schedule, settings.warmup_share
+            ),
+        )
+        group = groups[at.step_in_epoch]
+        rows_of_step = sum(len(rows) for rows in group)
+        turns = math.ceil(len(group) / processes)
+        loss_sum = torch.zeros((), device=self.device)
+        for turn in range(turns):
+            place = turn * processes + rank
+            # A process without a batch of its own computes the first one and counts it nothing.
+            rows = group[place] if place < len(group) else group[0]
+            weight = len(rows) * processes / rows_of_step if place < len(group) else 0.0
+            is_last = turn == turns - 1
+            with contextlib.nullcontext() if is_last else self.accelerator.no_sync(self.prepared):
+                batch = self._batch(rows)
+                with autocast(self.precision, self.device):
+                    loss = batch_loss(self.prepared(**batch), batch, self.class_weights) * weight
+                self.accelerator.backward(loss)
+            loss_sum += loss.detach()
+            self.trained_tokens += batch["attention_mask"].numel()
+        norm = self.accelerator.clip_grad_norm_(self.parameters, settings.clip_norm)
+        value = float(self.accelerator.reduce(loss_sum, "mean"))
+        self._refuse_divergence(value, float(norm))
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        at.step += 1
+        at.step_in_epoch += 1
+        at.loss_sum += value
+        at.loss_steps += 1
+        return value
+
+    def _batch(self, rows: Sequence[int]) -> dict[str, Tensor]:
+        batch = self.task.collate([self.train[row] for row in rows], self.pad_token_id)
+        return {name: tensor.to(self.device, non_blocking=True) for name, tensor in batch.items()}
+
+    def _refuse_divergence(self, loss: float, gradient_norm: float) -> None:
+        if self.at.step == 0:
+            self.at.first_loss = loss
+        bound = _DIVERGED * max(1.0, self.at.first_loss)
+        if not (math.isfinite(gradient_norm) and loss < bound):
+            raise DivergenceError(
+                f"training diverged at step {self.at.step + 1}: loss {loss:.4g}, norm of the gradient "
+                f"{gradient_norm:.4g}",
+                where=f"learning_rate={self.settings.learning_rate:g}, precision={self.precision}",
+                fix="Try a third of the learning rate, a longer warm-up (warmup_share) or precision='fp32'.",
+            )
+
+    def _clock(self) -> float:
+        """Note and return the seconds used so far; all processes go by the first one's clock."""
+        now = time.perf_counter()
+        self.at.seconds += now - self.started
+        self.started = now
+        if self.accelerator.num_processes > 1:
+            seconds = torch.tensor(self.at.seconds, dtype=torch.float64, device=self.device)
+            self.at.seconds = float(broadcast(seconds, from_process=0))
+        return self.at.seconds
+
+    def _deadline(self) -> float:
+        """Seconds at which training must end so that the last evaluation fits into the budget."""
+        if self.settings.max_seconds is None:
+            return math.inf
+        if self.evaluation_seconds is None:
+            share = self.dev_tokens / self.trained_tokens if self.trained_tokens else 0.0
+            return self.settings.max_seconds - _EVALUATION_SHARE * share * self.at.seconds
+        return self.settings.max_seconds - self.evaluation_seconds
+
+    def _epochs(self, steps: int, step_in_epoch: float | None = None) -> float:
+        place = self.at.step_in_epoch if step_in_epoch is None else step_in_epoch
+        return self.at.epoch + place / steps
+
+    def _done(self, steps: int, step_in_epoch: float | None = None) -> float:
+        """Share of the training that is done, by steps or by the clock."""
+        by_steps = self._epochs(steps, step_in_epoch) / self.settings.epochs
+        return budgeted_progress(by_steps, self.at.seconds, self._deadline())
+
+    def _evaluate(self, steps: int) -> None:
+        """Score the weights on the dev rows, and keep them if they are the best so far."""
+        at, settings = self.at, self.settings
+        before = time.perf_counter()
+        metrics, loss = evaluate(
+            self.model,
+            self.task,
+            self.dev,
+            pad_token_id=self.pad_token_id,
+            max_tokens=settings.max_tokens,
+            precision=self.precision,
+            class_weights=self.class_weights,
+        )
+        self.model.train()
+        self.evaluation_seconds = time.perf_counter() - before
+        score = [metrics[self.task.main_metric], -loss]
+        at.stale += 1
+        if score > at.best:
+            at.best, at.best_metrics, at.stale = score, metrics, 0
+            self.best_tensors = {name: tensor.cpu().clone() for name, tensor in self._tensors().items()}
+        entry = {
+            "epoch": self._epochs(steps),
+            "step": at.step,
+            "train_loss": at.loss_sum / at.loss_steps,
+            "dev_loss": loss,
+            "dev_score": score[0],
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "seconds": self._clock(),
+        }
+        at.history.append(entry)
+        at.loss_sum, at.loss_steps = 0.0, 0
+        if self.folder is not None and self.accelerator.is_main_process:
+            lines = [json.dumps(entry) + "\n" for entry in at.history]
+            write_atomic(self.folder / "metrics.jsonl", "".join(lines))
+
+    def _settle(self, steps: int) -> None:
+        """Decide whether this evaluation was the last."""
+        at, settings = self.at, self.settings
+        if at.step_in_epoch == steps and at.epoch + 1 == settings.epochs:
+            at.stopped_by = "epochs"
+        elif at.seconds >= self._deadline():
+            at.stopped_by = "budget"
+        elif settings.patience is not None and at.stale >= settings.patience:
+            at.stopped_by = "patience"
+
+    def _report(self, loss: float, steps: int) -> Progress:
+        done, at = self._done(steps), self.at
+        return Progress(
+            step=at.step,
+            planned_steps=max(at.step, round(at.step / done)),
+            epoch=self._epochs(steps),
+            loss=loss,
+            seconds=at.seconds,
+            remaining_seconds=0.0 if at.stopped_by else at.seconds * (1 - done) / done,
+        )
+
+    def _tensors(self) -> dict[str, Tensor]:
+        """Return what training changes: trained parameters, and buffers."""
+        parameters = trainable(self.model)
+        frozen = {name for name, _ in self.model.named_parameters(remove_duplicate=False)} - parameters.keys()
+        state = self.model.state_dict()
+        return {name: tensor for name, tensor in state.items() if name not in frozen}
+
+    @torch.no_grad()
+    def _load(self, tensors: dict[str, Tensor]) -> None:
+        own = self._tensors()
+        for name, tensor in tensors.items():
+            own[name].copy_(tensor)
+
+    def _checkpoint(self, is_evaluated: bool, interrupt: Interrupt) -> None:
+        """Save if it is time to, or the run is over or about to be interrupted."""
+        if self.folder is None:
+            return
+        pause = self.settings.checkpoint_seconds
+        is_due = is_evaluated if pause is None else time.perf_counter() - self.last_saved >= pause
+        if (is_due or self.at.stopped_by or interrupt.requested) and self.accelerator.is_main_process:
+            save_checkpoint(
+                self.folder,
+                self.at.step,
+                {"identity": self.identity, "position": asdict(self.at)},
+                {
+                    "model": self._tensors(),
+                    "optimizer": optimizer_tensors(self.model, self.optimizer),
+                    "best": self.best_tensors,
+                },
+                self.settings.keep,
+            )
+            self.last_saved = time.perf_counter()
+        if interrupt.requested:
+            raise KeyboardInterrupt
+
+    def _resume(self, folder: Path) -> None:
+        checkpoint = load_checkpoint(folder)
+        if checkpoint is None:
+            return
+        if checkpoint.state["identity"] != self.identity:
+            raise OptionError(
+                "this folder holds checkpoints of another run: another model, other rows or settings",
+                where=str(folder),
+                fix="Give another folder, or delete its checkpoints to train from the beginning.",
+            )
+        self.at = _Position(**checkpoint.state["position"])
+        self._load(checkpoint.tensors["model"])
+        restore_optimizer(self.model, self.optimizer, checkpoint.tensors["optimizer"])
+        self.best_tensors = checkpoint.tensors["best"]
+
+    def _identity(self) -> str:
+        """Return a hash of what a run's result depends on, besides the values of its initial weights."""
+        digest = hashlib.sha256()
+        for feature in (*self.train, *self.dev):
+            digest.update(np.asarray(feature["input_ids"], dtype=np.int32).tobytes())
+            digest.update(repr(feature["labels"]).encode())
+        shapes = {name: list(tensor.shape) for name, tensor in self._tensors().items()}
+        settings = self.settings.model_dump(exclude={"checkpoint_seconds", "keep"})
+        return content_hash([self.task.name, settings, shapes, digest.hexdigest()])

@@ -1,0 +1,60 @@
+"""AdamW with the parameter groups that fine-tuning needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from textgraft.training.settings import TrainingSettings
+
+
+def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
+    """Return the parameters that are trained, by name; shared ones once."""
+    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+def build_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.AdamW:
+    """Build AdamW (Loshchilov and Hutter 2019) over the trainable parameters.
+
+    Vectors (biases, normalisation weights) are not decayed. Parameters outside ``model.base_model`` are the
+    head and may have a learning rate of their own. Every group keeps its peak rate under "peak".
+    """
+    body = f"{getattr(model, 'base_model_prefix', '') or ''}."
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for name, parameter in trainable(model).items():
+        groups.setdefault((not name.startswith(body), parameter.ndim >= 2), []).append(parameter)
+    options: list[dict[str, Any]] = []
+    for (is_head, is_decayed), parameters in groups.items():
+        peak = (is_head and settings.head_learning_rate) or settings.learning_rate
+        decay = settings.weight_decay if is_decayed else 0.0
+        options.append({"params": parameters, "lr": peak, "peak": peak, "weight_decay": decay})
+    # One fused pass over all parameters: on a CPU a third of the time of the loop over tensors.
+    fused = all(parameter.device.type in {"cpu", "cuda"} for parameter in trainable(model).values())
+    return torch.optim.AdamW(options, fused=fused)
+
+
+def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
+    """Set every group's learning rate to ``factor`` times its peak."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak"] * factor
+
+
+def optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return the optimizer's state as tensors named "parameter/entry", as "classifier.weight/exp_avg"."""
+    return {
+        f"{name}/{entry}": value
+        for name, parameter in trainable(model).items()
+        for entry, value in optimizer.state.get(parameter, {}).items()
+    }
+
+
+def restore_optimizer(model: nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Put back what :func:`optimizer_tensors` returned."""
+    parameters = trainable(model)
+    for key, value in tensors.items():
+        name, entry = key.rsplit("/", 1)
+        parameter = parameters[name]
+        # AdamW keeps its step counter on the parameter's device only in its fused form.
+        optimizer.state[parameter][entry] = value.to(parameter.device)

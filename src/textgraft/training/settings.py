@@ -1,0 +1,82 @@
+"""How a model is trained: every choice in one checked, immutable record."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
+
+from textgraft.errors import OptionError, unknown
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class TrainingSettings(BaseModel):
+    """Settings of one training run.
+
+    The defaults suit the fine-tuning of a BERT; a recurrent model trained from nothing wants a
+    ``learning_rate`` near 1e-3 and more ``epochs``.
+
+    Raises:
+        OptionError: A setting does not exist (the nearest name is suggested) or its value is out of bounds.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    learning_rate: Positive = 5e-5
+    """Peak learning rate of AdamW."""
+    head_learning_rate: Positive | None = None
+    """Peak learning rate of the parameters outside ``model.base_model``; None: the same as the rest."""
+    epochs: Annotated[int, Field(ge=1)] = 4
+    """Most passes over the training rows."""
+    max_seconds: Positive | None = None
+    """Wall-clock budget of the whole fit, evaluations included. The schedule ends when the budget does."""
+    batch_size: Annotated[int, Field(ge=1)] = 32
+    """Most sequences in a batch."""
+    max_tokens: Annotated[int, Field(ge=1)] = 4096
+    """Most padded tokens in a batch."""
+    accumulation: Annotated[int, Field(ge=1)] = 1
+    """Batches (on each process) whose gradients make one optimizer step."""
+    warmup_share: Share = 0.1
+    """Share of the training over which the learning rate rises from zero."""
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    """How the learning rate falls to zero after the warm-up."""
+    weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.01
+    """Decoupled weight decay; biases and normalisation weights have none."""
+    clip_norm: Positive = 1.0
+    """Largest norm of the gradient of a step."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Arithmetic of the forward and backward pass; "auto" takes bf16 where the processor has it."""
+    patience: Annotated[int, Field(ge=1)] | None = 3
+    """Stop after this many evaluations in a row without a better dev score; None: never."""
+    evaluations_per_epoch: Annotated[int, Field(ge=1)] = 1
+    """Evaluations on the dev rows in an epoch, evenly spread; the last one ends it."""
+    class_weights: Literal["none", "balanced"] = "none"
+    """"balanced" weighs each row by the inverse frequency of its label."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Determines the order of the batches and the dropout."""
+    checkpoint_seconds: Positive | None = 60.0
+    """Seconds between checkpoints, where a folder is given; None: after every evaluation."""
+    keep: Annotated[int, Field(ge=1)] = 2
+    """Checkpoints kept: the newest, and older ones to fall back on."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _refuse_in_plain_words(
+        cls, values: Any, handler: ModelWrapValidatorHandler[TrainingSettings]
+    ) -> TrainingSettings:
+        if isinstance(values, dict):
+            for name in values:
+                if name not in cls.model_fields:
+                    raise unknown("training setting", str(name), cls.model_fields)
+        try:
+            return handler(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = str(first["loc"][0]) if first["loc"] else "training settings"
+            raise OptionError(
+                f"{name} cannot be {first['input']!r}: {first['msg'].lower()}",
+                where=f"training setting {name!r}",
+                fix="Give a value within those bounds, or leave the setting out for its default.",
+            ) from error
