@@ -1,0 +1,196 @@
+"""Learning curves: what more labels would buy, where two curves cross, how many labels reach a score.
+
+Between measured sizes a curve is read by straight lines over log n. Beyond them it follows a power law,
+error = a n^-b + c with a, b, c >= 0 (Hestness et al. 2017, "Deep learning scaling is predictable,
+empirically"), and never further than four times the largest size. Every question is answered once for the
+observed scores and once for each bootstrap draw of the whole curve; the interval is read off the draws.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from textgraft.errors import OptionError
+from textgraft.evaluation.intervals import Estimate, percentile_interval
+
+Floats = NDArray[np.float64]
+
+FURTHEST = 4
+"""A prediction is refused beyond this many times the largest measured size."""
+FEWEST_SIZES = 3
+"""A power law has three parameters."""
+
+_EXPONENTS = np.geomspace(0.01, 3, 200)
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """Scores of one contender over training sizes."""
+
+    sizes: Floats
+    """Labelled training rows, ascending, [sizes]."""
+    scores: Floats
+    """Observed mean score at each size, [sizes]."""
+    draws: Floats
+    """Bootstrap draws of the same, [sizes, draws]: one resample of test rows and seeds for all sizes."""
+
+
+@dataclass(frozen=True)
+class PowerLaw:
+    """error(n) = a n^-b + c, for the observed scores (entry 0 of each array) and for each draw (the rest)."""
+
+    a: Floats
+    b: Floats
+    c: Floats
+    largest: float
+    """The largest measured size."""
+
+    def score(self, labels: float) -> Floats:
+        """Predict the score at a number of labels, [1 + draws].
+
+        Raises:
+            OptionError: ``labels`` lies beyond four times the largest measured size.
+        """
+        if labels > FURTHEST * self.largest:
+            raise OptionError(
+                f"a score at {labels:,.0f} labels cannot be predicted from {self.largest:,.0f}",
+                fix=f"Ask for at most {FURTHEST * self.largest:,.0f} labels, {FURTHEST} times as many.",
+            )
+        return 1 - (self.a * labels**-self.b + self.c)
+
+    def predict(self, labels: float) -> Estimate:
+        """Predict the score at a number of labels with its 95% interval; raises as :meth:`score`."""
+        scores = self.score(labels)
+        return percentile_interval(scores[1:], float(scores[0]))
+
+    def gain(self, labels: float) -> Estimate:
+        """Predict what ``labels`` instead of the largest measured size would add to the score."""
+        gains = self.score(labels) - self.score(self.largest)
+        return percentile_interval(gains[1:], float(gains[0]))
+
+
+def fit_power_law(curve: LearningCurve) -> PowerLaw:
+    """Fit a power law to a curve by least squares, each size weighted by the inverse variance of its draws.
+
+    For a given exponent b the best a and c follow in closed form, so the fit is a search over a grid of
+    exponents, exact and without starting values.
+
+    Raises:
+        OptionError: Fewer than three sizes were measured.
+    """
+    if len(curve.sizes) < FEWEST_SIZES:
+        raise OptionError(
+            f"a learning curve needs at least {FEWEST_SIZES} training sizes, this one has {len(curve.sizes)}",
+            fix="Run the comparison with more --sizes.",
+        )
+    errors = np.concatenate([1 - curve.scores[:, None], 1 - curve.draws], axis=1)  # [sizes, 1 + draws]
+    variance = curve.draws.var(axis=1)
+    weights = 1 / np.maximum(variance, 1e-8)
+    weights /= weights.sum()
+    centre = np.exp(np.log(curve.sizes).mean())
+    powers = (curve.sizes / centre) ** -_EXPONENTS[:, None]  # [exponents, sizes]
+
+    mean_power = (powers @ weights)[:, None]
+    mean_square = (powers**2 @ weights)[:, None]
+    mean_error = weights @ errors  # [1 + draws]
+    product = (powers * weights) @ errors  # [exponents, 1 + draws]
+    a = (product - mean_power * mean_error) / (mean_square - mean_power**2)
+    c = mean_error - a * mean_power
+    # The optimum is convex in (a, c): where it lies outside a, c >= 0, the best allowed point is on the edge.
+    a, c = np.where(c < 0, product / mean_square, a), np.maximum(c, 0)
+    a, c = np.maximum(a, 0), np.where(a < 0, mean_error, c)
+    residual = a**2 * mean_square + c**2 + 2 * a * c * mean_power - 2 * a * product - 2 * c * mean_error
+    best = residual.argmin(axis=0)
+    column = np.arange(errors.shape[1])
+    b = _EXPONENTS[best]
+    return PowerLaw(a[best, column] * centre**b, b, c[best, column], float(curve.sizes[-1]))
+
+
+class Crossing(msgspec.Struct, frozen=True, kw_only=True):
+    """Where one contender overtakes another for good."""
+
+    before: str
+    """The contender that is better with fewer labels."""
+    after: str
+    labels: float
+    low: float | None
+    """Lower end of the 95% interval; None where it lies below the smallest measured size."""
+    high: float | None
+    """Upper end; None where it lies beyond the largest measured size."""
+
+
+def find_crossing(first: LearningCurve, second: LearningCurve, names: tuple[str, str]) -> Crossing | None:
+    """Find the last crossing of two curves within the sizes both were measured at.
+
+    Returns:
+        None if one contender leads at every shared size, or fewer than two sizes are shared.
+    """
+    shared = np.intersect1d(first.sizes, second.sizes)
+    if len(shared) < 2:
+        return None
+    mine, theirs = (np.isin(curve.sizes, shared) for curve in (first, second))
+    observed = first.scores[mine] - second.scores[theirs]
+    if observed[-1] == 0 or not (observed * observed[-1] < 0).any():
+        return None
+    draws = first.draws[mine] - second.draws[theirs]
+    # Signs are turned so that the later leader's lead is positive.
+    leads = np.concatenate([observed[:, None], draws], axis=1) * np.sign(observed[-1])
+    points = _last_rise_through_zero(np.log(shared), leads)
+    low, high = np.quantile(points[1:], [0.025, 0.975], method="nearest")
+    before, after = names if observed[-1] < 0 else names[::-1]
+    return Crossing(
+        before=before,
+        after=after,
+        labels=float(np.exp(points[0])),
+        low=float(np.exp(low)) if np.isfinite(low) else None,
+        high=float(np.exp(high)) if np.isfinite(high) else None,
+    )
+
+
+def _last_rise_through_zero(positions: Floats, leads: Floats) -> Floats:
+    """Interpolate the last place where each column turns from <= 0 to > 0.
+
+    Args:
+        positions: Log sizes, [sizes].
+        leads: [sizes, columns].
+
+    Returns:
+        [columns]; -inf for a column that is positive throughout, inf for one that does not end positive.
+    """
+    behind = leads <= 0
+    columns = np.arange(leads.shape[1])
+    last = len(positions) - 1 - behind[::-1].argmax(axis=0)  # last size at which the column is not positive
+    left = np.minimum(last, len(positions) - 2)
+    start, stop = leads[left, columns], leads[left + 1, columns]
+    share = np.divide(-start, stop - start, out=np.zeros_like(start), where=stop != start)
+    points = positions[left] + share * (positions[left + 1] - positions[left])
+    return np.where(~behind.any(axis=0), -np.inf, np.where(behind[-1], np.inf, points))
+
+
+def labels_needed(curve: LearningCurve, target: ArrayLike) -> Floats:
+    """Count the labels a contender needs to reach a score, read between the measured sizes.
+
+    Args:
+        curve: The contender's curve.
+        target: The score to reach, for the observed curve (entry 0) and for each draw, [1 + draws].
+
+    Returns:
+        [1 + draws]: the labels at which the score is first reached; the smallest measured size where that
+        already reaches it (the need is then *at most* this); inf where no measured size does.
+    """
+    scores = np.concatenate([curve.scores[:, None], curve.draws], axis=1)
+    lacking = np.asarray(target, dtype=np.float64) - scores
+    reached = lacking <= 0
+    columns = np.arange(scores.shape[1])
+    right = reached.argmax(axis=0)
+    left = np.maximum(right - 1, 0)
+    gap = lacking[left, columns]
+    rise = gap - lacking[right, columns]
+    share = np.divide(gap, rise, out=np.zeros_like(gap), where=rise > 0)
+    position = np.log(curve.sizes)
+    labels = np.exp(position[left] + share * (position[right] - position[left]))
+    return np.where(reached[0], curve.sizes[0], np.where(reached.any(axis=0), labels, np.inf))

@@ -1,0 +1,39 @@
+"""What the user wants of the pick, apart from a good score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from textgraft.errors import OptionError, unknown
+
+MARGINS = {"score": 0.005, "cost": 0.03}
+"""Macro F1 that a cheaper contender may lie below the best and still be picked, by preference."""
+
+
+class Preferences(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits on the pick, and what to prefer. They change the pick and never a figure."""
+
+    max_latency_ms: float | None = None
+    """Milliseconds that 95% of single texts must stay within."""
+    max_size_mb: float | None = None
+    """Megabytes (10^6 bytes) on disk."""
+    prefer: str = "score"
+    """"score": the best one, a tie going to the cheaper. "cost": the cheapest one that gives up little.
+    The name of a contender: that one."""
+
+    def check(self, contenders: Sequence[str]) -> None:
+        """Refuse values that cannot be used.
+
+        Raises:
+            OptionError: A limit is not positive, or ``prefer`` names neither a preference nor a contender.
+        """
+        known = (*MARGINS, *contenders)
+        if self.prefer not in known:
+            raise unknown("preference", self.prefer, known, where="--prefer")
+        for name, value in (("--max-latency-ms", self.max_latency_ms), ("--max-size-mb", self.max_size_mb)):
+            if value is not None and not value > 0:
+                raise OptionError(
+                    f"a limit of {value:g} can never be kept", where=name, fix="Give a number above 0."
+                )

@@ -1,0 +1,116 @@
+"""All trials of a comparison scored on the same resamples of the test rows, by contender and size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textgraft.comparison.curves import LearningCurve
+from textgraft.comparison.results import Examination, Trial
+from textgraft.evaluation.intervals import Estimate, over_seeds, percentile_interval, resampled_scores
+from textgraft.evaluation.metrics import METRICS, classification_metrics
+from textgraft.evaluation.paired import PairedTest, paired_test
+
+MAIN_METRIC = "macro_f1"
+"""The score that everything is decided by: rare labels count as much as frequent ones."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One contender at one size: its trials, one a seed, and their scores."""
+
+    trials: list[Trial]
+    """Ordered by seed."""
+    draws: dict[str, NDArray[np.float64]]
+    """Scores on the shared resamples of the test rows, by metric, [seeds, draws]."""
+
+    @property
+    def seeds(self) -> list[int]:
+        """Return the seed of each trial."""
+        return [trial.seed for trial in self.trials]
+
+    def values(self, metric: str = MAIN_METRIC) -> NDArray[np.float64]:
+        """Return the score of each seed on all test rows, [seeds]."""
+        return np.array([trial.metrics[metric] for trial in self.trials])
+
+    def estimate(self, metric: str = MAIN_METRIC) -> Estimate:
+        """Return the mean over seeds with its interval over test rows and seeds."""
+        return percentile_interval(over_seeds(self.draws[metric]), float(self.values(metric).mean()))
+
+
+class ScoreTable:
+    """The cells of a comparison, by contender and size.
+
+    Args:
+        trials: Finished trials, in any order.
+        examination: What they were judged on.
+    """
+
+    def __init__(self, trials: Sequence[Trial], examination: Examination) -> None:
+        ordered = sorted(trials, key=lambda trial: (trial.contender, trial.size, trial.seed))
+        draws = resampled_scores(
+            examination.gold,
+            [trial.predicted for trial in ordered],
+            len(examination.labels),
+            metrics=METRICS,
+        )
+        places: dict[tuple[str, int], list[int]] = {}
+        for position, trial in enumerate(ordered):
+            places.setdefault((trial.contender, trial.size), []).append(position)
+        self.cells: dict[tuple[str, int], Cell] = {
+            place: Cell(
+                [ordered[position] for position in positions],
+                {name: values[positions] for name, values in draws.items()},
+            )
+            for place, positions in places.items()
+        }
+        # Contenders keep the order of their first trial as given, which is the order the user named them in.
+        self.contenders: list[str] = list(dict.fromkeys(trial.contender for trial in trials))
+
+    def sizes(self, contender: str) -> list[int]:
+        """Return the sizes a contender was trained at, ascending."""
+        return sorted(size for name, size in self.cells if name == contender)
+
+    def common_size(self) -> int | None:
+        """Return the largest size at which every contender was trained; None where they share none."""
+        shared = set.intersection(*(set(self.sizes(contender)) for contender in self.contenders))
+        return max(shared, default=None)
+
+    def curve(self, contender: str) -> LearningCurve:
+        """Return a contender's learning curve."""
+        sizes = self.sizes(contender)
+        cells = [self.cells[contender, size] for size in sizes]
+        return LearningCurve(
+            sizes=np.array(sizes, dtype=np.float64),
+            scores=np.array([cell.values().mean() for cell in cells]),
+            draws=np.stack([over_seeds(cell.draws[MAIN_METRIC]) for cell in cells]),
+        )
+
+    def compare(self, first: str, second: str, size: int) -> PairedTest:
+        """Test two contenders at one size, on the seeds they share (on their means if they share none)."""
+        cells = self.cells[first, size], self.cells[second, size]
+        shared = sorted(set(cells[0].seeds) & set(cells[1].seeds))
+        values, draws = [], []
+        for cell in cells:
+            keep = [seed in shared for seed in cell.seeds]
+            scores, resampled = cell.values(), cell.draws[MAIN_METRIC]
+            values.append(scores[keep] if shared else scores.mean(keepdims=True))
+            draws.append(resampled[keep] if shared else resampled.mean(axis=0, keepdims=True))
+        return paired_test(values[0] - values[1], draws[0] - draws[1])
+
+    def score_without(
+        self, contender: str, size: int, rows: Sequence[int], examination: Examination
+    ) -> float:
+        """Return the mean score over seeds when some test rows are left out."""
+        kept = np.setdiff1d(np.arange(len(examination.gold)), np.asarray(rows, dtype=np.int64))
+        gold = np.asarray(examination.gold)[kept]
+        scores = [
+            classification_metrics(gold, np.asarray(trial.predicted)[kept], len(examination.labels))[
+                MAIN_METRIC
+            ]
+            for trial in self.cells[contender, size].trials
+        ]
+        return float(np.mean(scores))

@@ -1,0 +1,267 @@
+"""The verdict in plain English. Every sentence states what was measured and how sure it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from textgraft.comparison.choice import CHANCE_AT_MOST, MAJORITY, Row, excess
+from textgraft.comparison.curves import Crossing
+from textgraft.comparison.preferences import MARGINS
+from textgraft.comparison.savings import Outcome, Ratio, Saving
+from textgraft.comparison.wording import (
+    about,
+    count,
+    interval,
+    listing,
+    megabytes,
+    milliseconds,
+    p_value,
+    score,
+    seconds,
+    signed,
+)
+from textgraft.evaluation.intervals import Estimate
+
+if TYPE_CHECKING:
+    from textgraft.comparison.verdict import Verdict
+
+NOTICEABLE = 0.005
+"""A predicted gain in macro F1 below this is called none."""
+
+
+def write_sentences(verdict: Verdict) -> list[str]:
+    """Write the verdict: first the pick, then the reasons, then what else the figures say."""
+    parts = (_pick, _limited, _rivals, _baseline, _scope, _crossings, _more_labels, _savings, _leaks)
+    return [sentence for part in parts for sentence in part(verdict)]
+
+
+def _pick(verdict: Verdict) -> Iterator[str]:
+    if verdict.pick is None:
+        nearest = verdict.row(verdict.choice.nearest or verdict.choice.leader)
+        yield (
+            f"No contender stays within {_limits(verdict)}; {nearest.contender} comes nearest "
+            f"({_breaches(verdict, nearest)}), with macro F1 {score(nearest.macro_f1.value)}."
+        )
+        return
+    row = verdict.row(verdict.pick)
+    yield (
+        f"Use {row.contender}: macro F1 {score(row.macro_f1.value)} (95% interval {interval(row.macro_f1)}), "
+        f"accuracy {score(row.accuracy.value)}, with {count(verdict.size)} labels; "
+        f"trained in {seconds(row.training_seconds)}, {milliseconds(row.latency_ms_p50)} a text, "
+        f"{megabytes(row.model_mb)}."
+    )
+
+
+def _limited(verdict: Verdict) -> Iterator[str]:
+    """Say which contenders the limits ruled out that would otherwise have been picked or preferred."""
+    if verdict.pick is None:
+        return
+    pick = verdict.row(verdict.pick)
+    ruled_out = [
+        f"{row.contender} ({score(row.macro_f1.value)}; {_breaches(verdict, row)})"
+        for row in verdict.rows
+        if row.excluded_by
+        and (row.macro_f1.value > pick.macro_f1.value or row.contender == verdict.preferences.prefer)
+    ]
+    if ruled_out:
+        yield f"Not within {_limits(verdict)}: {listing(ruled_out)}."
+
+
+def _limits(verdict: Verdict) -> str:
+    wanted = verdict.preferences
+    limits = []
+    if wanted.max_latency_ms:
+        limits.append(f"{wanted.max_latency_ms:g} ms a text")
+    if wanted.max_size_mb:
+        limits.append(f"{wanted.max_size_mb:g} MB")
+    return listing(limits)
+
+
+def _breaches(verdict: Verdict, row: Row) -> str:
+    values = {
+        "latency": f"95% of texts within {milliseconds(row.latency_ms_p95)}",
+        "size": megabytes(row.model_mb),
+    }
+    return listing([values[name] for name in excess(row, verdict.preferences)])
+
+
+def _rivals(verdict: Verdict) -> Iterator[str]:
+    """Say how the pick stands against every other contender within the limits."""
+    pick, leader = verdict.pick, verdict.choice.allowed_leader
+    if pick is None or leader is None:
+        return
+    if len(verdict.rows) == 1:
+        yield "It is the only contender, so nothing was compared."
+        return
+    if pick != leader:
+        yield _passed_over(verdict, pick, leader)
+    better, unsure, level = [], [], []
+    for row in verdict.rows:
+        if row.contender in (pick, leader, MAJORITY) or row.excluded_by:
+            continue
+        pair = verdict.pair(pick, row.contender)
+        described = f"{row.contender} by {score(pair.difference.value)} ({p_value(pair.p_holm)})"
+        if pair.significant and pair.difference.value > 0:
+            better.append(described)
+        elif pick == leader and row.contender not in verdict.choice.tied:
+            unsure.append(described)
+        elif row.contender in verdict.choice.tied:
+            level.append(row.contender)
+    if better:
+        yield f"{pick} is better than {listing(better)}."
+    if unsure:
+        yield f"{pick} leads {listing(unsure)}, which may be chance: more test rows or seeds would tell."
+    if level and verdict.preferences.prefer != pick:
+        yield f"{pick} ties with {listing(level)} and costs less."
+
+
+def _passed_over(verdict: Verdict, pick: str, leader: str) -> str:
+    """Explain why the highest score was not picked."""
+    pair = verdict.pair(leader, pick)
+    difference, chance = pair.difference, p_value(pair.p_holm)
+    lead = f"{leader} scores {score(difference.value)} higher"
+    if verdict.preferences.prefer == pick:
+        return f"{lead} ({chance}), but you prefer {pick}."
+    factor = verdict.row(leader).cost / verdict.row(pick).cost
+    dearer = f"costs {about(factor)} times as much (training time, latency and size together)"
+    if pair.significant:
+        margin = MARGINS.get(verdict.preferences.prefer, MARGINS["score"])
+        return f"{lead} ({chance}), less than the {margin:g} that count, and {dearer}."
+    sentence = (
+        f"{lead}, which may be chance (95% interval {signed(difference.low)} to {signed(difference.high)}, "
+        f"{chance}), and {dearer}."
+    )
+    if difference.high > CHANCE_AT_MOST:
+        sentence += f" More test rows may show a real difference; --prefer {leader} picks it all the same."
+    return sentence
+
+
+def _baseline(verdict: Verdict) -> Iterator[str]:
+    others = [row.contender for row in verdict.rows if row.contender != MAJORITY]
+    if not others or len(others) == len(verdict.rows):
+        return
+    pairs = [verdict.pair(name, MAJORITY) for name in others]
+    if not any(pair.significant and pair.difference.value > 0 for pair in pairs):
+        yield "No contender is clearly better than always giving the most frequent label."
+
+
+def _scope(verdict: Verdict) -> Iterator[str]:
+    """Say where the figures rest on less than the user may think."""
+    further = [curve.contender for curve in verdict.curves if curve.points[-1].size > verdict.size]
+    if further:
+        yield (
+            f"Judged at {count(verdict.size)} labels, the largest size that every contender was tried at; "
+            f"with more labels only {listing(further)} {'was' if len(further) == 1 else 'were'} tried."
+        )
+    elif verdict.size < verdict.train_rows:
+        yield f"Judged at {count(verdict.size)} of the {count(verdict.train_rows)} training rows there are."
+    if all(len(row.seeds) == 1 for row in verdict.rows):
+        yield "With one seed the intervals speak of the test rows alone, not of luck in training."
+
+
+def _crossings(verdict: Verdict) -> Iterator[str]:
+    for crossing in verdict.crossings:
+        # Open at both ends, the curves may as well not cross at all.
+        if crossing.low is not None or crossing.high is not None:
+            yield (
+                f"{crossing.after} overtakes {crossing.before} at about {about(crossing.labels)} labels "
+                f"(95% interval {_crossing_interval(crossing)})."
+            )
+
+
+def _crossing_interval(crossing: Crossing) -> str:
+    low = about(crossing.low) if crossing.low is not None else "below the smallest size"
+    high = about(crossing.high) if crossing.high is not None else "beyond the largest size"
+    return f"{low} to {high}"
+
+
+def _more_labels(verdict: Verdict) -> Iterator[str]:
+    pick = verdict.pick or verdict.choice.leader
+    curve = next(curve for curve in verdict.curves if curve.contender == pick)
+    if curve.refused:
+        yield f"What more labels would buy cannot be said: {curve.refused}."
+        return
+    double, fourfold = curve.predictions
+    if fourfold.gain.high < NOTICEABLE:
+        yield (
+            f"More labels would buy {pick} nothing noticeable: {_gain(fourfold.gain)} macro F1 "
+            f"at {count(fourfold.labels)} labels."
+        )
+    else:
+        yield (
+            f"More labels would add about {_gain(double.gain)} to {pick}'s macro F1 at "
+            f"{count(double.labels)} and {_gain(fourfold.gain)} at {count(fourfold.labels)} labels."
+        )
+
+
+def _gain(gain: Estimate) -> str:
+    return f"{score(gain.value)} ({interval(gain)})"
+
+
+def _savings(verdict: Verdict) -> Iterator[str]:
+    for saving in verdict.savings:
+        target = (
+            f"{saving.baseline}'s {score(saving.baseline_score)} at {count(saving.baseline_labels)} labels"
+        )
+        if saving.labels.value is None:
+            yield f"{saving.contender} does not reach {target} at any size measured: it saves no labels."
+        else:
+            yield (
+                f"To match {target}, {saving.contender} needs {_times(saving.labels)} fewer labels and "
+                f"{_times(saving.time_at_equal_score)} less training time."
+            )
+            yield _claims(saving)
+        yield (
+            f"At {count(saving.equal_size)} labels each, {saving.contender} trains "
+            f"{_speed(saving.time_at_equal_size)} {saving.baseline}."
+        )
+
+
+def _times(ratio: Ratio) -> str:
+    assert ratio.value is not None, "only asked where the score was reached"
+    value = f"{about(ratio.value)} times"
+    if ratio.at_least:
+        return f"at least {value}"
+    if ratio.low is None:
+        return f"{value} (not certain)"
+    high = f"to {about(ratio.high)}" if ratio.high is not None else "or more"
+    return f"{value} ({about(ratio.low)} {high})"
+
+
+_OUTCOMES: dict[Outcome, str] = {
+    "holds": "holds here",
+    "fails": "does not hold here",
+    "undecided": "is not decided by these figures",
+}
+
+
+def _claims(saving: Saving) -> str:
+    """Hold both ratios against the claim of 100 times fewer labels and 20 times less time."""
+    labels, time = saving.labels, saving.time_at_equal_score
+    sentence = f"The claim of {labels.claimed:g} times fewer labels {_OUTCOMES[labels.outcome]}"
+    most = saving.baseline_labels / saving.smallest_size
+    if labels.outcome == "undecided" and most < labels.claimed:
+        sentence += (
+            f" (from {count(saving.smallest_size)} to {count(saving.baseline_labels)} labels "
+            f"no more than {about(most)} times could show)"
+        )
+    return f"{sentence}; that of {time.claimed:g} times less training time {_OUTCOMES[time.outcome]}."
+
+
+def _speed(ratio: Ratio) -> str:
+    assert ratio.value is not None, "at equal size there is always a ratio"
+    if ratio.value >= 1:
+        return f"{about(ratio.value)} times faster than"
+    return f"{about(1 / ratio.value)} times longer than"
+
+
+def _leaks(verdict: Verdict) -> Iterator[str]:
+    if not verdict.leaked:
+        return
+    row = verdict.row(verdict.pick or verdict.choice.leader)
+    change = row.macro_f1_without_leaked - row.macro_f1.value
+    yield (
+        f"{count(verdict.leaked)} of {count(verdict.test_rows)} test rows also stand among the training "
+        f"rows; without them {row.contender} scores {score(row.macro_f1_without_leaked)} ({signed(change)})."
+    )

@@ -1,0 +1,252 @@
+"""The verdict: what the trials of a comparison say, in figures and in sentences."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+
+import msgspec
+import numpy as np
+
+from textgraft.comparison.choice import Choice, Pair, Row, choose, cost_index, excess
+from textgraft.comparison.curves import Crossing, find_crossing, fit_power_law
+from textgraft.comparison.preferences import Preferences
+from textgraft.comparison.results import Examination, Trial
+from textgraft.comparison.savings import Saving, savings
+from textgraft.comparison.scores import Cell, ScoreTable
+from textgraft.errors import ModelError, OptionError
+from textgraft.evaluation.calibration import expected_calibration_error
+from textgraft.evaluation.intervals import Estimate
+from textgraft.evaluation.paired import holm
+
+
+class Point(msgspec.Struct, frozen=True, kw_only=True):
+    """One contender at one size."""
+
+    size: int
+    seeds: int
+    macro_f1: Estimate
+    accuracy: Estimate
+    training_seconds: float
+    """Median over seeds."""
+
+
+class Prediction(msgspec.Struct, frozen=True, kw_only=True):
+    """What a power law expects at more labels than were measured."""
+
+    labels: int
+    macro_f1: Estimate
+    gain: Estimate
+    """Against the power law's own value at the largest measured size."""
+
+
+class Curve(msgspec.Struct, frozen=True, kw_only=True):
+    """The learning curve of one contender."""
+
+    contender: str
+    points: list[Point]
+    power_law: dict[str, float] | None
+    """error = a n^-b + c; None where it was refused."""
+    predictions: list[Prediction]
+    """At two and four times the largest measured size."""
+    refused: str | None
+    """Why there is no power law."""
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What comparison.json holds."""
+
+    size: int
+    """Training rows at which contenders are judged: the largest size that all were tried at."""
+    choice: Choice
+    preferences: Preferences
+    rows: list[Row]
+    """One a contender, best score first."""
+    pairs: list[Pair]
+    curves: list[Curve]
+    crossings: list[Crossing]
+    savings: list[Saving]
+    test_rows: int
+    labels: int
+    train_rows: int
+    leaked: int
+    """Test rows that also stand, exactly or nearly, among the training rows."""
+    trials: int
+    """Finished trials; each looked at the test rows once."""
+    sentences: list[str] = []
+
+    @property
+    def pick(self) -> str | None:
+        """The contender to use; None where no contender stays within the limits."""
+        return self.choice.pick
+
+    def row(self, contender: str) -> Row:
+        """Return the figures of one contender."""
+        return next(row for row in self.rows if row.contender == contender)
+
+    def pair(self, first: str, second: str) -> Pair:
+        """Return the test between two contenders, its difference taken as first minus second."""
+        pair = next(pair for pair in self.pairs if {pair.first, pair.second} == {first, second})
+        if pair.first == first:
+            return pair
+        difference = Estimate(-pair.difference.value, -pair.difference.high, -pair.difference.low)
+        return msgspec.structs.replace(pair, first=first, second=second, difference=difference)
+
+
+def judge(
+    trials: Sequence[Trial], examination: Examination, *, preferences: Preferences | None = None
+) -> Verdict:
+    """Judge the finished trials of a comparison.
+
+    Args:
+        trials: Any finished trials of one data set; contenders keep the order in which they first occur.
+        examination: What the trials were judged on.
+        preferences: Limits, and what to prefer; they change the pick and no figure.
+
+    Raises:
+        OptionError: There is no trial, the contenders share no size, or a preference is unusable.
+    """
+    from textgraft.comparison.sentences import write_sentences
+
+    wanted = preferences or Preferences()
+    if not trials:
+        raise OptionError("no trial has finished: there is nothing to judge", fix="Let at least one finish.")
+    table = ScoreTable(trials, examination)
+    wanted.check(table.contenders)
+    size = table.common_size()
+    if size is None:
+        raise OptionError(
+            "the contenders were not trained at a common size, so they cannot be compared",
+            fix="Run the same command again: it goes on with the missing trials.",
+        )
+    rows = _rows(table, size, examination, wanted)
+    pairs = _pairs(table, size)
+    curves = {contender: table.curve(contender) for contender in table.contenders}
+    crossings = [
+        crossing
+        for first, second in itertools.combinations(table.contenders, 2)
+        if (crossing := find_crossing(curves[first], curves[second], (first, second)))
+    ]
+    verdict = Verdict(
+        size=size,
+        choice=choose(rows, pairs, wanted),
+        preferences=wanted,
+        rows=rows,
+        pairs=pairs,
+        curves=[_curve(table, contender) for contender in table.contenders],
+        crossings=crossings,
+        savings=savings(table),
+        test_rows=len(examination.gold),
+        labels=len(examination.labels),
+        train_rows=examination.train_rows,
+        leaked=len(examination.leaked),
+        trials=len(trials),
+    )
+    return msgspec.structs.replace(verdict, sentences=write_sentences(verdict))
+
+
+def load_verdict(folder: Path) -> Verdict:
+    """Read comparison.json of a comparison.
+
+    Raises:
+        ModelError: The file is missing or damaged.
+    """
+    path = folder / "comparison.json"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Verdict)
+    except (OSError, msgspec.DecodeError) as error:
+        raise ModelError(
+            f"this verdict cannot be read: {error}",
+            where=str(path),
+            fix="Run the same textgraft compare command again: it judges the finished trials anew.",
+        ) from error
+
+
+def _rows(table: ScoreTable, size: int, examination: Examination, preferences: Preferences) -> list[Row]:
+    rows = []
+    for contender in table.contenders:
+        cell = table.cells[contender, size]
+        costs = [trial.cost for trial in cell.trials]
+        seconds = median(cost.training_seconds for cost in costs)
+        latency = median(cost.latency_ms_p50 for cost in costs)
+        megabytes = median(cost.model_mb for cost in costs)
+        rows.append(
+            Row(
+                contender=contender,
+                seeds=cell.seeds,
+                macro_f1=cell.estimate("macro_f1"),
+                accuracy=cell.estimate("accuracy"),
+                weighted_f1=cell.estimate("weighted_f1"),
+                macro_f1_without_leaked=table.score_without(contender, size, examination.leaked, examination),
+                calibration_error=_calibration_error(cell, examination),
+                training_seconds=seconds,
+                tuning_seconds=max(cost.tuning_seconds for cost in costs),
+                latency_ms_p50=latency,
+                latency_ms_p95=median(cost.latency_ms_p95 for cost in costs),
+                throughput_per_second=median(cost.throughput_per_second for cost in costs),
+                model_mb=megabytes,
+                peak_memory_mb=median(cost.peak_memory_mb for cost in costs),
+                cost=cost_index(seconds, latency, megabytes),
+                excluded_by=[],
+            )
+        )
+    cheapest = min(row.cost for row in rows)
+    rows = [
+        msgspec.structs.replace(row, cost=row.cost / cheapest, excluded_by=list(excess(row, preferences)))
+        for row in rows
+    ]
+    return sorted(rows, key=lambda row: -row.macro_f1.value)
+
+
+def _calibration_error(cell: Cell, examination: Examination) -> float:
+    gold = np.asarray(examination.gold)
+    errors = [
+        expected_calibration_error(trial.confidence, np.asarray(trial.predicted) == gold)
+        for trial in cell.trials
+    ]
+    return float(np.mean(errors))
+
+
+def _pairs(table: ScoreTable, size: int) -> list[Pair]:
+    names = list(itertools.combinations(table.contenders, 2))
+    tests = [table.compare(first, second, size) for first, second in names]
+    corrected = holm([test.p_value for test in tests])
+    return [
+        Pair(
+            first=first,
+            second=second,
+            difference=Estimate(test.difference, test.low, test.high),
+            p_value=test.p_value,
+            p_holm=p_holm,
+        )
+        for (first, second), test, p_holm in zip(names, tests, corrected, strict=True)
+    ]
+
+
+def _curve(table: ScoreTable, contender: str) -> Curve:
+    points = []
+    for size in table.sizes(contender):
+        cell = table.cells[contender, size]
+        points.append(
+            Point(
+                size=size,
+                seeds=len(cell.trials),
+                macro_f1=cell.estimate("macro_f1"),
+                accuracy=cell.estimate("accuracy"),
+                training_seconds=median(trial.cost.training_seconds for trial in cell.trials),
+            )
+        )
+    try:
+        law = fit_power_law(table.curve(contender))
+    except OptionError as error:
+        return Curve(contender=contender, points=points, power_law=None, predictions=[], refused=error.what)
+    predictions = [
+        Prediction(labels=labels, macro_f1=law.predict(labels), gain=law.gain(labels))
+        for labels in (2 * points[-1].size, 4 * points[-1].size)
+    ]
+    coefficients = {"a": float(law.a[0]), "b": float(law.b[0]), "c": float(law.c[0])}
+    return Curve(
+        contender=contender, points=points, power_law=coefficients, predictions=predictions, refused=None
+    )

@@ -1,0 +1,164 @@
+"""Comparisons whose truth is known: trials drawn from declared learning curves, and folders of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import norm
+
+from textgraft.comparison.results import Cost, Examination, Trial, save_struct, trial_id
+from textgraft.comparison.verdict import Verdict, judge
+from textgraft.evaluation.metrics import classification_metrics
+
+LABELS = ["billing", "delivery", "returns", "account", "praise"]
+SENTENCE = "the parcel came late and nobody could say why it went to the wrong house"
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A contender with a known accuracy at every size, and known costs."""
+
+    name: str
+    accuracy: Callable[[float], float]
+    seconds: Callable[[float], float] = lambda size: 1 + size / 1000
+    latency_ms: float = 2.0
+    megabytes: float = 10.0
+    seed_spread: float = 0.005
+    """Standard deviation of the accuracy over seeds."""
+
+
+def power_law(a: float, b: float, c: float) -> Callable[[float], float]:
+    """Accuracy 1 - (a n^-b + c)."""
+    return lambda size: 1 - (a * size**-b + c)
+
+
+TFIDF = Curve("tfidf", power_law(2.2, 0.35, 0.06), lambda n: 0.2 + n / 4000, 0.6, 1.4)
+LSTM = Curve("lstm", power_law(9.0, 0.5, 0.02), lambda n: 4 + n / 40, 3.0, 6.0)
+FROZEN = Curve("bert-frozen", power_law(0.9, 0.3, 0.06), lambda n: 1 + n / 150, 12.0, 91.0)
+FINETUNED = Curve("bert-finetuned", power_law(2.0, 0.42, 0.03), lambda n: 10 + n / 9, 12.0, 91.0)
+USUAL = (TFIDF, LSTM, FROZEN, FINETUNED)
+SIZES = (100, 300, 1000, 3000)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The trials of some curves, judged by the same test rows."""
+
+    curves: Sequence[Curve] = USUAL
+    sizes: Sequence[int] = SIZES
+    seeds: int = 3
+    rows: int = 1000
+    labels: Sequence[str] = tuple(LABELS)
+    leaked: Sequence[int] = ()
+    draw: int = 0
+    """Another number gives another world of the same truth."""
+    texts: Sequence[str] = field(default=())
+
+    def examination(self) -> Examination:
+        rng = np.random.default_rng([self.draw, 0])
+        texts = self.texts or [
+            " ".join(rng.choice(SENTENCE.split(), rng.integers(5, 40))) for _ in range(self.rows)
+        ]
+        return Examination(
+            labels=list(self.labels),
+            gold=self._gold().tolist(),
+            test_texts=list(texts),
+            test_ids=[str(row + 1) for row in range(self.rows)],
+            leaked=list(self.leaked),
+            train_rows=max(self.sizes),
+            dev_rows=self.rows // 2,
+            check={"rows": 5 * self.rows, "warnings": ["12 texts occur under two labels"]},
+        )
+
+    def _gold(self) -> np.ndarray:
+        return np.random.default_rng([self.draw, 1]).permutation(np.arange(self.rows) % len(self.labels))
+
+    def trials(self) -> list[Trial]:
+        return [
+            self._trial(position, curve, size, seed)
+            for position, curve in enumerate(self.curves)
+            for size in self.sizes
+            for seed in range(self.seeds)
+        ]
+
+    def _trial(self, position: int, curve: Curve, size: int, seed: int) -> Trial:
+        gold, count = self._gold(), len(self.labels)
+        hardness = np.random.default_rng([self.draw, 2]).normal(size=self.rows)
+        rng = np.random.default_rng([self.draw, 3, position, size, seed])
+        accuracy = np.clip(curve.accuracy(size) + rng.normal(0, curve.seed_spread), 0.01, 0.99)
+        # All models find the same rows hard, seeds of one contender more so; errors go to the next label.
+        own = np.random.default_rng([self.draw, 4, position]).normal(size=self.rows)
+        ease = 0.6**0.5 * hardness + 0.25**0.5 * own + 0.15**0.5 * rng.normal(size=self.rows)
+        right = (ease < norm.ppf(accuracy)) | np.isin(np.arange(self.rows), list(self.leaked))
+        step = np.where(rng.random(self.rows) < 0.7, 1, rng.integers(1, count, self.rows))
+        predicted = np.where(right, gold, (gold + step) % count)
+        confidence = np.clip(accuracy - 0.15 * ease + rng.normal(0, 0.05, self.rows), 1 / count, 1)
+        metrics = classification_metrics(gold, predicted, count)
+        settings = {"learning_rate": 1e-3}
+        return Trial(
+            id=trial_id("d" * 16, curve.name, size, seed, settings),
+            contender=curve.name,
+            size=size,
+            seed=seed,
+            settings=settings,
+            tried=[
+                {"settings": {"learning_rate": rate}, "dev_score": metrics["macro_f1"] - gap, "seconds": 2.0}
+                for rate, gap in ((1e-3, 0.0), (3e-3, 0.01))
+            ],
+            data_hash="d" * 16,
+            predicted=predicted.tolist(),
+            confidence=confidence.tolist(),
+            metrics=metrics,
+            dev_metrics=metrics,
+            cost=Cost(
+                training_seconds=curve.seconds(size) * float(rng.uniform(0.95, 1.05)),
+                tuning_seconds=curve.seconds(size),
+                latency_ms_p50=curve.latency_ms,
+                latency_ms_p95=1.3 * curve.latency_ms,
+                throughput_per_second=4000 / curve.latency_ms,
+                model_mb=curve.megabytes,
+                peak_memory_mb=3 * curve.megabytes,
+            ),
+            truncated_share=0.02,
+            epochs=6.0,
+            stopped_by="patience",
+            history=[{"epoch": 1.0, "loss": 1.2, "dev_loss": 1.1, "dev_score": 0.5, "seconds": 1.0}],
+            versions={"torch": "2.13.0", "transformers": "5.23.0"},
+        )
+
+    def judge(self, **options) -> Verdict:
+        return judge(self.trials(), self.examination(), **options)
+
+    def write(self, folder: Path, **options) -> Path:
+        """Write the folder of this comparison, as ``compare`` leaves it before the report is drawn."""
+        (folder / "trials").mkdir(parents=True)
+        trials, examination = self.trials(), self.examination()
+        for trial in trials:
+            save_struct(folder / "trials" / f"{trial.id}.json", trial)
+        save_struct(folder / "data.json", examination)
+        save_struct(folder / "comparison.json", judge(trials, examination, **options))
+        plan = {
+            "title": "complaints.csv",
+            "source": "complaints.csv",
+            "data_hash": "d" * 16,
+            "contenders": {
+                curve.name: {"title": curve.name, "grid": [{"learning_rate": 1e-3}, {"learning_rate": 3e-3}]}
+                for curve in self.curves
+            },
+            "sizes": list(self.sizes),
+            "seeds": self.seeds,
+            "tuning": 2,
+            "dev_rule": "a quarter of the training size, at least 20 rows",
+            "estimate_seconds": 420.0,
+            "notes": [],
+            "slots": [
+                {"contender": trial.contender, "size": trial.size, "seed": trial.seed} for trial in trials
+            ],
+            "trials": {f"{trial.contender}/{trial.size}/{trial.seed}": trial.id for trial in trials},
+        }
+        (folder / "plan.json").write_text(json.dumps(plan))
+        return folder

@@ -1,0 +1,261 @@
+import itertools
+
+import msgspec
+import pytest
+
+from tests.comparison.synthetic import FINETUNED, FROZEN, LSTM, TFIDF, Comparison, Curve
+from textgraft.comparison.choice import cost_index
+from textgraft.comparison.preferences import Preferences
+from textgraft.comparison.results import save_struct
+from textgraft.comparison.verdict import Verdict, judge, load_verdict
+from textgraft.errors import ModelError, OptionError
+
+MAJORITY = Curve("majority", lambda _: 0.2, lambda _: 0.01, 0.05, 0.1)
+
+
+def constant(name, accuracy, **costs):
+    return Curve(name, lambda _: accuracy, **costs)
+
+
+def text(verdict):
+    return " ".join(verdict.sentences)
+
+
+@pytest.fixture(scope="module")
+def usual():
+    return Comparison().judge()
+
+
+def test_the_best_contender_is_picked_with_figures_near_the_truth(usual):
+    assert usual.pick == "bert-finetuned"
+    assert usual.size == 3000
+    for curve in (TFIDF, LSTM, FROZEN, FINETUNED):
+        row = usual.row(curve.name)
+        assert row.macro_f1.value == pytest.approx(curve.accuracy(3000), abs=0.035)
+        assert row.macro_f1.low < row.macro_f1.value < row.macro_f1.high
+        assert row.training_seconds == pytest.approx(curve.seconds(3000), rel=0.06)
+    assert usual.sentences[0].startswith("Use bert-finetuned: macro F1 0.9")
+    assert "bert-finetuned is better than bert-frozen by" in text(usual)
+
+
+def test_intervals_cover_the_true_scores():
+    covered = [
+        row.macro_f1.low <= curve.accuracy(1000) <= row.macro_f1.high
+        for draw in range(25)
+        for verdict in [Comparison(sizes=(1000,), rows=500, draw=draw).judge()]
+        for curve in (TFIDF, LSTM, FROZEN, FINETUNED)
+        for row in [verdict.row(curve.name)]
+    ]
+    assert sum(covered) / len(covered) >= 0.9
+
+
+def test_a_tie_goes_to_the_cheaper():
+    dear = constant("bert-finetuned", 0.85, seconds=lambda _: 300.0, latency_ms=12.0, megabytes=91.0)
+    cheap = constant("tfidf", 0.85, seconds=lambda _: 1.0, latency_ms=0.5, megabytes=1.0)
+    verdicts = [Comparison(curves=(dear, cheap), sizes=(300,), draw=draw).judge() for draw in range(12)]
+    ties = [verdict for verdict in verdicts if not verdict.pairs[0].significant]
+    assert len(ties) >= 10
+    assert {verdict.pick for verdict in ties} == {"tfidf"}
+    leaders = {verdict.choice.leader for verdict in ties}
+    assert leaders == {"tfidf", "bert-finetuned"}, "some of these worlds favour the dear one by chance"
+
+
+def test_equal_contenders_are_seldom_called_different():
+    curves = [constant(name, 0.8) for name in ("tfidf", "lstm", "gru", "rnn")]
+    worlds = [Comparison(curves=curves, sizes=(300,), rows=400, draw=draw).judge() for draw in range(40)]
+    # Holm keeps the chance of any false difference among the six pairs near 5%.
+    assert sum(any(pair.significant for pair in verdict.pairs) for verdict in worlds) <= 5
+
+
+def test_every_pair_is_tested_once_and_corrected(usual):
+    names = [frozenset((pair.first, pair.second)) for pair in usual.pairs]
+    assert len(names) == len(set(names)) == 6
+    for pair in usual.pairs:
+        assert pair.p_holm >= pair.p_value
+        assert pair.difference.low <= pair.difference.value <= pair.difference.high
+    there, back = usual.pair("tfidf", "lstm"), usual.pair("lstm", "tfidf")
+    assert there.difference.value == -back.difference.value
+    assert there.difference.low == -back.difference.high
+
+
+def test_a_large_lead_is_taken_even_where_it_may_be_chance():
+    better = constant("bert-frozen", 0.85, latency_ms=12.0, megabytes=91.0)
+    worse = constant("tfidf", 0.72, latency_ms=0.5, megabytes=1.0)
+    verdicts = [
+        Comparison(curves=(better, worse), sizes=(100,), rows=50, draw=draw).judge() for draw in range(12)
+    ]
+    unsure = [
+        verdict
+        for verdict in verdicts
+        if not verdict.pairs[0].significant
+        and verdict.row("bert-frozen").macro_f1.value - verdict.row("tfidf").macro_f1.value > 0.05
+    ]
+    assert unsure, "50 rows leave some of twelve such differences unproven"
+    for verdict in unsure:
+        assert verdict.pick == "bert-frozen"
+        assert "which may be chance" in text(verdict)
+
+
+def test_limits_change_the_pick_and_no_figure(usual):
+    limited = Comparison().judge(preferences=Preferences(max_latency_ms=5))
+    assert limited.pick in ("lstm", "tfidf")
+    assert limited.choice.leader == "bert-finetuned"
+    assert limited.row("bert-finetuned").excluded_by == ["latency"]
+    assert "Not within 5 ms a text: bert-finetuned" in text(limited)
+    for row in usual.rows:
+        assert msgspec.structs.replace(limited.row(row.contender), excluded_by=[]) == row
+    assert limited.pairs == usual.pairs
+    small = Comparison().judge(preferences=Preferences(max_size_mb=5))
+    assert small.pick == "tfidf"
+    assert small.row("lstm").excluded_by == ["size"]
+
+
+def test_limits_nobody_keeps_leave_no_pick_and_name_the_nearest():
+    verdict = Comparison().judge(preferences=Preferences(max_latency_ms=0.1, max_size_mb=1))
+    assert verdict.pick is None
+    assert verdict.choice.nearest == "tfidf"
+    assert verdict.sentences[0].startswith(
+        "No contender stays within 0.1 ms a text and 1 MB; tfidf comes nearest"
+    )
+
+
+def test_preferring_cost_gives_up_three_points_but_not_more():
+    cheap = constant("tfidf", 0.84, latency_ms=0.5, megabytes=1.0, seed_spread=0.001)
+    dear = constant("bert-finetuned", 0.86, latency_ms=12.0, megabytes=91.0, seed_spread=0.001)
+    comparison = Comparison(curves=(cheap, dear), sizes=(300,), rows=20_000)
+    assert comparison.judge().pick == "bert-finetuned"
+    assert comparison.judge(preferences=Preferences(prefer="cost")).pick == "tfidf"
+    assert Comparison().judge(preferences=Preferences(prefer="cost")).pick == "bert-finetuned"
+
+
+def test_a_named_contender_is_picked_unless_a_limit_forbids_it():
+    assert Comparison().judge(preferences=Preferences(prefer="lstm")).pick == "lstm"
+    wanted = Preferences(prefer="bert-frozen", max_size_mb=50)
+    verdict = Comparison().judge(preferences=wanted)
+    assert verdict.pick in ("lstm", "tfidf")
+    assert "Not within 50 MB: bert-finetuned" in text(verdict)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        (Preferences(prefer="bert-frozn"), "Did you mean 'bert-frozen'"),
+        (Preferences(prefer="speed"), "unknown preference 'speed'"),
+        (Preferences(max_latency_ms=0), "can never be kept"),
+        (Preferences(max_size_mb=float("nan")), "can never be kept"),
+    ],
+)
+def test_unusable_preferences_are_refused(wanted, message):
+    with pytest.raises(OptionError, match=message):
+        Comparison(sizes=(100,)).judge(preferences=wanted)
+
+
+def test_cost_is_one_number_and_counts_nothing_nobody_feels():
+    assert cost_index(8, 1, 1) == pytest.approx(2)
+    assert cost_index(0.01, 0.2, 0.3) == 1
+    assert cost_index(20, 10, 5) == pytest.approx(cost_index(10, 20, 5))
+
+
+def test_a_designed_crossing_is_found_near_800_labels():
+    slow = Curve("tfidf", lambda n: 0.74 + 0.02 * (n / 800 > 0) + 0.015 * _log(n / 800))
+    steep = Curve("lstm", lambda n: 0.76 + 0.09 * _log(n / 800))
+    found = [
+        Comparison(curves=(slow, steep), draw=draw, rows=2000).judge().crossings[0] for draw in range(10)
+    ]
+    assert all((crossing.before, crossing.after) == ("tfidf", "lstm") for crossing in found)
+    assert sum(crossing.low <= 800 <= crossing.high for crossing in found) >= 9
+
+
+def _log(value):
+    import math
+
+    return math.log(value) / math.log(10)
+
+
+def test_more_labels_are_predicted_with_an_interval_and_refused_for_too_few_sizes(usual):
+    truth = FROZEN.accuracy(12_000) - FROZEN.accuracy(3000)
+    curve = next(curve for curve in usual.curves if curve.contender == "bert-frozen")
+    double, fourfold = curve.predictions
+    assert (double.labels, fourfold.labels) == (6000, 12_000)
+    assert fourfold.gain.low - 0.01 <= truth <= fourfold.gain.high + 0.01
+    few = Comparison(sizes=(100, 300)).judge()
+    assert all(curve.predictions == [] for curve in few.curves)
+    assert "cannot be said: a learning curve needs at least 3 training sizes, this one has 2." in text(few)
+
+
+def test_a_flat_curve_promises_nothing():
+    flat = Comparison(
+        curves=(constant("tfidf", 0.9),), rows=20_000, sizes=(100, 300, 1000, 3000, 10_000)
+    ).judge()
+    assert "More labels would buy tfidf nothing noticeable" in text(flat)
+
+
+def test_leaked_rows_are_counted_and_their_effect_is_shown():
+    verdict = Comparison(sizes=(300,), leaked=range(100), rows=500).judge()
+    row = verdict.row(verdict.pick)
+    assert verdict.leaked == 100
+    assert row.macro_f1_without_leaked < row.macro_f1.value
+    assert "100 of 500 test rows also stand among the training rows; without them" in text(verdict)
+
+
+def test_no_better_than_the_most_frequent_label():
+    verdict = Comparison(curves=(MAJORITY, constant("tfidf", 0.21)), sizes=(100,)).judge()
+    assert "No contender is clearly better than always giving the most frequent label." in verdict.sentences
+
+
+def test_the_majority_baseline_is_not_picked_for_want_of_test_rows():
+    tfidf = constant("tfidf", 0.3, latency_ms=5.0)
+    for draw in range(6):
+        verdict = Comparison(curves=(MAJORITY, tfidf), sizes=(100,), rows=60, draw=draw).judge()
+        if verdict.row("tfidf").macro_f1.value > verdict.row("majority").macro_f1.value + 0.005:
+            assert verdict.pick == "tfidf"
+
+
+@pytest.mark.parametrize("curves", [(TFIDF,), (TFIDF, LSTM), (MAJORITY, FROZEN), (LSTM, FINETUNED)])
+@pytest.mark.parametrize("sizes", [(100,), (100, 300), (100, 300, 1000)])
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_small_comparisons_are_judged_without_crash(curves, sizes, seeds):
+    for rows, preferences in itertools.product((1, 7, 200), (Preferences(), Preferences(max_latency_ms=1))):
+        comparison = Comparison(curves=curves, sizes=sizes, seeds=seeds, rows=rows)
+        verdict = comparison.judge(preferences=preferences)
+        assert len(verdict.rows) == len(curves)
+        assert all(sentence.endswith(".") and "nan" not in sentence for sentence in verdict.sentences)
+        assert ("one seed" in text(verdict)) == (seeds == 1)
+
+
+def test_an_interrupted_comparison_is_judged_at_the_largest_common_size():
+    comparison = Comparison()
+    trials = [
+        trial for trial in comparison.trials() if not (trial.contender == "lstm" and trial.size == 3000)
+    ]
+    verdict = judge(trials, comparison.examination())
+    assert verdict.size == 1000
+    assert "Judged at 1,000 labels, the largest size that every contender was tried at" in text(verdict)
+
+
+def test_contenders_with_different_seeds_are_compared_on_those_they_share():
+    comparison = Comparison(sizes=(300,), curves=(TFIDF, FROZEN))
+    trials = comparison.trials()
+    shared = [trial for trial in trials if trial.seed < 2]
+    assert judge(trials[:-1], comparison.examination()).pairs == judge(shared, comparison.examination()).pairs
+    disjoint = [t for t in trials if (t.contender == "tfidf") == (t.seed == 0)]
+    assert judge(disjoint, comparison.examination()).pairs[0].p_holm < 0.05
+
+
+def test_nothing_to_judge_is_an_error():
+    comparison = Comparison(sizes=(100, 300), curves=(TFIDF, LSTM))
+    with pytest.raises(OptionError, match="no trial has finished"):
+        judge([], comparison.examination())
+    apart = [t for t in comparison.trials() if (t.contender == "lstm") == (t.size == 100)]
+    with pytest.raises(OptionError, match="not trained at a common size"):
+        judge(apart, comparison.examination())
+
+
+def test_the_verdict_is_the_same_every_time_and_survives_json(tmp_path, usual):
+    assert Comparison().judge() == usual
+    save_struct(tmp_path / "comparison.json", usual)
+    assert load_verdict(tmp_path) == usual
+    (tmp_path / "comparison.json").write_text('{"size": 3')
+    with pytest.raises(ModelError, match="cannot be read"):
+        load_verdict(tmp_path)
+    assert msgspec.json.decode(msgspec.json.encode(usual), type=Verdict) == usual
