@@ -1,0 +1,74 @@
+"""Words as tokens: the tokenizer of the recurrent family and of TF-IDF."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import PreTrainedTokenizerFast
+
+PAD, UNKNOWN, START = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]")
+"""Their ids are 0, 1 and 2. Every text starts with [CLS], so that an empty one still has a token."""
+
+WORD = "|".join(
+    (
+        r"\p{Han}|\p{Hiragana}|\p{Katakana}",  # scripts without spaces: a character is a word
+        r"\d+(?:[.,]\d+)+",  # 1,000.50
+        r"\w+?(?=(?i:n't)\b)",  # do|n't, as in the Penn Treebank
+        r"(?i:n't)\b",
+        r"(?i:'(?:s|m|d|re|ve|ll))\b",  # it|'s
+        r"\w+",
+        r"[^\w\s]",  # punctuation, symbols, emoji
+    )
+)
+
+
+def train_word_tokenizer(
+    texts: Iterable[str],
+    *,
+    vocabulary_size: int = 30_000,
+    min_frequency: int = 2,
+    lowercase: bool = True,
+    max_length: int = 512,
+) -> PreTrainedTokenizerFast:
+    """Learn a vocabulary of words.
+
+    Words are counted in ``texts`` alone: give training rows only. The same texts in any order give the same
+    vocabulary, the most frequent words first and equally frequent ones by alphabet.
+
+    Args:
+        texts: Raw strings.
+        vocabulary_size: Entries at most, the three special tokens included.
+        min_frequency: Rarer words become [UNK], whose vector is thereby trained for words never seen.
+        lowercase: Whether case is ignored.
+        max_length: The tokenizer's ``model_max_length``: tokens kept where truncation is asked for.
+
+    Returns:
+        A tokenizer that pads on the right and saves and loads with the Auto classes.
+    """
+    tokenizer = Tokenizer(models.WordLevel(unk_token=UNKNOWN))
+    steps = [normalizers.NFC(), normalizers.Replace("’", "'")]
+    tokenizer.normalizer = normalizers.Sequence([*steps, normalizers.Lowercase()] if lowercase else steps)
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(WORD), behavior="removed", invert=True)
+    trainer = trainers.WordLevelTrainer(
+        vocab_size=vocabulary_size,
+        min_frequency=min_frequency,
+        special_tokens=list(SPECIAL_TOKENS),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{START} $A", special_tokens=[(START, SPECIAL_TOKENS.index(START))]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token=PAD,
+        unk_token=UNKNOWN,
+        cls_token=START,
+        padding_side="right",
+        truncation_side="right",
+        model_max_length=max_length,
+        model_input_names=["input_ids", "attention_mask"],
+        # A text that happens to say "[PAD]" is text.
+        split_special_tokens=True,
+    )
