@@ -1,0 +1,263 @@
+"""TF-IDF with logistic regression, as a Transformers model: every number of it is a tensor.
+
+Words and runs of words (n-grams) are looked up by a key computed from their token ids, weighted by
+(1 + log tf) * idf, scaled to unit length and fed to a linear layer. It is fitted by scikit-learn and gives
+the same probabilities; nothing is pickled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import field
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
+from transformers.modeling_outputs import SequenceClassifierOutput
+from transformers.utils import can_return_tuple
+
+from textgraft.errors import DataError, OptionError
+from textgraft.models.tokenizing import token_ids
+from textgraft.models.word_tokenizer import SPECIAL_TOKENS, train_word_tokenizer
+
+if TYPE_CHECKING:
+    import numpy as np
+    from scipy.sparse import csr_array
+
+MAX_LENGTH = 10_000
+"""Tokens read of a text. A bag of words needs no limit; this one guards against absurd inputs."""
+MAX_WORDS = 1_000_000
+LONGEST_NGRAM = 3
+"""Keys of three words out of MAX_WORDS still fit 64 bits."""
+UNSEEN_LOGIT = -10.0
+"""How far below the other labels' intercepts a label lies that no training row has."""
+
+
+class TfidfConfig(PreTrainedConfig):
+    """Describes a TF-IDF classifier.
+
+    Args:
+        vocab_size: Entries of the word-level tokenizer; the first three are special tokens.
+        num_features: N-grams known.
+        ngrams: Lengths of the shortest and the longest n-gram.
+        sublinear: Whether an n-gram found tf times counts 1 + log(tf) instead of tf.
+    """
+
+    model_type = "tfidf"
+
+    vocab_size: int = len(SPECIAL_TOKENS)
+    num_features: int = 0
+    ngrams: list[int] = field(default_factory=lambda: [1, 2])
+    sublinear: bool = True
+
+
+def ngram_keys(ids: Tensor, length: int, vocab_size: int) -> Tensor:
+    """Return a number for every run of ``length`` tokens that names its tokens and their order.
+
+    Keys of different lengths never collide. A run that holds a special token, an unknown word or padding has
+    the key -1; as every text starts with a special token, texts may stand one after the other in ``ids``.
+
+    Args:
+        ids: Token ids, int64 [..., time].
+        length: Tokens in a run.
+        vocab_size: Number of token ids.
+
+    Returns:
+        int64 [..., time - length + 1].
+    """
+    if ids.shape[-1] < length:
+        return ids[..., :0]
+    runs = ids.unfold(-1, length, 1)
+    keys = runs[..., 0]
+    for position in range(1, length):
+        keys = (keys + 1) * vocab_size + runs[..., position]
+    return torch.where((runs >= len(SPECIAL_TOKENS)).all(dim=-1), keys, -1)
+
+
+class TfidfForSequenceClassification(PreTrainedModel):
+    """A linear layer over TF-IDF weights.
+
+    Args:
+        config: Its description. :func:`fit_tfidf` fills the tensors.
+    """
+
+    config_class = TfidfConfig
+    keys: Tensor
+    """Keys of the known n-grams, ascending, int64 [features]."""
+    idf: Tensor
+    """Inverse document frequency of each, [features]."""
+
+    def __init__(self, config: TfidfConfig) -> None:
+        super().__init__(config)
+        assert config.num_labels is not None, "without id2label Transformers counts two labels"
+        self.register_buffer("keys", torch.arange(config.num_features))
+        self.register_buffer("idf", torch.ones(config.num_features))
+        self.weight = nn.Parameter(torch.zeros(config.num_features, config.num_labels))
+        self.bias = nn.Parameter(torch.zeros(config.num_labels))
+        self.post_init()
+
+    def _init_weights(self, module: nn.Module) -> None:
+        if module is self:
+            nn.init.zeros_(self.weight)
+            nn.init.zeros_(self.bias)
+
+    def features(self, input_ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Count and weigh the known n-grams of every text.
+
+        Args:
+            input_ids: [batch, time]; padding is told by its id.
+
+        Returns:
+            Rows, features and weights, [found] each: sorted by row, one entry for each n-gram of a text, the
+            squared weights of a text summing to 1.
+        """
+        shortest, longest = self.config.ngrams
+        keys = torch.cat(
+            [ngram_keys(input_ids, n, self.config.vocab_size) for n in range(shortest, longest + 1)], dim=1
+        )
+        place = torch.searchsorted(self.keys, keys).clamp(max=len(self.keys) - 1)
+        rows, columns = (self.keys[place] == keys).nonzero(as_tuple=True)
+        cells, counts = torch.unique(rows * len(self.keys) + place[rows, columns], return_counts=True)
+        rows, found = cells // len(self.keys), cells % len(self.keys)
+        weights = (1 + counts.log() if self.config.sublinear else counts) * self.idf[found]
+        squares = weights.new_zeros(len(input_ids)).index_add(0, rows, weights.square())
+        return rows, found, weights / squares.sqrt()[rows]
+
+    @can_return_tuple
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor | None = None, labels: Tensor | None = None
+    ) -> SequenceClassifierOutput:
+        """Classify a batch.
+
+        Args:
+            input_ids: [batch, time]; padding is told by its id.
+            attention_mask: Not used.
+            labels: Label indices [batch]; with them the mean cross-entropy is returned as loss.
+
+        Returns:
+            logits [batch, num_labels], and the loss if labels were given.
+        """
+        rows, found, weights = self.features(input_ids)
+        starts = torch.searchsorted(rows, torch.arange(len(input_ids), device=rows.device))
+        sums = nn.functional.embedding_bag(
+            found, self.weight, starts, mode="sum", per_sample_weights=weights.to(self.weight.dtype)
+        )
+        logits = sums + self.bias
+        loss = None if labels is None else nn.functional.cross_entropy(logits, labels)
+        return SequenceClassifierOutput(loss=loss, logits=logits)
+
+
+def _count(
+    ids: Sequence[Sequence[int]], ngrams: tuple[int, int], vocab_size: int
+) -> tuple[np.ndarray, csr_array]:
+    """Return the keys of all n-grams, ascending, and how often each text has each: [texts, keys]."""
+    import numpy as np
+    from scipy.sparse import coo_array
+
+    flat = torch.tensor([token for row in ids for token in row])
+    text = np.repeat(np.arange(len(ids)), [len(row) for row in ids])
+    rows, keys = [], []
+    for length in range(ngrams[0], ngrams[1] + 1):
+        every = ngram_keys(flat, length, vocab_size).numpy()
+        rows.append(text[: len(every)][every >= 0])
+        keys.append(every[every >= 0])
+    known, columns = np.unique(np.concatenate(keys), return_inverse=True)
+    row = np.concatenate(rows)
+    return known, coo_array((np.ones(len(row)), (row, columns)), shape=(len(ids), len(known))).tocsr()
+
+
+def fit_tfidf(
+    texts: Sequence[str],
+    labels: Sequence[int],
+    num_labels: int,
+    *,
+    c: float = 10.0,
+    ngrams: tuple[int, int] = (1, 2),
+    min_frequency: int = 1,
+    max_features: int = 20_000,
+    sublinear: bool = True,
+) -> tuple[TfidfForSequenceClassification, PreTrainedTokenizerFast]:
+    """Fit logistic regression on TF-IDF weights.
+
+    Args:
+        texts: Training texts.
+        labels: Label index of each.
+        num_labels: Labels there are; some may have no training row.
+        c: Inverse strength of the L2 penalty, as in scikit-learn.
+        ngrams: Lengths of the shortest and the longest n-gram.
+        min_frequency: Texts that an n-gram must occur in.
+        max_features: N-grams kept, the most frequent ones.
+        sublinear: Whether an n-gram found tf times counts 1 + log(tf) instead of tf.
+
+    Returns:
+        The model and its tokenizer.
+
+    Raises:
+        OptionError: The n-gram lengths are out of range.
+        DataError: No n-gram is left to learn from.
+    """
+    import numpy as np
+    from sklearn.feature_extraction.text import TfidfTransformer
+
+    if not 1 <= ngrams[0] <= ngrams[1] <= LONGEST_NGRAM:
+        raise OptionError(
+            f"ngrams {tuple(ngrams)} is no range of lengths",
+            fix=f"Give the shortest and the longest, both between 1 and {LONGEST_NGRAM}.",
+        )
+    tokenizer = train_word_tokenizer(
+        texts, vocabulary_size=MAX_WORDS, min_frequency=min_frequency, max_length=MAX_LENGTH
+    )
+    ids = token_ids(tokenizer.backend_tokenizer, texts, MAX_LENGTH).ids
+    keys, counts = _count(ids, ngrams, len(tokenizer))
+    texts_with = np.bincount(counts.indices, minlength=len(keys))
+    often = np.flatnonzero(texts_with >= min_frequency)
+    by_frequency = often[np.argsort(-counts.sum(axis=0)[often], kind="stable")]
+    kept = np.sort(by_frequency[:max_features])
+    if not len(kept):
+        raise DataError(
+            f"no word occurs in {min_frequency} texts: nothing to learn from",
+            fix="Lower min_frequency, or check that the text column is the right one.",
+        )
+    transformer = TfidfTransformer(sublinear_tf=sublinear)
+    weight, bias = _logistic_regression(
+        transformer.fit_transform(counts[:, kept]), np.asarray(labels), num_labels, c
+    )
+    config = TfidfConfig(
+        vocab_size=len(tokenizer), num_features=len(kept), ngrams=list(ngrams), sublinear=sublinear
+    )
+    config.num_labels = num_labels
+    model = TfidfForSequenceClassification(config)
+    model.load_state_dict(
+        {
+            "keys": torch.from_numpy(keys[kept]),
+            "idf": torch.from_numpy(transformer.idf_),
+            "weight": torch.from_numpy(weight),
+            "bias": torch.from_numpy(bias),
+        }
+    )
+    return model.eval(), tokenizer
+
+
+def _logistic_regression(
+    features: csr_array, labels: np.ndarray, num_labels: int, c: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return weights [features, num_labels] and biases [num_labels] of multinomial logistic regression."""
+    import numpy as np
+    from sklearn.linear_model import LogisticRegression
+
+    weight = np.zeros((features.shape[1], num_labels))
+    present = np.unique(labels)
+    if len(present) == 1:
+        intercept = np.zeros(1)
+    else:
+        regression = LogisticRegression(C=c, max_iter=1000).fit(features, labels)
+        coefficients, intercept = regression.coef_, regression.intercept_
+        if len(present) == 2:
+            # scikit-learn keeps one row for two labels: the logit of the second over the first.
+            coefficients = np.concatenate([-coefficients, coefficients]) / 2
+            intercept = np.concatenate([-intercept, intercept]) / 2
+        weight[:, present] = coefficients.T
+    bias = np.full(num_labels, intercept.min() + UNSEEN_LOGIT)
+    bias[present] = intercept
+    return weight, bias
