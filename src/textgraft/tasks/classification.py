@@ -91,7 +91,7 @@ class SingleLabelClassification:
         ]
 
     def collate(self, features: Sequence[Features], pad_token_id: int) -> dict[str, torch.Tensor]:
-        """Make a right-padded batch: input_ids, attention_mask [batch, time] and, if known, labels [batch]."""
+        """Make a right-padded batch: input_ids, attention_mask [batch, time], and labels [batch] if known."""
         lengths = np.array([len(feature["input_ids"]) for feature in features])
         input_ids = np.full((len(features), int(lengths.max())), pad_token_id, dtype=np.int64)
         for row, feature in zip(input_ids, features, strict=True):

@@ -1,0 +1,245 @@
+"""Fine-tuning of the upper layers, with the output of the frozen lower ones computed once.
+
+A frozen layer gives the same output in every epoch. So the embeddings and the lower layers run over all rows
+once, in evaluation mode, and the rest of the model is trained on what they gave: the same loop, on batches
+that hold hidden states in place of ids. The result is that of training with those layers frozen and without
+dropout in them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+from collections.abc import Callable, Generator, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from textgraft.errors import OptionError
+from textgraft.files import cache_folder as default_cache_folder
+from textgraft.tasks.base import Features, Task
+from textgraft.training.batching import token_budget_batches
+from textgraft.training.layer_cache import HiddenStates, states_key, stored_states
+from textgraft.training.loop import fit
+from textgraft.training.precision import autocast, resolve_precision
+from textgraft.training.progress import Progress, TrainingResult
+from textgraft.training.settings import TrainingSettings
+
+_STACKS = {
+    "bert": "encoder",
+    "camembert": "encoder",
+    "distilbert": "transformer",
+    "electra": "encoder",
+    "roberta": "encoder",
+    "xlm-roberta": "encoder",
+}
+"""Model types whose base model is embeddings, then a stack of like layers that take only the states below and
+the mask; with the stack's attribute."""
+
+logger = logging.getLogger(__name__)
+
+
+def fit_upper_layers(
+    model: PreTrainedModel,
+    task: Task,
+    train: Sequence[Features],
+    dev: Sequence[Features],
+    settings: TrainingSettings,
+    *,
+    pad_token_id: int,
+    freeze_layers: int,
+    cache_folder: Path | None = None,
+    max_cache_bytes: int = 20 * 10**9,
+    folder: Path | None = None,
+    on_step: Callable[[Progress], None] | None = None,
+) -> TrainingResult:
+    """Train all but the embeddings and the lowest ``freeze_layers`` layers; like :func:`fit` otherwise.
+
+    Where the cache would grow too large, the layers are frozen without it (and keep their dropout); a warning
+    says so. ``settings.max_seconds`` covers the training, not the filling of the cache.
+
+    Args:
+        model: Of type bert, roberta, xlm-roberta, camembert, distilbert or electra, with any head.
+        task: As in :func:`fit`, and so are the arguments not named here.
+        train: Rows to learn from.
+        dev: Rows that decide which weights are best.
+        settings: All choices of the training.
+        pad_token_id: Id that fills batches up.
+        freeze_layers: Layers to freeze, from the lowest; at least one must remain.
+        cache_folder: Where hidden states are kept, by content hash; None: in the user's cache.
+        max_cache_bytes: Most bytes of that folder.
+        folder: Where checkpoints go.
+        on_step: Called after every step.
+
+    Raises:
+        OptionError: The model type has no such layers, or has too few of them.
+    """
+    layers = _layers(model)
+    if not 1 <= freeze_layers < len(layers):
+        raise OptionError(
+            f"freeze_layers cannot be {freeze_layers}: the model has {len(layers)} layers",
+            fix=f"Give a number from 1 to {len(layers) - 1}.",
+        )
+    rows = [{**feature, "row": row} for row, feature in enumerate(itertools.chain(train, dev))]
+    states = _states(model, task, rows, settings, pad_token_id, freeze_layers, cache_folder, max_cache_bytes)
+    if states is None:
+        logger.warning("the hidden states do not fit into the cache: they are computed in every epoch")
+        with _frozen(model, freeze_layers):
+            return fit(
+                model, task, train, dev, settings, pad_token_id=pad_token_id, folder=folder, on_step=on_step
+            )
+    with _only_layers(model, layers[freeze_layers:], skip_embeddings=True):
+        return fit(
+            model,
+            _OnStates(task, states),
+            rows[: len(train)],
+            rows[len(train) :],
+            settings,
+            pad_token_id=pad_token_id,
+            folder=folder,
+            on_step=on_step,
+        )
+
+
+def _layers(model: PreTrainedModel) -> nn.ModuleList:
+    return _stack(model).layer
+
+
+def _stack(model: PreTrainedModel) -> Any:
+    kind = model.config.model_type
+    if kind not in _STACKS:
+        raise OptionError(
+            f"layers of the model type {kind!r} cannot be frozen",
+            fix=f"Fine-tune all layers, or take a model of type {', '.join(_STACKS)}.",
+        )
+    return getattr(model.base_model, _STACKS[kind])
+
+
+@contextlib.contextmanager
+def _only_layers(model: PreTrainedModel, layers: nn.ModuleList, *, skip_embeddings: bool) -> Iterator[None]:
+    """Run the model with these layers alone; without embeddings, on hidden states given as inputs_embeds."""
+    base, stack = model.base_model, _stack(model)
+    replaced = ["embeddings", "embeddings_project"] if skip_embeddings else []
+    kept = {name: getattr(base, name) for name in replaced if hasattr(base, name)}
+    all_layers, stack.layer = stack.layer, layers
+    for name in kept:
+        setattr(base, name, nn.Identity() if name == "embeddings_project" else _GivenEmbeddings())
+    try:
+        yield
+    finally:
+        stack.layer = all_layers
+        for name, module in kept.items():
+            setattr(base, name, module)
+
+
+@contextlib.contextmanager
+def _frozen(model: PreTrainedModel, freeze_layers: int) -> Iterator[None]:
+    parameters = [
+        parameter
+        for module in _lower_modules(model, freeze_layers)
+        for parameter in module.parameters()
+        if parameter.requires_grad
+    ]
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)
+
+
+def _lower_modules(model: PreTrainedModel, freeze_layers: int) -> list[nn.Module]:
+    base = model.base_model
+    names = [name for name in ("embeddings", "embeddings_project") if hasattr(base, name)]
+    return [*(getattr(base, name) for name in names), _layers(model)[:freeze_layers]]
+
+
+class _GivenEmbeddings(nn.Module):
+    """Stands where the embeddings stood, and hands on the states that were given in their place."""
+
+    def forward(self, input_ids: Tensor | None = None, *others: Tensor | None, **named: Any) -> Any:
+        """Return inputs_embeds, which some families pass by name and some by position."""
+        del input_ids
+        return named["inputs_embeds"] if "inputs_embeds" in named else others[0]
+
+
+class _OnStates:
+    """A task whose batches hold hidden states in place of ids."""
+
+    def __init__(self, task: Task, states: HiddenStates) -> None:
+        self.name = task.name
+        self.main_metric = task.main_metric
+        self.features, self.decode, self.metrics = task.features, task.decode, task.metrics
+        self._task, self._states = task, states
+
+    def collate(self, features: Sequence[Features], pad_token_id: int) -> dict[str, Tensor]:
+        batch = self._task.collate(features, pad_token_id)
+        del batch["input_ids"]
+        return {**batch, "inputs_embeds": self._states.batch([feature["row"] for feature in features])}
+
+
+def _states(
+    model: PreTrainedModel,
+    task: Task,
+    rows: Sequence[Features],
+    settings: TrainingSettings,
+    pad_token_id: int,
+    freeze_layers: int,
+    cache_folder: Path | None,
+    max_cache_bytes: int,
+) -> HiddenStates | None:
+    """Return the output of the lower layers for all rows, from the cache or into it."""
+    device = Accelerator(mixed_precision="no").device
+    model.to(device)
+    precision = resolve_precision(settings.precision, device)
+    # Next to bf16 arithmetic, fp16 is free: three bits more of precision in the same bytes, and normalised
+    # states never come near its range. fp32 arithmetic keeps fp32.
+    dtype = "float16" if precision == "bf16" else "float32"
+    config = model.config
+    architecture = [f"{name}={getattr(config, name, None)}" for name in _SHAPING]
+    ids = [row["input_ids"] for row in rows]
+    lengths = [len(row) for row in ids]
+
+    def compute() -> Generator[tuple[int, np.ndarray], None, None]:
+        model.eval()
+        batches = token_budget_batches(
+            lengths, max_tokens=settings.max_tokens, max_sequences=len(rows), generator=None
+        )
+        lower = _only_layers(model, _layers(model)[:freeze_layers], skip_embeddings=False)
+        with lower, torch.inference_mode(), autocast(precision, device):
+            for members in batches:
+                batch = task.collate([rows[row] for row in members], pad_token_id)
+                outputs = model.base_model(
+                    input_ids=batch["input_ids"].to(device), attention_mask=batch["attention_mask"].to(device)
+                )
+                hidden = outputs.last_hidden_state.float().cpu().numpy()
+                for row, states in zip(members, hidden, strict=True):
+                    yield row, states[: lengths[row]]
+
+    return stored_states(
+        cache_folder or default_cache_folder() / "layers",
+        states_key(_lower_modules(model, freeze_layers), ids, [config.model_type, precision, *architecture]),
+        lengths,
+        config.hidden_size,
+        dtype,
+        compute,
+        max_bytes=max_cache_bytes,
+    )
+
+
+_SHAPING = (
+    "hidden_act",
+    "activation",
+    "layer_norm_eps",
+    "num_attention_heads",
+    "pad_token_id",
+    "position_embedding_type",
+)
+"""What a configuration says about the layers that their weights do not show."""
