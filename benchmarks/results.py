@@ -1,0 +1,93 @@
+"""Run the comparisons of docs/results.md and print their tables as Markdown.
+
+    python benchmarks/results.py --data ../shared/data --output runs/results [NAME …]
+
+Every run is an ordinary `textgraft compare` with the options in RUNS: it can be stopped and goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from machine import describe
+from rich.console import Console
+
+from textgraft.comparison.compare import compare
+from textgraft.comparison.planning import parse_seconds
+from textgraft.comparison.progress import TerminalReporter, duration
+from textgraft.comparison.verdict import Verdict, load_verdict
+
+RUNS = {
+    "sst2": {"text": "text", "label": "label", "dev": "dev.csv", "budget": "18m"},
+    "trec": {"text": "text", "label": "coarse", "budget": "12m"},
+    "banking77": {"text": "text", "label": "label", "budget": "18m"},
+    "movie_reviews_long": {"text": "text", "label": "label", "dev": "dev.csv", "budget": "18m"},
+}
+
+
+def run(name: str, data: Path, output: Path) -> None:
+    """Run one comparison, or go on with it."""
+    options = dict(RUNS[name])
+    folder = data / name
+    if "dev" in options:
+        options["dev"] = folder / options["dev"]
+    reporter = TerminalReporter(Console())
+    try:
+        compare(
+            folder / "train.csv",
+            test=folder / "test.csv",
+            output=output / name,
+            reporter=reporter,
+            **{**options, "budget": parse_seconds(options["budget"])},
+        )
+    finally:
+        reporter.close()
+
+
+def table(verdict: Verdict) -> str:
+    """Return the results at the judged size as a Markdown table."""
+    lines = [
+        "| contender | macro F1 (95%) | accuracy | training | one text, p50 / p95 | texts/s | size | memory |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in verdict.rows:
+        score = row.macro_f1
+        lines.append(
+            f"| {'**' + row.contender + '**' if row.contender == verdict.pick else row.contender} "
+            f"| {score.value:.3f} ({score.low:.3f}–{score.high:.3f}) | {row.accuracy.value:.3f} "
+            f"| {duration(row.training_seconds) if row.training_seconds >= 1 else '< 1 s'} "
+            f"| {row.latency_ms_p50:.1f} / {row.latency_ms_p95:.1f} ms | {row.throughput_per_second:,.0f} "
+            f"| {row.model_mb:.1f} MB | {row.peak_memory_mb:,.0f} MB |"
+        )
+    return "\n".join(lines)
+
+
+def curves(verdict: Verdict) -> str:
+    """Return macro F1 by training size as a Markdown table."""
+    sizes = sorted({point.size for curve in verdict.curves for point in curve.points})
+    lines = ["| contender | " + " | ".join(f"{size:,}" for size in sizes) + " |", "|---" * (len(sizes) + 1) + "|"]
+    for curve in verdict.curves:
+        by_size = {point.size: f"{point.macro_f1.value:.3f}" for point in curve.points}
+        lines.append(f"| {curve.contender} | " + " | ".join(by_size.get(size, "") for size in sizes) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run what is asked for, then print all that is there."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", default=list(RUNS))
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--output", type=Path, default=Path("runs/results"))
+    arguments = parser.parse_args()
+    for name in arguments.names:
+        run(name, arguments.data, arguments.output)
+    print(describe("textgraft", "torch", "transformers", "scikit-learn"))
+    for name in arguments.names:
+        verdict = load_verdict(arguments.output / name)
+        print(f"\n## {name}\n\n{table(verdict)}\n\n{curves(verdict)}\n")
+        print("\n".join(f"- {sentence}" for sentence in verdict.sentences))
+
+
+if __name__ == "__main__":
+    main()
