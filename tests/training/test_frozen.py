@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from tests.training.helpers import TASK, make_bert, make_model, make_rows
 from textgraft.errors import OptionError
 from textgraft.training.frozen import fit_upper_layers
 from textgraft.training.loop import fit
 from textgraft.training.settings import TrainingSettings
-
-from tests.training.helpers import TASK, make_bert, make_model, make_rows
 
 TRAIN, DEV = make_rows(40), make_rows(12, seed=1)
 SETTINGS = TrainingSettings(learning_rate=1e-2, epochs=2, batch_size=8, precision="fp32", patience=None)

@@ -24,7 +24,7 @@ def rate_factor(progress: float, schedule: str, warmup_share: float) -> float:
     return 1 - done if schedule == "linear" else 0.5 * (1 + math.cos(math.pi * done))
 
 
-def budgeted_progress(step_progress: float, seconds: float, deadline: float | None) -> float:
+def budgeted_progress(step_progress: float, seconds: float, deadline: float) -> float:
     """Return how much of the training is done, by steps or by the clock, whichever is further.
 
     With a budget that binds, time runs out before the epochs do; measuring progress by time then lets the
@@ -34,9 +34,9 @@ def budgeted_progress(step_progress: float, seconds: float, deadline: float | No
     Args:
         step_progress: Share of the planned steps that is done, 0 to 1.
         seconds: Wall-clock seconds used so far.
-        deadline: Seconds at which training must stop; None without a budget.
+        deadline: Seconds at which training must stop, infinite without a budget.
     """
-    if deadline is None or seconds < _SETTLED * deadline:
+    if seconds < _SETTLED * deadline:
         return step_progress
     return max(step_progress, min(1.0, seconds / deadline)) if deadline > 0 else 1.0
 

@@ -1,0 +1,166 @@
+"""A run that is stopped in any way goes on as if it had not been."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.training.helpers import TASK, make_bert, make_rows
+from textgraft.errors import ModelError, OptionError
+from textgraft.training.loop import fit
+from textgraft.training.settings import TrainingSettings
+
+SETTINGS = TrainingSettings(
+    learning_rate=1e-2, epochs=3, batch_size=8, precision="fp32", patience=None,
+    evaluations_per_epoch=3, checkpoint_seconds=None, accumulation=2,
+)  # fmt: skip
+TRAIN, DEV = make_rows(150), make_rows(20, seed=1)
+
+
+def run(folder: Path | None, chosen: TrainingSettings = SETTINGS, on_step=None, model=None):
+    """Train and return the model, the result and the loss of each step by number."""
+    losses: dict[int, float] = {}
+
+    def remember(progress):
+        losses[progress.step] = progress.loss
+        if on_step:
+            on_step(progress)
+
+    model = model or make_bert()
+    result = fit(model, TASK, TRAIN, DEV, chosen, pad_token_id=0, folder=folder, on_step=remember)
+    return model, result, losses
+
+
+def without_seconds(history):
+    return [{key: value for key, value in entry.items() if key != "seconds"} for entry in history]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted():
+    return run(None)
+
+
+def assert_same_end(first, second):
+    assert without_seconds(second[1].history) == without_seconds(first[1].history)
+    assert second[1].dev_metrics == first[1].dev_metrics
+    assert (second[1].steps, second[1].epochs) == (first[1].steps, first[1].epochs)
+    for name, tensor in first[0].state_dict().items():
+        assert torch.equal(second[0].state_dict()[name], tensor), name
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from tests.training.test_resume import run
+def die(progress):
+    print(progress.step, progress.loss.hex(), flush=True)
+    if progress.step == 13:
+        os.kill(os.getpid(), signal.SIGKILL)
+run(Path(sys.argv[1]), on_step=die)
+"""
+
+
+def test_losses_after_sigkill_are_equal_to_the_last_bit(tmp_path, uninterrupted):
+    process = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path)],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == -signal.SIGKILL, process.stderr
+    pairs = [line.split() for line in process.stdout.splitlines()]
+    before = {int(step): float.fromhex(loss) for step, loss in pairs}
+    assert max(before) == 13
+    resumed = run(tmp_path)
+    after = resumed[2]
+    assert 1 < min(after) <= 13, "it must go on from a checkpoint, not from the beginning"
+    expected = uninterrupted[2]
+    assert {step: expected[step] for step in before} == before
+    assert {step: expected[step] for step in after} == after
+    assert max(after) == max(expected)
+    assert_same_end(uninterrupted, resumed)
+
+
+def test_ctrl_c_leaves_a_checkpoint_of_the_last_whole_step(tmp_path, uninterrupted):
+    def press(progress):
+        if progress.step == 8:
+            signal.raise_signal(signal.SIGINT)
+
+    rare = SETTINGS.model_copy(update={"checkpoint_seconds": 3600.0})
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, rare, press)
+    assert [path.name for path in tmp_path.glob("checkpoint-*")] == ["checkpoint-00000008"]
+    resumed = run(tmp_path, rare)
+    assert min(resumed[2]) == 9
+    assert_same_end(uninterrupted, resumed)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_finished_run_is_not_repeated(tmp_path, uninterrupted):
+    first = run(tmp_path)
+    again = run(tmp_path)
+    assert again[2] == {}
+    assert again[1] == first[1]
+    assert_same_end(uninterrupted, again)
+
+
+def test_metrics_lines_do_not_repeat_after_a_resume(tmp_path, uninterrupted):
+    class StopError(Exception):
+        pass
+
+    def stop(progress):
+        if progress.step == 11:
+            raise StopError
+
+    with pytest.raises(StopError):
+        run(tmp_path, on_step=stop)
+    result = run(tmp_path)[1]
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert lines == result.history
+    assert without_seconds(lines) == without_seconds(uninterrupted[1].history)
+
+
+@pytest.mark.parametrize("change", ["settings", "rows", "model"])
+def test_the_folder_of_another_run_is_refused(tmp_path, change, monkeypatch):
+    run(tmp_path)
+    chosen, model = SETTINGS, make_bert()
+    if change == "settings":
+        chosen = SETTINGS.model_copy(update={"learning_rate": 2e-2})
+    elif change == "rows":
+        monkeypatch.setattr("tests.training.test_resume.TRAIN", TRAIN[1:])
+    else:
+        model = make_bert(layers=3)
+    with pytest.raises(OptionError, match="another run"):
+        run(tmp_path, chosen, model=model)
+
+
+def test_a_damaged_newest_checkpoint_costs_only_the_way_from_the_one_before(tmp_path, uninterrupted):
+    run(tmp_path)
+    newest = max(tmp_path.glob("checkpoint-*"))
+    (newest / "optimizer.safetensors").write_bytes(b"broken")
+    resumed = run(tmp_path)
+    assert 0 < len(resumed[2]) < len(uninterrupted[2])
+    assert_same_end(uninterrupted, resumed)
+    for path in tmp_path.glob("checkpoint-*"):
+        (path / "model.safetensors").unlink()
+    with pytest.raises(ModelError, match="safetensors is missing"):
+        run(tmp_path)
+
+
+def test_it_trains_outside_the_main_thread(tmp_path):
+    results = []
+    short = SETTINGS.model_copy(update={"epochs": 1})
+    thread = threading.Thread(target=lambda: results.append(run(tmp_path, short)))
+    thread.start()
+    thread.join()
+    assert results[0][1].stopped_by == "epochs"
