@@ -6,12 +6,15 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.stats import norm
 
 from textgraft.comparison.results import Cost, Examination, Trial, save_struct, trial_id
 from textgraft.comparison.verdict import Verdict, judge
+from textgraft.data.check import check_dataset
+from textgraft.data.dataset import Dataset
 from textgraft.evaluation.metrics import classification_metrics
 
 LABELS = ["billing", "delivery", "returns", "account", "praise"]
@@ -71,8 +74,18 @@ class Comparison:
             leaked=list(self.leaked),
             train_rows=max(self.sizes),
             dev_rows=self.rows // 2,
-            check={"rows": 5 * self.rows, "warnings": ["12 texts occur under two labels"]},
+            check=self._check(),
         )
+
+    def _check(self) -> dict[str, Any]:
+        """Check a small file with a few faults: a repeated text, a text under two labels, a rare label."""
+        texts = [f"{SENTENCE} {number} {number**2}" for number in range(60)]
+        texts += [texts[0], texts[1]]
+        labels = [self.labels[number % len(self.labels)] for number in range(59)]
+        labels += ["<rare>", labels[0], self.labels[2 % len(self.labels)]]
+        ids = [str(number + 1) for number in range(len(texts))]
+        dataset = Dataset({"text": texts}, labels, ids, list(range(2, len(texts) + 2)), "complaints.csv")
+        return check_dataset(dataset).to_dict()
 
     def _gold(self) -> np.ndarray:
         return np.random.default_rng([self.draw, 1]).permutation(np.arange(self.rows) % len(self.labels))

@@ -24,7 +24,9 @@ from textgraft.comparison.scores import ScoreTable
 from textgraft.evaluation.intervals import RESAMPLES, seed_weights
 
 BASELINE = "lstm"
-PRETRAINED = ("bert-frozen", "bert-finetuned")
+CLAIMED = "bert-frozen"
+"""The contender that the claim is about."""
+PRETRAINED = (CLAIMED, "bert-finetuned")
 CLAIMED_LABELS = 100.0
 CLAIMED_TIME = 20.0
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from textgraft.comparison.choice import CHANCE_AT_MOST, MAJORITY, Row, excess
 from textgraft.comparison.curves import Crossing
 from textgraft.comparison.preferences import MARGINS
-from textgraft.comparison.savings import Outcome, Ratio, Saving
+from textgraft.comparison.savings import CLAIMED, Outcome, Ratio, Saving
 from textgraft.comparison.wording import (
     about,
     count,
@@ -204,18 +204,19 @@ def _savings(verdict: Verdict) -> Iterator[str]:
         target = (
             f"{saving.baseline}'s {score(saving.baseline_score)} at {count(saving.baseline_labels)} labels"
         )
+        speed = f"with {count(saving.equal_size)} labels it trains {_speed(saving)}"
         if saving.labels.value is None:
-            yield f"{saving.contender} does not reach {target} at any size measured: it saves no labels."
-        else:
             yield (
-                f"To match {target}, {saving.contender} needs {_times(saving.labels)} fewer labels and "
-                f"{_times(saving.time_at_equal_score)} less training time."
+                f"{saving.contender} does not reach {target} at any size measured, so it saves no labels; "
+                f"{speed}."
             )
-            yield _claims(saving)
+            continue
         yield (
-            f"At {count(saving.equal_size)} labels each, {saving.contender} trains "
-            f"{_speed(saving.time_at_equal_size)} {saving.baseline}."
+            f"To match {target}, {saving.contender} needs {_times(saving.labels)} fewer labels and "
+            f"{_times(saving.time_at_equal_score)} less training time; {speed}."
         )
+        if saving.contender == CLAIMED:
+            yield _claims(saving)
 
 
 def _times(ratio: Ratio) -> str:
@@ -249,11 +250,12 @@ def _claims(saving: Saving) -> str:
     return f"{sentence}; that of {time.claimed:g} times less training time {_OUTCOMES[time.outcome]}."
 
 
-def _speed(ratio: Ratio) -> str:
-    assert ratio.value is not None, "at equal size there is always a ratio"
-    if ratio.value >= 1:
-        return f"{about(ratio.value)} times faster than"
-    return f"{about(1 / ratio.value)} times longer than"
+def _speed(saving: Saving) -> str:
+    ratio = saving.time_at_equal_size.value
+    assert ratio is not None, "at equal size there is always a ratio"
+    if ratio >= 1:
+        return f"{about(ratio)} times faster than {saving.baseline}"
+    return f"{about(1 / ratio)} times longer than {saving.baseline}"
 
 
 def _leaks(verdict: Verdict) -> Iterator[str]:

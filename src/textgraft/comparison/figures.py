@@ -1,0 +1,288 @@
+"""The report's plots, as plain plotly figures (data and layout); the page adds the theme's colours.
+
+Every contender has one colour and one symbol in all plots. The colours are those of Okabe and Ito (2008,
+"Color universal design"), told apart with any kind of colour vision.
+"""
+
+from __future__ import annotations
+
+import html
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textgraft.comparison import wording
+from textgraft.comparison.choice import Row
+from textgraft.comparison.verdict import Curve, Verdict
+
+Figure = dict[str, Any]
+
+STYLES = {
+    "majority": ("#8a8a8a", "x"),
+    "tfidf": ("#e69f00", "square"),
+    "rnn": ("#cc79a7", "triangle-down"),
+    "gru": ("#0072b2", "triangle-up"),
+    "lstm": ("#009e73", "diamond"),
+    "bert-frozen": ("#56b4e9", "circle"),
+    "bert-finetuned": ("#d55e00", "star"),
+}
+_SPARE = (("#cc79a7", "pentagon"), ("#0072b2", "hexagon"), ("#009e73", "cross"), ("#e69f00", "bowtie"))
+
+MOST_LABELS = 40
+"""A confusion matrix of more labels shows those with the most errors."""
+_CELL = 26
+"""Height of a confusion matrix's row in pixels: a line of text."""
+
+
+def styles(contenders: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Return colour and symbol of each contender; unknown ones take the spare ones in turn."""
+    spare = itertools.cycle(_SPARE)
+    return {name: STYLES.get(name) or next(spare) for name in contenders}
+
+
+def learning_curves(verdict: Verdict) -> Figure:
+    """Draw macro F1 over training size with 95% bands, and the pick's power law beyond the largest size."""
+    looks = styles([curve.contender for curve in verdict.curves])
+    data: list[dict[str, Any]] = []
+    for curve in verdict.curves:
+        data += _curve(curve, *looks[curve.contender])
+        if curve.contender == verdict.pick and curve.predictions:
+            data.append(_predicted(curve, looks[curve.contender][0]))
+    sizes = {point.size for curve in verdict.curves for point in curve.points}
+    sizes |= {prediction.labels for curve in verdict.curves for prediction in curve.predictions[-1:]}
+    return {
+        "data": data,
+        "layout": {
+            "height": 440,
+            "xaxis": {
+                "type": "log",
+                "title": {"text": "labelled training rows"},
+                "tickvals": sorted(sizes),
+                "ticktext": [wording.count(size) for size in sorted(sizes)],
+            },
+            "yaxis": {"title": {"text": "macro F1"}, "tickformat": ".2f"},
+            "legend": {"orientation": "h", "y": -0.22, "x": 0},
+            "margin": {"t": 10, "r": 16, "l": 60, "b": 60},
+        },
+    }
+
+
+def _curve(curve: Curve, colour: str, symbol: str) -> list[dict[str, Any]]:
+    sizes = [point.size for point in curve.points]
+    scores = [point.macro_f1 for point in curve.points]
+    line = {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": curve.contender,
+        "legendgroup": curve.contender,
+        "x": sizes,
+        "y": [score.value for score in scores],
+        "line": {"color": colour, "width": 2.5},
+        "marker": {"symbol": symbol, "size": 9, "color": colour},
+        "hovertemplate": "%{customdata}<extra>" + curve.contender + "</extra>",
+        "customdata": [
+            f"{wording.count(point.size)} rows: {wording.score(point.macro_f1.value)} "
+            f"({wording.interval(point.macro_f1)}), {wording.seconds(point.training_seconds)}"
+            for point in curve.points
+        ],
+    }
+    if len(sizes) == 1:
+        return [{**line, "error_y": _error_bars([scores[0]], colour)}]
+    band = {
+        "type": "scatter",
+        "x": sizes + sizes[::-1],
+        "y": [score.low for score in scores] + [score.high for score in reversed(scores)],
+        "fill": "toself",
+        "fillcolor": _transparent(colour),
+        "line": {"width": 0, "color": "rgba(0,0,0,0)"},
+        "mode": "lines",
+        "hoverinfo": "skip",
+        "showlegend": False,
+        "legendgroup": curve.contender,
+    }
+    return [band, line]
+
+
+def _predicted(curve: Curve, colour: str) -> dict[str, Any]:
+    last = curve.points[-1]
+    estimates = [last.macro_f1, *(prediction.macro_f1 for prediction in curve.predictions)]
+    sizes = [last.size, *(prediction.labels for prediction in curve.predictions)]
+    bars = _error_bars(estimates, colour)
+    bars["array"][0] = bars["arrayminus"][0] = 0  # the measured point has its band already
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": f"{curve.contender}, predicted",
+        "x": sizes,
+        "y": [estimate.value for estimate in estimates],
+        "error_y": bars,
+        "line": {"color": colour, "width": 2, "dash": "dot"},
+        "marker": {"size": [0, 7, 7], "color": colour, "symbol": "circle-open"},
+        "customdata": [
+            f"{wording.count(size)} rows, predicted: {wording.score(estimate.value)} "
+            f"({wording.interval(estimate)})"
+            for size, estimate in zip(sizes, estimates, strict=True)
+        ],
+        "hovertemplate": "%{customdata}<extra></extra>",
+    }
+
+
+def cost_scatter(verdict: Verdict, field: str, title: str, limit: float | None = None) -> Figure:
+    """Draw macro F1 against a cost at the judged size; the area of a bubble is the model's size.
+
+    Args:
+        verdict: The verdict.
+        field: The cost, a field of Row.
+        title: Of the cost's axis.
+        limit: The user's limit on that cost, drawn as a line.
+    """
+    looks = styles([curve.contender for curve in verdict.curves])
+    largest = max(row.model_mb for row in verdict.rows)
+    ends = _padded_range(verdict.rows, field)
+    middle = 10 ** (sum(ends) / 2)
+    figure: Figure = {
+        "data": [_bubble(row, field, looks[row.contender], largest, middle) for row in verdict.rows],
+        "layout": {
+            "height": 380,
+            "showlegend": False,
+            "xaxis": {"type": "log", "title": {"text": title}, "range": ends},
+            "yaxis": {"title": {"text": "macro F1"}, "tickformat": ".2f"},
+            "margin": {"t": 24, "r": 12, "l": 60, "b": 54},
+        },
+    }
+    if limit:
+        figure["layout"]["shapes"] = [
+            {
+                "type": "line",
+                "yref": "paper",
+                "y0": 0,
+                "y1": 1,
+                "x0": limit,
+                "x1": limit,
+                "line": {"dash": "dash"},
+            }
+        ]
+    return figure
+
+
+def _bubble(row: Row, field: str, look: tuple[str, str], largest: float, middle: float) -> dict[str, Any]:
+    colour, symbol = look
+    x = max(getattr(row, field), 1e-3)
+    return {
+        "type": "scatter",
+        "mode": "markers+text",
+        "name": row.contender,
+        "x": [x],
+        "y": [row.macro_f1.value],
+        "error_y": _error_bars([row.macro_f1], colour),
+        "marker": {
+            "symbol": symbol,
+            "size": 9 + 25 * (row.model_mb / largest) ** 0.5,
+            "color": colour,
+            "opacity": 0.85,
+        },
+        "text": [row.contender],
+        # The name stands on the side that has room, clear of the error bar.
+        "textposition": "middle right" if x <= middle else "middle left",
+        "cliponaxis": False,
+        "hovertemplate": (
+            f"macro F1 {wording.score(row.macro_f1.value)} ({wording.interval(row.macro_f1)})<br>"
+            f"trained in {wording.seconds(row.training_seconds)}, "
+            f"{wording.milliseconds(row.latency_ms_p50)} a text, {wording.megabytes(row.model_mb)}"
+            f"<extra>{row.contender}</extra>"
+        ),
+    }
+
+
+def _padded_range(rows: Sequence[Row], field: str) -> list[float]:
+    """Return the ends of a log axis with room for the names beside the outermost bubbles."""
+    logs = np.log10([max(getattr(row, field), 1e-3) for row in rows])
+    room = max(0.35, 0.22 * float(logs.max() - logs.min()))
+    return [float(logs.min()) - room, float(logs.max()) + room]
+
+
+def _error_bars(estimates: Sequence[Any], colour: str) -> dict[str, Any]:
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [max(0.0, estimate.high - estimate.value) for estimate in estimates],
+        "arrayminus": [max(0.0, estimate.value - estimate.low) for estimate in estimates],
+        "color": colour,
+        "thickness": 1.2,
+        "width": 4,
+    }
+
+
+def _transparent(colour: str, alpha: float = 0.16) -> str:
+    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{alpha})"
+
+
+def confusion_heatmap(matrix: NDArray[np.int64], labels: Sequence[str]) -> Figure:
+    """Draw a confusion matrix: colours are shares of the true label's rows, figures are rows.
+
+    Args:
+        matrix: Rows by true label (first axis) and predicted label, [labels, labels].
+        labels: Names; with more than :data:`MOST_LABELS`, those with the most errors are shown.
+    """
+    errors = matrix.sum(axis=0) + matrix.sum(axis=1) - 2 * matrix.diagonal()
+    shown = np.sort(np.argsort(-errors, kind="stable")[:MOST_LABELS])
+    totals = matrix.sum(axis=1)[shown]
+    part = matrix[np.ix_(shown, shown)]
+    shares = part / np.maximum(totals, 1)[:, None]
+    # Two labels may begin alike: positions keep them apart, their names stand as tick texts and in the hover.
+    names = [html.escape(labels[label], quote=False) for label in shown]
+    short = [html.escape(_shortened(labels[label]), quote=False) for label in shown]
+    positions = list(range(len(shown)))
+    hover = [
+        [
+            f"true: {names[true]}<br>predicted: {names[guess]}<br>"
+            f"{part[true, guess]} of {totals[true]} ({shares[true, guess]:.0%})"
+            for guess in positions
+        ]
+        for true in positions
+    ]
+    trace: dict[str, Any] = {
+        "type": "heatmap",
+        "x": positions,
+        "y": positions,
+        "z": [[round(float(share), 4) for share in line] for line in shares],
+        "zmin": 0,
+        "zmax": 1,
+        "customdata": hover,
+        "hovertemplate": "%{customdata}<extra></extra>",
+        "showscale": False,
+        "xgap": 1,
+        "ygap": 1,
+    }
+    if len(shown) <= 15:
+        trace |= {
+            "text": [[str(count) for count in line] for line in part.tolist()],
+            "texttemplate": "%{text}",
+        }
+    return {
+        "data": [trace],
+        "layout": {
+            "height": 150 + _CELL * len(shown),
+            "xaxis": {
+                "title": {"text": "predicted"},
+                "tickvals": positions,
+                "ticktext": short,
+                "tickangle": -50,
+            },
+            "yaxis": {
+                "title": {"text": "true", "standoff": 14},
+                "tickvals": positions,
+                "ticktext": short,
+                "autorange": "reversed",
+            },
+            "margin": {"t": 8, "r": 8, "l": 40, "b": 40},
+        },
+    }
+
+
+def _shortened(name: str, length: int = 22) -> str:
+    return name if len(name) <= length else f"{name[: length - 1]}…"

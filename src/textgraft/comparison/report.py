@@ -1,0 +1,130 @@
+"""Draw report.html: one file that holds everything it needs, drawn from the comparison's folder alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from textgraft.comparison import sections, wording
+from textgraft.comparison.choice import CHANCE_AT_MOST
+from textgraft.comparison.facts import check_facts
+from textgraft.comparison.figures import (
+    MOST_LABELS,
+    confusion_heatmap,
+    cost_scatter,
+    learning_curves,
+    styles,
+)
+from textgraft.comparison.preferences import MARGINS
+from textgraft.comparison.results import Examination, Trial, load_examination, load_trials
+from textgraft.comparison.verdict import Verdict, judge, load_verdict
+from textgraft.errors import ModelError
+from textgraft.files import write_atomic
+
+
+def write_report(folder: Path) -> Path:
+    """Draw the report of a comparison, finished or interrupted.
+
+    Reads plan.json, data.json, trials/ and comparison.json (judging the trials anew where that is
+    missing) and writes report.html beside them.
+
+    Raises:
+        ModelError: A file of the comparison is missing or damaged.
+        OptionError: No trial has finished.
+        OutputError: The report cannot be written.
+    """
+    plan = _load_plan(folder)
+    examination = load_examination(folder)
+    finished = load_trials(folder)
+    planned = set(plan["trials"].values()) if "trials" in plan else {trial.id for trial in finished}
+    trials = [trial for trial in finished if trial.id in planned]
+    known = (folder / "comparison.json").is_file()
+    verdict = load_verdict(folder) if known else judge(trials, examination)
+    path = folder / "report.html"
+    write_atomic(path, render_report(plan, examination, trials, verdict))
+    return path
+
+
+def _load_plan(folder: Path) -> dict[str, Any]:
+    path = folder / "plan.json"
+    try:
+        plan: dict[str, Any] = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"not a readable comparison: {error}",
+            where=str(path),
+            fix="Give the folder that textgraft compare wrote, or run the comparison again.",
+        ) from error
+    return plan
+
+
+def render_report(
+    plan: dict[str, Any], examination: Examination, trials: list[Trial], verdict: Verdict
+) -> str:
+    """Return the report as HTML.
+
+    Args:
+        plan: plan.json.
+        examination: What the trials were judged on.
+        trials: Those of the plan.
+        verdict: Their verdict.
+    """
+    shown = verdict.pick or verdict.choice.leader
+    judged = [trial for trial in trials if (trial.contender, trial.size) == (shown, verdict.size)]
+    matrix = sections.total_confusion(judged, examination)
+    figures = {
+        "curves": learning_curves(verdict),
+        "training": cost_scatter(verdict, "training_seconds", "training time in seconds, from raw text"),
+        "latency": cost_scatter(
+            verdict, "latency_ms_p50", "milliseconds for one text", verdict.preferences.max_latency_ms
+        ),
+        "confusion": confusion_heatmap(matrix, examination.labels),
+    }
+    environment = Environment(
+        loader=PackageLoader("textgraft.comparison"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "score": wording.score,
+        "signed": wording.signed,
+        "interval": wording.interval,
+        "count": wording.count,
+        "about": wording.about,
+        "seconds": wording.seconds,
+        "milliseconds": wording.milliseconds,
+        "megabytes": wording.megabytes,
+    }
+    return environment.get_template("report.html.j2").render(
+        plan=plan,
+        examination=examination,
+        trials=trials,
+        verdict=verdict,
+        shown=shown,
+        colours={name: colour for name, (colour, _) in styles([c.contender for c in verdict.curves]).items()},
+        titles={name: entry["title"] for name, entry in plan.get("contenders", {}).items()},
+        confusions=sections.top_confusions(matrix, examination.labels),
+        errors=sections.confident_errors(judged, examination),
+        efforts=sections.efforts(trials),
+        facts=check_facts(examination.check),
+        margin=MARGINS.get(verdict.preferences.prefer, MARGINS["score"]),
+        chance_at_most=CHANCE_AT_MOST,
+        most_labels=MOST_LABELS,
+        figures=_embedded_json(figures),
+        plotly_js=Markup(get_plotlyjs()),
+    )
+
+
+def _embedded_json(value: Any) -> Markup:
+    """Write JSON that may stand inside a script element whatever the texts in it are."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)

@@ -1,0 +1,157 @@
+"""What the report's tables show, computed from the trials."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textgraft.comparison import wording
+from textgraft.comparison.results import Examination, Trial
+from textgraft.evaluation.metrics import confusion_matrix
+
+MOST_ERRORS = 20
+MOST_CONFUSIONS = 15
+
+
+@dataclass(frozen=True)
+class ConfidentError:
+    """A test row that the pick gets wrong and is sure of."""
+
+    id: str
+    text: str
+    gold: str
+    predicted: str
+    confidence: float
+    """Mean over the seeds that got it wrong."""
+    wrong_seeds: int
+    seeds: int
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Rows of one label taken for another, over all seeds."""
+
+    gold: str
+    predicted: str
+    rows: int
+    share: float
+    """Of the rows of the true label."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What one contender was given at one size: the fairness table."""
+
+    contender: str
+    size: int
+    seeds: int
+    tried: int
+    chosen: str
+    dev_score: float
+    training_seconds: float
+    tuning_seconds: float
+    stopped_by: str
+    truncated_share: float
+
+
+def total_confusion(trials: Sequence[Trial], examination: Examination) -> NDArray[np.int64]:
+    """Add up the confusion matrices of several seeds, [labels, labels]."""
+    count = len(examination.labels)
+    matrices = [confusion_matrix(examination.gold, trial.predicted, count) for trial in trials]
+    return np.sum(matrices, axis=0, dtype=np.int64)
+
+
+def top_confusions(matrix: NDArray[np.int64], labels: Sequence[str]) -> list[Confusion]:
+    """List the labels most often taken for another, most rows first."""
+    wrong = matrix - np.diag(matrix.diagonal())
+    order = np.argsort(-wrong, axis=None, kind="stable")[:MOST_CONFUSIONS]
+    pairs = [divmod(int(place), len(labels)) for place in order]
+    return [
+        Confusion(
+            labels[gold],
+            labels[guess],
+            int(wrong[gold, guess]),
+            float(wrong[gold, guess] / matrix[gold].sum()),
+        )
+        for gold, guess in pairs
+        if wrong[gold, guess]
+    ]
+
+
+def confident_errors(trials: Sequence[Trial], examination: Examination) -> list[ConfidentError]:
+    """List the test rows that the seeds together get wrong with the most confidence: label errors, often."""
+    gold = np.asarray(examination.gold)
+    predicted = np.array([trial.predicted for trial in trials])
+    confidence = np.array([trial.confidence for trial in trials])
+    wrong = predicted != gold
+    sureness = (confidence * wrong).sum(axis=0)
+    errors = []
+    for row in np.argsort(-sureness, kind="stable")[:MOST_ERRORS]:
+        mistaken = wrong[:, row]
+        if not mistaken.any():
+            break
+        label, _ = Counter(predicted[mistaken, row].tolist()).most_common(1)[0]
+        errors.append(
+            ConfidentError(
+                id=examination.test_ids[row],
+                text=examination.test_texts[row],
+                gold=examination.labels[gold[row]],
+                predicted=examination.labels[label],
+                confidence=float(confidence[mistaken, row].mean()),
+                wrong_seeds=int(mistaken.sum()),
+                seeds=len(trials),
+            )
+        )
+    return errors
+
+
+def efforts(trials: Sequence[Trial]) -> list[Effort]:
+    """Summarise what each contender was given at each size, in the order of the trials."""
+    groups: dict[tuple[str, int], list[Trial]] = {}
+    for trial in trials:
+        groups.setdefault((trial.contender, trial.size), []).append(trial)
+    return [
+        Effort(
+            contender=contender,
+            size=size,
+            seeds=len(group),
+            tried=max(len(trial.tried) for trial in group),
+            chosen=_chosen(group),
+            dev_score=float(np.mean([trial.dev_metrics["macro_f1"] for trial in group])),
+            training_seconds=float(np.median([trial.cost.training_seconds for trial in group])),
+            tuning_seconds=max(trial.cost.tuning_seconds for trial in group),
+            stopped_by=_counted([trial.stopped_by for trial in group]),
+            truncated_share=max(trial.truncated_share for trial in group),
+        )
+        for (contender, size), group in groups.items()
+    ]
+
+
+def _chosen(trials: Sequence[Trial]) -> str:
+    """Write the chosen setting: only what differed between those tried, or all of it where one was tried."""
+    tried = max((trial.tried for trial in trials), key=len)
+    settings = [entry["settings"] for entry in tried]
+    names = list(dict.fromkeys(name for entry in settings for name in entry))
+    differing = [
+        name for name in names if any(entry.get(name) != settings[0].get(name) for entry in settings)
+    ]
+    return _counted([setting_text(trial.settings, differing or names) for trial in trials])
+
+
+def setting_text(settings: dict[str, Any], names: Sequence[str]) -> str:
+    """Write the named settings, as "learning rate 0.001, dropout 0.4"."""
+    parts = [f"{name.replace('_', ' ')} {settings[name]}" for name in names if name in settings]
+    return ", ".join(parts) or "–"
+
+
+def _counted(values: Sequence[str]) -> str:
+    """Join different values, most frequent first: "patience", or "patience ×2, epochs ×1"."""
+    counts = Counter(values).most_common()
+    return (
+        counts[0][0] if len(counts) == 1 else ", ".join(f"{value} ×{wording.count(n)}" for value, n in counts)
+    )

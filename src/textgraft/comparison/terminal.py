@@ -1,0 +1,64 @@
+"""The verdict and the data check as tables for a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from textgraft.comparison import wording
+from textgraft.comparison.facts import check_facts
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+    from textgraft.comparison.verdict import Verdict
+
+
+def render(verdict: Verdict) -> RenderableType:
+    """Return the results table, then the verdict's sentences, the first of them in bold."""
+    from rich.console import Group
+    from rich.text import Text
+
+    first, *rest = verdict.sentences
+    lines = [Text(f"• {sentence}") for sentence in rest]
+    return Group(results_table(verdict), Text(""), Text(first, style="bold"), *lines)
+
+
+def results_table(verdict: Verdict) -> Table:
+    """Return one row a contender at the judged size, best score first, the pick marked."""
+    from rich.table import Table
+
+    table = Table(
+        title=f"{wording.count(verdict.size)} labelled rows, {wording.count(verdict.test_rows)} test rows",
+        title_justify="left",
+    )
+    table.add_column("contender")
+    for name in ("macro F1 (95%)", "accuracy", "training", "p50", "p95", "texts/s", "size", "memory", "cost"):
+        table.add_column(name, justify="right")
+    for row in verdict.rows:
+        picked = row.contender == verdict.pick
+        table.add_row(
+            f"{'→' if picked else ' '} {row.contender}",
+            f"{wording.score(row.macro_f1.value)} ({wording.interval(row.macro_f1)})",
+            wording.score(row.accuracy.value),
+            wording.seconds(row.training_seconds),
+            wording.milliseconds(row.latency_ms_p50),
+            wording.milliseconds(row.latency_ms_p95),
+            wording.count(row.throughput_per_second),
+            wording.megabytes(row.model_mb),
+            wording.megabytes(row.peak_memory_mb),
+            f"×{wording.about(row.cost)}",
+            style="bold green" if picked else "dim" if row.excluded_by else None,
+        )
+    return table
+
+
+def check_table(check: dict[str, Any]) -> Table:
+    """Return the data check (``DataCheck.to_dict()``), one row a finding."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title="Data", title_justify="left", show_header=False)
+    for name, value in check_facts(check):
+        table.add_row(name, Text(value))
+    return table
