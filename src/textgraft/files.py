@@ -45,6 +45,13 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def _umask() -> int:
+    """Return the permission bits that new files of this process lack; asking means setting it twice."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
 @contextlib.contextmanager
 def atomic_writer(path: Path) -> Iterator[BinaryIO]:
     """Yield a file that takes the place of ``path`` when the block ends well: old or new, never half.
@@ -61,10 +68,8 @@ def atomic_writer(path: Path) -> Iterator[BinaryIO]:
                 yield handle
                 handle.flush()
                 os.fsync(handle.fileno())
-            umask = os.umask(0)
-            os.umask(umask)
-            os.chmod(name, 0o666 & ~umask)
-            os.replace(name, path)
+            Path(name).chmod(0o666 & ~_umask())
+            Path(name).replace(path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
@@ -101,7 +106,9 @@ def atomic_folder(path: Path) -> Iterator[Path]:
                 if file.is_file():
                     with file.open("rb") as handle:
                         os.fsync(handle.fileno())
-            temporary.chmod(0o755)
+                    # Some writers leave their files private; a model directory is read by a server's user too.
+                    file.chmod(0o666 & ~_umask())
+            temporary.chmod(0o777 & ~_umask())
             if path.exists():
                 old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
                 path.rename(old / "old")

@@ -18,6 +18,8 @@ from textgraft.errors import OptionError
 PROBE_ROWS = (24, 96)
 SAFETY = 0.85
 """Share of the budget that the plan's estimate may fill: the rest is for the report, the winner and noise."""
+SMALL_CHANGE = 0.3
+"""Seconds that measuring latency and writing the result take."""
 COMPRESSION = 1.6
 """How far trials may be cut short by their share of the clock before sizes are given up."""
 
@@ -100,8 +102,7 @@ def probe(contender: Contender, job: Job, test_rows: int) -> Rate:
     per_test_row = (time.perf_counter() - start) / len(texts)
     per_row = max(0.0, times[1] - times[0]) / (PROBE_ROWS[1] - PROBE_ROWS[0])
     return Rate(
-        # The largest of the test pass and one second covers latency and saving.
-        fixed=min(times) + per_test_row * test_rows + 1.0,
+        fixed=min(times) + per_test_row * test_rows + SMALL_CHANGE,
         per_row=per_row * contender.expected_epochs,
     )
 

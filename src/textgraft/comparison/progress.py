@@ -162,10 +162,10 @@ class TerminalReporter(SilentReporter):
     def trial_finished(self, trial: Trial) -> None:
         """Print one line with the trial's scores."""
         self.console.print(
-            f"  {trial.contender:<15}{trial.size:>8,} rows  seed {trial.seed}  "
-            f"macro-F1 {trial.metrics['macro_f1']:.3f}  accuracy {trial.metrics['accuracy']:.3f}  "
-            f"{duration(trial.cost.training_seconds):>12}",
+            f"  {trial.contender:<15}{trial.size:>9,} rows  seed {trial.seed}  "
+            f"macro F1 {trial.metrics['macro_f1']:.3f}  {duration(trial.cost.training_seconds):>12}",
             highlight=False,
+            soft_wrap=True,
         )
 
     def finished(self, comparison: Comparison, seconds: float) -> None:

@@ -22,6 +22,7 @@ from textgraft.evaluation.metrics import classification_metrics
 from textgraft.files import content_hash
 from textgraft.inference.predict import Predictor
 from textgraft.models.directory import Golden, Manifest, library_versions, read_manifest, save_model_directory
+from textgraft.models.tokenizing import token_ids
 from textgraft.tasks.classification import SingleLabelClassification
 
 GOLDEN_TEXTS = 4
@@ -142,7 +143,7 @@ def run_trial(setup: Setup, on_setting: Callable[[int], None] | None = None) -> 
             model_mb=model_bytes(fitted.model, fitted.tokenizer) / MEGABYTE,
             peak_memory_mb=memory.rise / MEGABYTE,
         ),
-        truncated_share=chosen.predictor.truncated_share(job.train.texts),
+        truncated_share=_truncated_share(fitted, job.train),
         epochs=fitted.epochs,
         stopped_by=fitted.stopped_by,
         history=fitted.history,
@@ -150,6 +151,10 @@ def run_trial(setup: Setup, on_setting: Callable[[int], None] | None = None) -> 
     )
     gc.collect()
     return trial, chosen
+
+
+def _truncated_share(fitted: Fitted, rows: Dataset) -> float:
+    return token_ids(fitted.tokenizer.backend_tokenizer, rows.texts, fitted.max_length).truncated_share
 
 
 def save_if_best(path: Path, setup: Setup, trial: Trial, attempt: Attempt) -> None:

@@ -7,7 +7,9 @@ the model came from, and golden inputs with the outputs that this model gave whe
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +65,20 @@ def library_versions() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in names}
 
 
+@contextlib.contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    """Keep Transformers from drawing a bar across ours for a write that takes milliseconds."""
+    from transformers.utils import logging
+
+    was_on = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if was_on:
+            logging.enable_progress_bar()
+
+
 def save_model_directory(
     path: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, manifest: Manifest, card: str
 ) -> None:
@@ -81,7 +97,8 @@ def save_model_directory(
     model.config.id2label = dict(enumerate(manifest.labels))
     model.config.label2id = {label: index for index, label in enumerate(manifest.labels)}
     with atomic_folder(path) as folder:
-        model.save_pretrained(folder)
+        with _no_progress_bar():
+            model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         (folder / "README.md").write_text(card)
         complete = msgspec.structs.replace(
