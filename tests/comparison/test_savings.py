@@ -49,10 +49,7 @@ def test_the_claim_holds_where_the_sizes_can_show_it():
     assert saving.labels.outcome == "holds"
     sentences = " ".join(Comparison(curves=(LSTM, strong), sizes=(30, 300, 3000)).judge().sentences)
     assert "needs at least 100 times fewer labels and at least 78 times less training time" in sentences
-    assert (
-        "The claim of 100 times fewer labels holds here; that of 20 times less training time holds"
-        in sentences
-    )
+    assert "The claims of 100 times fewer labels and 20 times less training time hold here." in sentences
 
 
 def test_a_score_never_reached_saves_nothing():

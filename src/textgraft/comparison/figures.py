@@ -222,7 +222,7 @@ def _transparent(colour: str, alpha: float = 0.16) -> str:
 
 
 def confusion_heatmap(matrix: NDArray[np.int64], labels: Sequence[str]) -> Figure:
-    """Draw a confusion matrix: colours are shares of the true label's rows, figures are rows.
+    """Draw a confusion matrix: colours deepen with the share of the true label's rows.
 
     Args:
         matrix: Rows by true label (first axis) and predicted label, [labels, labels].
@@ -249,7 +249,8 @@ def confusion_heatmap(matrix: NDArray[np.int64], labels: Sequence[str]) -> Figur
         "type": "heatmap",
         "x": positions,
         "y": positions,
-        "z": [[round(float(share), 4) for share in line] for line in shares],
+        # The root of the share: a tenth of a label's rows gone astray must be seen beside the diagonal.
+        "z": [[round(float(share) ** 0.5, 4) for share in line] for line in shares],
         "zmin": 0,
         "zmax": 1,
         "customdata": hover,

@@ -79,9 +79,9 @@ def render_report(
     matrix = sections.total_confusion(judged, examination)
     figures = {
         "curves": learning_curves(verdict),
-        "training": cost_scatter(verdict, "training_seconds", "training time in seconds, from raw text"),
+        "training": cost_scatter(verdict, "training_seconds", "seconds of training"),
         "latency": cost_scatter(
-            verdict, "latency_ms_p50", "milliseconds for one text", verdict.preferences.max_latency_ms
+            verdict, "latency_ms_p50", "milliseconds a text", verdict.preferences.max_latency_ms
         ),
         "confusion": confusion_heatmap(matrix, examination.labels),
     }

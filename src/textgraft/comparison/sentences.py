@@ -230,24 +230,28 @@ def _times(ratio: Ratio) -> str:
     return f"{value} ({about(ratio.low)} {high})"
 
 
-_OUTCOMES: dict[Outcome, str] = {
-    "holds": "holds here",
-    "fails": "does not hold here",
-    "undecided": "is not decided by these figures",
+_OUTCOMES: dict[Outcome, tuple[str, str]] = {
+    "holds": ("holds here", "hold here"),
+    "fails": ("does not hold here", "do not hold here"),
+    "undecided": ("is not decided by these figures", "are not decided by these figures"),
 }
 
 
 def _claims(saving: Saving) -> str:
     """Hold both ratios against the claim of 100 times fewer labels and 20 times less time."""
     labels, time = saving.labels, saving.time_at_equal_score
-    sentence = f"The claim of {labels.claimed:g} times fewer labels {_OUTCOMES[labels.outcome]}"
+    fewer, less = f"{labels.claimed:g} times fewer labels", f"{time.claimed:g} times less training time"
     most = saving.baseline_labels / saving.smallest_size
+    why = ""
     if labels.outcome == "undecided" and most < labels.claimed:
-        sentence += (
-            f" (from {count(saving.smallest_size)} to {count(saving.baseline_labels)} labels "
-            f"no more than {about(most)} times could show)"
-        )
-    return f"{sentence}; that of {time.claimed:g} times less training time {_OUTCOMES[time.outcome]}."
+        sizes = f"{count(saving.smallest_size)} to {count(saving.baseline_labels)}"
+        why = f" (sizes from {sizes} can show {about(most)} times at most)"
+    if labels.outcome == time.outcome:
+        return f"The claims of {fewer}{why} and {less} {_OUTCOMES[time.outcome][1]}."
+    return (
+        f"The claim of {fewer} {_OUTCOMES[labels.outcome][0]}{why}; "
+        f"that of {less} {_OUTCOMES[time.outcome][0]}."
+    )
 
 
 def _speed(saving: Saving) -> str:

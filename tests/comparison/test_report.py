@@ -1,0 +1,220 @@
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+
+from tests.comparison.synthetic import FINETUNED, FROZEN, LSTM, TFIDF, Comparison, Curve
+from textgraft.comparison.figures import MOST_LABELS, STYLES, confusion_heatmap, styles
+from textgraft.comparison.preferences import Preferences
+from textgraft.comparison.report import write_report
+from textgraft.comparison.sections import confident_errors, efforts, top_confusions, total_confusion
+from textgraft.comparison.verdict import load_verdict
+from textgraft.errors import ModelError, OptionError
+
+EVIL = "<script>window.stolen = 1</script><img src=x onerror=window.stolen=1> & \"quoted\" 'single' </script>"
+
+
+class Page(HTMLParser):
+    """Collects the elements, what they point to, and the visible text of a report."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.links, self.text, self.ids = [], [], [], set()
+        self._hidden = None
+        self.feed(html)
+        self.visible = re.sub(r"\s+", " ", " ".join(self.text))
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.ids |= {value for name, value in attrs if name == "id"}
+        self.links += [value for name, value in attrs if name in ("src", "href", "onerror", "onclick")]
+        if tag in ("script", "style"):
+            self._hidden = tag
+
+    def handle_endtag(self, tag):
+        if tag == self._hidden:
+            self._hidden = None
+
+    def handle_data(self, data):
+        if self._hidden is None:
+            self.text.append(data)
+
+
+def report(folder, comparison, **options):
+    path = write_report(comparison.write(folder / "comparison", **options))
+    assert path == folder / "comparison" / "report.html"
+    return path.read_text()
+
+
+def figures(html):
+    found = re.search(r'<script type="application/json" id="figures">(.*?)</script>', html, re.DOTALL)
+    return json.loads(found.group(1))
+
+
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory):
+    return report(tmp_path_factory.mktemp("usual"), Comparison(leaked=range(12)))
+
+
+def test_the_report_stands_alone(usual):
+    page = Page(usual)
+    assert page.tags.count("script") == 3
+    assert all(link.startswith("#") or link == "data:," for link in page.links)
+    assert usual.count("plotly.js v") == 1
+
+
+def test_the_verdict_comes_first_and_every_sentence_is_there(usual, tmp_path):
+    page = Page(usual)
+    verdict = load_verdict(Comparison(leaked=range(12)).write(tmp_path / "same"))
+    assert page.visible.index("Use bert-finetuned") < page.visible.index("Results with 3,000")
+    for sentence in verdict.sentences[1:]:
+        assert sentence in page.visible
+
+
+def test_every_section_has_its_figures(usual):
+    visible = Page(usual).visible
+    for name in ("tfidf", "lstm", "bert-frozen", "bert-finetuned"):
+        assert visible.count(name) > 10
+    for text in (
+        "48 trials",
+        "Are the differences real?",
+        "Where curves cross",
+        "What pre-training saves",
+        "Most confused",
+        "Most confident errors",
+        "Hardly learnable",
+        "48 times in all",
+        "macro F1 without leaked rows",
+        "torch 2.13.0",
+    ):
+        assert text in visible
+
+
+def test_figures_are_valid_plotly(usual):
+    drawn = figures(usual)
+    assert set(drawn) == {"curves", "training", "latency", "confusion"}
+    for figure in drawn.values():
+        go.Figure(figure)
+    lines = [trace for trace in drawn["curves"]["data"] if trace.get("mode") == "lines+markers"]
+    assert [line["name"] for line in lines][-1] == "bert-finetuned, predicted"
+    assert max(lines[-1]["x"]) == 4 * 3000
+    names = {trace["name"] for trace in drawn["latency"]["data"]}
+    assert names == {"tfidf", "lstm", "bert-frozen", "bert-finetuned"}
+
+
+def test_contenders_keep_their_colour_and_differ_in_symbol():
+    assert len({symbol for _, symbol in STYLES.values()}) == len(STYLES)
+    assert len({colour for colour, _ in STYLES.values()}) == len(STYLES)
+    assert styles(["mine", "lstm"])["lstm"] == STYLES["lstm"]
+    assert styles(["mine", "yours"])["mine"] != styles(["mine", "yours"])["yours"]
+
+
+@pytest.mark.parametrize("count", [5, 20])
+def test_hostile_texts_and_labels_stay_text(tmp_path, count):
+    labels = tuple(f"{EVIL} {number}" for number in range(count))
+    html = report(tmp_path, Comparison(labels=labels, rows=200, sizes=(100,), texts=[EVIL] * 200))
+    page = Page(html)
+    assert page.tags.count("script") == 3
+    assert "img" not in page.tags
+    assert EVIL in page.visible
+    ticks = figures(html)["confusion"]["layout"]["xaxis"]["ticktext"]
+    assert all("<" not in tick for tick in ticks)
+
+
+def test_an_interrupted_comparison_is_drawn_from_what_is_there(tmp_path):
+    folder = Comparison().write(tmp_path / "comparison")
+    for path in sorted((folder / "trials").glob("*.json"))[::2]:
+        path.unlink()
+    (folder / "comparison.json").unlink()
+    assert "24 trials of 48 planned" in Page(write_report(folder).read_text()).visible
+
+
+def test_trials_of_an_earlier_plan_are_left_out(tmp_path):
+    folder = Comparison().write(tmp_path / "comparison")
+    plan = json.loads((folder / "plan.json").read_text())
+    plan["trials"] = {name: key for name, key in plan["trials"].items() if not name.startswith("lstm")}
+    (folder / "plan.json").write_text(json.dumps(plan))
+    (folder / "comparison.json").unlink()
+    assert "36 trials" in Page(write_report(folder).read_text()).visible
+
+
+@pytest.mark.parametrize(
+    ("comparison", "preferences"),
+    [
+        (Comparison(curves=(TFIDF,), sizes=(100,), seeds=1, rows=20), Preferences()),
+        (Comparison(curves=(TFIDF, FROZEN), sizes=(100, 300), seeds=1), Preferences(max_latency_ms=5)),
+        (Comparison(curves=(LSTM, FINETUNED), seeds=2), Preferences(max_size_mb=0.1)),
+        (Comparison(labels=tuple(f"intent {n}" for n in range(77)), rows=770, sizes=(300,)), Preferences()),
+        (
+            Comparison(curves=(Curve("mine", lambda _: 2.0, seed_spread=0.0),), sizes=(10,), rows=5),
+            Preferences(),
+        ),
+    ],
+    ids=["one of everything", "latency limit", "no pick", "many labels", "unknown and perfect"],
+)
+def test_unusual_comparisons_are_drawn(tmp_path, comparison, preferences):
+    html = report(tmp_path, comparison, preferences=preferences)
+    for figure in figures(html).values():
+        go.Figure(figure)
+    assert "nan" not in Page(html).visible.lower().replace("finance", "")
+
+
+def test_no_finished_trial_and_a_missing_plan_are_clear_errors(tmp_path):
+    folder = Comparison(sizes=(100,)).write(tmp_path / "comparison")
+    (folder / "comparison.json").unlink()
+    for path in (folder / "trials").glob("*.json"):
+        path.unlink()
+    with pytest.raises(OptionError, match="no trial has finished"):
+        write_report(folder)
+    (folder / "plan.json").unlink()
+    with pytest.raises(ModelError, match="not a readable comparison"):
+        write_report(folder)
+    assert not (folder / "report.html").exists()
+
+
+def test_confusions_are_added_up_and_ranked():
+    comparison = Comparison(curves=(TFIDF,), sizes=(300,), rows=500)
+    trials, examination = comparison.trials(), comparison.examination()
+    matrix = total_confusion(trials, examination)
+    assert matrix.sum() == 3 * 500
+    top = top_confusions(matrix, examination.labels)
+    assert [entry.rows for entry in top] == sorted((entry.rows for entry in top), reverse=True)
+    assert all(entry.gold != entry.predicted for entry in top)
+    gold, guess = examination.labels.index(top[0].gold), examination.labels.index(top[0].predicted)
+    assert top[0].rows == matrix[gold, guess]
+    assert top[0].share == pytest.approx(matrix[gold, guess] / (3 * 100))
+
+
+def test_confident_errors_are_wrong_and_sorted_by_joint_confidence():
+    comparison = Comparison(curves=(TFIDF,), sizes=(300,), rows=500)
+    trials, examination = comparison.trials(), comparison.examination()
+    errors = confident_errors(trials, examination)
+    assert len(errors) == 20
+    sureness = [error.confidence * error.wrong_seeds for error in errors]
+    assert sureness == sorted(sureness, reverse=True)
+    for error in errors:
+        row = examination.test_ids.index(error.id)
+        assert error.gold == examination.labels[examination.gold[row]] != error.predicted
+        assert error.wrong_seeds == sum(trial.predicted[row] != examination.gold[row] for trial in trials)
+
+
+def test_a_perfect_model_has_no_errors():
+    comparison = Comparison(curves=(Curve("tfidf", lambda _: 0.9),), sizes=(10,), rows=10, leaked=range(10))
+    assert confident_errors(comparison.trials(), comparison.examination()) == []
+
+
+def test_efforts_name_only_the_settings_that_differed():
+    (effort,) = efforts(Comparison(curves=(TFIDF,), sizes=(300,)).trials())
+    assert (effort.tried, effort.seeds, effort.chosen) == (2, 3, "learning rate 0.001")
+
+
+def test_a_large_confusion_matrix_keeps_the_labels_with_the_most_errors():
+    matrix = np.diag(np.full(100, 50))
+    matrix[90, 95] = 20
+    figure = confusion_heatmap(matrix, [f"label {number}" for number in range(100)])
+    shown = figure["layout"]["xaxis"]["ticktext"]
+    assert len(shown) == MOST_LABELS
+    assert {"label 90", "label 95"} <= set(shown)
