@@ -72,8 +72,9 @@ def _empty_folder(folder: Path) -> Path:
     return folder / "encoder"
 
 
-def _unfinished_quote() -> str:
-    return GOOD + '"this quote never ends,sport\n' + "more text,food\n" * 5
+def _one_group(folder: Path) -> list[str]:
+    rows = "".join(f"{text},{label},me\n" for text, label in topic_rows(60))
+    return [*_file("a.csv", "text,label,author\n" + rows)(folder), "--group", "author"]
 
 
 CASES: dict[str, tuple[Callable[[Path], list[str]], str]] = {
@@ -104,19 +105,20 @@ CASES: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "missing id column": (_options("--id", "uid"), "unknown column 'uid'"),
     "missing group column": (_options("--group", "author"), "unknown column 'author'"),
     "text is the label": (_options("--text", "label", "--label", "label"), "twice"),
-    "one group": (_file("a.csv", "text,label,g\n" + "a b,x,1\nc d,y,1\n" * 30), "--group"),
+    "one group": (_one_group, "group"),
+    "two texts repeated": (_file("a.csv", "text,label\n" + "a b,x\nc d,y\n" * 30), "too few rows"),
     "unknown contender": (_options("--contenders", "lstn"), "Did you mean 'lstm'"),
     "no contender": (_options("--contenders", ","), "no contender"),
     "sizes are no numbers": (_options("--sizes", "100,many"), "'many'"),
     "size of one": (_options("--sizes", "1,20"), "cannot be learned"),
     "sizes beyond the data": (_options("--sizes", "5000,9000"), "rows are left"),
     "no seeds": (_options("--seeds", "0"), "--seeds"),
-    "seeds are no number": (_options("--seeds", "three"), "three"),
+    "seeds are no number": (_options("--seeds", "three"), "--seeds"),
     "no tuning": (_options("--tuning", "0"), "--tuning"),
     "budget of nothing": (_options("--budget", "0m"), "no duration"),
     "budget is no time": (_options("--budget", "soon"), "no duration"),
     "budget far too small": (_options("--budget", "1s", "--contenders", "lstm,tfidf"), "too small"),
-    "negative latency limit": (_options("--max-latency-ms", "-3"), "positive"),
+    "negative latency limit": (_options("--max-latency-ms", "-3"), "never be kept"),
     "unknown preference": (_options("--prefer", "beauty"), "'beauty'"),
     "length limit of one": (_options("--max-length", "1"), "too short"),
     "unknown option": (_options("--contender", "lstm"), "--contenders"),

@@ -15,6 +15,7 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from textgraft.comparison.contenders import DEFAULT_CONTENDERS, Contender, Job, choose_contenders
+from textgraft.comparison.preferences import Preferences
 from textgraft.comparison.progress import Reporter, SilentReporter
 from textgraft.comparison.results import Examination, Trial, load_trials, save_struct
 from textgraft.data.check import DataCheck, check_dataset
@@ -28,7 +29,6 @@ from textgraft.models.encoders import EncoderSource, encoder_max_length, resolve
 if TYPE_CHECKING:
     from textgraft.comparison.planning import Plan, Rate, Slot
     from textgraft.comparison.trials import Setup
-    from textgraft.comparison.preferences import Preferences
     from textgraft.comparison.verdict import Verdict
     from textgraft.inference.predict import Predictor
     from textgraft.tasks.classification import SingleLabelClassification
@@ -156,6 +156,8 @@ def compare(
     )
     request.check()
     chosen = choose_contenders(request.contenders)
+    preferences = preferences or Preferences()
+    preferences.check(request.contenders)
     splits, rejected = _read(source, text, label, test, dev, id_column, group)
     needs_encoder = any(contender.needs_encoder for contender in chosen)
     encoder_source = resolve_encoder(encoder, revision) if needs_encoder else None
@@ -455,7 +457,7 @@ class _Run:
         share = self._seconds(plan.slots[position], plan) / self._remaining(plan, position)
         return share * (deadline - time.perf_counter())
 
-    def conclude(self, examination: Examination, preferences: Preferences | None) -> Comparison:
+    def conclude(self, examination: Examination, preferences: Preferences) -> Comparison:
         """Judge the trials of the plan, draw the report and put the winner into ``best/``."""
         from textgraft.comparison.report import write_report
         from textgraft.comparison.verdict import judge

@@ -7,9 +7,7 @@ the model came from, and golden inputs with the outputs that this model gave whe
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +15,7 @@ import msgspec
 
 from textgraft.errors import ModelError
 from textgraft.files import atomic_folder, sha256_file
+from textgraft.models.quiet import no_progress_bar
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -65,20 +64,6 @@ def library_versions() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in names}
 
 
-@contextlib.contextmanager
-def _no_progress_bar() -> Iterator[None]:
-    """Keep Transformers from drawing a bar across ours for a write that takes milliseconds."""
-    from transformers.utils import logging
-
-    was_on = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if was_on:
-            logging.enable_progress_bar()
-
-
 def save_model_directory(
     path: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, manifest: Manifest, card: str
 ) -> None:
@@ -97,7 +82,7 @@ def save_model_directory(
     model.config.id2label = dict(enumerate(manifest.labels))
     model.config.label2id = {label: index for index, label in enumerate(manifest.labels)}
     with atomic_folder(path) as folder:
-        with _no_progress_bar():
+        with no_progress_bar():
             model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         (folder / "README.md").write_text(card)
@@ -153,7 +138,8 @@ def load_model_directory(path: Path) -> tuple[PreTrainedModel, PreTrainedTokeniz
     import textgraft.models.auto  # noqa: F401  registers our architectures
 
     try:
-        model = AutoModelForSequenceClassification.from_pretrained(path)
+        with no_progress_bar():
+            model = AutoModelForSequenceClassification.from_pretrained(path)
         tokenizer = AutoTokenizer.from_pretrained(path)
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(
