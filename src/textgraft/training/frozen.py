@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -28,6 +27,7 @@ from textgraft.training.batching import token_budget_batches
 from textgraft.training.layer_cache import HiddenStates, states_key, stored_states
 from textgraft.training.loop import fit
 from textgraft.training.precision import autocast, resolve_precision
+from textgraft.training.processes import join_processes
 from textgraft.training.progress import Progress, TrainingResult
 from textgraft.training.settings import TrainingSettings
 
@@ -196,7 +196,7 @@ def _states(
     max_cache_bytes: int,
 ) -> HiddenStates | None:
     """Return the output of the lower layers for all rows, from the cache or into it."""
-    device = Accelerator(mixed_precision="no").device
+    device = join_processes().device
     model.to(device)
     precision = resolve_precision(settings.precision, device)
     # Next to bf16 arithmetic, fp16 is free: three bits more of precision in the same bytes, and normalised

@@ -18,9 +18,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from accelerate import Accelerator
-from accelerate.utils import broadcast
-from torch import Tensor
+from accelerate.utils import broadcast, reduce
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from textgraft.errors import DataError, OptionError
@@ -39,6 +38,7 @@ from textgraft.training.optimizer import (
     trainable,
 )
 from textgraft.training.precision import autocast, resolve_precision
+from textgraft.training.processes import join_processes, replicate, unsynchronised
 from textgraft.training.progress import DivergenceError, Progress, TrainingResult
 from textgraft.training.schedule import budgeted_progress, evaluation_points, rate_factor
 from textgraft.training.settings import TrainingSettings
@@ -129,11 +129,10 @@ class _Run:
         folder: Path | None,
     ) -> None:
         self.started = self.last_saved = time.perf_counter()
-        # accelerate settles mixed precision once a process; runs of both kinds share one, so the loop casts.
-        self.accelerator = Accelerator(mixed_precision="no")
-        self.device = self.accelerator.device
-        self.model = model
-        self.prepared = self.accelerator.prepare_model(model)
+        self.processes = join_processes()
+        self.device = self.processes.device
+        self.model = model.to(self.device)
+        self.replica = replicate(self.model, self.processes)
         self.task, self.train, self.dev = task, train, dev
         self.settings = settings
         self.pad_token_id = pad_token_id
@@ -192,13 +191,13 @@ class _Run:
             max_sequences=self.settings.batch_size,
             generator=np.random.default_rng([self.settings.seed, epoch]),
         )
-        size = self.settings.accumulation * self.accelerator.num_processes
+        size = self.settings.accumulation * self.processes.num_processes
         return [batches[start : start + size] for start in range(0, len(batches), size)]
 
     def _step(self, groups: Sequence[Sequence[Sequence[int]]]) -> float:
         """Make one optimizer step and return its mean loss over rows, of all processes."""
         at, settings = self.at, self.settings
-        processes, rank = self.accelerator.num_processes, self.accelerator.process_index
+        processes, rank = self.processes.num_processes, self.processes.process_index
         torch.manual_seed(int(np.random.SeedSequence([settings.seed, at.step, rank]).generate_state(1)[0]))
         set_rate(
             self.optimizer,
@@ -216,15 +215,15 @@ class _Run:
             rows = group[place] if place < len(group) else group[0]
             weight = len(rows) * processes / rows_of_step if place < len(group) else 0.0
             is_last = turn == turns - 1
-            with contextlib.nullcontext() if is_last else self.accelerator.no_sync(self.prepared):
+            with contextlib.nullcontext() if is_last else unsynchronised(self.replica):
                 batch = self._batch(rows)
                 with autocast(self.precision, self.device):
-                    loss = batch_loss(self.prepared(**batch), batch, self.class_weights) * weight
-                self.accelerator.backward(loss)
+                    loss = batch_loss(self.replica(**batch), batch, self.class_weights) * weight
+                loss.backward()
             loss_sum += loss.detach()
             self.trained_tokens += batch["attention_mask"].numel()
-        norm = self.accelerator.clip_grad_norm_(self.parameters, settings.clip_norm)
-        value = float(self.accelerator.reduce(loss_sum, "mean"))
+        norm = nn.utils.clip_grad_norm_(self.parameters, settings.clip_norm)
+        value = float(reduce(loss_sum, "mean"))
         self._refuse_divergence(value, float(norm))
         self.optimizer.step()
         self.optimizer.zero_grad()
@@ -255,7 +254,7 @@ class _Run:
         now = time.perf_counter()
         self.at.seconds += now - self.started
         self.started = now
-        if self.accelerator.num_processes > 1:
+        if self.processes.num_processes > 1:
             seconds = torch.tensor(self.at.seconds, dtype=torch.float64, device=self.device)
             self.at.seconds = float(broadcast(seconds, from_process=0))
         return self.at.seconds
@@ -309,7 +308,7 @@ class _Run:
         }
         at.history.append(entry)
         at.loss_sum, at.loss_steps = 0.0, 0
-        if self.folder is not None and self.accelerator.is_main_process:
+        if self.folder is not None and self.processes.is_main_process:
             lines = [json.dumps(entry) + "\n" for entry in at.history]
             write_atomic(self.folder / "metrics.jsonl", "".join(lines))
 
@@ -353,7 +352,7 @@ class _Run:
             return
         pause = self.settings.checkpoint_seconds
         is_due = is_evaluated if pause is None else time.perf_counter() - self.last_saved >= pause
-        if (is_due or self.at.stopped_by or interrupt.requested) and self.accelerator.is_main_process:
+        if (is_due or self.at.stopped_by or interrupt.requested) and self.processes.is_main_process:
             save_checkpoint(
                 self.folder,
                 self.at.step,

@@ -1,0 +1,32 @@
+"""The device of this process, and the other processes of a run under ``torchrun``."""
+
+from __future__ import annotations
+
+import contextlib
+
+import torch
+from accelerate import PartialState
+from torch import nn
+
+
+def join_processes() -> PartialState:
+    """Return this process's device and its place among the others; alone, rank 0 of 1.
+
+    Not an Accelerator: that settles the precision once for all runs of a process, those of Trainer included.
+    """
+    return PartialState(cpu=not torch.accelerator.is_available())
+
+
+def replicate(model: nn.Module, processes: PartialState) -> nn.Module:
+    """Return what computes the loss: the model, or what averages its gradients over the processes."""
+    if processes.num_processes == 1:
+        return model
+    devices = [processes.device] if processes.device.type == "cuda" else None
+    return nn.parallel.DistributedDataParallel(model, devices, find_unused_parameters=True)
+
+
+def unsynchronised(replica: nn.Module) -> contextlib.AbstractContextManager[None]:
+    """Return the context of a backward pass whose gradients are not averaged yet: more are to come."""
+    if isinstance(replica, nn.parallel.DistributedDataParallel):
+        return replica.no_sync()
+    return contextlib.nullcontext()
