@@ -31,8 +31,8 @@ def predict(
 ) -> None:
     """Predict every row of a file: label, score and the scores of all labels.
 
-    Run again, it computes only what is missing. Rows that cannot be used are set aside with a reason. Standard
-    input is answered on standard output as JSON Lines, unless --output is given.
+    Run again, it computes only what is missing. Rows that cannot be used are set aside with a reason.
+    Standard input is answered on standard output as JSON Lines, unless --output is given.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

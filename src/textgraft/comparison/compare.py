@@ -266,7 +266,7 @@ def _own(folder: Path, data_hash: str, splits: Splits) -> None:
         held = json.loads(plan.read_text()).get("data_hash")
         if held != data_hash:
             raise OptionError(
-                "this folder holds a comparison of other rows: the file, its columns or its splits have changed",
+                "this folder holds a comparison of other rows: the file, its columns or its splits changed",
                 where=str(folder),
                 fix="Choose another --output (finished trials of the old rows stay valid for the old rows).",
             )

@@ -78,9 +78,10 @@ def model_bytes(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> i
 
     A graft counts its encoder too: without it the head answers nothing.
     """
-    tensors = itertools.chain(model.parameters(), model.buffers())
-    encoder = getattr(model, "encoder_parameters", None)
+    parts = [model]
+    encoder = getattr(model, "pooled_encoder", None)
     if encoder is not None:
-        tensors = itertools.chain(tensors, encoder())
+        parts.append(encoder)
+    tensors = itertools.chain.from_iterable((*part.parameters(), *part.buffers()) for part in parts)
     weights = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
     return weights + len(tokenizer.backend_tokenizer.to_str().encode())

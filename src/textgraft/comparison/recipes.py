@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -128,7 +129,8 @@ def bert_frozen(job: Job, settings: Settings) -> Fitted:
         **settings,
     )
     config = GraftConfig(
-        encoder=source.name,
+        # A relative path would mean another place once the model is loaded from elsewhere.
+        encoder=str(source.path) if Path(source.name).is_dir() else source.name,
         encoder_sha256=source.sha256,
         revision=source.revision,
         pooling=encoder.pooling,

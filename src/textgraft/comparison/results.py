@@ -38,7 +38,7 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     model_mb: float
     """Bytes on disk that serving needs (encoder included), in units of 10^6."""
     peak_memory_mb: float
-    """Rise of resident memory during training over what the process held before it, in units of 10^6 bytes."""
+    """Rise of resident memory in training over what the process held before, in units of 10^6 bytes."""
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
