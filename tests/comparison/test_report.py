@@ -115,7 +115,8 @@ def test_contenders_keep_their_colour_and_differ_in_symbol():
 @pytest.mark.parametrize("count", [5, 20])
 def test_hostile_texts_and_labels_stay_text(tmp_path, count):
     labels = tuple(f"{EVIL} {number}" for number in range(count))
-    html = report(tmp_path, Comparison(labels=labels, rows=200, sizes=(100,), texts=[EVIL] * 200))
+    curves = (TFIDF, Curve("</script><script>", lambda _: 0.5))
+    html = report(tmp_path, Comparison(curves, labels=labels, rows=200, sizes=(100,), texts=[EVIL] * 200))
     page = Page(html)
     assert page.tags.count("script") == 3
     assert "img" not in page.tags

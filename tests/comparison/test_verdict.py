@@ -9,6 +9,7 @@ from textgraft.comparison.preferences import Preferences
 from textgraft.comparison.results import save_struct
 from textgraft.comparison.verdict import Verdict, judge, load_verdict
 from textgraft.errors import ModelError, OptionError
+from textgraft.evaluation.paired import holm
 
 MAJORITY = Curve("majority", lambda _: 0.2, lambda _: 0.01, 0.05, 0.1)
 
@@ -70,8 +71,8 @@ def test_equal_contenders_are_seldom_called_different():
 def test_every_pair_is_tested_once_and_corrected(usual):
     names = [frozenset((pair.first, pair.second)) for pair in usual.pairs]
     assert len(names) == len(set(names)) == 6
+    assert [pair.p_holm for pair in usual.pairs] == holm([pair.p_value for pair in usual.pairs])
     for pair in usual.pairs:
-        assert pair.p_holm >= pair.p_value
         assert pair.difference.low <= pair.difference.value <= pair.difference.high
     there, back = usual.pair("tfidf", "lstm"), usual.pair("lstm", "tfidf")
     assert there.difference.value == -back.difference.value
