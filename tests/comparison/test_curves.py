@@ -17,7 +17,7 @@ SIZES = np.array([100.0, 300.0, 1000.0, 3000.0])
 def curve(scores, spread=0.0, draws=400, seed=0, sizes=SIZES):
     scores = np.asarray(scores, dtype=float)
     noise = np.random.default_rng(seed).normal(0, spread, (len(scores), draws))
-    return LearningCurve(np.asarray(sizes, dtype=float), scores, scores[:, None] + noise)
+    return LearningCurve(np.asarray(sizes, dtype=float), scores, np.clip(scores[:, None] + noise, 0, 1))
 
 
 def error(n, a=2.0, b=0.45, c=0.05):

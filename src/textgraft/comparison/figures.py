@@ -64,7 +64,7 @@ def learning_curves(verdict: Verdict) -> Figure:
                 "ticktext": [wording.count(size) for size in sorted(sizes)],
             },
             "yaxis": {"title": {"text": "macro F1"}, "tickformat": ".2f"},
-            "legend": {"orientation": "h", "y": -0.22, "x": 0},
+            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
             "margin": {"t": 10, "r": 16, "l": 60, "b": 60},
         },
     }
@@ -148,7 +148,7 @@ def cost_scatter(verdict: Verdict, field: str, title: str, limit: float | None =
         "layout": {
             "height": 380,
             "showlegend": False,
-            "xaxis": {"type": "log", "title": {"text": title}, "range": ends},
+            "xaxis": {"type": "log", "title": {"text": title}, "range": ends, "dtick": "D2"},
             "yaxis": {"title": {"text": "macro F1"}, "tickformat": ".2f"},
             "margin": {"t": 24, "r": 12, "l": 60, "b": 54},
         },
