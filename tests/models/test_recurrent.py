@@ -158,6 +158,37 @@ def test_bf16_is_close_to_fp32_and_trains(cell):
     assert all(torch.isfinite(parameter.grad).all() for parameter in model.parameters())
 
 
+@pytest.mark.parametrize(("cell", "pooling"), [("rnn", "last"), ("lstm", "attention"), ("gru", "attention")])
+def test_learns_an_order_that_no_bag_of_words_tells(cell, pooling):
+    """Every text holds the words 3 and 4 once; the label says which comes first."""
+    generator = torch.Generator().manual_seed(0)
+
+    def batch(rows: int) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        labels = torch.randint(2, (rows,), generator=generator)
+        texts = []
+        for label in labels.tolist():
+            length = int(torch.randint(2, 9, (1,), generator=generator))
+            words = torch.randint(5, 50, (length,), generator=generator)
+            first, second = sorted(torch.randperm(length, generator=generator)[:2].tolist())
+            words[first], words[second] = (4, 3) if label else (3, 4)
+            texts.append(words.tolist())
+        return padded(texts), labels
+
+    torch.manual_seed(0)
+    model = RecurrentForSequenceClassification(
+        config(cell=cell, pooling=pooling, num_labels=2, dropout=0.0, embedding_dropout=0.0)
+    )
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    for _ in range(120):
+        inputs, labels = batch(64)
+        model(**inputs, labels=labels).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    inputs, labels = batch(500)
+    with torch.no_grad():
+        assert (model.eval()(**inputs).logits.argmax(1) == labels).float().mean() > 0.95
+
+
 def test_initial_weights():
     model = classifier(hidden_size=16)
     lstm = model.recurrent.layers[0].rightward
