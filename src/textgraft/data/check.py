@@ -1,0 +1,344 @@
+"""What a user should know about the data before any model is trained on it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from textgraft.data.dataset import Dataset, ReadingNotes, Rejected
+from textgraft.data.near_duplicates import near_duplicates, normalise
+from textgraft.data.splits import Splits
+
+TokenCounter = Callable[[Sequence[str]], list[int]]
+"""Counts the tokens of each text, before any truncation."""
+
+LEARNABLE = 10
+"""Labels with fewer rows are reported as hard to learn."""
+COUNTED_TEXTS = 2000
+"""Of larger data so many texts, evenly spaced, are given to the token counters."""
+
+_EXAMPLES = 5
+_EXCERPT = 160
+_SHOWN_LABELS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Truncation:
+    """What a model would not see of the texts because of its length limit."""
+
+    limit: int
+    """Tokens the model can take."""
+    lost_tokens: float
+    """Share of all tokens that lie beyond it, 0 to 1."""
+    cut_texts: float
+    """Share of texts that are longer than it, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class DataCheck:
+    """The findings. Examples name rows as ``file:line``; there are few of them, the counts are complete."""
+
+    source: str
+    rows: int
+    """Usable rows, the user's own dev and test rows included."""
+    sides: dict[str, int]
+    """Rows for "train", "dev" and "test"; empty before the split."""
+    notes: ReadingNotes | None
+    rejected: dict[str, int]
+    """How many rows were set aside, by kind of reason."""
+    rejected_examples: list[dict[str, Any]]
+    labels: dict[str, int]
+    """Rows of each label, the most frequent first."""
+    untested_labels: list[str]
+    """Labels of training rows that no test row has: too rare to split."""
+    repeated_rows: int
+    """Rows whose normalised text stands in an earlier row."""
+    repeated_examples: list[dict[str, Any]]
+    near_duplicate_rows: int
+    """Rows that resemble another row's different text (Jaccard similarity at least 0.8)."""
+    compared_candidates: float
+    """Share of the candidate pairs that were compared for this; below 1 the rows are at least so many."""
+    near_duplicate_examples: list[dict[str, Any]]
+    contradictory_texts: int
+    """Texts that stand under more than one label."""
+    contradictory_examples: list[dict[str, Any]]
+    leaked: list[int]
+    """Positions of the test rows whose text stands, exactly or nearly, among the training rows."""
+    leaked_examples: list[dict[str, Any]]
+    words: dict[str, float]
+    """Words a text, separated by spaces: mean and quantiles."""
+    characters: dict[str, float]
+    """Characters a text: mean and quantiles."""
+    truncation: dict[str, Truncation] = field(default_factory=dict)
+    """By model."""
+
+    @property
+    def rare_labels(self) -> dict[str, int]:
+        """Labels with fewer than :data:`LEARNABLE` rows."""
+        return {label: count for label, count in self.labels.items() if count < LEARNABLE}
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is wrong and what to do about it, one sentence or two each; the gravest first."""
+        return list(_warnings(self))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON-like values, small whatever the size of the data."""
+        shown = dict(list(self.labels.items())[:_SHOWN_LABELS])
+        return {
+            "source": self.source,
+            "rows": self.rows,
+            "sides": self.sides,
+            "reading": None if self.notes is None else asdict(self.notes),
+            "rejected": {
+                "rows": sum(self.rejected.values()),
+                "kinds": self.rejected,
+                "examples": self.rejected_examples,
+            },
+            "labels": {
+                "count": len(self.labels),
+                "rows": shown,
+                "rare": [label for label in shown if label in self.rare_labels],
+                "untested": self.untested_labels[:_SHOWN_LABELS],
+            },
+            "repeated": {"rows": self.repeated_rows, "examples": self.repeated_examples},
+            "near_duplicates": {
+                "rows": self.near_duplicate_rows,
+                "compared_candidates": self.compared_candidates,
+                "examples": self.near_duplicate_examples,
+            },
+            "contradictions": {"texts": self.contradictory_texts, "examples": self.contradictory_examples},
+            "leaked": {"rows": len(self.leaked), "examples": self.leaked_examples},
+            "words": self.words,
+            "characters": self.characters,
+            "truncation": {model: asdict(lost) for model, lost in self.truncation.items()},
+            "warnings": self.warnings,
+        }
+
+
+def check_dataset(
+    dataset: Dataset,
+    splits: Splits | None = None,
+    token_counters: Mapping[str, tuple[TokenCounter, int]] | None = None,
+) -> DataCheck:
+    """Examine labelled or unlabelled rows.
+
+    Args:
+        dataset: The rows of the user's file.
+        splits: Its splits, if made: then the user's own dev and test rows are examined too, and test rows
+            that leak into training are found.
+        token_counters: By model name, the function that counts tokens and the model's length limit.
+    """
+    sides = {"train": splits.train, "dev": splits.dev, "test": splits.test} if splits else {}
+    rows = _Rows.of(list(sides.values()) or [dataset])
+    near, compared = near_duplicates(rows.different)
+    leaked = _leaked(rows, near, splits)
+    rejected = [(dataset.source, bad) for bad in dataset.rejected]
+    if splits:
+        rejected += [(side.source, bad) for side in (splits.dev, splits.test) for bad in side.rejected]
+    by_text = rows.by_text
+    repeated = [positions for positions in by_text if len(positions) > 1]
+    contradictory = [positions for positions in repeated if len({rows.labels[at] for at in positions}) > 1]
+    near_texts = {text for left, right, _ in near for text in (left, right)}
+    tested = set(splits.test.labels or ()) if splits else set()
+    return DataCheck(
+        source=dataset.source,
+        rows=len(rows.texts),
+        sides={name: len(side) for name, side in sides.items()},
+        notes=dataset.notes,
+        rejected=dict(Counter(bad.kind for _, bad in rejected).most_common()),
+        rejected_examples=_rejected_examples(rejected),
+        labels=dict(Counter(label for label in rows.labels if label is not None).most_common()),
+        untested_labels=sorted(set(splits.train.labels or ()) - tested) if splits else [],
+        repeated_rows=sum(len(positions) - 1 for positions in repeated),
+        repeated_examples=[rows.example(positions) for positions in repeated[:_EXAMPLES]],
+        near_duplicate_rows=sum(len(by_text[text]) for text in near_texts),
+        compared_candidates=compared,
+        near_duplicate_examples=[
+            rows.example([by_text[left][0], by_text[right][0]]) | {"similarity": round(similarity, 3)}
+            for left, right, similarity in near[:_EXAMPLES]
+        ],
+        contradictory_texts=len(contradictory),
+        contradictory_examples=[rows.example(positions) for positions in contradictory[:_EXAMPLES]],
+        leaked=[test for test, _ in leaked],
+        leaked_examples=[example for _, example in leaked[:_EXAMPLES]],
+        words=_quantiles([len(text.split()) for text in rows.texts]),
+        characters=_quantiles([len(text) for text in rows.texts]),
+        truncation={
+            model: _truncation(rows.texts, counter, limit)
+            for model, (counter, limit) in (token_counters or {}).items()
+        },
+    )
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of several data sets one after the other."""
+
+    texts: list[str]
+    labels: list[str | None]
+    places: list[tuple[str, int]]
+    """Name of the file and line."""
+    different: list[str]
+    """The normalised texts, each once."""
+    by_text: list[list[int]]
+    """For each of ``different`` the positions of its rows."""
+
+    @classmethod
+    def of(cls, parts: Sequence[Dataset]) -> _Rows:
+        texts = [text for part in parts for text in part.texts]
+        by_text: defaultdict[str, list[int]] = defaultdict(list)
+        for position, text in enumerate(texts):
+            by_text[normalise(text)].append(position)
+        labels: list[str | None] = []
+        for part in parts:
+            labels += part.labels or [None] * len(part)
+        return cls(
+            texts=texts,
+            labels=labels,
+            places=[(Path(part.source).name, line) for part in parts for line in part.lines],
+            different=list(by_text),
+            by_text=list(by_text.values()),
+        )
+
+    def example(self, positions: Sequence[int]) -> dict[str, Any]:
+        """Show some rows in the order of the file: where they stand, the first one's text, their labels."""
+        shown = sorted(positions, key=self.places.__getitem__)[:_EXAMPLES]
+        return {
+            "rows": [f"{name}:{line}" for name, line in (self.places[position] for position in shown)],
+            "text": self.texts[shown[0]][:_EXCERPT],
+            "labels": [self.labels[position] for position in shown],
+        }
+
+
+def _leaked(
+    rows: _Rows, near: Iterable[tuple[int, int, float]], splits: Splits | None
+) -> list[tuple[int, dict[str, Any]]]:
+    """Return position and example of the test rows whose text is that of a training row, or nearly."""
+    if splits is None:
+        return []
+    train_end = len(splits.train)
+    test_begin = train_end + len(splits.dev)
+    neighbours: defaultdict[int, list[int]] = defaultdict(list)
+    for left, right, _ in near:
+        neighbours[left].append(right)
+        neighbours[right].append(left)
+    found = []
+    for text, positions in enumerate(rows.by_text):
+        if positions[-1] < test_begin:
+            continue
+        # Positions ascend, so the first row of a text is a training row if any is.
+        sources = [rows.by_text[other][0] for other in (text, *neighbours[text])]
+        origin = next((source for source in sources if source < train_end), None)
+        if origin is not None:
+            tests = [position for position in positions if position >= test_begin]
+            found += [(position - test_begin, rows.example([position, origin])) for position in tests]
+    return sorted(found, key=lambda leak: leak[0])
+
+
+def _rejected_examples(rejected: Sequence[tuple[str, Rejected]]) -> list[dict[str, Any]]:
+    """Show the first rows of each kind of reason."""
+    shown: Counter[str] = Counter()
+    examples = []
+    for source, bad in rejected:
+        shown[bad.kind] += 1
+        if shown[bad.kind] <= _EXAMPLES:
+            row = f"{Path(source).name}:{bad.line}"
+            examples.append({"row": row, "reason": bad.reason, "text": bad.excerpt[:_EXCERPT]})
+    return examples
+
+
+def _quantiles(values: Sequence[int]) -> dict[str, float]:
+    points = {"min": 0.0, "p5": 0.05, "median": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
+    found = np.quantile(values, list(points.values())).tolist()
+    return {"mean": round(float(np.mean(values)), 1), **dict(zip(points, found, strict=True))}
+
+
+def _truncation(texts: Sequence[str], count: TokenCounter, limit: int) -> Truncation:
+    step = max(1, -(-len(texts) // COUNTED_TEXTS))
+    tokens = np.array(count(texts[::step]))
+    beyond = np.maximum(tokens - limit, 0)
+    return Truncation(
+        limit=limit,
+        lost_tokens=float(beyond.sum() / max(1, tokens.sum())),
+        cut_texts=float((beyond > 0).mean()),
+    )
+
+
+def _warnings(check: DataCheck) -> Iterable[str]:
+    rejected = sum(check.rejected.values())
+    if rejected:
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in check.rejected.items())
+        example = check.rejected_examples[0]
+        yield (
+            f"{_count(rejected, 'row')} cannot be used ({kinds}), as {example['row']}: {example['reason']}. "
+            "Correct them if they matter."
+        )
+    notes = check.notes
+    if notes and notes.first_undecodable_line and notes.encoding != "UTF-8":
+        yield (
+            f"The file is not UTF-8 (first on line {notes.first_undecodable_line}) and was read as "
+            f"{notes.encoding}. If letters look wrong, save it as UTF-8."
+        )
+    if check.leaked:
+        share = len(check.leaked) / check.sides["test"]
+        yield (
+            f"{_count(len(check.leaked), 'test row')} ({share:.1%}) stand, exactly or nearly, among the "
+            f"training rows too, as {' and '.join(check.leaked_examples[0]['rows'])}. "
+            "Scores on them are too good: look at the scores without them."
+        )
+    if check.contradictory_texts:
+        example = check.contradictory_examples[0]
+        given = " and ".join(dict.fromkeys(map(repr, example["labels"])))
+        yield (
+            f"{_count(check.contradictory_texts, 'text')} stand under more than one label, as {given} for "
+            f"{example['text'][:60]!r} ({', '.join(example['rows'])}). No model can get both right: decide."
+        )
+    if check.repeated_rows > 0.01 * check.rows:
+        share = check.repeated_rows / check.rows
+        yield (
+            f"{_count(check.repeated_rows, 'row')} ({share:.1%}) repeat an earlier text. "
+            "They make the data look larger than it is: consider removing them."
+        )
+    labels = check.labels
+    if len(labels) > check.rows / 5:
+        yield (
+            f"There are {len(labels):,} labels for {check.rows:,} rows. "
+            "Check that the label column is the right one."
+        )
+    elif check.rare_labels:
+        yield (
+            f"Hardly learnable with fewer than {LEARNABLE} rows: {_some(check.rare_labels)}. "
+            "Label more of them, or merge them with others."
+        )
+    if check.untested_labels:
+        yield (
+            f"Too rare to split, hence only in training: {_some(dict.fromkeys(check.untested_labels))}. "
+            "The scores say nothing about them."
+        )
+    if labels and max(labels.values()) > 0.8 * sum(labels.values()):
+        label, count = next(iter(labels.items()))
+        yield (
+            f"{count / sum(labels.values()):.0%} of the rows have the label {label!r}: accuracy is high for "
+            "a model that always says so. Go by macro F1."
+        )
+    for model, lost in check.truncation.items():
+        if lost.lost_tokens > 0.01:
+            yield (
+                f"{model} reads {lost.limit} tokens of a text and would lose {lost.lost_tokens:.1%} of all "
+                f"tokens ({lost.cut_texts:.1%} of the texts are longer)."
+            )
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def _some(labels: Mapping[str, int | None]) -> str:
+    shown = [label if count is None else f"{label} ({count})" for label, count in list(labels.items())[:8]]
+    return ", ".join(shown) + (f" and {len(labels) - 8} more" if len(labels) > 8 else "")

@@ -1,0 +1,252 @@
+"""Train, dev and test rows: stratified, fixed by content, and the same text or group never on two sides.
+
+Rows are gathered into units that stay whole: the rows of one group, or, without groups, the rows with the
+same normalised text. Within each label the units are ordered by a hash of their content; the test rows are
+taken from the front of that order and the dev rows from its back. Hence the split does not depend on the
+order of the file or on a seed, and rows that are added later move only as many rows as the shares demand.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from textgraft.data.dataset import Dataset, Rejected
+from textgraft.data.near_duplicates import normalise
+from textgraft.errors import DataError, OptionError
+
+Unit = list[int]
+"""Positions of rows that stay on one side."""
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Rows to train on, to choose settings on, and to judge on.
+
+    Rows of ``dev`` and ``test`` whose label no training row has are in their ``rejected``: no model could
+    predict them.
+    """
+
+    train: Dataset
+    dev: Dataset
+    test: Dataset
+
+
+def make_splits(
+    dataset: Dataset,
+    *,
+    test: Dataset | None = None,
+    dev: Dataset | None = None,
+    test_share: float = 0.2,
+    dev_share: float = 0.1,
+) -> Splits:
+    """Split labelled rows.
+
+    A label of which fewer units exist than there are sides to draw keeps them all for training; every other
+    label has at least one unit on each side.
+
+    Args:
+        dataset: The rows to split.
+        test: Rows of the user's own test file; None to draw them from ``dataset``.
+        dev: Rows of the user's own dev file; None to draw them from ``dataset``.
+        test_share: Share of the rows of ``dataset`` that are drawn for testing, above 0 and below 1.
+        dev_share: The same for dev; both together are below 1.
+
+    Raises:
+        DataError: There are fewer than two labels, or too few rows or groups to split, or the user's own test
+            or dev file has other columns or labels, or is the training file itself.
+        OptionError: A share is out of range.
+    """
+    shares = {"test": test_share if test is None else 0.0, "dev": dev_share if dev is None else 0.0}
+    if not (0 < test_share < 1 and 0 < dev_share < 1 and test_share + dev_share < 1):
+        raise OptionError(
+            f"test_share {test_share} and dev_share {dev_share} leave no rows for a side",
+            fix="Both must be above 0, and their sum below 1.",
+        )
+    labels = _labels(dataset)
+    if len(set(labels)) < 2:
+        raise DataError(
+            f"all {len(labels)} rows have the same label, {labels[0]!r}",
+            where=dataset.source,
+            fix="There is nothing to learn from one label: check which column is the label.",
+        )
+    for part, own in (("test", test), ("dev", dev)):
+        if own is not None:
+            _must_fit(dataset, own, part)
+    side = _draw(_strata(dataset, labels), shares, len(dataset))
+    train = dataset.select(np.flatnonzero(side == _TRAIN).tolist())
+    drawn_test = dataset.select(np.flatnonzero(side == _TEST).tolist()) if test is None else test
+    drawn_dev = dataset.select(np.flatnonzero(side == _DEV).tolist()) if dev is None else dev
+    known = set(_labels(train))
+    splits = Splits(train, _with_known_labels(drawn_dev, known), _with_known_labels(drawn_test, known))
+    if not len(splits.dev) or not len(splits.test) or len(known) < 2:
+        units = "rows with different texts" if dataset.groups is None else "groups"
+        raise DataError(
+            f"too few {units}: to split {len(dataset)} rows in train, dev and test a label needs three",
+            where=dataset.source,
+            fix="Label more rows, or check which column is the label.",
+        )
+    return splits
+
+
+_TRAIN, _DEV, _TEST = 0, 1, 2
+
+
+def _labels(dataset: Dataset) -> list[str]:
+    if dataset.labels is None:
+        raise DataError("these rows have no labels", where=dataset.source, fix="Name the label column.")
+    return dataset.labels
+
+
+def _must_fit(dataset: Dataset, own: Dataset, part: str) -> None:
+    """Check the user's own dev or test rows against the training rows."""
+    if list(own.columns) != list(dataset.columns):
+        raise DataError(
+            f"the {part} file has the text columns {list(own.columns)}, not {list(dataset.columns)}",
+            where=own.source,
+            fix="Name the text columns of both files alike.",
+        )
+    if own.hash == dataset.hash:
+        raise DataError(
+            f"the {part} rows are the training rows",
+            where=own.source,
+            fix=f"Leave the {part} file out: {part} rows are then set apart from the training file.",
+        )
+    known, found = set(_labels(dataset)), set(_labels(own))
+    if not known & found:
+        raise DataError(
+            f"no label of the {part} file occurs in the training file: {_few(found)}, but {_few(known)}",
+            where=own.source,
+            fix="Write the labels of both files alike.",
+        )
+
+
+def _few(labels: set[str]) -> str:
+    shown = ", ".join(repr(label[:40]) for label in sorted(labels)[:4])
+    return f"{shown}, …" if len(labels) > 4 else shown
+
+
+def _units(keys: Sequence[object]) -> list[Unit]:
+    """Gather the rows with equal keys, in the order in which the keys first occur."""
+    units: defaultdict[object, Unit] = defaultdict(list)
+    for row, key in enumerate(keys):
+        units[key].append(row)
+    return list(units.values())
+
+
+def _main_label(labels: Sequence[str], rows: Unit) -> str:
+    """Return the most frequent label of ``rows``, the first in the alphabet of several."""
+    if len(rows) == 1:
+        return labels[rows[0]]
+    counts = Counter(labels[row] for row in rows)
+    return min(counts, key=lambda name: (-counts[name], name))
+
+
+def _strata(dataset: Dataset, labels: Sequence[str]) -> list[list[Unit]]:
+    """Return, label by label, the units whose most frequent label it is, in the order of their hash."""
+    keys = dataset.groups if dataset.groups is not None else [normalise(text) for text in dataset.texts]
+    strata: defaultdict[str, list[tuple[bytes, Unit]]] = defaultdict(list)
+    for rows in _units(keys):
+        digest = hashlib.sha256(keys[rows[0]].encode("utf-8", "surrogatepass")).digest()
+        strata[_main_label(labels, rows)].append((digest, rows))
+    return [[rows for _, rows in sorted(strata[label])] for label in sorted(strata)]
+
+
+def _draw(strata: Sequence[Sequence[Unit]], shares: dict[str, float], rows: int) -> np.ndarray:
+    """Return the side of every row, [rows]: test from the front of each stratum, dev from its back."""
+    side = np.full(rows, _TRAIN)
+    wanted = [(code, shares[part]) for code, part in ((_TEST, "test"), (_DEV, "dev")) if shares[part]]
+    for units in strata:
+        if len(units) <= len(wanted):
+            continue
+        size = sum(map(len, units))
+        free = list(units)
+        for sides_left, (code, share) in zip(range(len(wanted), 0, -1), wanted, strict=True):
+            ordered = free if code == _TEST else free[::-1]
+            taken = _take(ordered, size * share, at_most=len(free) - sides_left)
+            for unit in taken:
+                side[unit] = code
+            gone = {unit[0] for unit in taken}
+            free = [unit for unit in free if unit[0] not in gone]
+    return side
+
+
+def _take(units: Sequence[Unit], wanted: float, *, at_most: int) -> list[Unit]:
+    """Return the first units whose rows come nearest to ``wanted``; at least one, and at most ``at_most``."""
+    taken: list[Unit] = []
+    count = 0
+    for unit in units:
+        if len(taken) == at_most or count >= wanted:
+            break
+        if abs(count + len(unit) - wanted) < wanted - count:
+            taken.append(unit)
+            count += len(unit)
+    return taken or [min(units, key=len)]
+
+
+def _with_known_labels(part: Dataset, known: set[str]) -> Dataset:
+    """Set aside the rows whose label is not in ``known``."""
+    labels = _labels(part)
+    unseen = [row for row, label in enumerate(labels) if label not in known]
+    if not unseen:
+        return part
+    rejected = [
+        Rejected(part.lines[row], f"unseen label: no training row has {labels[row]!r}", part.texts[row][:200])
+        for row in unseen
+    ]
+    kept = part.select([row for row, label in enumerate(labels) if label in known])
+    return replace(kept, rejected=[*part.rejected, *rejected], notes=part.notes)
+
+
+def nested_subsets(
+    labels: Sequence[str], sizes: Sequence[int], seed: int, groups: Sequence[str] | None = None
+) -> dict[int, list[int]]:
+    """Draw training subsets of growing size, each containing the smaller ones, each stratified.
+
+    Every row gets a rank: row i (in random order) of the n rows of its label gets (i + ½) / n, and the
+    subset of size s holds the s rows of lowest rank, so each label has about its share of it. The first row
+    of every label comes before all others, the most frequent labels first: a subset at least as large as the
+    number of labels has them all.
+
+    With groups, whole groups are ranked in the same way, by their most frequent label, as if a user labelled
+    group after group; only the last one of a subset is cut to its size.
+
+    Args:
+        labels: The label of every training row.
+        sizes: Numbers of rows, in any order.
+        seed: Another seed gives other rows.
+        groups: The group of every row, if there are groups.
+
+    Returns:
+        For each size the positions of its rows; that of a smaller size is the beginning of that of a larger.
+
+    Raises:
+        OptionError: A size is below 1 or above the number of rows.
+    """
+    for size in sizes:
+        if not 1 <= size <= len(labels):
+            raise OptionError(
+                f"cannot draw {size} of {len(labels)} training rows",
+                where="--sizes",
+                fix=f"Give sizes from 1 to {len(labels)}.",
+            )
+    keys: Sequence[object] = range(len(labels)) if groups is None else groups
+    units = [(_main_label(labels, rows), rows) for rows in _units(keys)]
+    total: Counter[str] = Counter()
+    for label, rows in units:
+        total[label] += len(rows)
+    drawn: Counter[str] = Counter()
+    ranked: list[tuple[float, Unit]] = []
+    for position in np.random.default_rng(seed).permutation(len(units)):
+        label, rows = units[position]
+        # Between -1 and 0 for the first unit of a label: before all others.
+        rank = (drawn[label] + len(rows) / 2) / total[label] if drawn[label] else -total[label] / len(labels)
+        ranked.append((rank, rows))
+        drawn[label] += len(rows)
+    ranked.sort(key=lambda unit: unit[0])
+    order = [row for _, rows in ranked for row in rows]
+    return {size: order[:size] for size in sizes}
