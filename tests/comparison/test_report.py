@@ -87,7 +87,7 @@ def test_every_section_has_its_figures(usual):
         "Most confident errors",
         "Hardly learnable",
         "48 times in all",
-        "macro F1 without leaked rows",
+        "without leaked rows",
         "torch 2.13.0",
     ):
         assert text in visible
