@@ -55,8 +55,9 @@ class TfidfConfig(PreTrainedConfig):
 def ngram_keys(ids: Tensor, length: int, vocab_size: int) -> Tensor:
     """Return a number for every run of ``length`` tokens that names its tokens and their order.
 
-    Keys of different lengths never collide. A run that holds a special token, an unknown word or padding has
-    the key -1; as every text starts with a special token, texts may stand one after the other in ``ids``.
+    Keys of different lengths never collide, as no word has id 0. A run that holds a special token, an unknown
+    word or padding has the key -1; as every text starts with a special token, texts may stand one after the
+    other in ``ids``.
 
     Args:
         ids: Token ids, int64 [..., time].
@@ -71,7 +72,7 @@ def ngram_keys(ids: Tensor, length: int, vocab_size: int) -> Tensor:
     runs = ids.unfold(-1, length, 1)
     keys = runs[..., 0]
     for position in range(1, length):
-        keys = (keys + 1) * vocab_size + runs[..., position]
+        keys = keys * vocab_size + runs[..., position]
     return torch.where((runs >= len(SPECIAL_TOKENS)).all(dim=-1), keys, -1)
 
 
