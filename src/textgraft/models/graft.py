@@ -20,8 +20,8 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 from transformers.utils import can_return_tuple
 
 from textgraft.errors import ModelError, unknown
-from textgraft.models.encoders import BUNDLED, encoder_width, load_encoder, resolve_encoder
-from textgraft.models.pooling import POOLINGS, PooledEncoder
+from textgraft.models.encoders import BUNDLED, POOLINGS, encoder_width, load_encoder, resolve_encoder
+from textgraft.models.pooling import PooledEncoder
 
 
 class GraftConfig(PreTrainedConfig):

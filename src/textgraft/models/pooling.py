@@ -7,8 +7,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from textgraft.errors import unknown
-
-POOLINGS = ("mean", "cls", "max")
+from textgraft.models.encoders import POOLINGS
 
 
 def pool(states: Tensor, attention_mask: Tensor, pooling: str) -> Tensor:

@@ -84,7 +84,7 @@ def _logistic_regression(
 
     weight = np.zeros((num_labels, encodings.shape[1]), dtype=np.float32)
     present = np.unique(targets)
-    intercept = np.zeros(len(present), dtype=np.float32)
+    intercept: NDArray[np.floating] = np.zeros(len(present))
     if len(present) > 1:
         regression = LogisticRegression(C=c, max_iter=1000, tol=1e-3).fit(encodings, targets)
         rows, intercept = regression.coef_, regression.intercept_
@@ -106,7 +106,7 @@ def _hidden_layer(
     hidden_size: int,
     seed: int,
 ) -> list[Layer]:
-    """Train one hidden layer with AdamW until the dev loss stops falling; the best epoch's weights are kept."""
+    """Train one hidden layer with AdamW until the dev loss stops falling; the best epoch's weights count."""
     generator = torch.Generator().manual_seed(seed)
     lower, upper = nn.Linear(encodings.shape[1], hidden_size), nn.Linear(hidden_size, num_labels)
     for layer in (lower, upper):

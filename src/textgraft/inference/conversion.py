@@ -1,0 +1,192 @@
+"""OpenVINO graphs: converted from torch once, checked against torch, and kept on disk.
+
+A graph lies in ``<cache>/engines/<key>/``, in one folder for the float form (run in fp32 or bf16) and one for
+every int8 calibration: graph.xml, graph.bin, and agreement.json with the cosine between its outputs and
+torch's on the golden batches, by precision.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import logging
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textgraft.errors import ModelError
+from textgraft.files import atomic_folder, cache_folder
+from textgraft.inference.engines import Batch, ModuleSource
+from textgraft.inference.openvino_engine import OpenVinoEngine, load_openvino
+from textgraft.inference.processor import processor_has
+
+logger = logging.getLogger(__name__)
+
+GRAPH = "graph.xml"
+AGREEMENT = "agreement.json"
+LEAST_AGREEMENT = {"fp32": 0.9999, "bf16": 0.999, "int8": 0.99}
+"""Cosine to torch's outputs below which a precision is not used. A wrong conversion falls far below."""
+GOLDEN_CALIBRATION_BATCHES = 32
+
+
+class ConversionError(ModelError):
+    """OpenVINO cannot express this model, or what it computes is not what torch computes."""
+
+
+def open_openvino(
+    source: ModuleSource, precision: str, threads: int | None, notes: list[str]
+) -> OpenVinoEngine:
+    """Open the model's graph in the wanted precision, or in the next that agrees with torch.
+
+    Args:
+        source: The model.
+        precision: "fp32", "bf16" or "int8".
+        threads: Threads to compute on; None takes all cores.
+        notes: Receives a sentence for every precision that was given up.
+
+    Raises:
+        ConversionError: The model cannot be converted, or not even fp32 agrees with torch.
+    """
+    chain = [precision, *(name for name in ("bf16", "fp32") if name != precision and processor_has(name))]
+    for candidate in chain if precision != "fp32" else ["fp32"]:
+        folder = _graph_folder(source, candidate)
+        cosine = _read_agreement(folder)[candidate]
+        if cosine >= LEAST_AGREEMENT[candidate]:
+            return OpenVinoEngine(folder / GRAPH, candidate, source.outputs, threads)
+        notes.append(f"{candidate} differs from the reference (cosine {cosine:.4f})")
+    raise ConversionError("its outputs are not those of torch", fix="Use the engine 'torch'.")
+
+
+def _graph_folder(source: ModuleSource, precision: str) -> Path:
+    """Return the folder of the converted graph, converting the model if it is not there yet.
+
+    Args:
+        source: The model.
+        precision: "fp32" and "bf16" share a graph; "int8" has one of its own for every calibration.
+
+    Raises:
+        ConversionError: OpenVINO cannot convert the model.
+    """
+    engines = cache_folder() / "engines" / f"{source.key}-{load_openvino().__version__.split('-')[0]}"
+    folder = engines / (f"int8-{_batches_hash(source.calibration)}" if precision == "int8" else "float")
+    if precision in _read_agreement(folder):
+        return folder
+    from filelock import FileLock
+
+    engines.mkdir(parents=True, exist_ok=True)
+    with FileLock(engines / f"{folder.name}.lock"):
+        # Another process may have converted it while this one waited for the lock.
+        if precision not in _read_agreement(folder):
+            if precision == "int8":
+                _quantize(source, _graph_folder(source, "fp32"), folder)
+            else:
+                _convert(source, folder)
+    return folder
+
+
+def _read_agreement(folder: Path) -> dict[str, float]:
+    try:
+        return json.loads((folder / AGREEMENT).read_text())
+    except (OSError, ValueError):
+        return {}
+
+
+def _batches_hash(batches: Sequence[Batch]) -> str:
+    digest = hashlib.sha256()
+    for batch in batches:
+        for name in sorted(batch):
+            digest.update(f"{name}{batch[name].shape}".encode() + batch[name].tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _convert(source: ModuleSource, folder: Path) -> None:
+    """Convert the torch module and write the float graph and its agreement."""
+    logger.info("converting the model for OpenVINO: once, some seconds")
+    import torch
+    from torch import nn
+
+    from textgraft.inference.torch_engine import named_outputs
+    from textgraft.models.encoders import quiet_transformers
+
+    ov = load_openvino()
+
+    class Positional(nn.Module):
+        """The module with inputs and outputs in order, as tracing wants them."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.module = source.build().eval()
+
+        def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            result = self.module(**dict(zip(source.inputs, inputs, strict=True)))
+            return named_outputs(result, source.outputs)
+
+    module = Positional()
+    examples = [tuple(torch.from_numpy(batch[name]) for name in source.inputs) for batch in source.golden]
+    with warnings.catch_warnings(), quiet_transformers(), torch.no_grad():
+        warnings.simplefilter("ignore")  # if tracing makes a constant of what is none, the check tells
+        reference = [[output.numpy() for output in module(*example)] for example in examples]
+        try:
+            graph = ov.convert_model(
+                module, example_input=examples[0], input=[([-1, -1], ov.Type.i64) for _ in source.inputs]
+            )
+        except Exception as error:  # the converter raises whatever its layers do
+            reason = str(error).strip().splitlines()[0]
+            raise ConversionError(f"conversion failed: {reason}", fix="Use the engine 'torch'.") from error
+    for port, name in zip([*graph.inputs, *graph.outputs], [*source.inputs, *source.outputs], strict=True):
+        port.get_tensor().set_names({name})
+    with atomic_folder(folder) as temporary:
+        ov.save_model(graph, temporary / GRAPH, compress_to_fp16=False)
+        found = {}
+        for precision in ("fp32", "bf16"):
+            if processor_has(precision):
+                found[precision] = _cosine(
+                    reference, _run(temporary / GRAPH, precision, source, source.golden)
+                )
+        (temporary / AGREEMENT).write_text(json.dumps(found))
+
+
+def _quantize(source: ModuleSource, float_folder: Path, folder: Path) -> None:
+    """Calibrate the float graph's int8 form and write it with its agreement to the float graph."""
+    logger.info("calibrating int8 on %d texts: once, about half a minute", len(source.calibration))
+    ov = load_openvino()
+    import nncf
+
+    nncf.set_log_level(logging.ERROR)
+    graph = ov.Core().read_model(float_folder / GRAPH)
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        quantized = nncf.quantize(
+            graph,
+            nncf.Dataset(source.calibration, dict),
+            model_type=nncf.ModelType.TRANSFORMER,
+            preset=nncf.QuantizationPreset.MIXED,
+            subset_size=len(source.calibration),
+        )
+    with atomic_folder(folder) as temporary:
+        ov.save_model(quantized, temporary / GRAPH, compress_to_fp16=False)
+        golden = source.calibration[:GOLDEN_CALIBRATION_BATCHES]
+        reference = _run(float_folder / GRAPH, "fp32", source, golden)
+        found = {"int8": _cosine(reference, _run(temporary / GRAPH, "int8", source, golden))}
+        (temporary / AGREEMENT).write_text(json.dumps(found))
+
+
+def _run(
+    graph: Path, precision: str, source: ModuleSource, batches: Sequence[Batch]
+) -> list[list[NDArray[Any]]]:
+    engine = OpenVinoEngine(graph, precision, source.outputs, None, keep_compiled=False)
+    return [list(outputs.values()) for outputs in engine.run_all(batches)]
+
+
+def _cosine(reference: list[list[NDArray[Any]]], found: list[list[NDArray[Any]]]) -> float:
+    """Return the cosine between all outputs taken as one vector; NaN in either makes it -1."""
+    a, b = (
+        np.concatenate([array.ravel() for batch in side for array in batch]) for side in (reference, found)
+    )
+    cosine = float(a @ b / max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-12))
+    return cosine if np.isfinite(cosine) else -1.0
