@@ -1,0 +1,149 @@
+"""Real labelled text that every machine has: the docstrings of Python's standard library.
+
+Each text is one docstring, its label the chapter of the Library Reference that describes its module. The
+sources of the running interpreter are parsed, never imported, so the data is the same on every machine with
+the same version of Python.
+
+What would give the label away is taken out: doctests, signatures, markup, dotted names, and the names of the
+docstring's own module and packages, in any letter case ("TarFile" goes with "tarfile"). What a text is about
+stays in it.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+import re
+import sysconfig
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from textgraft.data.chapters import CHAPTERS
+from textgraft.data.dataset import Dataset
+from textgraft.errors import DataError
+
+LONGEST_TEXT = 400
+"""Characters that are kept of a docstring, at the end of a word; at most its first two paragraphs."""
+SHORTEST_TEXT = 6
+"""Words that a text needs, once it is cleaned."""
+LARGEST_CHAPTER = 200
+"""Of larger chapters so many docstrings are kept, chosen by hash, so that a demonstration stays quick."""
+
+_TESTS = frozenset(("test", "tests", "__pycache__"))
+_DOCTEST = re.compile(r"^[ \t]*>>> .*", re.MULTILINE | re.DOTALL)
+_SIGNATURE = re.compile(r"^\s*[\w.]+\([^\n]*\)(\s*->[^\n]*)?\s*$", re.MULTILINE)
+_FIELD_OR_DIRECTIVE = re.compile(r"^\s*(:\w[^:\n]*:|\.\. [\w-]+::)[^\n]*$", re.MULTILINE)
+_ROLE = re.compile(r":[\w:]+:`~?")
+_QUOTED_NAME = re.compile(r"`(\w+)'")
+_MARKUP = re.compile(r"`+|\*+(?=\w)|(?<=\w)\*+|[=~-]{3,}")
+_DOTTED_NAME = re.compile(r"\b[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+\b(?:\(\))?")
+
+
+class _Docstring(NamedTuple):
+    name: str
+    """Dotted name of the object."""
+    chapter: str
+    text: str
+
+    @property
+    def rank(self) -> bytes:
+        return hashlib.sha256(self.name.encode()).digest()
+
+
+def docstrings_dataset() -> Dataset:
+    """Return the docstrings of the standard library, labelled by chapter.
+
+    Docstrings with fewer than :data:`SHORTEST_TEXT` words are left out, and so is every text that stands
+    under two chapters; of a text that stands twice under one the first is kept.
+
+    Raises:
+        DataError: This interpreter comes without the sources of its library.
+    """
+    root = Path(sysconfig.get_path("stdlib"))
+    found: dict[str, _Docstring] = {}
+    ambiguous: set[str] = set()
+    for docstring in _docstrings(root):
+        first = found.setdefault(docstring.text.lower(), docstring)
+        if first.chapter != docstring.chapter:
+            ambiguous.add(docstring.text.lower())
+    kept: list[_Docstring] = []
+    counts: Counter[str] = Counter()
+    for docstring in sorted(found.values(), key=lambda row: row.rank):
+        counts[docstring.chapter] += 1
+        if docstring.text.lower() not in ambiguous and counts[docstring.chapter] <= LARGEST_CHAPTER:
+            kept.append(docstring)
+    if not kept:
+        raise DataError(
+            "the sources of the standard library are not here",
+            where=str(root),
+            fix="Use a Python that comes with them, or a data file of your own.",
+        )
+    return Dataset(
+        columns={"docstring": [row.text for row in kept]},
+        labels=[row.chapter for row in kept],
+        ids=[row.name for row in kept],
+        lines=list(range(1, len(kept) + 1)),
+        source="python-docstrings",
+        label_column="chapter",
+        id_column="object",
+    )
+
+
+def _docstrings(root: Path) -> Iterator[_Docstring]:
+    """Yield every usable docstring, cleaned; each name once."""
+    seen: set[str] = set()
+    for chapter, modules in CHAPTERS.items():
+        for module in modules:
+            files = [root / f"{module}.py", *sorted((root / module).rglob("*.py"))]
+            for path in files:
+                parts = path.relative_to(root).with_suffix("").parts
+                if not path.is_file() or _TESTS & set(parts):
+                    continue
+                own_names = _own_names(parts)
+                for name, raw in _objects(path, ".".join(parts).removesuffix(".__init__")):
+                    text = clean_docstring(raw, own_names)
+                    if name not in seen and len(text.split()) >= SHORTEST_TEXT:
+                        seen.add(name)
+                        yield _Docstring(name, chapter, text)
+
+
+def _objects(path: Path, module: str) -> Iterator[tuple[str, str]]:
+    """Yield dotted name and docstring of a module and of its classes, functions and methods."""
+    pending: list[tuple[str, ast.AST]] = [(module, ast.parse(path.read_bytes()))]
+    while pending:
+        name, node = pending.pop()
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            docstring = ast.get_docstring(node)
+            if docstring:
+                yield name, docstring
+        for child in ast.iter_child_nodes(node):
+            inner = getattr(child, "name", None)
+            if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                pending.append((f"{name}.{inner}", child))
+            elif isinstance(child, ast.If | ast.Try):
+                pending.append((name, child))
+
+
+def _own_names(parts: tuple[str, ...]) -> re.Pattern[str]:
+    """Return the pattern of the words that name the module itself or a package it is in."""
+    # The sources of "decimal" and "io" are in "_pydecimal" and "_pyio".
+    names = {re.sub(r"^_+(py)?_*|_+$", "", part).lower() for part in parts} - {"init", "main"}
+    return re.compile(rf"\b_*(?:{'|'.join(sorted(names))})_*\b", re.IGNORECASE)
+
+
+def clean_docstring(docstring: str, own_names: re.Pattern[str]) -> str:
+    """Return the beginning of a docstring as plain prose, without what names its module."""
+    prose = _DOCTEST.sub("", inspect.cleandoc(docstring))
+    for pattern in (_SIGNATURE, _FIELD_OR_DIRECTIVE, _ROLE, _DOTTED_NAME):
+        prose = pattern.sub(" ", prose)
+    prose = _MARKUP.sub("", _QUOTED_NAME.sub(r"\1", prose))
+    prose = own_names.sub(" ", prose)
+    paragraphs = [" ".join(paragraph.split()) for paragraph in re.split(r"\n\s*\n", prose)]
+    text = " ".join([paragraph for paragraph in paragraphs if paragraph][:2])
+    text = re.sub(r"\s+([.,;:!?)])", r"\1", text).lstrip(" .,;:-")
+    if len(text) > LONGEST_TEXT:
+        text = text[: LONGEST_TEXT + 1].rpartition(" ")[0]
+    return text
