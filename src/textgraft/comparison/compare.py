@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import shutil
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +17,7 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from textgraft.comparison.contenders import DEFAULT_CONTENDERS, Contender, Job, choose_contenders
+from textgraft.comparison.measuring import machine
 from textgraft.comparison.preferences import Preferences
 from textgraft.comparison.progress import Reporter, SilentReporter
 from textgraft.comparison.results import Examination, Trial, load_trials, save_struct
@@ -175,6 +178,12 @@ def compare(
         plan = run.plan(wanted)
         run.trials(plan)
         return run.conclude(examination, preferences)
+
+
+def _command() -> str:
+    """Return the command line where there was one: what to type to get the same again."""
+    name, *arguments = sys.argv
+    return shlex.join(["textgraft", *arguments]) if Path(name).name == "textgraft" else "textgraft.compare(…)"
 
 
 def _stem(source: str) -> str:
@@ -360,6 +369,8 @@ class _Run:
                     "request": asked,
                     "title": Path(self.splits.train.source).name,
                     "source": self.splits.train.source,
+                    "command": _command(),
+                    "machine": machine(),
                     "data_hash": self.data_hash,
                     "contenders": {
                         name: {

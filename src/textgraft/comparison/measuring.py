@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
+import platform
 import resource
 import sys
 import time
@@ -18,6 +20,25 @@ if TYPE_CHECKING:
 
 MEGABYTE = 1e6
 LATENCY_TEXTS = 50
+
+
+def machine() -> str:
+    """Describe this machine in one line: processor, cores, the instruction sets that matter, Python, system."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        text = ""
+    fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in text.splitlines())}
+    flags = set(fields.get("flags", "").split())
+    wide = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16") if flag in flags]
+    parts = [
+        fields.get("model name") or platform.processor() or platform.machine(),
+        f"{os.cpu_count()} cores",
+        " ".join(wide),
+        f"Python {platform.python_version()}",
+        platform.system(),
+    ]
+    return ", ".join(part for part in parts if part)
 
 
 def _status_bytes(field: str) -> int | None:

@@ -15,7 +15,7 @@ from textgraft.inference.encode import Encoder
 from textgraft.models.encoders import EncoderSource, encoder_max_length, load_encoder
 from textgraft.models.graft import GraftConfig, GraftForSequenceClassification
 from textgraft.models.majority import MajorityConfig, MajorityForSequenceClassification
-from textgraft.models.quiet import no_progress_bar
+from textgraft.models.quiet import quiet_transformers
 from textgraft.models.recurrent import RecurrentConfig, RecurrentForSequenceClassification
 from textgraft.models.tfidf import fit_tfidf
 from textgraft.models.word_tokenizer import train_word_tokenizer
@@ -89,7 +89,7 @@ def bert_finetuned(job: Job, settings: Settings) -> Fitted:
     """Fine-tune all layers of the encoder with a new classification head."""
     source = _source(job)
     _, tokenizer = load_encoder(source)
-    with no_progress_bar():
+    with quiet_transformers():
         model = AutoModelForSequenceClassification.from_pretrained(
             source.path, num_labels=len(job.task.labels), dtype=torch.float32
         )

@@ -64,7 +64,7 @@ class Saving(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def savings(table: ScoreTable) -> list[Saving]:
-    """Compare each pre-trained contender with the baseline, where both were run and share a size."""
+    """Compare each pre-trained contender with the baseline, where both share a size and more than one was measured."""
     if BASELINE not in table.contenders:
         return []
     return [
@@ -76,9 +76,10 @@ def savings(table: ScoreTable) -> list[Saving]:
 
 def _saving(table: ScoreTable, contender: str) -> Saving | None:
     shared = set(table.sizes(contender)) & set(table.sizes(BASELINE))
-    if not shared:
-        return None
     curve, baseline = table.curve(contender), table.curve(BASELINE)
+    # One size shows no saving: how few labels would do was not measured.
+    if not shared or len(curve.sizes) < 2:
+        return None
     target = np.concatenate([baseline.scores[-1:], baseline.draws[-1]])
     needed = labels_needed(curve, target)
     reached = np.isfinite(needed)

@@ -26,28 +26,30 @@ def render(verdict: Verdict) -> RenderableType:
 
 def results_table(verdict: Verdict) -> Table:
     """Return one row a contender at the judged size, best score first, the pick marked."""
+    from rich import box
     from rich.table import Table
 
     table = Table(
         title=f"{wording.count(verdict.size)} labelled rows, {wording.count(verdict.test_rows)} test rows",
         title_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1),
     )
-    table.add_column("contender")
-    for name in ("macro F1 (95%)", "accuracy", "training", "p50", "p95", "texts/s", "size", "memory", "cost"):
-        table.add_column(name, justify="right")
+    # What fits 80 columns; the report has the rest.
+    table.add_column("contender", no_wrap=True)
+    for name in ("macro F1 (95%)", "accuracy", "training", "one text", "texts/s", "size"):
+        table.add_column(name, justify="right", no_wrap=True)
     for row in verdict.rows:
         picked = row.contender == verdict.pick
+        low, high = wording.score(row.macro_f1.low), wording.score(row.macro_f1.high)
         table.add_row(
             f"{'→' if picked else ' '} {row.contender}",
-            f"{wording.score(row.macro_f1.value)} ({wording.interval(row.macro_f1)})",
+            f"{wording.score(row.macro_f1.value)} ({low}–{high})",
             wording.score(row.accuracy.value),
             wording.seconds(row.training_seconds),
             wording.milliseconds(row.latency_ms_p50),
-            wording.milliseconds(row.latency_ms_p95),
             wording.count(row.throughput_per_second),
             wording.megabytes(row.model_mb),
-            wording.megabytes(row.peak_memory_mb),
-            f"×{wording.about(row.cost)}",
             style="bold green" if picked else "dim" if row.excluded_by else None,
         )
     return table

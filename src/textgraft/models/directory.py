@@ -15,7 +15,7 @@ import msgspec
 
 from textgraft.errors import ModelError
 from textgraft.files import atomic_folder, sha256_file
-from textgraft.models.quiet import no_progress_bar
+from textgraft.models.quiet import quiet_transformers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -82,7 +82,7 @@ def save_model_directory(
     model.config.id2label = dict(enumerate(manifest.labels))
     model.config.label2id = {label: index for index, label in enumerate(manifest.labels)}
     with atomic_folder(path) as folder:
-        with no_progress_bar():
+        with quiet_transformers():
             model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         (folder / "README.md").write_text(card)
@@ -138,7 +138,7 @@ def load_model_directory(path: Path) -> tuple[PreTrainedModel, PreTrainedTokeniz
     import textgraft.models.auto  # noqa: F401  registers our architectures
 
     try:
-        with no_progress_bar():
+        with quiet_transformers():
             model = AutoModelForSequenceClassification.from_pretrained(path)
         tokenizer = AutoTokenizer.from_pretrained(path)
     except (OSError, ValueError, KeyError) as error:

@@ -1,4 +1,4 @@
-"""Keep Transformers from drawing progress bars across ours, for loads and saves that take milliseconds."""
+"""Keep Transformers from talking across our own output, for loads and saves that take milliseconds."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def no_progress_bar() -> Iterator[None]:
-    """Switch Transformers' progress bars off inside the block."""
+def quiet_transformers() -> Iterator[None]:
+    """Switch off Transformers' progress bars and warnings inside the block.
+
+    A new classification head on a pre-trained encoder is reported as missing weights, which it is meant to be.
+    """
     from transformers.utils import logging
 
-    was_on = logging.is_progress_bar_enabled()
+    had_bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
+    logging.set_verbosity_error()
     try:
         yield
     finally:
-        if was_on:
+        logging.set_verbosity(verbosity)
+        if had_bars:
             logging.enable_progress_bar()
