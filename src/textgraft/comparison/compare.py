@@ -445,9 +445,7 @@ class _Run:
                 if slot.size == plan.sizes[-1]:
                     save_if_best(self.folder / "models" / slot.contender, setup, trial, attempt)
                 save_struct(self.folder / "trials" / f"{trial.id}.json", trial)
-                self.rates[slot.contender].observe(
-                    slot.size, len(setup.settings), time.perf_counter() - start
-                )
+                self.rates[slot.contender].observe(plan.rows_shown(slot), time.perf_counter() - start)
                 self.reporter.trial_finished(trial)
             chosen.setdefault((slot.contender, slot.size), trial.settings)
             done[f"{slot.contender}/{slot.size}/{slot.seed}"] = trial.id
@@ -456,7 +454,7 @@ class _Run:
         write_json(path, {**json.loads(path.read_text()), "trials": done})
 
     def _seconds(self, slot: Slot, plan: Plan) -> float:
-        return self.rates[slot.contender].seconds(slot.size, plan.settings_tried(slot))
+        return self.rates[slot.contender].seconds(plan.rows_shown(slot))
 
     def _remaining(self, plan: Plan, position: int) -> float:
         return sum(self._seconds(slot, plan) for slot in plan.slots[position:])

@@ -23,12 +23,13 @@ LATENCY_TEXTS = 50
 
 
 def machine() -> str:
-    """Describe this machine in one line: processor, cores, the instruction sets that matter, Python, system."""
+    """Describe this machine in one line: processor, cores, instruction sets that matter, Python, system."""
     try:
         text = Path("/proc/cpuinfo").read_text()
     except OSError:
         text = ""
-    fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in text.splitlines())}
+    pairs = (line.partition(":") for line in text.splitlines())
+    fields = {key.strip(): value.strip() for key, _, value in pairs}
     flags = set(fields.get("flags", "").split())
     wide = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16") if flag in flags]
     parts = [

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from textgraft.comparison.contenders import Contender, Job
+from textgraft.comparison.contenders import CONTENDERS, Contender, Job
 from textgraft.errors import OptionError
 
 PROBE_ROWS = (24, 96)
@@ -69,16 +69,16 @@ class Rate:
     fixed: float
     """Seconds whatever the size: loading, building, a single pass over dev and test rows."""
     per_row: float
-    """Seconds a training row and setting, over the epochs of a typical run."""
+    """Seconds each time a training row is shown."""
     correction: float = 1.0
 
-    def seconds(self, size: int, settings: int) -> float:
-        """Estimate one trial with ``size`` rows that tries ``settings`` settings."""
-        return self.correction * (self.fixed + settings * size * self.per_row)
+    def seconds(self, rows_shown: float) -> float:
+        """Estimate a trial that trains on so many rows, over all epochs and settings."""
+        return self.correction * (self.fixed + rows_shown * self.per_row)
 
-    def observe(self, size: int, settings: int, seconds: float) -> None:
+    def observe(self, rows_shown: float, seconds: float) -> None:
         """Move the estimate towards what a trial really took."""
-        ratio = seconds / max(1e-3, self.seconds(size, settings))
+        ratio = seconds / max(1e-3, self.seconds(rows_shown))
         self.correction *= max(0.2, min(5.0, ratio)) ** 0.5
 
 
@@ -86,9 +86,7 @@ def probe(contender: Contender, job: Job, test_rows: int) -> Rate:
     """Fit a contender for one epoch on two small samples and read its costs off the difference."""
     from textgraft.inference.predict import Predictor
 
-    settings = dict(contender.grid[0])
-    if "epochs" in settings:
-        settings |= {"epochs": 1}
+    settings = contender.grid[0] | ({"epochs": 1} if contender.passes else {})
     times = []
     for rows in PROBE_ROWS:
         sample = job.train.select(range(min(rows, len(job.train))))
@@ -103,7 +101,7 @@ def probe(contender: Contender, job: Job, test_rows: int) -> Rate:
     per_row = max(0.0, times[1] - times[0]) / (PROBE_ROWS[1] - PROBE_ROWS[0])
     return Rate(
         fixed=min(times) + per_test_row * test_rows + SMALL_CHANGE,
-        per_row=per_row * contender.expected_epochs,
+        per_row=per_row,
     )
 
 
@@ -120,9 +118,9 @@ class Plan:
     """Estimated."""
     notes: list[str]
 
-    def settings_tried(self, slot: Slot) -> int:
-        """Return how many settings a trial tries."""
-        return self.tuning if slot.seed == 0 else 1
+    def rows_shown(self, slot: Slot) -> float:
+        """Estimate how many rows a trial trains on: all settings are tried on the first seed only."""
+        return CONTENDERS[slot.contender].rows_shown(slot.size, self.tuning if slot.seed == 0 else 1)
 
 
 def _build(
@@ -131,7 +129,7 @@ def _build(
     # Seeds outermost: whoever stops early has whole curves with fewer seeds, not half a curve.
     slots = [Slot(name, size, seed) for seed in range(seeds) for size in sizes for name in rates]
     plan = Plan(slots, list(sizes), seeds, tuning, 0.0, list(notes))
-    seconds = sum(rates[slot.contender].seconds(slot.size, plan.settings_tried(slot)) for slot in slots)
+    seconds = sum(rates[slot.contender].seconds(plan.rows_shown(slot)) for slot in slots)
     return replace(plan, seconds=seconds)
 
 

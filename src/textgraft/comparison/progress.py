@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from textgraft.comparison.contenders import CONTENDERS
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -118,19 +120,22 @@ class TerminalReporter(SilentReporter):
 
     def plan(self, plan: Plan, rates: dict[str, Rate]) -> None:
         """Print what will be run and how long it will take, by contender and size."""
+        from rich import box
         from rich.table import Table
 
-        table = Table(title="Plan", title_justify="left", caption_justify="left")
+        table = Table(title="Plan: one setting, one seed", title_justify="left", box=box.SIMPLE_HEAD)
         table.add_column("contender")
         for size in plan.sizes:
             table.add_column(f"{size:,} rows", justify="right")
         for name, rate in rates.items():
-            table.add_row(name, *(f"~{duration(rate.seconds(size, 1))}" for size in plan.sizes))
-        table.caption = (
-            f"{len(plan.slots)} trials: {plan.seeds} seeds a size, {plan.tuning} settings tried by each "
-            f"contender at each size. Estimated {duration(plan.seconds)} in all."
-        )
+            shown = (CONTENDERS[name].rows_shown(size, 1) for size in plan.sizes)
+            table.add_row(name, *(f"~{duration(rate.seconds(rows))}" for rows in shown))
         self.console.print(table)
+        self.console.print(
+            f"{len(plan.slots)} trials: {plan.seeds} seeds a size, {plan.tuning} settings tried by each "
+            f"contender at each size. Estimated {duration(plan.seconds)} in all.",
+            highlight=False,
+        )
         for text in plan.notes:
             self.note(text)
 

@@ -64,7 +64,7 @@ class Saving(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def savings(table: ScoreTable) -> list[Saving]:
-    """Compare each pre-trained contender with the baseline, where both share a size and more than one was measured."""
+    """Compare each pre-trained contender with the baseline, where they share a size of several."""
     if BASELINE not in table.contenders:
         return []
     return [
