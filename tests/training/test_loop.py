@@ -7,9 +7,11 @@ import math
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
 
 from tests.training.helpers import LABELS, TASK, make_bert, make_rows
 from textgraft.errors import DataError, OptionError
+from textgraft.models.recurrent import RecurrentConfig, RecurrentForSequenceClassification
 from textgraft.training.batching import token_budget_batches
 from textgraft.training.evaluate import evaluate
 from textgraft.training.loop import fit
@@ -48,6 +50,19 @@ def test_learns_and_leaves_the_best_weights_in_the_model():
     assert steps[-1].planned_steps == steps[-1].step == len(steps)
     assert steps[-1].remaining_seconds == 0
     assert steps[0].loss > steps[-1].loss
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_same_loop_trains_a_recurrent_network(precision):
+    config = RecurrentConfig(vocab_size=40, embedding_size=16, hidden_size=16, num_labels=3)
+    torch.manual_seed(0)
+    result, _ = run(RecurrentForSequenceClassification(config), settings(precision=precision))
+    assert result.dev_metrics["macro_f1"] > 0.9
+
+
+def test_another_precision_settled_by_accelerate_is_no_obstacle():
+    Accelerator(mixed_precision="bf16", cpu=True)
+    assert run(make_bert(), settings(epochs=1))[0].precision == "fp32"
 
 
 def test_the_same_seed_gives_the_same_losses_and_another_does_not():

@@ -15,7 +15,7 @@ from tests.training.helpers import TASK, make_bert, make_rows
 from textgraft.training.loop import fit
 from textgraft.training.settings import TrainingSettings
 settings = TrainingSettings(
-    learning_rate=1e-2, epochs=2, batch_size=8, precision="fp32", accumulation=int(sys.argv[1]), max_seconds=600
+    learning_rate=1e-2, epochs=2, batch_size=8, precision="fp32", accumulation=int(sys.argv[1]),
 )
 train, dev = make_rows(150), make_rows(20, 1)
 fit(make_bert(dropout=0.0), TASK, train, dev, settings, pad_token_id=0, folder=Path(sys.argv[2]))
