@@ -209,6 +209,12 @@ BAD_ROWS = {
         ["one", "two"],
         [(3, "too long")],
     ),
+    "quote closed within a line of 50 MB": (
+        "f.csv",
+        b'text,label\none,a\n"start\n' + b"x" * 25_000_000 + b'",b' + b" " * 25_000_000 + b"\ntwo,b\n",
+        ["one", "two"],
+        [(3, "too long")],
+    ),
     "malformed JSON lines": (
         "f.jsonl",
         b'{"text":"one","label":"a"}\n{"text":"x","label":\n[1]\n"x"\n{"text":NaN,"label":"a"}\n'

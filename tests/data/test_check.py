@@ -84,20 +84,20 @@ def test_planted_faults_are_found(tmp_path, clean):
 
 def test_leaks_across_the_users_own_split(tmp_path, clean):
     train = read_dataset(csv_file(tmp_path / "train.csv", clean))
+    before = make_splits(train)  # the dev rows do not depend on the test rows
     rows = [
         ("quite another text", "a"),
-        (clean[7][0].upper(), "b"),
-        (clean[9][0] + ".", "b"),
+        (before.train.texts[0].upper(), "b"),
+        (before.train.texts[1] + ".", "b"),
+        (before.dev.texts[0], "b"),
         ("and one more", "b"),
     ]
-    test = read_dataset(csv_file(tmp_path / "test.csv", rows))
-    splits = make_splits(train, test=test)
-    in_train = [position for position, row in ((1, 7), (2, 9)) if clean[row][0] in splits.train.texts]
+    splits = make_splits(train, test=read_dataset(csv_file(tmp_path / "test.csv", rows)))
     check = check_dataset(train, splits)
-    assert check.leaked == in_train
-    assert in_train
-    assert check.rows == 204
-    assert f"{len(in_train)} test row" in check.warnings[0]
+    assert rows[3][0] in splits.dev.texts
+    assert check.leaked == [1, 2]
+    assert check.rows == 205
+    assert "2 test rows (40.0%)" in check.warnings[0]
     assert check.leaked_examples[0]["rows"][0].startswith("test.csv:")
 
 

@@ -184,6 +184,15 @@ def test_parquet_of_all_column_types(tmp_path):
     assert dataset.notes.encoding is None
 
 
+def test_rows_of_large_parquet_files_are_numbered_through(tmp_path):
+    pq.write_table(
+        pa.table({"text": ["x"] * 10_000, "label": ["a"] * 9_999 + [None]}), tmp_path / "f.parquet"
+    )
+    dataset = read_dataset(tmp_path / "f.parquet")
+    assert dataset.lines == list(range(1, 10_000))
+    assert dataset.rejected[0].line == 10_000
+
+
 def test_labels_are_shared_strings(tmp_path):
     path = write(tmp_path / "f.csv", "text,label\n" + "x,positive feeling\n" * 50)
     assert len({id(label) for label in read_dataset(path).labels}) == 1

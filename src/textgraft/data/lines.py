@@ -160,9 +160,9 @@ class TextLines:
                 odd_quotes = '"' in text and text.count('"') % 2 == 1
                 if len(text) == LONGEST_ROW and not text.endswith(("\n", "\r")):
                     problem = f"too long: the line has more than {LONGEST_ROW:,} characters"
-                    while (more := handle.readline(LONGEST_ROW)) and not more.endswith(("\n", "\r")):
+                    more = text
+                    while not more.endswith(("\n", "\r")) and (more := handle.readline(LONGEST_ROW)):
                         odd_quotes ^= more.count('"') % 2 == 1
-                    odd_quotes ^= more.count('"') % 2 == 1
                     text = text[:200]
                 elif "\0" in text:
                     problem = "NUL byte: the line holds binary data"
