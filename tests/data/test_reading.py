@@ -6,6 +6,7 @@ import csv
 import datetime
 import json
 import sys
+import tracemalloc
 import types
 from pathlib import Path
 
@@ -191,6 +192,33 @@ def test_rows_of_large_parquet_files_are_numbered_through(tmp_path):
     dataset = read_dataset(tmp_path / "f.parquet")
     assert dataset.lines == list(range(1, 10_000))
     assert dataset.rejected[0].line == 10_000
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_memory_is_a_small_multiple_of_the_text(tmp_path, suffix):
+    rows = [
+        {"text": f"{i} " + "a sentence, of some words, " * 4, "label": f"label {i % 9}"}
+        for i in range(20_000)
+    ]
+    path = tmp_path / f"f{suffix}"
+    if suffix == ".csv":
+        with path.open("w", newline="") as handle:
+            writer = csv.DictWriter(handle, ["text", "label"])
+            writer.writeheader()
+            writer.writerows(rows)
+    elif suffix == ".jsonl":
+        path.write_text("\n".join(map(json.dumps, rows)))
+    else:
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    size = sum(len(row["text"]) + len(row["label"]) for row in rows)
+    read_dataset(path)  # imports and caches are not counted
+    tracemalloc.start()
+    try:
+        assert len(read_dataset(path)) == len(rows)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 3 * size
 
 
 def test_labels_are_shared_strings(tmp_path):

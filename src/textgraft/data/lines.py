@@ -129,7 +129,7 @@ def _judge_broken_lines(path: Path) -> Encoding:
 class TextLines:
     """The lines of a text file, numbered from 1; lines read ahead can be given back.
 
-    At most one line of :data:`LONGEST_ROW` characters is held, however long the lines of the file are.
+    No more than :data:`LONGEST_ROW` characters of a line are held, however long the lines of the file are.
     """
 
     def __init__(self, path: Path, encoding: Encoding) -> None:
