@@ -33,7 +33,9 @@ from textgraft.training.optimizer import build_optimizer
 from textgraft.training.settings import TrainingSettings
 
 VOCABULARY, SIZE, LABELS = 20_000, 128, 6
-TEXTS, BATCH, MAX_TOKENS, LONGEST = 12_000, 32, 4096, 512
+TEXTS, LONGEST = 12_000, 512
+SETTINGS = TrainingSettings()
+BATCH = SETTINGS.batch_size
 SLICE = 15
 """Batches that a side trains on before the next one has its turn."""
 
@@ -98,7 +100,7 @@ class Corpus:
     def budget_batches(self) -> list[list[int]]:
         """Group texts of similar length, as the training loop does."""
         return token_budget_batches(
-            self.lengths, max_tokens=MAX_TOKENS, max_sequences=BATCH, generator=self.generator
+            self.lengths, max_tokens=SETTINGS.max_tokens, max_sequences=BATCH, generator=self.generator
         )
 
 
@@ -151,7 +153,7 @@ def build_sides(corpus: Corpus) -> dict[str, Side]:
         with torch.no_grad():
             difference = (ours(input_ids, mask).logits - habits["packed"](input_ids, mask)).abs().max()
         assert difference < 1e-5, f"the sides do not compute the same: {difference}"
-        optimizer = build_optimizer(ours, TrainingSettings())
+        optimizer = build_optimizer(ours, SETTINGS)
         sides[name] = Side(
             lambda input_ids, mask, model=ours: model(input_ids, mask).logits,
             optimizer,
