@@ -23,7 +23,7 @@ def output_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         fixes = {
-            errno.ENOSPC: "Free some disk space or choose another output folder, then run the same command again.",
+            errno.ENOSPC: "Free some disk space, or choose another folder, and run the same command again.",
             errno.EACCES: "Choose a folder you may write to, with --output.",
             errno.EROFS: "The file system is read-only: choose another folder, with --output.",
             errno.ENOTDIR: "A part of that path is a file: choose another folder, with --output.",
@@ -106,7 +106,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
                 if file.is_file():
                     with file.open("rb") as handle:
                         os.fsync(handle.fileno())
-                    # Some writers leave their files private; a model directory is read by a server's user too.
+                    # Some writers leave their files private; a server's user reads a model directory too.
                     file.chmod(0o666 & ~_umask())
             temporary.chmod(0o777 & ~_umask())
             if path.exists():

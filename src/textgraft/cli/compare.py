@@ -45,6 +45,9 @@ def compare(
     encoder: options.EncoderName = "bundled",
     revision: options.Revision = None,
     max_length: options.MaxLength = None,
+    freeze_layers: Annotated[
+        int, typer.Option(help="Lower encoder layers that fine-tuning leaves as they are (computed once).")
+    ] = 0,
     budget: Budget = None,
     output: Output = None,
     max_latency_ms: MaxLatency = None,
@@ -79,6 +82,7 @@ def compare(
             encoder=encoder,
             revision=revision,
             max_length=max_length,
+            freeze_layers=freeze_layers,
             budget=parse_seconds(budget) if budget else None,
             output=output,
             preferences=Preferences(max_latency_ms=max_latency_ms, max_size_mb=max_size_mb, prefer=prefer),

@@ -72,6 +72,7 @@ class Request:
     tuning: int
     encoder: str
     max_length: int | None
+    freeze_layers: int
     budget: float | None
 
     def check(self) -> None:
@@ -87,6 +88,8 @@ class Request:
             raise OptionError("no contender is named", where="--contenders", fix="Name at least one.")
         if self.max_length is not None and self.max_length < 4:
             raise OptionError(f"{self.max_length} is too short", where="--max-length", fix="Give 4 or more.")
+        if self.freeze_layers < 0:
+            raise OptionError(f"{self.freeze_layers} layers cannot be frozen", where="--freeze-layers")
         for size in self.sizes or ():
             if size < 2:
                 raise OptionError(f"a size of {size} cannot be learned from", where="--sizes")
@@ -108,6 +111,7 @@ def compare(
     encoder: str = "bundled",
     revision: str | None = None,
     max_length: int | None = None,
+    freeze_layers: int = 0,
     budget: float | None = None,
     output: str | Path | None = None,
     preferences: Preferences | None = None,
@@ -132,6 +136,8 @@ def compare(
         encoder: "bundled", a local directory or a Hub id.
         revision: Of a Hub id.
         max_length: Tokens a text is cut to; each contender's own limit if left out.
+        freeze_layers: Lower layers of the encoder that fine-tuning leaves as they are; what they compute is
+            then computed once. None of them: every layer is trained.
         budget: Seconds that everything may take.
         output: Folder of the comparison; ``runs/<name>-<hash of the data>`` if left out.
         preferences: Limits on latency and size, and what to prefer. They change the pick, not the figures.
@@ -155,25 +161,26 @@ def compare(
         tuning,
         encoder,
         max_length,
+        freeze_layers,
         budget,
     )
     request.check()
     chosen = choose_contenders(request.contenders)
     preferences = preferences or Preferences()
     preferences.check(request.contenders)
-    splits, rejected = _read(source, text, label, test, dev, id_column, group)
+    splits, whole = _read(source, text, label, test, dev, id_column, group)
     needs_encoder = any(contender.needs_encoder for contender in chosen)
     encoder_source = resolve_encoder(encoder, revision) if needs_encoder else None
-    check = check_dataset(rejected, splits, _token_counters(encoder_source, max_length))
+    check = check_dataset(whole, splits, _token_counters(encoder_source, max_length))
     wanted = _sizes(request.sizes, splits, reporter)
     data_hash = content_hash([splits.train.hash, splits.dev.hash, splits.test.hash])
-    folder = Path(output) if output else Path("runs") / f"{_stem(rejected.source)}-{data_hash[:6]}"
+    folder = Path(output) if output else Path("runs") / f"{_stem(whole.source)}-{data_hash[:6]}"
     reporter.data(check, folder)
     with _exclusive(folder):
         _own(folder, data_hash, splits)
         examination = _examination(splits, check)
         save_struct(folder / "data.json", examination)
-        _save_rejected(folder / "rejected.jsonl", rejected)
+        _save_rejected(folder / "rejected.jsonl", [whole, splits.dev, splits.test])
         run = _Run(folder, request, chosen, splits, encoder_source, data_hash, reporter, started)
         plan = run.plan(wanted)
         run.trials(plan)
@@ -298,12 +305,16 @@ def _examination(splits: Splits, check: DataCheck) -> Examination:
     )
 
 
-def _save_rejected(path: Path, dataset: Dataset) -> None:
+def _save_rejected(path: Path, datasets: Sequence[Dataset]) -> None:
+    """Write the rows that cannot be used, of all files, with their lines and reasons."""
     lines = (
-        msgspec.json.encode({"line": row.line, "reason": row.reason, "excerpt": row.excerpt}).decode()
+        msgspec.json.encode(
+            {"source": dataset.source, "line": row.line, "reason": row.reason, "excerpt": row.excerpt}
+        )
+        for dataset in datasets
         for row in dataset.rejected
     )
-    write_atomic(path, "".join(f"{line}\n" for line in lines))
+    write_atomic(path, b"".join(line + b"\n" for line in lines))
 
 
 class _Run:
@@ -393,7 +404,8 @@ class _Run:
         return plan
 
     def _job(self, train: Dataset, dev: Dataset, seed: int) -> Job:
-        return Job(train, dev, self.task, seed, self.encoder, self.request.max_length)
+        request = self.request
+        return Job(train, dev, self.task, seed, self.encoder, request.max_length, request.freeze_layers)
 
     def _rows(self, size: int, seed: int, sizes: list[int]) -> tuple[Dataset, Dataset]:
         """Return the training rows of a size and seed, and the dev rows that such a user would have."""

@@ -35,6 +35,8 @@ class Job:
     """For the BERT contenders; None where none of them competes."""
     max_length: int | None = None
     """Tokens a text is cut to; None leaves each contender its own limit."""
+    freeze_layers: int = 0
+    """Lower layers of the encoder that fine-tuning leaves as they are."""
     max_seconds: float | None = None
     on_step: Callable[[Progress], None] | None = None
 

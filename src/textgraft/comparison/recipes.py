@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import tempfile
 import time
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from textgraft.models.quiet import quiet_transformers
 from textgraft.models.recurrent import RecurrentConfig, RecurrentForSequenceClassification
 from textgraft.models.tfidf import fit_tfidf
 from textgraft.models.word_tokenizer import train_word_tokenizer
+from textgraft.training.frozen import fit_upper_layers
 from textgraft.training.loop import fit
 from textgraft.training.settings import TrainingSettings
 from textgraft.training.shallow import fit_shallow
@@ -31,7 +33,8 @@ def majority(job: Job, settings: Settings) -> Fitted:
     """Count the training labels; the floor that every other contender must clear."""
     del settings
     counts = np.bincount(job.targets(job.train), minlength=len(job.task.labels))
-    config = MajorityConfig(label_counts=counts.tolist(), num_labels=len(counts))
+    config = MajorityConfig(label_counts=counts.tolist())
+    config.num_labels = len(counts)
     tokenizer = train_word_tokenizer(job.train.texts)
     return Fitted(MajorityForSequenceClassification(config), tokenizer, RECURRENT_MAX_LENGTH)
 
@@ -44,18 +47,33 @@ def tfidf(job: Job, settings: Settings) -> Fitted:
 
 
 def _train(
-    job: Job, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, length: int, settings: Settings
+    job: Job,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    length: int,
+    settings: Settings,
+    freeze_layers: int = 0,
 ) -> Fitted:
     """Run the one training loop and wrap up its result."""
-    result = fit(
-        model,
-        job.task,
-        job.task.features(job.train, tokenizer, length),
-        job.task.features(job.dev, tokenizer, length),
-        TrainingSettings(**settings, seed=job.seed, max_seconds=job.max_seconds),
-        pad_token_id=tokenizer.pad_token_id,
-        on_step=job.on_step,
-    )
+    train, dev = (job.task.features(rows, tokenizer, length) for rows in (job.train, job.dev))
+    wanted = TrainingSettings(**settings, seed=job.seed, max_seconds=job.max_seconds)
+    pad = tokenizer.pad_token_id
+    if freeze_layers:
+        # A cache of its own for every run: training time is to include what fills it.
+        with tempfile.TemporaryDirectory() as folder:
+            result = fit_upper_layers(
+                model,
+                job.task,
+                train,
+                dev,
+                wanted,
+                pad_token_id=pad,
+                freeze_layers=freeze_layers,
+                cache_folder=Path(folder),
+                on_step=job.on_step,
+            )
+    else:
+        result = fit(model, job.task, train, dev, wanted, pad_token_id=pad, on_step=job.on_step)
     return Fitted(model, tokenizer, length, result.epochs, result.stopped_by, result.history)
 
 
@@ -71,10 +89,10 @@ def recurrent(job: Job, settings: Settings, *, cell: str) -> Fitted:
         vocab_size=len(tokenizer),
         bidirectional=True,
         pooling="attention",
-        num_labels=len(job.task.labels),
         pad_token_id=tokenizer.pad_token_id,
         **{name: value for name, value in settings.items() if name in ARCHITECTURE},
     )
+    config.num_labels = len(job.task.labels)
     training = {name: value for name, value in settings.items() if name not in ARCHITECTURE}
     length = job.max_length or RECURRENT_MAX_LENGTH
     return _train(job, RecurrentForSequenceClassification(config), tokenizer, length, training)
@@ -86,7 +104,7 @@ def _source(job: Job) -> EncoderSource:
 
 
 def bert_finetuned(job: Job, settings: Settings) -> Fitted:
-    """Fine-tune all layers of the encoder with a new classification head."""
+    """Fine-tune the encoder, all of it or its upper layers, with a new classification head."""
     source = _source(job)
     _, tokenizer = load_encoder(source)
     with quiet_transformers():
@@ -94,7 +112,7 @@ def bert_finetuned(job: Job, settings: Settings) -> Fitted:
             source.path, num_labels=len(job.task.labels), dtype=torch.float32
         )
     length = job.max_length or encoder_max_length(source)
-    return _train(job, model, tokenizer, length, settings)
+    return _train(job, model, tokenizer, length, settings, job.freeze_layers)
 
 
 @functools.lru_cache(maxsize=2)
@@ -136,8 +154,8 @@ def bert_frozen(job: Job, settings: Settings) -> Fitted:
         pooling=encoder.pooling,
         normalize=encoder.normalize,
         hidden_sizes=[len(bias) for _, bias in layers[:-1]],
-        num_labels=len(job.task.labels),
     )
+    config.num_labels = len(job.task.labels)
     model = GraftForSequenceClassification.from_layers(config, layers)
     sample = tuple(job.train.texts[:ENCODING_SAMPLE])
     characters = sum(map(len, job.train.texts)) + sum(map(len, job.dev.texts))

@@ -66,6 +66,7 @@ class Setup:
             "tried": list(self.settings),
             "encoder": encoder,
             "max_length": self.job.max_length,
+            "freeze_layers": self.job.freeze_layers if encoder else 0,
             "rows": content_hash([self.job.train.hash, self.job.dev.hash]),
             "version": __version__,
         }

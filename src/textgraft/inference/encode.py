@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from textgraft.errors import OptionError, unknown
+from textgraft.errors import ModelError, OptionError, unknown
 from textgraft.files import content_hash
 from textgraft.inference.encoding_cache import EncodingCache, Entry, entry_keys
 from textgraft.inference.engines import ENGINES, PRECISIONS, Batch, Engine, ModuleSource, open_engine
@@ -186,6 +186,7 @@ class Encoder:
 
         Raises:
             OptionError: ``texts`` is a single string, or an entry is no valid string.
+            ModelError: The encoder gives numbers that are not finite.
         """
         given = _checked(texts)
         place = {text: row for row, text in enumerate(dict.fromkeys(given))}
@@ -235,6 +236,12 @@ class Encoder:
             rows = [missing[place] for place in batch]
             vectors[rows] = output[OUTPUT]
             yield rows
+        if not np.isfinite(vectors).all():
+            raise ModelError(
+                "the encoder gives numbers that are not finite",
+                where=str(self.source.path),
+                fix="Its weights are damaged, or too large for this precision: try precision='fp32'.",
+            )
         if self._cache and missing:
             self._cache.put({keys[row]: Entry(vectors[row], *map(int, costs[row])) for row in missing})
 

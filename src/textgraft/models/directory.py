@@ -126,7 +126,9 @@ def load_model_directory(path: Path) -> tuple[PreTrainedModel, PreTrainedTokeniz
     manifest = read_manifest(path)
     weights = path / WEIGHTS
     if not weights.is_file():
-        raise ModelError(f"{WEIGHTS} is missing", where=str(path), fix="Copy the whole folder, or train again.")
+        raise ModelError(
+            f"{WEIGHTS} is missing", where=str(path), fix="Copy the whole folder, or train again."
+        )
     if sha256_file(weights) != manifest.weights_sha256:
         raise ModelError(
             "the weights are not the ones that were saved with this model",
@@ -140,9 +142,11 @@ def load_model_directory(path: Path) -> tuple[PreTrainedModel, PreTrainedTokeniz
     try:
         with quiet_transformers():
             model = AutoModelForSequenceClassification.from_pretrained(path)
-        tokenizer = AutoTokenizer.from_pretrained(path)
+        tokenizer: PreTrainedTokenizerFast = AutoTokenizer.from_pretrained(path)
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(
-            f"the model cannot be loaded: {error}", where=str(path), fix="Copy the folder again, or train again."
+            f"the model cannot be loaded: {error}",
+            where=str(path),
+            fix="Copy the folder again, or train again.",
         ) from error
     return model.eval(), tokenizer, manifest

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 def quiet_transformers() -> Iterator[None]:
     """Switch off Transformers' progress bars and warnings inside the block.
 
-    A new classification head on a pre-trained encoder is reported as missing weights, which it is meant to be.
+    A new head on a pre-trained encoder is reported as missing weights, which it is meant to be.
     """
     from transformers.utils import logging
 

@@ -35,8 +35,8 @@ def token_ids(tokenizer: Tokenizer, texts: Sequence[str], max_length: int) -> To
     """Tokenize texts to at most ``max_length`` ids each.
 
     Args:
-        tokenizer: Of the ``tokenizers`` library (``backend_tokenizer`` of a PreTrainedTokenizerFast). Truncation
-            and padding that are baked into its file are switched off.
+        tokenizer: Of the ``tokenizers`` library, as ``backend_tokenizer`` of a PreTrainedTokenizerFast.
+            Truncation and padding that are baked into its file are switched off.
         texts: Raw strings.
         max_length: Ids kept of a text, special tokens included.
     """

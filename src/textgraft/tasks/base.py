@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from textgraft.data.dataset import Dataset
 
 Features = dict[str, Any]
-"""One row ready for batching: ``input_ids`` (list of int, with special tokens, true length) and the task's targets."""
+"""One row ready for batching: ``input_ids`` (special tokens included, not padded) and the task's targets."""
 
 
 class Task(Protocol):
@@ -29,7 +29,7 @@ class Task(Protocol):
     def features(
         self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int
     ) -> list[Features]:
-        """Turn rows into features, in the order of the rows; inputs longer than ``max_length`` tokens are cut."""
+        """Turn rows into features, in order; inputs longer than ``max_length`` tokens are cut."""
         ...
 
     def collate(self, features: Sequence[Features], pad_token_id: int) -> dict[str, torch.Tensor]:

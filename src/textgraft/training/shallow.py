@@ -86,7 +86,7 @@ def _logistic_regression(
     present = np.unique(targets)
     intercept: NDArray[np.floating] = np.zeros(len(present))
     if len(present) > 1:
-        regression = LogisticRegression(C=c, max_iter=1000, tol=1e-3).fit(encodings, targets)
+        regression = LogisticRegression(C=c, max_iter=1000).fit(encodings, targets)
         rows, intercept = regression.coef_, regression.intercept_
         if len(present) == 2:
             # scikit-learn keeps one row for two labels: the logit of the second over the first.
