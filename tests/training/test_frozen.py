@@ -121,3 +121,17 @@ def test_other_families_are_refused():
     model.config.model_type = "perceiver"
     with pytest.raises(OptionError, match="perceiver"):
         fit_upper_layers(model, TASK, TRAIN, DEV, SETTINGS, pad_token_id=0, freeze_layers=1)
+
+
+def test_the_frozen_part_runs_without_dropout(tmp_path):
+    losses = []
+    for folder in ("first", "second"):
+        model = make_bert(dropout=0.5)
+        torch.manual_seed(len(losses))  # what dropout would draw from while the cache is filled
+        steps = []
+        fit_upper_layers(
+            model, TASK, TRAIN, DEV, SETTINGS.model_copy(update={"epochs": 1}), pad_token_id=0,
+            freeze_layers=1, cache_folder=tmp_path / folder, on_step=steps.append,
+        )  # fmt: skip
+        losses.append([step.loss for step in steps])
+    assert losses[0] == losses[1]
