@@ -11,11 +11,11 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.tiny import save_tiny_bert, write_topics
 
 import textgraft
-from textgraft.comparison.preferences import Preferences
+from tests.tiny import save_tiny_bert, write_topics
 from textgraft.comparison.compare import Comparison
+from textgraft.comparison.preferences import Preferences
 from textgraft.comparison.progress import SilentReporter
 from textgraft.comparison.results import Trial, load_trials
 from textgraft.errors import ModelError, OptionError

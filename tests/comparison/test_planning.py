@@ -6,10 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from textgraft.comparison.contenders import CONTENDERS
 from textgraft.comparison.planning import Rate, default_sizes, make_plan, parse_seconds
 from textgraft.errors import OptionError
 
-RATES = {"tfidf": Rate(fixed=0.5, per_row=0.0005), "bert-finetuned": Rate(fixed=3.0, per_row=0.006)}
+RATES = {
+    "tfidf": Rate(fixed=0.5, per_row=0.0005, per_showing=0.0),
+    "bert-finetuned": Rate(fixed=3.0, per_row=0.001, per_showing=0.006),
+}
 SIZES = [100, 300, 1000, 3000, 6000]
 
 
@@ -39,13 +43,9 @@ def test_without_a_budget_everything_is_run() -> None:
     assert plan.notes == []
 
 
-@given(st.floats(60, 20000))
+@given(st.floats(120, 20000))
 def test_a_budget_is_kept_and_seeds_with_it(budget: float) -> None:
-    try:
-        plan = make_plan(RATES, SIZES, 3, 3, budget)
-    except OptionError as error:
-        assert "too small" in error.what
-        return
+    plan = make_plan(RATES, SIZES, 3, 3, budget)
     assert plan.seconds <= budget
     assert plan.seeds == 3
     assert len(plan.slots) == len(plan.sizes) * 2 * 3
@@ -65,8 +65,14 @@ def test_settings_go_before_sizes_and_middle_sizes_before_the_largest() -> None:
 
 
 def test_finished_trials_correct_the_estimate() -> None:
-    rate = Rate(fixed=1.0, per_row=0.01)
-    before = rate.seconds(1000)
+    rate, contender = Rate(fixed=1.0, per_row=0.01, per_showing=0.0), CONTENDERS["tfidf"]
+    before = rate.seconds(contender, 1000, 1)
     for _ in range(8):
-        rate.observe(1000, 3 * before)
-    assert rate.seconds(1000) == pytest.approx(3 * before, rel=0.1)
+        rate.observe(rate.seconds(contender, 1000, 1), 3 * before)
+    assert rate.seconds(contender, 1000, 1) == pytest.approx(3 * before, rel=0.1)
+
+
+def test_a_budget_far_too_small_is_refused_with_one_that_would_do() -> None:
+    with pytest.raises(OptionError, match="too small") as caught:
+        make_plan(RATES, SIZES, 3, 3, 2.0)
+    assert "Give at least" in str(caught.value)

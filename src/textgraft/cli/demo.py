@@ -24,6 +24,13 @@ def demo(
 
     reporter = TerminalReporter(Console())
     try:
-        compare(docstrings_dataset(), output=output, budget=parse_seconds(budget), reporter=reporter)
+        # Fine-tuning all layers would take most of the time; the upper two of six show the same picture.
+        compare(
+            docstrings_dataset(),
+            output=output,
+            budget=parse_seconds(budget),
+            freeze_layers=4,
+            reporter=reporter,
+        )
     finally:
         reporter.close()

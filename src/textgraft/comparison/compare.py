@@ -457,7 +457,9 @@ class _Run:
                 if slot.size == plan.sizes[-1]:
                     save_if_best(self.folder / "models" / slot.contender, setup, trial, attempt)
                 save_struct(self.folder / "trials" / f"{trial.id}.json", trial)
-                self.rates[slot.contender].observe(plan.rows_shown(slot), time.perf_counter() - start)
+                self.rates[slot.contender].observe(
+                    plan.estimate(slot, self.rates), time.perf_counter() - start
+                )
                 self.reporter.trial_finished(trial)
             chosen.setdefault((slot.contender, slot.size), trial.settings)
             done[f"{slot.contender}/{slot.size}/{slot.seed}"] = trial.id
@@ -465,18 +467,21 @@ class _Run:
         path = self.folder / "plan.json"
         write_json(path, {**json.loads(path.read_text()), "trials": done})
 
-    def _seconds(self, slot: Slot, plan: Plan) -> float:
-        return self.rates[slot.contender].seconds(plan.rows_shown(slot))
-
     def _remaining(self, plan: Plan, position: int) -> float:
-        return sum(self._seconds(slot, plan) for slot in plan.slots[position:])
+        return sum(plan.estimate(slot, self.rates) for slot in plan.slots[position:])
 
     def _allowance(self, plan: Plan, position: int, deadline: float | None) -> float | None:
-        """Return this trial's share of the time that is left: its share of the work that is left."""
+        """Return the seconds that this trial may take.
+
+        While there is time to spare, that is its estimate and all the spare time: an estimate that was too
+        low must not cut a contender short. When time is scarce, it is the trial's share of the work left.
+        """
         if deadline is None:
             return None
-        share = self._seconds(plan.slots[position], plan) / self._remaining(plan, position)
-        return share * (deadline - time.perf_counter())
+        left = deadline - time.perf_counter()
+        own = plan.estimate(plan.slots[position], self.rates)
+        work = self._remaining(plan, position)
+        return own + left - work if left > work else left * own / work
 
     def conclude(self, examination: Examination, preferences: Preferences) -> Comparison:
         """Judge the trials of the plan, draw the report and put the winner into ``best/``."""

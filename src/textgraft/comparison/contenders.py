@@ -109,12 +109,9 @@ class Contender:
             settings = {**length, **settings}
         return recipe(job, settings, **self.options)
 
-    def rows_shown(self, size: int, settings: int) -> float:
-        """Estimate how many rows a trial trains on, over all epochs and settings tried.
-
-        Early stopping ends a typical run after three quarters of its epochs.
-        """
-        return settings * size * (0.75 * self.passes.epochs(size) if self.passes else 1.0)
+    def rows_shown(self, size: int) -> float:
+        """Estimate how many rows a training run is shown; early stopping ends it after three quarters."""
+        return 0.75 * size * self.passes.epochs(size) if self.passes else 0.0
 
 
 _RECURRENT_BASE: Settings = {"embedding_size": 128, "hidden_size": 128, "num_layers": 1, "batch_size": 32}
@@ -123,7 +120,7 @@ _RECURRENT_GRID: tuple[Settings, ...] = (
     {**_RECURRENT_BASE, "learning_rate": 5e-3, "dropout": 0.5, "embedding_dropout": 0.5},
     {**_RECURRENT_BASE, "learning_rate": 1e-3, "dropout": 0.3, "embedding_dropout": 0.3},
 )
-_RECURRENT_PASSES = Passes(rows=18_000, least=12, most=60)
+_RECURRENT_PASSES = Passes(rows=15_000, least=12, most=60)
 _FINETUNING_GRID: tuple[Settings, ...] = (
     {"learning_rate": 1e-4, "batch_size": 16},
     {"learning_rate": 3e-4, "batch_size": 16},

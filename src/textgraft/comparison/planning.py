@@ -12,10 +12,13 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from textgraft.comparison.contenders import CONTENDERS, Contender, Job
+from textgraft.comparison.contenders import CONTENDERS, Contender, Fitted, Job
 from textgraft.errors import OptionError
 
-PROBE_ROWS = (24, 96)
+PROBE_ROWS = 64
+PROBE_EPOCHS = 2
+NOTICEABLE = 0.3
+"""Seconds that a difference must have to be told from noise."""
 SAFETY = 0.85
 """Share of the budget that the plan's estimate may fill: the rest is for the report, the winner and noise."""
 SMALL_CHANGE = 0.3
@@ -67,41 +70,58 @@ class Rate:
     """What one contender costs: measured by the probe, corrected by every finished trial."""
 
     fixed: float
-    """Seconds whatever the size: loading, building, a single pass over dev and test rows."""
+    """Seconds whatever the size: loading, building, a single pass over the test rows."""
     per_row: float
+    """Seconds a training row costs once: tokenizing, encoding, what frozen layers compute."""
+    per_showing: float
     """Seconds each time a training row is shown."""
     correction: float = 1.0
 
-    def seconds(self, rows_shown: float) -> float:
-        """Estimate a trial that trains on so many rows, over all epochs and settings."""
-        return self.correction * (self.fixed + rows_shown * self.per_row)
+    def seconds(self, contender: Contender, size: int, settings: int) -> float:
+        """Estimate a trial that tries ``settings`` settings on ``size`` rows."""
+        once = size * self.per_row + contender.rows_shown(size) * self.per_showing
+        return self.correction * (self.fixed + settings * once)
 
-    def observe(self, rows_shown: float, seconds: float) -> None:
+    def observe(self, estimate: float, seconds: float) -> None:
         """Move the estimate towards what a trial really took."""
-        ratio = seconds / max(1e-3, self.seconds(rows_shown))
-        self.correction *= max(0.2, min(5.0, ratio)) ** 0.5
+        self.correction *= max(0.2, min(5.0, seconds / max(1e-3, estimate))) ** 0.5
 
 
 def probe(contender: Contender, job: Job, test_rows: int) -> Rate:
-    """Fit a contender for one epoch on two small samples and read its costs off the difference."""
+    """Fit a contender on a few rows, for one epoch and for several; its costs are the differences."""
     from textgraft.inference.predict import Predictor
 
-    settings = contender.grid[0] | ({"epochs": 1} if contender.passes else {})
-    times = []
-    for rows in PROBE_ROWS:
-        sample = job.train.select(range(min(rows, len(job.train))))
+    sample = job.train.select(range(min(PROBE_ROWS, len(job.train))))
+
+    def timed(rows: int, epochs: int) -> tuple[float, Fitted]:
+        few = sample.select(range(min(rows, len(sample))))
+        settings = contender.grid[0] | ({"epochs": epochs} if contender.passes else {})
         start = time.perf_counter()
-        fitted = contender.fit(replace(job, train=sample, dev=sample, on_step=None), settings)
-        times.append(time.perf_counter() - start)
-    texts = job.train.texts[: PROBE_ROWS[-1]]
+        fitted = contender.fit(replace(job, train=few, dev=few, on_step=None), settings)
+        return time.perf_counter() - start, fitted
+
+    timed(len(sample) // 4, 1)  # imports, kernels and caches warm up
+    few, _ = timed(len(sample) // 4, 1)
+    once, fitted = timed(len(sample), 1)
+    per_showing = 0.0
+    if contender.passes:
+        epochs = 1 + PROBE_EPOCHS
+        again, _ = timed(len(sample), epochs)
+        if again - once < NOTICEABLE:
+            epochs = 1 + 8 * PROBE_EPOCHS
+            again, _ = timed(len(sample), epochs)
+        # The dev rows of the probe are its training rows; looking at them is part of an epoch here as there.
+        per_showing = max(0.0, again - once) / ((epochs - 1) * len(sample))
     predictor = Predictor(fitted.model, fitted.tokenizer, job.task.labels, fitted.max_length)
     start = time.perf_counter()
-    predictor.logits(texts)
-    per_test_row = (time.perf_counter() - start) / len(texts)
-    per_row = max(0.0, times[1] - times[0]) / (PROBE_ROWS[1] - PROBE_ROWS[0])
+    predictor.logits(sample.texts)
+    per_test_row = (time.perf_counter() - start) / len(sample)
+    grown = once - few
+    per_row = grown / (0.75 * len(sample)) - per_showing if grown > NOTICEABLE / 3 else 0.0
     return Rate(
-        fixed=min(times) + per_test_row * test_rows + SMALL_CHANGE,
-        per_row=per_row,
+        fixed=few + per_test_row * test_rows + SMALL_CHANGE,
+        per_row=max(0.0, per_row),
+        per_showing=per_showing,
     )
 
 
@@ -118,9 +138,10 @@ class Plan:
     """Estimated."""
     notes: list[str]
 
-    def rows_shown(self, slot: Slot) -> float:
-        """Estimate how many rows a trial trains on: all settings are tried on the first seed only."""
-        return CONTENDERS[slot.contender].rows_shown(slot.size, self.tuning if slot.seed == 0 else 1)
+    def estimate(self, slot: Slot, rates: dict[str, Rate]) -> float:
+        """Estimate the seconds of a trial: all settings are tried on the first seed only."""
+        settings = self.tuning if slot.seed == 0 else 1
+        return rates[slot.contender].seconds(CONTENDERS[slot.contender], slot.size, settings)
 
 
 def _build(
@@ -129,8 +150,7 @@ def _build(
     # Seeds outermost: whoever stops early has whole curves with fewer seeds, not half a curve.
     slots = [Slot(name, size, seed) for seed in range(seeds) for size in sizes for name in rates]
     plan = Plan(slots, list(sizes), seeds, tuning, 0.0, list(notes))
-    seconds = sum(rates[slot.contender].seconds(plan.rows_shown(slot)) for slot in slots)
-    return replace(plan, seconds=seconds)
+    return replace(plan, seconds=sum(plan.estimate(slot, rates) for slot in slots))
 
 
 def make_plan(

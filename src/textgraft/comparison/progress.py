@@ -128,8 +128,8 @@ class TerminalReporter(SilentReporter):
         for size in plan.sizes:
             table.add_column(f"{size:,} rows", justify="right")
         for name, rate in rates.items():
-            shown = (CONTENDERS[name].rows_shown(size, 1) for size in plan.sizes)
-            table.add_row(name, *(f"~{duration(rate.seconds(rows))}" for rows in shown))
+            seconds = (rate.seconds(CONTENDERS[name], size, 1) for size in plan.sizes)
+            table.add_row(name, *(f"~{duration(value)}" for value in seconds))
         self.console.print(table)
         self.console.print(
             f"{len(plan.slots)} trials: {plan.seeds} seeds a size, {plan.tuning} settings tried by each "

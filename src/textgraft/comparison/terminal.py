@@ -33,11 +33,12 @@ def results_table(verdict: Verdict) -> Table:
         title=f"{wording.count(verdict.size)} labelled rows, {wording.count(verdict.test_rows)} test rows",
         title_justify="left",
         box=box.SIMPLE_HEAD,
-        padding=(0, 1),
+        pad_edge=False,
+        collapse_padding=True,
     )
     # What fits 80 columns; the report has the rest.
     table.add_column("contender", no_wrap=True)
-    for name in ("macro F1 (95%)", "accuracy", "training", "one text", "texts/s", "size"):
+    for name in ("macro F1 (95%)", "accuracy", "training", "one text", "size"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in verdict.rows:
         picked = row.contender == verdict.pick
@@ -48,7 +49,6 @@ def results_table(verdict: Verdict) -> Table:
             wording.score(row.accuracy.value),
             wording.seconds(row.training_seconds),
             wording.milliseconds(row.latency_ms_p50),
-            wording.count(row.throughput_per_second),
             wording.megabytes(row.model_mb),
             style="bold green" if picked else "dim" if row.excluded_by else None,
         )

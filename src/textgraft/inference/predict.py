@@ -19,7 +19,7 @@ from textgraft.training.precision import autocast, resolve_precision
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-MAX_TOKENS = 4096
+MAX_TOKENS = 2048
 """Padded tokens in one batch: large enough to fill the matrix kernels, small enough for any laptop."""
 GOLDEN_TOLERANCE = 0.02
 """How far a probability may drift between the machine that saved a model and the one that loads it: bf16

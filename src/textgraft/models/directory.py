@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -142,7 +142,7 @@ def load_model_directory(path: Path) -> tuple[PreTrainedModel, PreTrainedTokeniz
     try:
         with quiet_transformers():
             model = AutoModelForSequenceClassification.from_pretrained(path)
-        tokenizer: PreTrainedTokenizerFast = AutoTokenizer.from_pretrained(path)
+        tokenizer = cast("PreTrainedTokenizerFast", AutoTokenizer.from_pretrained(path))
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(
             f"the model cannot be loaded: {error}",
