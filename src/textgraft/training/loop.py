@@ -145,7 +145,7 @@ class _Run:
         self.dev_tokens = sum(len(feature["input_ids"]) for feature in dev)
         self.at = _Position()
         self.best_tensors: dict[str, Tensor] = {}
-        self.trained_tokens = 0
+        self.trained_tokens = 0.0
         self.evaluation_seconds: float | None = None
         if folder is not None:
             with output_errors(folder):
@@ -206,6 +206,7 @@ class _Run:
             ),
         )
         group = groups[at.step_in_epoch]
+        self.trained_tokens += sum(self.lengths[row] for rows in group for row in rows) / processes
         rows_of_step = sum(len(rows) for rows in group)
         turns = math.ceil(len(group) / processes)
         loss_sum = torch.zeros((), device=self.device)
@@ -221,10 +222,12 @@ class _Run:
                     loss = batch_loss(self.replica(**batch), batch, self.class_weights) * weight
                 loss.backward()
             loss_sum += loss.detach()
-            self.trained_tokens += batch["attention_mask"].numel()
         norm = nn.utils.clip_grad_norm_(self.parameters, settings.clip_norm)
         value = float(reduce(loss_sum, "mean"))
-        self._refuse_divergence(value, float(norm))
+        if at.step == 0:
+            at.first_loss = value
+        if not (math.isfinite(norm) and value < _DIVERGED * max(1.0, at.first_loss)):
+            raise self._divergence(f"the loss is {value:.4g}, the norm of its gradient {float(norm):.4g}")
         self.optimizer.step()
         self.optimizer.zero_grad()
         at.step += 1
@@ -237,17 +240,12 @@ class _Run:
         batch = self.task.collate([self.train[row] for row in rows], self.pad_token_id)
         return {name: tensor.to(self.device, non_blocking=True) for name, tensor in batch.items()}
 
-    def _refuse_divergence(self, loss: float, gradient_norm: float) -> None:
-        if self.at.step == 0:
-            self.at.first_loss = loss
-        bound = _DIVERGED * max(1.0, self.at.first_loss)
-        if not (math.isfinite(gradient_norm) and loss < bound):
-            raise DivergenceError(
-                f"training diverged at step {self.at.step + 1}: loss {loss:.4g}, norm of the gradient "
-                f"{gradient_norm:.4g}",
-                where=f"learning_rate={self.settings.learning_rate:g}, precision={self.precision}",
-                fix="Try a third of the learning rate, a longer warm-up (warmup_share) or precision='fp32'.",
-            )
+    def _divergence(self, sign: str) -> DivergenceError:
+        return DivergenceError(
+            f"training diverged at step {self.at.step + 1}: {sign}",
+            where=f"learning_rate={self.settings.learning_rate:g}, precision={self.precision}",
+            fix="Try a third of the learning rate, a longer warm-up (warmup_share) or precision='fp32'.",
+        )
 
     def _clock(self) -> float:
         """Note and return the seconds used so far; all processes go by the first one's clock."""
@@ -280,7 +278,7 @@ class _Run:
     def _evaluate(self, steps: int) -> None:
         """Score the weights on the dev rows, and keep them if they are the best so far."""
         at, settings = self.at, self.settings
-        before = time.perf_counter()
+        before = self._clock()
         metrics, loss = evaluate(
             self.model,
             self.task,
@@ -291,7 +289,9 @@ class _Run:
             class_weights=self.class_weights,
         )
         self.model.train()
-        self.evaluation_seconds = time.perf_counter() - before
+        if not math.isfinite(loss):
+            raise self._divergence(f"the loss on the dev rows is {loss}")
+        self.evaluation_seconds = self._clock() - before
         score = [metrics[self.task.main_metric], -loss]
         at.stale += 1
         if score > at.best:
@@ -304,7 +304,7 @@ class _Run:
             "dev_loss": loss,
             "dev_score": score[0],
             "learning_rate": self.optimizer.param_groups[0]["lr"],
-            "seconds": self._clock(),
+            "seconds": at.seconds,
         }
         at.history.append(entry)
         at.loss_sum, at.loss_steps = 0.0, 0
