@@ -125,7 +125,8 @@ class Bench:
         stop = StopAfter(self.seconds)
         with tempfile.TemporaryDirectory() as folder:
             arguments = TrainingArguments(
-                folder, use_cpu=True, bf16=bf16, save_strategy="no", report_to="none", disable_tqdm=True, logging_strategy="no", num_train_epochs=100,
+                folder, use_cpu=True, bf16=bf16, num_train_epochs=100,
+                save_strategy="no", logging_strategy="no", report_to="none", disable_tqdm=True,
             )  # fmt: skip
             trainer = Trainer(
                 self.model(), arguments, train_dataset=self.rows, data_collator=collate, callbacks=[stop]
