@@ -59,7 +59,7 @@ def mixed_texts(split: str, count: int, seed: int) -> list[str]:
 
 
 def matmul_rate(seconds: float = 0.3) -> float:
-    """Return operations a processor second of bf16 matrix products in the encoder's shapes: the best one's."""
+    """Return operations a processor second of bf16 matrix products in the encoder's shapes, the best."""
     import torch
 
     best = 0.0

@@ -164,6 +164,12 @@ def test_the_cache_tells_settings_apart_and_can_be_left_out(folders, tmp_path):
     np.testing.assert_allclose(cut.encode(TEXTS), cut.without_cache().encode(TEXTS), atol=1e-6)
 
 
+def test_texts_that_are_cached_and_texts_that_are_not_keep_their_places(folders, tmp_path):
+    encoder = Encoder(folders["bert"], engine="torch", precision="fp32", cache=tmp_path / "cache.db")
+    encoder.encode(TEXTS[::3])
+    np.testing.assert_allclose(encoder.encode(TEXTS), encoder.without_cache().encode(TEXTS), atol=1e-5)
+
+
 @needs_openvino
 @pytest.mark.skipif(not processor_has("int8"), reason="this processor has no VNNI")
 def test_int8_is_calibrated_on_the_first_texts(folders):

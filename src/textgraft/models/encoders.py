@@ -103,7 +103,10 @@ def _download(name: str, revision: str | None) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=_HUB_FILES))
+        # Subfolders hold other formats of the same weights.
+        return Path(
+            snapshot_download(name, revision=revision, allow_patterns=_HUB_FILES, ignore_patterns="*/*")
+        )
     except LocalEntryNotFoundError as error:
         raise ModelError(
             f"the encoder {name!r} is no local directory, and the Hub cannot be reached",
