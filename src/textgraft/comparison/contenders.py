@@ -120,7 +120,7 @@ _RECURRENT_GRID: tuple[Settings, ...] = (
     {**_RECURRENT_BASE, "learning_rate": 5e-3, "dropout": 0.5, "embedding_dropout": 0.5},
     {**_RECURRENT_BASE, "learning_rate": 1e-3, "dropout": 0.3, "embedding_dropout": 0.3},
 )
-_RECURRENT_PASSES = Passes(rows=15_000, least=12, most=60)
+_RECURRENT_PASSES = Passes(rows=12_000, least=10, most=60)
 _FINETUNING_GRID: tuple[Settings, ...] = (
     {"learning_rate": 1e-4, "batch_size": 16},
     {"learning_rate": 3e-4, "batch_size": 16},

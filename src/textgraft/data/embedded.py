@@ -25,7 +25,7 @@ from textgraft.data.chapters import CHAPTERS
 from textgraft.data.dataset import Dataset
 from textgraft.errors import DataError
 
-LONGEST_TEXT = 400
+LONGEST_TEXT = 200
 """Characters that are kept of a docstring, at the end of a word; at most its first two paragraphs."""
 SHORTEST_TEXT = 6
 """Words that a text needs, once it is cleaned."""
