@@ -34,7 +34,8 @@ from textgraft.training.settings import TrainingSettings
 
 VOCABULARY, SIZE, LABELS = 20_000, 128, 6
 TEXTS, LONGEST = 12_000, 512
-SETTINGS = TrainingSettings()
+SETTINGS = TrainingSettings(max_tokens=8192)
+"""A recurrent layer goes through a batch step by step: it needs several long texts side by side."""
 BATCH = SETTINGS.batch_size
 SLICE = 15
 """Batches that a side trains on before the next one has its turn."""
