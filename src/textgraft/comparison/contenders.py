@@ -153,7 +153,7 @@ CONTENDERS: Mapping[str, Contender] = {
             "bert_finetuned",
             _FINETUNING_GRID,
             needs_encoder=True,
-            passes=Passes(rows=5_000, least=4, most=20),
+            passes=Passes(rows=3_000, least=4, most=20),
         ),
     )
 }
