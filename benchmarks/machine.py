@@ -9,4 +9,5 @@ from textgraft.comparison.measuring import machine
 
 def describe(*packages: str) -> str:
     """Return one line: processor, cores, instruction sets that matter, Python and the packages' versions."""
-    return ", ".join([machine(), *(f"{package} {importlib.metadata.version(package)}" for package in packages)])
+    versions = (f"{package} {importlib.metadata.version(package)}" for package in packages)
+    return ", ".join([machine(), *versions])

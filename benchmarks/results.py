@@ -19,10 +19,30 @@ from textgraft.comparison.progress import TerminalReporter, duration
 from textgraft.comparison.verdict import Verdict, load_verdict
 
 RUNS = {
-    "sst2": {"text": "text", "label": "label", "dev": "dev.csv", "budget": "18m"},
-    "trec": {"text": "text", "label": "coarse", "budget": "12m"},
-    "banking77": {"text": "text", "label": "label", "budget": "18m"},
-    "movie_reviews_long": {"text": "text", "label": "label", "dev": "dev.csv", "budget": "18m"},
+    "trec": {"text": "text", "label": "coarse", "sizes": [100, 300, 1000, 5000], "budget": "6m"},
+    "sst2": {
+        "text": "text",
+        "label": "label",
+        "dev": "dev.csv",
+        "sizes": [100, 1000, 7000],
+        "freeze_layers": 3,
+        "budget": "8m",
+    },
+    "banking77": {
+        "text": "text",
+        "label": "label",
+        "sizes": [300, 1000, 10000],
+        "freeze_layers": 3,
+        "budget": "8m",
+    },
+    "movie_reviews_long": {
+        "text": "text",
+        "label": "label",
+        "dev": "dev.csv",
+        "sizes": [100, 400, 1600],
+        "freeze_layers": 4,
+        "budget": "8m",
+    },
 }
 
 
@@ -54,7 +74,7 @@ def table(verdict: Verdict) -> str:
     for row in verdict.rows:
         score = row.macro_f1
         lines.append(
-            f"| {'**' + row.contender + '**' if row.contender == verdict.pick else row.contender} "
+            f"| {row.contender}{' ✓' if row.contender == verdict.pick else ''} "
             f"| {score.value:.3f} ({score.low:.3f}–{score.high:.3f}) | {row.accuracy.value:.3f} "
             f"| {duration(row.training_seconds) if row.training_seconds >= 1 else '< 1 s'} "
             f"| {row.latency_ms_p50:.1f} / {row.latency_ms_p95:.1f} ms | {row.throughput_per_second:,.0f} "
@@ -66,7 +86,8 @@ def table(verdict: Verdict) -> str:
 def curves(verdict: Verdict) -> str:
     """Return macro F1 by training size as a Markdown table."""
     sizes = sorted({point.size for curve in verdict.curves for point in curve.points})
-    lines = ["| contender | " + " | ".join(f"{size:,}" for size in sizes) + " |", "|---" * (len(sizes) + 1) + "|"]
+    header = " | ".join(f"{size:,}" for size in sizes)
+    lines = [f"| contender | {header} |", "|---" * (len(sizes) + 1) + "|"]
     for curve in verdict.curves:
         by_size = {point.size: f"{point.macro_f1.value:.3f}" for point in curve.points}
         lines.append(f"| {curve.contender} | " + " | ".join(by_size.get(size, "") for size in sizes) + " |")

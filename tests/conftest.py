@@ -17,7 +17,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 
 
 def shared_data(name: str) -> Path:
-    """Return the folder of a public data set, or skip: $TEXTGRAFT_DATA, else ../shared/data beside the project."""
+    """Return the folder of a data set below $TEXTGRAFT_DATA or ../shared/data, or skip the test."""
     root = Path(os.environ.get("TEXTGRAFT_DATA", Path(__file__).parents[2] / "shared" / "data"))
     folder = root / name
     if not folder.is_dir():

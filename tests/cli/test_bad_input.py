@@ -1,4 +1,4 @@
-"""Every mistake a user can make ends in one clear message, exit code 2, no traceback and nothing half-written."""
+"""Every mistake a user can make ends in one clear message, exit code 2, and nothing half-written."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ CASES: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "missing encoder": (_options("--encoder", "./no/such/encoder"), "encoder"),
     "encoder is an empty folder": (_encoder(_empty_folder), "config.json"),
     "encoder without weights": (_encoder(_without_weights), "safetensors"),
-    "encoder with broken weights": (_encoder(_with_broken_weights), "safetensors"),
+    "encoder with broken weights": (_encoder(_with_broken_weights), "cannot be loaded"),
     "own test file is missing": (_options("--test", "absent.csv"), "absent.csv"),
     "own test file lacks the column": (_own_test("body,label\na,sport\n"), "'text'"),
     "own test file has other labels": (_own_test("text,label\n" + "a b,music\n" * 9), "music"),

@@ -87,5 +87,5 @@ def test_a_missing_file_is_named(topic_model: Path, tmp_path: Path, name: str) -
 
 
 def test_the_folder_above_is_understood(topic_model: Path) -> None:
-    with pytest.raises(ModelError, match="Did you mean .*best"):
+    with pytest.raises(ModelError, match=r"Did you mean .*best"):
         textgraft.load(topic_model.parent)

@@ -114,7 +114,7 @@ def _convert(source: ModuleSource, folder: Path) -> None:
     from torch import nn
 
     from textgraft.inference.torch_engine import named_outputs
-    from textgraft.models.encoders import quiet_transformers
+    from textgraft.models.quiet import quiet_transformers
 
     ov = load_openvino()
 
@@ -131,6 +131,7 @@ def _convert(source: ModuleSource, folder: Path) -> None:
 
     module = Positional()
     examples = [tuple(torch.from_numpy(batch[name]) for name in source.inputs) for batch in source.golden]
+    level = logging.root.level
     with warnings.catch_warnings(), quiet_transformers(), torch.no_grad():
         warnings.simplefilter("ignore")  # if tracing makes a constant of what is none, the check tells
         reference = [[output.numpy() for output in module(*example)] for example in examples]
@@ -141,6 +142,9 @@ def _convert(source: ModuleSource, folder: Path) -> None:
         except Exception as error:  # the converter raises whatever its layers do
             reason = str(error).strip().splitlines()[0]
             raise ConversionError(f"conversion failed: {reason}", fix="Use the engine 'torch'.") from error
+        finally:
+            # A conversion that fails leaves the root logger silent for everybody's warnings.
+            logging.root.setLevel(level)
     for port, name in zip([*graph.inputs, *graph.outputs], [*source.inputs, *source.outputs], strict=True):
         port.get_tensor().set_names({name})
     with atomic_folder(folder) as temporary:

@@ -7,19 +7,18 @@ directory, or by a Hub id. Only a Hub id reaches for the network. Nothing here i
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
 import importlib.util
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textgraft.errors import MissingExtraError, ModelError
 from textgraft.files import content_hash, sha256_file
+from textgraft.models.quiet import quiet_transformers
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -298,19 +297,3 @@ def load_encoder(source: EncoderSource) -> tuple[PreTrainedModel, PreTrainedToke
     tokenizer.backend_tokenizer.no_padding()
     tokenizer.model_max_length = encoder_max_length(source)
     return model.eval(), tokenizer
-
-
-@contextlib.contextmanager
-def quiet_transformers() -> Iterator[None]:
-    """Keep the loading report and the progress bar off the user's terminal."""
-    from transformers.utils import logging
-
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()
