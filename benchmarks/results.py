@@ -19,21 +19,21 @@ from textgraft.comparison.progress import TerminalReporter, duration
 from textgraft.comparison.verdict import Verdict, load_verdict
 
 RUNS = {
-    "trec": {"text": "text", "label": "coarse", "sizes": [100, 300, 1000, 5000], "budget": "6m"},
+    "trec": {"text": "text", "label": "coarse", "sizes": [100, 1000, 5000], "budget": "6m"},
     "sst2": {
         "text": "text",
         "label": "label",
         "dev": "dev.csv",
         "sizes": [100, 1000, 7000],
         "freeze_layers": 3,
-        "budget": "8m",
+        "budget": "6m",
     },
     "banking77": {
         "text": "text",
         "label": "label",
         "sizes": [300, 1000, 10000],
         "freeze_layers": 3,
-        "budget": "8m",
+        "budget": "6m",
     },
     "movie_reviews_long": {
         "text": "text",
@@ -41,7 +41,7 @@ RUNS = {
         "dev": "dev.csv",
         "sizes": [100, 400, 1600],
         "freeze_layers": 4,
-        "budget": "8m",
+        "budget": "6m",
     },
 }
 
@@ -68,7 +68,7 @@ def run(name: str, data: Path, output: Path) -> None:
 def table(verdict: Verdict) -> str:
     """Return the results at the judged size as a Markdown table."""
     lines = [
-        "| contender | macro F1 (95%) | accuracy | training | one text, p50 / p95 | texts/s | size | memory |",
+        "| contender | macro F1 (95%) | accuracy | training | one text p50, p95 | texts/s | size | memory |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for row in verdict.rows:
