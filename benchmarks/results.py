@@ -19,21 +19,27 @@ from textgraft.comparison.progress import TerminalReporter, duration
 from textgraft.comparison.verdict import Verdict, load_verdict
 
 RUNS = {
-    "trec": {"text": "text", "label": "coarse", "sizes": [100, 1000, 5000], "budget": "6m"},
+    "trec": {
+        "text": "text",
+        "label": "coarse",
+        "sizes": [100, 1000, 5000],
+        "freeze_layers": 3,
+        "budget": "5m30s",
+    },
     "sst2": {
         "text": "text",
         "label": "label",
         "dev": "dev.csv",
         "sizes": [100, 1000, 7000],
         "freeze_layers": 3,
-        "budget": "6m",
+        "budget": "5m30s",
     },
     "banking77": {
         "text": "text",
         "label": "label",
         "sizes": [300, 1000, 10000],
         "freeze_layers": 3,
-        "budget": "6m",
+        "budget": "5m30s",
     },
     "movie_reviews_long": {
         "text": "text",
@@ -41,7 +47,7 @@ RUNS = {
         "dev": "dev.csv",
         "sizes": [100, 400, 1600],
         "freeze_layers": 4,
-        "budget": "6m",
+        "budget": "5m30s",
     },
 }
 
