@@ -26,7 +26,7 @@ SAFETY = 0.85
 """Share of the budget that the plan's estimate may fill: the rest is for the report, the winner and noise."""
 SMALL_CHANGE = 0.3
 """Seconds that measuring latency and writing the result take."""
-COMPRESSION = 1.6
+COMPRESSION = 2.0
 """How far trials may be cut short by their share of the clock before sizes are given up."""
 
 
