@@ -16,7 +16,7 @@ from textgraft.tasks.classification import SingleLabelClassification
 @pytest.mark.parametrize(
     ("name", "label", "accuracy"),
     [
-        # Tai et al. 2015 report 87.5% for a BiLSTM with GloVe vectors, trained on the treebank's phrases too;
+        # Tai et al. 2015 report 87.5% for a BiLSTM with GloVe vectors, trained on phrases too;
         # Kim 2014 82.7% for a convolutional network from random vectors, likewise on phrases. Here: sentences.
         ("sst2", "label", 0.78),
         # Kim 2014 reports 91.2% from random vectors.
