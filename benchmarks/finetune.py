@@ -146,8 +146,7 @@ class Bench:
             self.model(), task, self.rows, self.rows[:1], settings, pad_token_id=0,
             on_step=lambda progress: counts.append((collate.tokens, progress.seconds)),
         )  # fmt: skip
-        # The last step is followed by the evaluation: the one before it tells the pace.
-        tokens, seconds = counts[-2]
+        tokens, seconds = counts[-1]
         return tokens / seconds / self.mean_length
 
     def three_epochs(self, frozen: bool) -> float:

@@ -17,7 +17,7 @@ from textgraft.tasks.classification import SingleLabelClassification
     ("name", "label", "accuracy"),
     [
         # Tai et al. 2015 report 87.5% for a BiLSTM with GloVe vectors, trained on phrases too;
-        # Kim 2014 82.7% for a convolutional network from random vectors, likewise on phrases. Here: sentences.
+        # Kim 2014 82.7% for a convolutional network from random vectors, on phrases too.
         ("sst2", "label", 0.78),
         # Kim 2014 reports 91.2% from random vectors.
         ("trec", "coarse", 0.86),

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -190,6 +192,18 @@ def test_the_budget_ends_the_run_and_the_learning_rate_with_it():
     assert result.history[-1]["step"] == result.steps
     assert result.history[-1]["learning_rate"] < 0.2 * 1e-2
     assert steps[-1].planned_steps < 2 * len(steps)
+
+
+def test_a_small_first_batch_does_not_make_the_evaluation_look_dear(monkeypatch):
+    ticks = itertools.count(step=0.1)
+    clock = SimpleNamespace(perf_counter=lambda: next(ticks))
+    monkeypatch.setattr("textgraft.training.loop.time", clock)
+    lengths = [len(row["input_ids"]) for row in TRAIN]
+    seed = next(seed for seed in range(999) if len(epoch_batches(lengths, seed)[0]) == 1)
+    dev = [{"input_ids": [2, *[20] * 60, 3], "labels": 0}] * 100
+    result, _ = run(make_bert(), settings(epochs=99, batch_size=5, max_seconds=20, seed=seed), dev=dev)
+    assert result.stopped_by == "budget"
+    assert result.steps > 50  # two ticks a step
 
 
 def test_a_budget_that_does_not_bind_changes_nothing():

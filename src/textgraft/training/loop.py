@@ -40,7 +40,7 @@ from textgraft.training.optimizer import (
 from textgraft.training.precision import autocast, resolve_precision
 from textgraft.training.processes import join_processes, replicate, unsynchronised
 from textgraft.training.progress import DivergenceError, Progress, TrainingResult
-from textgraft.training.schedule import budgeted_progress, evaluation_points, rate_factor
+from textgraft.training.schedule import SETTLED, budgeted_progress, evaluation_points, rate_factor
 from textgraft.training.settings import TrainingSettings
 
 _DIVERGED = 100.0
@@ -145,7 +145,7 @@ class _Run:
         self.dev_tokens = sum(len(feature["input_ids"]) for feature in dev)
         self.at = _Position()
         self.best_tensors: dict[str, Tensor] = {}
-        self.trained_tokens = 0.0
+        self.training_seconds = self.trained_tokens = 0.0
         self.evaluation_seconds: float | None = None
         if folder is not None:
             with output_errors(folder):
@@ -161,8 +161,10 @@ class _Run:
             points = evaluation_points(len(groups), self.settings.evaluations_per_epoch)
             self.model.train()
             while at.step_in_epoch < len(groups) and not at.stopped_by:
+                before = self._clock()
                 loss = self._step(groups)
-                is_evaluated = at.step_in_epoch in points or self._clock() >= self._deadline()
+                self.training_seconds += self._clock() - before
+                is_evaluated = at.step_in_epoch in points or at.seconds >= self._deadline()
                 if is_evaluated:
                     self._evaluate(len(groups))
                     self._settle(len(groups))
@@ -259,12 +261,15 @@ class _Run:
 
     def _deadline(self) -> float:
         """Seconds at which training must end so that the last evaluation fits into the budget."""
-        if self.settings.max_seconds is None:
+        budget = self.settings.max_seconds
+        if budget is None:
             return math.inf
-        if self.evaluation_seconds is None:
-            share = self.dev_tokens / self.trained_tokens if self.trained_tokens else 0.0
-            return self.settings.max_seconds - _EVALUATION_SHARE * share * self.at.seconds
-        return self.settings.max_seconds - self.evaluation_seconds
+        if self.evaluation_seconds is not None:
+            return budget - self.evaluation_seconds
+        if self.at.seconds < SETTLED * budget:
+            return budget
+        pace = self.training_seconds / self.trained_tokens if self.trained_tokens else 0.0
+        return budget - _EVALUATION_SHARE * pace * self.dev_tokens
 
     def _epochs(self, steps: int, step_in_epoch: float | None = None) -> float:
         place = self.at.step_in_epoch if step_in_epoch is None else step_in_epoch

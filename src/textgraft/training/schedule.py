@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-_SETTLED = 0.1
+SETTLED = 0.1
 """Share of the budget after which the measured pace is believed; before, the first slow steps mislead."""
 
 
@@ -36,7 +36,7 @@ def budgeted_progress(step_progress: float, seconds: float, deadline: float) -> 
         seconds: Wall-clock seconds used so far.
         deadline: Seconds at which training must stop, infinite without a budget.
     """
-    if seconds < _SETTLED * deadline:
+    if seconds < SETTLED * deadline:
         return step_progress
     return max(step_progress, min(1.0, seconds / deadline)) if deadline > 0 else 1.0
 
