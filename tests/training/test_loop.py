@@ -194,7 +194,7 @@ def test_the_budget_ends_the_run_and_the_learning_rate_with_it():
     assert steps[-1].planned_steps < 2 * len(steps)
 
 
-def test_a_small_first_batch_does_not_make_the_evaluation_look_dear(monkeypatch):
+def test_a_small_first_batch_does_not_bring_the_evaluation_forward(monkeypatch):
     ticks = itertools.count(step=0.1)
     clock = SimpleNamespace(perf_counter=lambda: next(ticks))
     monkeypatch.setattr("textgraft.training.loop.time", clock)
@@ -203,7 +203,7 @@ def test_a_small_first_batch_does_not_make_the_evaluation_look_dear(monkeypatch)
     dev = [{"input_ids": [2, *[20] * 60, 3], "labels": 0}] * 100
     result, _ = run(make_bert(), settings(epochs=99, batch_size=5, max_seconds=20, seed=seed), dev=dev)
     assert result.stopped_by == "budget"
-    assert result.steps > 50  # two ticks a step
+    assert result.history[0]["epoch"] == 1.0
 
 
 def test_a_budget_that_does_not_bind_changes_nothing():
