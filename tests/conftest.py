@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
@@ -14,6 +15,12 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     folder = tmp_path_factory.getbasetemp() / "cache"
     folder.mkdir(exist_ok=True)
     monkeypatch.setenv("TEXTGRAFT_CACHE", str(folder))
+
+
+@pytest.fixture(autouse=True)
+def _audible_warnings() -> None:
+    """Libraries under test raise the root logger's level; every test begins with it at its default."""
+    logging.root.setLevel(logging.WARNING)
 
 
 def shared_data(name: str) -> Path:

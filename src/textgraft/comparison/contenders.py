@@ -114,17 +114,24 @@ class Contender:
         return 0.75 * size * self.passes.epochs(size) if self.passes else 0.0
 
 
-_RECURRENT_BASE: Settings = {"embedding_size": 128, "hidden_size": 128, "num_layers": 1, "batch_size": 32}
+_RECURRENT_BASE: Settings = {
+    "embedding_size": 128,
+    "hidden_size": 128,
+    "num_layers": 1,
+    "batch_size": 32,
+    "max_tokens": 8192,
+}
 _RECURRENT_GRID: tuple[Settings, ...] = (
     {**_RECURRENT_BASE, "learning_rate": 2e-3, "dropout": 0.5, "embedding_dropout": 0.5},
     {**_RECURRENT_BASE, "learning_rate": 5e-3, "dropout": 0.5, "embedding_dropout": 0.5},
     {**_RECURRENT_BASE, "learning_rate": 1e-3, "dropout": 0.3, "embedding_dropout": 0.3},
 )
-_RECURRENT_PASSES = Passes(rows=12_000, least=10, most=60)
+_RECURRENT_PASSES = Passes(rows=15_000, least=10, most=60)
 _FINETUNING_GRID: tuple[Settings, ...] = (
-    {"learning_rate": 1e-4, "batch_size": 16},
-    {"learning_rate": 3e-4, "batch_size": 16},
-    {"learning_rate": 3e-5, "batch_size": 16},
+    # The new head starts from nothing and has far to go; with many labels it needs a rate of its own.
+    {"learning_rate": 1e-4, "head_learning_rate": 1e-3, "batch_size": 16},
+    {"learning_rate": 3e-4, "head_learning_rate": 3e-3, "batch_size": 16},
+    {"learning_rate": 3e-5, "head_learning_rate": 1e-3, "batch_size": 16},
 )
 
 CONTENDERS: Mapping[str, Contender] = {
@@ -153,7 +160,7 @@ CONTENDERS: Mapping[str, Contender] = {
             "bert_finetuned",
             _FINETUNING_GRID,
             needs_encoder=True,
-            passes=Passes(rows=3_000, least=4, most=20),
+            passes=Passes(rows=8_000, least=4, most=20),
         ),
     )
 }
