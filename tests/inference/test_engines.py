@@ -124,7 +124,7 @@ def test_a_generator_given_up_halfway_and_errors_leave_the_engine_usable():
     engine = open_engine(make_source("halfway"), engine="openvino", precision="fp32")
     for _ in range(20):
         next(engine.run_all(BATCHES))
-    with pytest.raises(RuntimeError):
+    with pytest.raises(ValueError, match="differ in shape"):
         engine.run({"input_ids": np.zeros((2, 3), np.int64), "attention_mask": np.zeros((2, 4), np.int64)})
     np.testing.assert_allclose(engine.run(BATCHES[1])["logits"], expected(BATCHES[1]), atol=1e-5)
 

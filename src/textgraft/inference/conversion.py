@@ -131,7 +131,7 @@ def _convert(source: ModuleSource, folder: Path) -> None:
 
     module = Positional()
     examples = [tuple(torch.from_numpy(batch[name]) for name in source.inputs) for batch in source.golden]
-    level = logging.root.level
+    level, filters = logging.root.level, list(logging.root.filters)
     with warnings.catch_warnings(), quiet_transformers(), torch.no_grad():
         warnings.simplefilter("ignore")  # if tracing makes a constant of what is none, the check tells
         reference = [[output.numpy() for output in module(*example)] for example in examples]
@@ -143,8 +143,9 @@ def _convert(source: ModuleSource, folder: Path) -> None:
             reason = str(error).strip().splitlines()[0]
             raise ConversionError(f"conversion failed: {reason}", fix="Use the engine 'torch'.") from error
         finally:
-            # A conversion that fails leaves the root logger silent for everybody's warnings.
+            # The converter silences the root logger, by level and by a filter, for everybody's warnings.
             logging.root.setLevel(level)
+            logging.root.filters[:] = filters
     for port, name in zip([*graph.inputs, *graph.outputs], [*source.inputs, *source.outputs], strict=True):
         port.get_tensor().set_names({name})
     with atomic_folder(folder) as temporary:

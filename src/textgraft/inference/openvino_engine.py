@@ -74,10 +74,17 @@ class OpenVinoEngine:
         return next(self.run_all([batch]))
 
     def run_all(self, batches: Iterable[Batch]) -> Iterator[Outputs]:
-        """Run many batches, as many at a time as there are free requests; outputs come in order."""
+        """Run many batches, as many at a time as there are free requests; outputs come in order.
+
+        Raises:
+            ValueError: The inputs of a batch differ in shape. The plugin must not meet them: with one stream
+                it fails on every later batch, too.
+        """
         running: deque[tuple[Any, Batch]] = deque()
         try:
             for batch in batches:
+                if len({array.shape for array in batch.values()}) > 1:
+                    raise ValueError(f"inputs differ in shape: {[array.shape for array in batch.values()]}")
                 request = self._take(wait=not running)
                 while request is None:
                     yield self._finish(running)
