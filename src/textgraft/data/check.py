@@ -145,7 +145,7 @@ def check_dataset(
     repeated = [positions for positions in by_text if len(positions) > 1]
     contradictory = [positions for positions in repeated if len({rows.labels[at] for at in positions}) > 1]
     near_texts = {text for left, right, _ in near for text in (left, right)}
-    tested = set(splits.test.labels or ()) if splits else set()
+    tested = set(splits.test.strata) if splits else set()
     return DataCheck(
         source=dataset.source,
         rows=len(rows.texts),
@@ -154,7 +154,7 @@ def check_dataset(
         rejected=dict(Counter(bad.kind for _, bad in rejected).most_common()),
         rejected_examples=_rejected_examples(rejected),
         labels=dict(Counter(label for label in rows.labels if label is not None).most_common()),
-        untested_labels=sorted(set(splits.train.labels or ()) - tested) if splits else [],
+        untested_labels=sorted(set(splits.train.strata) - tested) if splits else [],
         repeated_rows=sum(len(positions) - 1 for positions in repeated),
         repeated_examples=[rows.example(positions) for positions in repeated[:_EXAMPLES]],
         near_duplicate_rows=sum(len(by_text[text]) for text in near_texts),
@@ -197,7 +197,7 @@ class _Rows:
             by_text[normalise(text)].append(position)
         labels: list[str | None] = []
         for part in parts:
-            labels += part.labels or [None] * len(part)
+            labels += (part.labels if part.has_names else None) or [None] * len(part)
         return cls(
             texts=texts,
             labels=labels,

@@ -6,6 +6,9 @@ import functools
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +51,10 @@ class ReadingNotes:
 class Dataset:
     """Rows in columns: every list has the same length, and position i of each belongs to one row."""
 
-    columns: dict[str, list[str]]
-    """The text columns by name, in the order the user gave them."""
-    labels: list[str] | None
-    """The label of each row as a string, or None for rows to predict."""
+    columns: dict[str, list[Any]]
+    """The text columns by name, in the order the user gave them; tasks add columns of other values."""
+    labels: list[Any] | None
+    """The target of each row in the form of its task, a string for classification; None for rows to predict."""
     ids: list[str]
     """The id column, or the row numbers "1", "2", … where there is none."""
     lines: list[int]
@@ -70,11 +73,27 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @classmethod
+    def unlabelled(cls, columns: dict[str, list[Any]]) -> Dataset:
+        """Make rows to predict from Python values, one list a column."""
+        numbers = range(1, 1 + len(next(iter(columns.values()))))
+        return cls(columns, None, [str(number) for number in numbers], list(numbers), "the given inputs")
+
     @functools.cached_property
     def texts(self) -> list[str]:
         """One string a row: the text columns joined by a newline."""
-        lists = list(self.columns.values())
+        lists = [values for values in self.columns.values() if not values or isinstance(values[0], str)]
         return lists[0] if len(lists) == 1 else ["\n".join(parts) for parts in zip(*lists, strict=True)]
+
+    @functools.cached_property
+    def strata(self) -> list[str]:
+        """What splits and subsets keep in proportion: the label of each row where labels are names."""
+        return [label if isinstance(label, str) else "" for label in self.labels or [""] * len(self)]
+
+    @property
+    def has_names(self) -> bool:
+        """Whether every row is labelled with one name."""
+        return bool(self.labels) and all(isinstance(label, str) for label in self.labels or ())
 
     def select(self, indices: Sequence[int]) -> Dataset:
         """Return the rows at ``indices``, in that order; rejected rows and notes stay behind."""
@@ -95,10 +114,14 @@ class Dataset:
         """Hash of texts, labels and groups in order (16 hexadecimal digits): the identity of the data."""
         digest = hashlib.sha256()
         for name, values in self.columns.items():
-            for text in (name, *values):
-                digest.update(text.encode("utf-8", "surrogatepass") + b"\x00")
+            for value in (name, *values):
+                digest.update(_bytes(value) + b"\x00")
         for extra in (self.labels, self.groups):
             digest.update(b"\x01")
-            for text in extra or ():
-                digest.update(text.encode("utf-8", "surrogatepass") + b"\x00")
+            for value in extra or ():
+                digest.update(_bytes(value) + b"\x00")
         return digest.hexdigest()[:16]
+
+
+def _bytes(value: Any) -> bytes:
+    return value.encode("utf-8", "surrogatepass") if isinstance(value, str) else msgspec.json.encode(value)

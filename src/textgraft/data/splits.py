@@ -12,6 +12,7 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -68,7 +69,7 @@ def make_splits(
             fix="Both must be above 0, and their sum below 1.",
         )
     labels = _labels(dataset)
-    if len(set(labels)) < 2:
+    if dataset.has_names and len(set(labels)) < 2:
         raise DataError(
             f"all {len(labels)} rows have the same label, {labels[0]!r}",
             where=dataset.source,
@@ -77,13 +78,16 @@ def make_splits(
     for part, own in (("test", test), ("dev", dev)):
         if own is not None:
             _must_fit(dataset, own, part)
-    side = _draw(_strata(dataset, labels), shares, len(dataset))
+    side = _draw(_strata(dataset), shares, len(dataset))
     train = dataset.select(np.flatnonzero(side == _TRAIN).tolist())
     drawn_test = dataset.select(np.flatnonzero(side == _TEST).tolist()) if test is None else test
     drawn_dev = dataset.select(np.flatnonzero(side == _DEV).tolist()) if dev is None else dev
-    known = set(_labels(train))
-    splits = Splits(train, _with_known_labels(drawn_dev, known), _with_known_labels(drawn_test, known))
-    if not len(splits.dev) or not len(splits.test) or len(known) < 2:
+    splits = Splits(train, drawn_dev, drawn_test)
+    if dataset.has_names:  # targets of other forms are judged by their task
+        known = set(_labels(train))
+        splits = Splits(train, _with_known_labels(drawn_dev, known), _with_known_labels(drawn_test, known))
+    one_label = dataset.has_names and len(set(_labels(train))) < 2
+    if not len(splits.dev) or not len(splits.test) or one_label:
         units = "rows with different texts" if dataset.groups is None else "groups"
         raise DataError(
             f"too few {units}: to split {len(dataset)} rows in train, dev and test a label needs three",
@@ -96,7 +100,7 @@ def make_splits(
 _TRAIN, _DEV, _TEST = 0, 1, 2
 
 
-def _labels(dataset: Dataset) -> list[str]:
+def _labels(dataset: Dataset) -> list[Any]:
     if dataset.labels is None:
         raise DataError("these rows have no labels", where=dataset.source, fix="Name the label column.")
     return dataset.labels
@@ -116,6 +120,8 @@ def _must_fit(dataset: Dataset, own: Dataset, part: str) -> None:
             where=own.source,
             fix=f"Leave the {part} file out: {part} rows are then set apart from the training file.",
         )
+    if not dataset.has_names:
+        return
     known, found = set(_labels(dataset)), set(_labels(own))
     if not known & found:
         raise DataError(
@@ -146,13 +152,13 @@ def _main_label(labels: Sequence[str], rows: Unit) -> str:
     return min(counts, key=lambda name: (-counts[name], name))
 
 
-def _strata(dataset: Dataset, labels: Sequence[str]) -> list[list[Unit]]:
+def _strata(dataset: Dataset) -> list[list[Unit]]:
     """Return, label by label, the units whose most frequent label it is, in the order of their hash."""
     keys = dataset.groups if dataset.groups is not None else [normalise(text) for text in dataset.texts]
     strata: defaultdict[str, list[tuple[bytes, Unit]]] = defaultdict(list)
     for rows in _units(keys):
         digest = hashlib.sha256(keys[rows[0]].encode("utf-8", "surrogatepass")).digest()
-        strata[_main_label(labels, rows)].append((digest, rows))
+        strata[_main_label(dataset.strata, rows)].append((digest, rows))
     return [[rows for _, rows in sorted(strata[label])] for label in sorted(strata)]
 
 

@@ -1,45 +1,215 @@
-"""What a task is: its columns become tensors, a model's outputs become predictions, predictions get scores.
+"""What a task is: rows become tensors, a model's outputs become predictions, predictions get scores.
 
-Tasks know nothing of architectures; models know nothing of columns. A new task is one file beside this one.
+Tasks know nothing of architectures; models know nothing of columns. A new task is one file beside this one
+and one entry in :data:`textgraft.tasks.registry.TASKS`.
+
+The way of a row: :meth:`Task.read` takes it from a file, :meth:`Task.features` makes of it one or several
+windows that fit the model, :meth:`Task.collate` makes batches of windows, :meth:`Task.decode` keeps of the
+outputs what each window needs, and :meth:`Task.predictions` puts the windows of a row together again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from textgraft.data.dataset import Dataset
 
 if TYPE_CHECKING:
-    import torch
-    from transformers import PreTrainedTokenizerFast
+    from typing import Self
 
-    from textgraft.data.dataset import Dataset
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 Features = dict[str, Any]
-"""One row ready for batching: ``input_ids`` (special tokens included, not padded) and the task's targets."""
+"""One window of a row, ready for batching.
+
+``input_ids`` (special tokens included, not padded) and whatever else the task's batches hold; ``row``, the
+position of its row in the data set; where the row has a target, ``labels`` for the loss and ``gold``, the
+row's target as :meth:`Task.targets` gives it.
+"""
 
 
-class Task(Protocol):
+class Prediction(Protocol):
+    """The answer for one row; every task has its own, all share this."""
+
+    @property
+    def score(self) -> float:
+        """How sure the model is of its answer, 0 to 1."""
+        ...
+
+    @property
+    def answer(self) -> Any:
+        """The answer in the form that gold targets have: made of numbers, strings, lists and dicts."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what is written to a file: plain values, the answer first."""
+        ...
+
+    def numbers(self) -> list[float]:
+        """Return the probabilities behind the answer: what golden outputs are compared by."""
+        ...
+
+
+class Task(ABC):
     """The contract between data, models and the training loop."""
 
-    name: str
+    name: ClassVar[str]
     """As written after ``--task`` and in textgraft.json."""
-    main_metric: str
+    main_metric: ClassVar[str]
     """The key of :meth:`metrics` that early stopping and comparison go by; larger is better."""
+    metric_names: ClassVar[tuple[str, ...]]
+    """All keys of :meth:`metrics`."""
+    auto_class: ClassVar[str]
+    """Name of the Transformers Auto class whose models have this task's head."""
+    labels: tuple[str, ...]
+    """Names of the head's outputs, in order; it has as many."""
 
+    # From files and Python values to rows.
+
+    @classmethod
+    @abstractmethod
+    def read(cls, source: str | Path, **columns: Any) -> Dataset:
+        """Read a file of this task.
+
+        Args:
+            source: A path, or a Hub name where the task takes tables.
+            columns: ``text``, ``label``, ``id_column``, ``group`` and ``labelled`` as for
+                :func:`textgraft.data.reading.read_dataset`; those that a task's files have no use for are
+                refused.
+
+        Raises:
+            DataError: The file cannot be read, or no row is usable.
+            OptionError: A column does not exist, or the task knows no such column.
+        """
+
+    @classmethod
+    @abstractmethod
+    def fitted_to(cls, train: Dataset) -> Self:
+        """Make the task from its training rows, which tell the labels.
+
+        Raises:
+            DataError: There is nothing to learn, as with a single label.
+        """
+
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """Return the keyword arguments that make this task again: what textgraft.json keeps of it."""
+
+    @abstractmethod
+    def rows(self, inputs: Sequence[Any]) -> Dataset:
+        """Turn Python values to predict, as ``predict(inputs)`` takes them, into unlabelled rows.
+
+        Raises:
+            OptionError: An entry is not of the form that the task takes; names its position.
+        """
+
+    @abstractmethod
+    def targets(self, dataset: Dataset) -> list[Any]:
+        """Return the gold target of each row, made of numbers, strings, lists and dicts.
+
+        Raises:
+            DataError: The rows have no targets, or one that this task does not know; names the line.
+        """
+
+    # From rows to batches and back.
+
+    def configure(self, config: PreTrainedConfig) -> None:
+        """Set what the head of a model needs to know of the task."""
+        config.id2label = dict(enumerate(self.labels))
+        config.label2id = {label: index for index, label in enumerate(self.labels)}
+
+    def prepare(self, model: PreTrainedModel) -> None:  # noqa: B027  most heads need nothing
+        """Called with a new model before it is trained."""
+
+    @abstractmethod
     def features(
         self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int
     ) -> list[Features]:
-        """Turn rows into features, in order; inputs longer than ``max_length`` tokens are cut."""
-        ...
+        """Turn rows into windows of at most ``max_length`` tokens, in order; rows may have several."""
 
+    def length(self, feature: Features) -> int:
+        """Return the tokens that a window takes in a batch: what batches are sorted and filled by."""
+        return len(feature["input_ids"])
+
+    @abstractmethod
     def collate(self, features: Sequence[Features], pad_token_id: int) -> dict[str, torch.Tensor]:
         """Make one right-padded batch: input_ids and attention_mask [batch, time], and labels if known."""
-        ...
 
-    def decode(self, outputs: Any) -> list[Any]:
-        """Turn a model's outputs for one batch into one prediction a row."""
-        ...
+    @abstractmethod
+    def decode(self, outputs: Any, features: Sequence[Features]) -> list[Any]:
+        """Keep of a model's outputs for one batch what each window needs, as float32 arrays, unpadded."""
 
-    def metrics(self, gold: Sequence[Any], predictions: Sequence[Any]) -> dict[str, float]:
-        """Score decoded predictions against gold targets; every value lies where larger is better."""
-        ...
+    @abstractmethod
+    def predictions(
+        self, features: Sequence[Features], decoded: Sequence[Any], temperature: float = 1.0
+    ) -> list[Any]:
+        """Put the windows together to one :class:`Prediction` a row, in the order of the rows.
+
+        Args:
+            features: The windows of the rows, as :meth:`features` gave them; what is needed of a row's text
+                stands in its windows.
+            decoded: What :meth:`decode` kept of each window.
+            temperature: Divides the logits before they become probabilities.
+        """
+
+    # Scores.
+
+    @abstractmethod
+    def weighted_metrics(
+        self, gold: Sequence[Any], answers: Sequence[Any], weights: NDArray[np.float32]
+    ) -> Mapping[str, NDArray[np.float64]]:
+        """Score one list of answers under many weightings of its rows.
+
+        Args:
+            gold: Targets, as :meth:`targets` gives them.
+            answers: ``prediction.answer`` of each row.
+            weights: How often each row counts, [rows, resamples].
+
+        Returns:
+            For each of :attr:`metric_names` its value under each weighting, [resamples]; larger is better.
+        """
+
+    def metrics(self, gold: Sequence[Any], answers: Sequence[Any]) -> dict[str, float]:
+        """Score answers against gold targets."""
+        weights = np.ones((len(gold), 1), dtype=np.float32)
+        return {
+            name: float(values[0]) for name, values in self.weighted_metrics(gold, answers, weights).items()
+        }
+
+    def temperature(self, gold: Sequence[Any], features: Sequence[Features], decoded: Sequence[Any]) -> float:
+        """Return the temperature that calibrates the probabilities on held-out rows; 1 where none is fitted."""
+        del gold, features, decoded
+        return 1.0
+
+
+def padded(rows: Sequence[Sequence[int]], value: int) -> torch.Tensor:
+    """Pad rows of whole numbers on the right with ``value``: int64 [rows, longest]."""
+    lengths = np.array([len(row) for row in rows])
+    array = np.full((len(rows), int(lengths.max(initial=0))), value, dtype=np.int64)
+    for place, row in zip(array, rows, strict=True):
+        place[: len(row)] = row
+    return torch.from_numpy(array)
+
+
+def padded_inputs(features: Sequence[Features], pad_token_id: int) -> dict[str, torch.Tensor]:
+    """Make input_ids, attention_mask and, where the features have them, token_type_ids, [batch, time]."""
+    ids = [feature["input_ids"] for feature in features]
+    batch = {
+        "input_ids": padded(ids, pad_token_id),
+        "attention_mask": padded([[1] * len(row) for row in ids], 0),
+    }
+    if "token_type_ids" in features[0]:
+        batch["token_type_ids"] = padded([feature["token_type_ids"] for feature in features], 0)
+    return batch
+
+
+def gold_of(features: Sequence[Features]) -> list[Any]:
+    """Return the gold target of each row from the windows of all rows, in order."""
+    return list({feature["row"]: feature["gold"] for feature in features}.values())

@@ -4,38 +4,67 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.special import softmax
 
-from textgraft.errors import DataError, nearest
+from textgraft.data.dataset import Dataset
+from textgraft.data.reading import read_dataset
+from textgraft.errors import DataError, OptionError, nearest
+from textgraft.evaluation.calibration import fit_temperature
+from textgraft.evaluation.metrics import METRICS, weighted_metrics
 from textgraft.models.tokenizing import token_ids
-from textgraft.tasks.base import Features
+from textgraft.tasks.base import Features, Task, padded_inputs
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
-
-    from textgraft.data.dataset import Dataset
 
 _CHUNK = 10_000
 """Texts tokenized at once: enough for all cores, while the tokenizer's own records stay small."""
 
 
 @dataclass(frozen=True, slots=True)
-class Prediction:
-    """The answer for one text."""
+class LabelPrediction:
+    """The label of one text."""
 
-    label: str
-    index: int
+    labels: tuple[str, ...]
+    """All labels, in the task's order."""
+    answer: int
     """Position of the label in the task's labels."""
-    score: float
-    """Probability of that label, 0 to 1."""
     probabilities: np.ndarray
     """Probability of every label, float32 [labels], in the task's order; sums to one."""
 
+    @property
+    def label(self) -> str:
+        """The label."""
+        return self.labels[self.answer]
 
-class SingleLabelClassification:
+    @property
+    def score(self) -> float:
+        """Probability of the label, 0 to 1."""
+        return float(self.probabilities[self.answer])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return label, score and the scores of all labels."""
+        return {
+            "label": self.label,
+            "score": round(self.score, 6),
+            "scores": {
+                label: round(float(value), 6)
+                for label, value in zip(self.labels, self.probabilities, strict=True)
+            },
+        }
+
+    def numbers(self) -> list[float]:
+        """Return the probability of every label."""
+        return [float(value) for value in self.probabilities]
+
+
+class SingleLabelClassification(Task):
     """Every text has exactly one of a fixed list of labels.
 
     Args:
@@ -44,17 +73,38 @@ class SingleLabelClassification:
 
     name = "classification"
     main_metric = "macro_f1"
+    metric_names = METRICS
+    auto_class = "AutoModelForSequenceClassification"
 
     def __init__(self, labels: Sequence[str]) -> None:
         self.labels = tuple(labels)
         self._index = {label: index for index, label in enumerate(self.labels)}
 
-    def targets(self, dataset: Dataset) -> list[int]:
-        """Return the index of each row's label.
+    @classmethod
+    def read(cls, source: str | Path, **columns: Any) -> Dataset:
+        """Read a table: one or several text columns, which are joined, and a label column."""
+        return read_dataset(source, **columns)
 
-        Raises:
-            DataError: The rows have no labels, or one that this task does not know; names the line.
-        """
+    @classmethod
+    def fitted_to(cls, train: Dataset) -> Self:
+        """Take the labels of the training rows, in alphabetical order."""
+        return cls(sorted(set(train.labels or ())))
+
+    def settings(self) -> dict[str, Any]:
+        """Return the labels."""
+        return {"labels": list(self.labels)}
+
+    def rows(self, inputs: Sequence[Any]) -> Dataset:
+        """Take strings."""
+        if isinstance(inputs, str):
+            raise OptionError("texts is one string", fix="Give a list of strings: predict([text]).")
+        for position, text in enumerate(inputs):
+            if not isinstance(text, str):
+                raise OptionError(f"text {position} is {type(text).__name__}, not a string")
+        return Dataset.unlabelled({"text": list(inputs)})
+
+    def targets(self, dataset: Dataset) -> list[int]:
+        """Return the index of each row's label."""
         if dataset.labels is None:
             raise DataError(
                 "these rows have no labels", where=dataset.source, fix="Name the label column with --label."
@@ -73,54 +123,59 @@ class SingleLabelClassification:
     def features(
         self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int
     ) -> list[Features]:
-        """Tokenize the texts; ``labels`` is the label's index, absent for rows to predict.
+        """Tokenize the texts; longer ones are cut, and :func:`token_ids` says how much that loses."""
+        return self._labelled(dataset, self._inputs(dataset, tokenizer, max_length))
 
-        Texts longer than ``max_length`` tokens are cut; :func:`token_ids` says how much that loses.
-        """
+    def _inputs(
+        self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int
+    ) -> list[Features]:
         texts = dataset.texts
-        ids = [
-            row
-            for start in range(0, len(texts), _CHUNK)
-            for row in token_ids(tokenizer.backend_tokenizer, texts[start : start + _CHUNK], max_length).ids
-        ]
-        if dataset.labels is None:
-            return [{"input_ids": row} for row in ids]
         return [
-            {"input_ids": row, "labels": target}
-            for row, target in zip(ids, self.targets(dataset), strict=True)
+            {"input_ids": ids}
+            for start in range(0, len(texts), _CHUNK)
+            for ids in token_ids(tokenizer.backend_tokenizer, texts[start : start + _CHUNK], max_length).ids
         ]
+
+    def _labelled(self, dataset: Dataset, inputs: list[Features]) -> list[Features]:
+        for row, feature in enumerate(inputs):
+            feature["row"] = row
+        if dataset.labels is not None:
+            for feature, target in zip(inputs, self.targets(dataset), strict=True):
+                feature |= {"labels": target, "gold": target}
+        return inputs
 
     def collate(self, features: Sequence[Features], pad_token_id: int) -> dict[str, torch.Tensor]:
-        """Make a right-padded batch: input_ids, attention_mask [batch, time], and labels [batch] if known."""
-        lengths = np.array([len(feature["input_ids"]) for feature in features])
-        input_ids = np.full((len(features), int(lengths.max())), pad_token_id, dtype=np.int64)
-        for row, feature in zip(input_ids, features, strict=True):
-            row[: len(feature["input_ids"])] = feature["input_ids"]
-        mask = (np.arange(input_ids.shape[1]) < lengths[:, None]).astype(np.int64)
-        batch = {"input_ids": torch.from_numpy(input_ids), "attention_mask": torch.from_numpy(mask)}
+        """Make a right-padded batch: the inputs [batch, time], and labels [batch] if known."""
+        batch = padded_inputs(features, pad_token_id)
         if "labels" in features[0]:
             batch["labels"] = torch.tensor([feature["labels"] for feature in features])
         return batch
 
-    def decode(self, outputs: Any) -> list[Prediction]:
-        """Turn logits [batch, labels], or a model's outputs that hold them, into predictions."""
-        logits = outputs["logits"] if isinstance(outputs, Mapping) else outputs
-        probabilities = torch.as_tensor(logits).float().softmax(dim=-1).cpu().numpy()
+    def decode(self, outputs: Any, features: Sequence[Features]) -> list[NDArray[np.float32]]:
+        """Return each row's logits, [labels]."""
+        del features
+        return list(outputs["logits"].float().cpu().numpy())
+
+    def predictions(
+        self, features: Sequence[Features], decoded: Sequence[Any], temperature: float = 1.0
+    ) -> list[LabelPrediction]:
+        """Take the most probable label."""
+        del features
+        probabilities = softmax(np.array(decoded, dtype=np.float32).reshape(-1, len(self.labels)) / temperature, axis=1)
         return [
-            Prediction(self.labels[index], index, float(row[index]), row)
-            for index, row in zip(probabilities.argmax(axis=-1).tolist(), probabilities, strict=True)
+            LabelPrediction(self.labels, int(index), row)
+            for index, row in zip(probabilities.argmax(axis=1), probabilities, strict=True)
         ]
 
-    def metrics(self, gold: Sequence[int], predictions: Sequence[Prediction]) -> dict[str, float]:
-        """Return accuracy, macro F1 and weighted F1, each 0 to 1.
+    def weighted_metrics(
+        self, gold: Sequence[int], answers: Sequence[int], weights: NDArray[np.float32]
+    ) -> Mapping[str, NDArray[np.float64]]:
+        """Score as scikit-learn does: the F1 averages run over the labels met in gold or answers."""
+        return weighted_metrics(gold, answers, len(self.labels), weights)
 
-        The F1 averages run, as scikit-learn's do, over the labels that occur in ``gold`` or the predictions.
-        """
-        from sklearn.metrics import accuracy_score, f1_score
-
-        predicted = [prediction.index for prediction in predictions]
-        return {
-            "accuracy": float(accuracy_score(gold, predicted)),
-            "macro_f1": float(f1_score(gold, predicted, average="macro", zero_division=0)),
-            "weighted_f1": float(f1_score(gold, predicted, average="weighted", zero_division=0)),
-        }
+    def temperature(
+        self, gold: Sequence[int], features: Sequence[Features], decoded: Sequence[Any]
+    ) -> float:
+        """Fit temperature scaling (Guo et al. 2017)."""
+        del features
+        return fit_temperature(np.array(decoded), np.array(gold))

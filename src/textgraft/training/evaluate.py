@@ -2,17 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from textgraft.tasks.base import Features, Task
+from textgraft.tasks.base import Features, Task, gold_of
 from textgraft.training.batching import token_budget_batches
 from textgraft.training.losses import batch_loss
 from textgraft.training.precision import autocast
+
+
+def run_model(
+    model: PreTrainedModel,
+    task: Task,
+    features: Sequence[Features],
+    *,
+    pad_token_id: int,
+    max_tokens: int,
+    max_sequences: int,
+    precision: str,
+    on_batch: Callable[[Sequence[int], Any, Mapping[str, Tensor]], None] | None = None,
+) -> list[Any]:
+    """Run a model over windows, the longest first, and return what the task keeps of each, in order.
+
+    Args:
+        model: Any model of the task, in evaluation mode, on the device it is to run on.
+        task: How windows become batches, and outputs predictions.
+        features: The windows.
+        pad_token_id: Id that fills the batches up.
+        max_tokens: Most padded tokens in a batch.
+        max_sequences: Most windows in a batch.
+        precision: "fp32" or "bf16".
+        on_batch: Called with the positions of a batch's windows, the outputs and the batch.
+    """
+    batches = token_budget_batches(
+        [task.length(feature) for feature in features],
+        max_tokens=max_tokens,
+        max_sequences=max_sequences,
+        generator=None,
+    )
+    decoded: list[Any] = [None] * len(features)
+    with torch.inference_mode(), autocast(precision, model.device):
+        for rows in batches:
+            members = [features[row] for row in rows]
+            batch = task.collate(members, pad_token_id)
+            batch = {name: tensor.to(model.device) for name, tensor in batch.items()}
+            outputs = model(**batch)
+            if on_batch:
+                on_batch(rows, outputs, batch)
+            for row, value in zip(rows, task.decode(outputs, members), strict=True):
+                decoded[row] = value
+    return decoded
 
 
 def evaluate(
@@ -25,31 +68,33 @@ def evaluate(
     precision: str,
     class_weights: Tensor | None = None,
 ) -> tuple[dict[str, float], float]:
-    """Return the task's metrics and the mean loss a row. The model is left in evaluation mode.
+    """Return the task's metrics and the mean loss a window. The model is left in evaluation mode.
 
     Args:
         model: Any model of the task, on the device it is to run on.
         task: How rows become batches, and outputs scores.
-        features: Rows with targets.
+        features: The windows of rows with targets.
         pad_token_id: Id that fills the batches up.
         max_tokens: Most padded tokens in a batch.
         precision: "fp32" or "bf16".
         class_weights: As in training, so that both losses compare.
     """
     model.eval()
-    lengths = [len(feature["input_ids"]) for feature in features]
-    batches = token_budget_batches(
-        lengths, max_tokens=max_tokens, max_sequences=len(features), generator=None
-    )
-    predictions: list[Any] = [None] * len(features)
     total = 0.0
-    with torch.inference_mode(), autocast(precision, model.device):
-        for rows in batches:
-            batch = task.collate([features[row] for row in rows], pad_token_id)
-            batch = {name: tensor.to(model.device) for name, tensor in batch.items()}
-            outputs = model(**batch)
-            total += batch_loss(outputs, batch, class_weights).item() * len(rows)
-            for row, prediction in zip(rows, task.decode(outputs), strict=True):
-                predictions[row] = prediction
-    gold = [feature["labels"] for feature in features]
-    return task.metrics(gold, predictions), total / len(features)
+
+    def add(rows: Sequence[int], outputs: Any, batch: Mapping[str, Tensor]) -> None:
+        nonlocal total
+        total += batch_loss(outputs, batch, class_weights).item() * len(rows)
+
+    decoded = run_model(
+        model,
+        task,
+        features,
+        pad_token_id=pad_token_id,
+        max_tokens=max_tokens,
+        max_sequences=len(features),
+        precision=precision,
+        on_batch=add,
+    )
+    answers = [prediction.answer for prediction in task.predictions(features, decoded)]
+    return task.metrics(gold_of(features), answers), total / len(features)

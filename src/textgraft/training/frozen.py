@@ -13,7 +13,7 @@ import itertools
 import logging
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -61,8 +61,8 @@ def fit_upper_layers(
 ) -> TrainingResult:
     """Train all but the embeddings and the lowest ``freeze_layers`` layers; like :func:`fit` otherwise.
 
-    Where the cache would grow too large, the layers are frozen without it (and keep their dropout); a warning
-    says so. ``settings.max_seconds`` covers the training, not the filling of the cache.
+    Where the cache would grow too large, or a row holds several texts as in multiple choice, the layers are
+    frozen without it (and keep their dropout); a warning says so. ``settings.max_seconds`` covers the training, not the filling of the cache.
 
     Args:
         model: Of type bert, roberta, xlm-roberta, camembert, distilbert or electra, with any head.
@@ -86,10 +86,14 @@ def fit_upper_layers(
             f"freeze_layers cannot be {freeze_layers}: the model has {len(layers)} layers",
             fix=f"Give a number from 1 to {len(layers) - 1}.",
         )
-    rows = [{**feature, "row": row} for row, feature in enumerate(itertools.chain(train, dev))]
-    states = _states(model, task, rows, settings, pad_token_id, freeze_layers, cache_folder, max_cache_bytes)
+    rows: list[Features] = [{**feature, "window": at} for at, feature in enumerate(itertools.chain(train, dev))]
+    states = None
+    if isinstance(rows[0]["input_ids"][0], int):
+        states = _states(
+            model, task, rows, settings, pad_token_id, freeze_layers, cache_folder, max_cache_bytes
+        )
     if states is None:
-        logger.warning("the hidden states do not fit into the cache: they are computed in every epoch")
+        logger.warning("the hidden states cannot be cached: they are computed in every epoch")
         with _frozen(model, freeze_layers):
             return fit(
                 model, task, train, dev, settings, pad_token_id=pad_token_id, folder=folder, on_step=on_step
@@ -97,7 +101,7 @@ def fit_upper_layers(
     with _only_layers(model, layers[freeze_layers:], skip_embeddings=True):
         return fit(
             model,
-            _OnStates(task, states),
+            cast("Task", _OnStates(task, states)),
             rows[: len(train)],
             rows[len(train) :],
             settings,
@@ -174,15 +178,15 @@ class _OnStates:
     """A task whose batches hold hidden states in place of ids."""
 
     def __init__(self, task: Task, states: HiddenStates) -> None:
-        self.name = task.name
-        self.main_metric = task.main_metric
-        self.features, self.decode, self.metrics = task.features, task.decode, task.metrics
         self._task, self._states = task, states
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._task, name)
 
     def collate(self, features: Sequence[Features], pad_token_id: int) -> dict[str, Tensor]:
         batch = self._task.collate(features, pad_token_id)
         del batch["input_ids"]
-        return {**batch, "inputs_embeds": self._states.batch([feature["row"] for feature in features])}
+        return {**batch, "inputs_embeds": self._states.batch([feature["window"] for feature in features])}
 
 
 def _states(
@@ -204,8 +208,8 @@ def _states(
     dtype = "float16" if precision == "bf16" else "float32"
     config = model.config
     architecture = [f"{name}={getattr(config, name, None)}" for name in _SHAPING]
-    ids = [row["input_ids"] for row in rows]
-    lengths = [len(row) for row in ids]
+    ids = [[*row["input_ids"], *row.get("token_type_ids", ())] for row in rows]
+    lengths = [len(row["input_ids"]) for row in rows]
 
     def compute() -> Generator[tuple[int, np.ndarray], None, None]:
         model.eval()
@@ -216,9 +220,7 @@ def _states(
         with lower, torch.inference_mode(), autocast(precision, device):
             for members in batches:
                 batch = task.collate([rows[row] for row in members], pad_token_id)
-                outputs = model.base_model(
-                    input_ids=batch["input_ids"].to(device), attention_mask=batch["attention_mask"].to(device)
-                )
+                outputs = model.base_model(**{n: batch[n].to(device) for n in _INPUTS if n in batch})
                 hidden = outputs.last_hidden_state.float().cpu().numpy()
                 for row, states in zip(members, hidden, strict=True):
                     yield row, states[: lengths[row]]
@@ -234,6 +236,7 @@ def _states(
     )
 
 
+_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 _SHAPING = (
     "hidden_act",
     "activation",

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import torch
 from accelerate.utils import broadcast, reduce
@@ -141,8 +142,8 @@ class _Run:
         self.parameters = list(trainable(model).values())
         self.optimizer = build_optimizer(model, settings)
         self.class_weights = balanced_class_weights(train) if settings.class_weights == "balanced" else None
-        self.lengths = [len(feature["input_ids"]) for feature in train]
-        self.dev_tokens = sum(len(feature["input_ids"]) for feature in dev)
+        self.lengths = [task.length(feature) for feature in train]
+        self.dev_tokens = sum(task.length(feature) for feature in dev)
         self.at = _Position()
         self.best_tensors: dict[str, Tensor] = {}
         self.training_seconds = self.trained_tokens = 0.0
@@ -392,8 +393,7 @@ class _Run:
         """Return a hash of what a run's result depends on, besides the values of its initial weights."""
         digest = hashlib.sha256()
         for feature in (*self.train, *self.dev):
-            digest.update(np.asarray(feature["input_ids"], dtype=np.int32).tobytes())
-            digest.update(repr(feature["labels"]).encode())
+            digest.update(msgspec.json.encode([feature["input_ids"], feature["labels"]]))
         shapes = {name: list(tensor.shape) for name, tensor in self._tensors().items()}
         settings = self.settings.model_dump(exclude={"checkpoint_seconds", "keep"})
         return content_hash([self.task.name, settings, shapes, digest.hexdigest()])

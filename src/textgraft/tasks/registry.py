@@ -1,0 +1,28 @@
+"""Every task by its name. A new task is one file in this folder and one entry here."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from textgraft.errors import unknown
+
+if TYPE_CHECKING:
+    from textgraft.tasks.base import Task
+
+TASKS = {
+    "classification": "textgraft.tasks.classification:SingleLabelClassification",
+}
+"""Where each task lives, so that this table can be read without loading torch."""
+
+
+def task_class(name: str) -> type[Task]:
+    """Return the class of a task.
+
+    Raises:
+        OptionError: No task has this name; the nearest is suggested.
+    """
+    if name not in TASKS:
+        raise unknown("task", name, TASKS, where="--task")
+    module, _, attribute = TASKS[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)
