@@ -1,0 +1,27 @@
+"""The loss of a head with one row of outputs a text, chosen by what Transformers calls the problem type."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional
+
+
+def sequence_loss(logits: Tensor, labels: Tensor, problem_type: str | None) -> Tensor:
+    """Return the mean loss over the rows of a batch, a scalar in fp32.
+
+    Args:
+        logits: Outputs of the head, [batch, outputs].
+        labels: What they should be: label indices [batch]; for "multi_label_classification" ones and zeros
+            [batch, outputs]; for "regression" numbers [batch] under a head with one output.
+        problem_type: As in a Transformers config. None stands for "single_label_classification".
+
+    Returns:
+        The cross-entropy of one label among all; the binary cross-entropy, averaged over the labels, of any
+        number of labels; or the squared error of a number.
+    """
+    logits = logits.float()
+    if problem_type == "regression":
+        return functional.mse_loss(logits.squeeze(-1), labels.float())
+    if problem_type == "multi_label_classification":
+        return functional.binary_cross_entropy_with_logits(logits, labels.float())
+    return functional.cross_entropy(logits, labels)
