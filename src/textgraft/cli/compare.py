@@ -10,11 +10,11 @@ import typer
 from textgraft.cli import options
 
 Contenders = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--contenders",
         "-c",
-        help="Comma-separated: majority, tfidf, rnn, gru, lstm, bert-frozen, bert-finetuned.",
+        help="Comma-separated: majority, tfidf, rnn, gru, lstm, bert-frozen, bert-finetuned, …",
     ),
 ]
 Budget = Annotated[str | None, typer.Option("--budget", help="Time for everything, as 10m or 2h.")]
@@ -32,13 +32,14 @@ Prefer = Annotated[
 
 def compare(
     source: Annotated[str, typer.Argument(help="CSV, TSV, JSON Lines or Parquet file, or a Hub data set.")],
+    task: options.TaskName = None,
     text: options.Text = None,
     label: options.Label = None,
     test: Annotated[Path | None, typer.Option(help="Your own test file.")] = None,
     dev: Annotated[Path | None, typer.Option(help="Your own dev file.")] = None,
     id_column: options.IdColumn = None,
     group: options.Group = None,
-    contenders: Contenders = "tfidf,lstm,bert-frozen,bert-finetuned",
+    contenders: Contenders = None,
     sizes: Annotated[str | None, typer.Option(help="Training sizes, as 100,300,1000.")] = None,
     seeds: Annotated[int, typer.Option(help="Runs a size.")] = 3,
     tuning: Annotated[int, typer.Option(help="Settings each contender tries on the dev rows.")] = 3,
@@ -69,13 +70,14 @@ def compare(
     try:
         run(
             source,
+            task=task,
             text=text,
             label=label,
             test=test,
             dev=dev,
             id_column=id_column,
             group=group,
-            contenders=options.names(contenders),
+            contenders=options.names(contenders) if contenders else None,
             sizes=options.numbers(sizes, "--sizes") if sizes else None,
             seeds=seeds,
             tuning=tuning,

@@ -8,6 +8,9 @@ import typer
 
 from textgraft.errors import OptionError
 
+TaskName = Annotated[
+    str | None, typer.Option("--task", help="As classification or question-answering. Guessed if left out.")
+]
 Text = Annotated[
     list[str] | None,
     typer.Option("--text", "-t", help="Text column; give it again for several. Guessed if left out."),

@@ -54,9 +54,9 @@ def predict(
         if piped:
             with output_errors(path):
                 path.write_bytes(sys.stdin.buffer.read())
-        from textgraft.data.reading import read_dataset
+        from textgraft.tasks.registry import task_class
 
-        dataset = read_dataset(path, text=columns, id_column=id_column, labelled=False)
+        dataset = task_class(manifest.task).read(path, text=columns, id_column=id_column, labelled=False)
     console = Console(stderr=True)
     # Importing torch takes seconds: only once the input is known to be usable.
     from textgraft.inference.batch import RowCache, predict_file, predict_rows, write_predictions
@@ -74,9 +74,9 @@ def predict(
     ) as progress:
         bar = progress.add_task("", total=len(dataset))
         if piped and output is None:
-            cache = RowCache(None, "", len(predictor.labels))
+            cache = RowCache(None, "")
             predict_rows(predictor, dataset, cache, lambda rows: progress.advance(bar, rows))
-            write_predictions(sys.stdout.buffer, ".jsonl", dataset, predictor.labels, cache)
+            write_predictions(sys.stdout.buffer, ".jsonl", dataset, cache)
             for row in dataset.rejected:
                 console.print(f"line {row.line} set aside: {row.reason}", highlight=False)
             return

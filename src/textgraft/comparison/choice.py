@@ -1,6 +1,6 @@
 """Which contender to use: the best one, unless a cheaper one ties with it or the user's limits forbid it.
 
-A **tie** with the leader is a difference in macro F1 below the margin: half a point, or three points where
+A **tie** with the leader is a difference of scores below the margin: half a point, or three points where
 the user prefers low cost. It is also a difference below five points that the paired test cannot tell from
 chance (Holm-corrected over all pairs, p >= 0.05). Among those that tie, the cheapest is picked. A lead of
 five points decides even where it may be chance, and the verdict says so: too few test rows are no reason to
@@ -26,7 +26,7 @@ from textgraft.evaluation.intervals import Estimate
 
 SIGNIFICANT = 0.05
 CHANCE_AT_MOST = 0.05
-"""A lead in macro F1 from which on the better contender is picked even where the lead may be chance."""
+"""A lead from which on the better contender is picked even where the lead may be chance."""
 MAJORITY = "majority"
 
 
@@ -35,13 +35,13 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
     contender: str
     seeds: list[int]
-    macro_f1: Estimate
-    accuracy: Estimate
-    weighted_f1: Estimate
-    macro_f1_without_leaked: float
+    score: Estimate
+    """Of the main metric."""
+    metrics: dict[str, Estimate]
+    score_without_leaked: float
     """The score when test rows that also stand among the training rows are left out."""
-    calibration_error: float
-    """Expected calibration error on the test rows, mean over seeds."""
+    calibration_error: float | None
+    """Expected calibration error on the test rows, mean over seeds; None for a task without probabilities."""
     training_seconds: float
     tuning_seconds: float
     """The most that any seed spent on settings that were not chosen."""
@@ -57,7 +57,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
-    """Two contenders at the judged size, first minus second in macro F1."""
+    """Two contenders at the judged size, first minus second in the main metric."""
 
     first: str
     second: str
@@ -109,7 +109,7 @@ def choose(rows: Sequence[Row], pairs: Sequence[Pair], preferences: Preferences)
         pairs: Every pair of them, in either order.
         preferences: Limits, and what to prefer.
     """
-    ranked = sorted(rows, key=lambda row: -row.macro_f1.value)
+    ranked = sorted(rows, key=lambda row: -row.score.value)
     leader = ranked[0].contender
     allowed = [row for row in ranked if not row.excluded_by]
     if not allowed:
@@ -120,7 +120,7 @@ def choose(rows: Sequence[Row], pairs: Sequence[Pair], preferences: Preferences)
     margin = MARGINS.get(preferences.prefer, MARGINS["score"])
 
     def ties(row: Row) -> bool:
-        lead = best.macro_f1.value - row.macro_f1.value
+        lead = best.score.value - row.score.value
         chance = lead < CHANCE_AT_MOST and not significant[frozenset((best.contender, row.contender))]
         return lead < margin or (chance and row.contender != MAJORITY)
 

@@ -4,107 +4,42 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shlex
-import shutil
-import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from filelock import FileLock, Timeout
 
-from textgraft.comparison.contenders import DEFAULT_CONTENDERS, Contender, Job, choose_contenders
-from textgraft.comparison.measuring import machine
+from textgraft.comparison.contenders import choose_contenders
 from textgraft.comparison.preferences import Preferences
 from textgraft.comparison.progress import Reporter, SilentReporter
-from textgraft.comparison.results import Examination, Trial, load_trials, save_struct
+from textgraft.comparison.results import Examination, save_struct
+from textgraft.comparison.run import Comparison, Request, Run
 from textgraft.data.check import DataCheck, check_dataset
 from textgraft.data.dataset import Dataset
-from textgraft.data.reading import read_dataset
-from textgraft.data.splits import Splits, make_splits, nested_subsets
-from textgraft.errors import DataError, OptionError
-from textgraft.files import atomic_folder, content_hash, output_errors, write_atomic, write_json
+from textgraft.data.splits import Splits, make_splits
+from textgraft.errors import OptionError
+from textgraft.files import content_hash, output_errors, write_atomic
 from textgraft.models.encoders import EncoderSource, encoder_max_length, resolve_encoder
-
-if TYPE_CHECKING:
-    from textgraft.comparison.planning import Plan, Rate, Slot
-    from textgraft.comparison.trials import Setup
-    from textgraft.comparison.verdict import Verdict
-    from textgraft.inference.predict import Predictor
-    from textgraft.tasks.classification import SingleLabelClassification
+from textgraft.tasks.base import Task
+from textgraft.tasks.registry import task_class
 
 EXCERPT = 600
-DEV_FRACTION = 4
-DEV_ROWS_AT_LEAST = 20
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A finished comparison: the verdict, the trials behind it, and the winner."""
-
-    folder: Path
-    verdict: Verdict
-    trials: list[Trial]
-
-    @property
-    def report(self) -> Path:
-        """The report, one self-contained HTML file."""
-        return self.folder / "report.html"
-
-    @property
-    def best(self) -> Predictor:
-        """The winner, loaded from ``best/``."""
-        from textgraft.inference.predict import load
-
-        return load(self.folder / "best")
-
-
-@dataclass(frozen=True)
-class Request:
-    """What the user asked for, apart from the data: two runs with equal requests share one plan."""
-
-    contenders: tuple[str, ...]
-    sizes: tuple[int, ...] | None
-    seeds: int
-    tuning: int
-    encoder: str
-    max_length: int | None
-    freeze_layers: int
-    budget: float | None
-
-    def check(self) -> None:
-        """Refuse values that cannot be meant.
-
-        Raises:
-            OptionError: A number is out of its range.
-        """
-        for name, value, low in (("--seeds", self.seeds, 1), ("--tuning", self.tuning, 1)):
-            if value < low:
-                raise OptionError(f"{value} is too few", where=name, fix=f"Give {low} or more.")
-        if not self.contenders:
-            raise OptionError("no contender is named", where="--contenders", fix="Name at least one.")
-        if self.max_length is not None and self.max_length < 4:
-            raise OptionError(f"{self.max_length} is too short", where="--max-length", fix="Give 4 or more.")
-        if self.freeze_layers < 0:
-            raise OptionError(f"{self.freeze_layers} layers cannot be frozen", where="--freeze-layers")
-        for size in self.sizes or ():
-            if size < 2:
-                raise OptionError(f"a size of {size} cannot be learned from", where="--sizes")
 
 
 def compare(
     source: str | Path | Dataset,
     *,
+    task: str | None = None,
     text: str | Sequence[str] | None = None,
     label: str | None = None,
     test: str | Path | None = None,
     dev: str | Path | None = None,
     id_column: str | None = None,
     group: str | None = None,
-    contenders: Sequence[str] = DEFAULT_CONTENDERS,
+    contenders: Sequence[str] | None = None,
     sizes: Sequence[int] | None = None,
     seeds: int = 3,
     tuning: int = 3,
@@ -122,14 +57,16 @@ def compare(
     The same call goes on where an earlier one was stopped: finished trials are never run again.
 
     Args:
-        source: A CSV, TSV, JSON Lines or Parquet file, the Hub name of a data set, or a Dataset.
+        source: A CSV, TSV, JSON Lines or Parquet file, the Hub name of a data set, or a Dataset; for tasks
+            other than those of tables the files that their ``read`` takes.
+        task: Name of the task; guessed from the file where it is left out.
         text: Name of the text column, or of several; guessed from common names if left out.
         label: Name of the label column; likewise.
         test: A file of the user's own test rows; otherwise a fifth of the rows is set aside, fixed by hash.
         dev: A file of the user's own dev rows.
         id_column: Column that names rows.
         group: Column whose equal values never straddle splits, as an author or a document.
-        contenders: Names from CONTENDERS.
+        contenders: Names from CONTENDERS; the task's usual ones if left out.
         sizes: Training sizes; 100, 300, 1000, … and all rows if left out.
         seeds: Runs a size, each with its own training rows and random weights.
         tuning: Settings each contender may try on the dev rows, the same number for all.
@@ -154,8 +91,13 @@ def compare(
     """
     started = time.perf_counter()
     reporter = reporter or SilentReporter()
+    if task is None:
+        task = "classification"
+    kind = task_class(task)
+    chosen = choose_contenders(contenders, task)
     request = Request(
-        tuple(dict.fromkeys(contenders)),
+        task,
+        tuple(contender.name for contender in chosen),
         tuple(sorted(set(sizes))) if sizes else None,
         seeds,
         tuning,
@@ -165,10 +107,10 @@ def compare(
         budget,
     )
     request.check()
-    chosen = choose_contenders(request.contenders)
     preferences = preferences or Preferences()
     preferences.check(request.contenders)
-    splits, whole = _read(source, text, label, test, dev, id_column, group)
+    splits, whole = _read(kind, source, text, label, test, dev, id_column, group)
+    fitted = kind.fitted_to(splits.train)
     needs_encoder = any(contender.needs_encoder for contender in chosen)
     encoder_source = resolve_encoder(encoder, revision) if needs_encoder else None
     check = check_dataset(whole, splits, _token_counters(encoder_source, max_length))
@@ -178,19 +120,13 @@ def compare(
     reporter.data(check, folder)
     with _exclusive(folder):
         _own(folder, data_hash, splits)
-        examination = _examination(splits, check)
+        examination = _examination(splits, check, fitted)
         save_struct(folder / "data.json", examination)
         _save_rejected(folder / "rejected.jsonl", [whole, splits.dev, splits.test])
-        run = _Run(folder, request, chosen, splits, encoder_source, data_hash, reporter, started)
+        run = Run(folder, request, chosen, splits, fitted, encoder_source, data_hash, reporter, started)
         plan = run.plan(wanted)
         run.trials(plan)
         return run.conclude(examination, preferences)
-
-
-def _command() -> str:
-    """Return the command line where there was one: what to type to get the same again."""
-    name, *arguments = sys.argv
-    return shlex.join(["textgraft", *arguments]) if Path(name).name == "textgraft" else "textgraft.compare(…)"
 
 
 def _stem(source: str) -> str:
@@ -198,6 +134,7 @@ def _stem(source: str) -> str:
 
 
 def _read(
+    kind: type[Task],
     source: str | Path | Dataset,
     text: str | Sequence[str] | None,
     label: str | None,
@@ -208,16 +145,15 @@ def _read(
 ) -> tuple[Splits, Dataset]:
     """Read the user's files; return their splits and the whole of the first one."""
     columns = [text] if isinstance(text, str) else text
-    if isinstance(source, Dataset):
-        whole = source
-    else:
-        whole = read_dataset(source, text=columns, label=label, id_column=id_column, group=group)
-    names = list(whole.columns)
+
+    def read(path: str | Path, text: Sequence[str] | None, label: str | None) -> Dataset:
+        return kind.read(path, text=text, label=label, id_column=id_column, group=group)
+
+    whole = source if isinstance(source, Dataset) else read(source, columns, label)
+    # Where columns were guessed, the other files must have the same.
+    names, label = list(whole.columns), whole.label_column
     others = [
-        read_dataset(path, text=names, label=whole.label_column, id_column=id_column, group=group)
-        if path
-        else None
-        for path in (test, dev)
+        read(path, names if columns or label else None, label) if path else None for path in (test, dev)
     ]
     return make_splits(whole, test=others[0], dev=others[1]), whole
 
@@ -288,14 +224,12 @@ def _own(folder: Path, data_hash: str, splits: Splits) -> None:
             )
 
 
-def _examination(splits: Splits, check: DataCheck) -> Examination:
-    assert splits.train.labels is not None
-    assert splits.test.labels is not None
-    labels = sorted(set(splits.train.labels))
-    index = {label: position for position, label in enumerate(labels)}
+def _examination(splits: Splits, check: DataCheck, task: Task) -> Examination:
     return Examination(
-        labels=labels,
-        gold=[index[label] for label in splits.test.labels],
+        task=task.name,
+        task_settings=task.settings(),
+        labels=list(task.labels),
+        gold=task.targets(splits.test),
         test_texts=[text[:EXCERPT] for text in splits.test.texts],
         test_ids=splits.test.ids,
         leaked=check.leaked,
@@ -315,196 +249,3 @@ def _save_rejected(path: Path, datasets: Sequence[Dataset]) -> None:
         for row in dataset.rejected
     )
     write_atomic(path, b"".join(line + b"\n" for line in lines))
-
-
-class _Run:
-    """The trials of one comparison, in one folder."""
-
-    def __init__(
-        self,
-        folder: Path,
-        request: Request,
-        contenders: list[Contender],
-        splits: Splits,
-        encoder: EncoderSource | None,
-        data_hash: str,
-        reporter: Reporter,
-        started: float,
-    ) -> None:
-        from textgraft.tasks.classification import SingleLabelClassification
-
-        assert splits.train.labels is not None
-        self.folder = folder
-        self.request = request
-        self.contenders = {contender.name: contender for contender in contenders}
-        self.splits = splits
-        self.encoder = encoder
-        self.data_hash = data_hash
-        self.reporter = reporter
-        self.started = started
-        self.task: SingleLabelClassification = SingleLabelClassification(sorted(set(splits.train.labels)))
-        self.rates: dict[str, Rate] = {}
-
-    def plan(self, sizes: list[int]) -> Plan:
-        """Take up the plan of an earlier run with the same request, or measure and make one."""
-        from textgraft.comparison.planning import Plan, Rate, Slot, make_plan, probe
-
-        path = self.folder / "plan.json"
-        asked = json.loads(json.dumps(vars(self.request)))
-        held = json.loads(path.read_text()) if path.is_file() else {}
-        if held.get("request") == asked:
-            self.rates = {name: Rate(**rate) for name, rate in held["rates"].items()}
-            plan = Plan(
-                slots=[Slot(**slot) for slot in held["slots"]],
-                sizes=held["sizes"],
-                seeds=held["seeds"],
-                tuning=held["tuning"],
-                seconds=held["estimate_seconds"],
-                notes=held["notes"],
-            )
-            self.reporter.note("going on where an earlier run stopped")
-        else:
-            if held:
-                self.reporter.note("other settings than before: finished trials that still fit are kept")
-            self.reporter.note("measuring what each contender costs on a few rows")
-            sample = self.splits.train.select(range(min(100, len(self.splits.train))))
-            job = self._job(sample, self.splits.dev, 0)
-            self.rates = {
-                name: probe(contender, job, len(self.splits.test))
-                for name, contender in self.contenders.items()
-            }
-            plan = make_plan(self.rates, sizes, self.request.seeds, self.request.tuning, self.request.budget)
-            write_json(
-                path,
-                {
-                    "request": asked,
-                    "title": Path(self.splits.train.source).name,
-                    "source": self.splits.train.source,
-                    "command": _command(),
-                    "machine": machine(),
-                    "data_hash": self.data_hash,
-                    "contenders": {
-                        name: {
-                            "title": contender.title,
-                            "grid": [dict(entry) for entry in contender.grid[: plan.tuning]],
-                        }
-                        for name, contender in self.contenders.items()
-                    },
-                    "sizes": plan.sizes,
-                    "seeds": plan.seeds,
-                    "tuning": plan.tuning,
-                    "dev_rule": f"a quarter of the training size, at least {DEV_ROWS_AT_LEAST} rows",
-                    "estimate_seconds": plan.seconds,
-                    "notes": plan.notes,
-                    "rates": {name: vars(rate) for name, rate in self.rates.items()},
-                    "slots": [vars(slot) for slot in plan.slots],
-                },
-            )
-        self.reporter.plan(plan, self.rates)
-        return plan
-
-    def _job(self, train: Dataset, dev: Dataset, seed: int) -> Job:
-        request = self.request
-        return Job(train, dev, self.task, seed, self.encoder, request.max_length, request.freeze_layers)
-
-    def _rows(self, size: int, seed: int, sizes: list[int]) -> tuple[Dataset, Dataset]:
-        """Return the training rows of a size and seed, and the dev rows that such a user would have."""
-        train, dev = self.splits.train, self.splits.dev
-        assert train.labels is not None
-        assert dev.labels is not None
-        rows = nested_subsets(train.labels, sizes, seed, train.groups)[size]
-        dev_rows = min(len(dev), max(DEV_ROWS_AT_LEAST, size // DEV_FRACTION))
-        return train.select(rows), dev.select(nested_subsets(dev.labels, [dev_rows], seed, None)[dev_rows])
-
-    def _setup(self, slot: Slot, plan: Plan, chosen: dict[tuple[str, int], Any]) -> Setup:
-        from textgraft.comparison.trials import Setup
-
-        contender = self.contenders[slot.contender]
-        settings = chosen.get((slot.contender, slot.size))
-        return Setup(
-            contender=contender,
-            job=self._job(*self._rows(slot.size, slot.seed, plan.sizes), slot.seed),
-            test=self.splits.test,
-            size=slot.size,
-            settings=(settings,) if settings is not None else contender.grid[: plan.tuning],
-            data_hash=self.data_hash,
-        )
-
-    def trials(self, plan: Plan) -> None:
-        """Run every planned trial that has no result yet."""
-        from textgraft.comparison.trials import run_trial, save_if_best
-
-        chosen: dict[tuple[str, int], Any] = {}
-        done: dict[str, str] = {}
-        finished = {trial.id: trial for trial in load_trials(self.folder)}
-        spent = sum(trial.cost.training_seconds + trial.cost.tuning_seconds for trial in finished.values())
-        deadline = None if self.request.budget is None else self.started + self.request.budget - spent
-        for position, slot in enumerate(plan.slots):
-            setup = self._setup(slot, plan, chosen)
-            trial = finished.get(setup.id)
-            remaining = self._remaining(plan, position)
-            if trial is None:
-                seconds = self._allowance(plan, position, deadline)
-                if seconds is not None and seconds <= 0:
-                    self.reporter.note(f"out of time: {len(plan.slots) - position} trials are left out")
-                    break
-                self.reporter.trial_started(slot, position, len(plan.slots), remaining)
-                setup = replace(
-                    setup, job=replace(setup.job, max_seconds=seconds, on_step=self.reporter.step)
-                )
-                start = time.perf_counter()
-                trial, attempt = run_trial(setup, self.reporter.setting)
-                if slot.size == plan.sizes[-1]:
-                    save_if_best(self.folder / "models" / slot.contender, setup, trial, attempt)
-                save_struct(self.folder / "trials" / f"{trial.id}.json", trial)
-                self.rates[slot.contender].observe(
-                    plan.estimate(slot, self.rates), time.perf_counter() - start
-                )
-                self.reporter.trial_finished(trial)
-            chosen.setdefault((slot.contender, slot.size), trial.settings)
-            done[f"{slot.contender}/{slot.size}/{slot.seed}"] = trial.id
-        # The report is drawn from these trials alone, whatever an earlier plan left in the folder.
-        path = self.folder / "plan.json"
-        write_json(path, {**json.loads(path.read_text()), "trials": done})
-
-    def _remaining(self, plan: Plan, position: int) -> float:
-        return sum(plan.estimate(slot, self.rates) for slot in plan.slots[position:])
-
-    def _allowance(self, plan: Plan, position: int, deadline: float | None) -> float | None:
-        """Return the seconds that this trial may take.
-
-        While there is time to spare, that is its estimate and all the spare time: an estimate that was too
-        low must not cut a contender short. When time is scarce, it is the trial's share of the work left.
-        """
-        if deadline is None:
-            return None
-        left = deadline - time.perf_counter()
-        own = plan.estimate(plan.slots[position], self.rates)
-        work = self._remaining(plan, position)
-        return own + left - work if left > work else left * own / work
-
-    def conclude(self, examination: Examination, preferences: Preferences) -> Comparison:
-        """Judge the trials of the plan, draw the report and put the winner into ``best/``."""
-        from textgraft.comparison.report import write_report
-        from textgraft.comparison.verdict import judge
-
-        planned = set(json.loads((self.folder / "plan.json").read_text())["trials"].values())
-        trials = [trial for trial in load_trials(self.folder) if trial.id in planned]
-        if not trials:
-            raise DataError("no trial was finished", where=str(self.folder), fix="Give a larger --budget.")
-        verdict = judge(trials, examination, preferences=preferences)
-        save_struct(self.folder / "comparison.json", verdict)
-        write_report(self.folder)
-        self._hand_over(verdict.pick)
-        comparison = Comparison(self.folder, verdict, trials)
-        self.reporter.finished(comparison, time.perf_counter() - self.started)
-        return comparison
-
-    def _hand_over(self, pick: str | None) -> None:
-        """Put the picked contender's model into ``best/``; where limits leave no pick, leave none there."""
-        best = self.folder / "best"
-        if pick is None:
-            shutil.rmtree(best, ignore_errors=True)
-            return
-        with atomic_folder(best) as folder:
-            shutil.copytree(self.folder / "models" / pick, folder, dirs_exist_ok=True)

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from textgraft.data.dataset import Dataset
-from textgraft.errors import unknown
+from textgraft.errors import OptionError, unknown
 from textgraft.models.encoders import EncoderSource
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-    from textgraft.tasks.classification import SingleLabelClassification
+    from textgraft.tasks.base import Task
     from textgraft.training.loop import Progress
 
 Settings = dict[str, Any]
@@ -29,7 +29,7 @@ class Job:
 
     train: Dataset
     dev: Dataset
-    task: SingleLabelClassification
+    task: Task
     seed: int
     encoder: EncoderSource | None
     """For the BERT contenders; None where none of them competes."""
@@ -40,8 +40,8 @@ class Job:
     max_seconds: float | None = None
     on_step: Callable[[Progress], None] | None = None
 
-    def targets(self, dataset: Dataset) -> list[int]:
-        """Return the label indices of a labelled data set."""
+    def targets(self, dataset: Dataset) -> list[Any]:
+        """Return the targets of a labelled data set."""
         return self.task.targets(dataset)
 
 
@@ -95,6 +95,8 @@ class Contender:
     options: Settings = field(default_factory=dict)
     """Fixed arguments of the recipe, as the recurrent cell."""
     needs_encoder: bool = False
+    tasks: tuple[str, ...] = ()
+    """The tasks it is made for; none: all."""
     passes: Passes | None = None
     """For those that train in epochs."""
 
@@ -137,8 +139,14 @@ _FINETUNING_GRID: tuple[Settings, ...] = (
 CONTENDERS: Mapping[str, Contender] = {
     contender.name: contender
     for contender in (
-        Contender("majority", "most frequent label", "majority", ({},)),
-        Contender("tfidf", "TF-IDF + logistic regression", "tfidf", ({"c": 10.0}, {"c": 100.0}, {"c": 1.0})),
+        Contender("majority", "most frequent label", "majority", ({},), tasks=("classification",)),
+        Contender(
+            "tfidf",
+            "TF-IDF + logistic regression",
+            "tfidf",
+            ({"c": 10.0}, {"c": 100.0}, {"c": 1.0}),
+            tasks=("classification",),
+        ),
         *(
             Contender(cell, title, "recurrent", _RECURRENT_GRID, {"cell": cell}, passes=_RECURRENT_PASSES)
             for cell, title in (
@@ -164,16 +172,25 @@ CONTENDERS: Mapping[str, Contender] = {
         ),
     )
 }
-DEFAULT_CONTENDERS = ("tfidf", "lstm", "bert-frozen", "bert-finetuned")
+DEFAULT_CONTENDERS = ("tfidf", "lstm", "lstm-crf", "bert-frozen", "bert-finetuned")
 
 
-def choose_contenders(names: Sequence[str]) -> list[Contender]:
-    """Return the contenders of these names, in order and once each.
+def choose_contenders(names: Sequence[str] | None, task: str) -> list[Contender]:
+    """Return the contenders of these names, in order and once each; the usual ones of the task for None.
 
     Raises:
-        OptionError: A name is unknown.
+        OptionError: A name is unknown, or not one for this task.
     """
+    able = {name: entry for name, entry in CONTENDERS.items() if not entry.tasks or task in entry.tasks}
+    if names is None:
+        return [able[name] for name in DEFAULT_CONTENDERS if name in able]
     for name in names:
         if name not in CONTENDERS:
-            raise unknown("contender", name, CONTENDERS, where="--contenders")
-    return [CONTENDERS[name] for name in dict.fromkeys(names)]
+            raise unknown("contender", name, able, where="--contenders")
+        if name not in able:
+            raise OptionError(
+                f"the contender {name!r} cannot do the task {task}",
+                where="--contenders",
+                fix=f"For this task there are {', '.join(able)}.",
+            )
+    return [able[name] for name in dict.fromkeys(names)]

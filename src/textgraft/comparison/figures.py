@@ -27,6 +27,7 @@ STYLES = {
     "gru": ("#0072b2", "triangle-up"),
     "lstm": ("#009e73", "diamond"),
     "bert-frozen": ("#56b4e9", "circle"),
+    "bert-adapter": ("#cc79a7", "pentagon"),
     "bert-finetuned": ("#d55e00", "star"),
 }
 _SPARE = (("#cc79a7", "pentagon"), ("#0072b2", "hexagon"), ("#009e73", "cross"), ("#e69f00", "bowtie"))
@@ -44,7 +45,7 @@ def styles(contenders: Sequence[str]) -> dict[str, tuple[str, str]]:
 
 
 def learning_curves(verdict: Verdict) -> Figure:
-    """Draw macro F1 over training size with 95% bands, and the pick's power law beyond the largest size."""
+    """Draw the score over training size with 95% bands, and the pick's power law beyond the largest size."""
     looks = styles([curve.contender for curve in verdict.curves])
     data: list[dict[str, Any]] = []
     for curve in verdict.curves:
@@ -63,7 +64,7 @@ def learning_curves(verdict: Verdict) -> Figure:
                 "tickvals": sorted(sizes),
                 "ticktext": [wording.count(size) for size in sorted(sizes)],
             },
-            "yaxis": {"title": {"text": "macro F1"}, "tickformat": ".2f"},
+            "yaxis": {"title": {"text": verdict.metric}, "tickformat": ".2f"},
             "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
             "margin": {"t": 10, "r": 16, "l": 60, "b": 60},
         },
@@ -72,7 +73,7 @@ def learning_curves(verdict: Verdict) -> Figure:
 
 def _curve(curve: Curve, colour: str, symbol: str) -> list[dict[str, Any]]:
     sizes = [point.size for point in curve.points]
-    scores = [point.macro_f1 for point in curve.points]
+    scores = [point.score for point in curve.points]
     line = {
         "type": "scatter",
         "mode": "lines+markers",
@@ -84,8 +85,8 @@ def _curve(curve: Curve, colour: str, symbol: str) -> list[dict[str, Any]]:
         "marker": {"symbol": symbol, "size": 9, "color": colour},
         "hovertemplate": "%{customdata}<extra>" + curve.contender + "</extra>",
         "customdata": [
-            f"{wording.count(point.size)} rows: {wording.score(point.macro_f1.value)} "
-            f"({wording.interval(point.macro_f1)}), {wording.seconds(point.training_seconds)}"
+            f"{wording.count(point.size)} rows: {wording.score(point.score.value)} "
+            f"({wording.interval(point.score)}), {wording.seconds(point.training_seconds)}"
             for point in curve.points
         ],
     }
@@ -108,7 +109,7 @@ def _curve(curve: Curve, colour: str, symbol: str) -> list[dict[str, Any]]:
 
 def _predicted(curve: Curve, colour: str) -> dict[str, Any]:
     last = curve.points[-1]
-    estimates = [last.macro_f1, *(prediction.macro_f1 for prediction in curve.predictions)]
+    estimates = [last.score, *(prediction.score for prediction in curve.predictions)]
     sizes = [last.size, *(prediction.labels for prediction in curve.predictions)]
     bars = _error_bars(estimates, colour)
     bars["array"][0] = bars["arrayminus"][0] = 0  # the measured point has its band already
@@ -131,7 +132,7 @@ def _predicted(curve: Curve, colour: str) -> dict[str, Any]:
 
 
 def cost_scatter(verdict: Verdict, field: str, title: str, limit: float | None = None) -> Figure:
-    """Draw macro F1 against a cost at the judged size; the area of a bubble is the model's size.
+    """Draw the score against a cost at the judged size; the area of a bubble is the model's size.
 
     Args:
         verdict: The verdict.
@@ -144,12 +145,14 @@ def cost_scatter(verdict: Verdict, field: str, title: str, limit: float | None =
     ends = _padded_range(verdict.rows, field)
     middle = 10 ** (sum(ends) / 2)
     figure: Figure = {
-        "data": [_bubble(row, field, looks[row.contender], largest, middle) for row in verdict.rows],
+        "data": [
+            _bubble(row, field, verdict.metric, looks[row.contender], largest, middle) for row in verdict.rows
+        ],
         "layout": {
             "height": 380,
             "showlegend": False,
             "xaxis": {"type": "log", "title": {"text": title}, "range": ends, "dtick": "D2"},
-            "yaxis": {"title": {"text": "macro F1"}, "tickformat": ".2f"},
+            "yaxis": {"title": {"text": verdict.metric}, "tickformat": ".2f"},
             "margin": {"t": 24, "r": 12, "l": 60, "b": 54},
         },
     }
@@ -168,7 +171,9 @@ def cost_scatter(verdict: Verdict, field: str, title: str, limit: float | None =
     return figure
 
 
-def _bubble(row: Row, field: str, look: tuple[str, str], largest: float, middle: float) -> dict[str, Any]:
+def _bubble(
+    row: Row, field: str, metric: str, look: tuple[str, str], largest: float, middle: float
+) -> dict[str, Any]:
     colour, symbol = look
     x = max(getattr(row, field), 1e-3)
     return {
@@ -176,8 +181,8 @@ def _bubble(row: Row, field: str, look: tuple[str, str], largest: float, middle:
         "mode": "markers+text",
         "name": row.contender,
         "x": [x],
-        "y": [row.macro_f1.value],
-        "error_y": _error_bars([row.macro_f1], colour),
+        "y": [row.score.value],
+        "error_y": _error_bars([row.score], colour),
         "marker": {
             "symbol": symbol,
             "size": 9 + 25 * (row.model_mb / largest) ** 0.5,
@@ -189,7 +194,7 @@ def _bubble(row: Row, field: str, look: tuple[str, str], largest: float, middle:
         "textposition": "middle right" if x <= middle else "middle left",
         "cliponaxis": False,
         "hovertemplate": (
-            f"macro F1 {wording.score(row.macro_f1.value)} ({wording.interval(row.macro_f1)})<br>"
+            f"{metric} {wording.score(row.score.value)} ({wording.interval(row.score)})<br>"
             f"trained in {wording.seconds(row.training_seconds)}, "
             f"{wording.milliseconds(row.latency_ms_p50)} a text, {wording.megabytes(row.model_mb)}"
             f"<extra>{row.contender}</extra>"

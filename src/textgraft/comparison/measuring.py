@@ -9,7 +9,7 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +18,10 @@ import numpy as np
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+    from textgraft.data.dataset import Dataset
+
 MEGABYTE = 1e6
-LATENCY_TEXTS = 50
+LATENCY_ROWS = 50
 
 
 def machine() -> str:
@@ -77,20 +79,20 @@ def peak_memory() -> Iterator[PeakMemory]:
         measured.rise = max(0, peak - start)
 
 
-def latency_ms(predict: Callable[[Sequence[str]], object], texts: Sequence[str]) -> tuple[float, float]:
-    """Return the median and the 95th percentile of the milliseconds that one text alone takes.
+def latency_ms(predict: Callable[[Dataset], object], rows: Dataset) -> tuple[float, float]:
+    """Return the median and the 95th percentile of the milliseconds that one row alone takes.
 
     Args:
-        predict: Takes a list of one text, from raw text to prediction.
-        texts: The first 50 are timed one by one, after two warm-up calls.
+        predict: Takes a data set, from raw text to predictions.
+        rows: The first 50 are timed one by one, after two warm-up calls.
     """
-    sample = list(texts[:LATENCY_TEXTS])
-    for text in sample[:2]:
-        predict([text])
+    sample = [rows.select([row]) for row in range(min(LATENCY_ROWS, len(rows)))]
+    for row in sample[:2]:
+        predict(row)
     times = []
-    for text in sample:
+    for row in sample:
         start = time.perf_counter()
-        predict([text])
+        predict(row)
         times.append(1000 * (time.perf_counter() - start))
     return float(np.percentile(times, 50)), float(np.percentile(times, 95))
 

@@ -120,9 +120,9 @@ def probe(contender: Contender, job: Job, test_rows: int) -> Rate:
             again, _ = timed(len(sample), epochs)
         # The dev rows of the probe are its training rows; looking at them is part of an epoch here as there.
         per_showing = max(0.0, again - once) / ((epochs - 1) * len(sample))
-    predictor = Predictor(fitted.model, fitted.tokenizer, job.task.labels, fitted.max_length)
+    predictor = Predictor(fitted.model, fitted.tokenizer, job.task, fitted.max_length)
     start = time.perf_counter()
-    predictor.logits(sample.texts)
+    predictor.predict_rows(sample)
     per_test_row = (time.perf_counter() - start) / len(sample)
     grown = once - few
     per_row = grown / (0.75 * len(sample)) - per_showing if grown > NOTICEABLE / 3 else 0.0

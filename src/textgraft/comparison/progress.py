@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from textgraft.comparison.contenders import CONTENDERS
+from textgraft.comparison.wording import METRIC_TITLES
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from textgraft.comparison.compare import Comparison
     from textgraft.comparison.planning import Plan, Rate, Slot
     from textgraft.comparison.results import Trial
+    from textgraft.comparison.run import Comparison
     from textgraft.data.check import DataCheck
     from textgraft.training.loop import Progress
 
@@ -166,9 +167,10 @@ class TerminalReporter(SilentReporter):
 
     def trial_finished(self, trial: Trial) -> None:
         """Print one line with the trial's scores."""
+        metric = METRIC_TITLES.get(trial.metric, trial.metric)
         self.console.print(
             f"  {trial.contender:<15}{trial.size:>9,} rows  seed {trial.seed}  "
-            f"macro F1 {trial.metrics['macro_f1']:.3f}  {duration(trial.cost.training_seconds):>12}",
+            f"{metric} {trial.score:.3f}  {duration(trial.cost.training_seconds):>12}",
             highlight=False,
             soft_wrap=True,
         )

@@ -9,15 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerFast
+import transformers
+from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerFast
 
+import textgraft.models.auto  # noqa: F401  registers our architectures
 from textgraft.comparison.contenders import Fitted, Job, Settings
 from textgraft.inference.encode import Encoder
 from textgraft.models.encoders import EncoderSource, encoder_max_length, load_encoder
 from textgraft.models.graft import GraftConfig, GraftForSequenceClassification
 from textgraft.models.majority import MajorityConfig, MajorityForSequenceClassification
 from textgraft.models.quiet import quiet_transformers
-from textgraft.models.recurrent import RecurrentConfig, RecurrentForSequenceClassification
+from textgraft.models.recurrent import RecurrentConfig
 from textgraft.models.tfidf import fit_tfidf
 from textgraft.models.word_tokenizer import train_word_tokenizer
 from textgraft.training.frozen import fit_upper_layers
@@ -34,7 +36,7 @@ def majority(job: Job, settings: Settings) -> Fitted:
     del settings
     counts = np.bincount(job.targets(job.train), minlength=len(job.task.labels))
     config = MajorityConfig(label_counts=counts.tolist())
-    config.num_labels = len(counts)
+    job.task.configure(config)
     tokenizer = train_word_tokenizer(job.train.texts)
     return Fitted(MajorityForSequenceClassification(config), tokenizer, RECURRENT_MAX_LENGTH)
 
@@ -42,6 +44,7 @@ def majority(job: Job, settings: Settings) -> Fitted:
 def tfidf(job: Job, settings: Settings) -> Fitted:
     """Fit logistic regression on TF-IDF weighted words and word pairs."""
     model, tokenizer = fit_tfidf(job.train.texts, job.targets(job.train), len(job.task.labels), **settings)
+    job.task.configure(model.config)
     # A bag of words has no length limit; the tokenizer's own guards against absurd inputs.
     return Fitted(model, tokenizer, job.max_length or tokenizer.model_max_length)
 
@@ -82,7 +85,7 @@ ARCHITECTURE = ("embedding_size", "hidden_size", "num_layers", "dropout", "embed
 
 
 def recurrent(job: Job, settings: Settings, *, cell: str) -> Fitted:
-    """Train a bidirectional recurrent network with attention pooling, from random weights."""
+    """Train a bidirectional recurrent network from random weights; it pools by attention where it pools."""
     tokenizer = train_word_tokenizer(job.train.texts)
     config = RecurrentConfig(
         cell=cell,
@@ -92,10 +95,11 @@ def recurrent(job: Job, settings: Settings, *, cell: str) -> Fitted:
         pad_token_id=tokenizer.pad_token_id,
         **{name: value for name, value in settings.items() if name in ARCHITECTURE},
     )
-    config.num_labels = len(job.task.labels)
+    job.task.configure(config)
     training = {name: value for name, value in settings.items() if name not in ARCHITECTURE}
     length = job.max_length or RECURRENT_MAX_LENGTH
-    return _train(job, RecurrentForSequenceClassification(config), tokenizer, length, training)
+    model = getattr(transformers, job.task.auto_class).from_config(config)
+    return _train(job, model, tokenizer, length, training)
 
 
 def _source(job: Job) -> EncoderSource:
@@ -104,13 +108,14 @@ def _source(job: Job) -> EncoderSource:
 
 
 def bert_finetuned(job: Job, settings: Settings) -> Fitted:
-    """Fine-tune the encoder, all of it or its upper layers, with a new classification head."""
+    """Fine-tune the encoder, all of it or its upper layers, with a new head."""
     source = _source(job)
     _, tokenizer = load_encoder(source)
+    config = AutoConfig.from_pretrained(source.path)
+    job.task.configure(config)
     with quiet_transformers():
-        model = AutoModelForSequenceClassification.from_pretrained(
-            source.path, num_labels=len(job.task.labels), dtype=torch.float32
-        )
+        auto_class = getattr(transformers, job.task.auto_class)
+        model = auto_class.from_pretrained(source.path, config=config, dtype=torch.float32)
     length = job.max_length or encoder_max_length(source)
     return _train(job, model, tokenizer, length, settings, job.freeze_layers)
 
@@ -155,7 +160,7 @@ def bert_frozen(job: Job, settings: Settings) -> Fitted:
         normalize=encoder.normalize,
         hidden_sizes=[len(bias) for _, bias in layers[:-1]],
     )
-    config.num_labels = len(job.task.labels)
+    job.task.configure(config)
     model = GraftForSequenceClassification.from_layers(config, layers)
     sample = tuple(job.train.texts[:ENCODING_SAMPLE])
     characters = sum(map(len, job.train.texts)) + sum(map(len, job.dev.texts))

@@ -76,15 +76,17 @@ def render_report(
     """
     shown = verdict.pick or verdict.choice.leader
     judged = [trial for trial in trials if (trial.contender, trial.size) == (shown, verdict.size)]
-    matrix = sections.total_confusion(judged, examination)
+    is_confusable = all(isinstance(target, int) for target in examination.gold)
+    matrix = sections.total_confusion(judged, examination) if is_confusable else None
     figures = {
         "curves": learning_curves(verdict),
         "training": cost_scatter(verdict, "training_seconds", "seconds of training"),
         "latency": cost_scatter(
             verdict, "latency_ms_p50", "milliseconds a text", verdict.preferences.max_latency_ms
         ),
-        "confusion": confusion_heatmap(matrix, examination.labels),
     }
+    if matrix is not None:
+        figures["confusion"] = confusion_heatmap(matrix, examination.labels)
     environment = Environment(
         loader=PackageLoader("textgraft.comparison"),
         autoescape=True,
@@ -110,7 +112,9 @@ def render_report(
         shown=shown,
         colours={name: colour for name, (colour, _) in styles([c.contender for c in verdict.curves]).items()},
         titles={name: entry["title"] for name, entry in plan.get("contenders", {}).items()},
-        confusions=sections.top_confusions(matrix, examination.labels),
+        confusions=[] if matrix is None else sections.top_confusions(matrix, examination.labels),
+        is_confusable=is_confusable,
+        calibrated=all(row.calibration_error is not None for row in verdict.rows),
         errors=sections.confident_errors(judged, examination),
         efforts=sections.efforts(trials),
         facts=check_facts(examination.check),

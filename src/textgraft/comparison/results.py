@@ -15,12 +15,15 @@ A comparison is a folder::
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from textgraft.errors import ModelError
 from textgraft.files import content_hash, write_atomic
+
+if TYPE_CHECKING:
+    from textgraft.tasks.base import Task
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,12 +57,14 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     tried: list[dict[str, Any]]
     """Every setting tried: {"settings": …, "dev_score": …, "seconds": …}; its length is the tuning budget."""
     data_hash: str
-    predicted: list[int]
-    """Index into Examination.labels for each test row."""
+    predicted: list[Any]
+    """The answer for each test row in the task's form, as an index into Examination.labels."""
     confidence: list[float]
-    """Probability of that label."""
+    """Score of that answer, 0 to 1."""
+    metric: str
+    """The task's main metric, a key of both following."""
     metrics: dict[str, float]
-    """On the test rows: accuracy, macro_f1, weighted_f1."""
+    """On the test rows."""
     dev_metrics: dict[str, float]
     cost: Cost
     truncated_share: float
@@ -71,13 +76,26 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     """One entry an evaluation: epoch, training loss, dev loss, dev score, seconds."""
     versions: dict[str, str]
 
+    @property
+    def score(self) -> float:
+        """The main metric on the test rows."""
+        return self.metrics[self.metric]
+
+    @property
+    def dev_score(self) -> float:
+        """The main metric on the dev rows."""
+        return self.dev_metrics[self.metric]
+
 
 class Examination(msgspec.Struct, frozen=True, kw_only=True):
     """What every trial is judged on: the same labels and the same test rows."""
 
+    task: str
+    task_settings: dict[str, Any]
+    """What makes the task again."""
     labels: list[str]
-    gold: list[int]
-    """Index into labels for each test row."""
+    gold: list[Any]
+    """The target of each test row in the task's form."""
     test_texts: list[str]
     """At most the first 600 characters of each, for the report."""
     test_ids: list[str]
@@ -87,6 +105,13 @@ class Examination(msgspec.Struct, frozen=True, kw_only=True):
     dev_rows: int
     check: dict[str, Any]
     """The data check (data.check.DataCheck.to_dict)."""
+
+
+def examined_task(examination: Examination) -> Task:
+    """Make the task again that a comparison was about."""
+    from textgraft.tasks.registry import task_class
+
+    return task_class(examination.task)(**examination.task_settings)
 
 
 def trial_id(data_hash: str, contender: str, size: int, seed: int, settings: dict[str, Any]) -> str:

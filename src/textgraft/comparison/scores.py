@@ -9,13 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textgraft.comparison.curves import LearningCurve
-from textgraft.comparison.results import Examination, Trial
+from textgraft.comparison.results import Examination, Trial, examined_task
 from textgraft.evaluation.intervals import Estimate, over_seeds, percentile_interval, resampled_scores
-from textgraft.evaluation.metrics import METRICS, classification_metrics
 from textgraft.evaluation.paired import PairedTest, paired_test
-
-MAIN_METRIC = "macro_f1"
-"""The score that everything is decided by: rare labels count as much as frequent ones."""
 
 
 @dataclass(frozen=True)
@@ -26,19 +22,22 @@ class Cell:
     """Ordered by seed."""
     draws: dict[str, NDArray[np.float64]]
     """Scores on the shared resamples of the test rows, by metric, [seeds, draws]."""
+    metric: str
+    """The one that everything is decided by."""
 
     @property
     def seeds(self) -> list[int]:
         """Return the seed of each trial."""
         return [trial.seed for trial in self.trials]
 
-    def values(self, metric: str = MAIN_METRIC) -> NDArray[np.float64]:
-        """Return the score of each seed on all test rows, [seeds]."""
-        return np.array([trial.metrics[metric] for trial in self.trials])
+    def values(self, metric: str | None = None) -> NDArray[np.float64]:
+        """Return the score of each seed on all test rows, [seeds]; of the main metric if none is named."""
+        return np.array([trial.metrics[metric or trial.metric] for trial in self.trials])
 
-    def estimate(self, metric: str = MAIN_METRIC) -> Estimate:
+    def estimate(self, metric: str | None = None) -> Estimate:
         """Return the mean over seeds with its interval over test rows and seeds."""
-        return percentile_interval(over_seeds(self.draws[metric]), float(self.values(metric).mean()))
+        draws = self.draws[metric or self.metric]
+        return percentile_interval(over_seeds(draws), float(self.values(metric).mean()))
 
 
 class ScoreTable:
@@ -51,11 +50,11 @@ class ScoreTable:
 
     def __init__(self, trials: Sequence[Trial], examination: Examination) -> None:
         ordered = sorted(trials, key=lambda trial: (trial.contender, trial.size, trial.seed))
+        self.task = task = examined_task(examination)
         draws = resampled_scores(
-            examination.gold,
+            lambda answers, weights: task.weighted_metrics(examination.gold, answers, weights),
             [trial.predicted for trial in ordered],
-            len(examination.labels),
-            metrics=METRICS,
+            len(examination.gold),
         )
         places: dict[tuple[str, int], list[int]] = {}
         for position, trial in enumerate(ordered):
@@ -64,6 +63,7 @@ class ScoreTable:
             place: Cell(
                 [ordered[position] for position in positions],
                 {name: values[positions] for name, values in draws.items()},
+                task.main_metric,
             )
             for place, positions in places.items()
         }
@@ -86,7 +86,7 @@ class ScoreTable:
         return LearningCurve(
             sizes=np.array(sizes, dtype=np.float64),
             scores=np.array([cell.values().mean() for cell in cells]),
-            draws=np.stack([over_seeds(cell.draws[MAIN_METRIC]) for cell in cells]),
+            draws=np.stack([over_seeds(cell.draws[cell.metric]) for cell in cells]),
         )
 
     def compare(self, first: str, second: str, size: int) -> PairedTest:
@@ -96,7 +96,7 @@ class ScoreTable:
         values, draws = [], []
         for cell in cells:
             keep = [seed in shared for seed in cell.seeds]
-            scores, resampled = cell.values(), cell.draws[MAIN_METRIC]
+            scores, resampled = cell.values(), cell.draws[cell.metric]
             values.append(scores[keep] if shared else scores.mean(keepdims=True))
             draws.append(resampled[keep] if shared else resampled.mean(axis=0, keepdims=True))
         return paired_test(values[0] - values[1], draws[0] - draws[1])
@@ -105,12 +105,10 @@ class ScoreTable:
         self, contender: str, size: int, rows: Sequence[int], examination: Examination
     ) -> float:
         """Return the mean score over seeds when some test rows are left out."""
-        kept = np.setdiff1d(np.arange(len(examination.gold)), np.asarray(rows, dtype=np.int64))
-        gold = np.asarray(examination.gold)[kept]
+        weights = np.ones((len(examination.gold), 1), dtype=np.float32)
+        weights[list(rows)] = 0
         scores = [
-            classification_metrics(gold, np.asarray(trial.predicted)[kept], len(examination.labels))[
-                MAIN_METRIC
-            ]
+            self.task.weighted_metrics(examination.gold, trial.predicted, weights)[self.task.main_metric]
             for trial in self.cells[contender, size].trials
         ]
         return float(np.mean(scores))

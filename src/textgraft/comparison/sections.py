@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textgraft.comparison import wording
-from textgraft.comparison.results import Examination, Trial
+from textgraft.comparison.results import Examination, Trial, examined_task
 from textgraft.evaluation.metrics import confusion_matrix
 
 MOST_ERRORS = 20
@@ -85,23 +85,24 @@ def top_confusions(matrix: NDArray[np.int64], labels: Sequence[str]) -> list[Con
 
 def confident_errors(trials: Sequence[Trial], examination: Examination) -> list[ConfidentError]:
     """List the test rows that the seeds together get wrong with the most confidence: label errors, often."""
-    gold = np.asarray(examination.gold)
-    predicted = np.array([trial.predicted for trial in trials])
+    task, gold = examined_task(examination), examination.gold
     confidence = np.array([trial.confidence for trial in trials])
-    wrong = predicted != gold
+    wrong = np.array([[not right for right in map(task.is_right, gold, t.predicted)] for t in trials])
     sureness = (confidence * wrong).sum(axis=0)
-    errors = []
+    errors: list[ConfidentError] = []
+    if not task.has_probabilities:
+        return errors
     for row in np.argsort(-sureness, kind="stable")[:MOST_ERRORS]:
         mistaken = wrong[:, row]
         if not mistaken.any():
             break
-        label, _ = Counter(predicted[mistaken, row].tolist()).most_common(1)[0]
+        given = Counter(task.show(trials[at].predicted[row]) for at in np.flatnonzero(mistaken).tolist())
         errors.append(
             ConfidentError(
                 id=examination.test_ids[row],
                 text=examination.test_texts[row],
-                gold=examination.labels[gold[row]],
-                predicted=examination.labels[label],
+                gold=task.show(gold[row]),
+                predicted=given.most_common(1)[0][0],
                 confidence=float(confidence[mistaken, row].mean()),
                 wrong_seeds=int(mistaken.sum()),
                 seeds=len(trials),
@@ -122,7 +123,7 @@ def efforts(trials: Sequence[Trial]) -> list[Effort]:
             seeds=len(group),
             tried=max(len(trial.tried) for trial in group),
             chosen=_chosen(group),
-            dev_score=float(np.mean([trial.dev_metrics["macro_f1"] for trial in group])),
+            dev_score=float(np.mean([trial.dev_score for trial in group])),
             training_seconds=float(np.median([trial.cost.training_seconds for trial in group])),
             tuning_seconds=max(trial.cost.tuning_seconds for trial in group),
             stopped_by=_counted([trial.stopped_by for trial in group]),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from textgraft.comparison.verdict import Verdict
 
 NOTICEABLE = 0.005
-"""A predicted gain in macro F1 below this is called none."""
+"""A predicted gain below this is called none."""
 
 
 def write_sentences(verdict: Verdict) -> list[str]:
@@ -41,16 +41,22 @@ def _pick(verdict: Verdict) -> Iterator[str]:
         nearest = verdict.row(verdict.choice.nearest or verdict.choice.leader)
         yield (
             f"No contender stays within {_limits(verdict)}; {nearest.contender} comes nearest "
-            f"({_breaches(verdict, nearest)}), with macro F1 {score(nearest.macro_f1.value)}."
+            f"({_breaches(verdict, nearest)}), with {verdict.metric} {score(nearest.score.value)}."
         )
         return
     row = verdict.row(verdict.pick)
     yield (
-        f"Use {row.contender}: macro F1 {score(row.macro_f1.value)} (95% interval {interval(row.macro_f1)}), "
-        f"accuracy {score(row.accuracy.value)}, with {count(verdict.size)} labels; "
+        f"Use {row.contender}: {verdict.metric} {score(row.score.value)} "
+        f"(95% interval {interval(row.score)}), "
+        f"{_second(verdict, row)}with {count(verdict.size)} labels; "
         f"trained in {seconds(row.training_seconds)}, {milliseconds(row.latency_ms_p50)} a text, "
         f"{megabytes(row.model_mb)}."
     )
+
+
+def _second(verdict: Verdict, row: Row) -> str:
+    """Name the task's second metric, if it has one, as most people know it best."""
+    return "".join(f"{title} {score(row.metrics[name].value)}, " for name, title in verdict.others(1).items())
 
 
 def _limited(verdict: Verdict) -> Iterator[str]:
@@ -59,10 +65,10 @@ def _limited(verdict: Verdict) -> Iterator[str]:
         return
     pick = verdict.row(verdict.pick)
     ruled_out = [
-        f"{row.contender} ({score(row.macro_f1.value)}; {_breaches(verdict, row)})"
+        f"{row.contender} ({score(row.score.value)}; {_breaches(verdict, row)})"
         for row in verdict.rows
         if row.excluded_by
-        and (row.macro_f1.value > pick.macro_f1.value or row.contender == verdict.preferences.prefer)
+        and (row.score.value > pick.score.value or row.contender == verdict.preferences.prefer)
     ]
     if ruled_out:
         yield f"Not within {_limits(verdict)}: {listing(ruled_out)}."
@@ -185,12 +191,12 @@ def _more_labels(verdict: Verdict) -> Iterator[str]:
     double, fourfold = curve.predictions
     if fourfold.gain.high < NOTICEABLE:
         yield (
-            f"More labels would buy {pick} nothing noticeable: {_gain(fourfold.gain)} macro F1 "
+            f"More labels would buy {pick} nothing noticeable: {_gain(fourfold.gain)} {verdict.metric} "
             f"at {count(fourfold.labels)} labels."
         )
     else:
         yield (
-            f"More labels would add about {_gain(double.gain)} to {pick}'s macro F1 at "
+            f"More labels would add about {_gain(double.gain)} to {pick}'s {verdict.metric} at "
             f"{count(double.labels)} and {_gain(fourfold.gain)} at {count(fourfold.labels)} labels."
         )
 
@@ -266,8 +272,8 @@ def _leaks(verdict: Verdict) -> Iterator[str]:
     if not verdict.leaked:
         return
     row = verdict.row(verdict.pick or verdict.choice.leader)
-    change = row.macro_f1_without_leaked - row.macro_f1.value
+    change = row.score_without_leaked - row.score.value
     yield (
         f"{count(verdict.leaked)} of {count(verdict.test_rows)} test rows also stand among the training "
-        f"rows; without them {row.contender} scores {score(row.macro_f1_without_leaked)} ({signed(change)})."
+        f"rows; without them {row.contender} scores {score(row.score_without_leaked)} ({signed(change)})."
     )

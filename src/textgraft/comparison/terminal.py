@@ -38,15 +38,16 @@ def results_table(verdict: Verdict) -> Table:
     )
     # What fits 80 columns; the report has the rest.
     table.add_column("contender", no_wrap=True)
-    for name in ("macro F1 (95%)", "accuracy", "training", "one text", "size"):
+    others = verdict.others(1)
+    for name in (f"{verdict.metric} (95%)", *others.values(), "training", "one text", "size"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in verdict.rows:
         picked = row.contender == verdict.pick
-        low, high = wording.score(row.macro_f1.low), wording.score(row.macro_f1.high)
+        low, high = wording.score(row.score.low), wording.score(row.score.high)
         table.add_row(
             f"{'→' if picked else ' '} {row.contender}",
-            f"{wording.score(row.macro_f1.value)} ({low}–{high})",
-            wording.score(row.accuracy.value),
+            f"{wording.score(row.score.value)} ({low}–{high})",
+            *(wording.score(row.metrics[name].value) for name in others),
             wording.seconds(row.training_seconds),
             wording.milliseconds(row.latency_ms_p50),
             wording.megabytes(row.model_mb),

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from textgraft import __version__
@@ -17,15 +16,12 @@ from textgraft.comparison.contenders import Contender, Fitted, Job, Settings
 from textgraft.comparison.measuring import MEGABYTE, latency_ms, model_bytes, peak_memory
 from textgraft.comparison.results import Cost, Trial, trial_id
 from textgraft.data.dataset import Dataset
-from textgraft.evaluation.calibration import fit_temperature, log_loss
-from textgraft.evaluation.metrics import classification_metrics
 from textgraft.files import content_hash
 from textgraft.inference.predict import Predictor
 from textgraft.models.directory import Golden, Manifest, library_versions, read_manifest, save_model_directory
-from textgraft.models.tokenizing import token_ids
-from textgraft.tasks.classification import SingleLabelClassification
+from textgraft.tasks.base import Task
 
-GOLDEN_TEXTS = 4
+GOLDEN_ROWS = 4
 
 
 @dataclass(frozen=True)
@@ -35,14 +31,12 @@ class Attempt:
     settings: Settings
     fitted: Fitted
     predictor: Predictor
-    dev_logits: np.ndarray
     dev_metrics: dict[str, float]
+    rank: tuple[float, float]
+    """Larger is better: the dev score, then the dev loss where scores are equal."""
+    temperature: float
+    """Fitted on the dev rows."""
     seconds: float
-
-    @property
-    def rank(self) -> tuple[float, float]:
-        """Larger is better: the dev score, then the dev loss where scores are equal."""
-        return self.dev_metrics["macro_f1"], -self.dev_metrics["loss"]
 
 
 @dataclass(frozen=True)
@@ -79,11 +73,20 @@ def _attempt(setup: Setup, settings: Settings) -> Attempt:
     start = time.perf_counter()
     fitted = setup.contender.fit(job, settings)
     seconds = time.perf_counter() - start + fitted.cached_seconds
-    predictor = Predictor(fitted.model, fitted.tokenizer, job.task.labels, fitted.max_length)
-    logits = predictor.logits(job.dev.texts)
-    gold = np.array(job.targets(job.dev))
-    metrics = classification_metrics(gold, logits.argmax(axis=1), len(job.task.labels))
-    return Attempt(settings, fitted, predictor, logits, {**metrics, "loss": log_loss(logits, gold)}, seconds)
+    task, gold = job.task, job.task.targets(job.dev)
+    predictor = Predictor(fitted.model, fitted.tokenizer, task, fitted.max_length)
+    features, decoded = predictor.outputs(job.dev)
+    answers = [prediction.answer for prediction in task.predictions(features, decoded)]
+    metrics = task.metrics(gold, answers)
+    return Attempt(
+        settings=settings,
+        fitted=fitted,
+        predictor=predictor,
+        dev_metrics=metrics,
+        rank=(metrics[task.main_metric], -task.loss(gold, features, decoded)),
+        temperature=task.temperature(gold, features, decoded),
+        seconds=seconds,
+    )
 
 
 def run_trial(setup: Setup, on_setting: Callable[[int], None] | None = None) -> tuple[Trial, Attempt]:
@@ -108,20 +111,19 @@ def run_trial(setup: Setup, on_setting: Callable[[int], None] | None = None) -> 
             tried.append(
                 {
                     "settings": settings,
-                    "dev_score": attempt.dev_metrics["macro_f1"],
+                    "dev_score": attempt.dev_metrics[job.task.main_metric],
                     "seconds": attempt.seconds,
                 }
             )
             if chosen is None or attempt.rank > chosen.rank:
                 chosen = attempt
     assert chosen is not None, "every contender has at least one setting"
-    temperature = fit_temperature(chosen.dev_logits, np.array(job.targets(job.dev)))
-    chosen.predictor.temperature = temperature
-    p50, p95 = latency_ms(chosen.predictor.predict, setup.test.texts)
+    chosen.predictor.temperature = chosen.temperature
+    p50, p95 = latency_ms(chosen.predictor.predict_rows, setup.test)
     start = time.perf_counter()
-    probabilities = chosen.predictor.probabilities(setup.test.texts)
+    predictions = chosen.predictor.predict_rows(setup.test)
     throughput = len(setup.test) / (time.perf_counter() - start)
-    predicted = probabilities.argmax(axis=1)
+    answers = [prediction.answer for prediction in predictions]
     fitted = chosen.fitted
     trial = Trial(
         id=setup.id,
@@ -131,9 +133,10 @@ def run_trial(setup: Setup, on_setting: Callable[[int], None] | None = None) -> 
         settings=chosen.settings,
         tried=tried,
         data_hash=setup.data_hash,
-        predicted=predicted.tolist(),
-        confidence=[round(float(value), 4) for value in probabilities.max(axis=1)],
-        metrics=classification_metrics(np.array(job.targets(setup.test)), predicted, len(job.task.labels)),
+        predicted=answers,
+        confidence=[round(prediction.score, 4) for prediction in predictions],
+        metric=job.task.main_metric,
+        metrics=job.task.metrics(job.task.targets(setup.test), answers),
         dev_metrics=chosen.dev_metrics,
         cost=Cost(
             training_seconds=chosen.seconds,
@@ -144,7 +147,7 @@ def run_trial(setup: Setup, on_setting: Callable[[int], None] | None = None) -> 
             model_mb=model_bytes(fitted.model, fitted.tokenizer) / MEGABYTE,
             peak_memory_mb=memory.rise / MEGABYTE,
         ),
-        truncated_share=_truncated_share(fitted, job.train),
+        truncated_share=job.task.truncated_share(job.train, fitted.tokenizer, fitted.max_length),
         epochs=fitted.epochs,
         stopped_by=fitted.stopped_by,
         history=fitted.history,
@@ -154,25 +157,22 @@ def run_trial(setup: Setup, on_setting: Callable[[int], None] | None = None) -> 
     return trial, chosen
 
 
-def _truncated_share(fitted: Fitted, rows: Dataset) -> float:
-    return token_ids(fitted.tokenizer.backend_tokenizer, rows.texts, fitted.max_length).truncated_share
-
-
 def save_if_best(path: Path, setup: Setup, trial: Trial, attempt: Attempt) -> None:
     """Write the trained model as ``path``, unless a seed with a higher dev score already stands there."""
-    score = trial.dev_metrics["macro_f1"]
+    score = trial.dev_score
     if (
         path.is_dir()
         and read_manifest(path).data_hash == setup.data_hash
         and read_manifest(path).dev_score >= score
     ):
         return
-    texts = setup.test.texts[:GOLDEN_TEXTS]
-    probabilities = attempt.predictor.probabilities(texts)
+    task = setup.job.task
+    rows = setup.test.select(range(min(GOLDEN_ROWS, len(setup.test))))
+    predictions = attempt.predictor.predict_rows(rows)
     manifest = Manifest(
-        task=SingleLabelClassification.name,
+        task=task.name,
+        task_settings=task.settings(),
         contender=trial.contender,
-        labels=list(setup.job.task.labels),
         text_columns=list(setup.test.columns),
         label_column=setup.job.train.label_column,
         max_length=attempt.fitted.max_length,
@@ -188,28 +188,39 @@ def save_if_best(path: Path, setup: Setup, trial: Trial, attempt: Attempt) -> No
         metrics=trial.metrics,
         dev_score=score,
         golden=[
-            Golden(text, [round(float(value), 6) for value in row])
-            for text, row in zip(texts, probabilities, strict=True)
+            Golden(
+                {name: values[at] for name, values in rows.columns.items()},
+                [round(value, 6) for value in prediction.numbers()],
+            )
+            for at, prediction in enumerate(predictions)
         ],
     )
     save_model_directory(
-        path, attempt.fitted.model, attempt.fitted.tokenizer, manifest, _card(manifest, trial)
+        path, attempt.fitted.model, attempt.fitted.tokenizer, manifest, _card(manifest, trial, task)
     )
 
 
-def _card(manifest: Manifest, trial: Trial) -> str:
+_PIPELINE_TAGS = {
+    "AutoModelForSequenceClassification": "text-classification",
+    "AutoModelForTokenClassification": "token-classification",
+    "AutoModelForQuestionAnswering": "question-answering",
+    "AutoModelForMultipleChoice": "multiple-choice",
+}
+
+
+def _card(manifest: Manifest, trial: Trial, task: Task) -> str:
     """Draw the model card: what it is, what it was trained on, how good and how fast it is."""
     rows = "\n".join(f"| {name} | {value:.4f} |" for name, value in manifest.metrics.items())
-    labels = ", ".join(manifest.labels[:40]) + (", …" if len(manifest.labels) > 40 else "")
+    labels = ", ".join(task.labels[:40]) + (", …" if len(task.labels) > 40 else "")
     return f"""---
 library_name: transformers
-pipeline_tag: text-classification
+pipeline_tag: {_PIPELINE_TAGS[task.auto_class]}
 tags: [textgraft, {manifest.contender}]
 ---
-# {manifest.contender} classifier for {manifest.data_source}
+# {manifest.contender} for {manifest.data_source}
 
-Predicts `{manifest.label_column}` from {", ".join(f"`{name}`" for name in manifest.text_columns)}: one of
-{len(manifest.labels)} labels ({labels}). Trained by textgraft on {trial.size:,} labelled rows
+Task: {task.name}, from {", ".join(f"`{name}`" for name in manifest.text_columns)}; {len(task.labels)} outputs
+({labels}). Trained by textgraft on {trial.size:,} labelled rows
 (seed {trial.seed}, settings `{trial.settings}`) in {trial.cost.training_seconds:.1f} s.
 
 | test metric | value |
@@ -224,7 +235,7 @@ are cut after {manifest.max_length} tokens. Scores hold for texts like those it 
 
     import textgraft
     model = textgraft.load("path/to/this/folder")
-    model.predict(["…"])
+    model.predict([…])
 
 Also loads as an ordinary Transformers model after `import textgraft.models.auto`.
 """

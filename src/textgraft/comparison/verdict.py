@@ -16,10 +16,12 @@ from textgraft.comparison.preferences import Preferences
 from textgraft.comparison.results import Examination, Trial
 from textgraft.comparison.savings import Saving, savings
 from textgraft.comparison.scores import Cell, ScoreTable
+from textgraft.comparison.wording import METRIC_TITLES
 from textgraft.errors import ModelError, OptionError
 from textgraft.evaluation.calibration import expected_calibration_error
 from textgraft.evaluation.intervals import Estimate
 from textgraft.evaluation.paired import holm
+from textgraft.tasks.base import Task
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,8 +29,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
 
     size: int
     seeds: int
-    macro_f1: Estimate
-    accuracy: Estimate
+    score: Estimate
     training_seconds: float
     """Median over seeds."""
 
@@ -37,7 +38,7 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     """What a power law expects at more labels than were measured."""
 
     labels: int
-    macro_f1: Estimate
+    score: Estimate
     gain: Estimate
     """Against the power law's own value at the largest measured size."""
 
@@ -58,6 +59,11 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What comparison.json holds."""
 
+    task: str
+    metric: str
+    """What scores are of, for people to read, as "macro F1"."""
+    metrics: dict[str, str]
+    """All metrics of the task: their keys in rows and how people call them; the main one first."""
     size: int
     """Training rows at which contenders are judged: the largest size that all were tried at."""
     choice: Choice
@@ -81,6 +87,10 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     def pick(self) -> str | None:
         """The contender to use; None where no contender stays within the limits."""
         return self.choice.pick
+
+    def others(self, most: int) -> dict[str, str]:
+        """Return keys and names of the first metrics besides the main one."""
+        return dict(list(self.metrics.items())[1 : 1 + most])
 
     def row(self, contender: str) -> Row:
         """Return the figures of one contender."""
@@ -129,7 +139,11 @@ def judge(
         for first, second in itertools.combinations(table.contenders, 2)
         if (crossing := find_crossing(curves[first], curves[second], (first, second)))
     ]
+    names = metric_titles(table.task)
     verdict = Verdict(
+        task=table.task.name,
+        metric=names[table.task.main_metric],
+        metrics=names,
         size=size,
         choice=choose(rows, pairs, wanted),
         preferences=wanted,
@@ -176,11 +190,10 @@ def _rows(table: ScoreTable, size: int, examination: Examination, preferences: P
             Row(
                 contender=contender,
                 seeds=cell.seeds,
-                macro_f1=cell.estimate("macro_f1"),
-                accuracy=cell.estimate("accuracy"),
-                weighted_f1=cell.estimate("weighted_f1"),
-                macro_f1_without_leaked=table.score_without(contender, size, examination.leaked, examination),
-                calibration_error=_calibration_error(cell, examination),
+                score=cell.estimate(),
+                metrics={name: cell.estimate(name) for name in table.task.metric_names},
+                score_without_leaked=table.score_without(contender, size, examination.leaked, examination),
+                calibration_error=_calibration_error(cell, examination, table.task),
                 training_seconds=seconds,
                 tuning_seconds=max(cost.tuning_seconds for cost in costs),
                 latency_ms_p50=latency,
@@ -197,16 +210,25 @@ def _rows(table: ScoreTable, size: int, examination: Examination, preferences: P
         msgspec.structs.replace(row, cost=row.cost / cheapest, excluded_by=list(excess(row, preferences)))
         for row in rows
     ]
-    return sorted(rows, key=lambda row: -row.macro_f1.value)
+    return sorted(rows, key=lambda row: -row.score.value)
 
 
-def _calibration_error(cell: Cell, examination: Examination) -> float:
-    gold = np.asarray(examination.gold)
+def _calibration_error(cell: Cell, examination: Examination, task: Task) -> float | None:
+    if not task.has_probabilities:
+        return None
     errors = [
-        expected_calibration_error(trial.confidence, np.asarray(trial.predicted) == gold)
+        expected_calibration_error(
+            trial.confidence, list(map(task.is_right, examination.gold, trial.predicted))
+        )
         for trial in cell.trials
     ]
     return float(np.mean(errors))
+
+
+def metric_titles(task: Task) -> dict[str, str]:
+    """Return the task's metrics, the main one first, and how people call them."""
+    others = [name for name in task.metric_names if name != task.main_metric]
+    return {name: METRIC_TITLES.get(name, name.replace("_", " ")) for name in (task.main_metric, *others)}
 
 
 def _pairs(table: ScoreTable, size: int) -> list[Pair]:
@@ -233,8 +255,7 @@ def _curve(table: ScoreTable, contender: str) -> Curve:
             Point(
                 size=size,
                 seeds=len(cell.trials),
-                macro_f1=cell.estimate("macro_f1"),
-                accuracy=cell.estimate("accuracy"),
+                score=cell.estimate(),
                 training_seconds=median(trial.cost.training_seconds for trial in cell.trials),
             )
         )
@@ -243,7 +264,7 @@ def _curve(table: ScoreTable, contender: str) -> Curve:
     except OptionError as error:
         return Curve(contender=contender, points=points, power_law=None, predictions=[], refused=error.what)
     predictions = [
-        Prediction(labels=labels, macro_f1=law.predict(labels), gain=law.gain(labels))
+        Prediction(labels=labels, score=law.predict(labels), gain=law.gain(labels))
         for labels in (2 * points[-1].size, 4 * points[-1].size)
     ]
     coefficients = {"a": float(law.a[0]), "b": float(law.b[0]), "c": float(law.c[0])}

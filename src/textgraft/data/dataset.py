@@ -54,7 +54,7 @@ class Dataset:
     columns: dict[str, list[Any]]
     """The text columns by name, in the order the user gave them; tasks add columns of other values."""
     labels: list[Any] | None
-    """The target of each row in the form of its task, a string for classification; None for rows to predict."""
+    """The target of each row in the form of its task, as a string for classification; None: rows to predict."""
     ids: list[str]
     """The id column, or the row numbers "1", "2", … where there is none."""
     lines: list[int]

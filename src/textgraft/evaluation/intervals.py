@@ -12,13 +12,12 @@ single seed the interval speaks of the test rows alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
-from textgraft.evaluation.metrics import weighted_metrics
+from numpy.typing import NDArray
 
 RESAMPLES = 1000
 _MAX_WEIGHTS = 2**24
@@ -33,12 +32,15 @@ class Estimate(msgspec.Struct, frozen=True):
     high: float
 
 
+Weights = NDArray[np.float32]
+Metrics = Mapping[str, NDArray[np.float64]]
+
+
 def resampled_scores(
-    gold: ArrayLike,
-    predicted: ArrayLike,
-    num_labels: int,
+    score: Callable[[Any, Weights], Metrics],
+    models: Sequence[Any],
+    rows: int,
     *,
-    metrics: Sequence[str] = ("macro_f1",),
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[str, NDArray[np.float64]]:
@@ -47,28 +49,25 @@ def resampled_scores(
     Because the resamples are shared, differences between the models are paired row by row.
 
     Args:
-        gold: Index of the true label of each row, [rows].
-        predicted: Predictions of each model, [models, rows].
-        num_labels: Number of labels.
-        metrics: Which of ``metrics.METRICS`` to keep.
+        score: Takes a model's answers for all rows and weights [rows, resamples]; returns its metrics under
+            each weighting, [resamples].
+        models: The answers of each model.
+        rows: Number of rows.
         resamples: Draws of as many rows as there are, with replacement.
         seed: Fixes the draws.
 
     Returns:
         For each metric its value for each model and resample, [models, resamples].
     """
-    models = np.atleast_2d(np.asarray(predicted, dtype=np.int64))
-    rows = models.shape[1]
     rng = np.random.default_rng(seed)
-    scores = {name: np.empty((len(models), resamples)) for name in metrics}
+    scores: dict[str, NDArray[np.float64]] = {}
     step = max(1, _MAX_WEIGHTS // max(1, rows))
     for start in range(0, resamples, step):
         stop = min(start + step, resamples)
         weights = _row_weights(rows, stop - start, rng)
-        for model, row in enumerate(models):
-            values = weighted_metrics(gold, row, num_labels, weights)
-            for name in metrics:
-                scores[name][model, start:stop] = values[name]
+        for model, answers in enumerate(models):
+            for name, values in score(answers, weights).items():
+                scores.setdefault(name, np.empty((len(models), resamples)))[model, start:stop] = values
     return scores
 
 

@@ -16,10 +16,9 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import msgspec
-import numpy as np
 
 from textgraft.data.dataset import Dataset
 from textgraft.errors import OptionError, OutputError
@@ -45,26 +44,24 @@ class Summary:
 
 
 class RowCache:
-    """Probabilities by row, in an SQLite file, for one model.
+    """Predictions by row, in an SQLite file, for one model.
 
     Args:
         path: The database, made if it is missing. None keeps everything in memory.
         model: Identity of the model; rows of another model do not count.
-        labels: Number of labels.
 
     Raises:
         OutputError: The file is no such database or cannot be written.
     """
 
-    def __init__(self, path: Path | None, model: str, labels: int) -> None:
+    def __init__(self, path: Path | None, model: str) -> None:
         self.model = model
-        self.labels = labels
         with output_errors(path or Path()):
             try:
                 self.connection = sqlite3.connect(path or ":memory:")
                 self.connection.execute("PRAGMA journal_mode=WAL")
                 self.connection.execute(
-                    "CREATE TABLE IF NOT EXISTS rows (key BLOB PRIMARY KEY, scores BLOB) WITHOUT ROWID"
+                    "CREATE TABLE IF NOT EXISTS predictions (key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID"
                 )
             except sqlite3.Error as error:
                 raise OutputError(
@@ -73,18 +70,20 @@ class RowCache:
                     fix="Delete the file, or write the output elsewhere; its rows are then computed anew.",
                 ) from error
 
-    def key(self, row_id: str, text: str) -> bytes:
+    def key(self, dataset: Dataset, row: int) -> bytes:
         """Return the identity of a row under this model."""
-        parts = (self.model, row_id, text)
-        return hashlib.sha256("\x00".join(parts).encode("utf-8", "surrogatepass")).digest()
+        values = [dataset.ids[row], *(column[row] for column in dataset.columns.values())]
+        return hashlib.sha256(
+            self.model.encode() + msgspec.json.encode(list(map(_encodable, values)))
+        ).digest()
 
-    def get(self, key: bytes) -> np.ndarray | None:
-        """Return the probabilities of a row, float32 of shape [labels], or None."""
-        found = self.connection.execute("SELECT scores FROM rows WHERE key = ?", (key,)).fetchone()
-        return np.frombuffer(found[0], dtype=np.float32) if found else None
+    def get(self, key: bytes) -> dict[str, Any] | None:
+        """Return what was predicted for a row, or None."""
+        found = self.connection.execute("SELECT value FROM predictions WHERE key = ?", (key,)).fetchone()
+        return msgspec.json.decode(found[0]) if found else None
 
-    def put(self, keys: list[bytes], scores: np.ndarray) -> None:
-        """Keep the probabilities of some rows, all or none of them.
+    def put(self, keys: list[bytes], predictions: list[dict[str, Any]]) -> None:
+        """Keep the predictions of some rows, all or none of them.
 
         Raises:
             OutputError: The disk is full or the file cannot be written.
@@ -92,8 +91,8 @@ class RowCache:
         try:
             with self.connection:
                 self.connection.executemany(
-                    "INSERT OR REPLACE INTO rows VALUES (?, ?)",
-                    zip(keys, (row.astype(np.float32).tobytes() for row in scores), strict=True),
+                    "INSERT OR REPLACE INTO predictions VALUES (?, ?)",
+                    zip(keys, map(msgspec.json.encode, predictions), strict=True),
                 )
         except sqlite3.Error as error:
             raise OutputError(
@@ -106,6 +105,11 @@ class RowCache:
         self.connection.close()
 
 
+def _encodable(value: Any) -> Any:
+    """Make bytes of texts: JSON has no lone surrogates."""
+    return value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
+
+
 def predict_rows(
     predictor: Predictor,
     dataset: Dataset,
@@ -113,61 +117,66 @@ def predict_rows(
     on_progress: Callable[[int], None] | None = None,
 ) -> int:
     """Predict every row that the cache does not know, a chunk at a time; return how many those were."""
-    texts = dataset.texts
     computed = 0
     for start in range(0, len(dataset), CHUNK):
         rows = range(start, min(start + CHUNK, len(dataset)))
-        keys = [cache.key(dataset.ids[row], texts[row]) for row in rows]
-        missing = [position for position, key in enumerate(keys) if cache.get(key) is None]
+        keys = {row: cache.key(dataset, row) for row in rows}
+        missing = [row for row in rows if cache.get(keys[row]) is None]
         if missing:
-            scores = predictor.probabilities([texts[rows[position]] for position in missing])
-            cache.put([keys[position] for position in missing], scores)
+            predictions = predictor.predict_rows(dataset.select(missing))
+            cache.put([keys[row] for row in missing], [prediction.to_dict() for prediction in predictions])
             computed += len(missing)
         if on_progress:
             on_progress(len(rows))
     return computed
 
 
-def _results(dataset: Dataset, cache: RowCache) -> Iterator[tuple[str, np.ndarray]]:
-    for row_id, text in zip(dataset.ids, dataset.texts, strict=True):
-        scores = cache.get(cache.key(row_id, text))
-        assert scores is not None, "predict_rows has filled the cache"
-        yield row_id, scores
-
-
-def write_predictions(
-    handle: BinaryIO, form: str, dataset: Dataset, labels: list[str], cache: RowCache
-) -> None:
-    """Write one line a row: id, label, score and the scores of all labels.
+def write_predictions(handle: BinaryIO, form: str, dataset: Dataset, cache: RowCache) -> None:
+    """Write one line a row: its id and what was predicted.
 
     Args:
         handle: A binary file.
-        form: ".csv" (columns id, label, score, then ``score:<label>`` for each label) or ".jsonl" (objects
-            with id, label, score, scores).
+        form: ".csv" or ".jsonl". A column of CSV is named as the value of JSON Lines; values by name, as the
+            scores of all labels, have a column each, named ``score:<label>``; lists are written as JSON.
         dataset: The rows, in the order of the output.
-        labels: The model's labels.
         cache: Knows every row.
     """
-    if form == ".csv":
-        text = io.TextIOWrapper(handle, encoding="utf-8", newline="", write_through=True)
-        writer = csv.writer(text)
-        writer.writerow(
-            [dataset.id_column or "id", "label", "score", *(f"score:{label}" for label in labels)]
-        )
-        for row_id, scores in _results(dataset, cache):
-            best = int(scores.argmax())
-            writer.writerow([row_id, labels[best], *(f"{value:.6f}" for value in (scores[best], *scores))])
-        text.detach()
+    results = _results(dataset, cache)
+    if form == ".jsonl":
+        for entry in results:
+            handle.write(msgspec.json.encode(entry) + b"\n")
         return
-    for row_id, scores in _results(dataset, cache):
-        best = int(scores.argmax())
-        entry = {
-            "id": row_id,
-            "label": labels[best],
-            "score": round(float(scores[best]), 6),
-            "scores": {label: round(float(value), 6) for label, value in zip(labels, scores, strict=True)},
-        }
-        handle.write(msgspec.json.encode(entry) + b"\n")
+    text = io.TextIOWrapper(handle, encoding="utf-8", newline="", write_through=True)
+    writer = csv.writer(text)
+    for place, entry in enumerate(results):
+        flat = _flat(entry)
+        if place == 0:
+            writer.writerow([dataset.id_column or "id", *list(flat)[1:]])
+        writer.writerow(flat.values())
+    text.detach()
+
+
+def _results(dataset: Dataset, cache: RowCache) -> Iterator[dict[str, Any]]:
+    for row, name in enumerate(dataset.ids):
+        predicted = cache.get(cache.key(dataset, row))
+        assert predicted is not None, "predict_rows has filled the cache"
+        yield {"id": name, **predicted}
+
+
+def _flat(entry: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in entry.items():
+        if isinstance(value, dict):
+            flat |= {f"{name.removesuffix('s')}:{key}": _cell(inner) for key, inner in value.items()}
+        else:
+            flat[name] = _cell(value)
+    return flat
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, float):
+        return f"{value:.6f}"
+    return msgspec.json.encode(value).decode() if isinstance(value, list) else value
 
 
 def predict_file(
@@ -193,10 +202,10 @@ def predict_file(
         )
     manifest = predictor.manifest
     model = manifest.weights_sha256 + str(manifest.temperature) if manifest else ""
-    with closing(RowCache(output.with_name(output.name + ".cache"), model, len(predictor.labels))) as cache:
+    with closing(RowCache(output.with_name(output.name + ".cache"), model)) as cache:
         computed = predict_rows(predictor, dataset, cache, on_progress)
         with atomic_writer(output) as handle:
-            write_predictions(handle, form, dataset, predictor.labels, cache)
+            write_predictions(handle, form, dataset, cache)
     if dataset.rejected:
         with atomic_writer(output.with_name(output.name + ".rejected.jsonl")) as handle:
             for row in dataset.rejected:

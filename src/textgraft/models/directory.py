@@ -25,27 +25,29 @@ WEIGHTS = "model.safetensors"
 
 
 class Golden(msgspec.Struct, frozen=True):
-    """One input and the probabilities that the saved model gave for it, in label order."""
+    """One row and the probabilities that the saved model gave for it."""
 
-    text: str
-    probabilities: list[float]
+    columns: dict[str, Any]
+    """The row's value in each column."""
+    numbers: list[float]
+    """As ``Prediction.numbers`` of the task gives them."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """The content of textgraft.json."""
 
-    format: int = 1
+    format: int = 2
     task: str
+    task_settings: dict[str, Any]
+    """What makes the task again, as its labels."""
     contender: str
     """Which entry of the comparison trained this model, as "lstm"."""
-    labels: list[str]
-    """In the order of the model's outputs."""
     text_columns: list[str]
     label_column: str | None
     max_length: int
     """Tokens a text is cut to, special tokens included."""
     temperature: float
-    """Logits are divided by this before the softmax (Guo et al. 2017, fitted on the dev rows)."""
+    """Logits are divided by this before they become probabilities (Guo et al. 2017, fitted on dev rows)."""
     data_source: str
     data_hash: str
     training: dict[str, Any]
@@ -71,7 +73,7 @@ def save_model_directory(
 
     Args:
         path: The folder to write.
-        model: Saved by ``save_pretrained`` as safetensors; its id2label is set from the manifest.
+        model: Saved by ``save_pretrained`` as safetensors.
         tokenizer: Saved beside it.
         manifest: Saved as textgraft.json, with the weights' hash and the library versions filled in.
         card: The model card, saved as README.md.
@@ -79,8 +81,6 @@ def save_model_directory(
     Raises:
         OutputError: The folder cannot be written. Nothing is left behind.
     """
-    model.config.id2label = dict(enumerate(manifest.labels))
-    model.config.label2id = {label: index for index, label in enumerate(manifest.labels)}
     with atomic_folder(path) as folder:
         with quiet_transformers():
             model.save_pretrained(folder)
@@ -117,8 +117,14 @@ def read_manifest(path: Path) -> Manifest:
         ) from error
 
 
-def load_model_directory(path: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast, Manifest]:
+def load_model_directory(
+    path: Path, auto_class: str
+) -> tuple[PreTrainedModel, PreTrainedTokenizerFast, Manifest]:
     """Load a model directory through the Auto classes, in evaluation mode.
+
+    Args:
+        path: The folder.
+        auto_class: Name of the Auto class of the model's task.
 
     Raises:
         ModelError: A file is missing or damaged, or the weights are not those that were saved.
@@ -135,14 +141,14 @@ def load_model_directory(path: Path) -> tuple[PreTrainedModel, PreTrainedTokeniz
             where=str(weights),
             fix="The file is damaged or was exchanged: copy the folder again, or train again.",
         )
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    import transformers
 
     import textgraft.models.auto  # noqa: F401  registers our architectures
 
     try:
         with quiet_transformers():
-            model = AutoModelForSequenceClassification.from_pretrained(path)
-        tokenizer = cast("PreTrainedTokenizerFast", AutoTokenizer.from_pretrained(path))
+            model = getattr(transformers, auto_class).from_pretrained(path)
+        tokenizer = cast("PreTrainedTokenizerFast", transformers.AutoTokenizer.from_pretrained(path))
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(
             f"the model cannot be loaded: {error}",

@@ -8,8 +8,8 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, pr
 from transformers import PreTrainedTokenizerFast
 
 PAD, UNKNOWN, START = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]")
-"""Their ids are 0, 1 and 2. Every text starts with [CLS], so that an empty one still has a token; so does each
-text of a pair, whose tokens are of type 0 and 1."""
+"""Their ids are 0, 1 and 2. Every text starts with [CLS], so that an empty one still has a token; so does
+each text of a pair, whose tokens are of type 0 and 1."""
 
 WORD = "|".join(
     (
@@ -61,7 +61,7 @@ def train_word_tokenizer(
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{START} $A",
         pair=f"{START} $A {START}:1 $B:1",
-        special_tokens=[(START, SPECIAL_TOKENS.index(START))]
+        special_tokens=[(START, SPECIAL_TOKENS.index(START))],
     )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,

@@ -68,6 +68,8 @@ class Task(ABC):
     """All keys of :meth:`metrics`."""
     auto_class: ClassVar[str]
     """Name of the Transformers Auto class whose models have this task's head."""
+    has_probabilities: ClassVar[bool] = True
+    """Whether a score is the probability of being right."""
     labels: tuple[str, ...]
     """Names of the head's outputs, in order; it has as many."""
 
@@ -134,6 +136,11 @@ class Task(ABC):
     ) -> list[Features]:
         """Turn rows into windows of at most ``max_length`` tokens, in order; rows may have several."""
 
+    def truncated_share(self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int) -> float:
+        """Return the share of all tokens that no window holds, 0 to 1."""
+        del dataset, tokenizer, max_length
+        return 0.0
+
     def length(self, feature: Features) -> int:
         """Return the tokens that a window takes in a batch: what batches are sorted and filled by."""
         return len(feature["input_ids"])
@@ -176,6 +183,14 @@ class Task(ABC):
             For each of :attr:`metric_names` its value under each weighting, [resamples]; larger is better.
         """
 
+    def is_right(self, gold: Any, answer: Any) -> bool:
+        """Return whether an answer is wholly right."""
+        return bool(gold == answer)
+
+    def show(self, answer: Any) -> str:
+        """Write a gold target or an answer for people to read."""
+        return self.labels[answer] if isinstance(answer, int) else str(answer)
+
     def metrics(self, gold: Sequence[Any], answers: Sequence[Any]) -> dict[str, float]:
         """Score answers against gold targets."""
         weights = np.ones((len(gold), 1), dtype=np.float32)
@@ -183,8 +198,13 @@ class Task(ABC):
             name: float(values[0]) for name, values in self.weighted_metrics(gold, answers, weights).items()
         }
 
+    def loss(self, gold: Sequence[Any], features: Sequence[Features], decoded: Sequence[Any]) -> float:
+        """Return a loss that tells apart what scores alike on few held-out rows; 0 where there is none."""
+        del gold, features, decoded
+        return 0.0
+
     def temperature(self, gold: Sequence[Any], features: Sequence[Features], decoded: Sequence[Any]) -> float:
-        """Return the temperature that calibrates the probabilities on held-out rows; 1 where none is fitted."""
+        """Return the temperature that calibrates probabilities on held-out rows; 1 where none is fitted."""
         del gold, features, decoded
         return 1.0
 

@@ -15,7 +15,7 @@ from scipy.special import softmax
 from textgraft.data.dataset import Dataset
 from textgraft.data.reading import read_dataset
 from textgraft.errors import DataError, OptionError, nearest
-from textgraft.evaluation.calibration import fit_temperature
+from textgraft.evaluation.calibration import fit_temperature, log_loss
 from textgraft.evaluation.metrics import METRICS, weighted_metrics
 from textgraft.models.tokenizing import token_ids
 from textgraft.tasks.base import Features, Task, padded_inputs
@@ -161,7 +161,9 @@ class SingleLabelClassification(Task):
     ) -> list[LabelPrediction]:
         """Take the most probable label."""
         del features
-        probabilities = softmax(np.array(decoded, dtype=np.float32).reshape(-1, len(self.labels)) / temperature, axis=1)
+        probabilities = softmax(
+            np.array(decoded, dtype=np.float32).reshape(-1, len(self.labels)) / temperature, axis=1
+        )
         return [
             LabelPrediction(self.labels, int(index), row)
             for index, row in zip(probabilities.argmax(axis=1), probabilities, strict=True)
@@ -173,9 +175,16 @@ class SingleLabelClassification(Task):
         """Score as scikit-learn does: the F1 averages run over the labels met in gold or answers."""
         return weighted_metrics(gold, answers, len(self.labels), weights)
 
-    def temperature(
-        self, gold: Sequence[int], features: Sequence[Features], decoded: Sequence[Any]
-    ) -> float:
+    def truncated_share(self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int) -> float:
+        """Return the share of tokens beyond ``max_length``."""
+        return token_ids(tokenizer.backend_tokenizer, dataset.texts, max_length).truncated_share
+
+    def loss(self, gold: Sequence[int], features: Sequence[Features], decoded: Sequence[Any]) -> float:
+        """Return the mean negative log probability of the gold labels."""
+        del features
+        return log_loss(np.array(decoded), np.array(gold))
+
+    def temperature(self, gold: Sequence[int], features: Sequence[Features], decoded: Sequence[Any]) -> float:
         """Fit temperature scaling (Guo et al. 2017)."""
         del features
         return fit_temperature(np.array(decoded), np.array(gold))

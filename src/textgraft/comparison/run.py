@@ -1,0 +1,283 @@
+"""The trials of one comparison: planned, run where they are missing, judged, and the winner handed over."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textgraft.comparison.contenders import Contender, Job
+from textgraft.comparison.measuring import machine
+from textgraft.comparison.preferences import Preferences
+from textgraft.comparison.progress import Reporter
+from textgraft.comparison.results import Examination, Trial, load_trials, save_struct
+from textgraft.data.dataset import Dataset
+from textgraft.data.splits import Splits, nested_subsets
+from textgraft.errors import DataError, OptionError
+from textgraft.files import atomic_folder, write_json
+from textgraft.models.encoders import EncoderSource
+from textgraft.tasks.base import Task
+
+if TYPE_CHECKING:
+    from textgraft.comparison.planning import Plan, Rate, Slot
+    from textgraft.comparison.trials import Setup
+    from textgraft.comparison.verdict import Verdict
+    from textgraft.inference.predict import Predictor
+
+DEV_FRACTION = 4
+DEV_ROWS_AT_LEAST = 20
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A finished comparison: the verdict, the trials behind it, and the winner."""
+
+    folder: Path
+    verdict: Verdict
+    trials: list[Trial]
+
+    @property
+    def report(self) -> Path:
+        """The report, one self-contained HTML file."""
+        return self.folder / "report.html"
+
+    @property
+    def best(self) -> Predictor:
+        """The winner, loaded from ``best/``."""
+        from textgraft.inference.predict import load
+
+        return load(self.folder / "best")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for, apart from the data: two runs with equal requests share one plan."""
+
+    task: str
+    contenders: tuple[str, ...]
+    sizes: tuple[int, ...] | None
+    seeds: int
+    tuning: int
+    encoder: str
+    max_length: int | None
+    freeze_layers: int
+    budget: float | None
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant.
+
+        Raises:
+            OptionError: A number is out of its range.
+        """
+        for name, value, low in (("--seeds", self.seeds, 1), ("--tuning", self.tuning, 1)):
+            if value < low:
+                raise OptionError(f"{value} is too few", where=name, fix=f"Give {low} or more.")
+        if not self.contenders:
+            raise OptionError("no contender is named", where="--contenders", fix="Name at least one.")
+        if self.max_length is not None and self.max_length < 4:
+            raise OptionError(f"{self.max_length} is too short", where="--max-length", fix="Give 4 or more.")
+        if self.freeze_layers < 0:
+            raise OptionError(f"{self.freeze_layers} layers cannot be frozen", where="--freeze-layers")
+        for size in self.sizes or ():
+            if size < 2:
+                raise OptionError(f"a size of {size} cannot be learned from", where="--sizes")
+
+
+def command() -> str:
+    """Return the command line where there was one: what to type to get the same again."""
+    name, *arguments = sys.argv
+    return shlex.join(["textgraft", *arguments]) if Path(name).name == "textgraft" else "textgraft.compare(…)"
+
+
+class Run:
+    """The trials of one comparison, in one folder."""
+
+    def __init__(
+        self,
+        folder: Path,
+        request: Request,
+        contenders: list[Contender],
+        splits: Splits,
+        task: Task,
+        encoder: EncoderSource | None,
+        data_hash: str,
+        reporter: Reporter,
+        started: float,
+    ) -> None:
+        self.folder = folder
+        self.request = request
+        self.contenders = {contender.name: contender for contender in contenders}
+        self.splits = splits
+        self.encoder = encoder
+        self.data_hash = data_hash
+        self.reporter = reporter
+        self.started = started
+        self.task = task
+        self.rates: dict[str, Rate] = {}
+
+    def plan(self, sizes: list[int]) -> Plan:
+        """Take up the plan of an earlier run with the same request, or measure and make one."""
+        from textgraft.comparison.planning import Plan, Rate, Slot, make_plan, probe
+
+        path = self.folder / "plan.json"
+        asked = json.loads(json.dumps(vars(self.request)))
+        held = json.loads(path.read_text()) if path.is_file() else {}
+        if held.get("request") == asked:
+            self.rates = {name: Rate(**rate) for name, rate in held["rates"].items()}
+            plan = Plan(
+                slots=[Slot(**slot) for slot in held["slots"]],
+                sizes=held["sizes"],
+                seeds=held["seeds"],
+                tuning=held["tuning"],
+                seconds=held["estimate_seconds"],
+                notes=held["notes"],
+            )
+            self.reporter.note("going on where an earlier run stopped")
+        else:
+            if held:
+                self.reporter.note("other settings than before: finished trials that still fit are kept")
+            self.reporter.note("measuring what each contender costs on a few rows")
+            sample = self.splits.train.select(range(min(100, len(self.splits.train))))
+            job = self._job(sample, self.splits.dev, 0)
+            self.rates = {
+                name: probe(contender, job, len(self.splits.test))
+                for name, contender in self.contenders.items()
+            }
+            plan = make_plan(self.rates, sizes, self.request.seeds, self.request.tuning, self.request.budget)
+            write_json(
+                path,
+                {
+                    "request": asked,
+                    "title": Path(self.splits.train.source).name,
+                    "source": self.splits.train.source,
+                    "command": command(),
+                    "machine": machine(),
+                    "data_hash": self.data_hash,
+                    "contenders": {
+                        name: {
+                            "title": contender.title,
+                            "grid": [dict(entry) for entry in contender.grid[: plan.tuning]],
+                        }
+                        for name, contender in self.contenders.items()
+                    },
+                    "sizes": plan.sizes,
+                    "seeds": plan.seeds,
+                    "tuning": plan.tuning,
+                    "dev_rule": f"a quarter of the training size, at least {DEV_ROWS_AT_LEAST} rows",
+                    "estimate_seconds": plan.seconds,
+                    "notes": plan.notes,
+                    "rates": {name: vars(rate) for name, rate in self.rates.items()},
+                    "slots": [vars(slot) for slot in plan.slots],
+                },
+            )
+        self.reporter.plan(plan, self.rates)
+        return plan
+
+    def _job(self, train: Dataset, dev: Dataset, seed: int) -> Job:
+        request = self.request
+        return Job(train, dev, self.task, seed, self.encoder, request.max_length, request.freeze_layers)
+
+    def _rows(self, size: int, seed: int, sizes: list[int]) -> tuple[Dataset, Dataset]:
+        """Return the training rows of a size and seed, and the dev rows that such a user would have."""
+        train, dev = self.splits.train, self.splits.dev
+        rows = nested_subsets(train.strata, sizes, seed, train.groups)[size]
+        dev_rows = min(len(dev), max(DEV_ROWS_AT_LEAST, size // DEV_FRACTION))
+        return train.select(rows), dev.select(nested_subsets(dev.strata, [dev_rows], seed, None)[dev_rows])
+
+    def _setup(self, slot: Slot, plan: Plan, chosen: dict[tuple[str, int], Any]) -> Setup:
+        from textgraft.comparison.trials import Setup
+
+        contender = self.contenders[slot.contender]
+        settings = chosen.get((slot.contender, slot.size))
+        return Setup(
+            contender=contender,
+            job=self._job(*self._rows(slot.size, slot.seed, plan.sizes), slot.seed),
+            test=self.splits.test,
+            size=slot.size,
+            settings=(settings,) if settings is not None else contender.grid[: plan.tuning],
+            data_hash=self.data_hash,
+        )
+
+    def trials(self, plan: Plan) -> None:
+        """Run every planned trial that has no result yet."""
+        from textgraft.comparison.trials import run_trial, save_if_best
+
+        chosen: dict[tuple[str, int], Any] = {}
+        done: dict[str, str] = {}
+        finished = {trial.id: trial for trial in load_trials(self.folder)}
+        spent = sum(trial.cost.training_seconds + trial.cost.tuning_seconds for trial in finished.values())
+        deadline = None if self.request.budget is None else self.started + self.request.budget - spent
+        for position, slot in enumerate(plan.slots):
+            setup = self._setup(slot, plan, chosen)
+            trial = finished.get(setup.id)
+            remaining = self._remaining(plan, position)
+            if trial is None:
+                seconds = self._allowance(plan, position, deadline)
+                if seconds is not None and seconds <= 0:
+                    self.reporter.note(f"out of time: {len(plan.slots) - position} trials are left out")
+                    break
+                self.reporter.trial_started(slot, position, len(plan.slots), remaining)
+                setup = replace(
+                    setup, job=replace(setup.job, max_seconds=seconds, on_step=self.reporter.step)
+                )
+                start = time.perf_counter()
+                trial, attempt = run_trial(setup, self.reporter.setting)
+                if slot.size == plan.sizes[-1]:
+                    save_if_best(self.folder / "models" / slot.contender, setup, trial, attempt)
+                save_struct(self.folder / "trials" / f"{trial.id}.json", trial)
+                self.rates[slot.contender].observe(
+                    plan.estimate(slot, self.rates), time.perf_counter() - start
+                )
+                self.reporter.trial_finished(trial)
+            chosen.setdefault((slot.contender, slot.size), trial.settings)
+            done[f"{slot.contender}/{slot.size}/{slot.seed}"] = trial.id
+        # The report is drawn from these trials alone, whatever an earlier plan left in the folder.
+        path = self.folder / "plan.json"
+        write_json(path, {**json.loads(path.read_text()), "trials": done})
+
+    def _remaining(self, plan: Plan, position: int) -> float:
+        return sum(plan.estimate(slot, self.rates) for slot in plan.slots[position:])
+
+    def _allowance(self, plan: Plan, position: int, deadline: float | None) -> float | None:
+        """Return the seconds that this trial may take.
+
+        While there is time to spare, that is its estimate and all the spare time: an estimate that was too
+        low must not cut a contender short. When time is scarce, it is the trial's share of the work left.
+        """
+        if deadline is None:
+            return None
+        left = deadline - time.perf_counter()
+        own = plan.estimate(plan.slots[position], self.rates)
+        work = self._remaining(plan, position)
+        return own + left - work if left > work else left * own / work
+
+    def conclude(self, examination: Examination, preferences: Preferences) -> Comparison:
+        """Judge the trials of the plan, draw the report and put the winner into ``best/``."""
+        from textgraft.comparison.report import write_report
+        from textgraft.comparison.verdict import judge
+
+        planned = set(json.loads((self.folder / "plan.json").read_text())["trials"].values())
+        trials = [trial for trial in load_trials(self.folder) if trial.id in planned]
+        if not trials:
+            raise DataError("no trial was finished", where=str(self.folder), fix="Give a larger --budget.")
+        verdict = judge(trials, examination, preferences=preferences)
+        save_struct(self.folder / "comparison.json", verdict)
+        write_report(self.folder)
+        self._hand_over(verdict.pick)
+        comparison = Comparison(self.folder, verdict, trials)
+        self.reporter.finished(comparison, time.perf_counter() - self.started)
+        return comparison
+
+    def _hand_over(self, pick: str | None) -> None:
+        """Put the picked contender's model into ``best/``; where limits leave no pick, leave none there."""
+        best = self.folder / "best"
+        if pick is None:
+            shutil.rmtree(best, ignore_errors=True)
+            return
+        with atomic_folder(best) as folder:
+            shutil.copytree(self.folder / "models" / pick, folder, dirs_exist_ok=True)
