@@ -1,12 +1,17 @@
-from transformers import AutoConfig, AutoModelForSequenceClassification
+import pytest
+from transformers import AutoConfig
 
 from textgraft.models import auto
 
 
 def test_registering_again_changes_nothing():
     auto.register()
-    for config, model in auto.CLASSIFIERS.items():
+    for config in auto.CONFIGS:
         assert type(AutoConfig.for_model(config.model_type)) is config
-        # The size spares a graft the look at its encoder.
-        small = config(num_labels=2, encoding_size=8)
-        assert type(AutoModelForSequenceClassification.from_config(small)) is model
+
+
+@pytest.mark.parametrize(("auto_class", "config", "model"), auto.MODELS)
+def test_the_auto_classes_build_our_models(auto_class, config, model):
+    # The size spares a graft the look at its encoder.
+    size = {"encoding_size": 8} if config is auto.GraftConfig else {}
+    assert type(auto_class.from_config(config(num_labels=2, **size))) is model

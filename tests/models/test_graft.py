@@ -93,7 +93,7 @@ def test_another_encoder_is_refused_and_a_moved_one_can_be_named(tmp_path):
 
 def test_the_encoder_stays_frozen_and_follows_the_head(tmp_path):
     model = make_graft(tmp_path)
-    encoder = model.pooled_encoder
+    encoder = model.encoder
     model.train()
     assert not encoder.training
     assert not any("encoder" in name for name, _ in model.named_parameters())

@@ -103,7 +103,7 @@ def model_bytes(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> i
     A graft counts its encoder too: without it the head answers nothing.
     """
     parts = [model]
-    encoder = getattr(model, "pooled_encoder", None)
+    encoder = getattr(model, "encoder", None)
     if encoder is not None:
         parts.append(encoder)
     tensors = itertools.chain.from_iterable((*part.parameters(), *part.buffers()) for part in parts)

@@ -2,36 +2,49 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from transformers import (
     AutoConfig,
     AutoModel,
+    AutoModelForMultipleChoice,
+    AutoModelForQuestionAnswering,
     AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
     PreTrainedConfig,
     PreTrainedModel,
 )
 
-from textgraft.models.graft import GraftConfig, GraftForSequenceClassification
+from textgraft.models.graft import (
+    GraftConfig,
+    GraftForMultipleChoice,
+    GraftForQuestionAnswering,
+    GraftForSequenceClassification,
+    GraftForTokenClassification,
+)
 from textgraft.models.majority import MajorityConfig, MajorityForSequenceClassification
 from textgraft.models.recurrent import RecurrentConfig, RecurrentForSequenceClassification, RecurrentModel
 from textgraft.models.tfidf import TfidfConfig, TfidfForSequenceClassification
 
-CLASSIFIERS: dict[type[PreTrainedConfig], type[PreTrainedModel]] = {
-    GraftConfig: GraftForSequenceClassification,
-    MajorityConfig: MajorityForSequenceClassification,
-    RecurrentConfig: RecurrentForSequenceClassification,
-    TfidfConfig: TfidfForSequenceClassification,
-}
+CONFIGS: tuple[type[PreTrainedConfig], ...] = (GraftConfig, MajorityConfig, RecurrentConfig, TfidfConfig)
+MODELS: tuple[tuple[Any, type[PreTrainedConfig], type[PreTrainedModel]], ...] = (
+    (AutoModel, RecurrentConfig, RecurrentModel),
+    (AutoModelForMultipleChoice, GraftConfig, GraftForMultipleChoice),
+    (AutoModelForQuestionAnswering, GraftConfig, GraftForQuestionAnswering),
+    (AutoModelForSequenceClassification, GraftConfig, GraftForSequenceClassification),
+    (AutoModelForSequenceClassification, MajorityConfig, MajorityForSequenceClassification),
+    (AutoModelForSequenceClassification, RecurrentConfig, RecurrentForSequenceClassification),
+    (AutoModelForSequenceClassification, TfidfConfig, TfidfForSequenceClassification),
+    (AutoModelForTokenClassification, GraftConfig, GraftForTokenClassification),
+)
 
 
 def register() -> None:
-    """Make AutoConfig, AutoModel and AutoModelForSequenceClassification know our architectures.
-
-    Calling it again changes nothing.
-    """
-    for config, model in CLASSIFIERS.items():
+    """Make Transformers' Auto classes know our architectures. Calling it again changes nothing."""
+    for config in CONFIGS:
         AutoConfig.register(config.model_type, config, exist_ok=True)
-        AutoModelForSequenceClassification.register(config, model, exist_ok=True)
-    AutoModel.register(RecurrentConfig, RecurrentModel, exist_ok=True)
+    for auto, config, model in MODELS:
+        auto.register(config, model, exist_ok=True)
 
 
 register()

@@ -1,85 +1,43 @@
-"""A shallow head grafted onto a frozen encoder.
-
-Only the head is saved, a few hundred kilobytes; the encoder is named by the hash of its weights, and loading
-the graft loads that encoder or refuses.
-"""
+"""Grafts: a head for each kind of task, on an encoder that stays as it is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import field
-from itertools import pairwise
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from transformers import PreTrainedConfig, PreTrainedModel
-from transformers.modeling_outputs import SequenceClassifierOutput
+from torch import Tensor
+from torch.nn import functional
+from transformers.modeling_outputs import (
+    MultipleChoiceModelOutput,
+    QuestionAnsweringModelOutput,
+    SequenceClassifierOutput,
+    TokenClassifierOutput,
+)
 from transformers.utils import can_return_tuple
 
-from textgraft.errors import ModelError, unknown
-from textgraft.models.encoders import BUNDLED, POOLINGS, encoder_width, load_encoder, resolve_encoder
-from textgraft.models.pooling import PooledEncoder
+from textgraft.models.graft_base import Graft, GraftConfig
+from textgraft.models.sequence_loss import sequence_loss
+
+__all__ = [
+    "GraftConfig",
+    "GraftForMultipleChoice",
+    "GraftForQuestionAnswering",
+    "GraftForSequenceClassification",
+    "GraftForTokenClassification",
+]
 
 
-class GraftConfig(PreTrainedConfig):
-    """Describes a graft.
-
-    Args:
-        encoder: ``bundled``, a local directory or a Hub id, as for ``resolve_encoder``.
-        encoder_sha256: Hash of the weights that the head was trained on; empty accepts any.
-        revision: Of a Hub id.
-        encoding_size: Dimensions of an encoding; 0 takes them from the encoder.
-        pooling: "mean", "cls" or "max".
-        normalize: Whether encodings are scaled to length one.
-        hidden_sizes: Widths of the hidden layers of the head; none makes it one linear layer.
-
-    Raises:
-        OptionError: The pooling is unknown.
-    """
-
-    model_type = "graft"
-
-    encoder: str = BUNDLED
-    encoder_sha256: str = ""
-    revision: str | None = None
-    encoding_size: int = 0
-    pooling: str = "mean"
-    normalize: bool = True
-    hidden_sizes: list[int] = field(default_factory=list)
-
-    def __post_init__(self, **kwargs: Any) -> None:
-        super().__post_init__(**kwargs)
-        if self.pooling not in POOLINGS:
-            raise unknown("pooling", self.pooling, POOLINGS)
-
-
-class GraftForSequenceClassification(PreTrainedModel):
-    """A frozen encoder under one linear layer or a small multilayer perceptron.
-
-    The encoder is no submodule: it has no place in ``parameters()`` or ``state_dict()``, stays in evaluation
-    mode, and follows the head from device to device. It is loaded when it is first needed.
+class GraftForSequenceClassification(Graft):
+    """One row of outputs a text, or pair of texts, from its pooled hidden states.
 
     Args:
         config: Its description.
-
-    Raises:
-        ModelError: The encoder cannot be found, or its weights are not those named in the config.
     """
 
-    config_class = GraftConfig
-
     def __init__(self, config: GraftConfig) -> None:
-        super().__init__(config)
-        if not config.encoding_size:
-            config.encoding_size = encoder_width(resolve_encoder(config.encoder, config.revision))
         assert config.num_labels is not None, "without id2label Transformers counts two labels"
-        sizes = [config.encoding_size, *config.hidden_sizes, config.num_labels]
-        self.layers = nn.ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in pairwise(sizes))
-        self._pooled: list[PooledEncoder] = []
-        self.post_init()
+        super().__init__(config, config.num_labels)
 
     @classmethod
     def from_layers(
@@ -98,77 +56,152 @@ class GraftForSequenceClassification(PreTrainedModel):
             model.layers[place].load_state_dict(tensors)
         return model.eval()
 
-    @classmethod
-    def from_pretrained(  # type: ignore[override]  # hands all arguments on
-        cls, path: str | Path, *args: Any, **kwargs: Any
-    ) -> GraftForSequenceClassification | tuple[GraftForSequenceClassification, dict[str, Any]]:
-        """Load the head, then the encoder it names, as Transformers' ``from_pretrained`` does.
-
-        An encoder that has moved is named anew by the keyword ``encoder="path"``; its hash must still fit.
-
-        Raises:
-            ModelError: The encoder cannot be found, or the head was trained on other weights.
-        """
-        loaded = super().from_pretrained(path, *args, **kwargs)
-        model = loaded[0] if isinstance(loaded, tuple) else loaded
-        model.pooled_encoder  # noqa: B018  a missing or wrong encoder is told now, not at the first text
-        return loaded
-
-    @property
-    def pooled_encoder(self) -> PooledEncoder:
-        """The frozen part, from token ids to one encoding a text."""
-        if not self._pooled:
-            source = resolve_encoder(self.config.encoder, self.config.revision)
-            if self.config.encoder_sha256 not in ("", source.sha256):
-                raise ModelError(
-                    f"the encoder {source.name!r} has the SHA-256 {source.sha256}, but this model's head was "
-                    f"trained on {self.config.encoder_sha256}",
-                    where=str(source.path),
-                    fix="Name the right one, with from_pretrained(…, encoder=path), or train again.",
-                )
-            self.config.encoder_sha256 = source.sha256
-            encoder, _ = load_encoder(source)
-            pooled = PooledEncoder(encoder, self.config.pooling, self.config.normalize)
-            pooled.requires_grad_(False)
-            # A list hides it from nn.Module's registry of submodules.
-            self._pooled = [pooled.to(self.device).eval()]
-        return self._pooled[0]
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> GraftForSequenceClassification:
-        for pooled in self._pooled:
-            pooled._apply(fn, recurse)
-        return super()._apply(fn, recurse)
-
-    def head(self, encodings: Tensor) -> Tensor:
-        """Classify encodings [batch, size] that are already there; returns logits [batch, num_labels]."""
-        *hidden, last = self.layers
-        for layer in hidden:
-            encodings = torch.relu(layer(encodings))
-        return last(encodings)
-
     @can_return_tuple
     def forward(
         self,
-        input_ids: Tensor,
+        input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         token_type_ids: Tensor | None = None,
         labels: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
     ) -> SequenceClassifierOutput:
-        """Classify a batch.
+        """Classify a batch, or give each text a number, as ``config.problem_type`` says.
 
         Args:
             input_ids: [batch, time].
             attention_mask: 1 at true tokens, [batch, time]; by default all are.
-            token_type_ids: Accepted because tokenizers of sentence pairs give it; one text is of one type.
-            labels: Label indices [batch]; with them the mean cross-entropy is returned as loss.
+            token_type_ids: Tells the parts of a pair, [batch, time].
+            labels: As for ``sequence_loss``.
+            inputs_embeds: In place of ids, [batch, time, size].
 
         Returns:
             logits [batch, num_labels], and the loss if labels were given.
         """
-        if attention_mask is None:
-            attention_mask = torch.ones_like(input_ids)
-        with torch.no_grad():
-            encodings = self.pooled_encoder(input_ids, attention_mask)
-        logits = self.head(encodings.to(self.layers[0].weight.dtype))
-        loss = None if labels is None else nn.functional.cross_entropy(logits, labels)
+        states = self.states(input_ids, attention_mask, token_type_ids, inputs_embeds)
+        logits = self.head(self.pooled(states, attention_mask))
+        loss = None if labels is None else sequence_loss(logits, labels, self.config.problem_type)
         return SequenceClassifierOutput(loss=loss, logits=logits)
+
+
+class GraftForTokenClassification(Graft):
+    """One label a token.
+
+    Args:
+        config: Its description.
+    """
+
+    def __init__(self, config: GraftConfig) -> None:
+        assert config.num_labels is not None, "without id2label Transformers counts two labels"
+        super().__init__(config, config.num_labels)
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        labels: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+    ) -> TokenClassifierOutput:
+        """Label every token of a batch.
+
+        Args:
+            input_ids: [batch, time].
+            attention_mask: 1 at true tokens, [batch, time]; by default all are.
+            token_type_ids: Tells the parts of a pair, [batch, time].
+            labels: Label indices, [batch, time]; -100 where a token has none.
+            inputs_embeds: In place of ids, [batch, time, size].
+
+        Returns:
+            logits [batch, time, num_labels], and the mean cross-entropy if labels were given.
+        """
+        logits = self.head(self.states(input_ids, attention_mask, token_type_ids, inputs_embeds))
+        loss = None
+        if labels is not None:
+            loss = functional.cross_entropy(logits.float().flatten(0, 1), labels.flatten())
+        return TokenClassifierOutput(loss=loss, logits=logits)
+
+
+class GraftForQuestionAnswering(Graft):
+    """Where in a text the answer begins, and where it ends.
+
+    Args:
+        config: Its description.
+    """
+
+    def __init__(self, config: GraftConfig) -> None:
+        super().__init__(config, 2)
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        start_positions: Tensor | None = None,
+        end_positions: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+    ) -> QuestionAnsweringModelOutput:
+        """Score every token of a batch as the first and as the last of the answer.
+
+        Args:
+            input_ids: Question and text, [batch, time].
+            attention_mask: 1 at true tokens, [batch, time]; by default all are.
+            token_type_ids: Tells the question from the text, [batch, time].
+            start_positions: Position of the answer's first token, [batch]; of the first token of all where
+                there is no answer.
+            end_positions: Of its last token, [batch].
+            inputs_embeds: In place of ids, [batch, time, size].
+
+        Returns:
+            start_logits and end_logits [batch, time], and the mean of both cross-entropies if positions were
+            given.
+        """
+        logits = self.head(self.states(input_ids, attention_mask, token_type_ids, inputs_embeds))
+        start, end = logits.unbind(dim=-1)
+        loss = None
+        if start_positions is not None and end_positions is not None:
+            loss = (
+                functional.cross_entropy(start.float(), start_positions)
+                + functional.cross_entropy(end.float(), end_positions)
+            ) / 2
+        return QuestionAnsweringModelOutput(loss=loss, start_logits=start, end_logits=end)
+
+
+class GraftForMultipleChoice(Graft):
+    """Which of several continuations, or answers, is the right one.
+
+    Args:
+        config: Its description.
+    """
+
+    def __init__(self, config: GraftConfig) -> None:
+        super().__init__(config, 1)
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        labels: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+    ) -> MultipleChoiceModelOutput:
+        """Score every choice of a batch.
+
+        Args:
+            input_ids: The prompt with each choice, [batch, choices, time].
+            attention_mask: 1 at true tokens, [batch, choices, time]; by default all are.
+            token_type_ids: Tells the prompt from the choice, [batch, choices, time].
+            labels: Index of the right choice, [batch].
+            inputs_embeds: In place of ids, [batch, choices, time, size].
+
+        Returns:
+            logits [batch, choices], and the mean cross-entropy if labels were given.
+        """
+        inputs = [input_ids, attention_mask, token_type_ids, inputs_embeds]
+        choices = next(tensor.shape[1] for tensor in inputs if tensor is not None)
+        flat = [None if tensor is None else tensor.flatten(0, 1) for tensor in inputs]
+        logits = self.head(self.pooled(self.states(*flat), flat[1])).view(-1, choices)
+        loss = None if labels is None else functional.cross_entropy(logits.float(), labels)
+        return MultipleChoiceModelOutput(loss=loss, logits=logits)

@@ -1,0 +1,242 @@
+"""What all grafts share: a frozen encoder, an adapter for it, and a shallow head.
+
+Only adapter and head are saved, a few hundred kilobytes; the encoder is named by the hash of its weights, and
+loading the graft loads that encoder or refuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
+
+from textgraft.errors import ModelError, OptionError, unknown
+from textgraft.models.adapter import Adapter, initialize, linear_maps
+from textgraft.models.encoders import (
+    BUNDLED,
+    POOLINGS,
+    EncoderSource,
+    encoder_width,
+    load_encoder,
+    resolve_encoder,
+)
+from textgraft.models.layers import STACKS, encoder_layers
+from textgraft.models.pooling import pool
+
+
+class GraftConfig(PreTrainedConfig):
+    """Describes a graft.
+
+    Args:
+        encoder: ``bundled``, a local directory or a Hub id, as for ``resolve_encoder``.
+        encoder_sha256: Hash of the weights that the graft was trained on; empty accepts any.
+        revision: Of a Hub id.
+        encoding_size: Dimensions of a hidden state; 0 takes them from the encoder.
+        pooling: "mean", "cls" or "max": how sequence and choice heads make one vector of a text.
+        normalize: Whether that vector is scaled to length one.
+        hidden_sizes: Widths of the hidden layers of the head; none makes it one linear layer.
+        lora_rank: Rank of the adapter (Hu et al. 2022, "LoRA"); 0 for none: the encoder is frozen.
+        lora_alpha: The adapter's part is scaled by ``lora_alpha / lora_rank``.
+        lora_dropout: Of the adapter's inputs.
+        lora_layers: Indices of the encoder's layers to adapt; none means all.
+        lora_targets: Names of the linear maps to adapt, as "query"; none means all of a layer.
+
+    Raises:
+        OptionError: The pooling is unknown, or the rank negative.
+    """
+
+    model_type = "graft"
+
+    encoder: str = BUNDLED
+    encoder_sha256: str = ""
+    revision: str | None = None
+    encoding_size: int = 0
+    pooling: str = "mean"
+    normalize: bool = True
+    hidden_sizes: list[int] = field(default_factory=list)
+    lora_rank: int = 0
+    lora_alpha: int = 16
+    lora_dropout: float = 0.0
+    lora_layers: list[int] = field(default_factory=list)
+    lora_targets: list[str] = field(default_factory=list)
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        super().__post_init__(**kwargs)
+        if self.pooling not in POOLINGS:
+            raise unknown("pooling", self.pooling, POOLINGS)
+        if self.lora_rank < 0:
+            raise OptionError(f"lora_rank cannot be {self.lora_rank}", fix="Give 0 for none, or 1 and more.")
+
+    @classmethod
+    def on(cls, source: EncoderSource, **settings: Any) -> Self:
+        """Describe a graft on this very encoder."""
+        # A relative path would mean another place once the graft is loaded from elsewhere.
+        name = str(source.path) if Path(source.name).expanduser().is_dir() else source.name
+        return cls(encoder=name, encoder_sha256=source.sha256, revision=source.revision, **settings)
+
+
+class Graft(PreTrainedModel):
+    """A frozen encoder, with an adapter or without, under one linear layer or a small multilayer perceptron.
+
+    The encoder is no submodule: it has no place in ``parameters()`` or ``state_dict()`` and follows the head
+    from device to device. It is loaded when it is first needed. Its dropout works only in training, and only
+    in the layers that an adapter changes or that lie above one.
+
+    Args:
+        config: Its description.
+        outputs: Outputs of the head.
+
+    Raises:
+        ModelError: The encoder cannot be found, or its weights are not those named in the config.
+        OptionError: The encoder has no such layers or linear maps as the adapter is to change.
+    """
+
+    config_class = GraftConfig
+    base_model_prefix = "adapter"
+    """What it trains of the base model: so optimizers tell it from the head."""
+
+    def __init__(self, config: GraftConfig, outputs: int) -> None:
+        super().__init__(config)
+        self._encoder: list[PreTrainedModel] = []
+        self._dropping: list[nn.Module] = []
+        if not config.encoding_size:
+            config.encoding_size = encoder_width(self._source())
+        if config.lora_rank:
+            with torch.device("meta"):
+                skeleton = AutoModel.from_config(AutoConfig.from_pretrained(self._source().path))
+            shapes = linear_maps(skeleton, config.lora_layers, config.lora_targets)
+            self.adapter = Adapter(shapes, config.lora_rank, config.lora_alpha, config.lora_dropout)
+        sizes = [config.encoding_size, *config.hidden_sizes, outputs]
+        self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(sizes))
+        self.post_init()
+
+    def _init_weights(self, module: nn.Module) -> None:
+        if not initialize(module):
+            super()._init_weights(module)
+
+    @classmethod
+    def from_pretrained(  # type: ignore[override]  # hands all arguments on
+        cls, path: str | Path, *args: Any, **kwargs: Any
+    ) -> Self | tuple[Self, dict[str, Any]]:
+        """Load adapter and head, and find the encoder they name, as Transformers' ``from_pretrained`` does.
+
+        An encoder that has moved is named anew by the keyword ``encoder="path"``; its hash must still fit.
+
+        Raises:
+            ModelError: The encoder cannot be found, or the graft was trained on other weights.
+        """
+        loaded = super().from_pretrained(path, *args, **kwargs)
+        model = loaded[0] if isinstance(loaded, tuple) else loaded
+        model._source()  # a missing or wrong encoder is told now, not at the first text
+        return loaded
+
+    def _source(self) -> EncoderSource:
+        source = resolve_encoder(self.config.encoder, self.config.revision)
+        if self.config.encoder_sha256 not in ("", source.sha256):
+            raise ModelError(
+                f"the encoder {source.name!r} has the SHA-256 {source.sha256}, but this model's head was "
+                f"trained on {self.config.encoder_sha256}",
+                where=str(source.path),
+                fix="Name the right one, with from_pretrained(…, encoder=path), or train again.",
+            )
+        self.config.encoder_sha256 = source.sha256
+        return source
+
+    @property
+    def encoder(self) -> PreTrainedModel:
+        """The frozen part, with the adapter in it."""
+        if not self._encoder:
+            # Met first in an evaluation, its weights must still be fit for training, and loading it must not
+            # change what dropout draws next.
+            with torch.inference_mode(mode=False), torch.random.fork_rng([]):
+                self.attach(load_encoder(self._source())[0])
+        return self._encoder[0]
+
+    def attach(self, encoder: PreTrainedModel, name: str = "default") -> None:
+        """Use an encoder that is in memory already, as other grafts may too.
+
+        Args:
+            encoder: The encoder that the config names; its weights are frozen.
+            name: Of the adapter in it; every graft on one encoder needs its own.
+        """
+        if self.config.lora_rank:
+            self.adapter.attach(encoder, name)
+        for parameter_name, parameter in encoder.named_parameters():
+            if ".lora_" not in parameter_name:
+                parameter.requires_grad_(False)
+        encoder.to(self.device, self.dtype).eval()  # type: ignore[arg-type]  # a decorator hides self
+        # A list hides it from nn.Module's registry of submodules.
+        self._encoder = [encoder]
+        if not self.config.lora_rank:
+            self._dropping = []
+        elif encoder.config.model_type in STACKS:
+            self._dropping = list(encoder_layers(encoder)[self.frozen_layers :])
+        else:
+            self._dropping = [encoder]
+        self.train(self.training)
+
+    @property
+    def frozen_layers(self) -> int:
+        """How many of the lowest layers give what they would without the graft: all, if it has no adapter."""
+        if not self.config.lora_rank:
+            return len(encoder_layers(self.encoder))
+        return min(self.config.lora_layers, default=0)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of the head, the adapter and the layers from the lowest adapted one on."""
+        super().train(mode)
+        for layer in self._dropping:
+            layer.train(mode)
+        return self
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        for encoder in self._encoder:
+            encoder._apply(fn, recurse)
+        return super()._apply(fn, recurse)
+
+    def head(self, encodings: Tensor) -> Tensor:
+        """Map encodings [..., size] that are already there to outputs [..., outputs]."""
+        *hidden, last = self.layers
+        encodings = encodings.to(self.dtype)
+        for layer in hidden:
+            encodings = torch.relu(layer(encodings))
+        return last(encodings)
+
+    def states(
+        self,
+        input_ids: Tensor | None,
+        attention_mask: Tensor | None,
+        token_type_ids: Tensor | None,
+        inputs_embeds: Tensor | None,
+    ) -> Tensor:
+        """Return the last hidden states, [batch, time, size].
+
+        Args:
+            input_ids: [batch, time].
+            attention_mask: 1 at true tokens, [batch, time]; by default all are.
+            token_type_ids: Tells the parts of a pair, [batch, time]; told to encoders that know parts.
+            inputs_embeds: In place of ids, [batch, time, size].
+        """
+        if getattr(self.encoder.config, "type_vocab_size", 0) < 2:
+            token_type_ids = None
+        inputs = {
+            "input_ids": input_ids,
+            "attention_mask": attention_mask,
+            "token_type_ids": token_type_ids,
+            "inputs_embeds": inputs_embeds,
+        }
+        given = {name: tensor for name, tensor in inputs.items() if tensor is not None}
+        return self.encoder(**given).last_hidden_state
+
+    def pooled(self, states: Tensor, attention_mask: Tensor | None) -> Tensor:
+        """Make one vector of each text: [batch, time, size] to [batch, size]."""
+        if attention_mask is None:
+            attention_mask = torch.ones(states.shape[:2], dtype=torch.long, device=states.device)
+        vectors = pool(states, attention_mask, self.config.pooling)
+        return nn.functional.normalize(vectors, dim=-1) if self.config.normalize else vectors
