@@ -1,0 +1,207 @@
+"""The answer to a question is a span of a context, or there is none (Rajpurkar et al. 2016 and 2018)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from textgraft.data.dataset import Dataset
+from textgraft.data.squad import read_squad
+from textgraft.errors import DataError, OptionError
+from textgraft.evaluation.question_answering import METRICS, weighted_metrics
+from textgraft.tasks.answer_spans import SpanPrediction, best_answers
+from textgraft.tasks.base import Features, Task, padded_inputs
+from textgraft.tasks.question_windows import PairTemplate, question_ids, tokenize_each, window_starts
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+_NOWHERE = (0, 0)
+"""Start and end of an answer that a window does not hold: its first token, [CLS] in BERT."""
+
+
+class QuestionAnswering(Task):
+    """Find the span of a context that answers a question.
+
+    A model scores every token of a window as start and as end of the answer. Contexts longer than the model
+    are read in overlapping windows; a window without the whole answer is taught to point at its first token.
+
+    Args:
+        has_unanswerable: Whether a question may have no answer in its context. Only then is "no answer"
+            ever predicted: where the first token outscores the best span.
+    """
+
+    name = "question-answering"
+    main_metric = "f1"
+    metric_names = METRICS
+    auto_class = "AutoModelForQuestionAnswering"
+    labels = ("start", "end")
+
+    def __init__(self, has_unanswerable: bool = False) -> None:
+        self.has_unanswerable = has_unanswerable
+
+    @classmethod
+    def read(cls, source: str | Path, **columns: Any) -> Dataset:
+        """Read SQuAD JSON or JSON Lines, as :func:`textgraft.data.squad.read_squad` describes."""
+        labelled = columns.pop("labelled", True)
+        for name, value in columns.items():
+            if value is not None:
+                raise OptionError(
+                    f"question answering takes no {name}",
+                    where=f"{name}={value!r}",
+                    fix="Its files name their parts themselves: question, context, answers, id, title.",
+                )
+        return read_squad(source, labelled=labelled)
+
+    @classmethod
+    def fitted_to(cls, train: Dataset) -> Self:
+        """See whether any training question is unanswerable."""
+        answers = _answers(train)
+        if not any(answers):
+            raise DataError(
+                "no training question has an answer", where=train.source, fix="There is nothing to learn."
+            )
+        return cls(has_unanswerable=not all(answers))
+
+    def settings(self) -> dict[str, Any]:
+        """Return whether questions may be unanswerable."""
+        return {"has_unanswerable": self.has_unanswerable}
+
+    def rows(self, inputs: Sequence[Any]) -> Dataset:
+        """Take ``{"question": str, "context": str}``, or pairs of question and context."""
+        if isinstance(inputs, str | Mapping):
+            raise OptionError(
+                f"the inputs are one {type(inputs).__name__}, not a list",
+                fix='Give a list: predict([{"question": "…", "context": "…"}]).',
+            )
+        pairs = [_pair(position, entry) for position, entry in enumerate(inputs)]
+        return Dataset.unlabelled(
+            {"question": [question for question, _ in pairs], "context": [context for _, context in pairs]}
+        )
+
+    def targets(self, dataset: Dataset) -> list[list[str]]:
+        """Return the texts of all right answers of each row; none for an unanswerable question."""
+        return [[answer["text"] for answer in answers] for answers in _answers(dataset)]
+
+    def features(
+        self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int
+    ) -> list[Features]:
+        """Cut every context into windows beside its question.
+
+        Besides the inputs, a window holds its ``context``, ``offsets`` [tokens, 2] of the context's tokens in
+        it, and ``context_start``, the place of the first of them in ``input_ids``. ``labels`` are the places
+        of the first and the last token of the answer, the first one where several are right.
+        """
+        template = PairTemplate.of(tokenizer)
+        questions = question_ids(tokenizer, dataset.columns["question"], max_length)
+        contexts = tokenize_each(tokenizer, dataset.columns["context"])
+        answers = dataset.labels
+        gold = None if answers is None else self.targets(dataset)
+        windows: list[Features] = []
+        for row, (question, context) in enumerate(zip(questions, dataset.columns["context"], strict=True)):
+            tokens = contexts[context]
+            context_start = len(template.before) + len(question) + len(template.between)
+            room = max_length - template.size - len(question)
+            span = None
+            if answers is not None and answers[row]:
+                answer = answers[row][0]
+                span = tokens.token_span(*_without_space(answer["text"], answer["start"]))
+            for start in window_starts(len(tokens.ids), room):
+                ids = tokens.ids[start : start + room]
+                window: Features = {
+                    "input_ids": template.joined(question, ids),
+                    "row": row,
+                    "context": context,
+                    "context_start": context_start,
+                    "offsets": tokens.offsets[start : start + room],
+                }
+                if template.types is not None:
+                    window["token_type_ids"] = template.joined_types(len(question), len(ids))
+                if gold is not None:
+                    is_whole = span is not None and start <= span[0] and span[1] < start + len(ids)
+                    shift = context_start - start
+                    window["labels"] = (
+                        (span[0] + shift, span[1] + shift) if span is not None and is_whole else _NOWHERE
+                    )
+                    window["gold"] = gold[row]
+                windows.append(window)
+        return windows
+
+    def collate(self, features: Sequence[Features], pad_token_id: int) -> dict[str, torch.Tensor]:
+        """Make a batch: the inputs [batch, time], and start_positions and end_positions [batch] if known."""
+        batch = padded_inputs(features, pad_token_id)
+        if "labels" in features[0]:
+            positions = torch.tensor([feature["labels"] for feature in features])
+            batch["start_positions"], batch["end_positions"] = positions.unbind(dim=1)
+        return batch
+
+    def decode(self, outputs: Any, features: Sequence[Features]) -> list[NDArray[np.float32]]:
+        """Keep of each window the logits of its first token and of the context's, [2, 1 + tokens].
+
+        Starts stand in the first row, ends in the second.
+        """
+        logits = torch.stack([outputs["start_logits"], outputs["end_logits"]], dim=1).float().cpu().numpy()
+        kept = []
+        for row, feature in zip(logits, features, strict=True):
+            first = feature["context_start"]
+            context = row[:, first : first + len(feature["offsets"])]
+            kept.append(np.concatenate([row[:, :1], context], axis=1))
+        return kept
+
+    def predictions(
+        self, features: Sequence[Features], decoded: Sequence[Any], temperature: float = 1.0
+    ) -> list[SpanPrediction]:
+        """Take the best span of all windows of a row, or none."""
+        windows = zip(features, decoded, strict=True)
+        return [
+            best_answers(list(group), has_no_answer=self.has_unanswerable, temperature=temperature)
+            for _, group in groupby(windows, key=lambda window: window[0]["row"])
+        ]
+
+    def weighted_metrics(
+        self, gold: Sequence[Sequence[str]], answers: Sequence[str], weights: NDArray[np.float32]
+    ) -> Mapping[str, NDArray[np.float64]]:
+        """Score by the rules of SQuAD, 2.0's where questions are unanswerable."""
+        return weighted_metrics(gold, answers, weights)
+
+
+def _answers(dataset: Dataset) -> list[list[dict[str, Any]]]:
+    if dataset.labels is None:
+        raise DataError(
+            "these questions have no answers", where=dataset.source, fix="Give a file with answers."
+        )
+    return dataset.labels
+
+
+def _without_space(text: str, start: int) -> tuple[int, int]:
+    """Return the first character of a text and the one after its last, white space around it left out."""
+    stripped = text.strip()
+    start += text.index(stripped)
+    return start, start + len(stripped)
+
+
+def _pair(position: int, entry: Any) -> tuple[str, str]:
+    if isinstance(entry, Mapping):
+        for key in ("question", "context"):
+            if key not in entry:
+                raise OptionError(f"input {position} has no {key!r}", fix="Each needs question and context.")
+        pair = (entry["question"], entry["context"])
+    elif isinstance(entry, Sequence) and not isinstance(entry, str) and len(entry) == 2:
+        pair = (entry[0], entry[1])
+    else:
+        raise OptionError(
+            f"input {position} is {type(entry).__name__}, not a question with its context",
+            fix='Give {"question": "…", "context": "…"} or (question, context).',
+        )
+    for part, value in zip(("question", "context"), pair, strict=True):
+        if not isinstance(value, str):
+            raise OptionError(f"the {part} of input {position} is {type(value).__name__}, not a string")
+        if not value.strip():
+            raise OptionError(f"the {part} of input {position} is empty")
+    return pair
