@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
+
+from textgraft.errors import OptionError
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -55,3 +58,96 @@ def token_ids(tokenizer: Tokenizer, texts: Sequence[str], max_length: int) -> To
             row = row[: max_length - 1] + closing if row[-1:] == closing else row[:max_length]
         ids.append(row)
     return TokenIds(ids=ids, lengths=lengths)
+
+
+@dataclass(frozen=True)
+class PairIds(TokenIds):
+    """Token ids of many pairs of texts, and what the length limit cost."""
+
+    type_ids: list[list[int]]
+    """For each id the text it belongs to, 0 or 1, as the tokenizer's template says it; 0 throughout where the
+    template does not tell them apart."""
+
+
+def pair_token_ids(
+    tokenizer: Tokenizer, firsts: Sequence[str], seconds: Sequence[str], max_length: int
+) -> PairIds:
+    """Tokenize pairs of texts to at most ``max_length`` ids each, special tokens as the tokenizer puts them.
+
+    Of a pair that is too long the longer text is cut until it is as long as the other, then both alike
+    ("longest first"). A text that stands in several pairs is tokenized once.
+
+    Args:
+        tokenizer: As for :func:`token_ids`.
+        firsts: First text of each pair.
+        seconds: Second text of each pair.
+        max_length: Ids kept of a pair, special tokens included.
+
+    Raises:
+        OptionError: ``max_length`` leaves no room for a token of each text.
+    """
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    limit = CHARACTERS_PER_TOKEN * max_length
+    texts = list(dict.fromkeys(chain(firsts, seconds)))
+    encodings = tokenizer.encode_batch_fast([text[:limit] for text in texts], add_special_tokens=False)
+    tokens = {text: encoding.ids for text, encoding in zip(texts, encodings, strict=True)}
+    frame = _Frame.of(tokenizer, next((text[:limit] for text, ids in tokens.items() if ids), ""))
+    room = max_length - frame.size
+    if room < 2:
+        raise OptionError(
+            f"a length of {max_length} tokens has no room for two texts",
+            where="max_length",
+            fix=f"Give at least {frame.size + 2}: special tokens take {frame.size}.",
+        )
+    rows, types, lengths = [], [], []
+    for first, second in zip(firsts, seconds, strict=True):
+        a, b = tokens[first], tokens[second]
+        full = (len(ids) * max(1.0, len(text) / limit) for ids, text in ((a, first), (b, second)))
+        lengths.append(frame.size + round(sum(full)))
+        if len(a) + len(b) > room:
+            half = room // 2 if len(a) <= len(b) else room - room // 2
+            kept = min(len(a), max(half, room - len(b)))
+            a, b = a[:kept], b[: room - kept]
+        ids, of_type = frame.around(a, b)
+        rows.append(ids)
+        types.append(of_type)
+    return PairIds(rows, lengths, types)
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """The special tokens that a tokenizer puts before, between and after two texts."""
+
+    ids: tuple[list[int], list[int], list[int]]
+    types: tuple[list[int], list[int], list[int]]
+    text_types: tuple[int, int]
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.ids))
+
+    @classmethod
+    def of(cls, tokenizer: Tokenizer, sample: str) -> _Frame:
+        """Read the frame off a pair of ``sample``, a text with at least one token if there is any."""
+        pair = tokenizer.encode(sample, sample)
+        ids, types, owners = pair.ids, pair.type_ids, pair.sequence_ids
+        if 1 not in owners:  # no text has any token, so all order is alike
+            return cls((ids, [], []), (types, [], []), (0, 0))
+        bounds = [owners.index(0), len(ids) - owners[::-1].index(0), owners.index(1)]
+        bounds.append(len(ids) - owners[::-1].index(1))
+        first, end, second, last = bounds
+        return cls(
+            (ids[:first], ids[end:second], ids[last:]),
+            (types[:first], types[end:second], types[last:]),
+            (types[first], types[second]),
+        )
+
+    def around(self, a: list[int], b: list[int]) -> tuple[list[int], list[int]]:
+        """Return ids and types of the pair of two tokenized texts."""
+        (before, between, after), (types_before, types_between, types_after) = self.ids, self.types
+        of_a, of_b = self.text_types
+        return (
+            [*before, *a, *between, *b, *after],
+            [*types_before, *([of_a] * len(a)), *types_between, *([of_b] * len(b)), *types_after],
+        )

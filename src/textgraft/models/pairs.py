@@ -1,0 +1,122 @@
+"""Two texts read apart and then compared: the siamese way (Bromley et al. 1993).
+
+One encoder reads both texts, each on its own, and a head compares the two vectors. A recurrent network and a
+frozen BERT do so; a fine-tuned BERT reads the two texts together and needs nothing of this file.
+
+In a batch the two texts stand one after the other, told apart by their token types.
+:func:`siamese_tokenizer` writes each text in full, as if it stood alone; :func:`split_pairs` takes them
+apart.
+"""
+
+from __future__ import annotations
+
+import torch
+from tokenizers import Tokenizer, processors
+from torch import Tensor, nn
+from transformers import PreTrainedTokenizerFast
+
+from textgraft.errors import OptionError
+
+
+def pair_features(first: Tensor, second: Tensor) -> Tensor:
+    """Return what a head compares two encodings by: [u, v, |u - v|, u * v].
+
+    These are the features of InferSent (Conneau et al. 2017, "Supervised learning of universal sentence
+    representations from natural language inference data", figure 1).
+
+    Args:
+        first: Encodings u of the first texts, [batch, size].
+        second: Encodings v of the second texts, [batch, size].
+
+    Returns:
+        [batch, 4 * size].
+    """
+    return torch.cat([first, second, (first - second).abs(), first * second], dim=-1)
+
+
+def pair_head(size: int, hidden_size: int, outputs: int, dropout: float) -> nn.Sequential:
+    """Build the network that compares two encodings by their :func:`pair_features`.
+
+    Args:
+        size: Width of one encoding.
+        hidden_size: Width of the hidden layer.
+        outputs: Labels, or 1 for a score.
+        dropout: Share of features and of hidden units set to zero in training.
+    """
+    return nn.Sequential(
+        nn.Dropout(dropout),
+        nn.Linear(4 * size, hidden_size),
+        nn.ReLU(),
+        nn.Dropout(dropout),
+        nn.Linear(hidden_size, outputs),
+    )
+
+
+def siamese_tokenizer(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
+    """Return a tokenizer that writes a pair as both texts in full, with token types 0 and 1.
+
+    "[CLS] a [SEP] b [SEP]" becomes "[CLS] a [SEP] [CLS] b [SEP]": each half is what the text gives alone, so
+    that an encoder of single texts can read it. Single texts stay as they are.
+
+    Args:
+        tokenizer: Any fast tokenizer; it stays as it is.
+    """
+    backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    backend.no_truncation()
+    backend.no_padding()
+    sample = backend.encode(tokenizer.unk_token or "a")
+    tokens, owners = sample.tokens, sample.sequence_ids
+    begin, end = owners.index(0), len(owners) - owners[::-1].index(0)
+    opening, closing = tokens[:begin], tokens[end:]
+    alone = [*opening, "$A", *closing]
+    second = [*(f"{token}:1" for token in opening), "$B:1", *(f"{token}:1" for token in closing)]
+    backend.post_processor = processors.TemplateProcessing(
+        single=alone,
+        pair=alone + second,
+        special_tokens=[(token, backend.token_to_id(token)) for token in {*opening, *closing}],
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        padding_side="right",
+        truncation_side="right",
+        model_max_length=tokenizer.model_max_length,
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
+        split_special_tokens=tokenizer.split_special_tokens,
+        **tokenizer.special_tokens_map,
+    )
+
+
+def split_pairs(
+    input_ids: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor | None, pad_token_id: int
+) -> tuple[Tensor, Tensor]:
+    """Take the two texts of each row apart.
+
+    Args:
+        input_ids: Right-padded pairs, [batch, time].
+        attention_mask: 1 at true tokens, [batch, time]; without it every pad_token_id is padding.
+        token_type_ids: 0 at the tokens of the first text and 1 at those of the second, [batch, time].
+        pad_token_id: Fills the texts up.
+
+    Returns:
+        Token ids and mask of a right-padded batch of all first texts, then all second texts,
+        [2 * batch, longest text].
+
+    Raises:
+        OptionError: The token types are missing.
+    """
+    if token_type_ids is None:
+        raise OptionError(
+            "token_type_ids are missing: they tell the two texts of a pair apart",
+            fix="Tokenize pairs with the tokenizer that was saved with the model: tokenizer(first, second).",
+        )
+    if attention_mask is None:
+        attention_mask = input_ids.ne(pad_token_id).long()
+    both = attention_mask.sum(dim=1)
+    second = (token_type_ids * attention_mask).sum(dim=1)
+    lengths = torch.cat([both - second, second]).unsqueeze(1)
+    starts = torch.cat([torch.zeros_like(both), both - second]).unsqueeze(1)
+    position = torch.arange(input_ids.shape[1], device=input_ids.device)[: lengths.max()]
+    mask = position < lengths
+    source = (starts + position).clamp(max=input_ids.shape[1] - 1)
+    ids = input_ids.repeat(2, 1).gather(1, source)
+    return ids.masked_fill(~mask, pad_token_id), mask.to(attention_mask.dtype)
