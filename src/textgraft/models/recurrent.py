@@ -20,6 +20,8 @@ from transformers.utils import can_return_tuple
 
 from textgraft.errors import unknown
 from textgraft.models.attention import AttentionPooling
+from textgraft.models.pairs import pair_features, pair_head, split_pairs
+from textgraft.models.sequence_loss import sequence_loss
 
 CELLS: dict[str, type[nn.RNN | nn.LSTM | nn.GRU]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 POOLINGS = ("attention", "last")
@@ -40,6 +42,7 @@ class RecurrentConfig(PreTrainedConfig):
         dropout: Share of the states between layers and of the pooled vector set to zero in training.
         embedding_dropout: The same for the word vectors.
         pad_token_id: Its word vector is zero and stays so.
+        pairs: Whether inputs are pairs of texts, told apart by token_type_ids, read apart and then compared.
 
     Raises:
         OptionError: The cell or the pooling is unknown.
@@ -57,6 +60,7 @@ class RecurrentConfig(PreTrainedConfig):
     dropout: float = 0.4
     embedding_dropout: float = 0.3
     pad_token_id: int = 0
+    pairs: bool = False
 
     def __post_init__(self, **kwargs: object) -> None:
         super().__post_init__(**kwargs)
@@ -256,8 +260,11 @@ class RecurrentModel(RecurrentPreTrainedModel):
 class RecurrentForSequenceClassification(RecurrentPreTrainedModel):
     """Embed, encode, attend, predict.
 
+    Of a pair of texts both are read by the same network, and the head compares their vectors.
+
     Args:
-        config: Its description; num_labels or id2label says how many labels there are.
+        config: Its description; num_labels or id2label says how many outputs there are, and problem_type
+            which loss they have.
     """
 
     def __init__(self, config: RecurrentConfig) -> None:
@@ -265,7 +272,11 @@ class RecurrentForSequenceClassification(RecurrentPreTrainedModel):
         assert config.num_labels is not None, "without id2label Transformers counts two labels"
         self.recurrent = RecurrentModel(config)
         self.dropout = nn.Dropout(config.dropout)
-        self.classifier = nn.Linear(config.state_size, config.num_labels)
+        self.classifier: nn.Module = nn.Linear(config.state_size, config.num_labels)
+        if config.pairs:
+            self.classifier = pair_head(
+                config.state_size, config.hidden_size, config.num_labels, config.dropout
+            )
         self.post_init()
 
     @can_return_tuple
@@ -273,6 +284,7 @@ class RecurrentForSequenceClassification(RecurrentPreTrainedModel):
         self,
         input_ids: Tensor,
         attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
         labels: Tensor | None = None,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
@@ -282,21 +294,32 @@ class RecurrentForSequenceClassification(RecurrentPreTrainedModel):
         Args:
             input_ids: As in :meth:`RecurrentModel.forward`.
             attention_mask: As there.
-            labels: Label indices [batch]; with them the mean cross-entropy is returned as loss.
+            token_type_ids: 0 and 1 at the tokens of the two texts of a pair, [batch, time]; not looked at
+                where inputs are single texts.
+            labels: As in :func:`sequence_loss`.
             output_attentions: As there.
             output_hidden_states: As there.
 
         Returns:
-            logits [batch, num_labels], and the loss if labels were given.
+            logits [batch, num_labels], and the mean loss if labels were given. States and attentions of pairs
+            are those of all first texts, then of all second texts.
+
+        Raises:
+            OptionError: The model reads pairs and token_type_ids are missing.
         """
+        if self.config.pairs:
+            input_ids, attention_mask = split_pairs(
+                input_ids, attention_mask, token_type_ids, self.config.pad_token_id
+            )
         outputs = self.recurrent(
             input_ids,
             attention_mask,
             output_attentions=output_attentions,
             output_hidden_states=output_hidden_states,
         )
-        logits = self.classifier(self.dropout(outputs.pooler_output))
-        loss = None if labels is None else nn.functional.cross_entropy(logits.float(), labels)
+        pooled = self.dropout(outputs.pooler_output)
+        logits = self.classifier(pair_features(*pooled.chunk(2)) if self.config.pairs else pooled)
+        loss = None if labels is None else sequence_loss(logits, labels, self.config.problem_type)
         return SequenceClassifierOutput(
             loss=loss, logits=logits, hidden_states=outputs.hidden_states, attentions=outputs.attentions
         )
