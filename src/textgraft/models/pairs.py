@@ -41,10 +41,9 @@ def pair_head(size: int, hidden_size: int, outputs: int, dropout: float) -> nn.S
         size: Width of one encoding.
         hidden_size: Width of the hidden layer.
         outputs: Labels, or 1 for a score.
-        dropout: Share of features and of hidden units set to zero in training.
+        dropout: Share of hidden units set to zero in training.
     """
     return nn.Sequential(
-        nn.Dropout(dropout),
         nn.Linear(4 * size, hidden_size),
         nn.ReLU(),
         nn.Dropout(dropout),

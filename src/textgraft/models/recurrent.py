@@ -317,8 +317,10 @@ class RecurrentForSequenceClassification(RecurrentPreTrainedModel):
             output_attentions=output_attentions,
             output_hidden_states=output_hidden_states,
         )
-        pooled = self.dropout(outputs.pooler_output)
-        logits = self.classifier(pair_features(*pooled.chunk(2)) if self.config.pairs else pooled)
+        pooled = outputs.pooler_output
+        if self.config.pairs:
+            pooled = pair_features(*pooled.chunk(2))
+        logits = self.classifier(self.dropout(pooled))
         loss = None if labels is None else sequence_loss(logits, labels, self.config.problem_type)
         return SequenceClassifierOutput(
             loss=loss, logits=logits, hidden_states=outputs.hidden_states, attentions=outputs.attentions
