@@ -67,6 +67,8 @@ class Comparison:
             " ".join(rng.choice(SENTENCE.split(), rng.integers(5, 40))) for _ in range(self.rows)
         ]
         return Examination(
+            task="classification",
+            task_settings={"labels": list(self.labels)},
             labels=list(self.labels),
             gold=self._gold().tolist(),
             test_texts=list(texts),
@@ -125,6 +127,7 @@ class Comparison:
             data_hash="d" * 16,
             predicted=predicted.tolist(),
             confidence=confidence.tolist(),
+            metric="macro_f1",
             metrics=metrics,
             dev_metrics=metrics,
             cost=Cost(

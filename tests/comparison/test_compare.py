@@ -14,10 +14,10 @@ import pytest
 
 import textgraft
 from tests.tiny import save_tiny_bert, write_topics
-from textgraft.comparison.compare import Comparison
 from textgraft.comparison.preferences import Preferences
 from textgraft.comparison.progress import SilentReporter
 from textgraft.comparison.results import Trial, load_trials
+from textgraft.comparison.run import Comparison
 from textgraft.errors import ModelError, OptionError
 
 SETTINGS = {
@@ -66,7 +66,7 @@ def test_every_planned_trial_has_a_result(finished: Comparison) -> None:
 
 
 def test_learnable_text_is_learned_and_the_floor_is_a_floor(finished: Comparison) -> None:
-    scores = {row.contender: row.macro_f1.value for row in finished.verdict.rows}
+    scores = {row.contender: row.score.value for row in finished.verdict.rows}
     assert scores["tfidf"] > 0.9
     assert scores["lstm"] > 0.7
     assert scores["majority"] < 0.4
@@ -116,7 +116,7 @@ def test_limits_change_the_pick_and_no_figure(world: tuple[Path, Path], finished
         **SETTINGS,
     )
     assert result.verdict.pick is None
-    assert [row.macro_f1 for row in result.verdict.rows] == [row.macro_f1 for row in finished.verdict.rows]
+    assert [row.score for row in result.verdict.rows] == [row.score for row in finished.verdict.rows]
     assert not (finished.folder / "best").exists()
     with pytest.raises(ModelError):
         _ = result.best

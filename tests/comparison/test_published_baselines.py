@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from tests.conftest import shared_data
@@ -32,6 +33,6 @@ def test_bilstm_comes_near_published_accuracy(name: str, label: str, accuracy: f
     task = SingleLabelClassification(sorted(set(splits.train.labels or ())))
     contender = CONTENDERS["lstm"]
     fitted = contender.fit(Job(splits.train, splits.dev, task, 0, None), contender.grid[0])
-    predictor = Predictor(fitted.model, fitted.tokenizer, task.labels, fitted.max_length)
-    predicted = predictor.logits(splits.test.texts).argmax(axis=1)
+    predictor = Predictor(fitted.model, fitted.tokenizer, task, fitted.max_length)
+    predicted = np.array([prediction.answer for prediction in predictor.predict_rows(splits.test)])
     assert (predicted == task.targets(splits.test)).mean() >= accuracy

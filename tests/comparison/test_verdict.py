@@ -32,8 +32,8 @@ def test_the_best_contender_is_picked_with_figures_near_the_truth(usual):
     assert usual.size == 3000
     for curve in (TFIDF, LSTM, FROZEN, FINETUNED):
         row = usual.row(curve.name)
-        assert row.macro_f1.value == pytest.approx(curve.accuracy(3000), abs=0.035)
-        assert row.macro_f1.low < row.macro_f1.value < row.macro_f1.high
+        assert row.score.value == pytest.approx(curve.accuracy(3000), abs=0.035)
+        assert row.score.low < row.score.value < row.score.high
         assert row.training_seconds == pytest.approx(curve.seconds(3000), rel=0.06)
     assert usual.sentences[0].startswith("Use bert-finetuned: macro F1 0.9")
     assert "bert-finetuned is better than bert-frozen by" in text(usual)
@@ -41,7 +41,7 @@ def test_the_best_contender_is_picked_with_figures_near_the_truth(usual):
 
 def test_intervals_cover_the_true_scores():
     covered = [
-        row.macro_f1.low <= curve.accuracy(1000) <= row.macro_f1.high
+        row.score.low <= curve.accuracy(1000) <= row.score.high
         for draw in range(25)
         for verdict in [Comparison(sizes=(1000,), rows=500, draw=draw).judge()]
         for curve in (TFIDF, LSTM, FROZEN, FINETUNED)
@@ -89,7 +89,7 @@ def test_a_large_lead_is_taken_even_where_it_may_be_chance():
         verdict
         for verdict in verdicts
         if not verdict.pairs[0].significant
-        and verdict.row("bert-frozen").macro_f1.value - verdict.row("tfidf").macro_f1.value > 0.05
+        and verdict.row("bert-frozen").score.value - verdict.row("tfidf").score.value > 0.05
     ]
     assert unsure, "50 rows leave some of twelve such differences unproven"
     for verdict in unsure:
@@ -195,7 +195,7 @@ def test_leaked_rows_are_counted_and_their_effect_is_shown():
     verdict = Comparison(sizes=(300,), leaked=range(100), rows=500).judge()
     row = verdict.row(verdict.pick)
     assert verdict.leaked == 100
-    assert row.macro_f1_without_leaked < row.macro_f1.value
+    assert row.score_without_leaked < row.score.value
     assert "100 of 500 test rows also stand among the training rows; without them" in text(verdict)
 
 
@@ -208,7 +208,7 @@ def test_the_majority_baseline_is_not_picked_for_want_of_test_rows():
     tfidf = constant("tfidf", 0.3, latency_ms=5.0)
     for draw in range(6):
         verdict = Comparison(curves=(MAJORITY, tfidf), sizes=(100,), rows=60, draw=draw).judge()
-        if verdict.row("tfidf").macro_f1.value > verdict.row("majority").macro_f1.value + 0.005:
+        if verdict.row("tfidf").score.value > verdict.row("majority").score.value + 0.005:
             assert verdict.pick == "tfidf"
 
 

@@ -8,7 +8,16 @@ from textgraft.evaluation.intervals import (
     resampled_scores,
     seed_weights,
 )
-from textgraft.evaluation.metrics import classification_metrics
+from textgraft.evaluation.metrics import classification_metrics, weighted_metrics
+
+
+def scores(gold, predicted, **options):
+    return resampled_scores(
+        lambda answers, weights: weighted_metrics(gold, answers, 4, weights),
+        list(predicted),
+        len(gold),
+        **options,
+    )
 
 
 def predictions(rng, gold, accuracies):
@@ -21,7 +30,7 @@ def test_the_same_seed_gives_the_same_draws_and_another_seed_others():
     rng = np.random.default_rng(0)
     gold = rng.integers(0, 4, 50)
     predicted = predictions(rng, gold, [0.7])
-    first, again, other = (resampled_scores(gold, predicted, 4, seed=seed)["macro_f1"] for seed in (0, 0, 1))
+    first, again, other = (scores(gold, predicted, seed=seed)["macro_f1"] for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
 
@@ -30,7 +39,7 @@ def test_models_are_scored_on_the_same_resamples():
     rng = np.random.default_rng(1)
     gold = rng.integers(0, 4, 200)
     predicted = predictions(rng, gold, [0.7])
-    draws = resampled_scores(gold, np.concatenate([predicted, predicted]), 4)["macro_f1"]
+    draws = scores(gold, np.concatenate([predicted, predicted]))["macro_f1"]
     np.testing.assert_array_equal(draws[0], draws[1])
 
 
@@ -38,9 +47,7 @@ def test_large_test_sets_are_resampled_in_turns(monkeypatch):
     monkeypatch.setattr("textgraft.evaluation.intervals._MAX_WEIGHTS", 700)
     rng = np.random.default_rng(2)
     gold = rng.integers(0, 4, 100)
-    draws = resampled_scores(gold, predictions(rng, gold, [0.7]), 4, metrics=["accuracy"], resamples=100)[
-        "accuracy"
-    ]
+    draws = scores(gold, predictions(rng, gold, [0.7]), resamples=100)["accuracy"]
     assert draws.shape == (1, 100)
     assert draws.std() == pytest.approx((0.7 * 0.3 / 100) ** 0.5, rel=0.3)
 
@@ -49,7 +56,7 @@ def test_accuracy_spreads_as_the_binomial_says():
     rng = np.random.default_rng(3)
     gold = rng.integers(0, 4, 1000)
     predicted = predictions(rng, gold, [0.8])
-    draws = resampled_scores(gold, predicted, 4, metrics=["accuracy"])["accuracy"][0]
+    draws = scores(gold, predicted)["accuracy"][0]
     accuracy = classification_metrics(gold, predicted[0], 4)["accuracy"]
     assert draws.mean() == pytest.approx(accuracy, abs=0.002)
     assert draws.std() == pytest.approx((accuracy * (1 - accuracy) / 1000) ** 0.5, rel=0.1)
@@ -75,7 +82,7 @@ def test_interval_covers_the_true_score():
     for _ in range(repeats):
         gold = rng.integers(0, 4, 400)
         predicted = predictions(rng, gold, np.clip(rng.normal(truth, 0.01, 5), 0, 1))
-        draws = resampled_scores(gold, predicted, 4, metrics=["accuracy"], resamples=300)["accuracy"]
+        draws = scores(gold, predicted, resamples=300)["accuracy"]
         interval = percentile_interval(over_seeds(draws), truth)
         covered += interval.low <= truth <= interval.high
     assert 0.90 <= covered / repeats <= 1.0

@@ -14,16 +14,19 @@ def topic_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from textgraft.inference.predict import Predictor
     from textgraft.models.directory import Golden, Manifest, save_model_directory
     from textgraft.models.tfidf import fit_tfidf
+    from textgraft.tasks.classification import SingleLabelClassification
 
     labels = sorted(TOPICS)
     rows = topic_rows(200)
     texts = [text for text, _ in rows]
     model, tokenizer = fit_tfidf(texts, [labels.index(label) for _, label in rows], len(labels), c=10.0)
-    probabilities = Predictor(model, tokenizer, labels, 512, 1.5).probabilities(texts[:2])
+    task = SingleLabelClassification(labels)
+    task.configure(model.config)
+    predictions = Predictor(model, tokenizer, task, 512, 1.5).predict(texts[:2])
     manifest = Manifest(
         task="classification",
+        task_settings=task.settings(),
         contender="tfidf",
-        labels=labels,
         text_columns=["text"],
         label_column="label",
         max_length=512,
@@ -33,7 +36,9 @@ def topic_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         training={"rows": len(rows)},
         metrics={"macro_f1": 1.0},
         dev_score=1.0,
-        golden=[Golden(text, row.tolist()) for text, row in zip(texts, probabilities, strict=False)],
+        golden=[
+            Golden({"text": text}, given.numbers()) for text, given in zip(texts, predictions, strict=False)
+        ],
     )
     path = tmp_path_factory.mktemp("model") / "best"
     save_model_directory(path, model, tokenizer, manifest, "# card\n")

@@ -71,8 +71,8 @@ def test_exchanged_weights_are_noticed(topic_model: Path, tmp_path: Path) -> Non
 def test_other_golden_outputs_are_noticed(topic_model: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(topic_model, tmp_path / "copy")
     manifest = json.loads((copy / "textgraft.json").read_text())
-    first, *rest = manifest["golden"][0]["probabilities"]
-    manifest["golden"][0]["probabilities"] = [*rest, first]
+    first, *rest = manifest["golden"][0]["numbers"]
+    manifest["golden"][0]["numbers"] = [*rest, first]
     (copy / "textgraft.json").write_text(json.dumps(manifest))
     with pytest.raises(ModelError, match="golden outputs"):
         textgraft.load(copy)

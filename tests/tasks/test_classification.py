@@ -12,7 +12,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 from tests.tiny import save_tiny_bert, topic_rows
 from textgraft.data.dataset import Dataset
 from textgraft.errors import DataError
-from textgraft.tasks.classification import Prediction, SingleLabelClassification
+from textgraft.tasks.classification import SingleLabelClassification
 
 TASK = SingleLabelClassification(["food", "space", "sport"])
 
@@ -55,7 +55,7 @@ def test_rows_to_predict_have_no_targets(tokenizer):
     rows = dataset([("soup", "food")])
     unlabelled = Dataset(rows.columns, None, rows.ids, rows.lines, rows.source)
     features = TASK.features(unlabelled, tokenizer, 64)
-    assert features == [{"input_ids": features[0]["input_ids"]}]
+    assert features == [{"input_ids": features[0]["input_ids"], "row": 0}]
     assert "labels" not in TASK.collate(features, 0)
     with pytest.raises(DataError, match="no labels"):
         TASK.targets(unlabelled)
@@ -80,12 +80,16 @@ def test_batches_are_padded_on_the_right(rows):
     assert {tensor.dtype for tensor in batch.values()} == {torch.int64}
 
 
-@pytest.mark.parametrize("form", ["tensor", "array", "outputs"])
-def test_decode(form):
+def test_outputs_become_predictions():
     logits = torch.tensor([[0.0, 2.0, 1.0], [3.0, 3.0, -50.0]])
-    outputs = {"tensor": logits, "array": logits.numpy(), "outputs": SequenceClassifierOutput(logits=logits)}
-    first, second = TASK.decode(outputs[form])
-    assert (first.label, first.index) == ("space", 1)
+    features = [{"input_ids": [1], "row": row} for row in range(2)]
+    decoded = TASK.decode(SequenceClassifierOutput(logits=logits), features)
+    first, second = TASK.predictions(features, decoded)
+    assert (first.label, first.answer) == ("space", 1)
+    assert first.to_dict()["scores"].keys() == {"food", "space", "sport"}
+    assert first.numbers() == pytest.approx(first.probabilities.tolist())
+    softer = TASK.predictions(features, decoded, temperature=2.0)[0]
+    assert (softer.label, softer.score < first.score) == ("space", True)
     assert first.score == pytest.approx(np.exp(2) / (1 + np.exp(2) + np.e))
     assert first.probabilities.sum() == pytest.approx(1)
     assert (second.label, second.score) == ("food", pytest.approx(0.5))
@@ -94,8 +98,8 @@ def test_decode(form):
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=30))
 def test_metrics_are_those_of_scikit_learn(pairs):
     gold, guesses = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    predictions = [Prediction(TASK.labels[guess], guess, 1.0, np.eye(3)[guess]) for guess in guesses]
-    found = TASK.metrics(gold, predictions)
+    found = TASK.metrics(gold, guesses)
+    assert found.keys() == set(TASK.metric_names)
     assert found["accuracy"] == pytest.approx(np.mean(np.array(gold) == np.array(guesses)))
     assert found["macro_f1"] == pytest.approx(f1_score(gold, guesses, average="macro", zero_division=0))
     assert found["weighted_f1"] == pytest.approx(f1_score(gold, guesses, average="weighted", zero_division=0))
