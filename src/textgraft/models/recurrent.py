@@ -18,9 +18,11 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPooling, SequenceClassifierOutput
 from transformers.utils import can_return_tuple
 
-from textgraft.errors import unknown
+from textgraft.errors import OptionError, unknown
 from textgraft.models.attention import AttentionPooling
+from textgraft.models.characters import CHARACTER_ENCODERS
 from textgraft.models.pairs import pair_features, pair_head, split_pairs
+from textgraft.models.reversal import reorder, reversal_index
 from textgraft.models.sequence_loss import sequence_loss
 
 CELLS: dict[str, type[nn.RNN | nn.LSTM | nn.GRU]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
@@ -41,11 +43,16 @@ class RecurrentConfig(PreTrainedConfig):
             after the first token for the backward direction).
         dropout: Share of the states between layers and of the pooled vector set to zero in training.
         embedding_dropout: The same for the word vectors.
+        characters: "none", "cnn" or "lstm": how the characters of each word make a vector beside its own; see
+            :mod:`textgraft.models.characters`.
+        character_embedding_size: Width of a character's vector.
+        character_size: Width of the vector that the characters of a word make.
+        crf: Whether tags are predicted jointly, by a conditional random field; for token classification.
         pad_token_id: Its word vector is zero and stays so.
         pairs: Whether inputs are pairs of texts, told apart by token_type_ids, read apart and then compared.
 
     Raises:
-        OptionError: The cell or the pooling is unknown.
+        OptionError: The cell, the pooling or the character encoder is unknown.
     """
 
     model_type = "recurrent"
@@ -59,6 +66,10 @@ class RecurrentConfig(PreTrainedConfig):
     pooling: str = "attention"
     dropout: float = 0.4
     embedding_dropout: float = 0.3
+    characters: str = "none"
+    character_embedding_size: int = 30
+    character_size: int = 50
+    crf: bool = False
     pad_token_id: int = 0
     pairs: bool = False
 
@@ -68,36 +79,23 @@ class RecurrentConfig(PreTrainedConfig):
             raise unknown("cell", self.cell, CELLS)
         if self.pooling not in POOLINGS:
             raise unknown("pooling", self.pooling, POOLINGS)
+        if self.characters not in ("none", *CHARACTER_ENCODERS):
+            raise unknown("character encoder", self.characters, ("none", *CHARACTER_ENCODERS))
+
+    @property
+    def reads_characters(self) -> bool:
+        """Whether batches must hold character_ids."""
+        return self.characters != "none"
+
+    @property
+    def word_size(self) -> int:
+        """Width of what stands for a word: its vector, and beside it that of its characters."""
+        return self.embedding_size + (self.character_size if self.reads_characters else 0)
 
     @property
     def state_size(self) -> int:
         """Width of a state: both directions side by side."""
         return self.hidden_size * (2 if self.bidirectional else 1)
-
-
-def reversal_index(lengths: Tensor, time: int) -> Tensor:
-    """Return where each position of a right-padded batch goes when every text is reversed within its length.
-
-    Token t of a text of length n goes to n - 1 - t; padding stays. Applying it twice restores the order.
-
-    Args:
-        lengths: True lengths, [batch].
-        time: Padded length.
-
-    Returns:
-        Indices into the batch flattened to [batch * time], of shape [batch * time].
-    """
-    position = torch.arange(time, device=lengths.device)
-    end = lengths.unsqueeze(1)
-    within = torch.where(position < end, end - 1 - position, position)
-    start = torch.arange(lengths.shape[0], device=lengths.device).unsqueeze(1) * time
-    return (start + within).flatten()
-
-
-def reorder(states: Tensor, index: Tensor) -> Tensor:
-    """Reorder the time steps of ``states`` [batch, time, size] by an index of :func:`reversal_index`."""
-    # One flat index_select: gather would need the index expanded to every element and runs six times slower.
-    return states.flatten(0, 1).index_select(0, index).view_as(states)
 
 
 class RecurrentLayer(nn.Module):
@@ -189,22 +187,31 @@ class RecurrentModel(RecurrentPreTrainedModel):
 
     Args:
         config: Its description.
+        add_pooling_layer: Whether states are pooled to one vector a text; heads that read every state, as for
+            tokens and spans, need none.
     """
 
-    def __init__(self, config: RecurrentConfig) -> None:
+    def __init__(self, config: RecurrentConfig, add_pooling_layer: bool = True) -> None:
         super().__init__(config)
         self.embedding: nn.Module = nn.Embedding(
             config.vocab_size, config.embedding_size, config.pad_token_id
         )
+        self.characters = (
+            CHARACTER_ENCODERS[config.characters](config.character_embedding_size, config.character_size)
+            if config.reads_characters
+            else None
+        )
         self.embedding_dropout = nn.Dropout(config.embedding_dropout)
-        widths = [config.embedding_size] + [config.state_size] * (config.num_layers - 1)
+        widths = [config.word_size] + [config.state_size] * (config.num_layers - 1)
         self.layers = nn.ModuleList(RecurrentLayer(config, width) for width in widths)
         self.dropout = nn.Dropout(config.dropout)
-        self.pooling = (
-            AttentionPooling(config.state_size, config.hidden_size)
-            if config.pooling == "attention"
-            else LastPooling(config.hidden_size)
-        )
+        self.pooling: nn.Module | None = None
+        if add_pooling_layer:
+            self.pooling = (
+                AttentionPooling(config.state_size, config.hidden_size)
+                if config.pooling == "attention"
+                else LastPooling(config.hidden_size)
+            )
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
@@ -220,6 +227,7 @@ class RecurrentModel(RecurrentPreTrainedModel):
         self,
         input_ids: Tensor,
         attention_mask: Tensor | None = None,
+        character_ids: Tensor | None = None,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
     ) -> BaseModelOutputWithPooling:
@@ -229,12 +237,17 @@ class RecurrentModel(RecurrentPreTrainedModel):
             input_ids: [batch, time].
             attention_mask: 1 at true tokens and 0 at padding, [batch, time]; without it every pad_token_id is
                 padding.
+            character_ids: Of the word that begins at each token, right-padded with 0,
+                [batch, time, characters]; for models that read characters.
             output_attentions: Whether to return the weights of attention pooling, [batch, time].
             output_hidden_states: Whether to return the word vectors and the states of every layer.
 
         Returns:
             last_hidden_state [batch, time, state_size], meaningless at padding, and pooler_output
-            [batch, state_size].
+            [batch, state_size], which is None without a pooling layer.
+
+        Raises:
+            OptionError: The model reads characters and got none.
         """
         if attention_mask is None:
             attention_mask = input_ids.ne(self.config.pad_token_id)
@@ -242,13 +255,23 @@ class RecurrentModel(RecurrentPreTrainedModel):
         # A row without any token is read as one padding token: every text has a state.
         lengths = attention_mask.sum(dim=1).clamp(min=1)
         reversal = reversal_index(lengths, time)
-        states = self.embedding_dropout(self.embedding(input_ids))
+        words = self.embedding(input_ids)
+        if self.characters is not None:
+            if character_ids is None:
+                raise OptionError(
+                    "this model reads characters, and the batch holds no character_ids",
+                    fix="Use the tokenizer that was saved with it, and the task's own batches.",
+                )
+            words = torch.cat([words, self.characters(character_ids)], dim=-1)
+        states = self.embedding_dropout(words)
         every = [states]
         for depth, layer in enumerate(self.layers):
             states = layer(self.dropout(states) if depth else states, reversal)
             every.append(states)
-        mask = torch.arange(time, device=lengths.device) < lengths.unsqueeze(1)
-        pooled, weights = self.pooling(states, mask)
+        pooled = weights = None
+        if self.pooling is not None:
+            mask = torch.arange(time, device=lengths.device) < lengths.unsqueeze(1)
+            pooled, weights = self.pooling(states, mask)
         return BaseModelOutputWithPooling(
             last_hidden_state=states,
             pooler_output=pooled,

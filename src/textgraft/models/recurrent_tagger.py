@@ -1,0 +1,120 @@
+"""A recurrent tagger: word vectors, characters, states in both directions, a tag for each word.
+
+With ``crf`` the tags are predicted together; the BiLSTM-CRF with characters is the tagger of Lample et al.
+2016 ("Neural architectures for named entity recognition") and Ma and Hovy 2016 ("End-to-end sequence labeling
+via bi-directional LSTM-CNNs-CRF").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from transformers.modeling_outputs import TokenClassifierOutput
+from transformers.utils import can_return_tuple
+
+from textgraft.evaluation.tag_schemes import allowed_transitions
+from textgraft.models.crf import ConditionalRandomField
+from textgraft.models.recurrent import RecurrentConfig, RecurrentModel, RecurrentPreTrainedModel
+
+NO_LABEL = -100
+"""Stands where a token has no label, as in all of Transformers."""
+
+
+@dataclass
+class TaggerOutput(TokenClassifierOutput):
+    """What a tagger returns that may know better than its logits which tags are best."""
+
+    tags: Tensor | None = None
+    """The best sequence of tags of each text, int64 [batch, time]; :data:`NO_LABEL` where no word begins."""
+
+
+class RecurrentForTokenClassification(RecurrentPreTrainedModel):
+    """Embed, encode, predict a tag where a word begins.
+
+    Args:
+        config: Its description; id2label names the tags, by which a conditional random field knows which may
+            follow which.
+    """
+
+    def __init__(self, config: RecurrentConfig) -> None:
+        super().__init__(config)
+        assert config.num_labels is not None, "without id2label Transformers counts two labels"
+        self.recurrent = RecurrentModel(config, add_pooling_layer=False)
+        self.dropout = nn.Dropout(config.dropout)
+        self.classifier = nn.Linear(config.state_size, config.num_labels)
+        self.crf: ConditionalRandomField | None = None
+        if config.crf:
+            assert config.id2label is not None
+            tags = [config.id2label[index] for index in range(config.num_labels)]
+            self.crf = ConditionalRandomField(allowed_transitions(tags))
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        word_mask: Tensor | None = None,
+        character_ids: Tensor | None = None,
+        labels: Tensor | None = None,
+        output_hidden_states: bool | None = None,
+    ) -> TaggerOutput:
+        """Tag a right-padded batch.
+
+        Args:
+            input_ids: [batch, time].
+            attention_mask: 1 at true tokens and 0 at padding, [batch, time]; without it every pad_token_id is
+                padding.
+            word_mask: 1 where a word begins, [batch, time]; without it at every true token but the first,
+                which is [CLS].
+            character_ids: As for :class:`~textgraft.models.recurrent.RecurrentModel`.
+            labels: Tag where a word begins, :data:`NO_LABEL` elsewhere, [batch, time]; with them the mean
+                negative log-likelihood of a word is returned as loss.
+            output_hidden_states: Whether to return the word vectors and the states of every layer.
+
+        Returns:
+            logits [batch, time, tags], and the loss if labels were given. With a conditional random field the
+            logits are log probabilities of the tags over all sequences, and ``tags`` the best sequence; in
+            training neither is computed, and the logits are its emissions.
+        """
+        if attention_mask is None:
+            attention_mask = input_ids.ne(self.config.pad_token_id).long()
+        outputs = self.recurrent(
+            input_ids, attention_mask, character_ids, output_hidden_states=output_hidden_states
+        )
+        logits = self.classifier(self.dropout(outputs.last_hidden_state)).float()
+        tags = loss = None
+        if self.crf is None:
+            if labels is not None:
+                loss = nn.functional.cross_entropy(logits.transpose(1, 2), labels, ignore_index=NO_LABEL)
+        else:
+            if word_mask is None:
+                word_mask = torch.cat([torch.zeros_like(attention_mask[:, :1]), attention_mask[:, 1:]], dim=1)
+            emissions, words, place = self._words(logits, word_mask.bool())
+            if labels is not None:
+                gold = labels.gather(1, place)
+                loss = -self.crf.log_likelihood(emissions, words, gold).sum() / words.sum().clamp(min=1)
+            if not self.training:
+                marginals = self.crf.log_marginals(emissions, words)
+                logits = logits.scatter(1, place.unsqueeze(2).expand_as(marginals), marginals)
+                best = self.crf.best_tags(emissions, words).masked_fill(~words, NO_LABEL)
+                tags = torch.full_like(input_ids, NO_LABEL).scatter(1, place, best)
+        return TaggerOutput(loss=loss, logits=logits, hidden_states=outputs.hidden_states, tags=tags)
+
+    @staticmethod
+    def _words(logits: Tensor, word_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Move what belongs to words together: a CRF's neighbours are words, whatever tokens lie between.
+
+        Returns:
+            Logits of the words [batch, words, tags], which of them are words [batch, words], and where they
+            stood [batch, words].
+        """
+        longest = max(1, int(word_mask.sum(dim=1).max()))
+        place = word_mask.int().argsort(dim=1, descending=True, stable=True)[:, :longest]
+        return (
+            logits.gather(1, place.unsqueeze(2).expand(-1, -1, logits.shape[2])),
+            word_mask.gather(1, place),
+            place,
+        )
