@@ -6,7 +6,7 @@ loading the graft loads that encoder or refuses.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import field
 from itertools import pairwise
 from pathlib import Path
@@ -85,8 +85,8 @@ class Graft(PreTrainedModel):
     """A frozen encoder, with an adapter or without, under one linear layer or a small multilayer perceptron.
 
     The encoder is no submodule: it has no place in ``parameters()`` or ``state_dict()`` and follows the head
-    from device to device. It is loaded when it is first needed. Its dropout works only in training, and only
-    in the layers that an adapter changes or that lie above one.
+    from device to device. It is loaded when it is first needed, and stays in evaluation mode but for
+    dropout, see :meth:`train`.
 
     Args:
         config: Its description.
@@ -104,7 +104,7 @@ class Graft(PreTrainedModel):
     def __init__(self, config: GraftConfig, outputs: int) -> None:
         super().__init__(config)
         self._encoder: list[PreTrainedModel] = []
-        self._dropping: list[nn.Module] = []
+        self._dropouts: list[nn.Dropout] = []
         if not config.encoding_size:
             config.encoding_size = encoder_width(self._source())
         if config.lora_rank:
@@ -173,13 +173,21 @@ class Graft(PreTrainedModel):
         encoder.to(self.device, self.dtype).eval()  # type: ignore[arg-type]  # a decorator hides self
         # A list hides it from nn.Module's registry of submodules.
         self._encoder = [encoder]
-        if not self.config.lora_rank:
-            self._dropping = []
-        elif encoder.config.model_type in STACKS:
-            self._dropping = list(encoder_layers(encoder)[self.frozen_layers :])
-        else:
-            self._dropping = [encoder]
+        self._dropouts = [
+            module
+            for part in self._trained_part()
+            for module in part.modules()
+            if isinstance(module, nn.Dropout)
+        ]
         self.train(self.training)
+
+    def _trained_part(self) -> Sequence[nn.Module]:
+        """Return the modules from the lowest layer on that the adapter changes."""
+        if not self.config.lora_rank:
+            return ()
+        if self.encoder.config.model_type not in STACKS:
+            return (self.encoder,)
+        return list(encoder_layers(self.encoder)[self.frozen_layers :])
 
     @property
     def frozen_layers(self) -> int:
@@ -189,10 +197,14 @@ class Graft(PreTrainedModel):
         return min(self.config.lora_layers, default=0)
 
     def train(self, mode: bool = True) -> Self:
-        """Set the mode of the head, the adapter and the layers from the lowest adapted one on."""
+        """Set the mode of head and adapter, and of the dropout in the layers from the lowest adapted one on.
+
+        Attention in those layers stays in evaluation mode: dropout of its weights would cost half of the time,
+        for want of a fused kernel with it.
+        """
         super().train(mode)
-        for layer in self._dropping:
-            layer.train(mode)
+        for dropout in self._dropouts:
+            dropout.train(mode)
         return self
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
