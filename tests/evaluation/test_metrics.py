@@ -1,11 +1,18 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 from sklearn.metrics import confusion_matrix as sklearn_confusion_matrix
 
-from textgraft.evaluation.metrics import classification_metrics, confusion_matrix, weighted_metrics
+from textgraft.evaluation.metrics import (
+    classification_metrics,
+    confusion_matrix,
+    weighted_accuracy,
+    weighted_metrics,
+    weighted_multi_label_metrics,
+    weighted_pair_metrics,
+)
 
 NUM_LABELS = 6
 rows = st.lists(
@@ -54,3 +61,77 @@ def test_confusion_matrix_equals_scikit_learn(pairs):
     gold, predicted = map(list, zip(*pairs, strict=True))
     expected = sklearn_confusion_matrix(gold, predicted, labels=range(NUM_LABELS))
     np.testing.assert_array_equal(confusion_matrix(gold, predicted, NUM_LABELS), expected)
+
+
+LABEL = st.integers(0, 2)
+
+
+@given(st.lists(st.tuples(LABEL, LABEL), min_size=1, max_size=30), LABEL)
+@settings(max_examples=300, deadline=None)
+def test_pair_metrics_equal_scikit_learn(pairs, positive):
+    gold, predicted = np.array(pairs).T
+    weights = np.ones((len(pairs), 1), dtype=np.float32)
+    values = weighted_pair_metrics(gold, predicted, 3, positive, weights)
+    found = {name: float(value[0]) for name, value in values.items()}
+    assert found == pytest.approx(
+        {
+            "accuracy": accuracy_score(gold, predicted),
+            "macro_f1": f1_score(gold, predicted, average="macro", zero_division=0),
+            "f1": f1_score(gold == positive, predicted == positive, zero_division=0),
+            "matthews": matthews_corrcoef(gold, predicted),
+        },
+        abs=1e-6,
+    )
+    accuracy = weighted_accuracy(gold, predicted, weights)["accuracy"]
+    assert float(accuracy[0]) == pytest.approx(found["accuracy"])
+
+
+SETS = st.sets(st.integers(0, 3)).map(sorted)
+
+
+def indicators(sets):
+    return np.array([[label in row for label in range(4)] for row in sets], dtype=int)
+
+
+@given(st.lists(st.tuples(SETS, SETS), min_size=1, max_size=30))
+@settings(max_examples=300, deadline=None)
+def test_multi_label_metrics_equal_scikit_learn(rows):
+    gold, predicted = [row[0] for row in rows], [row[1] for row in rows]
+    weights = np.ones((len(rows), 1), dtype=np.float32)
+    values = weighted_multi_label_metrics(gold, predicted, 4, weights)
+    y, guess = indicators(gold), indicators(predicted)
+    assert {name: float(value[0]) for name, value in values.items()} == pytest.approx(
+        {
+            "micro_f1": f1_score(y, guess, average="micro", zero_division=0),
+            "macro_f1": f1_score(y, guess, average="macro", zero_division=0),
+            "subset_accuracy": accuracy_score(y, guess),
+        },
+        abs=1e-6,
+    )
+
+
+@given(st.lists(st.tuples(SETS, SETS, LABEL, LABEL, st.lists(st.integers(0, 3), min_size=4, max_size=4))))
+@settings(max_examples=200, deadline=None)
+def test_weights_repeat_rows_in_every_metric(rows):
+    weights = np.array([row[4] for row in rows], dtype=np.float32).reshape(-1, 4)
+    labels = [row[2] for row in rows], [row[3] for row in rows]
+    sets = [row[0] for row in rows], [row[1] for row in rows]
+    weighted = (
+        weighted_pair_metrics(*labels, 3, 1, weights),
+        weighted_accuracy(*labels, weights),
+        weighted_multi_label_metrics(*sets, 4, weights),
+    )
+    for column in range(4):
+        at = np.repeat(np.arange(len(rows)), weights[:, column].astype(int))
+        ones = np.ones((len(at), 1), dtype=np.float32)
+        some_labels = [[part[row] for row in at] for part in labels]
+        some_sets = [[part[row] for row in at] for part in sets]
+        repeated = (
+            weighted_pair_metrics(*some_labels, 3, 1, ones),
+            weighted_accuracy(*some_labels, ones),
+            weighted_multi_label_metrics(*some_sets, 4, ones),
+        )
+        for expected, found in zip(repeated, weighted, strict=True):
+            assert {name: value[column] for name, value in found.items()} == pytest.approx(
+                {name: value[0] for name, value in expected.items()}, abs=1e-6
+            )
