@@ -24,6 +24,7 @@ from textgraft.models.graft import (
 )
 from textgraft.models.majority import MajorityConfig, MajorityForSequenceClassification
 from textgraft.models.recurrent import RecurrentConfig, RecurrentForSequenceClassification, RecurrentModel
+from textgraft.models.recurrent_reader import RecurrentForQuestionAnswering
 from textgraft.models.tfidf import TfidfConfig, TfidfForSequenceClassification
 
 CONFIGS: tuple[type[PreTrainedConfig], ...] = (GraftConfig, MajorityConfig, RecurrentConfig, TfidfConfig)
@@ -31,6 +32,7 @@ MODELS: tuple[tuple[Any, type[PreTrainedConfig], type[PreTrainedModel]], ...] = 
     (AutoModel, RecurrentConfig, RecurrentModel),
     (AutoModelForMultipleChoice, GraftConfig, GraftForMultipleChoice),
     (AutoModelForQuestionAnswering, GraftConfig, GraftForQuestionAnswering),
+    (AutoModelForQuestionAnswering, RecurrentConfig, RecurrentForQuestionAnswering),
     (AutoModelForSequenceClassification, GraftConfig, GraftForSequenceClassification),
     (AutoModelForSequenceClassification, MajorityConfig, MajorityForSequenceClassification),
     (AutoModelForSequenceClassification, RecurrentConfig, RecurrentForSequenceClassification),
