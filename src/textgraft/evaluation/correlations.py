@@ -65,14 +65,15 @@ def pearson(
     Returns:
         -1 to 1, [resamples].
     """
-    left, right = _deviations(first, weights), _deviations(second, weights)
-    # Scaled before they are squared: the squares of tiny or huge numbers would leave the range of floats.
-    left, right = (
-        part / np.maximum(np.abs(part).max(axis=0), np.finfo(float).tiny) for part in (left, right)
-    )
+    left, right = _scaled(_deviations(first, weights)), _scaled(_deviations(second, weights))
     together = (left * right * weights).sum(axis=0)
     apart = np.sqrt((left**2 * weights).sum(axis=0)) * np.sqrt((right**2 * weights).sum(axis=0))
     return np.clip(np.divide(together, apart, out=np.zeros_like(apart), where=apart > 0), -1, 1)
+
+
+def _scaled(deviations: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Divide each column by its largest: squares of tiny or huge numbers would leave the range of floats."""
+    return deviations / np.maximum(np.abs(deviations).max(axis=0), np.finfo(np.float64).tiny)
 
 
 def _deviations(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
