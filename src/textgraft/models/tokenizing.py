@@ -92,7 +92,7 @@ def pair_token_ids(
     texts = list(dict.fromkeys(chain(firsts, seconds)))
     encodings = tokenizer.encode_batch_fast([text[:limit] for text in texts], add_special_tokens=False)
     tokens = {text: encoding.ids for text, encoding in zip(texts, encodings, strict=True)}
-    frame = _Frame.of(tokenizer, next((text[:limit] for text, ids in tokens.items() if ids), ""))
+    frame = PairFrame.of(tokenizer, next((text[:limit] for text, ids in tokens.items() if ids), ""))
     room = max_length - frame.size
     if room < 2:
         raise OptionError(
@@ -116,19 +116,23 @@ def pair_token_ids(
 
 
 @dataclass(frozen=True)
-class _Frame:
+class PairFrame:
     """The special tokens that a tokenizer puts before, between and after two texts."""
 
     ids: tuple[list[int], list[int], list[int]]
+    """Before the first text, between the two, after the second."""
     types: tuple[list[int], list[int], list[int]]
+    """Their token types."""
     text_types: tuple[int, int]
+    """Token types of the two texts."""
 
     @property
     def size(self) -> int:
+        """Special tokens of a pair."""
         return sum(map(len, self.ids))
 
     @classmethod
-    def of(cls, tokenizer: Tokenizer, sample: str) -> _Frame:
+    def of(cls, tokenizer: Tokenizer, sample: str) -> PairFrame:
         """Read the frame off a pair of ``sample``, a text with at least one token if there is any."""
         pair = tokenizer.encode(sample, sample)
         ids, types, owners = pair.ids, pair.type_ids, pair.sequence_ids

@@ -17,7 +17,14 @@ from textgraft.errors import DataError, OptionError
 from textgraft.evaluation.question_answering import METRICS, weighted_metrics
 from textgraft.tasks.answer_spans import SpanPrediction, best_answers
 from textgraft.tasks.base import Features, Task, padded_inputs
-from textgraft.tasks.question_windows import PairTemplate, question_ids, tokenize_each, window_starts
+from textgraft.tasks.question_windows import (
+    TokenizedText,
+    pair_frame,
+    question_ids,
+    takes_token_types,
+    tokenize_each,
+    window_starts,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -92,43 +99,50 @@ class QuestionAnswering(Task):
     def features(
         self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int
     ) -> list[Features]:
-        """Cut every context into windows beside its question.
+        """Cut every context into windows beside its question, which takes at most half of each.
 
         Besides the inputs, a window holds its ``context``, ``offsets`` [tokens, 2] of the context's tokens in
         it, and ``context_start``, the place of the first of them in ``input_ids``. ``labels`` are the places
         of the first and the last token of the answer, the first one where several are right.
+
+        Raises:
+            OptionError: ``max_length`` leaves no room for a token of each.
         """
-        template = PairTemplate.of(tokenizer)
-        questions = question_ids(tokenizer, dataset.columns["question"], max_length)
         contexts = tokenize_each(tokenizer, dataset.columns["context"])
-        answers = dataset.labels
-        gold = None if answers is None else self.targets(dataset)
+        frame = pair_frame(tokenizer, contexts)
+        half = (max_length - frame.size) // 2
+        if half < 1:
+            raise OptionError(
+                f"a length of {max_length} tokens has no room for a question and a context",
+                where="max_length",
+                fix=f"Give at least {frame.size + 2}: special tokens take {frame.size}.",
+            )
+        questions = question_ids(tokenizer, dataset.columns["question"], half)
+        has_types = takes_token_types(tokenizer)
+        before, between, _ = frame.ids
+        gold = None if dataset.labels is None else self.targets(dataset)
         windows: list[Features] = []
         for row, (question, context) in enumerate(zip(questions, dataset.columns["context"], strict=True)):
             tokens = contexts[context]
-            context_start = len(template.before) + len(question) + len(template.between)
-            room = max_length - template.size - len(question)
-            span = None
-            if answers is not None and answers[row]:
-                answer = answers[row][0]
-                span = tokens.token_span(*_without_space(answer["text"], answer["start"]))
+            context_start = len(before) + len(question) + len(between)
+            room = max_length - frame.size - len(question)
+            span = _token_span(tokens, dataset.labels[row]) if dataset.labels else None
             for start in window_starts(len(tokens.ids), room):
-                ids = tokens.ids[start : start + room]
+                part = tokens.ids[start : start + room]
+                ids, types = frame.around(question, part)
                 window: Features = {
-                    "input_ids": template.joined(question, ids),
+                    "input_ids": ids,
                     "row": row,
                     "context": context,
                     "context_start": context_start,
                     "offsets": tokens.offsets[start : start + room],
                 }
-                if template.types is not None:
-                    window["token_type_ids"] = template.joined_types(len(question), len(ids))
+                if has_types:
+                    window["token_type_ids"] = types
                 if gold is not None:
-                    is_whole = span is not None and start <= span[0] and span[1] < start + len(ids)
-                    shift = context_start - start
-                    window["labels"] = (
-                        (span[0] + shift, span[1] + shift) if span is not None and is_whole else _NOWHERE
-                    )
+                    window["labels"] = _NOWHERE
+                    if span and start <= span[0] and span[1] < start + len(part):
+                        window["labels"] = (span[0] - start + context_start, span[1] - start + context_start)
                     window["gold"] = gold[row]
                 windows.append(window)
         return windows
@@ -179,11 +193,14 @@ def _answers(dataset: Dataset) -> list[list[dict[str, Any]]]:
     return dataset.labels
 
 
-def _without_space(text: str, start: int) -> tuple[int, int]:
-    """Return the first character of a text and the one after its last, white space around it left out."""
+def _token_span(tokens: TokenizedText, answers: list[dict[str, Any]]) -> tuple[int, int] | None:
+    """Return the first and the last token of the first answer; None where there is no answer."""
+    if not answers:
+        return None
+    text, start = answers[0]["text"], answers[0]["start"]
     stripped = text.strip()
     start += text.index(stripped)
-    return start, start + len(stripped)
+    return tokens.token_span(start, start + len(stripped))
 
 
 def _pair(position: int, entry: Any) -> tuple[str, str]:

@@ -2,13 +2,13 @@
 
 A context that does not fit beside its question is cut into windows that overlap, so that an answer at the end
 of one stands whole in the next. Every context is tokenized once, however many windows and questions it has:
-the windows are put together from its token ids, with the special tokens that the tokenizer's own template
-for pairs sets around them.
+the windows are put together from its token ids, with the special tokens that the tokenizer itself sets around
+the texts of a pair.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers.models import WordLevel
 
-from textgraft.errors import OptionError
-from textgraft.models.tokenizing import CHARACTERS_PER_TOKEN
+from textgraft.models.tokenizing import CHARACTERS_PER_TOKEN, PairFrame
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -46,53 +45,12 @@ class TokenizedText:
         return (first, last) if first <= last else None
 
 
-@dataclass(frozen=True)
-class PairTemplate:
-    """The special tokens around the two texts of a pair, as [CLS] question [SEP] context [SEP]."""
-
-    before: list[int]
-    between: list[int]
-    after: list[int]
-    types: tuple[int, int, int, int, int] | None
-    """Token type of the five parts in order; None for models that know no types."""
-
-    @classmethod
-    def of(cls, tokenizer: PreTrainedTokenizerFast) -> PairTemplate:
-        """Read the template off a pair that the tokenizer has encoded."""
-        backend = tokenizer.backend_tokenizer
-        backend.no_truncation()
-        backend.no_padding()
-        encoding = backend.encode("a", "a")
-        texts = encoding.sequence_ids
-        first, second = texts.index(0), texts.index(1)
-        between = next(place for place in range(first, len(texts)) if texts[place] != 0)
-        after = next((place for place in range(second, len(texts)) if texts[place] != 1), len(texts))
-        ids, types = encoding.ids, [*encoding.type_ids, 0]
-        # Recurrent models split a pair by its types, although their tokenizer's name list leaves types out.
-        has_types = "token_type_ids" in tokenizer.model_input_names or isinstance(backend.model, WordLevel)
-        return cls(
-            before=ids[:first],
-            between=ids[between:second],
-            after=ids[after:],
-            types=(types[0], types[first], types[second - 1], types[second], types[after])
-            if has_types
-            else None,
-        )
-
-    @property
-    def size(self) -> int:
-        """Special tokens of a pair."""
-        return len(self.before) + len(self.between) + len(self.after)
-
-    def joined(self, question: list[int], context: list[int]) -> list[int]:
-        """Return the token ids of a pair."""
-        return [*self.before, *question, *self.between, *context, *self.after]
-
-    def joined_types(self, question: int, context: int) -> list[int]:
-        """Return the token types of a pair of these lengths."""
-        assert self.types is not None, "the model knows no token types"
-        lengths = (len(self.before), question, len(self.between), context, len(self.after))
-        return [kind for kind, length in zip(self.types, lengths, strict=True) for _ in range(length)]
+def takes_token_types(tokenizer: PreTrainedTokenizerFast) -> bool:
+    """Return whether the tokenizer's models want to be told which token belongs to which text of a pair."""
+    # Recurrent models take a pair apart by its types, which the word tokenizer, made for single texts, too,
+    # does not name.
+    is_word_level = isinstance(tokenizer.backend_tokenizer.model, WordLevel)
+    return is_word_level or "token_type_ids" in tokenizer.model_input_names
 
 
 def tokenize_each(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> dict[str, TokenizedText]:
@@ -114,11 +72,14 @@ def tokenize_each(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> d
     }
 
 
-def question_ids(
-    tokenizer: PreTrainedTokenizerFast, questions: Sequence[str], max_length: int
-) -> list[list[int]]:
-    """Tokenize questions; one that would take more than half of a window is cut to that half."""
-    limit = max(1, (max_length - PairTemplate.of(tokenizer).size) // 2)
+def pair_frame(tokenizer: PreTrainedTokenizerFast, contexts: Mapping[str, TokenizedText]) -> PairFrame:
+    """Return the special tokens around a question and its context, read off one of the contexts."""
+    sample = next((text for text, tokens in contexts.items() if tokens.ids), "")
+    return PairFrame.of(tokenizer.backend_tokenizer, sample)
+
+
+def question_ids(tokenizer: PreTrainedTokenizerFast, questions: Sequence[str], limit: int) -> list[list[int]]:
+    """Tokenize questions without special tokens; longer ones are cut to ``limit`` tokens."""
     # Cut by characters first: a tokenizer works through all of a text before it is cut.
     texts = [question.strip()[: CHARACTERS_PER_TOKEN * limit] for question in questions]
     tokenized = tokenize_each(tokenizer, texts)
@@ -126,21 +87,14 @@ def question_ids(
 
 
 def window_starts(tokens: int, room: int) -> range:
-    """Return at which token of a context each of its windows starts; an empty context has one.
+    """Return at which token of a context each of its windows starts; an empty context has one window.
 
     Neighbouring windows share a third of their room, at most :data:`LONGEST_OVERLAP` tokens.
 
     Args:
         tokens: Length of the context.
         room: Tokens of context in a window.
-
-    Raises:
-        OptionError: There is no room.
     """
-    if room < 1:
-        raise OptionError(
-            "max_length leaves no room for a context beside its question", fix="Give a larger --max-length."
-        )
-    step = room - min(LONGEST_OVERLAP, room // 3)
+    overlap = min(LONGEST_OVERLAP, room // 3)
     # The last window is the first that reaches the end.
-    return range(0, max(1, tokens - (room - step)), step)
+    return range(0, max(1, tokens - overlap), room - overlap)
