@@ -27,11 +27,11 @@ def make_rows(count: int, seed: int = 0, shares: tuple[float, ...] = (0.4, 0.4, 
     """Make rows whose label is told by the tokens 10, 11 and 12 strewn into noise."""
     generator = np.random.default_rng(seed)
     rows: list[Features] = []
-    for _ in range(count):
+    for row in range(count):
         label = int(generator.choice(3, p=shares))
         ids = generator.integers(15, VOCABULARY, int(generator.integers(3, 20)))
         ids[generator.integers(0, len(ids), 3)] = 10 + label
-        rows.append({"input_ids": [2, *ids.tolist(), 3], "labels": label})
+        rows.append({"input_ids": [2, *ids.tolist(), 3], "row": row, "labels": label, "gold": label})
     return rows
 
 

@@ -199,7 +199,7 @@ class Graft(PreTrainedModel):
     def train(self, mode: bool = True) -> Self:
         """Set the mode of head and adapter, and of the dropout in the layers from the lowest adapted one on.
 
-        Attention in those layers stays in evaluation mode: dropout of its weights would cost half of the time,
+        Attention stays in evaluation mode: dropout of its weights would cost half of the time in those layers,
         for want of a fused kernel with it.
         """
         super().train(mode)

@@ -17,11 +17,13 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from textgraft.errors import OptionError
 from textgraft.files import cache_folder as default_cache_folder
+from textgraft.models.graft_base import Graft
+from textgraft.models.layers import encoder_layers, lower_modules, only_layers
 from textgraft.tasks.base import Features, Task
 from textgraft.training.batching import token_budget_batches
 from textgraft.training.layer_cache import HiddenStates, states_key, stored_states
@@ -30,17 +32,6 @@ from textgraft.training.precision import autocast, resolve_precision
 from textgraft.training.processes import join_processes
 from textgraft.training.progress import Progress, TrainingResult
 from textgraft.training.settings import TrainingSettings
-
-_STACKS = {
-    "bert": "encoder",
-    "camembert": "encoder",
-    "distilbert": "transformer",
-    "electra": "encoder",
-    "roberta": "encoder",
-    "xlm-roberta": "encoder",
-}
-"""Model types whose base model is embeddings, then a stack of like layers that take only the states below and
-the mask; with the stack's attribute."""
 
 logger = logging.getLogger(__name__)
 
@@ -62,16 +53,19 @@ def fit_upper_layers(
     """Train all but the embeddings and the lowest ``freeze_layers`` layers; like :func:`fit` otherwise.
 
     Where the cache would grow too large, or a row holds several texts as in multiple choice, the layers are
-    frozen without it (and keep their dropout); a warning says so. ``settings.max_seconds`` covers the training, not the filling of the cache.
+    frozen without it (and keep their dropout); a warning says so. ``settings.max_seconds`` covers the
+    training, not the filling of the cache.
 
     Args:
-        model: Of type bert, roberta, xlm-roberta, camembert, distilbert or electra, with any head.
+        model: On an encoder of one of the types in ``textgraft.models.layers.STACKS``, with any head; or a
+            graft.
         task: As in :func:`fit`, and so are the arguments not named here.
         train: Rows to learn from.
         dev: Rows that decide which weights are best.
         settings: All choices of the training.
         pad_token_id: Id that fills batches up.
-        freeze_layers: Layers to freeze, from the lowest; at least one must remain.
+        freeze_layers: Layers to freeze, from the lowest. At least one must remain; of a graft, those that its
+            adapter changes, so without an adapter none (``graft.frozen_layers`` is the most).
         cache_folder: Where hidden states are kept, by content hash; None: in the user's cache.
         max_cache_bytes: Most bytes of that folder.
         folder: Where checkpoints go.
@@ -80,13 +74,18 @@ def fit_upper_layers(
     Raises:
         OptionError: The model type has no such layers, or has too few of them.
     """
-    layers = _layers(model)
-    if not 1 <= freeze_layers < len(layers):
+    encoder = _encoder(model)
+    layers = len(encoder_layers(encoder))
+    most = model.frozen_layers if isinstance(model, Graft) else layers - 1
+    if not 1 <= freeze_layers <= most:
         raise OptionError(
-            f"freeze_layers cannot be {freeze_layers}: the model has {len(layers)} layers",
-            fix=f"Give a number from 1 to {len(layers) - 1}.",
+            f"freeze_layers cannot be {freeze_layers}: the model has {layers} layers, and {layers - most} of "
+            "them are to be trained",
+            fix=f"Give a number from 1 to {most}." if most else "Train all layers.",
         )
-    rows: list[Features] = [{**feature, "window": at} for at, feature in enumerate(itertools.chain(train, dev))]
+    rows: list[Features] = [
+        {**feature, "window": at} for at, feature in enumerate(itertools.chain(train, dev))
+    ]
     states = None
     if isinstance(rows[0]["input_ids"][0], int):
         states = _states(
@@ -94,11 +93,11 @@ def fit_upper_layers(
         )
     if states is None:
         logger.warning("the hidden states cannot be cached: they are computed in every epoch")
-        with _frozen(model, freeze_layers):
+        with _frozen(encoder, freeze_layers):
             return fit(
                 model, task, train, dev, settings, pad_token_id=pad_token_id, folder=folder, on_step=on_step
             )
-    with _only_layers(model, layers[freeze_layers:], skip_embeddings=True):
+    with only_layers(encoder, freeze_layers, layers):
         return fit(
             model,
             cast("Task", _OnStates(task, states)),
@@ -111,42 +110,16 @@ def fit_upper_layers(
         )
 
 
-def _layers(model: PreTrainedModel) -> nn.ModuleList:
-    return _stack(model).layer
-
-
-def _stack(model: PreTrainedModel) -> Any:
-    kind = model.config.model_type
-    if kind not in _STACKS:
-        raise OptionError(
-            f"layers of the model type {kind!r} cannot be frozen",
-            fix=f"Fine-tune all layers, or take a model of type {', '.join(_STACKS)}.",
-        )
-    return getattr(model.base_model, _STACKS[kind])
+def _encoder(model: PreTrainedModel) -> PreTrainedModel:
+    """Return the part with the layers; a graft hides it."""
+    return model.encoder if isinstance(model, Graft) else cast("PreTrainedModel", model.base_model)
 
 
 @contextlib.contextmanager
-def _only_layers(model: PreTrainedModel, layers: nn.ModuleList, *, skip_embeddings: bool) -> Iterator[None]:
-    """Run the model with these layers alone; without embeddings, on hidden states given as inputs_embeds."""
-    base, stack = model.base_model, _stack(model)
-    replaced = ["embeddings", "embeddings_project"] if skip_embeddings else []
-    kept = {name: getattr(base, name) for name in replaced if hasattr(base, name)}
-    all_layers, stack.layer = stack.layer, layers
-    for name in kept:
-        setattr(base, name, nn.Identity() if name == "embeddings_project" else _GivenEmbeddings())
-    try:
-        yield
-    finally:
-        stack.layer = all_layers
-        for name, module in kept.items():
-            setattr(base, name, module)
-
-
-@contextlib.contextmanager
-def _frozen(model: PreTrainedModel, freeze_layers: int) -> Iterator[None]:
+def _frozen(encoder: PreTrainedModel, freeze_layers: int) -> Iterator[None]:
     parameters = [
         parameter
-        for module in _lower_modules(model, freeze_layers)
+        for module in lower_modules(encoder, freeze_layers)
         for parameter in module.parameters()
         if parameter.requires_grad
     ]
@@ -157,21 +130,6 @@ def _frozen(model: PreTrainedModel, freeze_layers: int) -> Iterator[None]:
     finally:
         for parameter in parameters:
             parameter.requires_grad_(True)
-
-
-def _lower_modules(model: PreTrainedModel, freeze_layers: int) -> list[nn.Module]:
-    base = model.base_model
-    names = [name for name in ("embeddings", "embeddings_project") if hasattr(base, name)]
-    return [*(getattr(base, name) for name in names), _layers(model)[:freeze_layers]]
-
-
-class _GivenEmbeddings(nn.Module):
-    """Stands where the embeddings stood, and hands on the states that were given in their place."""
-
-    def forward(self, input_ids: Tensor | None = None, *others: Tensor | None, **named: Any) -> Any:
-        """Return inputs_embeds, which some families pass by name and some by position."""
-        del input_ids
-        return named["inputs_embeds"] if "inputs_embeds" in named else others[0]
 
 
 class _OnStates:
@@ -202,32 +160,33 @@ def _states(
     """Return the output of the lower layers for all rows, from the cache or into it."""
     device = join_processes().device
     model.to(device)
+    encoder = _encoder(model)
     precision = resolve_precision(settings.precision, device)
     # Next to bf16 arithmetic, fp16 is free: three bits more of precision in the same bytes, and normalised
     # states never come near its range. fp32 arithmetic keeps fp32.
     dtype = "float16" if precision == "bf16" else "float32"
-    config = model.config
+    config = encoder.config
     architecture = [f"{name}={getattr(config, name, None)}" for name in _SHAPING]
     ids = [[*row["input_ids"], *row.get("token_type_ids", ())] for row in rows]
     lengths = [len(row["input_ids"]) for row in rows]
 
     def compute() -> Generator[tuple[int, np.ndarray], None, None]:
-        model.eval()
+        encoder.eval()
         batches = token_budget_batches(
             lengths, max_tokens=settings.max_tokens, max_sequences=len(rows), generator=None
         )
-        lower = _only_layers(model, _layers(model)[:freeze_layers], skip_embeddings=False)
+        lower = only_layers(encoder, 0, freeze_layers)
         with lower, torch.inference_mode(), autocast(precision, device):
             for members in batches:
                 batch = task.collate([rows[row] for row in members], pad_token_id)
-                outputs = model.base_model(**{n: batch[n].to(device) for n in _INPUTS if n in batch})
+                outputs = encoder(**{n: batch[n].to(device) for n in _INPUTS if n in batch})
                 hidden = outputs.last_hidden_state.float().cpu().numpy()
                 for row, states in zip(members, hidden, strict=True):
                     yield row, states[: lengths[row]]
 
     return stored_states(
         cache_folder or default_cache_folder() / "layers",
-        states_key(_lower_modules(model, freeze_layers), ids, [config.model_type, precision, *architecture]),
+        states_key(lower_modules(encoder, freeze_layers), ids, [config.model_type, precision, *architecture]),
         lengths,
         config.hidden_size,
         dtype,
