@@ -21,6 +21,26 @@ LABEL_NAMES = (
 )  # fmt: skip
 """Column names that are taken for the label when no column is named. "label" wins over the others."""
 
+NUMBER_NAMES = (
+    "label", "score", "similarity", "relatedness", "rating", "stars", "value", "number", "price", "target",
+)  # fmt: skip
+"""The same for targets that are numbers."""
+
+PAIR_LABEL_NAMES = (
+    "label", "goldlabel", "class", "target", "relation", "isduplicate", "duplicate", "entailment", "judgment",
+    "quality",
+)  # fmt: skip
+"""The same for labels of pairs."""
+
+PAIRS = (
+    ("premise", "hypothesis"), ("question", "sentence"), ("question", "answer"), ("query", "document"),
+    ("query", "passage"), ("first", "second"), ("left", "right"),
+)  # fmt: skip
+"""Names of two columns that are taken for a pair of texts, beside those that count one of
+:data:`NUMBERED_TEXTS`: sentence1 and sentence2, text_a and text_b."""
+
+NUMBERED_TEXTS = (*TEXT_NAMES, "string", "snippet", "s", "q", "t")
+
 _SHOWN_COLUMNS = 40
 
 
@@ -49,6 +69,8 @@ def choose_columns(
     group: str | None,
     labelled: bool,
     where: str,
+    pair: bool = False,
+    label_names: Collection[str] = LABEL_NAMES,
 ) -> Choice:
     """Settle which columns to read.
 
@@ -60,9 +82,12 @@ def choose_columns(
         group: The group column, if there is one.
         labelled: Whether a label column is needed.
         where: The source, for errors.
+        pair: Whether there must be exactly two text columns.
+        label_names: Column names that are taken for the label when no column is named.
 
     Raises:
-        OptionError: A named column does not exist, stands twice in the source, or is given two parts.
+        OptionError: A named column does not exist, stands twice in the source, or is given two parts; or a
+            pair is wanted and not two text columns are named.
         DataError: A column is to be guessed and none, or more than one, qualifies.
     """
     given = [text] if isinstance(text, str) else list(text or [])
@@ -75,15 +100,21 @@ def choose_columns(
             where=where,
             fix="Name each text column once, and another column as the label.",
         )
+    if pair and given and len(given) != 2:
+        raise OptionError(
+            f"a pair needs two text columns, and {len(given)} are named: {', '.join(map(repr, given))}",
+            where=where,
+            fix="Name the column of the first text and that of the second: --text first --text second.",
+        )
     taken = {*given, label, id_column, group}
     free = [name for name in columns if name not in taken]
     if not given:
         # What is left when the label is known must be the text, and the other way round.
-        rest = [name for name in free if label is not None or not _matches(name, LABEL_NAMES)]
-        given = [_guess("text", TEXT_NAMES, free, rest, where)]
+        rest = [name for name in free if label is not None or not _matches(name, label_names)]
+        given = _guess_pair(free, rest, where) if pair else [_guess("text", TEXT_NAMES, free, rest, where)]
         free = [name for name in free if name not in given]
     if labelled and label is None:
-        label = _guess("label", LABEL_NAMES, free, free, where)
+        label = _guess("label", label_names, free, free, where)
     for name in (*given, *([label] if label is not None else [])):
         _must_be_single(name, columns, where)
     return Choice(given, label, id_column, group)
@@ -125,6 +156,43 @@ def _guess(part: str, known: Collection[str], free: Sequence[str], rest: Sequenc
         fix=f"Name it with --{part} (in Python: {part}=…). Columns found: {shown}. "
         "If these are values, the file lacks a first row with the names of its columns.",
     )
+
+
+def find_pair(columns: Sequence[str]) -> list[str]:
+    """Return the two columns whose names are those of a pair of texts; none if there is no such pair."""
+    places: dict[str, str] = {}
+    for column in columns:
+        places.setdefault(_plain(column), column)
+    for name in places:
+        for first, second in PAIRS:
+            if name == first and second in places:
+                return [places[first], places[second]]
+        stem, mark = name[:-1], name[-1:]
+        twin = {"1": "2", "a": "b"}.get(mark)
+        if twin and stem in NUMBERED_TEXTS and stem + twin in places:
+            return [places[name], places[stem + twin]]
+    # As in the original files of MRPC: "#1 String" and "#2 String".
+    for name in places:
+        if name[:1] == "1" and name[1:] in NUMBERED_TEXTS and "2" + name[1:] in places:
+            return [places[name], places["2" + name[1:]]]
+    return []
+
+
+def _guess_pair(free: Sequence[str], rest: Sequence[str], where: str) -> list[str]:
+    """Return the two columns of ``free`` that are named like a pair; failing that, the only two of ``rest``."""
+    found = find_pair(free) or list(rest)
+    if len(found) == 2:
+        return found
+    shown = ", ".join(map(repr, map(_shorten, free[:_SHOWN_COLUMNS])))
+    raise DataError(
+        "no two columns look like a pair of texts",
+        where=where,
+        fix=f"Name both with --text (in Python: text=[…, …]). Columns found: {shown}.",
+    )
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def _matches(name: str, known: Collection[str]) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +13,14 @@ from textgraft.data.dataset import Dataset, ReadingNotes, Rejected
 from textgraft.data.delimited import DelimitedTable
 from textgraft.data.hub import HubTable, is_hub_name
 from textgraft.data.jsonlines import JsonLinesTable
-from textgraft.data.lines import LONGEST_ROW
 from textgraft.data.parquet import ParquetTable
 from textgraft.data.plain import PlainTable
-from textgraft.data.tables import Table
+from textgraft.data.tables import EXCERPT, Table
+from textgraft.data.values import UnusableError, any_text, as_name
 from textgraft.errors import DataError, nearest
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".txt")
 """Endings of the files that can be read."""
-
-
-class _UnusableError(Exception):
-    """A value that cannot be used; the message is the reason for the rejection."""
 
 
 def read_dataset(
@@ -61,19 +57,50 @@ def read_dataset(
         OptionError: A named column does not exist.
         MissingExtraError: A Hub name is given and ``datasets`` is not installed.
     """
-    where = str(source)
-    try:
-        table = _open_table(where, labelled=labelled, hub_split=hub_split)
-        choice = choose_columns(
-            table.columns,
+
+    def choose(columns: Sequence[str]) -> Choice:
+        return choose_columns(
+            columns,
             text=text,
             label=label,
             id_column=id_column,
             group=group,
             labelled=labelled,
-            where=where,
+            where=str(source),
         )
-        dataset = _collect(table, choice, where)
+
+    return read_rows(source, choose, labelled=labelled, hub_split=hub_split)
+
+
+def read_rows(
+    source: str | Path,
+    choose: Callable[[Sequence[str]], Choice],
+    *,
+    as_texts: Callable[[Sequence[Any]], Sequence[Any]] = any_text,
+    as_label: Callable[[Any], Any] = as_name,
+    labelled: bool = True,
+    hub_split: str = "train",
+) -> Dataset:
+    """Read a source as :func:`read_dataset` does, with columns and values of other kinds.
+
+    Args:
+        source: As there.
+        choose: Returns the columns to read, given those of the source.
+        as_texts: Makes of a row's values in the text columns what the data set holds in them.
+        as_label: Makes of the value in the label column the row's target. Both raise
+            :class:`~textgraft.data.values.UnusableError` for a row that must be set aside.
+        labelled: As there.
+        hub_split: As there.
+
+    Raises:
+        DataError: As there.
+        OptionError: As there.
+        MissingExtraError: As there.
+    """
+    where = str(source)
+    try:
+        table = open_table(where, labelled=labelled, hub_split=hub_split)
+        dataset = _collect(table, choose(table.columns), where, as_texts, as_label)
     except OSError as error:
         raise DataError(
             f"the file cannot be read: {error.strerror or error}",
@@ -81,11 +108,42 @@ def read_dataset(
             fix="Check the path and your permission to read it.",
         ) from error
     if not len(dataset):
-        raise _nothing_usable(dataset, where)
+        raise _nothing_usable(dataset)
     return dataset
 
 
-def _open_table(source: str, *, labelled: bool, hub_split: str) -> Table:
+def set_aside(dataset: Dataset, reasons: Mapping[int, str]) -> Dataset:
+    """Move rows to the rejected ones.
+
+    Args:
+        dataset: As read.
+        reasons: Why, by position of the row.
+
+    Raises:
+        DataError: No row is left.
+    """
+    if not reasons:
+        return dataset
+    rejected = [
+        Rejected(dataset.lines[row], reason, dataset.texts[row][:EXCERPT]) for row, reason in reasons.items()
+    ]
+    rest = replace(
+        dataset.select([row for row in range(len(dataset)) if row not in reasons]),
+        rejected=sorted([*dataset.rejected, *rejected], key=lambda row: row.line),
+        notes=dataset.notes,
+    )
+    if not len(rest):
+        raise _nothing_usable(rest)
+    return rest
+
+
+def open_table(source: str, *, labelled: bool = True, hub_split: str = "train") -> Table:
+    """Open a source as a table, by its ending.
+
+    Raises:
+        DataError: The source is missing, of an unknown format or damaged.
+        MissingExtraError: A Hub name is given and ``datasets`` is not installed.
+    """
     path = Path(source)
     suffix = path.suffix.lower()
     if not path.exists():
@@ -126,21 +184,27 @@ def _missing(path: Path) -> DataError:
     return DataError("there is no such file", where=str(path), fix=hint)
 
 
-def _collect(table: Table, choice: Choice, where: str) -> Dataset:
+def _collect(
+    table: Table,
+    choice: Choice,
+    where: str,
+    as_texts: Callable[[Sequence[Any]], Sequence[Any]],
+    as_label: Callable[[Any], Any],
+) -> Dataset:
     """Judge every row of ``table`` and gather the usable ones in columns."""
     names = choice.names
     text_positions = [names.index(name) for name in choice.text]
     label_at, id_at, group_at = (
         None if name is None else names.index(name) for name in (choice.label, choice.id, choice.group)
     )
-    texts: list[list[str]] = [[] for _ in choice.text]
-    labels: list[str] = []
+    texts: list[list[Any]] = [[] for _ in choice.text]
+    labels: list[Any] = []
     ids: list[str] = []
     groups: list[str] = []
     lines: list[int] = []
     rejected: list[Rejected] = []
     # A million rows share a few labels: one string each instead of a million.
-    shared: dict[str, str] = {}
+    shared: dict[Any, Any] = {}
     line_of_id: dict[str, int] = {}
     number = 0
     for number, row in enumerate(table.rows(names), start=1):
@@ -149,17 +213,13 @@ def _collect(table: Table, choice: Choice, where: str) -> Dataset:
             continue
         values = row.values
         try:
-            parts = [_as_text(values[position]) for position in text_positions]
-            if not any(part and not part.isspace() for part in parts):
-                raise _UnusableError("empty text")
-            if sum(map(len, parts)) > LONGEST_ROW:
-                raise _UnusableError(f"too long: the text has more than {LONGEST_ROW:,} characters")
-            label = None if label_at is None else _as_name(values[label_at], "label")
-            group = None if group_at is None else _as_name(values[group_at], "group")
-            name = str(number) if id_at is None else _as_name(values[id_at], "id")
+            parts = as_texts([values[position] for position in text_positions])
+            label = None if label_at is None else as_label(values[label_at])
+            group = None if group_at is None else as_name(values[group_at], "group")
+            name = str(number) if id_at is None else as_name(values[id_at], "id")
             if id_at is not None and line_of_id.setdefault(name, row.line) != row.line:
-                raise _UnusableError(f"repeated id: {name!r} stands on line {line_of_id[name]} already")
-        except _UnusableError as problem:
+                raise UnusableError(f"repeated id: {name!r} stands on line {line_of_id[name]} already")
+        except UnusableError as problem:
             rejected.append(row.reject(str(problem)))
             continue
         for column, part in zip(texts, parts, strict=True):
@@ -194,47 +254,8 @@ def _collect(table: Table, choice: Choice, where: str) -> Dataset:
     )
 
 
-def _as_text(value: Any) -> str:
-    """Return a text value; a missing one is empty."""
-    if isinstance(value, str):
-        return value
-    if value is None:
-        return ""
-    if isinstance(value, bytes):  # Parquet files of old writers hold strings as plain bytes
-        try:
-            return value.decode()
-        except UnicodeDecodeError as error:
-            raise _UnusableError("not text: bytes that are not UTF-8") from error
-    raise _UnusableError(f"not text: {_kind(value)} where a text is needed")
-
-
-def _as_name(value: Any, part: str) -> str:
-    """Return a label, id or group as a string: 1 and 1.0 are "1", true is "true", spaces around are cut."""
-    if isinstance(value, bytes):
-        value = _as_text(value)
-    if isinstance(value, str):
-        name = value.strip()
-    elif isinstance(value, list | dict | tuple):
-        raise _UnusableError(f"no {part}: {_kind(value)} where one value is needed")
-    elif value is None or (isinstance(value, float) and math.isnan(value)):
-        name = ""
-    elif isinstance(value, bool):
-        name = str(value).lower()
-    elif isinstance(value, float) and value.is_integer():
-        name = str(int(value))
-    else:
-        name = str(value)
-    if not name:
-        raise _UnusableError(f"no {part}: the field is empty")
-    return name
-
-
-def _kind(value: Any) -> str:
-    kinds = {bool: "a truth value", int: "a number", float: "a number", list: "a list", dict: "an object"}
-    return kinds.get(type(value), f"a value of type {type(value).__name__}")
-
-
-def _nothing_usable(dataset: Dataset, where: str) -> DataError:
+def _nothing_usable(dataset: Dataset) -> DataError:
+    where = dataset.source
     if not dataset.rejected:
         return DataError(
             "the file has a header but no rows", where=where, fix="Add the rows below the header."
