@@ -25,6 +25,7 @@ from textgraft.models.graft import (
 from textgraft.models.majority import MajorityConfig, MajorityForSequenceClassification
 from textgraft.models.recurrent import RecurrentConfig, RecurrentForSequenceClassification, RecurrentModel
 from textgraft.models.recurrent_reader import RecurrentForQuestionAnswering
+from textgraft.models.recurrent_tagger import RecurrentForTokenClassification
 from textgraft.models.tfidf import TfidfConfig, TfidfForSequenceClassification
 
 CONFIGS: tuple[type[PreTrainedConfig], ...] = (GraftConfig, MajorityConfig, RecurrentConfig, TfidfConfig)
@@ -38,6 +39,7 @@ MODELS: tuple[tuple[Any, type[PreTrainedConfig], type[PreTrainedModel]], ...] = 
     (AutoModelForSequenceClassification, RecurrentConfig, RecurrentForSequenceClassification),
     (AutoModelForSequenceClassification, TfidfConfig, TfidfForSequenceClassification),
     (AutoModelForTokenClassification, GraftConfig, GraftForTokenClassification),
+    (AutoModelForTokenClassification, RecurrentConfig, RecurrentForTokenClassification),
 )
 
 

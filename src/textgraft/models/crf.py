@@ -37,12 +37,12 @@ class ConditionalRandomField(nn.Module):
         self.transitions = nn.Parameter(torch.zeros(allowed.shape))
 
     def _scores(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the scores of the first tag [tags], of each transition [from, to], of the last tag [tags]."""
+        """Return scores of the first tag [tags], of each transition [from, to], of the last tag [tags]."""
         scores = self.transitions.masked_fill(~self.allowed, FORBIDDEN)
         return scores[0, 1:], scores[1:, 1:], scores[1:, 0]
 
     def log_likelihood(self, emissions: Tensor, mask: Tensor, tags: Tensor) -> Tensor:
-        """Return the log probability of ``tags`` [batch, time], of shape [batch]; 0 where there are no words."""
+        """Return the log probability of ``tags`` [batch, time], of shape [batch]; 0 for rows of no words."""
         first, transitions, last = self._scores()
         tags = tags.masked_fill(~mask, 0)
         steps = transitions[tags[:, :-1], tags[:, 1:]] * mask[:, 1:]

@@ -8,6 +8,7 @@ via bi-directional LSTM-CNNs-CRF").
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,9 +18,7 @@ from transformers.utils import can_return_tuple
 from textgraft.evaluation.tag_schemes import allowed_transitions
 from textgraft.models.crf import ConditionalRandomField
 from textgraft.models.recurrent import RecurrentConfig, RecurrentModel, RecurrentPreTrainedModel
-
-NO_LABEL = -100
-"""Stands where a token has no label, as in all of Transformers."""
+from textgraft.models.subwords import NO_LABEL
 
 
 @dataclass
@@ -46,8 +45,8 @@ class RecurrentForTokenClassification(RecurrentPreTrainedModel):
         self.classifier = nn.Linear(config.state_size, config.num_labels)
         self.crf: ConditionalRandomField | None = None
         if config.crf:
-            assert config.id2label is not None
-            tags = [config.id2label[index] for index in range(config.num_labels)]
+            names: dict[Any, str] = config.id2label or {}
+            tags = [names[index] for index in range(config.num_labels)]
             self.crf = ConditionalRandomField(allowed_transitions(tags))
         self.post_init()
 

@@ -11,6 +11,8 @@ PAD, UNKNOWN, START = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]")
 """Their ids are 0, 1 and 2. Every text starts with [CLS], so that an empty one still has a token; so does
 each text of a pair, whose tokens are of type 0 and 1."""
 
+_TAGGERS_INPUTS = ("word_mask", "character_ids")
+
 WORD = "|".join(
     (
         r"\p{Han}|\p{Hiragana}|\p{Katakana}",  # scripts without spaces: a character is a word
@@ -31,6 +33,7 @@ def train_word_tokenizer(
     min_frequency: int = 2,
     lowercase: bool = True,
     max_length: int = 512,
+    whole_words: bool = False,
 ) -> PreTrainedTokenizerFast:
     """Learn a vocabulary of words.
 
@@ -43,6 +46,8 @@ def train_word_tokenizer(
         min_frequency: Rarer words become [UNK], whose vector is thereby trained for words never seen.
         lowercase: Whether case is ignored.
         max_length: The tokenizer's ``model_max_length``: tokens kept where truncation is asked for.
+        whole_words: Whether the texts are words that were cut before, with white space between. Each is then
+            one token, and the tokenizer asks for ``word_mask`` and ``character_ids`` in the batches.
 
     Returns:
         A tokenizer that pads on the right and saves and loads with the Auto classes.
@@ -50,7 +55,11 @@ def train_word_tokenizer(
     tokenizer = Tokenizer(models.WordLevel(unk_token=UNKNOWN))
     steps = [normalizers.NFC(), normalizers.Replace("’", "'")]
     tokenizer.normalizer = normalizers.Sequence([*steps, normalizers.Lowercase()] if lowercase else steps)
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(WORD), behavior="removed", invert=True)
+    tokenizer.pre_tokenizer = (
+        pre_tokenizers.WhitespaceSplit()
+        if whole_words
+        else pre_tokenizers.Split(Regex(WORD), behavior="removed", invert=True)
+    )
     trainer = trainers.WordLevelTrainer(
         vocab_size=vocabulary_size,
         min_frequency=min_frequency,
@@ -71,7 +80,7 @@ def train_word_tokenizer(
         padding_side="right",
         truncation_side="right",
         model_max_length=max_length,
-        model_input_names=["input_ids", "attention_mask"],
+        model_input_names=["input_ids", "attention_mask", *(_TAGGERS_INPUTS if whole_words else ())],
         # A text that happens to say "[PAD]" is text.
         split_special_tokens=True,
     )

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 TASKS = {
     "classification": "textgraft.tasks.classification:SingleLabelClassification",
     "question-answering": "textgraft.tasks.question_answering:QuestionAnswering",
+    "token-classification": "textgraft.tasks.token_classification:TokenClassification",
 }
 """Where each task lives, so that this table can be read without loading torch."""
 

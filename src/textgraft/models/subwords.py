@@ -1,0 +1,67 @@
+"""Words as the tokens that a model's own tokenizer makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from textgraft.errors import OptionError
+from textgraft.models.tokenizing import CHARACTERS_PER_TOKEN
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+NO_LABEL = -100
+"""Label of tokens that have none, here as in Transformers: special ones, and all of a word but its first."""
+
+
+class Subwords:
+    """Tokenizes words one by one, each as it stands behind a space, and only once.
+
+    So a word has the same tokens in raw text, where a comma follows it at once, as among words that were cut
+    for the model before. Every word has at least one token; one of no known character is the unknown token.
+
+    Args:
+        tokenizer: Of the model.
+        max_length: Most tokens that the model reads.
+
+    Raises:
+        OptionError: ``max_length`` leaves no room for a word beside the special tokens.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, max_length: int) -> None:
+        self._backend = tokenizer.backend_tokenizer
+        self._backend.no_truncation()
+        self._backend.no_padding()
+        unknown = tokenizer.unk_token_id
+        self._unknown: int = tokenizer.pad_token_id if unknown is None else unknown
+        self._ids: dict[str, list[int]] = {}
+        framed = self._backend.encode(" a")
+        inside = [place for place, mark in enumerate(framed.special_tokens_mask) if not mark]
+        edge = len(framed.ids) if not inside else inside[0]
+        self.before: list[int] = framed.ids[:edge]
+        """Special tokens in front of a text."""
+        self.after: list[int] = framed.ids[inside[-1] + 1 :] if inside else []
+        """Special tokens behind it."""
+        self.room = max_length - len(self.before) - len(self.after)
+        """Tokens of words that a window has room for."""
+        if self.room < 1:
+            raise OptionError(
+                f"max_length {max_length} leaves no room for a word",
+                where="max_length",
+                fix=f"This tokenizer adds {max_length - self.room} special tokens: give more than that.",
+            )
+
+    def add(self, words: Iterable[str]) -> None:
+        """Tokenize those words that are new."""
+        new = [word for word in dict.fromkeys(words) if word not in self._ids]
+        # A word never fills more than half a window, so that there is room for its neighbours.
+        most = max(1, self.room // 2)
+        # The tokenizer works through all of a text before anything can be cut.
+        texts = [" " + word[: CHARACTERS_PER_TOKEN * most] for word in new]
+        encodings = self._backend.encode_batch_fast(texts, add_special_tokens=False)
+        for word, encoding in zip(new, encodings, strict=True):
+            self._ids[word] = encoding.ids[:most] or [self._unknown]
+
+    def __getitem__(self, word: str) -> list[int]:
+        return self._ids[word]

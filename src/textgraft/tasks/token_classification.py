@@ -1,0 +1,309 @@
+"""A tag for each word: names, places, slots, and whatever else begins and ends within a text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from textgraft.data.dataset import Dataset
+from textgraft.data.tagged import read_tagged
+from textgraft.data.words import Words, cut_words, joined
+from textgraft.errors import DataError, OptionError, nearest
+from textgraft.evaluation.calibration import fit_temperature
+from textgraft.evaluation.spans import METRICS, weighted_span_metrics
+from textgraft.evaluation.tag_schemes import OUTSIDE, entities, repaired
+from textgraft.models.characters import character_ids
+from textgraft.models.subwords import NO_LABEL, Subwords
+from textgraft.tasks.base import Features, Task, padded, padded_inputs
+from textgraft.tasks.word_windows import word_windows
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """A part of a text, and what it is."""
+
+    type: str
+    start: int
+    """First character, counted from 0."""
+    end: int
+    """One past the last character."""
+    text: str
+    score: float
+    """Mean probability of the tags of its words, 0 to 1."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it."""
+        return {
+            "type": self.type,
+            "start": self.start,
+            "end": self.end,
+            "text": self.text,
+            "score": round(self.score, 6),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class TagPrediction:
+    """The tags of the words of one text."""
+
+    text: str
+    words: Words
+    """Start and end of each word in the text, in characters."""
+    answer: list[str]
+    """A BIO tag for each word."""
+    word_scores: NDArray[np.float32]
+    """Probability of each word's tag as the model gave it, [words]."""
+    probabilities: NDArray[np.float32]
+    """Probability of every tag for each word, [words, tags], in the task's order."""
+
+    @property
+    def score(self) -> float:
+        """Probability of the least sure tag: the answer is right only if all of them are."""
+        return float(self.word_scores.min(initial=1.0))
+
+    @property
+    def entities(self) -> list[Entity]:
+        """What the tags name, with exact places in the text."""
+        found = []
+        for kind, first, last in entities(self.answer):
+            start, end = self.words[first][0], self.words[last - 1][1]
+            score = float(self.word_scores[first:last].mean())
+            found.append(Entity(kind, start, end, self.text[start:end], score))
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the tags, the words they belong to, the entities and the score."""
+        return {
+            "tags": self.answer,
+            "words": [self.text[start:end] for start, end in self.words],
+            "entities": [entity.to_dict() for entity in self.entities],
+            "score": round(self.score, 6),
+        }
+
+    def numbers(self) -> list[float]:
+        """Return the probability of every tag for each word, word by word."""
+        return [float(value) for value in self.probabilities.ravel()]
+
+
+class TagScores(NamedTuple):
+    """What is kept of a model's outputs for the words that a window answers for."""
+
+    logits: NDArray[np.float32]
+    """[words, tags]."""
+    tags: NDArray[np.int64] | None
+    """The model's own best sequence [words], from models that know of one."""
+
+
+class TokenClassification(Task):
+    """Every word has one of a fixed list of BIO tags.
+
+    Models read the tag of a word at its first token. Texts longer than a model reads are cut into windows
+    that overlap, and each word is answered for by the window that has most context for it.
+
+    Args:
+        labels: All tags, in the order of the model's outputs: O, and B- and I- of each type.
+    """
+
+    name = "token-classification"
+    main_metric = "f1"
+    metric_names = METRICS
+    auto_class = "AutoModelForTokenClassification"
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self.labels = tuple(labels)
+        self._index = {label: index for index, label in enumerate(self.labels)}
+
+    @classmethod
+    def read(cls, source: str | Path, **columns: Any) -> Dataset:
+        """Read CoNLL columns, or JSON Lines of words and tags or of texts and spans; see ``read_tagged``."""
+        return read_tagged(source, **columns)
+
+    @classmethod
+    def fitted_to(cls, train: Dataset) -> Self:
+        """Take the types of the training rows, in alphabetical order, with a B- and an I- for each."""
+        types = sorted({kind for tags in train.labels or () for kind, _, _ in entities(tags)})
+        if not types:
+            raise DataError(
+                "no word of the training rows has a tag other than O",
+                where=train.source,
+                fix="Give rows in which something is tagged.",
+            )
+        return cls([OUTSIDE, *(f"{prefix}-{kind}" for kind in types for prefix in "BI")])
+
+    def settings(self) -> dict[str, Any]:
+        """Return the tags."""
+        return {"labels": list(self.labels)}
+
+    def rows(self, inputs: Sequence[Any]) -> Dataset:
+        """Take texts, which are cut at white space and punctuation, or lists of words."""
+        if isinstance(inputs, str):
+            raise OptionError("the input is one string", fix="Give a list: predict([text]).")
+        texts, words = [], []
+        for position, given in enumerate(inputs):
+            if isinstance(given, str):
+                text, places = given, None
+            elif isinstance(given, list | tuple) and all(isinstance(word, str) and word for word in given):
+                text, places = joined(given)
+            else:
+                raise OptionError(
+                    f"input {position} is neither a text nor a list of words: {str(given)[:80]!r}",
+                    fix="Give strings, or lists of strings that are not empty.",
+                )
+            try:
+                text.encode()
+            except UnicodeEncodeError as error:
+                raise OptionError(
+                    f"input {position} is broken Unicode: half a surrogate pair at character {error.start}",
+                    fix="Decode the text anew, or remove that character.",
+                ) from error
+            texts.append(text)
+            words.append(cut_words(text) if places is None else places)
+        return Dataset.unlabelled({"text": texts, "words": words})
+
+    def targets(self, dataset: Dataset) -> list[list[str]]:
+        """Return the tags of each row's words."""
+        if dataset.labels is None:
+            raise DataError(
+                "the words of these rows have no tags", where=dataset.source, fix="Give a file with tags."
+            )
+        known = set(self.labels)
+        for tags, words, line in zip(dataset.labels, dataset.columns["words"], dataset.lines, strict=True):
+            where = f"{dataset.source}, line {line}"
+            if len(tags) != len(words):
+                raise DataError(
+                    f"{len(words)} words and {len(tags)} tags", where=where, fix="Give every word one tag."
+                )
+            for tag in tags:
+                if tag not in known:
+                    guess = nearest(tag, self.labels)
+                    raise DataError(
+                        f"tag {tag!r} does not occur in the training rows",
+                        where=where,
+                        fix=(f"Did you mean {guess!r}? " if guess else "")
+                        + "Correct the tag, remove the row, or add training rows with it.",
+                    )
+        return [list(tags) for tags in dataset.labels]
+
+    def features(
+        self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int
+    ) -> list[Features]:
+        """Cut the rows into windows of whole words.
+
+        ``word_mask`` (1 at the first token of a word) and ``character_ids`` of the word that begins at each
+        token come along where the tokenizer's ``model_input_names`` ask for them.
+        """
+        targets = None if dataset.labels is None else self.targets(dataset)
+        subwords = Subwords(tokenizer, max_length)
+        wanted = set(tokenizer.model_input_names)
+        features: list[Features] = []
+        for row, (text, places) in enumerate(
+            zip(dataset.columns["text"], dataset.columns["words"], strict=True)
+        ):
+            words = [text[start:end] for start, end in places]
+            subwords.add(words)
+            for window in word_windows([len(subwords[word]) for word in words], subwords.room):
+                ids, starts = list(subwords.before), []
+                for word in words[window.start : window.stop]:
+                    starts.append(len(ids))
+                    ids += subwords[word]
+                ids += subwords.after
+                read = slice(window.first - window.start, window.last - window.start)
+                feature: Features = {"input_ids": ids, "row": row, "text": text, "words": places}
+                feature["read_at"] = starts[read]
+                if "word_mask" in wanted:
+                    feature["word_mask"] = _spread([1] * len(starts), starts, len(ids), 0)
+                if "character_ids" in wanted:
+                    characters = [character_ids(word) for word in words[window.start : window.stop]]
+                    feature["character_ids"] = _spread(characters, starts, len(ids), [0])
+                if targets is not None:
+                    # Where a window begins within an entity, it begins there as far as the model can see.
+                    tags = repaired(targets[row][window.start : window.stop])
+                    indices = [self._index[tag] for tag in tags]
+                    feature["labels"] = _spread(indices, starts, len(ids), NO_LABEL)
+                    feature["gold"] = targets[row]
+                features.append(feature)
+        return features
+
+    def collate(self, features: Sequence[Features], pad_token_id: int) -> dict[str, torch.Tensor]:
+        """Make a right-padded batch: the inputs, and labels [batch, time] if known."""
+        batch = padded_inputs(features, pad_token_id)
+        for name, filling in (("word_mask", 0), ("labels", NO_LABEL)):
+            if name in features[0]:
+                batch[name] = padded([feature[name] for feature in features], filling)
+        if "character_ids" in features[0]:
+            time = batch["input_ids"].shape[1]
+            tokens = [
+                token
+                for feature in features
+                for token in feature["character_ids"] + [[0]] * (time - len(feature["input_ids"]))
+            ]
+            batch["character_ids"] = padded(tokens, 0).unflatten(0, (len(features), time))
+        return batch
+
+    def decode(self, outputs: Any, features: Sequence[Features]) -> list[TagScores]:
+        """Return logits, and ``tags`` where the model gives them, of the words each window answers for."""
+        logits = outputs["logits"].float().cpu().numpy()
+        tags = outputs["tags"].cpu().numpy() if "tags" in outputs else None
+        return [
+            TagScores(
+                logits[place, feature["read_at"]], None if tags is None else tags[place, feature["read_at"]]
+            )
+            for place, feature in enumerate(features)
+        ]
+
+    def predictions(
+        self, features: Sequence[Features], decoded: Sequence[TagScores], temperature: float = 1.0
+    ) -> list[TagPrediction]:
+        """Take the model's best sequence or the most probable tags, and mend them as conlleval reads them."""
+        found = []
+        windows = zip(features, decoded, strict=True)
+        for _, group in groupby(windows, key=lambda window: window[0]["row"]):
+            parts, scores = zip(*group, strict=True)
+            logits = np.concatenate([score.logits for score in scores])
+            probabilities = softmax(logits / temperature, axis=1).astype(np.float32)
+            best = np.concatenate(
+                [score.logits.argmax(axis=1) if score.tags is None else score.tags for score in scores]
+            )
+            found.append(
+                TagPrediction(
+                    parts[0]["text"],
+                    parts[0]["words"],
+                    repaired([self.labels[index] for index in best]),
+                    probabilities[np.arange(len(best)), best],
+                    probabilities,
+                )
+            )
+        return found
+
+    def weighted_metrics(
+        self, gold: Sequence[Any], answers: Sequence[Any], weights: NDArray[np.float32]
+    ) -> Mapping[str, NDArray[np.float64]]:
+        """Score as conlleval and seqeval do: precision, recall and F1 of entities, accuracy of tags."""
+        return weighted_span_metrics(gold, answers, weights)
+
+    def temperature(
+        self, gold: Sequence[Any], features: Sequence[Features], decoded: Sequence[TagScores]
+    ) -> float:
+        """Fit temperature scaling (Guo et al. 2017) on the tags of all words."""
+        del features  # the windows' words, in order, are those of the rows
+        logits = np.concatenate([score.logits for score in decoded])
+        return fit_temperature(logits, np.array([self._index[tag] for tags in gold for tag in tags]))
+
+
+def _spread(values: Sequence[Any], places: Sequence[int], length: int, filling: Any) -> list[Any]:
+    """Return ``length`` times ``filling``, but for the values at their places."""
+    spread = [filling] * length
+    for place, value in zip(places, values, strict=True):
+        spread[place] = value
+    return spread
