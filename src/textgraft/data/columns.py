@@ -163,23 +163,20 @@ def find_pair(columns: Sequence[str]) -> list[str]:
     places: dict[str, str] = {}
     for column in columns:
         places.setdefault(_plain(column), column)
-    for name in places:
-        for first, second in PAIRS:
-            if name == first and second in places:
-                return [places[first], places[second]]
-        stem, mark = name[:-1], name[-1:]
-        twin = {"1": "2", "a": "b"}.get(mark)
-        if twin and stem in NUMBERED_TEXTS and stem + twin in places:
-            return [places[name], places[stem + twin]]
-    # As in the original files of MRPC: "#1 String" and "#2 String".
-    for name in places:
-        if name[:1] == "1" and name[1:] in NUMBERED_TEXTS and "2" + name[1:] in places:
-            return [places[name], places["2" + name[1:]]]
+    for name, column in places.items():
+        twins = [second for first, second in PAIRS if name == first]
+        if name[:-1] in NUMBERED_TEXTS:
+            twins += [name[:-1] + other for mark, other in ("12", "ab") if name[-1] == mark]
+        if name[:1] == "1" and name[1:] in NUMBERED_TEXTS:  # "#1 String" and "#2 String", as MRPC came
+            twins.append("2" + name[1:])
+        for twin in twins:
+            if twin in places:
+                return [column, places[twin]]
     return []
 
 
 def _guess_pair(free: Sequence[str], rest: Sequence[str], where: str) -> list[str]:
-    """Return the two columns of ``free`` that are named like a pair; failing that, the only two of ``rest``."""
+    """Return the two columns of ``free`` named like a pair; failing that, the only two of ``rest``."""
     found = find_pair(free) or list(rest)
     if len(found) == 2:
         return found

@@ -40,12 +40,12 @@ def any_text(values: Sequence[Any]) -> list[str]:
     return within_limit(texts)
 
 
-def every_text(values: Sequence[Any]) -> list[str]:
+def every_text(values: Sequence[Any], part: str = "text") -> list[str]:
     """Return texts that all say something."""
     texts = [as_text(value) for value in values]
     for place, text in enumerate(texts, start=1):
         if not text or text.isspace():
-            raise UnusableError(f"empty text: number {place} of {len(texts)}")
+            raise UnusableError(f"empty {part}: number {place} of {len(texts)}")
     return within_limit(texts)
 
 
