@@ -149,7 +149,7 @@ def open_table(source: str, *, labelled: bool = True, hub_split: str = "train") 
     if not path.exists():
         if is_hub_name(source) and suffix not in FORMATS and not path.parent.is_dir():
             return HubTable(source, hub_split)
-        raise _missing(path)
+        raise missing_file(path)
     if path.is_dir():
         inside = sorted(file.name for file in path.iterdir() if file.suffix.lower() in FORMATS)
         holds = f"It holds: {', '.join(inside[:8])}." if inside else "It holds no file that can be read."
@@ -175,7 +175,8 @@ def open_table(source: str, *, labelled: bool = True, hub_split: str = "train") 
     )
 
 
-def _missing(path: Path) -> DataError:
+def missing_file(path: Path) -> DataError:
+    """Build the error for a path at which nothing is, with the nearest name as a suggestion."""
     folder = path.parent
     if not folder.is_dir():
         return DataError("there is no such folder", where=str(folder), fix="Check the path.")

@@ -20,8 +20,9 @@ from textgraft.data.dataset import Dataset, ReadingNotes, Rejected
 from textgraft.data.hub import is_hub_name
 from textgraft.data.jsonlines import JsonLinesTable
 from textgraft.data.lines import LONGEST_ROW
-from textgraft.data.reading import read_dataset
+from textgraft.data.reading import missing_file, read_dataset
 from textgraft.data.tables import EXCERPT
+from textgraft.data.values import UnusableError, as_name
 from textgraft.data.words import Words, cut_words, joined
 from textgraft.errors import DataError, OptionError, unknown
 from textgraft.evaluation.tag_schemes import (
@@ -61,10 +62,6 @@ class TaggingNotes(ReadingNotes):
     widened_rows: int = 0
     """Rows with spans that begin or end within a word; these were widened to whole words."""
     first_widened_line: int | None = None
-
-
-class _UnusableError(Exception):
-    """A row that cannot be used; the message is the reason for the rejection."""
 
 
 class _Parsed(NamedTuple):
@@ -129,6 +126,8 @@ def read_tagged(
 
 def _read_texts(path: Path, where: str, keys: dict[str, str | None], *, labelled: bool) -> Dataset:
     """Read rows to be tagged from a table or plain text; raises for all that has no tags but needs them."""
+    if path.suffix.lower() in FORMATS and not path.exists():
+        raise missing_file(path)
     if labelled and (path.is_file() or (is_hub_name(where) and not path.exists())):
         kind = f"files ending in {path.suffix!r}" if path.is_file() else "Hub data sets"
         raise DataError(f"tags are not read from {kind}", where=where, fix=f"Give {_EXAMPLES}.")
@@ -155,7 +154,7 @@ def _read_conll(path: Path, keys: dict[str, str | None], labelled: bool) -> Data
         try:
             _check_tags(sentence.tags)
             rows.take(_Parsed(sentence.line, *joined(sentence.words), sentence.tags))
-        except _UnusableError as problem:
+        except UnusableError as problem:
             rows.rejected.append(sentence.reject(str(problem)))
     return rows.dataset(path, table)
 
@@ -163,7 +162,7 @@ def _read_conll(path: Path, keys: dict[str, str | None], labelled: bool) -> Data
 def _read_json_lines(path: Path, keys: dict[str, str | None], labelled: bool) -> Dataset:
     table = JsonLinesTable(path)
     text, label = _choose_keys(table.columns, keys["text"], keys["label"], str(path), labelled)
-    named = {"id_column": keys["id_column"], "group": keys["group"]}
+    named = {"id": keys["id_column"], "group": keys["group"]}
     for name in (text, label, *named.values()):
         if name is not None and name not in table.columns:
             raise unknown("key", name, table.columns, where=str(path))
@@ -177,9 +176,9 @@ def _read_json_lines(path: Path, keys: dict[str, str | None], labelled: bool) ->
         values = list(row.values)
         try:
             parsed = _parse(row.line, values.pop(0), values.pop(0) if label is not None else None, labelled)
-            names = {part: _name(value, part) for part, value in zip(extra, values, strict=True)}
-            rows.take(parsed._replace(name=names.get("id_column"), group=names.get("group")))
-        except _UnusableError as problem:
+            names = {part: as_name(value, part) for part, value in zip(extra, values, strict=True)}
+            rows.take(parsed._replace(name=names.get("id"), group=names.get("group")))
+        except UnusableError as problem:
             rows.rejected.append(row.reject(str(problem)))
     return rows.dataset(path, table, id_column=keys["id_column"])
 
@@ -211,20 +210,20 @@ def _parse(line: int, given: Any, target: Any, labelled: bool) -> _Parsed:
     if isinstance(given, list):
         for word in given:
             if not isinstance(word, str) or not word.strip():
-                raise _UnusableError(f"no words: {word!r} stands where a word is needed")
+                raise UnusableError(f"no words: {word!r} stands where a word is needed")
         text, words = joined(given)
     elif isinstance(given, str):
         text, words = given, cut_words(given)
     else:
-        raise _UnusableError(f"no text: {given!r} where a text or a list of words is needed"[:EXCERPT])
+        raise UnusableError(f"no text: {given!r} where a text or a list of words is needed"[:EXCERPT])
     if not words:
-        raise _UnusableError("empty text: there is no word in it")
+        raise UnusableError("empty text: there is no word in it")
     if len(text) > LONGEST_ROW:
-        raise _UnusableError(f"too long: the text has more than {LONGEST_ROW:,} characters")
+        raise UnusableError(f"too long: the text has more than {LONGEST_ROW:,} characters")
     if not labelled:
         return _Parsed(line, text, words, [])
     if not isinstance(target, list):
-        raise _UnusableError(f"no tags: {target!r} where a list is needed"[:EXCERPT])
+        raise UnusableError(f"no tags: {target!r} where a list is needed"[:EXCERPT])
     if isinstance(given, str):
         found = _spans(text, words, target)
         is_widened = any((words[a][0], words[b - 1][1]) != (start, end) for (_, a, b), start, end in found)
@@ -232,7 +231,7 @@ def _parse(line: int, given: Any, target: Any, labelled: bool) -> _Parsed:
             line, text, words, bio_tags([entity for entity, _, _ in found], len(words)), is_widened=is_widened
         )
     if len(target) != len(words):
-        raise _UnusableError(f"unequal numbers: {len(words)} words and {len(target)} tags")
+        raise UnusableError(f"unequal numbers: {len(words)} words and {len(target)} tags")
     _check_tags(target)
     return _Parsed(line, text, words, target)
 
@@ -240,7 +239,7 @@ def _parse(line: int, given: Any, target: Any, labelled: bool) -> _Parsed:
 def _check_tags(tags: Sequence[Any]) -> None:
     for tag in tags:
         if not isinstance(tag, str) or not _TAG.fullmatch(tag):
-            raise _UnusableError(f"unknown tag: {tag!r} is neither O nor of the form B-TYPE or I-TYPE")
+            raise UnusableError(f"unknown tag: {tag!r} is neither O nor of the form B-TYPE or I-TYPE")
 
 
 def _spans(text: str, words: Words, given: Sequence[Any]) -> list[tuple[Entity, int, int]]:
@@ -251,41 +250,33 @@ def _spans(text: str, words: Words, given: Sequence[Any]) -> list[tuple[Entity, 
         start, end, kind = _span(text, span)
         first, last = bisect_right(ends, start), bisect_left(starts, end)
         if first >= last:
-            raise _UnusableError(f"empty span: there is no word at {start} to {end}")
+            raise UnusableError(f"empty span: there is no word at {start} to {end}")
         found.append(((kind, first, last), start, end))
     found.sort(key=lambda entry: entry[1:])
     for (before, *place), (after, *next_place) in pairwise(found):
         if before[2] > after[1]:
             reason = "overlapping spans" if place[1] > next_place[0] else "two spans in one word"
-            raise _UnusableError(f"{reason}: {place[0]} to {place[1]} and {next_place[0]} to {next_place[1]}")
+            raise UnusableError(f"{reason}: {place[0]} to {place[1]} and {next_place[0]} to {next_place[1]}")
     return found
 
 
 def _span(text: str, span: Any) -> tuple[int, int, str]:
     """Judge one span; returns its start and end, white space at either side left out, and its type."""
     if not isinstance(span, dict) or not {"start", "end", "label"} <= span.keys():
-        raise _UnusableError(f"malformed span: {span!r} is no object with start, end and label"[:EXCERPT])
+        raise UnusableError(f"malformed span: {span!r} is no object with start, end and label"[:EXCERPT])
     start, end, kind = span["start"], span["end"], span["label"]
     if type(start) is not int or type(end) is not int:
-        raise _UnusableError(f"malformed span: start {start!r} and end {end!r} must be whole numbers")
+        raise UnusableError(f"malformed span: start {start!r} and end {end!r} must be whole numbers")
     if not isinstance(kind, str) or not kind.strip():
-        raise _UnusableError(f"malformed span: the label {kind!r} is no name")
+        raise UnusableError(f"malformed span: the label {kind!r} is no name")
     if start < 0 or end > len(text):
-        raise _UnusableError(f"span outside the text: {start} to {end} of {len(text)} characters")
+        raise UnusableError(f"span outside the text: {start} to {end} of {len(text)} characters")
     if start >= end or not (inside := text[start:end]).strip():
-        raise _UnusableError(f"empty span: nothing stands at {start} to {end}")
+        raise UnusableError(f"empty span: nothing stands at {start} to {end}")
     if isinstance(said := span.get("text"), str) and said != inside:
-        raise _UnusableError(
-            f"span not at its offset: {said!r} is said to be at {start}, there is {inside!r}"
-        )
+        raise UnusableError(f"span not at its offset: {said!r} is said to be at {start}, there is {inside!r}")
     start += len(inside) - len(inside.lstrip())
     return start, start + len(inside.strip()), kind.strip()
-
-
-def _name(value: Any, part: str) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
-        raise _UnusableError(f"no {part}: {value!r} where a text or a number is needed"[:EXCERPT])
-    return str(value).strip()
 
 
 class _Rows:
@@ -301,10 +292,10 @@ class _Rows:
         """Add a row.
 
         Raises:
-            _UnusableError: Its id is taken.
+            UnusableError: Its id is taken.
         """
         if row.name is not None and self._line_of_name.setdefault(row.name, row.line) != row.line:
-            raise _UnusableError(
+            raise UnusableError(
                 f"repeated id: {row.name!r} stands on line {self._line_of_name[row.name]} already"
             )
         self.usable.append(row)
