@@ -18,10 +18,16 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from scipy.special import softmax
+
+from textgraft.evaluation.calibration import MAX_TEMPERATURE, MIN_TEMPERATURE
 
 METRICS = ("f1", "exact_match")
 
 _WITHOUT_PUNCTUATION = str.maketrans("", "", string.punctuation)
+_DOUBT = 1e-7
+"""A single candidate is certain at any temperature; being wrong must not cost infinitely much."""
 _ARTICLE = re.compile(r"\b(?:a|an|the)\b")
 
 
@@ -80,3 +86,27 @@ def weighted_metrics(
     total = weights.sum(axis=0, dtype=np.float64)
     means = answer_scores(gold, answers) @ weights / np.maximum(total, 1e-12)
     return dict(zip(METRICS, means, strict=True))
+
+
+def fit_confidence(logits: NDArray[np.float64], is_right: NDArray[np.bool_]) -> float:
+    """Find the temperature at which the best candidate's probability says how often it is right.
+
+    Temperature scaling (Guo et al. 2017), fitted to the two outcomes right and wrong by their likelihood: the
+    right answer need not be among the candidates.
+
+    Args:
+        logits: Of each candidate, minus infinity where a question has fewer, [questions, candidates].
+        is_right: Whether the best candidate is, [questions].
+
+    Returns:
+        The temperature, within the bounds of :mod:`textgraft.evaluation.calibration`; 1.0 for no questions.
+    """
+    if not len(logits):
+        return 1.0
+
+    def loss(log_temperature: float) -> float:
+        best = softmax(logits / np.exp(log_temperature), axis=1).max(axis=1).clip(_DOUBT, 1 - _DOUBT)
+        return float(-np.log(np.where(is_right, best, 1 - best)).mean())
+
+    bounds = (np.log(MIN_TEMPERATURE), np.log(MAX_TEMPERATURE))
+    return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-5}).x))

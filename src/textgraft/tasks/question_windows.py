@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers.models import WordLevel
 
 from textgraft.models.tokenizing import CHARACTERS_PER_TOKEN, PairFrame
 
@@ -45,14 +44,6 @@ class TokenizedText:
         return (first, last) if first <= last else None
 
 
-def takes_token_types(tokenizer: PreTrainedTokenizerFast) -> bool:
-    """Return whether the tokenizer's models want to be told which token belongs to which text of a pair."""
-    # Recurrent models take a pair apart by its types, which the word tokenizer, made for single texts, too,
-    # does not name.
-    is_word_level = isinstance(tokenizer.backend_tokenizer.model, WordLevel)
-    return is_word_level or "token_type_ids" in tokenizer.model_input_names
-
-
 def tokenize_each(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> dict[str, TokenizedText]:
     """Tokenize every different text once, without special tokens."""
     backend = tokenizer.backend_tokenizer
@@ -73,8 +64,8 @@ def tokenize_each(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> d
 
 
 def pair_frame(tokenizer: PreTrainedTokenizerFast, contexts: Mapping[str, TokenizedText]) -> PairFrame:
-    """Return the special tokens around a question and its context, read off one of the contexts."""
-    sample = next((text for text, tokens in contexts.items() if tokens.ids), "")
+    """Return the special tokens around a question and its context, read off the shortest context."""
+    sample = min((text for text, tokens in contexts.items() if tokens.ids), key=len, default="")
     return PairFrame.of(tokenizer.backend_tokenizer, sample)
 
 
