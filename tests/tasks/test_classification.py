@@ -107,7 +107,7 @@ def test_metrics_are_those_of_scikit_learn(pairs):
 
 
 def test_many_rows_keep_their_order(tokenizer, monkeypatch):
-    monkeypatch.setattr("textgraft.tasks.classification._CHUNK", 7)
+    monkeypatch.setattr("textgraft.tasks.texts.CHUNK", 7)
     rows = topic_rows(30)
     features = TASK.features(dataset(rows), tokenizer, 64)
     monkeypatch.undo()

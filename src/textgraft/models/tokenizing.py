@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from tokenizers.models import WordLevel
+
 from textgraft.errors import OptionError
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerFast
 
 CHARACTERS_PER_TOKEN = 20
 """No tokenizer in use yields fewer than one token for this many characters of ordinary text, so a text cut to
@@ -155,3 +158,11 @@ class PairFrame:
             [*before, *a, *between, *b, *after],
             [*types_before, *([of_a] * len(a)), *types_between, *([of_b] * len(b)), *types_after],
         )
+
+
+def takes_token_types(tokenizer: PreTrainedTokenizerFast) -> bool:
+    """Return whether the tokenizer's models want to be told which token belongs to which text of a pair."""
+    # Recurrent models take a pair apart by its types, which the word tokenizer, made for single texts, too,
+    # does not name.
+    is_word_level = isinstance(tokenizer.backend_tokenizer.model, WordLevel)
+    return is_word_level or "token_type_ids" in tokenizer.model_input_names

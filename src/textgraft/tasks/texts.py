@@ -1,0 +1,125 @@
+"""What the tasks share that read whole texts, one window a row, and answer with one row of outputs."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from textgraft.data.dataset import Dataset
+from textgraft.errors import DataError, OptionError
+from textgraft.models.tokenizing import PairIds, TokenIds, takes_token_types, token_ids
+from textgraft.tasks.base import Features, Task, padded_inputs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from transformers import PreTrainedTokenizerFast
+
+CHUNK = 10_000
+"""Rows tokenized at once: enough for all cores, while the tokenizer's own records stay small."""
+
+
+class TextTask(Task):
+    """A task on whole texts; longer ones are cut."""
+
+    auto_class = "AutoModelForSequenceClassification"
+
+    def rows(self, inputs: Sequence[Any]) -> Dataset:
+        """Take strings."""
+        if isinstance(inputs, str):
+            raise OptionError("texts is one string", fix="Give a list of strings: predict([text]).")
+        for position, text in enumerate(inputs):
+            if not isinstance(text, str):
+                raise OptionError(f"text {position} is {type(text).__name__}, not a string")
+        return Dataset.unlabelled({"text": list(inputs)})
+
+    def loss_target(self, target: Any) -> Any:
+        """Return a gold target in the form that the loss takes; by default it is the target itself."""
+        return target
+
+    def loss_targets(self, dataset: Dataset) -> list[Any]:
+        """Return the target of each row in the form that the loss takes.
+
+        Raises:
+            DataError: As for :meth:`targets`.
+        """
+        return [self.loss_target(target) for target in self.targets(dataset)]
+
+    @abstractmethod
+    def tokenized(self, rows: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int) -> TokenIds:
+        """Tokenize some rows."""
+
+    def _chunks(
+        self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int
+    ) -> Iterator[TokenIds]:
+        for start in range(0, len(dataset), CHUNK):
+            rows = dataset.select(range(start, min(start + CHUNK, len(dataset))))
+            yield self.tokenized(rows, tokenizer, max_length)
+
+    def features(
+        self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int
+    ) -> list[Features]:
+        """Tokenize the texts; longer ones are cut, and :meth:`truncated_share` says how much that loses."""
+        features: list[Features] = []
+        for chunk in self._chunks(dataset, tokenizer, max_length):
+            inputs: list[Features] = [{"input_ids": ids} for ids in chunk.ids]
+            if isinstance(chunk, PairIds) and takes_token_types(tokenizer):
+                for feature, types in zip(inputs, chunk.type_ids, strict=True):
+                    feature["token_type_ids"] = types
+            features += inputs
+        for row, feature in enumerate(features):
+            feature["row"] = row
+        if dataset.labels is not None:
+            for feature, target in zip(features, self.targets(dataset), strict=True):
+                feature |= {"labels": self.loss_target(target), "gold": target}
+        return features
+
+    def truncated_share(self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int) -> float:
+        """Return the share of tokens beyond ``max_length``."""
+        kept = total = 0
+        for chunk in self._chunks(dataset, tokenizer, max_length):
+            kept += sum(map(len, chunk.ids))
+            total += sum(chunk.lengths)
+        return 1 - kept / total if total else 0.0
+
+    def collate(self, features: Sequence[Features], pad_token_id: int) -> dict[str, torch.Tensor]:
+        """Make a right-padded batch: the inputs [batch, time], and labels [batch, …] if known."""
+        batch = padded_inputs(features, pad_token_id)
+        if "labels" in features[0]:
+            batch["labels"] = torch.tensor([feature["labels"] for feature in features])
+        return batch
+
+    def decode(self, outputs: Any, features: Sequence[Features]) -> list[NDArray[np.float32]]:
+        """Return each row's logits, [outputs]."""
+        del features
+        return list(outputs["logits"].float().cpu().numpy())
+
+    def logits(self, decoded: Sequence[Any]) -> NDArray[np.float32]:
+        """Put the outputs of the rows together, [rows, outputs]."""
+        return np.array(decoded, dtype=np.float32).reshape(-1, len(self.labels))
+
+
+class JoinedTexts(TextTask):
+    """A task on one text a row: its text columns, joined."""
+
+    def tokenized(self, rows: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int) -> TokenIds:
+        """Tokenize the texts of some rows."""
+        return token_ids(tokenizer.backend_tokenizer, rows.texts, max_length)
+
+
+def known_labels(dataset: Dataset) -> list[Any]:
+    """Return the labels of a data set.
+
+    Raises:
+        DataError: It has none.
+    """
+    if dataset.labels is None:
+        raise DataError(
+            "these rows have no labels", where=dataset.source, fix="Name the label column with --label."
+        )
+    return dataset.labels
