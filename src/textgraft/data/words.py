@@ -9,12 +9,14 @@ from tokenizers.pre_tokenizers import Split
 
 from textgraft.data.dataset import Dataset
 
+_ALONE = r"\p{Han}\p{Hiragana}\p{Katakana}\u30fc"
+_LETTERS = rf"[\w&&[^{_ALONE}]]+"
 _WORD = "|".join(
     (
         r"\d+(?:[.,]\d+)+",  # 1,000.50
-        r"[\p{Han}\p{Hiragana}\p{Katakana}]",  # scripts without spaces: a character is a word
+        rf"[{_ALONE}]\p{{M}}*",  # scripts without spaces: a character is a word
         # Letters, digits and the marks that combine with them; Persian and Indic words may hold joiners.
-        r"\w+(?:[\u200c\u200d]\w+)*",
+        rf"{_LETTERS}(?:[\u200c\u200d]{_LETTERS})*",
         # Punctuation, symbols and emoji, with all that makes one picture of several characters. What is
         # neither seen nor white space, as a zero-width space, stands between words.
         r"(?=[^\w\s\p{Cc}\p{Cf}])\X",
