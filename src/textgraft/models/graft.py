@@ -78,6 +78,12 @@ class GraftForSequenceClassification(Graft):
             logits [batch, num_labels], and the loss if labels were given.
         """
         states = self.states(input_ids, attention_mask, token_type_ids, inputs_embeds)
+        return self.from_states(states, attention_mask, labels)
+
+    def from_states(
+        self, states: Tensor, attention_mask: Tensor | None, labels: Tensor | None = None
+    ) -> SequenceClassifierOutput:
+        """Do what ``forward`` does above the last hidden states [batch, time, size]."""
         logits = self.head(self.pooled(states, attention_mask))
         loss = None if labels is None else sequence_loss(logits, labels, self.config.problem_type)
         return SequenceClassifierOutput(loss=loss, logits=logits)
@@ -115,7 +121,15 @@ class GraftForTokenClassification(Graft):
         Returns:
             logits [batch, time, num_labels], and the mean cross-entropy if labels were given.
         """
-        logits = self.head(self.states(input_ids, attention_mask, token_type_ids, inputs_embeds))
+        states = self.states(input_ids, attention_mask, token_type_ids, inputs_embeds)
+        return self.from_states(states, attention_mask, labels)
+
+    def from_states(
+        self, states: Tensor, attention_mask: Tensor | None, labels: Tensor | None = None
+    ) -> TokenClassifierOutput:
+        """Do what ``forward`` does above the last hidden states [batch, time, size]."""
+        del attention_mask
+        logits = self.head(states)
         loss = None
         if labels is not None:
             loss = functional.cross_entropy(logits.float().flatten(0, 1), labels.flatten())
@@ -157,8 +171,19 @@ class GraftForQuestionAnswering(Graft):
             start_logits and end_logits [batch, time], and the mean of both cross-entropies if positions were
             given.
         """
-        logits = self.head(self.states(input_ids, attention_mask, token_type_ids, inputs_embeds))
-        start, end = logits.unbind(dim=-1)
+        states = self.states(input_ids, attention_mask, token_type_ids, inputs_embeds)
+        return self.from_states(states, attention_mask, start_positions, end_positions)
+
+    def from_states(
+        self,
+        states: Tensor,
+        attention_mask: Tensor | None,
+        start_positions: Tensor | None = None,
+        end_positions: Tensor | None = None,
+    ) -> QuestionAnsweringModelOutput:
+        """Do what ``forward`` does above the last hidden states [batch, time, size]."""
+        del attention_mask
+        start, end = self.head(states).unbind(dim=-1)
         loss = None
         if start_positions is not None and end_positions is not None:
             loss = (
@@ -199,9 +224,13 @@ class GraftForMultipleChoice(Graft):
         Returns:
             logits [batch, choices], and the mean cross-entropy if labels were given.
         """
-        inputs = [input_ids, attention_mask, token_type_ids, inputs_embeds]
-        choices = next(tensor.shape[1] for tensor in inputs if tensor is not None)
-        flat = [None if tensor is None else tensor.flatten(0, 1) for tensor in inputs]
-        logits = self.head(self.pooled(self.states(*flat), flat[1])).view(-1, choices)
+        states = self.states(input_ids, attention_mask, token_type_ids, inputs_embeds)
+        return self.from_states(states, attention_mask, labels)
+
+    def from_states(
+        self, states: Tensor, attention_mask: Tensor | None, labels: Tensor | None = None
+    ) -> MultipleChoiceModelOutput:
+        """Do what ``forward`` does above the last hidden states [batch, choices, time, size]."""
+        logits = self.head(self.pooled(states, attention_mask)).squeeze(-1)
         loss = None if labels is None else functional.cross_entropy(logits.float(), labels)
         return MultipleChoiceModelOutput(loss=loss, logits=logits)

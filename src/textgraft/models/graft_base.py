@@ -15,6 +15,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
+from transformers.utils import ModelOutput
 
 from textgraft.errors import ModelError, OptionError, unknown
 from textgraft.models.adapter import Adapter, initialize, linear_maps
@@ -72,6 +73,11 @@ class GraftConfig(PreTrainedConfig):
             raise unknown("pooling", self.pooling, POOLINGS)
         if self.lora_rank < 0:
             raise OptionError(f"lora_rank cannot be {self.lora_rank}", fix="Give 0 for none, or 1 and more.")
+
+    @property
+    def first_adapted_layer(self) -> int | None:
+        """Index of the lowest layer that the adapter changes; None without an adapter."""
+        return min(self.lora_layers, default=0) if self.lora_rank else None
 
     @classmethod
     def on(cls, source: EncoderSource, **settings: Any) -> Self:
@@ -192,15 +198,14 @@ class Graft(PreTrainedModel):
     @property
     def frozen_layers(self) -> int:
         """How many of the lowest layers give what they would without the graft: all, if it has no adapter."""
-        if not self.config.lora_rank:
-            return len(encoder_layers(self.encoder))
-        return min(self.config.lora_layers, default=0)
+        first = self.config.first_adapted_layer
+        return len(encoder_layers(self.encoder)) if first is None else first
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode of head and adapter, and of the dropout in the layers from the lowest adapted one on.
 
-        Attention stays in evaluation mode: dropout of its weights would cost half of the time in those layers,
-        for want of a fused kernel with it.
+        Attention stays in evaluation mode: dropout of its weights would cost half as much time again, for want
+        of a fused kernel with it.
         """
         super().train(mode)
         for dropout in self._dropouts:
@@ -227,28 +232,51 @@ class Graft(PreTrainedModel):
         token_type_ids: Tensor | None,
         inputs_embeds: Tensor | None,
     ) -> Tensor:
-        """Return the last hidden states, [batch, time, size].
+        """Return the last hidden states of a batch, as :func:`last_hidden_states` does."""
+        return last_hidden_states(self.encoder, input_ids, attention_mask, token_type_ids, inputs_embeds)
 
-        Args:
-            input_ids: [batch, time].
-            attention_mask: 1 at true tokens, [batch, time]; by default all are.
-            token_type_ids: Tells the parts of a pair, [batch, time]; told to encoders that know parts.
-            inputs_embeds: In place of ids, [batch, time, size].
-        """
-        if getattr(self.encoder.config, "type_vocab_size", 0) < 2:
-            token_type_ids = None
-        inputs = {
-            "input_ids": input_ids,
-            "attention_mask": attention_mask,
-            "token_type_ids": token_type_ids,
-            "inputs_embeds": inputs_embeds,
-        }
-        given = {name: tensor for name, tensor in inputs.items() if tensor is not None}
-        return self.encoder(**given).last_hidden_state
+    def from_states(
+        self, states: Tensor, attention_mask: Tensor | None, *labels: Tensor | None
+    ) -> ModelOutput:
+        """Do what ``forward`` does above the last hidden states [..., time, size]."""
+        raise NotImplementedError
 
     def pooled(self, states: Tensor, attention_mask: Tensor | None) -> Tensor:
-        """Make one vector of each text: [batch, time, size] to [batch, size]."""
+        """Make one vector of each text: [..., time, size] to [..., size]."""
         if attention_mask is None:
-            attention_mask = torch.ones(states.shape[:2], dtype=torch.long, device=states.device)
-        vectors = pool(states, attention_mask, self.config.pooling)
+            attention_mask = torch.ones(states.shape[:-1], dtype=torch.long, device=states.device)
+        vectors = pool(states.flatten(0, -3), attention_mask.flatten(0, -2), self.config.pooling)
+        vectors = vectors.view(*states.shape[:-2], -1)
         return nn.functional.normalize(vectors, dim=-1) if self.config.normalize else vectors
+
+
+def last_hidden_states(
+    encoder: PreTrainedModel,
+    input_ids: Tensor | None,
+    attention_mask: Tensor | None,
+    token_type_ids: Tensor | None,
+    inputs_embeds: Tensor | None,
+) -> Tensor:
+    """Run an encoder over texts, in any number of dimensions before the last.
+
+    Args:
+        encoder: Any Transformers encoder.
+        input_ids: [..., time].
+        attention_mask: 1 at true tokens, [..., time]; by default all are.
+        token_type_ids: Tells the parts of a pair, [..., time]; told to encoders that know parts.
+        inputs_embeds: In place of ids, [..., time, size].
+
+    Returns:
+        [..., time, size].
+    """
+    if getattr(encoder.config, "type_vocab_size", 0) < 2:
+        token_type_ids = None
+    inputs = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
+    given = {name: tensor.flatten(0, -2) for name, tensor in inputs.items() if tensor is not None}
+    if inputs_embeds is not None:
+        given["inputs_embeds"] = inputs_embeds.flatten(0, -3)
+        texts = inputs_embeds.shape[:-2]
+    elif input_ids is not None:
+        texts = input_ids.shape[:-1]
+    states = encoder(**given).last_hidden_state
+    return states.view(*texts, *states.shape[-2:])
