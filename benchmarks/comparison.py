@@ -33,7 +33,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from textgraft.comparison.contenders import CONTENDERS, Job
+from textgraft.comparison.contenders import Job, contenders_for
 from textgraft.comparison.trials import Setup, run_trial
 from textgraft.data.dataset import Dataset
 from textgraft.data.embedded import docstrings_dataset
@@ -141,7 +141,7 @@ def main() -> None:
                 dev = splits.dev.select(range(min(len(splits.dev), size // 4)))
                 job = Job(rows, dev, task, seed, encoder)
                 for name in NAMES:
-                    contender = CONTENDERS[name]
+                    contender = contenders_for("classification")[name]
                     settings = contender.grid[0]
                     setup = Setup(contender, job, splits.test, size, (settings,), "benchmark")
                     start = time.perf_counter()

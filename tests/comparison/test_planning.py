@@ -6,13 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textgraft.comparison.contenders import CONTENDERS
 from textgraft.comparison.planning import Rate, default_sizes, make_plan, parse_seconds
 from textgraft.errors import OptionError
 
 RATES = {
     "tfidf": Rate(fixed=0.5, per_row=0.0005, per_showing=0.0),
-    "bert-finetuned": Rate(fixed=3.0, per_row=0.001, per_showing=0.006),
+    "bert-finetuned": Rate(fixed=3.0, per_row=0.001, per_showing=0.006, passes=(8000, 4, 20)),
 }
 SIZES = [100, 300, 1000, 3000, 6000]
 
@@ -65,11 +64,11 @@ def test_settings_go_before_sizes_and_middle_sizes_before_the_largest() -> None:
 
 
 def test_finished_trials_correct_the_estimate() -> None:
-    rate, contender = Rate(fixed=1.0, per_row=0.01, per_showing=0.0), CONTENDERS["tfidf"]
-    before = rate.seconds(contender, 1000, 1)
+    rate = Rate(fixed=1.0, per_row=0.01, per_showing=0.0)
+    before = rate.seconds(1000, 1)
     for _ in range(8):
-        rate.observe(rate.seconds(contender, 1000, 1), 3 * before)
-    assert rate.seconds(contender, 1000, 1) == pytest.approx(3 * before, rel=0.1)
+        rate.observe(rate.seconds(1000, 1), 3 * before)
+    assert rate.seconds(1000, 1) == pytest.approx(3 * before, rel=0.1)
 
 
 def test_a_budget_far_too_small_is_refused_with_one_that_would_do() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import shared_data
-from textgraft.comparison.contenders import CONTENDERS, Job
+from textgraft.comparison.contenders import Job, contenders_for
 from textgraft.data.reading import read_dataset
 from textgraft.data.splits import make_splits
 from textgraft.inference.predict import Predictor
@@ -31,7 +31,7 @@ def test_bilstm_comes_near_published_accuracy(name: str, label: str, accuracy: f
     )
     splits = make_splits(train, test=test)
     task = SingleLabelClassification(sorted(set(splits.train.labels or ())))
-    contender = CONTENDERS["lstm"]
+    contender = contenders_for("classification")["lstm"]
     fitted = contender.fit(Job(splits.train, splits.dev, task, 0, None), contender.grid[0])
     predictor = Predictor(fitted.model, fitted.tokenizer, task, fitted.max_length)
     predicted = np.array([prediction.answer for prediction in predictor.predict_rows(splits.test)])

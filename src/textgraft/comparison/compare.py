@@ -66,7 +66,7 @@ def compare(
         dev: A file of the user's own dev rows.
         id_column: Column that names rows.
         group: Column whose equal values never straddle splits, as an author or a document.
-        contenders: Names from CONTENDERS; the task's usual ones if left out.
+        contenders: Names from contenders.py; the task's usual ones if left out.
         sizes: Training sizes; 100, 300, 1000, … and all rows if left out.
         seeds: Runs a size, each with its own training rows and random weights.
         tuning: Settings each contender may try on the dev rows, the same number for all.

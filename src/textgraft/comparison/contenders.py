@@ -1,4 +1,4 @@
-"""Who competes. A new contender is one entry in CONTENDERS: a name, the settings tried, and its recipe.
+"""Who competes. A new contender is one entry in ALL_CONTENDERS: a name, the settings tried, and its recipe.
 
 Every contender gets the same rows, the same number of settings to try on the same dev rows, and early
 stopping by the same rule, so that none is a strawman.
@@ -6,8 +6,9 @@ stopping by the same rule, so that none is a strawman.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textgraft.data.dataset import Dataset
@@ -38,6 +39,8 @@ class Job:
     freeze_layers: int = 0
     """Lower layers of the encoder that fine-tuning leaves as they are."""
     max_seconds: float | None = None
+    folder: Path | None = None
+    """Where checkpoints go, if there are to be any."""
     on_step: Callable[[Progress], None] | None = None
 
     def targets(self, dataset: Dataset) -> list[Any]:
@@ -77,6 +80,10 @@ class Passes:
         """Return the most epochs that ``size`` training rows are shown; early stopping may end sooner."""
         return min(self.most, max(self.least, round(self.rows / size)))
 
+    def rows_shown(self, size: int) -> float:
+        """Estimate how many rows a training run is shown; early stopping ends it after three quarters."""
+        return 0.75 * size * self.epochs(size)
+
     def patience(self, size: int) -> int:
         """Return after how many epochs without a better dev score training stops."""
         return max(2, self.epochs(size) // 4)
@@ -111,10 +118,6 @@ class Contender:
             settings = {**length, **settings}
         return recipe(job, settings, **self.options)
 
-    def rows_shown(self, size: int) -> float:
-        """Estimate how many rows a training run is shown; early stopping ends it after three quarters."""
-        return 0.75 * size * self.passes.epochs(size) if self.passes else 0.0
-
 
 _RECURRENT_BASE: Settings = {
     "embedding_size": 128,
@@ -136,43 +139,94 @@ _FINETUNING_GRID: tuple[Settings, ...] = (
     {"learning_rate": 3e-5, "head_learning_rate": 1e-3, "batch_size": 16},
 )
 
-CONTENDERS: Mapping[str, Contender] = {
-    contender.name: contender
-    for contender in (
-        Contender("majority", "most frequent label", "majority", ({},), tasks=("classification",)),
-        Contender(
-            "tfidf",
-            "TF-IDF + logistic regression",
-            "tfidf",
-            ({"c": 10.0}, {"c": 100.0}, {"c": 1.0}),
-            tasks=("classification",),
+_FINETUNING_PASSES = Passes(rows=8_000, least=4, most=20)
+_ADAPTER_GRID: tuple[Settings, ...] = (
+    # Low rank wants a higher rate than the whole of the weights.
+    {"lora_rank": 16, "learning_rate": 1e-3, "head_learning_rate": 1e-3, "batch_size": 16},
+    {"lora_rank": 16, "learning_rate": 3e-3, "head_learning_rate": 3e-3, "batch_size": 16},
+    {"lora_rank": 16, "learning_rate": 3e-4, "head_learning_rate": 1e-3, "batch_size": 16},
+)
+_HEAD_GRID: tuple[Settings, ...] = (
+    {"learning_rate": 3e-3, "batch_size": 32, "hidden_size": 256},
+    {"learning_rate": 1e-2, "batch_size": 32, "hidden_size": 256},
+    {"learning_rate": 1e-3, "batch_size": 32, "hidden_size": 256},
+)
+_HEAD_PASSES = Passes(rows=60_000, least=5, most=30)
+
+LABELS = ("classification",)
+"""Tasks of one label a text."""
+
+ALL_CONTENDERS = (
+    Contender("majority", "most frequent label", "majority", ({},), tasks=LABELS),
+    Contender(
+        "tfidf",
+        "TF-IDF + logistic regression",
+        "tfidf",
+        ({"c": 10.0}, {"c": 100.0}, {"c": 1.0}),
+        tasks=LABELS,
+    ),
+    *(
+        Contender(cell, title, "recurrent", _RECURRENT_GRID, {"cell": cell}, passes=_RECURRENT_PASSES)
+        for cell, title in (("rnn", "Elman RNN, both directions"), ("gru", "BiGRU"), ("lstm", "BiLSTM"))
+    ),
+    Contender(
+        "lstm-crf",
+        "BiLSTM-CRF with characters",
+        "recurrent",
+        _RECURRENT_GRID,
+        {"cell": "lstm", "crf": True},
+        tasks=("token-classification",),
+        passes=_RECURRENT_PASSES,
+    ),
+    Contender(
+        "bert-frozen",
+        "BERT encodings + shallow network",
+        "bert_encodings",
+        ({"c": 10.0}, {"c": 1.0}, {"hidden_size": 128}),
+        needs_encoder=True,
+        tasks=LABELS,
+    ),
+    Contender(
+        "bert-frozen",
+        "frozen BERT + shallow network",
+        "bert_frozen",
+        _HEAD_GRID,
+        needs_encoder=True,
+        tasks=(
+            "multi-label",
+            "regression",
+            "pairs",
+            "similarity",
+            "token-classification",
+            "question-answering",
+            "multiple-choice",
         ),
-        *(
-            Contender(cell, title, "recurrent", _RECURRENT_GRID, {"cell": cell}, passes=_RECURRENT_PASSES)
-            for cell, title in (
-                ("rnn", "Elman RNN with attention, both directions"),
-                ("gru", "BiGRU with attention"),
-                ("lstm", "BiLSTM with attention"),
-            )
-        ),
-        Contender(
-            "bert-frozen",
-            "BERT encodings + shallow network",
-            "bert_frozen",
-            ({"c": 10.0}, {"c": 1.0}, {"hidden_size": 128}),
-            needs_encoder=True,
-        ),
-        Contender(
-            "bert-finetuned",
-            "BERT fine-tuned",
-            "bert_finetuned",
-            _FINETUNING_GRID,
-            needs_encoder=True,
-            passes=Passes(rows=8_000, least=4, most=20),
-        ),
-    )
-}
+        passes=_HEAD_PASSES,
+    ),
+    Contender(
+        "bert-adapter",
+        "BERT with a LoRA adapter",
+        "bert_adapter",
+        _ADAPTER_GRID,
+        needs_encoder=True,
+        passes=_FINETUNING_PASSES,
+    ),
+    Contender(
+        "bert-finetuned",
+        "BERT fine-tuned",
+        "bert_finetuned",
+        _FINETUNING_GRID,
+        needs_encoder=True,
+        passes=_FINETUNING_PASSES,
+    ),
+)
+"""Every contender; those of one name do different tasks."""
 DEFAULT_CONTENDERS = ("tfidf", "lstm", "lstm-crf", "bert-frozen", "bert-finetuned")
+
+
+def contenders_for(task: str) -> dict[str, Contender]:
+    """Return the contenders that can do a task, by name."""
+    return {entry.name: entry for entry in ALL_CONTENDERS if not entry.tasks or task in entry.tasks}
 
 
 def choose_contenders(names: Sequence[str] | None, task: str) -> list[Contender]:
@@ -181,16 +235,16 @@ def choose_contenders(names: Sequence[str] | None, task: str) -> list[Contender]
     Raises:
         OptionError: A name is unknown, or not one for this task.
     """
-    able = {name: entry for name, entry in CONTENDERS.items() if not entry.tasks or task in entry.tasks}
+    able = contenders_for(task)
     if names is None:
         return [able[name] for name in DEFAULT_CONTENDERS if name in able]
     for name in names:
-        if name not in CONTENDERS:
-            raise unknown("contender", name, able, where="--contenders")
-        if name not in able:
+        if name not in able and name in {entry.name for entry in ALL_CONTENDERS}:
             raise OptionError(
                 f"the contender {name!r} cannot do the task {task}",
                 where="--contenders",
                 fix=f"For this task there are {', '.join(able)}.",
             )
+        if name not in able:
+            raise unknown("contender", name, able, where="--contenders")
     return [able[name] for name in dict.fromkeys(names)]

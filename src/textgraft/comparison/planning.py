@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from textgraft.comparison.contenders import CONTENDERS, Contender, Fitted, Job
+from textgraft.comparison.contenders import Contender, Fitted, Job, Passes
 from textgraft.errors import OptionError
 
 PROBE_ROWS = 64
@@ -78,11 +78,14 @@ class Rate:
     """Seconds a training row costs once: tokenizing, encoding, what frozen layers compute."""
     per_showing: float
     """Seconds each time a training row is shown."""
+    passes: tuple[int, int, int] | None = None
+    """Of contenders that train in epochs: the fields of their Passes."""
     correction: float = 1.0
 
-    def seconds(self, contender: Contender, size: int, settings: int) -> float:
+    def seconds(self, size: int, settings: int) -> float:
         """Estimate a trial that tries ``settings`` settings on ``size`` rows."""
-        once = size * self.per_row + contender.rows_shown(size) * self.per_showing
+        shown = Passes(*self.passes).rows_shown(size) if self.passes else 0.0
+        once = size * self.per_row + shown * self.per_showing
         return self.correction * (self.fixed + settings * once)
 
     def observe(self, estimate: float, seconds: float) -> None:
@@ -130,6 +133,7 @@ def probe(contender: Contender, job: Job, test_rows: int) -> Rate:
         fixed=few + per_test_row * test_rows + SMALL_CHANGE,
         per_row=max(0.0, per_row),
         per_showing=per_showing,
+        passes=(p.rows, p.least, p.most) if (p := contender.passes) else None,
     )
 
 
@@ -149,7 +153,7 @@ class Plan:
     def estimate(self, slot: Slot, rates: dict[str, Rate]) -> float:
         """Estimate the seconds of a trial: all settings are tried on the first seed only."""
         settings = self.tuning if slot.seed == 0 else 1
-        return rates[slot.contender].seconds(CONTENDERS[slot.contender], slot.size, settings)
+        return rates[slot.contender].seconds(slot.size, settings)
 
 
 def _build(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from textgraft.comparison.contenders import CONTENDERS
 from textgraft.comparison.wording import METRIC_TITLES
 
 if TYPE_CHECKING:
@@ -129,7 +128,7 @@ class TerminalReporter(SilentReporter):
         for size in plan.sizes:
             table.add_column(f"{size:,} rows", justify="right")
         for name, rate in rates.items():
-            seconds = (rate.seconds(CONTENDERS[name], size, 1) for size in plan.sizes)
+            seconds = (rate.seconds(size, 1) for size in plan.sizes)
             table.add_row(name, *(f"~{duration(value)}" for value in seconds))
         self.console.print(table)
         self.console.print(

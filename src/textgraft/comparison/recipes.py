@@ -6,6 +6,7 @@ import functools
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -59,36 +60,36 @@ def _train(
 ) -> Fitted:
     """Run the one training loop and wrap up its result."""
     train, dev = (job.task.features(rows, tokenizer, length) for rows in (job.train, job.dev))
-    wanted = TrainingSettings(**settings, seed=job.seed, max_seconds=job.max_seconds)
-    pad = tokenizer.pad_token_id
+    wanted = TrainingSettings(**{"seed": job.seed, "max_seconds": job.max_seconds, **settings})
+    run = functools.partial(
+        fit_upper_layers if freeze_layers else fit,
+        model,
+        job.task,
+        train,
+        dev,
+        wanted,
+        pad_token_id=tokenizer.pad_token_id,
+        folder=job.folder,
+        on_step=job.on_step,
+    )
     if freeze_layers:
         # A cache of its own for every run: training time is to include what fills it.
         with tempfile.TemporaryDirectory() as folder:
-            result = fit_upper_layers(
-                model,
-                job.task,
-                train,
-                dev,
-                wanted,
-                pad_token_id=pad,
-                freeze_layers=freeze_layers,
-                cache_folder=Path(folder),
-                on_step=job.on_step,
-            )
+            result = run(freeze_layers=freeze_layers, cache_folder=Path(folder))
     else:
-        result = fit(model, job.task, train, dev, wanted, pad_token_id=pad, on_step=job.on_step)
+        result = run()
     return Fitted(model, tokenizer, length, result.epochs, result.stopped_by, result.history)
 
 
-ARCHITECTURE = ("embedding_size", "hidden_size", "num_layers", "dropout", "embedding_dropout")
+ARCHITECTURE = ("crf", "embedding_size", "hidden_size", "num_layers", "dropout", "embedding_dropout")
 """Settings that describe a recurrent network; the others describe its training."""
 
 
-def recurrent(job: Job, settings: Settings, *, cell: str) -> Fitted:
+def recurrent(job: Job, settings: Settings, **kind: Any) -> Fitted:
     """Train a bidirectional recurrent network from random weights; it pools by attention where it pools."""
     tokenizer = train_word_tokenizer(job.train.texts)
     config = RecurrentConfig(
-        cell=cell,
+        **kind,
         vocab_size=len(tokenizer),
         bidirectional=True,
         pooling="attention",
@@ -120,6 +121,44 @@ def bert_finetuned(job: Job, settings: Settings) -> Fitted:
     return _train(job, model, tokenizer, length, settings, job.freeze_layers)
 
 
+ADAPTER = ("lora_rank", "lora_alpha", "lora_dropout")
+"""Settings that describe an adapter."""
+
+
+def bert_adapter(job: Job, settings: Settings) -> Fitted:
+    """Train a low-rank adapter and a head on the encoder, which stays as it is."""
+    adapter = {"lora_alpha": 2 * settings["lora_rank"], **settings}
+    layers = AutoConfig.from_pretrained(_source(job).path).num_hidden_layers
+    config = GraftConfig.on(
+        _source(job),
+        normalize=False,
+        lora_layers=list(range(job.freeze_layers, layers)) if job.freeze_layers else [],
+        **{name: adapter[name] for name in ADAPTER if name in adapter},
+    )
+    training = {name: value for name, value in settings.items() if name not in ADAPTER}
+    return _graft(job, config, training)
+
+
+def bert_frozen(job: Job, settings: Settings) -> Fitted:
+    """Train a shallow network on the hidden states of the frozen encoder, which are computed once."""
+    training = {name: value for name, value in settings.items() if name != "hidden_size"}
+    config = GraftConfig.on(
+        _source(job),
+        normalize=False,
+        hidden_sizes=[settings["hidden_size"]] if settings.get("hidden_size") else [],
+    )
+    return _graft(job, config, training)
+
+
+def _graft(job: Job, config: GraftConfig, settings: Settings) -> Fitted:
+    source = _source(job)
+    job.task.configure(config)
+    model = getattr(transformers, job.task.auto_class).from_config(config)
+    _, tokenizer = load_encoder(source)
+    length = job.max_length or encoder_max_length(source)
+    return _train(job, model, tokenizer, length, settings, model.frozen_layers)
+
+
 @functools.lru_cache(maxsize=2)
 def _frozen_encoder(source: EncoderSource, max_length: int | None) -> Encoder:
     return Encoder.from_source(source, max_length=max_length, cache=True)
@@ -135,7 +174,7 @@ def _encoding_rate(encoder: Encoder, sample: tuple[str, ...]) -> float:
     return (time.perf_counter() - start) / max(1, sum(map(len, sample)))
 
 
-def bert_frozen(job: Job, settings: Settings) -> Fitted:
+def bert_encodings(job: Job, settings: Settings) -> Fitted:
     """Encode every text once with the frozen encoder and fit a shallow network on the encodings."""
     source = _source(job)
     encoder = _frozen_encoder(source, job.max_length)
@@ -151,11 +190,8 @@ def bert_frozen(job: Job, settings: Settings) -> Fitted:
         seed=job.seed,
         **settings,
     )
-    config = GraftConfig(
-        # A relative path would mean another place once the model is loaded from elsewhere.
-        encoder=str(source.path) if Path(source.name).is_dir() else source.name,
-        encoder_sha256=source.sha256,
-        revision=source.revision,
+    config = GraftConfig.on(
+        source,
         pooling=encoder.pooling,
         normalize=encoder.normalize,
         hidden_sizes=[len(bias) for _, bias in layers[:-1]],
