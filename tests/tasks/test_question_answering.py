@@ -105,6 +105,22 @@ def test_windows_cover_a_long_context_and_overlap(name):
         assert context[start:end].strip() == "150 of"
 
 
+def test_a_window_is_told_of_an_answer_only_if_it_holds_all_of_it():
+    words = [str(number) for number in range(10)] * 6
+    context, expected = " ".join(words), set()
+    for first in range(len(words) - 3):
+        rows = question_about(context, " ".join(words[first : first + 4]), 2 * first)
+        for number, feature in enumerate(TASK.features(rows, TOKENIZERS["wordpiece"], 32)):
+            offsets = feature["offsets"]
+            holds = offsets[0][0] <= 2 * first and 2 * first + 7 <= offsets[-1][1]
+            assert (feature["labels"] != (0, 0)) == holds
+            if holds:
+                start, end = (offsets[place - feature["context_start"]] for place in feature["labels"])
+                assert (start[0], end[1]) == (2 * first, 2 * first + 7)
+                expected.add(number)
+    assert expected == {0, 1, 2, 3}
+
+
 @given(st.integers(0, 3000), st.integers(1, 600))
 def test_every_short_span_stands_whole_in_a_window(tokens, room):
     starts = window_starts(tokens, room)

@@ -14,9 +14,14 @@ from numpy.typing import NDArray
 from textgraft.data.dataset import Dataset
 from textgraft.data.squad import read_squad
 from textgraft.errors import DataError, OptionError
-from textgraft.evaluation.question_answering import METRICS, weighted_metrics
+from textgraft.evaluation.question_answering import (
+    METRICS,
+    answer_scores,
+    fit_confidence,
+    weighted_metrics,
+)
 from textgraft.models.tokenizing import takes_token_types
-from textgraft.tasks.answer_spans import SpanPrediction, best_answers
+from textgraft.tasks.answer_spans import CANDIDATES, SpanPrediction, best_answers
 from textgraft.tasks.base import Features, Task, padded_inputs
 from textgraft.tasks.question_windows import (
     TokenizedText,
@@ -184,6 +189,19 @@ class QuestionAnswering(Task):
         """Score by the rules of SQuAD, 2.0's where questions are unanswerable."""
         return weighted_metrics(gold, answers, weights)
 
+    def temperature(
+        self, gold: Sequence[Sequence[str]], features: Sequence[Features], decoded: Sequence[Any]
+    ) -> float:
+        """Fit temperature scaling, so that a score says how often an answer of that score matches exactly."""
+        predictions = self.predictions(features, decoded)
+        logits = np.full((len(predictions), CANDIDATES), -np.inf)
+        with np.errstate(divide="ignore"):
+            for row, prediction in zip(logits, predictions, strict=True):
+                row[: len(prediction.probabilities)] = np.log(prediction.probabilities)
+        _, exact = answer_scores(gold, [prediction.answer for prediction in predictions])
+        has_answer = np.isfinite(logits[:, 0])
+        return fit_confidence(logits[has_answer], exact[has_answer] == 1)
+
 
 def _answers(dataset: Dataset) -> list[list[dict[str, Any]]]:
     if dataset.labels is None:
@@ -221,4 +239,11 @@ def _pair(position: int, entry: Any) -> tuple[str, str]:
             raise OptionError(f"the {part} of input {position} is {type(value).__name__}, not a string")
         if not value.strip():
             raise OptionError(f"the {part} of input {position} is empty")
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise OptionError(
+                f"the {part} of input {position} holds half a surrogate pair, at character {error.start + 1}",
+                fix="Decode the text from its source again; UTF-16 was cut in the middle of a character.",
+            ) from error
     return pair

@@ -64,9 +64,10 @@ def tokenize_each(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> d
 
 
 def pair_frame(tokenizer: PreTrainedTokenizerFast, contexts: Mapping[str, TokenizedText]) -> PairFrame:
-    """Return the special tokens around a question and its context, read off the shortest context."""
-    sample = min((text for text, tokens in contexts.items() if tokens.ids), key=len, default="")
-    return PairFrame.of(tokenizer.backend_tokenizer, sample)
+    """Return the special tokens around a question and its context, read off the first words of one."""
+    text, tokens = next(((text, tokens) for text, tokens in contexts.items() if tokens.ids), ("", None))
+    end = 0 if tokens is None else int(tokens.offsets[:10, 1].max())
+    return PairFrame.of(tokenizer.backend_tokenizer, text[:end])
 
 
 def question_ids(tokenizer: PreTrainedTokenizerFast, questions: Sequence[str], limit: int) -> list[list[int]]:
