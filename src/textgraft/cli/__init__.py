@@ -11,7 +11,7 @@ import sys
 import typer
 
 from textgraft import __version__
-from textgraft.cli import check, compare, demo, encode, predict
+from textgraft.cli import check, compare, demo, encode, evaluate, predict, train
 from textgraft.errors import TextgraftError
 
 app = typer.Typer(
@@ -23,6 +23,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(name="compare")(compare.compare)
+app.command(name="train")(train.train)
+app.command(name="evaluate")(evaluate.evaluate)
 app.command(name="predict")(predict.predict)
 app.command(name="check")(check.check)
 app.command(name="encode")(encode.encode)

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from textgraft.errors import OptionError
+from textgraft.errors import OptionError, unknown
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from textgraft.training.progress import Progress
+
+ENCODER_HELP = "'bundled', a local model directory, or a Hub id as owner/name."
 
 TaskName = Annotated[
     str | None, typer.Option("--task", help="As classification or question-answering. Guessed if left out.")
@@ -20,9 +29,7 @@ IdColumn = Annotated[str | None, typer.Option("--id", help="Column that names ro
 Group = Annotated[
     str | None, typer.Option("--group", help="Column whose equal values never straddle the splits.")
 ]
-EncoderName = Annotated[
-    str, typer.Option("--encoder", help="'bundled', a local model directory, or a Hub id as owner/name.")
-]
+EncoderName = Annotated[str, typer.Option("--encoder", help=ENCODER_HELP)]
 Revision = Annotated[str | None, typer.Option("--revision", help="Revision of a Hub id.")]
 MaxLength = Annotated[
     int | None, typer.Option("--max-length", help="Cut texts after this many tokens. Each model's own limit.")
@@ -47,3 +54,81 @@ def numbers(given: str, option: str) -> list[int]:
 def names(given: str) -> list[str]:
     """Read "a,b,c" as names."""
     return [part.strip() for part in given.split(",") if part.strip()]
+
+
+def settings(given: Sequence[str]) -> dict[str, Any]:
+    """Read "name=value" entries; values are written as in YAML.
+
+    Raises:
+        OptionError: An entry has no "=", or its value cannot be read.
+    """
+    import yaml
+
+    found = {}
+    for entry in given:
+        name, equals, value = entry.partition("=")
+        if not equals or not name.strip():
+            raise OptionError(
+                f"{entry!r} names no value", where="--set", fix="Write --set learning_rate=1e-4."
+            )
+        try:
+            found[name.strip()] = _number(value.strip()) if value.strip() else None
+            if isinstance(found[name.strip()], str):
+                found[name.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise OptionError(f"{value!r} cannot be read", where=f"--set {name}") from error
+    return found
+
+
+def _number(value: str) -> float | int | str:
+    """YAML 1.1 takes 1e-4 for text."""
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(value)
+    return value
+
+
+def trained_contender(contender: str | None, adapter: str | None, freeze: str | None) -> str | None:
+    """Return the contender that --contender, --adapter and --freeze together name; None where none does.
+
+    Raises:
+        OptionError: They contradict each other, or a value is unknown.
+    """
+    if adapter is not None and adapter != "lora":
+        raise unknown("adapter", adapter, ("lora",), where="--adapter")
+    if freeze is not None and freeze != "all" and not freeze.isdigit():
+        raise OptionError(
+            f"{freeze!r} layers cannot be frozen", where="--freeze", fix="Give a number or 'all'."
+        )
+    named = {
+        name
+        for name, is_meant in (
+            (contender, contender is not None),
+            ("bert-adapter", adapter is not None),
+            ("bert-frozen", freeze == "all"),
+        )
+        if is_meant
+    }
+    if len(named) > 1:
+        raise OptionError(
+            f"--contender, --adapter and --freeze name different models: {', '.join(sorted(map(str, named)))}",
+            fix="Give one of them.",
+        )
+    return next(iter(named), None)
+
+
+@contextlib.contextmanager
+def training_bar(console: Console) -> Iterator[Callable[[Progress], None]]:
+    """Show a bar with the step, the loss and the remaining time; nothing where the output is no terminal."""
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("training"), BarColumn(), TextColumn("{task.fields[loss]}"), TimeRemainingColumn())
+    with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=None, loss="")
+
+        def on_step(progress: Progress) -> None:
+            loss = f"step {progress.step}/{progress.planned_steps}, loss {progress.loss:.3f}"
+            bar.update(task, completed=progress.step, total=progress.planned_steps, loss=loss)
+
+        yield on_step

@@ -16,15 +16,15 @@ from textgraft.comparison.contenders import choose_contenders
 from textgraft.comparison.preferences import Preferences
 from textgraft.comparison.progress import Reporter, SilentReporter
 from textgraft.comparison.results import Examination, save_struct
+from textgraft.comparison.rows import named_task, read_splits
 from textgraft.comparison.run import Comparison, Request, Run
 from textgraft.data.check import DataCheck, check_dataset
 from textgraft.data.dataset import Dataset
-from textgraft.data.splits import Splits, make_splits
+from textgraft.data.splits import Splits
 from textgraft.errors import OptionError
 from textgraft.files import content_hash, output_errors, write_atomic
 from textgraft.models.encoders import EncoderSource, encoder_max_length, resolve_encoder
 from textgraft.tasks.base import Task
-from textgraft.tasks.registry import task_class
 
 EXCERPT = 600
 
@@ -91,12 +91,10 @@ def compare(
     """
     started = time.perf_counter()
     reporter = reporter or SilentReporter()
-    if task is None:
-        task = "classification"
-    kind = task_class(task)
-    chosen = choose_contenders(contenders, task)
+    kind = named_task(task, source, reporter.note)
+    chosen = choose_contenders(contenders, kind.name)
     request = Request(
-        task,
+        kind.name,
         tuple(contender.name for contender in chosen),
         tuple(sorted(set(sizes))) if sizes else None,
         seeds,
@@ -109,7 +107,9 @@ def compare(
     request.check()
     preferences = preferences or Preferences()
     preferences.check(request.contenders)
-    splits, whole = _read(kind, source, text, label, test, dev, id_column, group)
+    splits, whole = read_splits(
+        kind, source, text=text, label=label, id_column=id_column, group=group, test=test, dev=dev
+    )
     fitted = kind.fitted_to(splits.train)
     needs_encoder = any(contender.needs_encoder for contender in chosen)
     encoder_source = resolve_encoder(encoder, revision) if needs_encoder else None
@@ -131,31 +131,6 @@ def compare(
 
 def _stem(source: str) -> str:
     return Path(source).stem.split(":")[-1] or "comparison"
-
-
-def _read(
-    kind: type[Task],
-    source: str | Path | Dataset,
-    text: str | Sequence[str] | None,
-    label: str | None,
-    test: str | Path | None,
-    dev: str | Path | None,
-    id_column: str | None,
-    group: str | None,
-) -> tuple[Splits, Dataset]:
-    """Read the user's files; return their splits and the whole of the first one."""
-    columns = [text] if isinstance(text, str) else text
-
-    def read(path: str | Path, text: Sequence[str] | None, label: str | None) -> Dataset:
-        return kind.read(path, text=text, label=label, id_column=id_column, group=group)
-
-    whole = source if isinstance(source, Dataset) else read(source, columns, label)
-    # Where columns were guessed, the other files must have the same.
-    names, label = list(whole.columns), whole.label_column
-    others = [
-        read(path, names if columns or label else None, label) if path else None for path in (test, dev)
-    ]
-    return make_splits(whole, test=others[0], dev=others[1]), whole
 
 
 def _sizes(wanted: tuple[int, ...] | None, splits: Splits, reporter: Reporter) -> list[int]:

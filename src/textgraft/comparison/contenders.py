@@ -101,6 +101,8 @@ class Contender:
     """The settings tried, most promising first; the tuning budget says how many of them."""
     options: Settings = field(default_factory=dict)
     """Fixed arguments of the recipe, as the recurrent cell."""
+    model_settings: tuple[str, ...] = ()
+    """What its model can be told besides the settings of the grid."""
     needs_encoder: bool = False
     tasks: tuple[str, ...] = ()
     """The tasks it is made for; none: all."""
@@ -208,6 +210,7 @@ ALL_CONTENDERS = (
         "BERT with a LoRA adapter",
         "bert_adapter",
         _ADAPTER_GRID,
+        model_settings=("lora_alpha", "lora_dropout"),
         needs_encoder=True,
         passes=_FINETUNING_PASSES,
     ),

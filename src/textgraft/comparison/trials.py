@@ -159,13 +159,17 @@ def run_trial(setup: Setup, on_setting: Callable[[int], None] | None = None) -> 
 
 def save_if_best(path: Path, setup: Setup, trial: Trial, attempt: Attempt) -> None:
     """Write the trained model as ``path``, unless a seed with a higher dev score already stands there."""
-    score = trial.dev_score
     if (
         path.is_dir()
         and read_manifest(path).data_hash == setup.data_hash
-        and read_manifest(path).dev_score >= score
+        and read_manifest(path).dev_score >= trial.dev_score
     ):
         return
+    save_model(path, setup, trial, attempt)
+
+
+def save_model(path: Path, setup: Setup, trial: Trial, attempt: Attempt) -> None:
+    """Write the model directory of a trial: the model, its card, its calibration and its golden outputs."""
     task = setup.job.task
     rows = setup.test.select(range(min(GOLDEN_ROWS, len(setup.test))))
     predictions = attempt.predictor.predict_rows(rows)
@@ -186,7 +190,7 @@ def save_if_best(path: Path, setup: Setup, trial: Trial, attempt: Attempt) -> No
             "seconds": trial.cost.training_seconds,
         },
         metrics=trial.metrics,
-        dev_score=score,
+        dev_score=trial.dev_score,
         golden=[
             Golden(
                 {name: values[at] for name, values in rows.columns.items()},

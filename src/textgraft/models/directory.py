@@ -20,6 +20,8 @@ from textgraft.models.quiet import quiet_transformers
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+GRAFT = "graft"
+"""The model type whose weights are but a part: the encoder is named by its hash."""
 MANIFEST = "textgraft.json"
 WEIGHTS = "model.safetensors"
 
@@ -74,7 +76,7 @@ def save_model_directory(
     Args:
         path: The folder to write.
         model: Saved by ``save_pretrained`` as safetensors.
-        tokenizer: Saved beside it.
+        tokenizer: Saved beside it; that of a graft is its encoder's and stays there.
         manifest: Saved as textgraft.json, with the weights' hash and the library versions filled in.
         card: The model card, saved as README.md.
 
@@ -84,7 +86,8 @@ def save_model_directory(
     with atomic_folder(path) as folder:
         with quiet_transformers():
             model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
+        if model.config.model_type != GRAFT:
+            tokenizer.save_pretrained(folder)
         (folder / "README.md").write_text(card)
         complete = msgspec.structs.replace(
             manifest, weights_sha256=sha256_file(folder / WEIGHTS), versions=library_versions()
@@ -148,7 +151,8 @@ def load_model_directory(
     try:
         with quiet_transformers():
             model = getattr(transformers, auto_class).from_pretrained(path)
-        tokenizer = cast("PreTrainedTokenizerFast", transformers.AutoTokenizer.from_pretrained(path))
+        home = model.source.path if model.config.model_type == GRAFT else path
+        tokenizer = cast("PreTrainedTokenizerFast", transformers.AutoTokenizer.from_pretrained(home))
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(
             f"the model cannot be loaded: {error}",

@@ -1,0 +1,42 @@
+"""textgraft evaluate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from textgraft.cli import options
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="A model directory, as runs/<name>/best.")],
+    source: Annotated[str, typer.Argument(help="A file of labelled rows of the model's task.")],
+    text: options.Text = None,
+    label: options.Label = None,
+    id_column: options.IdColumn = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the scores as JSON.")] = None,
+) -> None:
+    """Score a trained model on labelled rows: every metric of its task with a 95% interval."""
+    import msgspec
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from textgraft.files import write_atomic
+    from textgraft.inference.evaluate import evaluate as run
+
+    result = run(model, source, text=text, label=label, id_column=id_column)
+    table = Table(title=f"{result.task}, {result.rows:,} rows", title_justify="left", box=box.SIMPLE_HEAD)
+    for name in ("metric", "value", "95% interval"):
+        table.add_column(name, justify="left" if name == "metric" else "right")
+    for name, estimate in result.metrics.items():
+        mark = "bold" if name == result.metric else None
+        table.add_row(name, f"{estimate.value:.4f}", f"{estimate.low:.4f} to {estimate.high:.4f}", style=mark)
+    console = Console()
+    console.print(table)
+    if result.skipped:
+        console.print(f"{result.skipped:,} rows could not be used", highlight=False)
+    if output:
+        write_atomic(output, msgspec.json.format(msgspec.json.encode(result), indent=1))

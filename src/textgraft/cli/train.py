@@ -1,0 +1,107 @@
+"""textgraft train."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from textgraft.cli import options
+
+
+def train(
+    source: Annotated[str | None, typer.Argument(help="A file of labelled rows, of any task.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for the trained model.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="A YAML file; options given besides it prevail.")
+    ] = None,
+    task: options.TaskName = None,
+    text: options.Text = None,
+    label: options.Label = None,
+    id_column: options.IdColumn = None,
+    group: options.Group = None,
+    test: Annotated[Path | None, typer.Option(help="Your own test file.")] = None,
+    dev: Annotated[Path | None, typer.Option(help="Your own dev file.")] = None,
+    contender: Annotated[
+        str | None, typer.Option("--contender", "-c", help="What to train, as lstm or bert-finetuned.")
+    ] = None,
+    adapter: Annotated[
+        str | None, typer.Option(help="lora: train a small adapter and leave the encoder as it is.")
+    ] = None,
+    freeze: Annotated[
+        str | None, typer.Option(help="Lower encoder layers to leave as they are, or 'all'.")
+    ] = None,
+    encoder: Annotated[str | None, typer.Option(help=options.ENCODER_HELP)] = None,
+    revision: options.Revision = None,
+    max_length: options.MaxLength = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting, as learning_rate=1e-4; may be repeated.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of weights, dropout and order.")] = None,
+    budget: Annotated[str | None, typer.Option(help="Time for training, as 10m or 2h.")] = None,
+    resume: Annotated[bool, typer.Option(help="Go on with an unfinished training.")] = False,
+    print_config: Annotated[
+        bool, typer.Option(help="Print the whole config with every default, and train nothing.")
+    ] = False,
+) -> None:
+    """Train one model on your labelled rows and write it as a model directory, tested and calibrated.
+
+    Stopped at any moment, the same command with --resume goes on from its last checkpoint.
+    """
+    from rich.console import Console
+    from rich.markup import escape
+
+    from textgraft.comparison.planning import parse_seconds
+    from textgraft.comparison.progress import duration
+    from textgraft.comparison.train import TrainConfig, full_config, read_config
+    from textgraft.comparison.train import train as run
+    from textgraft.errors import OptionError
+
+    given: dict[str, Any] = {
+        "task": task,
+        "text": text,
+        "label": label,
+        "id_column": id_column,
+        "group": group,
+        "test": test and str(test),
+        "dev": dev and str(dev),
+        "contender": options.trained_contender(contender, adapter, freeze),
+        "freeze_layers": int(freeze) if freeze and freeze.isdigit() else None,
+        "encoder": encoder,
+        "revision": revision,
+        "max_length": max_length,
+        "seed": seed,
+        "budget": parse_seconds(budget) if budget else None,
+    }
+    values = read_config(config) if config else {}
+    values |= {name: value for name, value in given.items() if value is not None}
+    values["settings"] = {**(values.get("settings") or {}), **options.settings(setting or [])}
+    wanted = TrainConfig(**values)
+    if print_config:
+        typer.echo(full_config(wanted), nl=False)
+        return
+    if source is None or output is None:
+        raise OptionError(
+            "nothing to train on" if source is None else "no folder for the model is named",
+            where="textgraft train",
+            fix="Write textgraft train rows.csv --output model.",
+        )
+    console = Console(stderr=True)
+
+    def note(line: str) -> None:
+        console.print(f"[dim]· {escape(line)}[/dim]", highlight=False)
+
+    with options.training_bar(console) as on_step:
+        trained = run(source, output, resume=resume, on_step=on_step, note=note, **wanted.model_dump())
+    trial = trained.trial
+    scores = ", ".join(f"{name} {value:.4f}" for name, value in trial.metrics.items())
+    console.print(f"test: {scores}", highlight=False)
+    console.print(
+        f"trained in {duration(trial.cost.training_seconds)} ({trial.epochs:g} epochs, {trial.stopped_by}) "
+        f"→ {trained.folder}",
+        highlight=False,
+        soft_wrap=True,
+    )

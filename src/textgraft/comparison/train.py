@@ -1,0 +1,208 @@
+"""Train one contender on a user's file: a comparison of one, whose settings are all the user's to choose."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from textgraft.comparison.contenders import Contender, Job, Settings, choose_contenders
+from textgraft.comparison.rows import named_task, read_splits
+from textgraft.data.dataset import Dataset
+from textgraft.errors import OptionError, unknown
+from textgraft.files import content_hash
+from textgraft.models.encoders import resolve_encoder
+
+if TYPE_CHECKING:
+    from textgraft.comparison.results import Trial
+    from textgraft.inference.predict import Predictor
+    from textgraft.training.progress import Progress
+
+
+class TrainConfig(BaseModel):
+    """All that a training run depends on; a config file holds the same keys.
+
+    Raises:
+        OptionError: A key does not exist (the nearest is suggested), or a value is of the wrong kind.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    task: str | None = None
+    """Guessed from the file if left out."""
+    text: list[str] | None = None
+    """Text columns, guessed from common names if left out; so are the following ones."""
+    label: str | None = None
+    id_column: str | None = None
+    group: str | None = None
+    dev: str | None = None
+    """Own file of dev rows; otherwise a tenth of the rows."""
+    test: str | None = None
+    """Own file of test rows; otherwise a fifth of the rows, fixed by hash."""
+    contender: str = "bert-finetuned"
+    encoder: str = "bundled"
+    revision: str | None = None
+    max_length: int | None = None
+    freeze_layers: int = 0
+    budget: float | None = None
+    """Seconds of training."""
+    seed: int = 0
+    settings: dict[str, Any] = {}
+    """Of the contender's model and of the training loop, in place of the usual ones."""
+
+    def __init__(self, **values: Any) -> None:
+        for name in values:
+            if name not in type(self).model_fields:
+                raise unknown("key", name, type(self).model_fields, where="the training's config")
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise OptionError(
+                f"{first['input']!r} cannot be the value of {first['loc'][0]}: {first['msg'].lower()}",
+                where="the training's config",
+                fix="textgraft train --print-config shows every key with its default.",
+            ) from error
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Read a config file.
+
+    Raises:
+        OptionError: It is missing, no YAML, or no mapping.
+    """
+    try:
+        values = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise OptionError(
+            f"the config cannot be read: {str(error).splitlines()[0]}",
+            where=str(path),
+            fix="Begin with the output of textgraft train --print-config.",
+        ) from error
+    if not isinstance(values or {}, dict):
+        raise OptionError(
+            "the config is no mapping of keys to values", where=str(path), fix="Write lines as seed: 1."
+        )
+    return dict(values or {})
+
+
+def full_config(config: TrainConfig) -> str:
+    """Return the config as YAML with every default written out; the file trains what the options would."""
+    from textgraft.training.settings import TrainingSettings
+
+    (contender,) = choose_contenders([config.contender], config.task or "classification")
+    values = config.model_dump()
+    defaults = TrainingSettings().model_dump(exclude={"seed", "max_seconds"}) if contender.passes else {}
+    values["settings"] = {**defaults, **_settings(config, contender)}
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+
+
+def _settings(config: TrainConfig, contender: Contender) -> Settings:
+    """Put the user's settings over the contender's first ones.
+
+    Raises:
+        OptionError: The contender has no such setting.
+    """
+    from textgraft.training.settings import TrainingSettings
+
+    known = [*contender.grid[0], *contender.model_settings]
+    if contender.passes:
+        known += [name for name in TrainingSettings.model_fields if name not in ("seed", "max_seconds")]
+    for name in config.settings:
+        if name not in known:
+            raise unknown(f"setting of {contender.name}", name, known)
+    return {**contender.grid[0], **config.settings}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model and what it cost."""
+
+    folder: Path
+    """Its model directory."""
+    trial: Trial
+
+    @property
+    def predictor(self) -> Predictor:
+        """The model, loaded from its directory."""
+        from textgraft.inference.predict import load
+
+        return load(self.folder)
+
+
+def train(
+    source: str | Path | Dataset,
+    output: str | Path,
+    *,
+    resume: bool = False,
+    on_step: Callable[[Progress], None] | None = None,
+    note: Callable[[str], None] = lambda text: None,
+    **config: Any,
+) -> Trained:
+    """Train a model on a user's rows and write its model directory.
+
+    Stopped at any moment, it goes on from its last checkpoint with ``resume=True``, as if it had never
+    stopped.
+
+    Args:
+        source: A file of the task, a Hub name, or a Dataset.
+        output: Folder of the model directory; while training runs, ``<output>.training`` holds checkpoints.
+        resume: Whether to go on with an unfinished run.
+        on_step: Called after every training step.
+        note: Told what the user should know.
+        config: The keys of :class:`TrainConfig`.
+
+    Returns:
+        The folder, and a trial as of a comparison: settings, scores on dev and test rows, costs.
+
+    Raises:
+        DataError: The rows cannot be read or learned from.
+        OptionError: An option is unknown or out of range, or an unfinished run is in the way.
+        ModelError: The encoder is missing or damaged.
+        OutputError: The folder cannot be written.
+    """
+    wanted = TrainConfig(**config)
+    kind = named_task(wanted.task, source, note)
+    (contender,) = choose_contenders([wanted.contender], kind.name)
+    settings = _settings(wanted, contender)
+    output = Path(output)
+    checkpoints = output.with_name(output.name + ".training")
+    if checkpoints.is_dir() and any(checkpoints.iterdir()) and not resume:
+        raise OptionError(
+            "an unfinished training is in the way",
+            where=str(checkpoints),
+            fix="Go on with it by --resume, or delete the folder to begin anew.",
+        )
+    files = wanted.model_dump(include={"text", "label", "id_column", "group", "test", "dev"})
+    splits, whole = read_splits(kind, source, **files)
+    task = kind.fitted_to(splits.train)
+    if whole.rejected:
+        first = whole.rejected[0]
+        note(f"{len(whole.rejected):,} rows cannot be used; the first, line {first.line}: {first.reason}")
+    note(f"{len(splits.train):,} training, {len(splits.dev):,} dev and {len(splits.test):,} test rows")
+    # torch takes seconds to load: only once the rows are known to be usable.
+    from textgraft.comparison.trials import Setup, run_trial, save_model
+
+    job = Job(
+        splits.train,
+        splits.dev,
+        task,
+        wanted.seed,
+        resolve_encoder(wanted.encoder, wanted.revision) if contender.needs_encoder else None,
+        max_length=wanted.max_length,
+        freeze_layers=wanted.freeze_layers,
+        max_seconds=wanted.budget,
+        folder=checkpoints if contender.passes else None,
+        on_step=on_step,
+    )
+    data_hash = content_hash([splits.train.hash, splits.dev.hash, splits.test.hash])
+    setup = Setup(contender, job, splits.test, len(splits.train), (settings,), data_hash)
+    trial, attempt = run_trial(setup)
+    save_model(output, setup, trial, attempt)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return Trained(output, trial)
