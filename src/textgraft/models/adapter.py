@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.lora import LoraLayer
@@ -97,18 +98,52 @@ class Adapter(nn.Module):
             place.lora_A = Down(inputs, rank, bias=False)
             place.lora_B = Up(rank, outputs, bias=False)
 
-    def attach(self, encoder: PreTrainedModel, name: str = "default") -> None:
-        """Let PEFT wrap the encoder's maps, under the adapter name ``name``, around these very matrices."""
+    def attach(self, encoder: PreTrainedModel) -> None:
+        """Let PEFT wrap the encoder's maps around these very matrices."""
         config = LoraConfig(
             r=self.rank, lora_alpha=self.alpha, lora_dropout=self.dropout, target_modules=list(self.paths)
         )
         # The matrices that PEFT makes are never used: on the meta device they cost nothing.
-        inject_adapter_in_model(config, encoder, adapter_name=name, low_cpu_mem_usage=True)
+        inject_adapter_in_model(config, encoder, low_cpu_mem_usage=True)
         for path in self.paths:
             wrapped = encoder.get_submodule(path)
             assert isinstance(wrapped, LoraLayer)
-            wrapped.lora_A[name] = self.get_submodule(f"{path}.lora_A")
-            wrapped.lora_B[name] = self.get_submodule(f"{path}.lora_B")
+            wrapped.lora_A["default"] = self.get_submodule(f"{path}.lora_A")
+            wrapped.lora_B["default"] = self.get_submodule(f"{path}.lora_B")
+
+
+class Switch:
+    """An adapter that is in its encoder only while it is wanted, so that many can take turns in one.
+
+    Between the turns the encoder is what it was, and as fast: PEFT's own way of switching keeps all adapters
+    inside and took a tenth of the time of encoding a sentence.
+
+    Args:
+        adapter: The adapter.
+        encoder: The encoder, with no other adapter in it.
+    """
+
+    def __init__(self, adapter: Adapter, encoder: PreTrainedModel) -> None:
+        adapter.attach(encoder)
+        del encoder.peft_config
+        self._places = []
+        for path in adapter.paths:
+            parent_path, _, name = path.rpartition(".")
+            parent = encoder.get_submodule(parent_path)
+            layer = getattr(parent, name).eval()
+            self._places.append((parent, name, layer))
+            setattr(parent, name, layer.base_layer)
+
+    @contextlib.contextmanager
+    def on(self) -> Iterator[None]:
+        """Have the adapter in the encoder."""
+        for parent, name, layer in self._places:
+            setattr(parent, name, layer)
+        try:
+            yield
+        finally:
+            for parent, name, layer in self._places:
+                setattr(parent, name, layer.base_layer)
 
 
 def initialize(module: nn.Module) -> bool:

@@ -6,7 +6,8 @@ loading the graft loads that encoder or refuses.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable
 from dataclasses import field
 from itertools import pairwise
 from pathlib import Path
@@ -112,10 +113,10 @@ class Graft(PreTrainedModel):
         self._encoder: list[PreTrainedModel] = []
         self._dropouts: list[nn.Dropout] = []
         if not config.encoding_size:
-            config.encoding_size = encoder_width(self._source())
+            config.encoding_size = encoder_width(self.source)
         if config.lora_rank:
             with torch.device("meta"):
-                skeleton = AutoModel.from_config(AutoConfig.from_pretrained(self._source().path))
+                skeleton = AutoModel.from_config(AutoConfig.from_pretrained(self.source.path))
             shapes = linear_maps(skeleton, config.lora_layers, config.lora_targets)
             self.adapter = Adapter(shapes, config.lora_rank, config.lora_alpha, config.lora_dropout)
         sizes = [config.encoding_size, *config.hidden_sizes, outputs]
@@ -139,10 +140,12 @@ class Graft(PreTrainedModel):
         """
         loaded = super().from_pretrained(path, *args, **kwargs)
         model = loaded[0] if isinstance(loaded, tuple) else loaded
-        model._source()  # a missing or wrong encoder is told now, not at the first text
+        model.source  # noqa: B018  a missing or wrong encoder is told now, not at the first text
         return loaded
 
-    def _source(self) -> EncoderSource:
+    @functools.cached_property
+    def source(self) -> EncoderSource:
+        """Where the encoder is, after a look at its hash."""
         source = resolve_encoder(self.config.encoder, self.config.revision)
         if self.config.encoder_sha256 not in ("", source.sha256):
             raise ModelError(
@@ -161,39 +164,24 @@ class Graft(PreTrainedModel):
             # Met first in an evaluation, its weights must still be fit for training, and loading it must not
             # change what dropout draws next.
             with torch.inference_mode(mode=False), torch.random.fork_rng([]):
-                self.attach(load_encoder(self._source())[0])
+                encoder, _ = load_encoder(self.source)
+                encoder.requires_grad_(False)
+                encoder.to(self.device, self.dtype)  # type: ignore[arg-type]  # a decorator hides self
+                if self.config.lora_rank:
+                    self.adapter.attach(encoder)
+            # A list hides it from nn.Module's registry of submodules.
+            self._encoder = [encoder.eval()]
+            trained = self._trained_part(encoder).modules()
+            self._dropouts = [module for module in trained if isinstance(module, nn.Dropout)]
+            self.train(self.training)
         return self._encoder[0]
 
-    def attach(self, encoder: PreTrainedModel, name: str = "default") -> None:
-        """Use an encoder that is in memory already, as other grafts may too.
-
-        Args:
-            encoder: The encoder that the config names; its weights are frozen.
-            name: Of the adapter in it; every graft on one encoder needs its own.
-        """
-        if self.config.lora_rank:
-            self.adapter.attach(encoder, name)
-        for parameter_name, parameter in encoder.named_parameters():
-            if ".lora_" not in parameter_name:
-                parameter.requires_grad_(False)
-        encoder.to(self.device, self.dtype).eval()  # type: ignore[arg-type]  # a decorator hides self
-        # A list hides it from nn.Module's registry of submodules.
-        self._encoder = [encoder]
-        self._dropouts = [
-            module
-            for part in self._trained_part()
-            for module in part.modules()
-            if isinstance(module, nn.Dropout)
-        ]
-        self.train(self.training)
-
-    def _trained_part(self) -> Sequence[nn.Module]:
-        """Return the modules from the lowest layer on that the adapter changes."""
+    def _trained_part(self, encoder: PreTrainedModel) -> nn.Module:
+        """Return the layers from the lowest on that the adapter changes."""
         if not self.config.lora_rank:
-            return ()
-        if self.encoder.config.model_type not in STACKS:
-            return (self.encoder,)
-        return list(encoder_layers(self.encoder)[self.frozen_layers :])
+            return nn.ModuleList()
+        known = encoder.config.model_type in STACKS
+        return encoder_layers(encoder)[self.frozen_layers :] if known else encoder
 
     @property
     def frozen_layers(self) -> int:
@@ -204,8 +192,8 @@ class Graft(PreTrainedModel):
     def train(self, mode: bool = True) -> Self:
         """Set the mode of head and adapter, and of the dropout in the layers from the lowest adapted one on.
 
-        Attention stays in evaluation mode: dropout of its weights would cost half as much time again, for want
-        of a fused kernel with it.
+        Attention stays in evaluation mode: dropout of its weights would cost half as much time again, as no
+        fused kernel has it.
         """
         super().train(mode)
         for dropout in self._dropouts:
@@ -235,9 +223,7 @@ class Graft(PreTrainedModel):
         """Return the last hidden states of a batch, as :func:`last_hidden_states` does."""
         return last_hidden_states(self.encoder, input_ids, attention_mask, token_type_ids, inputs_embeds)
 
-    def from_states(
-        self, states: Tensor, attention_mask: Tensor | None, *labels: Tensor | None
-    ) -> ModelOutput:
+    def from_states(self, states: Tensor, attention_mask: Tensor | None) -> ModelOutput:
         """Do what ``forward`` does above the last hidden states [..., time, size]."""
         raise NotImplementedError
 

@@ -1,0 +1,284 @@
+"""Many tasks on one encoder in memory."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.utils import ModelOutput
+
+import textgraft.models.graft as grafts
+from textgraft.errors import ModelError, OptionError, unknown
+from textgraft.inference.predict import MAX_SEQUENCES, MAX_TOKENS, Predictor
+from textgraft.models.adapter import Switch
+from textgraft.models.directory import MANIFEST, read_manifest
+from textgraft.models.encoders import BUNDLED, load_encoder, resolve_encoder
+from textgraft.models.graft_base import Graft, last_hidden_states
+from textgraft.models.layers import STACKS, encoder_layers, only_layers
+from textgraft.models.quiet import quiet_transformers
+from textgraft.tasks.base import Features, Task, padded_inputs
+from textgraft.tasks.registry import task_class
+from textgraft.training.batching import token_budget_batches
+from textgraft.training.precision import autocast, resolve_precision
+
+
+@dataclass(frozen=True)
+class _Member:
+    graft: Graft
+    switch: Switch | None
+    """Puts its adapter into the encoder; None where it has none."""
+    branches: int
+    """Layers that it shares with all others."""
+    task: Task | None = None
+    max_length: int = 0
+    temperature: float = 1.0
+
+
+class GraftedEncoder:
+    """One encoder that answers for many grafts.
+
+    A batch runs once through the layers that no adapter changes; from the layer on where a graft's adapter
+    begins, it runs once for that graft. Grafts without an adapter cost no more than their heads.
+
+    Args:
+        encoder: ``bundled``, a local directory or a Hub id, as for ``resolve_encoder``.
+        revision: Of a Hub id.
+        device: Where all of it runs.
+
+    Raises:
+        ModelError: There is no such encoder.
+    """
+
+    def __init__(
+        self, encoder: str | Path = BUNDLED, revision: str | None = None, device: str | torch.device = "cpu"
+    ) -> None:
+        self.source = resolve_encoder(encoder, revision)
+        self.encoder, self.tokenizer = load_encoder(self.source)
+        self.encoder.requires_grad_(False)
+        self.device = torch.device(device)
+        self.encoder.to(self.device)  # type: ignore[arg-type]  # a decorator hides self
+        self._is_divisible = self.encoder.config.model_type in STACKS
+        self._layers = len(encoder_layers(self.encoder)) if self._is_divisible else 1
+        self._members: dict[str, _Member] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the grafts, in the order they were added."""
+        return list(self._members)
+
+    def add(self, name: str, graft: str | Path | Graft | Predictor) -> None:
+        """Add a graft, or replace the one of this name.
+
+        Args:
+            name: What its outputs are called.
+            graft: A folder that ``save_pretrained`` or textgraft wrote, a model, or a predictor. A model is
+                copied, without its encoder: it can be used and trained on as before.
+
+        Raises:
+            ModelError: It is no graft, or its folder is damaged, or it was trained on another encoder.
+        """
+        facts: dict[str, Any] = {}
+        if isinstance(graft, Predictor):
+            facts = {"task": graft.task, "max_length": graft.max_length, "temperature": graft.temperature}
+            model: Any = graft.model
+        elif isinstance(graft, str | Path):
+            path = Path(graft)
+            model = self._load(path)
+            if (path / MANIFEST).is_file():
+                manifest = read_manifest(path)
+                task = task_class(manifest.task)(**manifest.task_settings)
+                facts = {
+                    "task": task,
+                    "max_length": manifest.max_length,
+                    "temperature": manifest.temperature,
+                }
+        else:
+            model = graft
+        if not isinstance(model, Graft):
+            raise ModelError(f"{name!r} is a {type(model).__name__}, no graft")
+        if model.source.sha256 != self.source.sha256:
+            raise ModelError(
+                f"the graft {name!r} was trained on the encoder with the SHA-256 {model.source.sha256}; this "
+                f"one, {self.source.name!r}, has {self.source.sha256}",
+                fix="Give it an encoder of its own, or train it on this one.",
+            )
+        kind: Any = type(model)
+        own = kind(copy.deepcopy(model.config))
+        own.load_state_dict(model.state_dict())
+        own.to(self.device).eval()
+        first = own.config.first_adapted_layer
+        with self._lock:
+            switch = None if first is None else Switch(own.adapter, self.encoder)
+            self._members[name] = _Member(own, switch, self._layers if first is None else first, **facts)
+
+    def remove(self, name: str) -> None:
+        """Forget a graft.
+
+        Raises:
+            OptionError: There is none of this name.
+        """
+        with self._lock:
+            self._chosen([name])
+            del self._members[name]
+
+    def outputs(
+        self, batch: Mapping[str, Tensor], names: Iterable[str] | None = None
+    ) -> dict[str, ModelOutput]:
+        """Run a tokenized batch.
+
+        Args:
+            batch: input_ids [..., time], and attention_mask and token_type_ids if there are any; other
+                entries are not looked at.
+            names: The grafts wanted; by default all.
+
+        Returns:
+            By name, what each graft would return alone.
+
+        Raises:
+            OptionError: There is no graft of a name.
+        """
+        ids, mask, types = (
+            None if name not in batch else batch[name].to(self.device)
+            for name in ("input_ids", "attention_mask", "token_type_ids")
+        )
+        with self._lock, torch.inference_mode():
+            chosen = self._chosen(names)
+            found: dict[str, ModelOutput] = {}
+            shared, at = None, 0
+            for level in sorted({member.branches for member in chosen.values()}):
+                if level > at:
+                    shared, at = self._run(ids, mask, types, shared, at, level), level
+                for name, member in chosen.items():
+                    if member.branches == level:
+                        states = shared
+                        if member.switch is not None:
+                            with member.switch.on():
+                                states = self._run(ids, mask, types, shared, level, self._layers)
+                        assert states is not None, "some layers are run for every graft"
+                        found[name] = member.graft.from_states(states, mask)
+            return {name: found[name] for name in chosen}
+
+    def predict(self, inputs: Sequence[Any], names: Iterable[str] | None = None) -> dict[str, list[Any]]:
+        """Return every graft's prediction for each input.
+
+        Each task cuts the inputs into windows in its own way; those that are alike are run once for all.
+
+        Args:
+            inputs: What all the tasks take: strings, for tasks on single texts.
+            names: The grafts wanted; by default all.
+
+        Raises:
+            OptionError: There is no graft of a name, it was added without its task, or its task takes other
+                inputs.
+        """
+        chosen = self._chosen(names)
+        tasks = {name: _task(name, member) for name, member in chosen.items()}
+        windows = {
+            name: task.features(task.rows(inputs), self.tokenizer, chosen[name].max_length)
+            for name, task in tasks.items()
+        }
+        decoded: dict[str, list[Any]] = {name: [None] * len(own) for name, own in windows.items()}
+        distinct, places = _distinct(windows)
+        precision = resolve_precision("auto", self.device)
+        for members in token_budget_batches(
+            [len(window["input_ids"]) for window in distinct],
+            max_tokens=MAX_TOKENS,
+            max_sequences=MAX_SEQUENCES,
+            generator=None,
+        ):
+            batch = padded_inputs([distinct[member] for member in members], self.tokenizer.pad_token_id)
+            asking = [name for name in chosen if any(name in places[member] for member in members)]
+            with autocast(precision, self.device):
+                outputs = self.outputs(batch, asking)
+            for name in asking:
+                turns = [
+                    (row, place)
+                    for row, member in enumerate(members)
+                    for place in places[member].get(name, ())
+                ]
+                rows = [row for row, _ in turns]
+                own = type(outputs[name])(**{key: value[rows] for key, value in outputs[name].items()})
+                kept = tasks[name].decode(own, [windows[name][place] for _, place in turns])
+                for (_, place), value in zip(turns, kept, strict=True):
+                    decoded[name][place] = value
+        return {
+            name: task.predictions(windows[name], decoded[name], chosen[name].temperature)
+            for name, task in tasks.items()
+        }
+
+    def _chosen(self, names: Iterable[str] | None) -> dict[str, _Member]:
+        if names is None:
+            return dict(self._members)
+        for name in (names := list(names)):
+            if name not in self._members:
+                raise unknown("graft", name, self._members)
+        return {name: self._members[name] for name in names}
+
+    def _load(self, path: Path) -> Graft:
+        file = path / "config.json"
+        try:
+            described = json.loads(file.read_bytes())
+        except (OSError, ValueError) as error:
+            raise ModelError(f"the graft cannot be read: {error}", where=str(file)) from error
+        kind = (described.get("architectures") or [None])[0]
+        if kind not in grafts.__all__:
+            raise ModelError(f"this folder holds a {kind}, no graft", where=str(path))
+        with quiet_transformers():
+            # Wherever its encoder was when it was trained: here it is, if the hash says so too.
+            return getattr(grafts, kind).from_pretrained(path, encoder=str(self.source.path))
+
+    def _run(
+        self,
+        ids: Tensor | None,
+        mask: Tensor | None,
+        types: Tensor | None,
+        states: Tensor | None,
+        start: int,
+        stop: int,
+    ) -> Tensor:
+        """Run the layers from ``start`` up to ``stop``, on the ids or on the states below."""
+        is_whole = (start, stop) == (0, self._layers)
+        with contextlib.nullcontext() if is_whole else only_layers(self.encoder, start, stop):
+            if states is None:
+                return last_hidden_states(self.encoder, ids, mask, types, None)
+            return last_hidden_states(self.encoder, None, mask, types, states)
+
+
+def _task(name: str, member: _Member) -> Task:
+    if member.task is None:
+        raise OptionError(
+            f"the graft {name!r} was added without its task",
+            fix="Add a folder that holds textgraft.json, or a Predictor; or use outputs().",
+        )
+    return member.task
+
+
+def _distinct(
+    windows: Mapping[str, Sequence[Features]],
+) -> tuple[list[Features], list[dict[str, list[int]]]]:
+    """Return windows of different ids, and where each of them stands among each graft's windows."""
+    distinct: list[Features] = []
+    places: dict[tuple[int, ...], dict[str, list[int]]] = {}
+    for name, own in windows.items():
+        for place, window in enumerate(own):
+            if not isinstance(window["input_ids"][0], int):
+                raise OptionError(
+                    f"the task of the graft {name!r} reads several texts at once",
+                    fix="Use outputs() for it, or load it alone.",
+                )
+            key = (*window["input_ids"], -1, *window.get("token_type_ids", ()))
+            if key not in places:
+                places[key] = defaultdict(list)
+                distinct.append(window)
+            places[key][name].append(place)
+    return distinct, list(places.values())
