@@ -23,7 +23,7 @@ from textgraft.errors import DataError, OptionError
 from textgraft.inference.predict import Predictor
 from textgraft.models.auto import RecurrentConfig
 from textgraft.models.word_tokenizer import train_word_tokenizer
-from textgraft.tasks.answer_spans import CANDIDATES, LONGEST_ANSWER
+from textgraft.tasks.answer_spans import CANDIDATES
 from textgraft.tasks.base import gold_of
 from textgraft.tasks.question_answering import QuestionAnswering
 from textgraft.tasks.question_windows import window_starts
@@ -121,11 +121,11 @@ def test_a_window_is_told_of_an_answer_only_if_it_holds_all_of_it():
     assert expected == {0, 1, 2, 3}
 
 
-@given(st.integers(0, 3000), st.integers(1, 600))
-def test_every_short_span_stands_whole_in_a_window(tokens, room):
-    starts = window_starts(tokens, room)
+@given(st.integers(0, 3000), st.integers(1, 600), st.integers(0, 200))
+def test_every_short_span_stands_whole_in_a_window(tokens, room, wanted):
+    starts = window_starts(tokens, room, wanted)
     overlap = room - starts.step
-    assert overlap <= min(128, room // 3)
+    assert overlap == min(wanted, room // 3)
     assert starts[-1] + room >= tokens
     assert len(starts) == 1 or starts[-2] + room < tokens
     for first in range(0, tokens - overlap, max(1, tokens // 50)):
@@ -134,9 +134,10 @@ def test_every_short_span_stands_whole_in_a_window(tokens, room):
 
 def test_a_huge_question_leaves_half_the_window_to_the_context():
     rows = question_about("we saw the red horse here", "red", question="of the " * 50_000)
-    (feature,) = TASK.features(rows, TOKENIZERS["wordpiece"], 40)
-    assert feature["context_start"] == 1 + (40 - 3) // 2 + 1
-    assert feature["labels"] != (0, 0)
+    for max_length, words in ((40, (40 - 3) // 2), (512, 64)):
+        (feature,) = TASK.features(rows, TOKENIZERS["wordpiece"], max_length)
+        assert feature["context_start"] == 1 + words + 1
+        assert feature["labels"] != (0, 0)
 
 
 def test_a_length_without_room_is_refused():
@@ -178,7 +179,7 @@ def test_candidates_equal_those_of_trying_every_pair(tokens, seed, has_unanswera
     found = {
         (first, last + 1): float(logits[0, 1 + first]) + float(logits[1, 1 + last])
         for first in range(tokens)
-        for last in range(first, min(tokens, first + LONGEST_ANSWER))
+        for last in range(first, min(tokens, first + TASK.longest_answer))
     }
     if has_unanswerable:
         found[0, 0] = float(logits[:, 0].sum())
@@ -192,6 +193,14 @@ def test_candidates_equal_those_of_trying_every_pair(tokens, seed, has_unanswera
         [np.exp(found[span] / 2) / total for span in best]
     )
     assert prediction.numbers() == [top[0].score]
+
+
+def test_answers_are_no_longer_than_allowed():
+    features = TASK.features(question_about("we saw the red horse", "the red horse"), TOKENIZERS["words"], 64)
+    decoded = outputs_for(features)
+    assert TASK.predictions(features, decoded)[0].text == "the red horse"
+    (prediction,) = QuestionAnswering(longest_answer=2).predictions(features, decoded)
+    assert {len(answer.text.split()) for answer in prediction.top(CANDIDATES)} == {1, 2}
 
 
 PIECES = [
@@ -231,7 +240,7 @@ def test_answers_come_back_with_exact_offsets(name, pieces, place, length, seed)
     assert context[prediction.start : prediction.end] == prediction.text
     if any(feature["labels"] != (0, 0) for feature in features):
         first, last = next(feature["labels"] for feature in features if feature["labels"] != (0, 0))
-        if last - first < LONGEST_ANSWER:
+        if last - first < TASK.longest_answer:
             assert (prediction.start, prediction.end) == (start, start + len(answer))
     for candidate in prediction.top(CANDIDATES):
         assert candidate.text == context[candidate.start : candidate.end] != ""
@@ -272,10 +281,10 @@ def test_no_answer_is_predicted_only_where_training_had_such_questions():
 
 
 def test_fitted_to_training_rows():
-    assert QuestionAnswering.fitted_to(toy_questions(20)).settings() == {"has_unanswerable": False}
+    assert QuestionAnswering.fitted_to(toy_questions(20)).settings() == TASK.settings()
     task = QuestionAnswering.fitted_to(toy_questions(40, unanswerable=0.5))
-    assert task.settings() == {"has_unanswerable": True}
-    assert task_class("question-answering")(**task.settings()).has_unanswerable
+    assert task.settings() == {**TASK.settings(), "has_unanswerable": True}
+    assert task_class("question-answering")(**task.settings()).settings() == task.settings()
     with pytest.raises(DataError, match="no training question has an answer"):
         QuestionAnswering.fitted_to(question_about("red"))
     with pytest.raises(DataError, match="these questions have no answers"):

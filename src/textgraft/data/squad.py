@@ -16,17 +16,15 @@ from typing import Any
 from textgraft.data.dataset import Dataset, ReadingNotes, Rejected
 from textgraft.data.jsonlines import JsonLinesTable
 from textgraft.data.lines import LONGEST_ROW, Encoding, detect_encoding
+from textgraft.data.reading import missing_file
 from textgraft.data.tables import EXCERPT
+from textgraft.data.values import UnusableError
 from textgraft.errors import DataError, OptionError, nearest
 
 FORMATS = (".json", ".jsonl", ".ndjson")
 """Endings of the files that can be read."""
 _KEYS = ("id", "question", "context", "answers", "answer", "answer_start", "is_impossible", "title")
 _EXAMPLE = '{"question": "Who ran?", "context": "Ann ran.", "answers": [{"text": "Ann", "answer_start": 0}]}'
-
-
-class _UnusableError(Exception):
-    """A question that cannot be used; the message is the reason for the rejection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +110,7 @@ def read_squad(source: str | Path, *, labelled: bool = True) -> Dataset:
 def _must_be_readable(path: Path) -> None:
     where = str(path)
     if not path.exists():
-        folder = path.parent
-        if not folder.is_dir():
-            raise DataError("there is no such folder", where=str(folder), fix="Check the path.")
-        guess = nearest(path.name, sorted(file.name for file in folder.iterdir()))
-        hint = f"Did you mean {str(folder / guess)!r}?" if guess else "Check the path."
-        raise DataError("there is no such file", where=where, fix=hint)
+        raise missing_file(path)
     if path.is_dir():
         raise DataError("this is a folder, not a file", where=where, fix="Name one file.")
     if path.suffix.lower() not in FORMATS:
@@ -235,10 +228,10 @@ class _Rows:
             group = _text(title, "title") if title is not None else context
             name = _name(values["id"], question.number)
             if self._number_of_id.setdefault(name, question.number) != question.number:
-                raise _UnusableError(
+                raise UnusableError(
                     f"repeated id: {name!r} is that of question {self._number_of_id[name]} already"
                 )
-        except _UnusableError as problem:
+        except UnusableError as problem:
             self.rejected.append(question.reject(str(problem)))
             return
         self.questions.append(text)
@@ -251,17 +244,17 @@ class _Rows:
 
 def _text(value: Any, part: str) -> str:
     if value is None:
-        raise _UnusableError(f"no {part}: it is missing")
+        raise UnusableError(f"no {part}: it is missing")
     if not isinstance(value, str):
-        raise _UnusableError(f"malformed {part}: {_kind(value)} where a text is needed")
+        raise UnusableError(f"malformed {part}: {_kind(value)} where a text is needed")
     if not value.strip():
-        raise _UnusableError(f"empty {part}: there is nothing in it")
+        raise UnusableError(f"empty {part}: there is nothing in it")
     if len(value) > LONGEST_ROW:
-        raise _UnusableError(f"too long: the {part} has more than {LONGEST_ROW:,} characters")
+        raise UnusableError(f"too long: the {part} has more than {LONGEST_ROW:,} characters")
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise _UnusableError(
+        raise UnusableError(
             f"broken Unicode: half a surrogate pair at character {error.start + 1} of the {part}"
         ) from error
     return value
@@ -271,7 +264,7 @@ def _name(value: Any, number: int) -> str:
     if value is None:
         return str(number)
     if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
-        raise _UnusableError(f"malformed id: {_kind(value)} where a text or number is needed")
+        raise UnusableError(f"malformed id: {_kind(value)} where a text or number is needed")
     return str(value)
 
 
@@ -281,12 +274,12 @@ def _answers(values: dict[str, Any], context: str) -> list[dict[str, Any]]:
     impossible = values["is_impossible"]
     if given is None:
         if impossible is not True:
-            raise _UnusableError("no answers: give them, or an empty list where there are none")
+            raise UnusableError("no answers: give them, or an empty list where there are none")
         given = []
     if impossible is True and given:
-        raise _UnusableError(f"contradiction: is_impossible is true, yet there are {len(given)} answers")
+        raise UnusableError(f"contradiction: is_impossible is true, yet there are {len(given)} answers")
     if impossible is False and not given:
-        raise _UnusableError("contradiction: is_impossible is false, yet there are no answers")
+        raise UnusableError("contradiction: is_impossible is false, yet there are no answers")
     return [{"text": text, "start": _place(context, text, start)} for text, start in given]
 
 
@@ -298,40 +291,40 @@ def _given_answers(values: dict[str, Any]) -> list[tuple[Any, Any]] | None:
     if isinstance(given, dict):
         texts, starts = given.get("text"), given.get("answer_start")
         if not isinstance(texts, list) or not isinstance(starts, list):
-            raise _UnusableError("malformed answers: an object needs the lists 'text' and 'answer_start'")
+            raise UnusableError("malformed answers: an object needs the lists 'text' and 'answer_start'")
         if len(texts) != len(starts):
-            raise _UnusableError(f"malformed answers: {len(texts)} texts and {len(starts)} starts")
+            raise UnusableError(f"malformed answers: {len(texts)} texts and {len(starts)} starts")
         return list(zip(texts, starts, strict=True))
     if not isinstance(given, list):
-        raise _UnusableError(f"malformed answers: {_kind(given)} where a list is needed")
+        raise UnusableError(f"malformed answers: {_kind(given)} where a list is needed")
     for answer in given:
         if not isinstance(answer, dict) or "text" not in answer:
-            raise _UnusableError("malformed answers: an entry is no object with 'text' and 'answer_start'")
+            raise UnusableError("malformed answers: an entry is no object with 'text' and 'answer_start'")
     return [(answer["text"], answer.get("answer_start")) for answer in given]
 
 
 def _place(context: str, answer: Any, start: Any) -> int:
     """Return where an answer stands in its context."""
     if not isinstance(answer, str):
-        raise _UnusableError(f"malformed answer: {_kind(answer)} where a text is needed")
+        raise UnusableError(f"malformed answer: {_kind(answer)} where a text is needed")
     if not answer.strip():
-        raise _UnusableError("empty answer: an unanswerable question has an empty list of answers")
+        raise UnusableError("empty answer: an unanswerable question has an empty list of answers")
     if start is None:
         places = _occurrences(context, answer)
         if not places:
-            raise _UnusableError(f"answer not in its context: {answer[:80]!r} does not occur there")
+            raise UnusableError(f"answer not in its context: {answer[:80]!r} does not occur there")
         if len(places) > 1:
-            raise _UnusableError(
+            raise UnusableError(
                 f"answer without its place: {answer[:80]!r} stands at {_listed(places)}: give answer_start"
             )
         return places[0]
     if isinstance(start, bool) or not isinstance(start, int):
-        raise _UnusableError(f"malformed answer: answer_start is {_kind(start)}, not a whole number")
+        raise UnusableError(f"malformed answer: answer_start is {_kind(start)}, not a whole number")
     if start < 0 or not context.startswith(answer, start):
         there = context[max(start, 0) : max(start, 0) + len(answer)] if start < len(context) else ""
         places = _occurrences(context, answer)
         elsewhere = f"it stands at {_listed(places)}" if places else "it occurs nowhere in the context"
-        raise _UnusableError(
+        raise UnusableError(
             f"answer not at its offset: {answer[:80]!r} is not at {start}, where the context has "
             f"{there[:80]!r}; {elsewhere}"
         )

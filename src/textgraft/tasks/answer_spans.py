@@ -14,8 +14,6 @@ from scipy.special import softmax
 
 from textgraft.tasks.base import Features
 
-LONGEST_ANSWER = 30
-"""Tokens of an answer at most, as in BERT (Devlin et al. 2019)."""
 CANDIDATES = 20
 """Spans of a context that are kept, and among which probability is shared."""
 
@@ -97,7 +95,11 @@ class SpanPrediction:
 
 
 def best_answers(
-    windows: Sequence[tuple[Features, NDArray[np.float32]]], *, has_no_answer: bool, temperature: float
+    windows: Sequence[tuple[Features, NDArray[np.float32]]],
+    *,
+    has_no_answer: bool,
+    longest: int,
+    temperature: float,
 ) -> SpanPrediction:
     """Find the best answers to a question.
 
@@ -108,10 +110,11 @@ def best_answers(
         windows: The windows of the context, each with its logits [2, 1 + tokens] as
             :meth:`~textgraft.tasks.question_answering.QuestionAnswering.decode` keeps them.
         has_no_answer: Whether no answer is a candidate.
+        longest: Tokens of an answer at most.
         temperature: Divides the scores before they become probabilities.
     """
     context = windows[0][0]["context"]
-    found = [_best_spans(logits[:, 1:], feature["offsets"]) for feature, logits in windows]
+    found = [_best_spans(logits[:, 1:], feature["offsets"], longest) for feature, logits in windows]
     scores = np.concatenate([score for score, _ in found])
     spans = np.concatenate([span for _, span in found])
     if has_no_answer:
@@ -130,19 +133,19 @@ def best_answers(
 
 
 def _best_spans(
-    logits: NDArray[np.float32], offsets: NDArray[np.int32]
+    logits: NDArray[np.float32], offsets: NDArray[np.int32], longest: int
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return the scores [spans] of the best spans of a window, and their characters [spans, 2]."""
     starts, ends = logits.astype(np.float64)
     if not len(starts):
         return np.zeros(0), np.zeros((0, 2), dtype=np.int64)
-    beyond = np.full(LONGEST_ANSWER - 1, -np.inf)
+    beyond = np.full(longest - 1, -np.inf)
     # Row i, column k: the span from token i to token i + k.
-    scores = starts[:, None] + sliding_window_view(np.concatenate([ends, beyond]), LONGEST_ANSWER)
+    scores = starts[:, None] + sliding_window_view(np.concatenate([ends, beyond]), longest)
     flat = scores.ravel()
     best = np.argpartition(-flat, min(CANDIDATES, flat.size) - 1)[:CANDIDATES]
     best = best[np.isfinite(flat[best])]
-    first, more = np.divmod(best, LONGEST_ANSWER)
+    first, more = np.divmod(best, longest)
     spans = np.stack([offsets[first, 0], offsets[first + more, 1]], axis=1).astype(np.int64)
     has_text = spans[:, 0] < spans[:, 1]  # some tokenizers have tokens that stand for no character
     return flat[best][has_text], spans[has_text]

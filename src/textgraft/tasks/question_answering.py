@@ -47,6 +47,10 @@ class QuestionAnswering(Task):
     Args:
         has_unanswerable: Whether a question may have no answer in its context. Only then is "no answer"
             ever predicted: where the first token outscores the best span.
+        longest_answer: Tokens of an answer at most.
+        longest_question: Tokens of a question at most, and never more than half of a window; longer questions
+            are cut.
+        overlap: Tokens that neighbouring windows share, and never more than a third of the context in them.
     """
 
     name = "question-answering"
@@ -55,8 +59,17 @@ class QuestionAnswering(Task):
     auto_class = "AutoModelForQuestionAnswering"
     labels = ("start", "end")
 
-    def __init__(self, has_unanswerable: bool = False) -> None:
+    def __init__(
+        self,
+        has_unanswerable: bool = False,
+        longest_answer: int = 30,
+        longest_question: int = 64,
+        overlap: int = 128,
+    ) -> None:
         self.has_unanswerable = has_unanswerable
+        self.longest_answer = longest_answer
+        self.longest_question = longest_question
+        self.overlap = overlap
 
     @classmethod
     def read(cls, source: str | Path, **columns: Any) -> Dataset:
@@ -82,8 +95,13 @@ class QuestionAnswering(Task):
         return cls(has_unanswerable=not all(answers))
 
     def settings(self) -> dict[str, Any]:
-        """Return whether questions may be unanswerable."""
-        return {"has_unanswerable": self.has_unanswerable}
+        """Return what the task was made with."""
+        return {
+            "has_unanswerable": self.has_unanswerable,
+            "longest_answer": self.longest_answer,
+            "longest_question": self.longest_question,
+            "overlap": self.overlap,
+        }
 
     def rows(self, inputs: Sequence[Any]) -> Dataset:
         """Take ``{"question": str, "context": str}``, or pairs of question and context."""
@@ -104,7 +122,7 @@ class QuestionAnswering(Task):
     def features(
         self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int
     ) -> list[Features]:
-        """Cut every context into windows beside its question, which takes at most half of each.
+        """Cut every context into windows beside its question.
 
         Besides the inputs, a window holds its ``context``, ``offsets`` [tokens, 2] of the context's tokens in
         it, and ``context_start``, the place of the first of them in ``input_ids``. ``labels`` are the places
@@ -122,7 +140,7 @@ class QuestionAnswering(Task):
                 where="max_length",
                 fix=f"Give at least {frame.size + 2}: special tokens take {frame.size}.",
             )
-        questions = question_ids(tokenizer, dataset.columns["question"], half)
+        questions = question_ids(tokenizer, dataset.columns["question"], min(half, self.longest_question))
         has_types = takes_token_types(tokenizer)
         before, between, _ = frame.ids
         gold = None if dataset.labels is None else self.targets(dataset)
@@ -132,7 +150,7 @@ class QuestionAnswering(Task):
             context_start = len(before) + len(question) + len(between)
             room = max_length - frame.size - len(question)
             span = _token_span(tokens, dataset.labels[row]) if dataset.labels else None
-            for start in window_starts(len(tokens.ids), room):
+            for start in window_starts(len(tokens.ids), room, self.overlap):
                 part = tokens.ids[start : start + room]
                 ids, types = frame.around(question, part)
                 window: Features = {
@@ -179,7 +197,12 @@ class QuestionAnswering(Task):
         """Take the best span of all windows of a row, or none."""
         windows = zip(features, decoded, strict=True)
         return [
-            best_answers(list(group), has_no_answer=self.has_unanswerable, temperature=temperature)
+            best_answers(
+                list(group),
+                has_no_answer=self.has_unanswerable,
+                longest=self.longest_answer,
+                temperature=temperature,
+            )
             for _, group in groupby(windows, key=lambda window: window[0]["row"])
         ]
 

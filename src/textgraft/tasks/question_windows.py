@@ -20,8 +20,6 @@ from textgraft.models.tokenizing import CHARACTERS_PER_TOKEN, PairFrame
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-LONGEST_OVERLAP = 128
-"""Tokens of context that two neighbouring windows share at most."""
 _CHUNK = 1_000
 """Texts tokenized at once: enough for all cores, while the tokenizer's own records stay small."""
 
@@ -78,15 +76,14 @@ def question_ids(tokenizer: PreTrainedTokenizerFast, questions: Sequence[str], l
     return [tokenized[text].ids[:limit] for text in texts]
 
 
-def window_starts(tokens: int, room: int) -> range:
+def window_starts(tokens: int, room: int, overlap: int) -> range:
     """Return at which token of a context each of its windows starts; an empty context has one window.
-
-    Neighbouring windows share a third of their room, at most :data:`LONGEST_OVERLAP` tokens.
 
     Args:
         tokens: Length of the context.
         room: Tokens of context in a window.
+        overlap: Tokens that neighbouring windows share, at most a third of their room.
     """
-    overlap = min(LONGEST_OVERLAP, room // 3)
+    overlap = min(overlap, room // 3)
     # The last window is the first that reaches the end.
     return range(0, max(1, tokens - overlap), room - overlap)
