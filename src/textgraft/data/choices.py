@@ -19,9 +19,9 @@ from typing import Any
 
 from textgraft.data.columns import Choice, choose_columns
 from textgraft.data.dataset import Dataset
-from textgraft.data.reading import read_rows, set_aside
+from textgraft.data.reading import Form, read_rows, set_aside
 from textgraft.data.values import UnusableError, any_text, as_list, every_text, within_limit
-from textgraft.errors import DataError
+from textgraft.errors import DataError, OptionError
 
 CHOICE_NAMES = ("ending", "choice", "option", "answer", "candidate", "alternative")
 """Names that, with a number or letter behind them, are taken for the columns of the choices; in the plural
@@ -124,7 +124,7 @@ def read_choices(
         prompts, rest = any_text(values[: len(prompt)]), values[len(prompt) :]
         return [*prompts, _choices(rest[0])] if len(choices) == 1 else [*prompts, *_choices(list(rest))]
 
-    dataset = read_rows(source, choose, as_texts=as_texts, labelled=labelled)
+    dataset = read_rows(source, choose, Form(as_texts), labelled=labelled)
     if len(choices) == 1:
         dataset = _spread(dataset, choices[0])
     return _with_targets(dataset) if dataset.labels is not None else dataset
@@ -140,7 +140,14 @@ def _name_columns(
     ]:
         return [name for name in given if not _ELEMENT.fullmatch(name)], elements[:1]
     if len(given) > 2:
-        return split_names(given)
+        prompt, choices = split_names(given)
+        if not prompt:
+            raise OptionError(
+                f"the prompt is missing: {', '.join(map(repr, given))} are all choices",
+                where=where,
+                fix="Name the column of the prompt first.",
+            )
+        return prompt, choices
     if len(given) == 2 and given[1] == find_list(given):
         return given[:1], given[1:]
     choices = find_choices([name for name in free if name not in given])

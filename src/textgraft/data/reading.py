@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from textgraft.data.columns import Choice, choose_columns
+from textgraft.data.columns import LABEL_NAMES, Choice, choose_columns
 from textgraft.data.dataset import Dataset, ReadingNotes, Rejected
 from textgraft.data.delimited import DelimitedTable
 from textgraft.data.hub import HubTable, is_hub_name
@@ -23,6 +23,23 @@ FORMATS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".txt")
 """Endings of the files that can be read."""
 
 
+@dataclass(frozen=True)
+class Form:
+    """What the rows of a kind of task are made of; by default of one text and the name of a label.
+
+    The functions raise :class:`~textgraft.data.values.UnusableError` for a row that must be set aside.
+    """
+
+    as_texts: Callable[[Sequence[Any]], Sequence[Any]] = any_text
+    """Makes of a row's values in the text columns what the data set holds in them."""
+    as_label: Callable[[Any], Any] = as_name
+    """Makes of the value in the label column the row's target."""
+    label_names: Collection[str] = LABEL_NAMES
+    """Column names that are taken for the label when no column is named."""
+    pair: bool = False
+    """Whether there are exactly two text columns."""
+
+
 def read_dataset(
     source: str | Path,
     *,
@@ -32,6 +49,7 @@ def read_dataset(
     group: str | None = None,
     labelled: bool = True,
     hub_split: str = "train",
+    form: Form = Form(),
 ) -> Dataset:
     """Read rows of text, with or without labels.
 
@@ -50,6 +68,7 @@ def read_dataset(
         group: A column whose equal values must stay on one side of every split.
         labelled: Whether rows need a label.
         hub_split: The split of a Hub data set.
+        form: What texts and labels are, for rows other than texts with names.
 
     Raises:
         DataError: The source is missing, empty, of an unknown format or damaged, its columns cannot be
@@ -67,28 +86,27 @@ def read_dataset(
             group=group,
             labelled=labelled,
             where=str(source),
+            pair=form.pair,
+            label_names=form.label_names,
         )
 
-    return read_rows(source, choose, labelled=labelled, hub_split=hub_split)
+    return read_rows(source, choose, form, labelled=labelled, hub_split=hub_split)
 
 
 def read_rows(
     source: str | Path,
     choose: Callable[[Sequence[str]], Choice],
+    form: Form,
     *,
-    as_texts: Callable[[Sequence[Any]], Sequence[Any]] = any_text,
-    as_label: Callable[[Any], Any] = as_name,
     labelled: bool = True,
     hub_split: str = "train",
 ) -> Dataset:
-    """Read a source as :func:`read_dataset` does, with columns and values of other kinds.
+    """Read a source as :func:`read_dataset` does, with columns chosen in another way.
 
     Args:
         source: As there.
         choose: Returns the columns to read, given those of the source.
-        as_texts: Makes of a row's values in the text columns what the data set holds in them.
-        as_label: Makes of the value in the label column the row's target. Both raise
-            :class:`~textgraft.data.values.UnusableError` for a row that must be set aside.
+        form: What texts and labels are.
         labelled: As there.
         hub_split: As there.
 
@@ -100,7 +118,7 @@ def read_rows(
     where = str(source)
     try:
         table = open_table(where, labelled=labelled, hub_split=hub_split)
-        dataset = _collect(table, choose(table.columns), where, as_texts, as_label)
+        dataset = _collect(table, choose(table.columns), where, form)
     except OSError as error:
         raise DataError(
             f"the file cannot be read: {error.strerror or error}",
@@ -185,13 +203,7 @@ def missing_file(path: Path) -> DataError:
     return DataError("there is no such file", where=str(path), fix=hint)
 
 
-def _collect(
-    table: Table,
-    choice: Choice,
-    where: str,
-    as_texts: Callable[[Sequence[Any]], Sequence[Any]],
-    as_label: Callable[[Any], Any],
-) -> Dataset:
+def _collect(table: Table, choice: Choice, where: str, form: Form) -> Dataset:
     """Judge every row of ``table`` and gather the usable ones in columns."""
     names = choice.names
     text_positions = [names.index(name) for name in choice.text]
@@ -214,8 +226,8 @@ def _collect(
             continue
         values = row.values
         try:
-            parts = as_texts([values[position] for position in text_positions])
-            label = None if label_at is None else as_label(values[label_at])
+            parts = form.as_texts([values[position] for position in text_positions])
+            label = None if label_at is None else form.as_label(values[label_at])
             group = None if group_at is None else as_name(values[group_at], "group")
             name = str(number) if id_at is None else as_name(values[id_at], "id")
             if id_at is not None and line_of_id.setdefault(name, row.line) != row.line:

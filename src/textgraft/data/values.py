@@ -120,6 +120,24 @@ def as_names(value: Any) -> tuple[str, ...] | str:
     return as_name(value)
 
 
+def cut_names(cells: Sequence[tuple[str, ...] | str]) -> list[tuple[str, ...]]:
+    """Cut the cells of a column into names, each once; an empty cell has none.
+
+    One mark separates the names of all cells: the bar if any cell has one, else the semicolon, else the
+    comma. Names in a column with bars may thus hold commas.
+
+    Args:
+        cells: As :func:`as_names` gives them.
+    """
+    mark = next((mark for mark in "|;" if any(isinstance(cell, str) and mark in cell for cell in cells)), ",")
+    return [
+        tuple(dict.fromkeys(name for part in cell.split(mark) if (name := part.strip())))
+        if isinstance(cell, str)
+        else cell
+        for cell in cells
+    ]
+
+
 def _kind(value: Any) -> str:
     kinds = {bool: "a truth value", int: "a number", float: "a number", list: "a list", dict: "an object"}
     return kinds.get(type(value), f"a value of type {type(value).__name__}")

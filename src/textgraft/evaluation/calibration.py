@@ -8,24 +8,42 @@ confidences lie near 1.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
+from scipy.special import log_expit, log_softmax
 
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
 """A model without a single dev error would be sharpened for ever; one without skill, flattened for ever."""
 
 
-def fit_temperature(logits: ArrayLike, gold: ArrayLike) -> float:
-    """Find the temperature T for which softmax(logits / T) fits the gold labels best.
+def log_loss(logits: ArrayLike, gold: ArrayLike) -> float:
+    """Mean of -log probability of the true label, in nats; logits [rows, labels], gold [rows]."""
+    log_probabilities = log_softmax(np.asarray(logits, dtype=np.float64), axis=1)
+    index = np.asarray(gold, dtype=np.int64)
+    return float(-log_probabilities[np.arange(len(index)), index].mean())
+
+
+def binary_log_loss(logits: ArrayLike, gold: ArrayLike) -> float:
+    """Mean of -log probability that each label is rightly given or not, in nats; both [rows, labels]."""
+    scores, given = np.asarray(logits, dtype=np.float64), np.asarray(gold, dtype=np.float64)
+    return float(-log_expit(np.where(given > 0, scores, -scores)).mean())
+
+
+def fit_temperature(
+    logits: ArrayLike, gold: ArrayLike, loss: Callable[[ArrayLike, ArrayLike], float] = log_loss
+) -> float:
+    """Find the temperature T for which the probabilities of logits / T fit the gold labels best.
 
     Dividing by one number changes no prediction, only its probability. The log-likelihood is concave in 1 /
     T, so the search over log T has one optimum.
 
     Args:
         logits: Outputs of the model on rows it was not trained on, [rows, labels].
-        gold: Index of the true label of each row, [rows].
+        gold: What is true of each row, in the form that ``loss`` takes.
+        loss: :func:`log_loss` where a row has one label, :func:`binary_log_loss` where it has any number.
 
     Returns:
         T, between :data:`MIN_TEMPERATURE` and :data:`MAX_TEMPERATURE`; 1.0 for no rows.
@@ -34,19 +52,12 @@ def fit_temperature(logits: ArrayLike, gold: ArrayLike) -> float:
     if len(scores) == 0:
         return 1.0
     best = minimize_scalar(
-        lambda log_temperature: log_loss(scores / np.exp(log_temperature), gold),
+        lambda log_temperature: loss(scores / np.exp(log_temperature), gold),
         bounds=(np.log(MIN_TEMPERATURE), np.log(MAX_TEMPERATURE)),
         method="bounded",
         options={"xatol": 1e-5},
     )
     return float(np.exp(best.x))
-
-
-def log_loss(logits: ArrayLike, gold: ArrayLike) -> float:
-    """Mean of -log probability of the true label, in nats; logits [rows, labels], gold [rows]."""
-    log_probabilities = log_softmax(np.asarray(logits, dtype=np.float64), axis=1)
-    index = np.asarray(gold, dtype=np.int64)
-    return float(-log_probabilities[np.arange(len(index)), index].mean())
 
 
 def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike, bins: int = 15) -> float:

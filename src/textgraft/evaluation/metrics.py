@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-METRICS = ("accuracy", "macro_f1", "weighted_f1")
-PAIR_METRICS = ("accuracy", "macro_f1", "f1", "matthews")
-MULTI_LABEL_METRICS = ("micro_f1", "macro_f1", "subset_accuracy")
+METRICS: tuple[str, ...] = ("accuracy", "macro_f1", "weighted_f1")
+PAIR_METRICS: tuple[str, ...] = ("accuracy", "macro_f1", "f1", "matthews")
+MULTI_LABEL_METRICS: tuple[str, ...] = ("micro_f1", "macro_f1", "subset_accuracy")
 
 
 def classification_metrics(gold: ArrayLike, predicted: ArrayLike, num_labels: int) -> dict[str, float]:

@@ -24,6 +24,7 @@ from textgraft.models.graft import (
 )
 from textgraft.models.majority import MajorityConfig, MajorityForSequenceClassification
 from textgraft.models.recurrent import RecurrentConfig, RecurrentForSequenceClassification, RecurrentModel
+from textgraft.models.recurrent_choice import RecurrentForMultipleChoice
 from textgraft.models.recurrent_reader import RecurrentForQuestionAnswering
 from textgraft.models.recurrent_tagger import RecurrentForTokenClassification
 from textgraft.models.tfidf import TfidfConfig, TfidfForSequenceClassification
@@ -32,6 +33,7 @@ CONFIGS: tuple[type[PreTrainedConfig], ...] = (GraftConfig, MajorityConfig, Recu
 MODELS: tuple[tuple[Any, type[PreTrainedConfig], type[PreTrainedModel]], ...] = (
     (AutoModel, RecurrentConfig, RecurrentModel),
     (AutoModelForMultipleChoice, GraftConfig, GraftForMultipleChoice),
+    (AutoModelForMultipleChoice, RecurrentConfig, RecurrentForMultipleChoice),
     (AutoModelForQuestionAnswering, GraftConfig, GraftForQuestionAnswering),
     (AutoModelForQuestionAnswering, RecurrentConfig, RecurrentForQuestionAnswering),
     (AutoModelForSequenceClassification, GraftConfig, GraftForSequenceClassification),

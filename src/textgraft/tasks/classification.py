@@ -13,11 +13,10 @@ from scipy.special import softmax
 
 from textgraft.data.dataset import Dataset
 from textgraft.data.reading import read_dataset
-from textgraft.errors import DataError, nearest
 from textgraft.evaluation.calibration import fit_temperature, log_loss
 from textgraft.evaluation.metrics import METRICS, weighted_metrics
 from textgraft.tasks.base import Features
-from textgraft.tasks.texts import JoinedTexts, known_labels
+from textgraft.tasks.texts import JoinedTexts, known_labels, unknown_label
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +88,9 @@ class SingleLabelClassification(JoinedTexts):
     def targets(self, dataset: Dataset) -> list[int]:
         """Return the index of each row's label."""
         labels = known_labels(dataset)
-        for label, line in zip(labels, dataset.lines, strict=True):
+        for row, label in enumerate(labels):
             if label not in self._index:
-                guess = nearest(label, self.labels)
-                raise DataError(
-                    f"label {label!r} does not occur in the training rows",
-                    where=f"{dataset.source}, line {line}",
-                    fix=(f"Did you mean {guess!r}? " if guess else "")
-                    + "Correct the label, remove the row, or add training rows with it.",
-                )
+                raise unknown_label(label, self.labels, dataset, row)
         return [self._index[label] for label in labels]
 
     def predictions(

@@ -12,7 +12,12 @@ if TYPE_CHECKING:
 
 TASKS = {
     "classification": "textgraft.tasks.classification:SingleLabelClassification",
+    "multi-label": "textgraft.tasks.multi_label:MultiLabelClassification",
+    "multiple-choice": "textgraft.tasks.multiple_choice:MultipleChoice",
+    "pairs": "textgraft.tasks.pairs:PairClassification",
     "question-answering": "textgraft.tasks.question_answering:QuestionAnswering",
+    "regression": "textgraft.tasks.regression:Regression",
+    "similarity": "textgraft.tasks.pairs:PairSimilarity",
     "token-classification": "textgraft.tasks.token_classification:TokenClassification",
 }
 """Where each task lives, so that this table can be read without loading torch."""

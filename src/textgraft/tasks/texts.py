@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from textgraft.data.dataset import Dataset
-from textgraft.errors import DataError, OptionError
+from textgraft.errors import DataError, OptionError, nearest
 from textgraft.models.tokenizing import PairIds, TokenIds, takes_token_types, token_ids
 from textgraft.tasks.base import Features, Task, padded_inputs
 
@@ -54,9 +54,10 @@ class TextTask(Task):
     def tokenized(self, rows: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int) -> TokenIds:
         """Tokenize some rows."""
 
-    def _chunks(
+    def chunks(
         self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int
     ) -> Iterator[TokenIds]:
+        """Tokenize all rows, so many at once that neither time nor memory is wasted."""
         for start in range(0, len(dataset), CHUNK):
             rows = dataset.select(range(start, min(start + CHUNK, len(dataset))))
             yield self.tokenized(rows, tokenizer, max_length)
@@ -66,7 +67,7 @@ class TextTask(Task):
     ) -> list[Features]:
         """Tokenize the texts; longer ones are cut, and :meth:`truncated_share` says how much that loses."""
         features: list[Features] = []
-        for chunk in self._chunks(dataset, tokenizer, max_length):
+        for chunk in self.chunks(dataset, tokenizer, max_length):
             inputs: list[Features] = [{"input_ids": ids} for ids in chunk.ids]
             if isinstance(chunk, PairIds) and takes_token_types(tokenizer):
                 for feature, types in zip(inputs, chunk.type_ids, strict=True):
@@ -82,7 +83,7 @@ class TextTask(Task):
     def truncated_share(self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int) -> float:
         """Return the share of tokens beyond ``max_length``."""
         kept = total = 0
-        for chunk in self._chunks(dataset, tokenizer, max_length):
+        for chunk in self.chunks(dataset, tokenizer, max_length):
             kept += sum(map(len, chunk.ids))
             total += sum(chunk.lengths)
         return 1 - kept / total if total else 0.0
@@ -123,3 +124,14 @@ def known_labels(dataset: Dataset) -> list[Any]:
             "these rows have no labels", where=dataset.source, fix="Name the label column with --label."
         )
     return dataset.labels
+
+
+def unknown_label(label: str, known: Sequence[str], dataset: Dataset, row: int) -> DataError:
+    """Build the error for a label that no training row has."""
+    guess = nearest(label, known)
+    return DataError(
+        f"label {label!r} does not occur in the training rows",
+        where=f"{dataset.source}, line {dataset.lines[row]}",
+        fix=(f"Did you mean {guess!r}? " if guess else "")
+        + "Correct the label, remove the row, or add training rows with it.",
+    )

@@ -1,0 +1,60 @@
+"""Multiple choice with a recurrent network: prompt and choice are read apart, and compared as pairs are."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from transformers.modeling_outputs import MultipleChoiceModelOutput
+from transformers.utils import can_return_tuple
+
+from textgraft.models.pairs import pair_features, pair_head, split_pairs
+from textgraft.models.recurrent import RecurrentConfig, RecurrentModel, RecurrentPreTrainedModel
+from textgraft.models.sequence_loss import sequence_loss
+
+
+class RecurrentForMultipleChoice(RecurrentPreTrainedModel):
+    """Embed, encode, attend, and score each choice against its prompt.
+
+    Args:
+        config: Its description.
+    """
+
+    def __init__(self, config: RecurrentConfig) -> None:
+        super().__init__(config)
+        self.recurrent = RecurrentModel(config)
+        self.dropout = nn.Dropout(config.dropout)
+        self.classifier = pair_head(config.state_size, config.hidden_size, 1, config.dropout)
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        labels: Tensor | None = None,
+    ) -> MultipleChoiceModelOutput:
+        """Score the choices of a right-padded batch.
+
+        Args:
+            input_ids: Prompt and choice, [batch, choices, time].
+            attention_mask: 1 at true tokens, [batch, choices, time]; by default at all but pad_token_id.
+            token_type_ids: 0 at the prompt's tokens and 1 at the choice's, [batch, choices, time].
+            labels: Number of the right choice, [batch]; with them the mean cross-entropy is returned as loss.
+
+        Returns:
+            logits [batch, choices], and the loss if labels were given.
+
+        Raises:
+            OptionError: token_type_ids are missing.
+        """
+        ids, mask = split_pairs(
+            input_ids.flatten(0, 1),
+            None if attention_mask is None else attention_mask.flatten(0, 1),
+            None if token_type_ids is None else token_type_ids.flatten(0, 1),
+            self.config.pad_token_id,
+        )
+        prompts, choices = self.recurrent(ids, mask).pooler_output.chunk(2)
+        scores = self.classifier(self.dropout(pair_features(prompts, choices)))
+        logits = scores.view(input_ids.shape[:2])
+        loss = None if labels is None else sequence_loss(logits, labels, "single_label_classification")
+        return MultipleChoiceModelOutput(loss=loss, logits=logits)

@@ -1,0 +1,160 @@
+"""Any number of labels for each text: every label is given or not, independently of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from textgraft.data.columns import LABEL_NAMES
+from textgraft.data.dataset import Dataset
+from textgraft.data.reading import Form, read_dataset
+from textgraft.data.values import as_names, cut_names
+from textgraft.errors import DataError
+from textgraft.evaluation.calibration import binary_log_loss, fit_temperature
+from textgraft.evaluation.metrics import MULTI_LABEL_METRICS, weighted_multi_label_metrics
+from textgraft.tasks.base import Features
+from textgraft.tasks.texts import JoinedTexts, known_labels, unknown_label
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
+
+THRESHOLD = 0.5
+"""Labels at least this probable are given."""
+
+_FORM = Form(as_label=as_names, label_names=(*LABEL_NAMES, "categories", "classes"))
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSetPrediction:
+    """The labels of one text."""
+
+    labels: tuple[str, ...]
+    """All labels, in the task's order."""
+    answer: list[int]
+    """Positions of the labels given, ascending."""
+    probabilities: np.ndarray
+    """Probability of every label, float32 [labels], in the task's order; each between 0 and 1."""
+
+    @property
+    def score(self) -> float:
+        """Probability that the whole set is right, if labels are independent of each other, 0 to 1."""
+        return float(np.maximum(self.probabilities, 1 - self.probabilities).prod())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the labels given, the score, and the probabilities of all labels."""
+        return {
+            "labels": [self.labels[index] for index in self.answer],
+            "score": round(self.score, 6),
+            "scores": {
+                label: round(float(value), 6)
+                for label, value in zip(self.labels, self.probabilities, strict=True)
+            },
+        }
+
+    def numbers(self) -> list[float]:
+        """Return the probability of every label."""
+        return [float(value) for value in self.probabilities]
+
+
+class MultiLabelClassification(JoinedTexts):
+    """Every text has any number of a fixed list of labels, or none.
+
+    Args:
+        labels: All labels, in the order of the model's outputs.
+    """
+
+    name = "multi-label"
+    main_metric = "micro_f1"
+    metric_names = MULTI_LABEL_METRICS
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self.labels = tuple(labels)
+        self._index = {label: index for index, label in enumerate(self.labels)}
+
+    @classmethod
+    def read(cls, source: str | Path, **columns: Any) -> Dataset:
+        """Read a table: text columns, which are joined, and a column with the labels of each row.
+
+        Labels are a list (in JSON Lines or Parquet, or written as JSON), or stand in one field, separated
+        throughout the file by bars, else by semicolons, else by commas. An empty field or list is a row
+        without labels; a missing one sets the row aside.
+        """
+        dataset = read_dataset(source, form=_FORM, **columns)
+        return dataset if dataset.labels is None else replace(dataset, labels=cut_names(dataset.labels))
+
+    @classmethod
+    def fitted_to(cls, train: Dataset) -> Self:
+        """Take the labels of the training rows, in alphabetical order."""
+        labels = sorted({label for row in known_labels(train) for label in row})
+        if not labels:
+            raise DataError(
+                f"none of the {len(train)} training rows has a label",
+                where=train.source,
+                fix="Check which column holds the labels.",
+            )
+        return cls(labels)
+
+    def settings(self) -> dict[str, Any]:
+        """Return the labels."""
+        return {"labels": list(self.labels)}
+
+    def configure(self, config: PreTrainedConfig) -> None:
+        """Set the labels, and that each has a probability of its own."""
+        super().configure(config)
+        config.problem_type = "multi_label_classification"
+
+    def targets(self, dataset: Dataset) -> list[list[int]]:
+        """Return the indices of each row's labels, ascending."""
+        labels = known_labels(dataset)
+        for row, given in enumerate(labels):
+            for label in given:
+                if label not in self._index:
+                    raise unknown_label(label, self.labels, dataset, row)
+        return [sorted(self._index[label] for label in given) for given in labels]
+
+    def loss_target(self, target: Sequence[int]) -> list[float]:
+        """Return 1 for every label given and 0 for the others."""
+        ones = [0.0] * len(self.labels)
+        for index in target:
+            ones[index] = 1.0
+        return ones
+
+    def predictions(
+        self, features: Sequence[Features], decoded: Sequence[Any], temperature: float = 1.0
+    ) -> list[LabelSetPrediction]:
+        """Give every label that is at least as probable as :data:`THRESHOLD`."""
+        del features
+        return [
+            LabelSetPrediction(self.labels, np.flatnonzero(row >= THRESHOLD).tolist(), row)
+            for row in expit(self.logits(decoded) / np.float32(temperature))
+        ]
+
+    def weighted_metrics(
+        self, gold: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], weights: NDArray[np.float32]
+    ) -> Mapping[str, NDArray[np.float64]]:
+        """Score as scikit-learn does: the macro average runs over all labels."""
+        return weighted_multi_label_metrics(gold, answers, len(self.labels), weights)
+
+    def show(self, answer: Sequence[int]) -> str:
+        """Write a set of labels for people to read."""
+        return ", ".join(self.labels[index] for index in answer) or "no label"
+
+    def loss(
+        self, gold: Sequence[Sequence[int]], features: Sequence[Features], decoded: Sequence[Any]
+    ) -> float:
+        """Return the mean negative log probability that each label is rightly given or not."""
+        del features
+        return binary_log_loss(self.logits(decoded), list(map(self.loss_target, gold)))
+
+    def temperature(
+        self, gold: Sequence[Sequence[int]], features: Sequence[Features], decoded: Sequence[Any]
+    ) -> float:
+        """Fit temperature scaling (Guo et al. 2017), one temperature for all labels."""
+        del features
+        return fit_temperature(self.logits(decoded), list(map(self.loss_target, gold)), binary_log_loss)

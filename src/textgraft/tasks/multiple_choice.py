@@ -1,0 +1,209 @@
+"""Several choices to continue or answer a prompt, of which one is right (as SWAG, Zellers et al. 2018).
+
+A model scores the prompt with each choice; the scores of a row compete in one softmax.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from textgraft.data.choices import read_choices, split_names
+from textgraft.data.dataset import Dataset
+from textgraft.errors import DataError, OptionError
+from textgraft.evaluation.calibration import fit_temperature, log_loss
+from textgraft.evaluation.metrics import weighted_accuracy
+from textgraft.models.tokenizing import PairIds, pair_token_ids, takes_token_types
+from textgraft.tasks.base import Features, padded_inputs
+from textgraft.tasks.texts import TextTask, known_labels
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedTokenizerFast
+
+
+@dataclass(frozen=True, slots=True)
+class ChoicePrediction:
+    """The choice for one prompt."""
+
+    choices: tuple[str, ...]
+    """The texts to choose from."""
+    answer: int
+    """Position of the choice taken."""
+    probabilities: np.ndarray
+    """Probability of every choice, float32 [choices]; sums to one."""
+
+    @property
+    def score(self) -> float:
+        """Probability of the choice taken, 0 to 1."""
+        return float(self.probabilities[self.answer])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return number and text of the choice, its score and the scores of all choices."""
+        return {
+            "choice": self.answer,
+            "text": self.choices[self.answer],
+            "score": round(self.score, 6),
+            "scores": [round(float(value), 6) for value in self.probabilities],
+        }
+
+    def numbers(self) -> list[float]:
+        """Return the probability of every choice."""
+        return [float(value) for value in self.probabilities]
+
+
+class MultipleChoice(TextTask):
+    """Take one of several choices, the same number in every row.
+
+    Args:
+        choices: Their number.
+    """
+
+    name = "multiple-choice"
+    main_metric = "accuracy"
+    metric_names = ("accuracy",)
+    auto_class = "AutoModelForMultipleChoice"
+
+    def __init__(self, choices: int) -> None:
+        self.choices = choices
+        self.labels = tuple(f"choice {number}" for number in range(choices))
+
+    @classmethod
+    def read(cls, source: str | Path, **columns: Any) -> Dataset:
+        """Read a table or JSON Lines: see :func:`textgraft.data.choices.read_choices`."""
+        return read_choices(source, **columns)
+
+    @classmethod
+    def fitted_to(cls, train: Dataset) -> Self:
+        """Count the choices of the training rows."""
+        return cls(len(split_names(list(train.columns))[1]))
+
+    def settings(self) -> dict[str, Any]:
+        """Return the number of choices."""
+        return {"choices": self.choices}
+
+    def rows(self, inputs: Sequence[Any]) -> Dataset:
+        """Take dicts, {"prompt": …, "choices": […]}, or pairs of a prompt and its list of choices."""
+        rows = [self._row(position, entry) for position, entry in enumerate(inputs)]
+        columns = {"prompt": [prompt for prompt, _ in rows]}
+        for place in range(self.choices):
+            columns[f"choices[{place}]"] = [choices[place] for _, choices in rows]
+        return Dataset.unlabelled(columns)
+
+    def _row(self, position: int, entry: Any) -> tuple[str, Sequence[str]]:
+        parts = (entry.get("prompt"), entry.get("choices")) if isinstance(entry, Mapping) else entry
+        if isinstance(parts, list | tuple) and len(parts) == 2:
+            prompt, choices = parts
+            is_list = isinstance(choices, list | tuple) and all(isinstance(text, str) for text in choices)
+            if isinstance(prompt, str) and is_list and len(choices) == self.choices:
+                return prompt, choices
+        raise OptionError(
+            f"input {position} is no prompt with {self.choices} choices: {str(entry)[:60]!r}",
+            fix='Give a list of dicts: predict([{"prompt": "…", "choices": ["…", "…"]}]).',
+        )
+
+    def configure(self, config: PreTrainedConfig) -> None:
+        """Set what the head needs to know, and have prompt and choice read apart by models that can."""
+        super().configure(config)
+        if hasattr(config, "pairs"):
+            config.pairs = True
+
+    def targets(self, dataset: Dataset) -> list[int]:
+        """Return the number of each row's right choice."""
+        self._parts(dataset)
+        return list(known_labels(dataset))
+
+    def _parts(self, dataset: Dataset) -> tuple[list[str], list[tuple[str, ...]]]:
+        """Return the prompt and the choices of each row."""
+        prompt, choices = split_names(list(dataset.columns))
+        if len(choices) != self.choices:
+            raise DataError(
+                f"these rows have {len(choices)} choices, not {self.choices}: {', '.join(choices)}",
+                where=dataset.source,
+                fix="Name the columns of prompt and choices, or train on rows with as many choices.",
+            )
+        prompts = [" ".join(parts) for parts in zip(*(dataset.columns[name] for name in prompt), strict=True)]
+        return prompts, list(zip(*(dataset.columns[name] for name in choices), strict=True))
+
+    def tokenized(self, rows: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int) -> PairIds:
+        """Tokenize the prompt with each choice, choice by choice and row by row."""
+        prompts, choices = self._parts(rows)
+        return pair_token_ids(
+            tokenizer.backend_tokenizer,
+            [prompt for prompt in prompts for _ in range(self.choices)],
+            [choice for row in choices for choice in row],
+            max_length,
+        )
+
+    def features(
+        self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int
+    ) -> list[Features]:
+        """Make one window a row: ``input_ids`` is a list with the ids of the prompt with each choice."""
+        has_types = takes_token_types(tokenizer)
+        features: list[Features] = []
+        for chunk in self.chunks(dataset, tokenizer, max_length):
+            assert isinstance(chunk, PairIds)
+            for start in range(0, len(chunk.ids), self.choices):
+                block = slice(start, start + self.choices)
+                feature: Features = {"input_ids": chunk.ids[block], "row": len(features)}
+                if has_types:
+                    feature["token_type_ids"] = chunk.type_ids[block]
+                features.append(feature)
+        for feature, choices in zip(features, self._parts(dataset)[1], strict=True):
+            feature["choices"] = choices
+        if dataset.labels is not None:
+            for feature, target in zip(features, self.targets(dataset), strict=True):
+                feature |= {"labels": target, "gold": target}
+        return features
+
+    def length(self, feature: Features) -> int:
+        """Return the tokens of a row's choices when they are padded to the longest."""
+        return self.choices * max(map(len, feature["input_ids"]))
+
+    def collate(self, features: Sequence[Features], pad_token_id: int) -> dict[str, torch.Tensor]:
+        """Make a right-padded batch: the inputs [batch, choices, time], and labels [batch] if known."""
+        names = [name for name in ("input_ids", "token_type_ids") if name in features[0]]
+        flat: list[Features] = [
+            {name: feature[name][place] for name in names}
+            for feature in features
+            for place in range(self.choices)
+        ]
+        batch = {
+            name: tensor.view(len(features), self.choices, -1)
+            for name, tensor in padded_inputs(flat, pad_token_id).items()
+        }
+        if "labels" in features[0]:
+            batch["labels"] = torch.tensor([feature["labels"] for feature in features])
+        return batch
+
+    def predictions(
+        self, features: Sequence[Features], decoded: Sequence[Any], temperature: float = 1.0
+    ) -> list[ChoicePrediction]:
+        """Take the most probable choice."""
+        probabilities = softmax(self.logits(decoded) / temperature, axis=1)
+        return [
+            ChoicePrediction(feature["choices"], int(row.argmax()), row)
+            for feature, row in zip(features, probabilities, strict=True)
+        ]
+
+    def weighted_metrics(
+        self, gold: Sequence[int], answers: Sequence[int], weights: NDArray[np.float32]
+    ) -> Mapping[str, NDArray[np.float64]]:
+        """Return the accuracy."""
+        return weighted_accuracy(gold, answers, weights)
+
+    def loss(self, gold: Sequence[int], features: Sequence[Features], decoded: Sequence[Any]) -> float:
+        """Return the mean negative log probability of the right choices."""
+        del features
+        return log_loss(self.logits(decoded), gold)
+
+    def temperature(self, gold: Sequence[int], features: Sequence[Features], decoded: Sequence[Any]) -> float:
+        """Fit temperature scaling (Guo et al. 2017)."""
+        del features
+        return fit_temperature(self.logits(decoded), gold)

@@ -1,0 +1,128 @@
+"""Two texts and how they relate: a label (paraphrase, entailment) or a number (similarity).
+
+An encoder that is fine-tuned reads both texts at once; models whose config has a field ``pairs`` read them
+apart and compare (:mod:`textgraft.models.pairs`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textgraft.data.columns import NUMBER_NAMES, PAIR_LABEL_NAMES
+from textgraft.data.dataset import Dataset
+from textgraft.data.reading import Form, read_dataset
+from textgraft.data.values import as_number, every_text
+from textgraft.errors import DataError, OptionError, unknown
+from textgraft.evaluation.metrics import PAIR_METRICS, weighted_pair_metrics
+from textgraft.models.tokenizing import PairIds, pair_token_ids
+from textgraft.tasks.classification import SingleLabelClassification
+from textgraft.tasks.regression import Regression
+from textgraft.tasks.texts import TextTask
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedTokenizerFast
+
+POSITIVE_NAMES = (
+    "1", "true", "yes", "paraphrase", "duplicate", "entailment", "entails", "equivalent", "positive", "same",
+    "similar", "related", "match",
+)  # fmt: skip
+"""Labels that are taken for the positive one, whose F1 is told; where there is none of them, the last label
+in alphabetical order is."""
+
+
+class PairTexts(TextTask):
+    """The inputs of tasks on pairs: the two text columns of a data set, in their order."""
+
+    def rows(self, inputs: Sequence[Any]) -> Dataset:
+        """Take pairs of strings."""
+        if isinstance(inputs, str):
+            raise OptionError("pairs is one string", fix="Give a list: predict([(first, second)]).")
+        for position, pair in enumerate(inputs):
+            is_pair = isinstance(pair, list | tuple) and len(pair) == 2
+            if not is_pair or not all(isinstance(text, str) for text in pair):
+                raise OptionError(
+                    f"input {position} is no pair of strings: {str(pair)[:60]!r}",
+                    fix="Give a list of pairs: predict([(first, second)]).",
+                )
+        return Dataset.unlabelled(
+            {"first": [pair[0] for pair in inputs], "second": [pair[1] for pair in inputs]}
+        )
+
+    def tokenized(self, rows: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int) -> PairIds:
+        """Tokenize the pairs of some rows; of one that is too long the longer text is cut first."""
+        if len(rows.columns) != 2:
+            raise DataError(
+                f"a pair needs two text columns, not {', '.join(map(repr, rows.columns))}",
+                where=rows.source,
+                fix="Name the column of the first text and that of the second.",
+            )
+        firsts, seconds = rows.columns.values()
+        return pair_token_ids(tokenizer.backend_tokenizer, firsts, seconds, max_length)
+
+    def configure(self, config: PreTrainedConfig) -> None:
+        """Set what the head needs to know, and have the two texts read apart by models that can."""
+        super().configure(config)
+        if hasattr(config, "pairs"):
+            config.pairs = True
+
+
+class PairClassification(PairTexts, SingleLabelClassification):
+    """Every pair of texts has exactly one of a fixed list of labels.
+
+    Metrics are those of GLUE (Wang et al. 2019): accuracy for every set, F1 of the positive label for MRPC
+    and QQP, Matthews' correlation; the macro-averaged F1 leads, as in classification.
+
+    Args:
+        labels: All labels, in the order of the model's outputs.
+        positive: The label whose F1 is ``f1``; chosen by :data:`POSITIVE_NAMES` if None.
+
+    Raises:
+        OptionError: ``positive`` is none of the labels.
+    """
+
+    name = "pairs"
+    metric_names = PAIR_METRICS
+
+    def __init__(self, labels: Sequence[str], positive: str | None = None) -> None:
+        super().__init__(labels)
+        if positive is None:
+            named = {label.lower(): label for label in self.labels}
+            known = (named[name] for name in POSITIVE_NAMES if name in named)
+            positive = next(known, self.labels[-1] if self.labels else None)
+        elif positive not in self.labels:
+            raise unknown("label", positive, self.labels)
+        self.positive = positive
+
+    @classmethod
+    def read(cls, source: str | Path, **columns: Any) -> Dataset:
+        """Read a table with two text columns and a label column."""
+        form = Form(as_texts=every_text, label_names=PAIR_LABEL_NAMES, pair=True)
+        return read_dataset(source, form=form, **columns)
+
+    def settings(self) -> dict[str, Any]:
+        """Return the labels and the positive one."""
+        return {"labels": list(self.labels), "positive": self.positive}
+
+    def weighted_metrics(
+        self, gold: Sequence[int], answers: Sequence[int], weights: NDArray[np.float32]
+    ) -> Mapping[str, NDArray[np.float64]]:
+        """Score as GLUE does; ``f1`` is that of the positive label."""
+        positive = self.labels.index(self.positive)
+        return weighted_pair_metrics(gold, answers, len(self.labels), positive, weights)
+
+
+class PairSimilarity(PairTexts, Regression):
+    """Every pair of texts has a number, as its similarity; Spearman's correlation leads, as for STS-B."""
+
+    name = "similarity"
+
+    @classmethod
+    def read(cls, source: str | Path, **columns: Any) -> Dataset:
+        """Read a table with two text columns and a column of numbers."""
+        form = Form(every_text, as_number, NUMBER_NAMES, pair=True)
+        return read_dataset(source, form=form, **columns)
