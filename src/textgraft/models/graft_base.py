@@ -134,11 +134,12 @@ class Graft(PreTrainedModel):
         """Load adapter and head, and find the encoder they name, as Transformers' ``from_pretrained`` does.
 
         An encoder that has moved is named anew by the keyword ``encoder="path"``; its hash must still fit.
+        A graft that was saved in half precision, to make it small, computes in fp32 unless ``dtype`` is given.
 
         Raises:
             ModelError: The encoder cannot be found, or the graft was trained on other weights.
         """
-        loaded = super().from_pretrained(path, *args, **kwargs)
+        loaded = super().from_pretrained(path, *args, **{"dtype": torch.float32, **kwargs})
         model = loaded[0] if isinstance(loaded, tuple) else loaded
         model.source  # noqa: B018  a missing or wrong encoder is told now, not at the first text
         return loaded
