@@ -10,16 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from textgraft.comparison.compare import compare
+    from textgraft.comparison.train import train
     from textgraft.inference.encode import encode
+    from textgraft.inference.evaluate import evaluate
+    from textgraft.inference.pipelines.factory import pipeline
     from textgraft.inference.predict import load
 
 __version__ = "0.1.0"
-__all__ = ["compare", "encode", "load"]
+__all__ = ["compare", "encode", "evaluate", "load", "pipeline", "train"]
 
 _HOMES = {
     "compare": "textgraft.comparison.compare",
     "encode": "textgraft.inference.encode",
+    "evaluate": "textgraft.inference.evaluate",
     "load": "textgraft.inference.predict",
+    "train": "textgraft.comparison.train",
+    "pipeline": "textgraft.inference.pipelines.factory",
 }
 
 

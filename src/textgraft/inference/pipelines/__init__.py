@@ -1,0 +1,1 @@
+"""Pipelines: a name and a model, texts in, plain Python values out."""

@@ -1,0 +1,67 @@
+"""Pipelines by name, as Transformers 4 had them."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textgraft.errors import unknown
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+    from textgraft.inference.pipelines.base import Pipeline
+    from textgraft.inference.predict import Predictor
+
+PIPELINES = {
+    "text-classification": "text_classification:TextClassificationPipeline",
+    "token-classification": "token_classification:TokenClassificationPipeline",
+    "question-answering": "question_answering:QuestionAnsweringPipeline",
+    "multiple-choice": "multiple_choice:MultipleChoicePipeline",
+    "fill-mask": "fill_mask:FillMaskPipeline",
+    "feature-extraction": "feature_extraction:FeatureExtractionPipeline",
+}
+"""Where each pipeline lives in this folder."""
+ALIASES = {"sentiment-analysis": "text-classification", "ner": "token-classification"}
+
+
+def pipeline(
+    name: str,
+    model: str | Path | Predictor | tuple[PreTrainedModel, PreTrainedTokenizerFast] | None = None,
+    *,
+    revision: str | None = None,
+    **options: Any,
+) -> Pipeline[Any]:
+    """Build a pipeline: texts in, plain Python values out, in the shapes of Transformers 4.
+
+    Args:
+        name: "text-classification" (also "sentiment-analysis"), "token-classification" (also "ner"),
+            "question-answering", "multiple-choice", "fill-mask" or "feature-extraction".
+        model: A model directory or graft that textgraft wrote, the name of a graft that comes with the
+            package ("sentiment", "ner", "question-answering", "banking-intents"), a Transformers checkpoint
+            (a folder, or a Hub id, which alone reaches for the network), a (model, tokenizer) pair, or a
+            loaded predictor. None takes the pipeline's default.
+        revision: Branch, tag or commit of a Hub id.
+        options: Of the pipeline, as its class describes them; a call may give them anew.
+
+    Raises:
+        OptionError: The pipeline or an option is unknown (the nearest name is suggested), a value is out of
+            bounds, or the pipeline has no default model.
+        ModelError: The model cannot be found, is damaged, or has another head.
+    """
+    if name not in (*PIPELINES, *ALIASES):
+        raise unknown("pipeline", name, [*PIPELINES, *ALIASES])
+    name = ALIASES.get(name, name)
+    module, _, attribute = PIPELINES[name].partition(":")
+    kind: type[Pipeline[Any]] = getattr(
+        importlib.import_module(f"textgraft.inference.pipelines.{module}"), attribute
+    )
+    checked = kind.options_class().changed(options)  # before a model is loaded in vain
+    # Late, as these load torch and Transformers.
+    from textgraft.inference.pipelines.shipped import default_model
+    from textgraft.inference.pipelines.sources import open_source
+
+    given = default_model(name) if model is None else model
+    source = open_source(given, auto_class=kind.auto_class, tasks=kind.tasks, revision=revision)
+    return kind(source, checked)

@@ -1,0 +1,157 @@
+"""Questions to spans of a text: the pipeline "question-answering", which Transformers 5 no longer has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field
+
+from textgraft.data.dataset import Dataset
+from textgraft.data.words import cut_words
+from textgraft.errors import OptionError
+from textgraft.inference.pipelines.base import Pipeline
+from textgraft.inference.pipelines.options import Count, Options, Share
+from textgraft.tasks.answer_spans import CANDIDATES, SpanPrediction
+from textgraft.tasks.question_answering import QuestionAnswering
+
+_EMPTY = {"start": 0, "end": 0, "answer": ""}
+
+
+class QuestionAnsweringOptions(Options):
+    """Options of :class:`QuestionAnsweringPipeline`."""
+
+    top_k: Annotated[int, Field(ge=1, le=CANDIDATES)] = 1
+    """How many answers, the most probable first."""
+    handle_impossible_answer: bool = False
+    """Whether the empty answer, from 0 to 0, is one of the candidates."""
+    max_answer_len: Count = 15
+    """Tokens of an answer at most."""
+    doc_stride: Count = 128
+    """Tokens that two neighbouring windows of a long context share; never more than a third of a window."""
+    max_question_len: Count = 64
+    """Tokens of a question at most; longer ones are cut."""
+    max_seq_len: Count = 384
+    """Tokens of a window at most, question included; never more than the model reads."""
+    align_to_words: bool = True
+    """Whether answers that begin or end within a word are widened to the whole word."""
+    threshold: Share = 0.0
+    """Answers of a lower score are left out; where none is left, the answer is the empty one."""
+
+
+class QuestionAnsweringPipeline(Pipeline[QuestionAnsweringOptions]):
+    """Find the span of a context that answers a question.
+
+    Example::
+
+        >>> answer = pipeline("question-answering")
+        >>> answer(question="Who wrote it?", context="It was written by Ada.")
+        {'score': 0.93, 'start': 18, 'end': 21, 'answer': 'Ada'}
+        >>> answer(question="Who wrote it?", context="It was written by Ada.", top_k=2)
+        [{'score': 0.93, 'start': 18, 'end': 21, 'answer': 'Ada'},
+         {'score': 0.04, 'start': 15, 'end': 21, 'answer': 'by Ada'}]
+
+    ``start`` and ``end`` count characters of the context, the end excluded. ``score`` is the probability
+    among the best candidates, calibrated where the model is. As in Transformers 4, a single answer comes as a
+    dict, several as a list, and a list of one question gives what the question alone does.
+    """
+
+    task = "question-answering"
+    auto_class = "AutoModelForQuestionAnswering"
+    tasks = ("question-answering",)
+    options_class = QuestionAnsweringOptions
+
+    def rows(self, inputs: Sequence[Any]) -> Dataset:
+        """Take ``{"question": str, "context": str}``, or pairs of both."""
+        return QuestionAnswering().rows(inputs)
+
+    def read(self, path: str | Path, **columns: Any) -> Dataset:
+        """Read questions and contexts from SQuAD JSON or JSON Lines."""
+        return QuestionAnswering.read(path, labelled=False, **columns)
+
+    def __call__(
+        self,
+        inputs: Any = None,
+        context: str | Sequence[str] | None = None,
+        *,
+        question: str | Sequence[str] | None = None,
+        **options: Any,
+    ) -> Any:
+        """Answer questions.
+
+        Args:
+            inputs: ``{"question": …, "context": …}``, a list of them, or a generator; or the question.
+            context: Of the question; with a list of questions one for all, or a list of as many.
+            question: In place of ``inputs``, a question or a list of them.
+            options: As the options class describes them.
+
+        Raises:
+            OptionError: A question or a context is missing or empty, the lists are of unequal length, or an
+                option is wrong.
+        """
+        if isinstance(inputs, str):
+            inputs, question = None, inputs
+        if (inputs is None) != (question is not None and context is not None):
+            raise OptionError(
+                "a question and its context are needed",
+                fix='Call with question="…", context="…", or with {"question": "…", "context": "…"}.',
+            )
+        if question is not None and context is not None:
+            questions = [question] if isinstance(question, str) else list(question)
+            contexts = [context] * len(questions) if isinstance(context, str) else list(context)
+            if len(questions) != len(contexts):
+                raise OptionError(
+                    f"{len(questions)} questions and {len(contexts)} contexts",
+                    fix="Give one context for all, or as many as there are questions.",
+                )
+            inputs = list(zip(questions, contexts, strict=True))
+        elif isinstance(inputs, tuple) and len(inputs) == 2 and all(isinstance(part, str) for part in inputs):
+            inputs = [inputs]
+        results = super().__call__(inputs, **options)
+        return results[0] if isinstance(inputs, list | tuple) and len(inputs) == 1 else results
+
+    def results(self, dataset: Dataset, options: QuestionAnsweringOptions) -> list[Any]:
+        """Return the best answer to each question, or a list of the best ones."""
+        task = QuestionAnswering(
+            has_unanswerable=options.handle_impossible_answer,
+            longest_answer=options.max_answer_len,
+            longest_question=options.max_question_len,
+            overlap=options.doc_stride,
+        )
+        length = min(options.max_seq_len, self.source.max_length)
+        predictions: list[SpanPrediction] = self.source.predictor_for(task, length).predict_rows(dataset)
+        found = []
+        for prediction in predictions:
+            answers = _aligned(prediction) if options.align_to_words else _answers(prediction)
+            likely = [answer for answer in answers if answer["score"] >= options.threshold][: options.top_k]
+            if not likely:
+                likely = [{"score": answers[0]["score"] if answers else 0.0, **_EMPTY}]
+            found.append(likely[0] if len(likely) == 1 else likely)
+        return found
+
+
+def _answers(prediction: SpanPrediction) -> list[dict[str, Any]]:
+    return [
+        {"score": answer.score, "start": answer.start, "end": answer.end, "answer": answer.text}
+        for answer in prediction.top(CANDIDATES)
+    ]
+
+
+def _aligned(prediction: SpanPrediction) -> list[dict[str, Any]]:
+    """Widen the answers to whole words; those that become one add up, as different ways to be right."""
+    words = np.array(cut_words(prediction.context), dtype=np.int64).reshape(-1, 2)
+    scores: dict[tuple[int, int], float] = {}
+    for answer in prediction.top(CANDIDATES):
+        start, end = answer.start, answer.end
+        # The word that the answer begins in is the first to end behind its start, and so on.
+        first = int(np.searchsorted(words[:, 1], start, side="right"))
+        last = int(np.searchsorted(words[:, 0], end, side="left")) - 1
+        if answer.text and first <= last:
+            start, end = min(start, int(words[first, 0])), max(end, int(words[last, 1]))
+        scores[start, end] = scores.get((start, end), 0.0) + answer.score
+    return [
+        {"score": score, "start": start, "end": end, "answer": prediction.context[start:end]}
+        for (start, end), score in sorted(scores.items(), key=lambda item: -item[1])
+    ]

@@ -1,0 +1,168 @@
+"""What a user may name as the model of a pipeline, and how it is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+import transformers
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+
+import textgraft.models.auto  # noqa: F401  registers our architectures
+from textgraft.errors import ModelError, OptionError
+from textgraft.inference.pipelines.shipped import shipped_graft
+from textgraft.inference.predict import Predictor, load
+from textgraft.models.directory import MANIFEST, read_manifest
+from textgraft.models.encoders import (
+    LONGEST_INPUT,
+    EncoderSource,
+    encoder_max_length,
+    load_encoder,
+    resolve_encoder,
+)
+from textgraft.models.quiet import quiet_transformers
+
+if TYPE_CHECKING:
+    from textgraft.tasks.base import Task
+
+_ANY_HEAD = "AutoModel"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model that a pipeline can run."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerFast
+    max_length: int
+    """Tokens that the model reads at once, special tokens included."""
+    predictor: Predictor | None = None
+    """For a model that textgraft trained: with the task it was trained for, and its calibration."""
+
+    @property
+    def labels(self) -> list[str]:
+        """Names of the head's outputs, in order."""
+        names: dict[Any, str] = self.model.config.id2label or {}
+        return [names[index] for index in range(len(names))]
+
+    def predictor_for(self, task: Task, max_length: int | None = None) -> Predictor:
+        """Return a predictor for ``task``, calibrated as the model is.
+
+        Args:
+            task: One whose head the model has.
+            max_length: Tokens of a window, if fewer than the model reads.
+        """
+        temperature = self.predictor.temperature if self.predictor else 1.0
+        return Predictor(self.model, self.tokenizer, task, max_length or self.max_length, temperature)
+
+
+def open_source(
+    given: Any, *, auto_class: str, tasks: tuple[str, ...] = (), revision: str | None = None
+) -> Source:
+    """Find and load a model.
+
+    Args:
+        given: A model directory or graft that textgraft wrote, the name of a shipped graft, a Transformers
+            checkpoint (a folder, or a Hub id, which alone reaches for the network), a (model, tokenizer)
+            pair, or a :class:`~textgraft.inference.predict.Predictor`.
+        auto_class: Name of the Auto class whose models have the head that is needed.
+        tasks: Names of textgraft's tasks that have it; none for pipelines that need no head.
+        revision: Of a Hub id.
+
+    Raises:
+        ModelError: There is no such model, it is damaged, or it was made for something else.
+        OptionError: ``given`` is nothing of the kind.
+    """
+    if isinstance(given, Predictor) and tasks:
+        return _of_predictor(given, tasks, "the given predictor")
+    if isinstance(given, tuple) and len(given) == 2:
+        return _of_pair(*given, auto_class)
+    if isinstance(given, str | Path):
+        return _of_name(given, auto_class, tasks, revision)
+    raise OptionError(
+        f"the model is {type(given).__name__}",
+        where="model",
+        fix="Give a folder, a Hub id, or the pair (model, tokenizer).",
+    )
+
+
+def _of_name(name: str | Path, auto_class: str, tasks: tuple[str, ...], revision: str | None) -> Source:
+    path = Path(name).expanduser()
+    if not path.is_dir():
+        path = shipped_graft(str(name)) or path
+    if tasks and (path / MANIFEST).is_file():
+        _check_task(read_manifest(path).task, tasks, str(path))
+        return _of_predictor(load(path), tasks, str(path))
+    if path.is_dir() and not (path / "config.json").is_file():
+        read_manifest(path)  # raises, and says where a model may be
+    source = resolve_encoder(name, revision)
+    if auto_class == _ANY_HEAD:
+        return Source(*load_encoder(source), encoder_max_length(source))
+    return _of_checkpoint(source, auto_class)
+
+
+def _of_predictor(predictor: Predictor, tasks: tuple[str, ...], where: str) -> Source:
+    _check_task(predictor.task.name, tasks, where)
+    return Source(predictor.model, predictor.tokenizer, predictor.max_length, predictor)
+
+
+def _check_task(name: str, tasks: tuple[str, ...], where: str) -> None:
+    if name not in tasks:
+        raise ModelError(
+            f"this model was trained for {name}",
+            where=where,
+            fix=f"This pipeline needs one that was trained for {' or '.join(tasks)}.",
+        )
+
+
+def _of_pair(model: Any, tokenizer: Any, auto_class: str) -> Source:
+    if not isinstance(model, PreTrainedModel) or not isinstance(tokenizer, PreTrainedTokenizerFast):
+        raise OptionError(
+            f"the pair is ({type(model).__name__}, {type(tokenizer).__name__})",
+            where="model",
+            fix="Give a Transformers model and its fast tokenizer.",
+        )
+    head = auto_class.removeprefix(_ANY_HEAD)
+    if head not in type(model).__name__:
+        raise ModelError(
+            f"{type(model).__name__} has not the head that this pipeline needs",
+            fix=f"Load the model with {auto_class}.",
+        )
+    positions = getattr(model.config, "max_position_embeddings", None) or LONGEST_INPUT
+    if tokenizer.model_max_length > positions:
+        # RoBERTa's relatives number positions from pad_token_id + 1; that much is left unused in any case.
+        positions -= (model.config.pad_token_id or 0) + 1
+    return Source(model.eval(), tokenizer, min(positions, tokenizer.model_max_length, LONGEST_INPUT))
+
+
+def _of_checkpoint(source: EncoderSource, auto_class: str) -> Source:
+    """Load a checkpoint that others trained, in fp32, and refuse it if its head would be a random one."""
+    try:
+        with quiet_transformers():
+            model, report = getattr(transformers, auto_class).from_pretrained(
+                source.path,
+                dtype=torch.float32,
+                use_safetensors=True,
+                local_files_only=True,
+                output_loading_info=True,
+            )
+        tokenizer = AutoTokenizer.from_pretrained(source.path, local_files_only=True)
+    except Exception as error:  # safetensors and Transformers raise many kinds for a damaged file
+        raise ModelError(
+            f"the checkpoint cannot be loaded with {auto_class}: {error}", where=str(source.path)
+        ) from error
+    if missing := sorted(report["missing_keys"]):
+        raise ModelError(
+            f"the checkpoint has not the head that this pipeline needs: {', '.join(missing[:3])} is missing",
+            where=str(source.path),
+            fix=f"Give a checkpoint that was saved from a model of {auto_class}.",
+        )
+    if not isinstance(tokenizer, PreTrainedTokenizerFast):
+        raise ModelError(
+            f"{type(tokenizer).__name__} is no fast tokenizer",
+            where=str(source.path),
+            fix="Save one with a tokenizer.json beside the model.",
+        )
+    return Source(model.eval(), tokenizer, encoder_max_length(source))

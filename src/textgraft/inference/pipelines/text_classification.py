@@ -1,0 +1,134 @@
+"""Texts to labels: the pipeline "text-classification", also "sentiment-analysis"."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, softmax
+
+from textgraft.data.dataset import Dataset
+from textgraft.errors import OptionError
+from textgraft.inference.pipelines.base import Pipeline
+from textgraft.inference.pipelines.options import Count, Options
+from textgraft.inference.pipelines.sources import Source
+from textgraft.tasks.base import Task
+from textgraft.tasks.classification import SingleLabelClassification
+from textgraft.tasks.pairs import PairClassification
+from textgraft.tasks.regression import Regression
+
+
+class TextClassificationOptions(Options):
+    """Options of :class:`TextClassificationPipeline`."""
+
+    top_k: Count | None = 1
+    """How many labels, the best first; None for all."""
+    function_to_apply: Literal["softmax", "sigmoid", "none"] | None = None
+    """What makes scores of logits. None: nothing for regression, the sigmoid for several labels a text or a
+    model with a single output, else the softmax."""
+    threshold: float | None = None
+    """The least score of a label. Where no label has it, ``label`` is None; with ``top_k`` given, such labels
+    are left out."""
+
+
+class TextClassificationPipeline(Pipeline[TextClassificationOptions]):
+    """Give texts, or pairs of texts, their labels.
+
+    Example::
+
+        >>> classify = pipeline("text-classification", "my-model")
+        >>> classify("What a film!")
+        [{'label': 'POSITIVE', 'score': 0.98}]
+        >>> classify(["What a film!", "Never again."])
+        [{'label': 'POSITIVE', 'score': 0.98}, {'label': 'NEGATIVE', 'score': 0.95}]
+        >>> classify("What a film!", top_k=None)
+        [{'label': 'POSITIVE', 'score': 0.98}, {'label': 'NEGATIVE', 'score': 0.02}]
+        >>> pairs({"text": "He sleeps.", "text_pair": "He is awake."})
+        {'label': 'contradiction', 'score': 0.97}
+
+    As in Transformers 4, a single text gives a list of one; a ``top_k`` that is given when the pipeline is
+    built, not with the call, nests that list once more.
+    """
+
+    task = "text-classification"
+    auto_class = "AutoModelForSequenceClassification"
+    tasks = ("classification", "multi-label", "regression", "pairs", "similarity")
+    options_class = TextClassificationOptions
+
+    def __init__(self, source: Source, options: TextClassificationOptions) -> None:
+        super().__init__(source, options)
+        self._labels = source.labels
+        if source.predictor:
+            self._single: Task = source.predictor.task
+            self._pair: Task = source.predictor.task
+        else:
+            # What a checkpoint of others was trained on, only its user knows.
+            self._single = SingleLabelClassification(self._labels)
+            self._pair = PairClassification(self._labels)
+
+    def rows(self, inputs: Sequence[Any]) -> Dataset:
+        """Take texts, or pairs as ``{"text": …, "text_pair": …}``, as the model's task does."""
+        pairs = [isinstance(given, Mapping) for given in inputs]
+        if not any(pairs):
+            return self._single.rows(inputs)
+        for position, given in enumerate(inputs):
+            if not pairs[position] or set(given) != {"text", "text_pair"}:
+                raise OptionError(
+                    f"input {position} is no pair, but others are: {str(given)[:60]!r}"
+                    if not pairs[position]
+                    else f"input {position} has the keys {', '.join(map(repr, given))}",
+                    fix='Give texts only, or {"text": …, "text_pair": …} throughout.',
+                )
+        return self._pair.rows([(given["text"], given["text_pair"]) for given in inputs])
+
+    def read(self, path: str | Path, **columns: Any) -> Dataset:
+        """Read texts, or pairs of texts for models of pairs; of a checkpoint, two text columns are a pair."""
+        return self._single.read(path, labelled=False, **columns)
+
+    def results(self, dataset: Dataset, options: TextClassificationOptions) -> list[Any]:
+        """Return the best label of each row, or with ``top_k`` given the best ones, as dicts."""
+        task = self._pair if len(dataset.columns) == 2 else self._single
+        predictor = self.source.predictor_for(task)
+        features, decoded = predictor.outputs(dataset)
+        self.warn_of_cuts(task, dataset, features)
+        if isinstance(task, Regression):
+            numbers = task.predictions(features, decoded, predictor.temperature)
+            scores = np.array([[number.answer] for number in numbers])
+        else:
+            scores = self._scores(np.stack(decoded), options.function_to_apply, predictor.temperature)
+        least = -np.inf if options.threshold is None else options.threshold
+        if "top_k" not in options.model_fields_set:
+            best = scores.argmax(axis=1)
+            return [
+                {"label": self._labels[index] if row[index] >= least else None, "score": float(row[index])}
+                for row, index in zip(scores, best, strict=True)
+            ]
+        order = np.argsort(-scores, axis=1, kind="stable")[:, : options.top_k]
+        return [
+            [
+                {"label": self._labels[index], "score": float(row[index])}
+                for index in best
+                if row[index] >= least
+            ]
+            for row, best in zip(scores, order, strict=True)
+        ]
+
+    def _scores(
+        self, logits: NDArray[np.float32], function: str | None, temperature: float
+    ) -> NDArray[np.float32]:
+        """Make scores of logits [rows, labels]."""
+        if function is None:
+            problem = self.source.model.config.problem_type
+            is_each = problem == "multi_label_classification" or len(self._labels) == 1
+            function = "none" if problem == "regression" else "sigmoid" if is_each else "softmax"
+        if function == "none":
+            return logits
+        logits = logits / np.float32(temperature)
+        return expit(logits) if function == "sigmoid" else softmax(logits, axis=1)
+
+    def alone(self, result: Any, single: Any, given: Mapping[str, Any]) -> Any:
+        """Put the result of a single text into a list, unless the call asks for several labels."""
+        return [result] if isinstance(single, str) and "top_k" not in given else result

@@ -1,0 +1,93 @@
+"""Tiny random models with heads, whose tokenizer cuts words into pieces."""
+
+from __future__ import annotations
+
+import string
+from pathlib import Path
+from typing import Any
+
+WORDS = ["john", "google", "works", "at", "in", "california", "the", "moon", "who", "where", "."]
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+FAMILIES = ("bert", "distilbert", "roberta")
+
+
+def save_tiny_head(
+    folder: Path, auto_class: str, labels: list[str] | None = None, family: str = "bert", **config: Any
+) -> Path:
+    """Save a model of one of FAMILIES with a head of random, large weights: its outputs differ widely."""
+    import torch
+    import transformers
+    from transformers import AutoConfig, PreTrainedTokenizerFast
+
+    tokenizer = wordpiece() if family != "roberta" else byte_level()
+    special = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]"}
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        model_max_length=64,
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+        # Only BERT tells the texts of a pair apart by types.
+        model_input_names=["input_ids", "attention_mask"] + ["token_type_ids"] * (family == "bert"),
+        **special,
+    ).save_pretrained(folder)
+    shape: dict[str, Any] = {"max_position_embeddings": 65 if family == "roberta" else 64, "pad_token_id": 0}
+    if family == "distilbert":
+        shape |= {"dim": 32, "hidden_dim": 64, "n_layers": 2, "n_heads": 2}
+    else:
+        shape |= {
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "type_vocab_size": 2 if family == "bert" else 1,
+        }
+    if labels:
+        shape["id2label"] = dict(enumerate(labels))
+    torch.manual_seed(5)
+    model = getattr(transformers, auto_class).from_config(
+        AutoConfig.for_model(family, vocab_size=tokenizer.get_vocab_size(), **shape, **config)
+    )
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if parameter.dim() > 1:
+                parameter.mul_(8 if name.startswith(model.base_model_prefix) else 40)
+    model.save_pretrained(folder)
+    return folder
+
+
+def wordpiece() -> Any:
+    """Return a WordPiece tokenizer of WORDS, letters and pieces of one letter."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+
+    pieces = [*SPECIAL, *WORDS, *string.ascii_lowercase]
+    pieces += [f"##{letter}" for letter in string.ascii_lowercase]
+    tokenizer = Tokenizer(models.WordPiece({piece: i for i, piece in enumerate(pieces)}, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
+    )
+    from tokenizers import decoders
+
+    tokenizer.decoder = decoders.WordPiece()
+    return tokenizer
+
+
+def byte_level() -> Any:
+    """Return a byte-level BPE tokenizer, whose tokens do not say whether they continue a word."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+
+    tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300,
+        special_tokens=list(SPECIAL),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator([f"John {word}" for word in WORDS], trainer)
+    tokenizer.post_processor = processors.RobertaProcessing(("[SEP]", 3), ("[CLS]", 2))
+    return tokenizer
