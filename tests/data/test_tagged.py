@@ -263,8 +263,11 @@ def test_sources_that_are_no_file(tmp_path):
 
 def test_keys_are_named_or_refused(tmp_path):
     path = write_lines(tmp_path / "a.jsonl", {"sent": ["a"], "ner": ["B-X"], "doc": 7})
-    dataset = read_tagged(path, text="sent", label="ner", group="doc")
-    assert (dataset.labels, dataset.groups) == ([["B-X"]], ["7"])
+    for name in ("sent", ["sent"]):
+        dataset = read_tagged(path, text=name, label="ner", group="doc")
+        assert (dataset.labels, dataset.groups) == ([["B-X"]], ["7"])
+    with pytest.raises(OptionError, match="one column, not in 2: 'sent', 'ner'"):
+        read_tagged(path, text=["sent", "ner"])
     with pytest.raises(OptionError, match="Did you mean 'ner'"):
         read_tagged(path, text="sent", label="nre")
     with pytest.raises(OptionError, match="no named columns"):

@@ -125,6 +125,13 @@ def test_without_a_word_mask_all_but_the_first_token_are_words():
     assert torch.equal(found.tags, expected.tags)
 
 
+def test_a_word_without_a_label_is_refused():
+    inputs = batch()
+    inputs.pop("word_mask")
+    with pytest.raises(OptionError, match="needs a label for every word"):
+        build()(**inputs)
+
+
 def test_a_word_is_its_bytes_and_long_ones_are_cut():
     assert character_ids("Aß") == [66, 196, 160]
     assert len(character_ids("x" * 99)) == LONGEST_WORD

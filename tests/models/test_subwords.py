@@ -18,8 +18,7 @@ def tokenizer(request) -> PreTrainedTokenizerFast:
 
 def test_words_one_by_one_are_the_text_as_the_tokenizer_cuts_it(tokenizer):
     text = "the nightkeeper in Lisbonhouse"
-    subwords = Subwords(tokenizer, 64)
-    subwords.add(text.split())
+    subwords = Subwords(tokenizer, 64, text.split())
     backend = tokenizer.backend_tokenizer
     together = [
         *subwords.before,
@@ -32,29 +31,26 @@ def test_words_one_by_one_are_the_text_as_the_tokenizer_cuts_it(tokenizer):
 
 
 def test_every_word_has_a_token(tokenizer):
-    subwords = Subwords(tokenizer, 10)
     strange = ["\u200b", "\u0301", "\x07", "東", "😀", " ", "x" * 5000]
-    subwords.add(strange)
+    subwords = Subwords(tokenizer, 10, strange)
     for word in strange:
         assert 1 <= len(subwords[word]) <= 4
 
 
 def test_the_longest_word_fills_half_a_window(tokenizer):
-    subwords = Subwords(tokenizer, 10)
-    subwords.add(["lighthousekeeperslighthousekeepers" * 40_000])
-    assert len(subwords["lighthousekeeperslighthousekeepers" * 40_000]) <= 4
+    word = "lighthousekeepers" * 40_000
+    assert len(Subwords(tokenizer, 10, [word])[word]) <= 4
 
 
 def test_a_window_without_room_for_a_word(tokenizer):
-    Subwords(tokenizer, 3)
+    Subwords(tokenizer, 3, [])
     with pytest.raises(OptionError, match=r"max_length 2 leaves no room[^$]*2 special tokens"):
-        Subwords(tokenizer, 2)
+        Subwords(tokenizer, 2, [])
 
 
 def test_whole_words_are_one_token_each():
     tokenizer = train_word_tokenizer(TEXTS, whole_words=True)
-    subwords = Subwords(tokenizer, 20)
     words = ["Lisbon,", "night", "U.S.", "don't", "never-seen"]
-    subwords.add(words)
+    subwords = Subwords(tokenizer, 20, words)
     assert [len(subwords[word]) for word in words] == [1] * 5
     assert (subwords.before, subwords.after) == ([tokenizer.cls_token_id], [])

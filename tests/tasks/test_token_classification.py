@@ -16,6 +16,7 @@ from transformers import (
     RobertaConfig,
 )
 
+import textgraft.models.auto  # noqa: F401
 from tests.tiny_tokenizers import SUBWORD_FAMILIES, train_subwords
 from textgraft.data.dataset import Dataset
 from textgraft.data.tagged import read_tagged

@@ -79,7 +79,7 @@ class _Parsed(NamedTuple):
 def read_tagged(
     source: str | Path,
     *,
-    text: str | None = None,
+    text: str | Sequence[str] | None = None,
     label: str | None = None,
     id_column: str | None = None,
     group: str | None = None,
@@ -94,7 +94,7 @@ def read_tagged(
 
     Args:
         source: Path of the file.
-        text: The key of the tokens or the text, in JSON Lines.
+        text: The key of the tokens or the text, in JSON Lines; one at most.
         label: The key of the tags or the spans, in JSON Lines.
         id_column: A key whose values are unique, in JSON Lines.
         group: A key whose equal values must stay on one side of every split, in JSON Lines.
@@ -110,7 +110,14 @@ def read_tagged(
     """
     path, where = Path(source), str(source)
     suffix = path.suffix.lower()
-    keys = {"text": text, "label": label, "id_column": id_column, "group": group}
+    named = [text] if isinstance(text, str) else list(text or [])
+    if len(named) > 1:
+        raise OptionError(
+            f"the words stand in one column, not in {len(named)}: {', '.join(map(repr, named))}",
+            where="--text",
+            fix="Name one.",
+        )
+    keys = {"text": named[0] if named else None, "label": label, "id_column": id_column, "group": group}
     is_conll = suffix in CONLL and (labelled or suffix != ".txt")
     if not path.is_file() or not (is_conll or suffix in JSON_LINES):
         return _read_texts(path, where, keys, labelled=labelled)

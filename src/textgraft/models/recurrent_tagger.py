@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from transformers.modeling_outputs import TokenClassifierOutput
 from transformers.utils import can_return_tuple
 
+from textgraft.errors import OptionError
 from textgraft.evaluation.tag_schemes import allowed_transitions
 from textgraft.models.crf import ConditionalRandomField
 from textgraft.models.recurrent import RecurrentConfig, RecurrentModel, RecurrentPreTrainedModel
@@ -77,6 +78,9 @@ class RecurrentForTokenClassification(RecurrentPreTrainedModel):
             logits [batch, time, tags], and the loss if labels were given. With a conditional random field the
             logits are log probabilities of the tags over all sequences, and ``tags`` the best sequence; in
             training neither is computed, and the logits are its emissions.
+
+        Raises:
+            OptionError: The model reads characters and got none, or its field meets a word without a label.
         """
         if attention_mask is None:
             attention_mask = input_ids.ne(self.config.pad_token_id).long()
@@ -94,6 +98,13 @@ class RecurrentForTokenClassification(RecurrentPreTrainedModel):
             emissions, words, place = self._words(logits, word_mask.bool())
             if labels is not None:
                 gold = labels.gather(1, place)
+                if (gold[words] == NO_LABEL).any():
+                    raise OptionError(
+                        "a conditional random field needs a label for every word",
+                        where="word_mask",
+                        fix="Make the tokenizer by train_word_tokenizer(…, whole_words=True): it asks for a "
+                        "word_mask, which tells the first token of each word from the others.",
+                    )
                 loss = -self.crf.log_likelihood(emissions, words, gold).sum() / words.sum().clamp(min=1)
             if not self.training:
                 marginals = self.crf.log_marginals(emissions, words)

@@ -11,12 +11,14 @@ from textgraft.models.tokenizing import CHARACTERS_PER_TOKEN
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
+_CHUNK = 10_000
+"""Words tokenized at once: enough for all cores, while the tokenizer's own records stay small."""
 NO_LABEL = -100
 """Label of tokens that have none, here as in Transformers: special ones, and all of a word but its first."""
 
 
 class Subwords:
-    """Tokenizes words one by one, each as it stands behind a space, and only once.
+    """Tokens of words that are tokenized one by one, each as it stands behind a space.
 
     So a word has the same tokens in raw text, where a comma follows it at once, as among words that were cut
     for the model before. Every word has at least one token; one of no known character is the unknown token.
@@ -24,19 +26,19 @@ class Subwords:
     Args:
         tokenizer: Of the model.
         max_length: Most tokens that the model reads.
+        words: All that will be asked for; one that stands there often costs no more than another.
 
     Raises:
         OptionError: ``max_length`` leaves no room for a word beside the special tokens.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, max_length: int) -> None:
-        self._backend = tokenizer.backend_tokenizer
-        self._backend.no_truncation()
-        self._backend.no_padding()
-        unknown = tokenizer.unk_token_id
-        self._unknown: int = tokenizer.pad_token_id if unknown is None else unknown
-        self._ids: dict[str, list[int]] = {}
-        framed = self._backend.encode(" a")
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerFast, max_length: int, words: Iterable[str] = ()
+    ) -> None:
+        backend = tokenizer.backend_tokenizer
+        backend.no_truncation()
+        backend.no_padding()
+        framed = backend.encode(" a")
         inside = [place for place, mark in enumerate(framed.special_tokens_mask) if not mark]
         edge = len(framed.ids) if not inside else inside[0]
         self.before: list[int] = framed.ids[:edge]
@@ -51,17 +53,18 @@ class Subwords:
                 where="max_length",
                 fix=f"This tokenizer adds {max_length - self.room} special tokens: give more than that.",
             )
-
-    def add(self, words: Iterable[str]) -> None:
-        """Tokenize those words that are new."""
-        new = [word for word in dict.fromkeys(words) if word not in self._ids]
+        unknown = tokenizer.pad_token_id if tokenizer.unk_token_id is None else tokenizer.unk_token_id
         # A word never fills more than half a window, so that there is room for its neighbours.
         most = max(1, self.room // 2)
-        # The tokenizer works through all of a text before anything can be cut.
-        texts = [" " + word[: CHARACTERS_PER_TOKEN * most] for word in new]
-        encodings = self._backend.encode_batch_fast(texts, add_special_tokens=False)
-        for word, encoding in zip(new, encodings, strict=True):
-            self._ids[word] = encoding.ids[:most] or [self._unknown]
+        self._ids: dict[str, list[int]] = {}
+        different = list(dict.fromkeys(words))
+        for start in range(0, len(different), _CHUNK):
+            chunk = different[start : start + _CHUNK]
+            # The tokenizer works through all of a text before anything can be cut.
+            texts = [" " + word[: CHARACTERS_PER_TOKEN * most] for word in chunk]
+            encodings = backend.encode_batch_fast(texts, add_special_tokens=False)
+            for word, encoding in zip(chunk, encodings, strict=True):
+                self._ids[word] = encoding.ids[:most] or [unknown]
 
     def __getitem__(self, word: str) -> list[int]:
         return self._ids[word]

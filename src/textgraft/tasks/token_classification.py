@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -204,14 +204,17 @@ class TokenClassification(Task):
         token come along where the tokenizer's ``model_input_names`` ask for them.
         """
         targets = None if dataset.labels is None else self.targets(dataset)
-        subwords = Subwords(tokenizer, max_length)
+        cut = [
+            [text[start:end] for start, end in places]
+            for text, places in zip(dataset.columns["text"], dataset.columns["words"], strict=True)
+        ]
+        subwords = Subwords(tokenizer, max_length, chain.from_iterable(cut))
         wanted = set(tokenizer.model_input_names)
         features: list[Features] = []
         for row, (text, places) in enumerate(
             zip(dataset.columns["text"], dataset.columns["words"], strict=True)
         ):
-            words = [text[start:end] for start, end in places]
-            subwords.add(words)
+            words = cut[row]
             for window in word_windows([len(subwords[word]) for word in words], subwords.room):
                 ids, starts = list(subwords.before), []
                 for word in words[window.start : window.stop]:
