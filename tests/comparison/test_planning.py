@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textgraft.comparison.planning import Rate, default_sizes, make_plan, parse_seconds
+from textgraft.comparison.planning import Rate, default_sizes, extend_plan, make_plan, parse_seconds
 from textgraft.errors import OptionError
 
 RATES = {
@@ -75,3 +75,17 @@ def test_a_budget_far_too_small_is_refused_with_one_that_would_do() -> None:
     with pytest.raises(OptionError, match="too small") as caught:
         make_plan(RATES, SIZES, 3, 3, 2.0)
     assert "Give at least" in str(caught.value)
+
+
+def test_spare_time_takes_up_the_largest_size_that_fits() -> None:
+    full = make_plan(RATES, SIZES, 3, 3, None).seconds
+    plan = make_plan(RATES, SIZES, 3, 3, 0.2 * full)
+    left_out = [size for size in SIZES if size not in plan.sizes]
+    assert len(left_out) > 1
+    assert extend_plan(plan, RATES, SIZES, 1.0) is None
+    longer = extend_plan(plan, RATES, SIZES, 10 * full)
+    assert longer is not None
+    assert longer.sizes == sorted([*plan.sizes, max(left_out)])
+    assert longer.slots[: len(plan.slots)] == plan.slots
+    assert {slot.size for slot in longer.slots[len(plan.slots) :]} == {max(left_out)}
+    assert len(longer.slots) - len(plan.slots) == 2 * 3

@@ -91,7 +91,7 @@ def compare(
     """
     started = time.perf_counter()
     reporter = reporter or SilentReporter()
-    kind = named_task(task, source, reporter.note)
+    kind = named_task(task, source, reporter.note, text=text, label=label)
     chosen = choose_contenders(contenders, kind.name)
     request = Request(
         kind.name,
@@ -125,7 +125,7 @@ def compare(
         _save_rejected(folder / "rejected.jsonl", [whole, splits.dev, splits.test])
         run = Run(folder, request, chosen, splits, fitted, encoder_source, data_hash, reporter, started)
         plan = run.plan(wanted)
-        run.trials(plan)
+        run.trials(plan, wanted)
         return run.conclude(examination, preferences)
 
 

@@ -207,3 +207,20 @@ def make_plan(
             fix=f"Give at least {plan.seconds / SAFETY:.0f}s, or fewer contenders or smaller --sizes.",
         )
     return replace(plan, notes=notes, seconds=min(plan.seconds, budget))
+
+
+def extend_plan(plan: Plan, rates: dict[str, Rate], sizes: Sequence[int], room: float) -> Plan | None:
+    """Take up the largest size left out whose trials fit into ``room`` seconds; None where none does.
+
+    Trials that early stopping ended soon leave time that was planned for them.
+    """
+    for size in sorted(set(sizes) - set(plan.sizes), reverse=True):
+        more = _build(rates, [size], plan.seeds, plan.tuning)
+        if more.seconds <= SAFETY * room:
+            return replace(
+                plan,
+                slots=[*plan.slots, *more.slots],
+                sizes=sorted([*plan.sizes, size]),
+                seconds=plan.seconds + more.seconds,
+            )
+    return None

@@ -11,7 +11,14 @@ from textgraft.tasks.base import Task
 from textgraft.tasks.registry import task_class
 
 
-def named_task(name: str | None, source: str | Path | Dataset, note: Callable[[str], None]) -> type[Task]:
+def named_task(
+    name: str | None,
+    source: str | Path | Dataset,
+    note: Callable[[str], None],
+    *,
+    text: str | Sequence[str] | None,
+    label: str | None,
+) -> type[Task]:
     """Return the task of a name, or the one that the file tells; what was guessed is noted.
 
     Rows that are given as a data set, without a task, are classified.
@@ -19,9 +26,10 @@ def named_task(name: str | None, source: str | Path | Dataset, note: Callable[[s
     if name is None and not isinstance(source, Dataset):
         from textgraft.tasks.guessing import guess_task
 
-        guess = guess_task(source)
+        guess = guess_task(source, text=text, label=label)
         name = guess.task
-        note(f"task: {name}, because {guess.reason}")
+        if name != "classification":
+            note(f"taken for {name}: {guess.reason}")
     return task_class(name or "classification")
 
 

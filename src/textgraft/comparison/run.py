@@ -203,42 +203,58 @@ class Run:
             data_hash=self.data_hash,
         )
 
-    def trials(self, plan: Plan) -> None:
-        """Run every planned trial that has no result yet."""
-        from textgraft.comparison.trials import run_trial, save_if_best
+    def trials(self, plan: Plan, sizes: list[int]) -> None:
+        """Run every planned trial without a result; with time to spare, sizes that were left out too."""
+        from textgraft.comparison.planning import extend_plan
 
         chosen: dict[tuple[str, int], Any] = {}
         done: dict[str, str] = {}
         finished = {trial.id: trial for trial in load_trials(self.folder)}
         spent = sum(trial.cost.training_seconds + trial.cost.tuning_seconds for trial in finished.values())
         deadline = None if self.request.budget is None else self.started + self.request.budget - spent
-        for position, slot in enumerate(plan.slots):
+        position = 0
+        while position < len(plan.slots):
+            slot = plan.slots[position]
             setup = self._setup(slot, plan, chosen)
             trial = finished.get(setup.id)
-            remaining = self._remaining(plan, position)
             if trial is None:
                 seconds = self._allowance(plan, position, deadline)
                 if seconds is not None and seconds <= 0:
                     self.reporter.note(f"out of time: {len(plan.slots) - position} trials are left out")
                     break
-                self.reporter.trial_started(slot, position, len(plan.slots), remaining)
-                setup = replace(
-                    setup, job=replace(setup.job, max_seconds=seconds, on_step=self.reporter.step)
-                )
-                start = time.perf_counter()
-                trial, attempt = run_trial(setup, self.reporter.setting)
-                if slot.size == plan.sizes[-1]:
-                    save_if_best(self.folder / "models" / slot.contender, setup, trial, attempt)
-                save_struct(self.folder / "trials" / f"{trial.id}.json", trial)
-                self.rates[slot.contender].observe(
-                    plan.estimate(slot, self.rates), time.perf_counter() - start
-                )
-                self.reporter.trial_finished(trial)
+                self.reporter.trial_started(slot, position, len(plan.slots), self._remaining(plan, position))
+                trial = self._trial(setup, slot, plan, seconds)
             chosen.setdefault((slot.contender, slot.size), trial.settings)
             done[f"{slot.contender}/{slot.size}/{slot.seed}"] = trial.id
+            position += 1
+            if position == len(plan.slots) and deadline is not None:
+                longer = extend_plan(plan, self.rates, sizes, deadline - time.perf_counter())
+                if longer:
+                    added = max(set(longer.sizes) - set(plan.sizes))
+                    self.reporter.note(f"there is time to spare: {added:,} rows are taken up again")
+                    plan = longer
+                    self._amend({"slots": [vars(slot) for slot in plan.slots], "sizes": plan.sizes})
         # The report is drawn from these trials alone, whatever an earlier plan left in the folder.
+        self._amend({"trials": done})
+
+    def _trial(self, setup: Setup, slot: Slot, plan: Plan, seconds: float | None) -> Trial:
+        """Run one trial and write down its result."""
+        from textgraft.comparison.trials import run_trial, save_if_best
+
+        setup = replace(setup, job=replace(setup.job, max_seconds=seconds, on_step=self.reporter.step))
+        start = time.perf_counter()
+        trial, attempt = run_trial(setup, self.reporter.setting)
+        if slot.size == plan.sizes[-1]:
+            save_if_best(self.folder / "models" / slot.contender, setup, trial, attempt)
+        save_struct(self.folder / "trials" / f"{trial.id}.json", trial)
+        self.rates[slot.contender].observe(plan.estimate(slot, self.rates), time.perf_counter() - start)
+        self.reporter.trial_finished(trial)
+        return trial
+
+    def _amend(self, values: dict[str, Any]) -> None:
+        """Change entries of plan.json."""
         path = self.folder / "plan.json"
-        write_json(path, {**json.loads(path.read_text()), "trials": done})
+        write_json(path, {**json.loads(path.read_text()), **values})
 
     def _remaining(self, plan: Plan, position: int) -> float:
         return sum(plan.estimate(slot, self.rates) for slot in plan.slots[position:])

@@ -167,7 +167,7 @@ def train(
         OutputError: The folder cannot be written.
     """
     wanted = TrainConfig(**config)
-    kind = named_task(wanted.task, source, note)
+    kind = named_task(wanted.task, source, note, text=wanted.text, label=wanted.label)
     (contender,) = choose_contenders([wanted.contender], kind.name)
     settings = _settings(wanted, contender)
     output = Path(output)

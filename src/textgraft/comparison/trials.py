@@ -159,12 +159,11 @@ def run_trial(setup: Setup, on_setting: Callable[[int], None] | None = None) -> 
 
 def save_if_best(path: Path, setup: Setup, trial: Trial, attempt: Attempt) -> None:
     """Write the trained model as ``path``, unless a seed with a higher dev score already stands there."""
-    if (
-        path.is_dir()
-        and read_manifest(path).data_hash == setup.data_hash
-        and read_manifest(path).dev_score >= trial.dev_score
-    ):
-        return
+    if path.is_dir():
+        held = read_manifest(path)
+        is_of_this = (held.data_hash, held.training["rows"]) == (setup.data_hash, trial.size)
+        if is_of_this and held.dev_score >= trial.dev_score:
+            return
     save_model(path, setup, trial, attempt)
 
 

@@ -1,0 +1,135 @@
+"""One model trained by hand: its config, its checkpoints, its folder, and its scores on other rows."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+import textgraft
+from tests.tiny import save_tiny_bert, write_topics
+from textgraft.cli import app
+from textgraft.comparison.train import TrainConfig, full_config, train
+from textgraft.errors import OptionError
+from textgraft.inference.evaluate import evaluate
+
+QUICK = {"settings": {"epochs": 3, "learning_rate": 5e-3}, "task": "classification"}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("train")
+    return write_topics(folder / "topics.csv", 240), save_tiny_bert(folder / "tiny-bert")
+
+
+@pytest.mark.parametrize("contender", ["lstm", "bert-finetuned", "bert-adapter", "tfidf"])
+def test_a_model_is_trained_saved_and_scored(world, tmp_path, contender):
+    source, encoder = world
+    config = dict(QUICK) if contender != "tfidf" else {"task": "classification"}
+    trained = train(source, tmp_path / "model", contender=contender, encoder=str(encoder), **config)
+    assert not (tmp_path / "model.training").exists()
+    assert trained.predictor.predict(["goal and team"])[0].label in {"food", "space", "sport"}
+    other = evaluate(tmp_path / "model", write_topics(tmp_path / "other.csv", 60, seed=5))
+    assert (other.rows, other.skipped) == (60, 0)
+    score = other.metrics["macro_f1"]
+    assert score.low <= score.value <= score.high
+    if contender in ("lstm", "tfidf"):
+        assert score.value > 0.8
+
+
+def test_the_printed_config_trains_the_same(world, tmp_path):
+    source, encoder = world
+    config = TrainConfig(contender="lstm", encoder=str(encoder), **QUICK)
+    written = full_config(config)
+    values = yaml.safe_load(written)
+    assert values["settings"]["epochs"] == 3
+    assert values["settings"]["weight_decay"] == 0.01
+    assert values["settings"]["embedding_size"] == 128
+    (tmp_path / "config.yaml").write_text(written)
+    command = ["train", str(source), "-o", str(tmp_path / "a"), "--config", str(tmp_path / "config.yaml")]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    same = train(source, tmp_path / "b", **config.model_dump())
+    held = json.loads((tmp_path / "a" / "textgraft.json").read_text())
+    assert held["weights_sha256"] == same.predictor.manifest.weights_sha256
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"contenter": "lstm"}, "contender"),
+        ({"settings": {"learning_rte": 1.0}}, "learning_rate"),
+        ({"settings": {"lora_rank": 4}, "contender": "lstm"}, "lora_rank"),
+        ({"seed": "many"}, "seed"),
+        ({"contender": "lstm-crf"}, "cannot do the task"),
+        ({"settings": {"epochs": 0}}, "epochs"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(world, tmp_path, config, message):
+    with pytest.raises(OptionError, match=message):
+        train(world[0], tmp_path / "model", encoder=str(world[1]), **{"task": "classification", **config})
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--adapter", "lora", "--freeze", "all"], "different models"),
+        (["--adapter", "lore"], "lora"),
+        (["--freeze", "most"], "frozen"),
+        (["--set", "epochs"], "--set"),
+        (["--config", "missing.yaml"], "missing.yaml"),
+    ],
+)
+def test_bad_options_end_in_one_message(world, tmp_path, options, message):
+    command = [sys.executable, "-m", "textgraft.cli", "train", str(world[0]), "-o", str(tmp_path / "m")]
+    ended = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert message in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_killed_it_goes_on_with_resume_alone(world, tmp_path):
+    source, _ = world
+    output = tmp_path / "model"
+    command = [sys.executable, "-m", "textgraft.cli", "train", str(source), "-o", str(output)]
+    command += ["--task", "classification", "-c", "lstm", "--set", "checkpoint_seconds=0.05"]
+    command += ["--set", "epochs=400", "--set", "patience=null"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    checkpoints = tmp_path / "model.training"
+    deadline = time.monotonic() + 120
+    while not list(checkpoints.glob("checkpoint-*/manifest.json")):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    config = {"contender": "lstm", "task": "classification"}
+    with pytest.raises(OptionError, match="unfinished"):
+        train(source, output, **config)
+    settings = {"checkpoint_seconds": 0.05, "epochs": 400, "patience": None}
+    steps: list[int] = []
+
+    class EnoughError(Exception):
+        pass
+
+    def stop(progress) -> None:
+        steps.append(progress.step)
+        raise EnoughError
+
+    with pytest.raises(EnoughError):
+        train(source, output, resume=True, on_step=stop, settings=settings, **config)
+    assert steps[0] > 1
+
+
+def test_train_is_found_at_the_top():
+    assert textgraft.train is train
+    assert textgraft.evaluate is evaluate
