@@ -134,7 +134,7 @@ class Graft(PreTrainedModel):
         """Load adapter and head, and find the encoder they name, as Transformers' ``from_pretrained`` does.
 
         An encoder that has moved is named anew by the keyword ``encoder="path"``; its hash must still fit.
-        A graft that was saved in half precision, to make it small, computes in fp32 unless ``dtype`` is given.
+        A graft saved in half precision, to make it small, computes in fp32 unless ``dtype`` is given.
 
         Raises:
             ModelError: The encoder cannot be found, or the graft was trained on other weights.
