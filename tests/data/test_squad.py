@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import shared_data
 
 from textgraft.data.squad import read_squad
-from textgraft.errors import DataError, OptionError
+from textgraft.errors import DataError
 
 CONTEXT = "🙂 Ann wrote it.\r\nThen Ann went to Łódź."
 
@@ -243,7 +243,7 @@ def test_bad_files_are_one_clear_error(tmp_path, kind):
 
 
 def test_a_misspelt_key_is_named(tmp_path):
-    with pytest.raises(OptionError) as caught:
+    with pytest.raises(DataError) as caught:
         read_squad(write(tmp_path, [{"question": "Who?", "contxt": CONTEXT}], "f.jsonl"))
     assert "no object has the key 'context'" in str(caught.value)
     assert "Rename 'contxt'." in str(caught.value)

@@ -9,13 +9,15 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import AutoModelForQuestionAnswering
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers
+from transformers import AutoModelForQuestionAnswering, PreTrainedTokenizerFast
 
 from tests.tasks.toy_questions import (
     byte_tokenizer,
     family_config,
     tiny_reader,
     toy_questions,
+    trained_tokenizer,
     wordpiece_tokenizer,
 )
 from textgraft.data.dataset import Dataset
@@ -26,15 +28,36 @@ from textgraft.models.word_tokenizer import train_word_tokenizer
 from textgraft.tasks.answer_spans import CANDIDATES
 from textgraft.tasks.base import gold_of
 from textgraft.tasks.question_answering import QuestionAnswering
-from textgraft.tasks.question_windows import window_starts
+from textgraft.tasks.question_windows import tokenize_each, window_starts
 from textgraft.tasks.registry import task_class
 from textgraft.training.loop import fit
 from textgraft.training.settings import TrainingSettings
 
+PIECES = [
+    "word",
+    "Łódź",
+    "cafe\u0301",
+    "नमस्ते",
+    "東京",
+    "🙂",
+    "👨‍👩‍👧",
+    "🇩🇪",
+    "U.S.",
+    "don't",
+    "1,000",
+    "ﬁn",
+    "İ",
+    "\U0001f44d\U0001f3fd",
+]
+GAPS = [" ", "  ", "\r\n", "\t", "\u00a0", "\n\n"]
 TOKENIZERS = {
     "wordpiece": wordpiece_tokenizer(),
     "bytes": byte_tokenizer(),
     "words": train_word_tokenizer(toy_questions(50).texts, min_frequency=1),
+}
+SUBWORDS = {
+    family: trained_tokenizer(family, [*toy_questions(50).texts, *(f" {piece}" for piece in PIECES * 5)])
+    for family in ("merges", "unigram")
 }
 TASK = QuestionAnswering()
 
@@ -203,26 +226,7 @@ def test_answers_are_no_longer_than_allowed():
     assert {len(answer.text.split()) for answer in prediction.top(CANDIDATES)} == {1, 2}
 
 
-PIECES = [
-    "word",
-    "Łódź",
-    "cafe\u0301",
-    "नमस्ते",
-    "東京",
-    "🙂",
-    "👨‍👩‍👧",
-    "🇩🇪",
-    "U.S.",
-    "don't",
-    "1,000",
-    "ﬁn",
-    "İ",
-    "\U0001f44d\U0001f3fd",
-]
-GAPS = [" ", "  ", "\r\n", "\t", "\u00a0", "\n\n"]
-
-
-@pytest.mark.parametrize("name", TOKENIZERS)
+@pytest.mark.parametrize("name", [*TOKENIZERS, *SUBWORDS])
 @settings(max_examples=60, deadline=None)
 @given(
     pieces=st.lists(st.tuples(st.sampled_from(PIECES), st.sampled_from(GAPS)), min_size=1, max_size=40),
@@ -235,7 +239,7 @@ def test_answers_come_back_with_exact_offsets(name, pieces, place, length, seed)
     context = "".join(word + gap for word, gap in pieces)
     start = sum(len(word) + len(gap) for word, gap in pieces[:place])
     answer = "".join(word + gap for word, gap in pieces[place : place + length]).rstrip()
-    features = TASK.features(question_about(context, answer, start), TOKENIZERS[name], 120)
+    features = TASK.features(question_about(context, answer, start), (TOKENIZERS | SUBWORDS)[name], 120)
     (prediction,) = TASK.predictions(features, outputs_for(features, seed=seed))
     assert context[prediction.start : prediction.end] == prediction.text
     if any(feature["labels"] != (0, 0) for feature in features):
@@ -244,6 +248,15 @@ def test_answers_come_back_with_exact_offsets(name, pieces, place, length, seed)
             assert (prediction.start, prediction.end) == (start, start + len(answer))
     for candidate in prediction.top(CANDIDATES):
         assert candidate.text == context[candidate.start : candidate.end] != ""
+
+
+@pytest.mark.parametrize("behavior", ["merged_with_previous", "merged_with_next", "isolated"])
+def test_white_space_is_no_part_of_an_answer(behavior):
+    tokenizer = Tokenizer(models.WordLevel({"?": 0}, unk_token="?"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"\s"), behavior)
+    context = " red  horse\nhere "
+    tokens = tokenize_each(PreTrainedTokenizerFast(tokenizer_object=tokenizer), [context])[context]
+    assert [context[start:end] for start, end in tokens.offsets if start < end] == ["red", "horse", "here"]
 
 
 def test_letters_keep_their_marks():

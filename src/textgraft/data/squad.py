@@ -19,7 +19,7 @@ from textgraft.data.lines import LONGEST_ROW, Encoding, detect_encoding
 from textgraft.data.reading import missing_file
 from textgraft.data.tables import EXCERPT
 from textgraft.data.values import UnusableError
-from textgraft.errors import DataError, OptionError, nearest
+from textgraft.errors import DataError, nearest
 
 FORMATS = (".json", ".jsonl", ".ndjson")
 """Endings of the files that can be read."""
@@ -128,7 +128,7 @@ def _line_questions(path: Path, table: JsonLinesTable) -> Iterator[_Question | R
     for key in ("question", "context"):
         if key not in table.columns:
             guess = nearest(key, table.columns)
-            raise OptionError(
+            raise DataError(
                 f"no object has the key {key!r}; there are {', '.join(map(repr, table.columns))}",
                 where=str(path),
                 fix=f"Rename {guess!r}." if guess else f"Each line must be like: {_EXAMPLE}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -124,12 +123,8 @@ def best_answers(
     # Windows overlap: of equal spans the first in this order is the best.
     _, firsts = np.unique(spans[order], axis=0, return_index=True)
     order = order[np.sort(firsts)[:CANDIDATES]]
-    whole = [_whole_characters(context, start, end) for start, end in spans[order].tolist()]
-    return SpanPrediction(
-        context,
-        np.array(whole, dtype=np.int64).reshape(-1, 2),
-        softmax(scores[order] / temperature) if len(order) else np.zeros(0),
-    )
+    probabilities = softmax(scores[order] / temperature) if len(order) else np.zeros(0)
+    return SpanPrediction(context, spans[order], probabilities)
 
 
 def _best_spans(
@@ -147,15 +142,5 @@ def _best_spans(
     best = best[np.isfinite(flat[best])]
     first, more = np.divmod(best, longest)
     spans = np.stack([offsets[first, 0], offsets[first + more, 1]], axis=1).astype(np.int64)
-    has_text = spans[:, 0] < spans[:, 1]  # some tokenizers have tokens that stand for no character
+    has_text = spans[:, 0] < spans[:, 1]  # some tokens stand for white space only
     return flat[best][has_text], spans[has_text]
-
-
-def _whole_characters(context: str, start: int, end: int) -> tuple[int, int]:
-    """Widen a span that would part a letter from its combining marks, as tokenizers that drop those do."""
-    if start < end:
-        while start > 0 and unicodedata.category(context[start]).startswith("M"):
-            start -= 1
-        while end < len(context) and unicodedata.category(context[end]).startswith("M"):
-            end += 1
-    return start, end

@@ -8,9 +8,11 @@ the texts of a pair.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from unicodedata import category
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 _CHUNK = 1_000
 """Texts tokenized at once: enough for all cores, while the tokenizer's own records stay small."""
+_SPACE = re.compile(r"\s")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,8 @@ class TokenizedText:
 
     ids: list[int]
     offsets: NDArray[np.int32]
-    """First character of each token and the one after its last, [tokens, 2]."""
+    """First character of each token and the one after its last, [tokens, 2]: without white space around, and
+    a letter with all its combining marks."""
 
     def token_span(self, start: int, end: int) -> tuple[int, int] | None:
         """Return the first and the last token of the characters from ``start`` up to ``end``.
@@ -49,9 +54,7 @@ def tokenize_each(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> d
     backend.no_padding()
     different = list(dict.fromkeys(texts))
     return {
-        text: TokenizedText(
-            encoding.ids, np.array(encoding.offsets, dtype=np.int32).reshape(len(encoding.ids), 2)
-        )
+        text: TokenizedText(encoding.ids, _visible(text, encoding.offsets))
         for start in range(0, len(different), _CHUNK)
         for text, encoding in zip(
             different[start : start + _CHUNK],
@@ -59,6 +62,38 @@ def tokenize_each(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> d
             strict=True,
         )
     }
+
+
+def _visible(text: str, offsets: Sequence[tuple[int, int]]) -> NDArray[np.int32]:
+    """Return the characters of each token as a reader sees them, [tokens, 2].
+
+    Some tokenizers count the space before a word as part of it, and some drop accents, so that a token ends
+    between a letter and its accent.
+    """
+    starts, ends = np.array(offsets, dtype=np.int64).reshape(len(offsets), 2).T
+    places = np.arange(len(text) + 1)
+    marks = [place for place in _found(_NOT_ASCII, text) if category(text[place]).startswith("M")]
+    if marks:
+        is_base = np.ones(len(places), dtype=bool)
+        is_base[marks] = False
+        starts = np.where(starts < ends, np.maximum.accumulate(places * is_base)[starts], starts)
+        ends = np.where(starts < ends, _next(is_base)[ends], ends)
+    is_seen = np.ones(len(places), dtype=bool)
+    is_seen[_found(_SPACE, text)] = False
+    starts = np.minimum(_next(is_seen)[starts], ends)
+    behind_seen = np.zeros(len(places), dtype=np.int64)
+    behind_seen[1:] = np.maximum.accumulate(places[1:] * is_seen[:-1])
+    return np.stack([starts, np.maximum(behind_seen[ends], starts)], axis=1).astype(np.int32)
+
+
+def _found(pattern: re.Pattern[str], text: str) -> list[int]:
+    return [match.start() for match in pattern.finditer(text)]
+
+
+def _next(is_wanted: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return for each place the first wanted one from there on; the last one is wanted."""
+    places = np.where(is_wanted, np.arange(len(is_wanted)), len(is_wanted))
+    return np.minimum.accumulate(places[::-1])[::-1]
 
 
 def pair_frame(tokenizer: PreTrainedTokenizerFast, contexts: Mapping[str, TokenizedText]) -> PairFrame:
@@ -72,8 +107,8 @@ def question_ids(tokenizer: PreTrainedTokenizerFast, questions: Sequence[str], l
     """Tokenize questions without special tokens; longer ones are cut to ``limit`` tokens."""
     # Cut by characters first: a tokenizer works through all of a text before it is cut.
     texts = [question.strip()[: CHARACTERS_PER_TOKEN * limit] for question in questions]
-    tokenized = tokenize_each(tokenizer, texts)
-    return [tokenized[text].ids[:limit] for text in texts]
+    encodings = tokenizer.backend_tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+    return [encoding.ids[:limit] for encoding in encodings]
 
 
 def window_starts(tokens: int, room: int, overlap: int) -> range:
