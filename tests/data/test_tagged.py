@@ -121,9 +121,10 @@ def test_spans_with_spaces_around_and_within_words(tmp_path):
     rows = [
         {"text": "go to Rome now", "spans": [{"start": 5, "end": 11, "label": "LOC"}]},
         {"text": "the Romecity", "spans": [{"start": 4, "end": 8, "label": "LOC"}]},
+        {"text": "in (Rome)", "spans": [{"start": 4, "end": 8, "label": "LOC"}]},
     ]
     dataset = read_tagged(write_lines(tmp_path / "a.jsonl", *rows))
-    assert dataset.labels == [["O", "O", "B-LOC", "O"], ["O", "B-LOC"]]
+    assert dataset.labels == [["O", "O", "B-LOC", "O"], ["O", "B-LOC"], ["O", "O", "B-LOC", "O"]]
     assert (dataset.notes.widened_rows, dataset.notes.first_widened_line) == (1, 2)
 
 

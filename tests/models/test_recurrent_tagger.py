@@ -145,6 +145,10 @@ def test_characters_tell_words_apart(characters):
     other = batch([([2, 5], [0, 1], ["", "ann"], [-100, 1])])
     with torch.no_grad():
         assert not torch.allclose(model(**one).logits[0, 1], model(**other).logits[0, 1])
+        vectors = model.recurrent.characters(batch()["character_ids"])
+    is_word = batch()["character_ids"].any(-1)
+    assert (vectors[~is_word] == 0).all()
+    assert (vectors[is_word] != 0).any(-1).all()
     with pytest.raises(OptionError, match="no character_ids"):
         model(one["input_ids"])
 
