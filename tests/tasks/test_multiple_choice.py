@@ -96,16 +96,10 @@ def test_rows_to_predict():
     rows = TASK.rows([{"prompt": "p", "choices": ["a", "b", "c"]}, ("q", ("d", "e", "f"))])
     assert rows.columns["prompt"] == ["p", "q"]
     assert [rows.columns[f"choices[{place}]"][1] for place in range(3)] == ["d", "e", "f"]
-    wrong = [
-        "pabc",
-        {"prompt": "p"},
-        {"prompt": 1, "choices": ["a", "b", "c"]},
-        ("p", ["a", "b"]),
-        ("p", "abc"),
-    ]
-    for entry in wrong:
+    abc = ["a", "b", "c"]
+    for entry in ("pabc", {"prompt": "p"}, {"prompt": 1, "choices": abc}, ("p", abc[:2]), ("p", "abc")):
         with pytest.raises(OptionError, match="input 1 is no prompt with 3 choices"):
-            TASK.rows([("p", ["a", "b", "c"]), entry])
+            TASK.rows([("p", abc), entry])
 
 
 def test_rows_with_another_number_of_choices_are_refused():

@@ -84,7 +84,7 @@ def test_which_label_is_positive(labels, positive):
 
 
 def test_a_positive_label_must_exist():
-    with pytest.raises(OptionError, match="unknown label 'yess'(?s:.*)Did you mean 'yes'"):
+    with pytest.raises(OptionError, match=r"unknown label 'yess'(?s:.*)Did you mean 'yes'"):
         PairClassification(["no", "yes"], positive="yess")
 
 

@@ -88,7 +88,8 @@ class Regression(JoinedTexts):
                 where=train.source,
                 fix="There is nothing to learn from one number: check which column is the target.",
             )
-        mean, deviation = float(targets.mean()), float(targets.std())
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean, deviation = float(targets.mean()), float(targets.std())
         if not math.isfinite(mean) or not math.isfinite(deviation) or deviation == 0:
             raise DataError(
                 f"the numbers, up to {np.abs(targets).max():g}, are too large or too close to tell apart",
