@@ -275,3 +275,39 @@ def test_topics_are_ordered_by_label(topic_model: Path) -> None:
     assert sorted(entry["label"] for entry in found) == sorted(TOPICS)
     assert found[0]["label"] == "food"
     assert isinstance(textgraft.load(topic_model), Predictor)
+
+
+def test_a_graft_is_run_on_the_encoder_it_names(tmp_path: Path) -> None:
+    from textgraft.models.encoders import load_encoder, resolve_encoder
+    from textgraft.models.graft import GraftConfig, GraftForSequenceClassification
+    from textgraft.tasks.classification import SingleLabelClassification
+
+    encoder = resolve_encoder(save_tiny_bert(tmp_path / "encoder"))
+    task = SingleLabelClassification(["no", "yes"])
+    config = GraftConfig.on(encoder)
+    task.configure(config)
+    graft = GraftForSequenceClassification(config).eval()
+    folder = save_trained(tmp_path / "graft", graft, load_encoder(encoder)[1], task)
+    expected = textgraft.load(folder).predict(TEXTS)
+    assert textgraft.pipeline("text-classification", folder)(TEXTS) == [
+        {"label": prediction.label, "score": pytest.approx(prediction.score, abs=1e-5)}
+        for prediction in expected
+    ]
+
+
+def test_only_a_hub_id_is_fetched(
+    checkpoint: Path, topic_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repositories = {"owner/checkpoint": checkpoint, "owner/trained": topic_model}
+    asked = []
+
+    def fetch(name: str, **options: Any) -> str:
+        asked.append((name, options["revision"]))
+        return str(repositories[name])
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fetch)
+    for name, folder in repositories.items():
+        local = textgraft.pipeline("text-classification", folder)(TEXTS)
+        assert asked == []
+        assert textgraft.pipeline("text-classification", name, revision="v2")(TEXTS) == local
+        assert asked.pop() == (name, "v2")

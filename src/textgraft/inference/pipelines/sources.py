@@ -92,15 +92,15 @@ def _of_name(name: str | Path, auto_class: str, tasks: tuple[str, ...], revision
     path = Path(name).expanduser()
     if not path.is_dir():
         path = shipped_graft(str(name)) or path
-    if tasks and (path / MANIFEST).is_file():
-        _check_task(read_manifest(path).task, tasks, str(path))
-        return _of_predictor(load(path), tasks, str(path))
-    if path.is_dir() and not (path / "config.json").is_file():
-        read_manifest(path)  # raises, and says where a model may be
-    source = resolve_encoder(name, revision)
-    if auto_class == _ANY_HEAD:
-        return Source(*load_encoder(source), encoder_max_length(source))
-    return _of_checkpoint(source, auto_class)
+    if not path.is_dir() or not (path / MANIFEST).is_file() or not tasks:
+        if path.is_dir() and not (path / "config.json").is_file():
+            read_manifest(path)  # raises, and says where a model may be
+        source = resolve_encoder(name, revision)
+        path = source.path
+        if not tasks or not (path / MANIFEST).is_file():
+            return _of_checkpoint(source, auto_class)
+    _check_task(read_manifest(path).task, tasks, str(path))
+    return _of_predictor(load(path), tasks, str(path))
 
 
 def _of_predictor(predictor: Predictor, tasks: tuple[str, ...], where: str) -> Source:
@@ -139,6 +139,8 @@ def _of_pair(model: Any, tokenizer: Any, auto_class: str) -> Source:
 
 def _of_checkpoint(source: EncoderSource, auto_class: str) -> Source:
     """Load a checkpoint that others trained, in fp32, and refuse it if its head would be a random one."""
+    if auto_class == _ANY_HEAD:
+        return Source(*load_encoder(source), encoder_max_length(source))
     try:
         with quiet_transformers():
             model, report = getattr(transformers, auto_class).from_pretrained(
