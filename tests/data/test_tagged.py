@@ -72,6 +72,11 @@ def test_conll_2003_columns_documents_and_comments(tmp_path):
     assert dataset.lines == [3, 11]
 
 
+def test_a_hash_with_a_tag_is_a_word_in_every_scheme(tmp_path):
+    dataset = read_tagged(write(tmp_path / "a.conll", "# one\n# U-TAG\nAnn U-PER\n#x O\n"))
+    assert words(dataset) == ["#", "Ann", "#x"]
+
+
 def test_conllu_has_numbers_and_words_that_stand_for_several(tmp_path):
     content = "# text = x\n1-2\tvom\t_\n1\tvon\tO\n2\tdem\tO\n2.1\t_\tO\n3\tRhein\tB-LOC\n\n"
     dataset = read_tagged(write(tmp_path / "a.conllu", content))

@@ -6,7 +6,6 @@ that is told in the notes; what cannot be used is listed.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
@@ -30,6 +29,7 @@ from textgraft.evaluation.tag_schemes import (
     bio_tags,
     broken_transitions,
     detect_scheme,
+    is_tag,
     repaired,
 )
 
@@ -46,7 +46,6 @@ _TOKENS = ("tokens", "words")
 _TAGS = ("tags", "ner_tags", "labels")
 _TEXTS = ("text", "sentence", "content")
 _SPANS = ("spans", "entities")
-_TAG = re.compile(r"O|[BIESLU]-\S.*")
 _BILOU = str.maketrans("LU", "ES")
 
 
@@ -245,7 +244,7 @@ def _parse(line: int, given: Any, target: Any, labelled: bool) -> _Parsed:
 
 def _check_tags(tags: Sequence[Any]) -> None:
     for tag in tags:
-        if not isinstance(tag, str) or not _TAG.fullmatch(tag):
+        if not isinstance(tag, str) or not is_tag(tag):
             raise UnusableError(f"unknown tag: {tag!r} is neither O nor of the form B-TYPE or I-TYPE")
 
 

@@ -4,7 +4,8 @@ Schemes differ in what they mark (Tjong Kim Sang and Veenstra 1999, "Representin
 
 - IOB1: I- everywhere; B- only where an entity follows another of its type at once;
 - BIO, also called IOB2: B- on the first word of every entity, I- on the others;
-- IOBES, also called BIOES: as BIO, with E- on the last word of an entity and S- on an entity of one word.
+- IOBES, also called BIOES: as BIO, with E- on the last word of an entity and S- on an entity of one word;
+  BILOU writes L- and U- for these two.
 
 Every one of them is read by the same rules, those of the CoNLL evaluation script ``conlleval``, which make
 sense of any sequence of tags, broken ones included. Within textgraft all tags are BIO.
@@ -12,6 +13,7 @@ sense of any sequence of tags, broken ones included. Within textgraft all tags a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
@@ -23,9 +25,12 @@ Entity = tuple[str, int, int]
 """Type, first word, and one past the last word."""
 
 
+_TAG = re.compile(r"O|[BIESLU]-\S.*")
+
+
 def is_tag(tag: str) -> bool:
-    """Tell whether ``tag`` is O, or one of B I E S, a hyphen and a type."""
-    return tag == OUTSIDE or (tag[:1] in "BIES" and tag[1:2] == "-" and len(tag) > 2)
+    """Tell whether ``tag`` is O, or one of B I E S (in BILOU, L U), a hyphen and a type."""
+    return _TAG.fullmatch(tag) is not None
 
 
 def entities(tags: Sequence[str]) -> list[Entity]:
@@ -117,7 +122,7 @@ def allowed_transitions(tags: Sequence[str]) -> NDArray[np.bool_]:
     Index 0 of the first axis is the beginning of a text, index 0 of the second axis its end; the tags follow.
     Where a name is no tag of a scheme, as for parts of speech, everything may follow everything.
     """
-    if not all(map(is_tag, tags)):
+    if not all(is_tag(tag) and tag[0] not in "LU" for tag in tags):
         return np.ones((1 + len(tags), 1 + len(tags)), dtype=bool)
     closes = any(tag[0] in "ES" for tag in tags)
     names = [OUTSIDE, *tags]
