@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from scipy.stats import false_discovery_control, ttest_1samp
 
 from textgraft.evaluation.intervals import resampled_scores
+from textgraft.evaluation.metrics import weighted_metrics
 from textgraft.evaluation.paired import holm, paired_test
 
 
@@ -35,7 +36,12 @@ def compare(rng, *, gap, seed_spread, rows=300, seeds=3):
     thresholds = np.quantile(rng.random(100_000) * 0.4 + rng.random(100_000) * 0.6, np.clip(accuracy, 0, 1))
     predicted = np.where(noise < thresholds[:, None], gold, (gold + 1) % 4)
     scores = (predicted == gold).mean(axis=1)
-    draws = resampled_scores(gold, predicted, 4, metrics=["accuracy"], resamples=200)["accuracy"]
+    draws = resampled_scores(
+        lambda answers, weights: weighted_metrics(gold, answers, 4, weights),
+        list(predicted),
+        rows,
+        resamples=200,
+    )["accuracy"]
     return paired_test(scores[:seeds] - scores[seeds:], draws[:seeds] - draws[seeds:])
 
 

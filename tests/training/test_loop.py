@@ -146,9 +146,16 @@ def test_evaluations_per_epoch():
 
 def test_balanced_weights_raise_the_recall_of_a_rare_label():
     generator = np.random.default_rng(0)
-    noise = [{"input_ids": [2, *generator.integers(15, 40, 6).tolist(), 3], "labels": 0} for _ in range(200)]
-    for row in noise[:20]:
-        row["labels"] = 1  # nothing tells it from the rest
+    noise = [
+        # One row in ten is of label 1, and nothing tells it from the rest.
+        {
+            "input_ids": [2, *generator.integers(15, 40, 6).tolist(), 3],
+            "row": row,
+            "labels": label,
+            "gold": label,
+        }
+        for row, label in enumerate([1] * 20 + [0] * 180)
+    ]
     weights = balanced_class_weights(noise)
     assert weights.tolist() == pytest.approx([200 / (2 * 180), 200 / (2 * 20)])
     shares = {}
@@ -200,7 +207,7 @@ def test_a_small_first_batch_does_not_bring_the_evaluation_forward(monkeypatch):
     monkeypatch.setattr("textgraft.training.loop.time", clock)
     lengths = [len(row["input_ids"]) for row in TRAIN]
     seed = next(seed for seed in range(999) if len(epoch_batches(lengths, seed)[0]) == 1)
-    dev = [{"input_ids": [2, *[20] * 60, 3], "labels": 0}] * 100
+    dev = [{"input_ids": [2, *[20] * 60, 3], "row": row, "labels": 0, "gold": 0} for row in range(100)]
     result, _ = run(make_bert(), settings(epochs=99, batch_size=5, max_seconds=20, seed=seed), dev=dev)
     assert result.stopped_by == "budget"
     assert result.history[0]["epoch"] == 1.0

@@ -115,3 +115,16 @@ def test_no_rows_and_numbers_that_are_none():
         fit_shallow(np.zeros((0, 4), "f"), [], np.zeros((0, 4), "f"), [], 2)
     with pytest.raises(DataError, match="not finite"):
         fit_shallow(np.full((2, 4), np.nan, "f"), [0, 1], np.zeros((0, 4), "f"), [], 2)
+
+
+@pytest.mark.parametrize("hidden_size", [0, 32])
+def test_label_sets_and_numbers_are_learned(hidden_size):
+    x, y = blobs(400, seed=0)
+    dev_x, dev_y = blobs(100, seed=1)
+    sets, dev_sets = ([[float(label == 1), float(label > 1)] for label in part] for part in (y, dev_y))
+    options = {"hidden_size": hidden_size, "c": 10.0}
+    layers = fit_shallow(x, sets, dev_x, dev_sets, 2, problem_type="multi_label_classification", **options)
+    assert ((scores(layers, dev_x) > 0) == np.array(dev_sets)).mean() > 0.95
+    numbers, dev_numbers = (np.array(part, dtype=np.float64) - 1.5 for part in (y, dev_y))
+    layers = fit_shallow(x, numbers, dev_x, dev_numbers, 1, problem_type="regression", **options)
+    assert np.corrcoef(scores(layers, dev_x)[:, 0], dev_numbers)[0, 1] > 0.8

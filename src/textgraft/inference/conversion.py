@@ -165,7 +165,8 @@ def _quantize(source: ModuleSource, float_folder: Path, folder: Path) -> None:
     ov = load_openvino()
     import nncf
 
-    nncf.set_log_level(logging.ERROR)
+    # Not nncf.set_log_level: it changes every handler there is.
+    logging.getLogger("nncf").setLevel(logging.ERROR)
     graph = ov.Core().read_model(float_folder / GRAPH)
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         quantized = nncf.quantize(
