@@ -13,13 +13,15 @@ if TYPE_CHECKING:
     from textgraft.comparison.train import train
     from textgraft.inference.encode import encode
     from textgraft.inference.evaluate import evaluate
+    from textgraft.inference.grafted import GraftedEncoder
     from textgraft.inference.pipelines.factory import pipeline
     from textgraft.inference.predict import load
 
 __version__ = "0.1.0"
-__all__ = ["compare", "encode", "evaluate", "load", "pipeline", "train"]
+__all__ = ["GraftedEncoder", "compare", "encode", "evaluate", "load", "pipeline", "train"]
 
 _HOMES = {
+    "GraftedEncoder": "textgraft.inference.grafted",
     "compare": "textgraft.comparison.compare",
     "encode": "textgraft.inference.encode",
     "evaluate": "textgraft.inference.evaluate",
@@ -38,4 +40,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+    return sorted({*globals(), *_HOMES})

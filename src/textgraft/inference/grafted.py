@@ -18,6 +18,7 @@ from transformers.utils import ModelOutput
 
 import textgraft.models.graft as grafts
 from textgraft.errors import ModelError, OptionError, unknown
+from textgraft.inference.pipelines.shipped import shipped_graft
 from textgraft.inference.predict import MAX_SEQUENCES, MAX_TOKENS, Predictor
 from textgraft.models.adapter import merged
 from textgraft.models.directory import MANIFEST, read_manifest
@@ -79,41 +80,21 @@ class GraftedEncoder:
 
         Args:
             name: What its outputs are called.
-            graft: A folder that ``save_pretrained`` or textgraft wrote, a model, or a predictor. A model is
-                copied, without its encoder: it can be used and trained on as before.
+            graft: The name of a graft that the package ships, a folder that ``save_pretrained`` or textgraft
+                wrote, a model, or a predictor. A model is copied, without its encoder: it can be used and
+                trained on as before.
 
         Raises:
             ModelError: It is no graft, or its folder is damaged, or it was trained on another encoder.
         """
         facts: dict[str, Any] = {}
-        if isinstance(graft, Predictor):
-            facts = {"task": graft.task, "max_length": graft.max_length, "temperature": graft.temperature}
-            model: Any = graft.model
-        elif isinstance(graft, str | Path):
-            path = Path(graft)
-            model = self._load(path)
-            if (path / MANIFEST).is_file():
-                manifest = read_manifest(path)
-                task = task_class(manifest.task)(**manifest.task_settings)
-                facts = {
-                    "task": task,
-                    "max_length": manifest.max_length,
-                    "temperature": manifest.temperature,
-                }
+        if isinstance(graft, str | Path):
+            own, facts = self._read(shipped_graft(str(graft)) or Path(graft))
         else:
-            model = graft
-        if not isinstance(model, Graft):
-            raise ModelError(f"{name!r} is a {type(model).__name__}, no graft")
-        if model.source.sha256 != self.source.sha256:
-            raise ModelError(
-                f"the graft {name!r} was trained on the encoder with the SHA-256 {model.source.sha256}; this "
-                f"one, {self.source.name!r}, has {self.source.sha256}",
-                fix="Give it an encoder of its own, or train it on this one.",
-            )
-        kind: Any = type(model)
-        own = kind(copy.deepcopy(model.config))
-        own.load_state_dict(model.state_dict())
-        own.to(self.device).eval()
+            if isinstance(graft, Predictor):
+                facts = _facts(graft.task, graft.max_length, graft.temperature)
+            own = self._copy(name, graft.model if isinstance(graft, Predictor) else graft)
+        own.to(self.device).eval()  # type: ignore[arg-type]  # a decorator hides self
         first = own.config.first_adapted_layer
         with self._lock:
             self._members[name] = _Member(own, self._layers if first is None else first, **facts)
@@ -221,7 +202,8 @@ class GraftedEncoder:
                 raise unknown("graft", name, self._members)
         return {name: self._members[name] for name in names}
 
-    def _load(self, path: Path) -> Graft:
+    def _read(self, path: Path) -> tuple[Graft, dict[str, Any]]:
+        """Load a graft's folder; its encoder is here, wherever it was in training, if the hash says so."""
         file = path / "config.json"
         try:
             described = json.loads(file.read_bytes())
@@ -231,8 +213,30 @@ class GraftedEncoder:
         if kind not in grafts.__all__:
             raise ModelError(f"this folder holds a {kind}, no graft", where=str(path))
         with quiet_transformers():
-            # Wherever its encoder was when it was trained: here it is, if the hash says so too.
-            return getattr(grafts, kind).from_pretrained(path, encoder=str(self.source.path))
+            graft = getattr(grafts, kind).from_pretrained(path, encoder=str(self.source.path))
+        if not (path / MANIFEST).is_file():
+            return graft, {}
+        manifest = read_manifest(path)
+        task = task_class(manifest.task)(**manifest.task_settings)
+        return graft, _facts(task, manifest.max_length, manifest.temperature)
+
+    def _copy(self, name: str, model: Any) -> Graft:
+        """Copy a graft, but for its encoder."""
+        if not isinstance(model, Graft):
+            raise ModelError(f"{name!r} is a {type(model).__name__}, no graft")
+        trained_on = model.config.encoder_sha256 or model.source.sha256
+        if trained_on != self.source.sha256:
+            raise ModelError(
+                f"the graft {name!r} was trained on the encoder with the SHA-256 {trained_on}; this one, "
+                f"{self.source.name!r}, has {self.source.sha256}",
+                fix="Give it an encoder of its own, or train it on this one.",
+            )
+        config = copy.deepcopy(model.config)
+        config.encoder = str(self.source.path)
+        kind: Any = type(model)
+        own = kind(config)
+        own.load_state_dict(model.state_dict())
+        return own
 
     def _run(
         self,
@@ -249,6 +253,10 @@ class GraftedEncoder:
             if states is None:
                 return last_hidden_states(self.encoder, ids, mask, types, None)
             return last_hidden_states(self.encoder, None, mask, types, states)
+
+
+def _facts(task: Task, max_length: int, temperature: float) -> dict[str, Any]:
+    return {"task": task, "max_length": max_length, "temperature": temperature}
 
 
 def _task(name: str, member: _Member) -> Task:
