@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from transformers import AutoModelForSequenceClassification, pipeline
 
@@ -139,3 +139,42 @@ def test_impossible_ngram_lengths(ngrams):
 def test_nothing_to_learn_from():
     with pytest.raises(DataError, match="nothing to learn from"):
         fit_tfidf(["", " "], [0, 1], 2)
+
+
+def test_label_sets_equal_one_logistic_regression_each():
+    texts, labels = corpus(120, seed=0)
+    given = np.array([[label == 0, label != 2, False, True] for label in labels], dtype=float)
+    model, tokenizer = fit_tfidf(texts, given.tolist(), 4, c=5.0, problem_type="multi_label_classification")
+    batch = tokenizer(texts, padding=True, return_tensors="pt")
+    with torch.no_grad():
+        outputs = model(**batch, labels=torch.from_numpy(given))
+    found = outputs.logits.sigmoid().numpy()
+    for label in (0, 1):
+        reference = make_pipeline(
+            TfidfVectorizer(token_pattern=r"\w+", ngram_range=(1, 2), sublinear_tf=True),
+            LogisticRegression(C=5.0, max_iter=1000),
+        ).fit(texts, given[:, label])
+        np.testing.assert_allclose(found[:, label], reference.predict_proba(texts)[:, 1], atol=1e-4)
+    assert (found[:, 2] < 1e-4).all()
+    assert (found[:, 3] > 1 - 1e-4).all()
+    clipped = np.clip(found.astype(float), 1e-9, 1 - 1e-9)
+    expected = -np.where(given > 0, np.log(clipped), np.log(1 - clipped)).mean()
+    assert outputs.loss.item() == pytest.approx(expected, rel=1e-3)
+
+
+def test_numbers_equal_ridge_regression(tmp_path):
+    texts, labels = corpus(120, seed=0)
+    model, tokenizer = fit_tfidf(
+        texts, [float(label) for label in labels], 1, c=2.0, problem_type="regression"
+    )
+    reference = make_pipeline(
+        TfidfVectorizer(token_pattern=r"\w+", ngram_range=(1, 2), sublinear_tf=True), Ridge(alpha=0.5)
+    ).fit(texts, labels)
+    model.save_pretrained(tmp_path)
+    for each in (model, AutoModelForSequenceClassification.from_pretrained(tmp_path)):
+        batch = tokenizer(texts, padding=True, return_tensors="pt")
+        with torch.no_grad():
+            outputs = each(**batch, labels=torch.tensor(labels, dtype=torch.float32))
+        np.testing.assert_allclose(outputs.logits[:, 0].numpy(), reference.predict(texts), atol=1e-4)
+        error = np.mean((reference.predict(texts) - labels) ** 2)
+        assert outputs.loss.item() == pytest.approx(error, rel=1e-3)

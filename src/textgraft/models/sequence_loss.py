@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from torch import Tensor
 from torch.nn import functional
 
+ProblemType = Literal["single_label_classification", "multi_label_classification", "regression"]
+"""As Transformers has it in its configs."""
 
-def sequence_loss(logits: Tensor, labels: Tensor, problem_type: str | None) -> Tensor:
+
+def sequence_loss(logits: Tensor, labels: Tensor, problem_type: ProblemType | None) -> Tensor:
     """Return the mean loss over the rows of a batch, a scalar in fp32.
 
     Args:

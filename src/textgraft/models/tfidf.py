@@ -1,4 +1,4 @@
-"""TF-IDF with logistic regression, as a Transformers model: every number of it is a tensor.
+"""TF-IDF with logistic or ridge regression, as a Transformers model: every number of it is a tensor.
 
 Words and runs of words (n-grams) are looked up by a key computed from their token ids, weighted by
 (1 + log tf) * idf, scaled to unit length and fed to a linear layer. It is fitted by scikit-learn and gives
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,8 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 from transformers.utils import can_return_tuple
 
 from textgraft.errors import DataError, OptionError
+from textgraft.models.linear import fit_linear
+from textgraft.models.sequence_loss import ProblemType, sequence_loss
 from textgraft.models.tokenizing import token_ids
 from textgraft.models.word_tokenizer import SPECIAL_TOKENS, train_word_tokenizer
 
@@ -30,8 +32,6 @@ MAX_LENGTH = 10_000
 MAX_WORDS = 1_000_000
 LONGEST_NGRAM = 3
 """Keys of three words out of MAX_WORDS still fit 64 bits."""
-UNSEEN_LOGIT = -10.0
-"""How far below the other labels' intercepts a label lies that no training row has."""
 
 
 class TfidfConfig(PreTrainedConfig):
@@ -134,10 +134,10 @@ class TfidfForSequenceClassification(PreTrainedModel):
         Args:
             input_ids: [batch, time]; padding is told by its id.
             attention_mask: Not used.
-            labels: Label indices [batch]; with them the mean cross-entropy is returned as loss.
+            labels: As in :func:`sequence_loss`.
 
         Returns:
-            logits [batch, num_labels], and the loss if labels were given.
+            logits [batch, num_labels], and the mean loss if labels were given.
         """
         rows, found, weights = self.features(input_ids)
         starts = torch.searchsorted(rows, torch.arange(len(input_ids), device=rows.device))
@@ -145,7 +145,7 @@ class TfidfForSequenceClassification(PreTrainedModel):
             found, self.weight, starts, mode="sum", per_sample_weights=weights.to(self.weight.dtype)
         )
         logits = sums + self.bias
-        loss = None if labels is None else nn.functional.cross_entropy(logits, labels)
+        loss = None if labels is None else sequence_loss(logits, labels, self.config.problem_type)
         return SequenceClassifierOutput(loss=loss, logits=logits)
 
 
@@ -170,21 +170,23 @@ def _count(
 
 def fit_tfidf(
     texts: Sequence[str],
-    labels: Sequence[int],
+    labels: Sequence[Any],
     num_labels: int,
     *,
+    problem_type: ProblemType | None = None,
     c: float = 10.0,
     ngrams: tuple[int, int] = (1, 2),
     min_frequency: int = 1,
     max_features: int = 20_000,
     sublinear: bool = True,
 ) -> tuple[TfidfForSequenceClassification, PreTrainedTokenizerFast]:
-    """Fit logistic regression on TF-IDF weights.
+    """Fit a linear model on TF-IDF weights.
 
     Args:
         texts: Training texts.
-        labels: Label index of each.
+        labels: Label index of each, or what else the loss of the problem type takes.
         num_labels: Labels there are; some may have no training row.
+        problem_type: Which model it is, see :func:`~textgraft.models.linear.fit_linear`.
         c: Inverse strength of the L2 penalty, as in scikit-learn.
         ngrams: Lengths of the shortest and the longest n-gram.
         min_frequency: Texts that an n-gram must occur in.
@@ -221,44 +223,19 @@ def fit_tfidf(
             fix="Lower min_frequency, or check that the text column is the right one.",
         )
     transformer = TfidfTransformer(sublinear_tf=sublinear)
-    weight, bias = _logistic_regression(
-        transformer.fit_transform(counts[:, kept]), np.asarray(labels), num_labels, c
-    )
+    weight, bias = fit_linear(transformer.fit_transform(counts[:, kept]), labels, num_labels, c, problem_type)
     config = TfidfConfig(
         vocab_size=len(tokenizer), num_features=len(kept), ngrams=list(ngrams), sublinear=sublinear
     )
     config.num_labels = num_labels
+    config.problem_type = problem_type
     model = TfidfForSequenceClassification(config)
     model.load_state_dict(
         {
             "keys": torch.from_numpy(keys[kept]),
             "idf": torch.from_numpy(transformer.idf_),
-            "weight": torch.from_numpy(weight),
+            "weight": torch.from_numpy(weight.T),
             "bias": torch.from_numpy(bias),
         }
     )
     return model.eval(), tokenizer
-
-
-def _logistic_regression(
-    features: csr_array, labels: np.ndarray, num_labels: int, c: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return weights [features, num_labels] and biases [num_labels] of multinomial logistic regression."""
-    import numpy as np
-    from sklearn.linear_model import LogisticRegression
-
-    weight = np.zeros((features.shape[1], num_labels))
-    present = np.unique(labels)
-    if len(present) == 1:
-        intercept = np.zeros(1)
-    else:
-        regression = LogisticRegression(C=c, max_iter=1000).fit(features, labels)
-        coefficients, intercept = regression.coef_, regression.intercept_
-        if len(present) == 2:
-            # scikit-learn keeps one row for two labels: the logit of the second over the first.
-            coefficients = np.concatenate([-coefficients, coefficients]) / 2
-            intercept = np.concatenate([-intercept, intercept]) / 2
-        weight[:, present] = coefficients.T
-    bias = np.full(num_labels, intercept.min() + UNSEEN_LOGIT)
-    bias[present] = intercept
-    return weight, bias
