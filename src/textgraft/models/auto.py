@@ -22,6 +22,7 @@ from textgraft.models.graft import (
     GraftForSequenceClassification,
     GraftForTokenClassification,
 )
+from textgraft.models.graft_pairs import PairGraftConfig, PairGraftForSequenceClassification
 from textgraft.models.majority import MajorityConfig, MajorityForSequenceClassification
 from textgraft.models.recurrent import RecurrentConfig, RecurrentForSequenceClassification, RecurrentModel
 from textgraft.models.recurrent_choice import RecurrentForMultipleChoice
@@ -29,7 +30,13 @@ from textgraft.models.recurrent_reader import RecurrentForQuestionAnswering
 from textgraft.models.recurrent_tagger import RecurrentForTokenClassification
 from textgraft.models.tfidf import TfidfConfig, TfidfForSequenceClassification
 
-CONFIGS: tuple[type[PreTrainedConfig], ...] = (GraftConfig, MajorityConfig, RecurrentConfig, TfidfConfig)
+CONFIGS: tuple[type[PreTrainedConfig], ...] = (
+    GraftConfig,
+    MajorityConfig,
+    PairGraftConfig,
+    RecurrentConfig,
+    TfidfConfig,
+)
 MODELS: tuple[tuple[Any, type[PreTrainedConfig], type[PreTrainedModel]], ...] = (
     (AutoModel, RecurrentConfig, RecurrentModel),
     (AutoModelForMultipleChoice, GraftConfig, GraftForMultipleChoice),
@@ -38,6 +45,7 @@ MODELS: tuple[tuple[Any, type[PreTrainedConfig], type[PreTrainedModel]], ...] = 
     (AutoModelForQuestionAnswering, RecurrentConfig, RecurrentForQuestionAnswering),
     (AutoModelForSequenceClassification, GraftConfig, GraftForSequenceClassification),
     (AutoModelForSequenceClassification, MajorityConfig, MajorityForSequenceClassification),
+    (AutoModelForSequenceClassification, PairGraftConfig, PairGraftForSequenceClassification),
     (AutoModelForSequenceClassification, RecurrentConfig, RecurrentForSequenceClassification),
     (AutoModelForSequenceClassification, TfidfConfig, TfidfForSequenceClassification),
     (AutoModelForTokenClassification, GraftConfig, GraftForTokenClassification),

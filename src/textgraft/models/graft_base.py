@@ -98,6 +98,7 @@ class Graft(PreTrainedModel):
     Args:
         config: Its description.
         outputs: Outputs of the head.
+        widths: How many times the width of an encoding the head takes.
 
     Raises:
         ModelError: The encoder cannot be found, or its weights are not those named in the config.
@@ -108,7 +109,7 @@ class Graft(PreTrainedModel):
     base_model_prefix = "adapter"
     """What it trains of the base model: so optimizers tell it from the head."""
 
-    def __init__(self, config: GraftConfig, outputs: int) -> None:
+    def __init__(self, config: GraftConfig, outputs: int, widths: int = 1) -> None:
         super().__init__(config)
         self._encoder: list[PreTrainedModel] = []
         self._dropouts: list[nn.Dropout] = []
@@ -119,7 +120,7 @@ class Graft(PreTrainedModel):
                 skeleton = AutoModel.from_config(AutoConfig.from_pretrained(self.source.path))
             shapes = linear_maps(skeleton, config.lora_layers, config.lora_targets)
             self.adapter = Adapter(shapes, config.lora_rank, config.lora_alpha, config.lora_dropout)
-        sizes = [config.encoding_size, *config.hidden_sizes, outputs]
+        sizes = [widths * config.encoding_size, *config.hidden_sizes, outputs]
         self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(sizes))
         self.post_init()
 

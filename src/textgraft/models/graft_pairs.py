@@ -1,0 +1,88 @@
+"""A shallow head that compares two texts by their encodings, grafted onto a frozen encoder.
+
+The encoder reads each text on its own, as a recurrent siamese network does. Encodings of single texts are
+what sentence encoders are made for, and each text is encoded once however many pairs it stands in; an encoder
+that reads both texts at once, but frozen, was never taught to compare them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers.modeling_outputs import SequenceClassifierOutput
+from transformers.utils import can_return_tuple
+
+from textgraft.models.graft_base import Graft, GraftConfig
+from textgraft.models.pairs import pair_features, split_pairs
+from textgraft.models.sequence_loss import sequence_loss
+
+
+class PairGraftConfig(GraftConfig):
+    """Describes a graft on pairs of texts, with the arguments of a :class:`GraftConfig`."""
+
+    model_type = "pair-graft"
+
+
+class PairGraftForSequenceClassification(Graft):
+    """One row of outputs a pair of texts, from the encodings of both.
+
+    Its tokenizer is a :func:`~textgraft.models.pairs.siamese_tokenizer`.
+
+    Args:
+        config: Its description.
+    """
+
+    config_class = PairGraftConfig
+
+    def __init__(self, config: PairGraftConfig) -> None:
+        assert config.num_labels is not None, "without id2label Transformers counts two labels"
+        super().__init__(config, config.num_labels, widths=4)
+
+    @classmethod
+    def from_layers(
+        cls, config: PairGraftConfig, layers: Sequence[tuple[np.ndarray, np.ndarray]]
+    ) -> PairGraftForSequenceClassification:
+        """Build the model around the layers that ``fit_shallow`` returned for :func:`pair_features`.
+
+        Args:
+            config: Its description; ``encoding_size`` is taken from the layers.
+            layers: Weight [outputs, inputs] and bias [outputs] of each layer, the lowest first.
+        """
+        config.encoding_size = layers[0][0].shape[1] // 4
+        model = cls(config)
+        for place, (weight, bias) in enumerate(layers):
+            tensors = {"weight": torch.from_numpy(weight), "bias": torch.from_numpy(bias)}
+            model.layers[place].load_state_dict(tensors)
+        return model.eval()
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        labels: Tensor | None = None,
+    ) -> SequenceClassifierOutput:
+        """Compare the two texts of each row of a batch.
+
+        Args:
+            input_ids: Both texts in full, one after the other, [batch, time].
+            attention_mask: 1 at true tokens, [batch, time]; by default at all but the padding.
+            token_type_ids: 0 at the first text's tokens and 1 at the second's, [batch, time].
+            labels: As for ``sequence_loss``.
+
+        Returns:
+            logits [batch, num_labels], and the mean loss if labels were given.
+
+        Raises:
+            OptionError: token_type_ids are missing.
+        """
+        pad = self.encoder.config.pad_token_id or 0
+        ids, mask = split_pairs(input_ids, attention_mask, token_type_ids, pad)
+        encodings = self.pooled(self.states(ids, mask, None, None), mask)
+        logits = self.head(pair_features(*encodings.chunk(2)))
+        loss = None if labels is None else sequence_loss(logits, labels, self.config.problem_type)
+        return SequenceClassifierOutput(loss=loss, logits=logits)
