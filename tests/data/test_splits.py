@@ -202,3 +202,40 @@ def test_subsets_take_group_after_group():
 def test_impossible_sizes(size):
     with pytest.raises(OptionError, match="cannot draw"):
         nested_subsets(["a", "b"] * 5, [5, size], 0)
+
+
+def label_sets(count=300, seed=0):
+    """Make rows with sets of common and rare labels."""
+    generator = np.random.default_rng(seed)
+    shares = {"common": 0.7, "frequent": 0.3, "scarce": 0.05, "lone": 0.004}
+    labels = [
+        tuple(name for name, share in shares.items() if generator.random() < share) for _ in range(count)
+    ]
+    return dataset([(f"text {row}", label) for row, label in enumerate(labels)])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_sets_of_labels_are_split_by_their_rarest(seed):
+    rows = label_sets(seed=seed)
+    splits = make_splits(rows)
+    assert not any(side.rejected for side in (splits.train, splits.dev, splits.test))
+    assert len(splits.train) + len(splits.dev) + len(splits.test) == len(rows)
+    in_training = {name for label in splits.train.labels for name in label}
+    for side in (splits.dev, splits.test):
+        names = [name for label in side.labels for name in label]
+        assert set(names) <= in_training
+        assert "scarce" in names
+        assert () in side.labels
+
+
+def test_rows_of_ones_own_with_an_unseen_label_in_their_set_are_listed():
+    test = dataset([("x", ("common",)), ("y", ("common", "novel")), ("z", ())], source="test.csv")
+    splits = make_splits(label_sets(), test=test)
+    assert splits.test.labels == [("common",), ()]
+    assert [bad.reason for bad in splits.test.rejected] == ["unseen label: no training row has 'novel'"]
+
+
+def test_targets_that_are_no_names_are_split_all_the_same():
+    rows = dataset([(f"text {row}", row / 7) for row in range(100)])
+    splits = make_splits(rows)
+    assert (len(splits.train), len(splits.dev), len(splits.test)) == (70, 10, 20)

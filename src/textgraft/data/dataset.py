@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -54,7 +55,8 @@ class Dataset:
     columns: dict[str, list[Any]]
     """The text columns by name, in the order the user gave them; tasks add columns of other values."""
     labels: list[Any] | None
-    """The target of each row in the form of its task, as a string for classification; None: rows to predict."""
+    """The target of each row in the form of its task: a string for classification, a tuple of strings for
+    label sets; None for rows to predict."""
     ids: list[str]
     """The id column, or the row numbers "1", "2", … where there is none."""
     lines: list[int]
@@ -87,8 +89,10 @@ class Dataset:
 
     @functools.cached_property
     def strata(self) -> list[str]:
-        """What splits and subsets keep in proportion: the label of each row where labels are names."""
-        return [label if isinstance(label, str) else "" for label in self.labels or [""] * len(self)]
+        """What splits and subsets keep in proportion: of each row its label, or the rarest of its labels."""
+        names = [names_of(label) for label in self.labels or [None] * len(self)]
+        counts = Counter(name for row in names for name in row)
+        return [min(row, key=lambda name: (counts[name], name), default="") for row in names]
 
     @property
     def has_names(self) -> bool:
@@ -121,6 +125,13 @@ class Dataset:
             for value in extra or ():
                 digest.update(_bytes(value) + b"\x00")
         return digest.hexdigest()[:16]
+
+
+def names_of(label: Any) -> tuple[str, ...]:
+    """Return the names in a label: one, or those of a set of labels; none where it is of another form."""
+    if isinstance(label, str):
+        return (label,)
+    return label if isinstance(label, tuple) else ()
 
 
 def _bytes(value: Any) -> bytes:

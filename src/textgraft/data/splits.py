@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from textgraft.data.dataset import Dataset, Rejected
+from textgraft.data.dataset import Dataset, Rejected, names_of
 from textgraft.data.near_duplicates import normalise
 from textgraft.errors import DataError, OptionError
 
@@ -82,10 +82,8 @@ def make_splits(
     train = dataset.select(np.flatnonzero(side == _TRAIN).tolist())
     drawn_test = dataset.select(np.flatnonzero(side == _TEST).tolist()) if test is None else test
     drawn_dev = dataset.select(np.flatnonzero(side == _DEV).tolist()) if dev is None else dev
-    splits = Splits(train, drawn_dev, drawn_test)
-    if dataset.has_names:  # targets of other forms are judged by their task
-        known = set(_labels(train))
-        splits = Splits(train, _with_known_labels(drawn_dev, known), _with_known_labels(drawn_test, known))
+    known = {name for label in _labels(train) for name in names_of(label)}
+    splits = Splits(train, _with_known_labels(drawn_dev, known), _with_known_labels(drawn_test, known))
     one_label = dataset.has_names and len(set(_labels(train))) < 2
     if not len(splits.dev) or not len(splits.test) or one_label:
         units = "rows with different texts" if dataset.groups is None else "groups"
@@ -195,16 +193,19 @@ def _take(units: Sequence[Unit], wanted: float, *, at_most: int) -> list[Unit]:
 
 
 def _with_known_labels(part: Dataset, known: set[str]) -> Dataset:
-    """Set aside the rows whose label is not in ``known``."""
-    labels = _labels(part)
-    unseen = [row for row, label in enumerate(labels) if label not in known]
+    """Set aside the rows with a label that is not in ``known``; targets without names are left alone."""
+    unseen = {
+        row: name
+        for row, label in enumerate(_labels(part))
+        if (name := next((name for name in names_of(label) if name not in known), None)) is not None
+    }
     if not unseen:
         return part
     rejected = [
-        Rejected(part.lines[row], f"unseen label: no training row has {labels[row]!r}", part.texts[row][:200])
-        for row in unseen
+        Rejected(part.lines[row], f"unseen label: no training row has {name!r}", part.texts[row][:200])
+        for row, name in unseen.items()
     ]
-    kept = part.select([row for row, label in enumerate(labels) if label in known])
+    kept = part.select([row for row in range(len(part)) if row not in unseen])
     return replace(kept, rejected=[*part.rejected, *rejected], notes=part.notes)
 
 
