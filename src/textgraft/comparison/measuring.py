@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import platform
 import resource
@@ -106,6 +105,7 @@ def model_bytes(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> i
     encoder = getattr(model, "encoder", None)
     if encoder is not None:
         parts.append(encoder)
-    tensors = itertools.chain.from_iterable((*part.parameters(), *part.buffers()) for part in parts)
-    weights = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    # An adapter is met twice: in the graft and inside of its encoder.
+    tensors = {id(tensor): tensor for part in parts for tensor in (*part.parameters(), *part.buffers())}
+    weights = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
     return weights + len(tokenizer.backend_tokenizer.to_str().encode())

@@ -22,7 +22,7 @@ from transformers import PreTrainedModel
 
 from textgraft.errors import OptionError
 from textgraft.files import cache_folder as default_cache_folder
-from textgraft.models.graft_base import Graft
+from textgraft.models.graft_base import Graft, last_hidden_states
 from textgraft.models.layers import encoder_layers, lower_modules, only_layers
 from textgraft.tasks.base import Features, Task
 from textgraft.training.batching import token_budget_batches
@@ -167,7 +167,7 @@ def _states(
     dtype = "float16" if precision == "bf16" else "float32"
     config = encoder.config
     architecture = [f"{name}={getattr(config, name, None)}" for name in _SHAPING]
-    ids = [[*row["input_ids"], *row.get("token_type_ids", ())] for row in rows]
+    tokens = [[*row["input_ids"], *row.get("token_type_ids", ())] for row in rows]
     lengths = [len(row["input_ids"]) for row in rows]
 
     def compute() -> Generator[tuple[int, np.ndarray], None, None]:
@@ -179,14 +179,16 @@ def _states(
         with lower, torch.inference_mode(), autocast(precision, device):
             for members in batches:
                 batch = task.collate([rows[row] for row in members], pad_token_id)
-                outputs = encoder(**{n: batch[n].to(device) for n in _INPUTS if n in batch})
-                hidden = outputs.last_hidden_state.float().cpu().numpy()
+                ids, mask, types = (batch[n].to(device) if n in batch else None for n in _INPUTS)
+                hidden = last_hidden_states(encoder, ids, mask, types, None).float().cpu().numpy()
                 for row, states in zip(members, hidden, strict=True):
                     yield row, states[: lengths[row]]
 
     return stored_states(
         cache_folder or default_cache_folder() / "layers",
-        states_key(lower_modules(encoder, freeze_layers), ids, [config.model_type, precision, *architecture]),
+        states_key(
+            lower_modules(encoder, freeze_layers), tokens, [config.model_type, precision, *architecture]
+        ),
         lengths,
         config.hidden_size,
         dtype,
@@ -198,10 +200,14 @@ def _states(
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 _SHAPING = (
     "hidden_act",
+    "hidden_activation",
     "activation",
     "layer_norm_eps",
+    "norm_eps",
     "num_attention_heads",
     "pad_token_id",
-    "position_embedding_type",
+    "layer_types",
+    "local_attention",
+    "rope_parameters",
 )
 """What a configuration says about the layers that their weights do not show."""
