@@ -32,7 +32,7 @@ RUNS = {
         "dev": "dev.csv",
         "sizes": [70, 300, 1500, 7000],
         "freeze_layers": 3,
-        "budget": "14m",
+        "tuning": 1,
     },
     "banking77": {
         "text": "text",
@@ -58,6 +58,8 @@ def run(name: str, data: Path, output: Path) -> None:
     folder = data / name
     if "dev" in options:
         options["dev"] = folder / options["dev"]
+    if "budget" in options:
+        options["budget"] = parse_seconds(options["budget"])
     reporter = TerminalReporter(Console())
     try:
         compare(
@@ -65,7 +67,7 @@ def run(name: str, data: Path, output: Path) -> None:
             test=folder / "test.csv",
             output=output / name,
             reporter=reporter,
-            **{**options, "budget": parse_seconds(options["budget"])},
+            **options,
         )
     finally:
         reporter.close()
@@ -73,15 +75,17 @@ def run(name: str, data: Path, output: Path) -> None:
 
 def table(verdict: Verdict) -> str:
     """Return the results at the judged size as a Markdown table."""
+    name, second = next(iter(verdict.others(1).items()))
     lines = [
-        "| contender | macro F1 (95%) | accuracy | training | one text p50, p95 | texts/s | size | memory |",
+        f"| contender | {verdict.metric} (95%) | {second} "
+        "| training | one row p50, p95 | rows/s | size | memory |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for row in verdict.rows:
-        score = row.macro_f1
+        score = row.score
         lines.append(
             f"| {row.contender}{' ✓' if row.contender == verdict.pick else ''} "
-            f"| {score.value:.3f} ({score.low:.3f}–{score.high:.3f}) | {row.accuracy.value:.3f} "
+            f"| {score.value:.3f} ({score.low:.3f}–{score.high:.3f}) | {row.metrics[name].value:.3f} "
             f"| {duration(row.training_seconds) if row.training_seconds >= 1 else '< 1 s'} "
             f"| {row.latency_ms_p50:.1f} / {row.latency_ms_p95:.1f} ms | {row.throughput_per_second:,.0f} "
             f"| {row.model_mb:.1f} MB | {row.peak_memory_mb:,.0f} MB |"
@@ -90,12 +94,12 @@ def table(verdict: Verdict) -> str:
 
 
 def curves(verdict: Verdict) -> str:
-    """Return macro F1 by training size as a Markdown table."""
+    """Return the score by training size as a Markdown table."""
     sizes = sorted({point.size for curve in verdict.curves for point in curve.points})
     header = " | ".join(f"{size:,}" for size in sizes)
     lines = [f"| contender | {header} |", "|---" * (len(sizes) + 1) + "|"]
     for curve in verdict.curves:
-        by_size = {point.size: f"{point.macro_f1.value:.3f}" for point in curve.points}
+        by_size = {point.size: f"{point.score.value:.3f}" for point in curve.points}
         lines.append(f"| {curve.contender} | " + " | ".join(by_size.get(size, "") for size in sizes) + " |")
     return "\n".join(lines)
 

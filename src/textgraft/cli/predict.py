@@ -48,7 +48,7 @@ def predict(
     piped = source == "-"
     columns = text
     if columns is None and not (piped and form == "txt") and not source.endswith(".txt"):
-        columns = manifest.text_columns
+        columns = manifest.text_columns if manifest.label_column else None
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"standard input.{form}" if piped else Path(source)
         if piped:

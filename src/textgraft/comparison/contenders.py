@@ -176,7 +176,7 @@ ALL_CONTENDERS = (
         "BiLSTM-CRF with characters",
         "recurrent",
         _RECURRENT_GRID,
-        {"cell": "lstm", "crf": True},
+        {"cell": "lstm", "crf": True, "characters": "cnn"},
         tasks=("token-classification",),
         passes=_RECURRENT_PASSES,
     ),

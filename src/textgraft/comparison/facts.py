@@ -23,7 +23,7 @@ def check_facts(check: dict[str, Any]) -> list[Fact]:
         facts.append(("read as", " ".join(part for part in (reading["format"], reading["encoding"]) if part)))
     facts += [
         ("set aside", _of_kinds(rejected["rows"], rejected["kinds"])),
-        ("labels", _labels(labels)),
+        *([("labels", _labels(labels))] if labels["count"] else []),
         ("repeated texts", count(check["repeated"]["rows"])),
         ("near duplicates", count(check["near_duplicates"]["rows"])),
         ("texts under several labels", count(check["contradictions"]["texts"])),

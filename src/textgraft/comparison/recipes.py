@@ -15,6 +15,7 @@ from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 import textgraft.models.auto  # noqa: F401  registers our architectures
 from textgraft.comparison.contenders import Fitted, Job, Settings
+from textgraft.data.words import spaced
 from textgraft.inference.encode import Encoder
 from textgraft.models.encoders import EncoderSource, encoder_max_length, load_encoder
 from textgraft.models.graft import GraftConfig, GraftForSequenceClassification
@@ -81,13 +82,16 @@ def _train(
     return Fitted(model, tokenizer, length, result.epochs, result.stopped_by, result.history)
 
 
-ARCHITECTURE = ("crf", "embedding_size", "hidden_size", "num_layers", "dropout", "embedding_dropout")
+ARCHITECTURE = ("embedding_size", "hidden_size", "num_layers", "dropout", "embedding_dropout")
 """Settings that describe a recurrent network; the others describe its training."""
 
 
 def recurrent(job: Job, settings: Settings, **kind: Any) -> Fitted:
     """Train a bidirectional recurrent network from random weights; it pools by attention where it pools."""
-    tokenizer = train_word_tokenizer(job.train.texts)
+    # Where words are tagged, a token is a word of the user's.
+    in_words = "words" in job.train.columns
+    texts = spaced(job.train) if in_words else job.train.texts
+    tokenizer = train_word_tokenizer(texts, whole_words=in_words)
     config = RecurrentConfig(
         **kind,
         vocab_size=len(tokenizer),

@@ -296,7 +296,7 @@ def _warnings(check: DataCheck) -> Iterable[str]:
         example = check.contradictory_examples[0]
         given = " and ".join(dict.fromkeys(map(repr, example["labels"])))
         yield (
-            f"{_count(check.contradictory_texts, 'text')} stand under more than one label, as {given} for "
+            f"{_count(check.contradictory_texts, 'text')} with more than one label, as {given} for "
             f"{example['text'][:60]!r} ({', '.join(example['rows'])}). No model can get both right: decide."
         )
     if check.repeated_rows > 0.01 * check.rows:
