@@ -40,11 +40,11 @@ class TextClassificationPipeline(Pipeline[TextClassificationOptions]):
     Example::
 
         >>> classify = pipeline("text-classification", "my-model")
-        >>> classify("What a film!")
+        >>> classify("What a lovely meal.")
         [{'label': 'POSITIVE', 'score': 0.98}]
-        >>> classify(["What a film!", "Never again."])
+        >>> classify(["What a lovely meal.", "The hotel was awful."])
         [{'label': 'POSITIVE', 'score': 0.98}, {'label': 'NEGATIVE', 'score': 0.95}]
-        >>> classify("What a film!", top_k=None)
+        >>> classify("What a lovely meal.", top_k=None)
         [{'label': 'POSITIVE', 'score': 0.98}, {'label': 'NEGATIVE', 'score': 0.02}]
         >>> pairs({"text": "He sleeps.", "text_pair": "He is awake."})
         {'label': 'contradiction', 'score': 0.97}
