@@ -254,6 +254,11 @@ def test_what_is_no_model_is_refused(checkpoint: Path, topic_model: Path, tmp_pa
     pair = (AutoModel.from_pretrained(bare), AutoTokenizer.from_pretrained(bare))
     with pytest.raises(ModelError, match="BertModel has not the head"):
         textgraft.pipeline("question-answering", pair)
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    tokenizer.pad_token = None
+    padless = (AutoModelForSequenceClassification.from_pretrained(checkpoint), tokenizer)
+    with pytest.raises(ModelError, match="no padding token"):
+        textgraft.pipeline("text-classification", padless)
     with pytest.raises(OptionError, match="the pair is"):
         textgraft.pipeline("question-answering", ("model", "tokenizer"))
     with pytest.raises(OptionError, match="the model is int"):

@@ -41,6 +41,13 @@ class Source:
     predictor: Predictor | None = None
     """For a model that textgraft trained: with the task it was trained for, and its calibration."""
 
+    def __post_init__(self) -> None:
+        if self.tokenizer.pad_token_id is None:
+            raise ModelError(
+                "the tokenizer has no padding token, so no batches can be made",
+                fix="Give the pair (model, tokenizer) with tokenizer.pad_token set.",
+            )
+
     @property
     def labels(self) -> list[str]:
         """Names of the head's outputs, in order."""
