@@ -22,6 +22,7 @@ FILES = {
         ("a.csv", "text,id\nfine,3\n"),
         ("a.txt", "one text\nanother text\n"),
         ("a.csv", "first,name,label\nx,y,z\n"),
+        ("a.csv", "text,a,b,label\nw,x,y,z\n"),
     ],
     "multi-label": [
         ("a.jsonl", '{"text": "a", "labels": ["x", "y"]}\n{"text": "b", "labels": []}\n'),
