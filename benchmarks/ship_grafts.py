@@ -1,0 +1,216 @@
+"""Train the grafts that the package ships, on sets that may be shipped, and write their cards.
+
+    python benchmarks/ship_grafts.py --data ../shared/data [NAME …] [--reference]
+
+Every graft is one `textgraft.train` with the options below; a run that was stopped goes on. With --reference
+full fine-tuning of the same rows is trained too, for the card. The grafts land in src/textgraft/grafts/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from machine import describe
+
+from textgraft.comparison.progress import duration
+from textgraft.comparison.train import train
+from textgraft.inference.evaluate import Evaluation, evaluate
+from textgraft.models.directory import MANIFEST
+
+GRAFTS = Path(__file__).parents[1] / "src" / "textgraft" / "grafts"
+TYPES = {"person": "PER", "location": "LOC", "corporation": "ORG", "group": "ORG"}
+"""Types of WNUT 2017 as those of WikiANN; creative works and products are no entities here."""
+LIMITS = {
+    "sentiment": "Film reviews in English; other domains, irony and mixed opinions are beyond it.",
+    "ner": "English; trained on automatic labels of Wikipedia and on tweets. Creative works, products and "
+    "all else that is no person, organisation or location is left out.",
+    "question-answering": "English, answers of at most 30 tokens that stand in the context. It always "
+    "answers, also where the context holds no answer.",
+    "banking-intents": "English questions of bank customers; a text of any other kind gets an intent, too.",
+}
+
+
+def sentiment(data: Path, work: Path) -> dict[str, Any]:
+    """Short sentences and whole reviews, with the labels that pipelines are used to."""
+    names = {"0": "NEGATIVE", "1": "POSITIVE", "neg": "NEGATIVE", "pos": "POSITIVE"}
+
+    def rows(*sources: Path) -> Iterator[tuple[str, str]]:
+        for source in sources:
+            with source.open(newline="", encoding="utf-8") as handle:
+                for row in csv.DictReader(handle):
+                    yield row["text"], names.get(row["label"], row["label"].upper())
+
+    sentences, reviews = data / "mr_sentence_polarity", data / "movie_reviews_long"
+    files = {
+        "train": (sentences / "train.csv", reviews / "train.csv"),
+        "dev": (sentences / "dev.csv",),
+        "test": (sentences / "test.csv",),
+        "movie_reviews_long": (reviews / "test.csv",),
+    }
+    for name, sources in files.items():
+        with (work / f"{name}.csv").open("w", newline="", encoding="utf-8") as handle:
+            csv.writer(handle).writerows([("text", "label"), *rows(*sources)])
+    return {
+        "task": "classification",
+        "source": work / "train.csv",
+        "dev": work / "dev.csv",
+        "test": work / "test.csv",
+        "also": {"movie_reviews_long": work / "movie_reviews_long.csv"},
+        "contender": "bert-adapter",
+        "settings": {"lora_rank": 8, "epochs": 3, "learning_rate": 1e-3, "batch_size": 32},
+    }
+
+
+def ner(data: Path, work: Path) -> dict[str, Any]:
+    """Persons, organisations and locations of both sets."""
+
+    def mapped(source: Path) -> str:
+        lines = []
+        for line in source.read_text(encoding="utf-8").splitlines():
+            token, _, tag = line.rpartition("\t")
+            prefix, _, kind = tag.partition("-")
+            lines.append(
+                f"{token}\t{prefix}-{TYPES[kind]}" if kind in TYPES else f"{token}\tO" if token else ""
+            )
+        return "\n".join(lines) + "\n"
+
+    wiki, tweets = data / "wikiann_en", data / "wnut17"
+    train_rows = (wiki / "train.conll").read_text(encoding="utf-8").rstrip() + "\n\n"
+    (work / "train.conll").write_text(train_rows + mapped(tweets / "train.conll"), encoding="utf-8")
+    dev_rows = (wiki / "dev.conll").read_text(encoding="utf-8").split("\n\n")[:2000]
+    (work / "dev.conll").write_text("\n\n".join(dev_rows) + "\n", encoding="utf-8")
+    (work / "wnut17.conll").write_text(mapped(tweets / "test.conll"), encoding="utf-8")
+    return {
+        "task": "token-classification",
+        "source": work / "train.conll",
+        "dev": work / "dev.conll",
+        "test": wiki / "test.conll",
+        "also": {"wnut17": work / "wnut17.conll"},
+        "contender": "bert-adapter",
+        "settings": {"lora_rank": 8, "epochs": 3, "learning_rate": 1e-3, "batch_size": 32},
+    }
+
+
+def question_answering(data: Path, work: Path) -> dict[str, Any]:
+    """Questions of 39 articles; the test questions are of nine others."""
+    del work
+    folder = data / "squad_v1.1_dev"
+    return {
+        "task": "question-answering",
+        "source": folder / "split_train.json",
+        "test": folder / "split_dev.json",
+        "also": {},
+        "contender": "bert-adapter",
+        "max_length": 320,
+        "settings": {"lora_rank": 8, "epochs": 3, "patience": None, "max_tokens": 4096},
+    }
+
+
+def banking_intents(data: Path, work: Path) -> dict[str, Any]:
+    """77 intents; the frozen encoder and a linear head."""
+    del work
+    folder = data / "banking77"
+    return {
+        "task": "classification",
+        "source": folder / "train.csv",
+        "test": folder / "test.csv",
+        "also": {},
+        "contender": "bert-frozen",
+        "settings": {"c": 10.0},
+    }
+
+
+RECIPES = {
+    "sentiment": sentiment,
+    "ner": ner,
+    "question-answering": question_answering,
+    "banking-intents": banking_intents,
+}
+
+
+def ship(name: str, data: Path, runs: Path, *, reference: bool) -> None:
+    """Train one graft, score it, and put it with its card into the package."""
+    work = runs / f"{name}-rows"
+    work.mkdir(parents=True, exist_ok=True)
+    options = RECIPES[name](data, work)
+    source, also = options.pop("source"), options.pop("also")
+    options |= {side: str(options[side]) for side in ("dev", "test") if side in options}
+    if not (runs / name / MANIFEST).is_file():
+        train(source, runs / name, resume=True, note=print, **options)
+    scores = {"test": evaluate(runs / name, options["test"])}
+    scores |= {other: evaluate(runs / name, path) for other, path in also.items()}
+    full: Evaluation | None = None
+    if reference:
+        rival = {**options, "contender": "bert-finetuned", "settings": {}}
+        if not (runs / f"{name}-full" / MANIFEST).is_file():
+            train(source, runs / f"{name}-full", resume=True, note=print, **rival)
+        full = evaluate(runs / f"{name}-full", options["test"])
+    folder = GRAFTS / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for file in (runs / name).iterdir():
+        shutil.copyfile(file, folder / file.name)
+    size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
+    told = json.loads((folder / "textgraft.json").read_text())["training"]
+    (folder / "README.md").write_text(_card(name, options, told, scores, full, size))
+    print(name, f"{size:.2f} MB", {key: value.metrics[value.metric] for key, value in scores.items()})
+
+
+def _card(
+    name: str,
+    options: dict[str, Any],
+    told: dict[str, Any],
+    scores: dict[str, Evaluation],
+    full: Evaluation | None,
+    size: float,
+) -> str:
+    figures = [
+        (rows, metric, value) for rows, found in scores.items() for metric, value in found.metrics.items()
+    ]
+    if full:
+        figures.append(("test, full fine-tuning", full.metric, full.metrics[full.metric]))
+    rows = [
+        f"| {rows} | {metric} | {value.value:.4f} | {value.low:.4f} to {value.high:.4f} |"
+        for rows, metric, value in figures
+    ]
+    return f"""---
+library_name: transformers
+tags: [textgraft, graft]
+---
+# {name}
+
+A graft on the bundled encoder (all-MiniLM-L6-v2, named by hash in config.json): {options["contender"]},
+{size:.2f} MB. Task: {options["task"]}.
+
+Trained by `python benchmarks/ship_grafts.py {name}` on {told["rows"]:,} rows (seed {told["seed"]}, settings
+`{told["settings"]}`) in {duration(told["seconds"])} on {describe("torch", "transformers")}.
+
+| rows | metric | value | 95% interval |
+|---|---|---|---|
+{chr(10).join(rows)}
+
+Limits: {LIMITS[name]}
+"""
+
+
+def main() -> None:
+    """Train what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", default=list(RECIPES))
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--runs", type=Path, default=Path(tempfile.gettempdir()) / "textgraft-grafts")
+    parser.add_argument("--reference", action="store_true")
+    arguments = parser.parse_args()
+    for name in arguments.names:
+        ship(name, arguments.data, arguments.runs, reference=arguments.reference)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""Every task through the whole comparison with every contender, from a file to the winner's answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import textgraft
+from tests.tiny import FILLER, TOPICS, save_tiny_bert, topic_rows
+from textgraft.cli import app
+from textgraft.comparison.contenders import contenders_for
+from textgraft.tasks.registry import TASKS
+
+ROWS = 120
+
+
+def _lines(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def _classification(folder: Path) -> Path:
+    return _lines(folder / "a.jsonl", [{"text": text, "label": label} for text, label in topic_rows(ROWS)])
+
+
+def _multi_label(folder: Path) -> Path:
+    firsts, seconds = topic_rows(ROWS, 1), topic_rows(ROWS, 2)
+    rows = [
+        {"text": f"{one} {two}", "labels": sorted({first, second})}
+        for (one, first), (two, second) in zip(firsts, seconds, strict=True)
+    ]
+    return _lines(folder / "a.jsonl", rows)
+
+
+def _regression(folder: Path) -> Path:
+    lengths = {"sport": 1.25, "food": 2.5, "space": 4.75}
+    rows = [
+        {"text": text, "score": lengths[label] + 0.01 * (number % 7)}
+        for number, (text, label) in enumerate(topic_rows(ROWS))
+    ]
+    return _lines(folder / "a.jsonl", rows)
+
+
+def _pairs(folder: Path, *, numbers: bool = False) -> Path:
+    firsts, seconds = topic_rows(ROWS, 1), topic_rows(ROWS, 2)
+    rows = [
+        {
+            "sentence1": one,
+            "sentence2": two,
+            **({"score": 0.5 + 4 * (a == b)} if numbers else {"label": "same" if a == b else "other"}),
+        }
+        for (one, a), (two, b) in zip(firsts, seconds, strict=True)
+    ]
+    return _lines(folder / "a.jsonl", rows)
+
+
+def _tagged(folder: Path) -> Path:
+    kinds = {word: kind.upper() for kind, words in TOPICS.items() for word in words}
+    sentences = []
+    for text, _ in topic_rows(ROWS):
+        words = text.split()
+        sentences.append("\n".join(f"{w}\t{'B-' + kinds[w] if w in kinds else 'O'}" for w in words))
+    path = folder / "a.conll"
+    path.write_text("\n\n".join(sentences) + "\n")
+    return path
+
+
+def _questions(folder: Path) -> Path:
+    generator = np.random.default_rng(0)
+    rows = []
+    for number in range(ROWS):
+        topic = str(generator.choice(list(TOPICS)))
+        answer = str(generator.choice(TOPICS[topic]))
+        words = [*map(str, generator.choice(FILLER, 6)), answer]
+        generator.shuffle(words)
+        context = " ".join(words)
+        given = {"text": [answer], "answer_start": [f" {context} ".index(f" {answer} ")]}
+        rows.append({"id": str(number), "question": "the old", "context": context, "answers": given})
+    return _lines(folder / "a.jsonl", rows)
+
+
+def _choices(folder: Path) -> Path:
+    generator = np.random.default_rng(0)
+    rows = []
+    for text, label in topic_rows(ROWS):
+        right = int(generator.integers(3))
+        choices = ["the new big", "we had a", "saw with the"]
+        choices[right] = f"{TOPICS[label][0]} and"
+        rows.append({"prompt": text, "choices": choices, "label": right})
+    return _lines(folder / "a.jsonl", rows)
+
+
+MAKERS: dict[str, Callable[[Path], Path]] = {
+    "classification": _classification,
+    "multi-label": _multi_label,
+    "regression": _regression,
+    "pairs": _pairs,
+    "similarity": lambda folder: _pairs(folder, numbers=True),
+    "token-classification": _tagged,
+    "question-answering": _questions,
+    "multiple-choice": _choices,
+}
+
+
+def test_every_task_has_a_file():
+    assert MAKERS.keys() == TASKS.keys()
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory) -> Path:
+    return save_tiny_bert(tmp_path_factory.mktemp("encoder") / "bert")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_from_a_file_to_the_winners_answers(task, encoder, tmp_path, monkeypatch):
+    # Few passes: what is looked at here is that everything fits together.
+    monkeypatch.setattr("textgraft.comparison.contenders.Passes.epochs", lambda self, size: 2)
+    source = MAKERS[task](tmp_path)
+    names = [name for name in contenders_for(task) if name not in ("rnn", "gru")]
+    result = textgraft.compare(
+        source,
+        contenders=names,
+        encoder=str(encoder),
+        sizes=[30, 60],
+        seeds=1,
+        tuning=1,
+        output=tmp_path / "run",
+    )
+    assert {trial.contender for trial in result.trials} == set(names)
+    assert result.verdict.task == task, "the task is told by the file"
+    for row in result.verdict.rows:
+        assert row.score.low <= row.score.high
+        assert np.isfinite(row.score.value)
+    page = result.report.read_text()
+    assert result.verdict.metric in page
+    answers = tmp_path / "answers.jsonl"
+    command = ["predict", str(tmp_path / "run" / "best"), str(source), "-o", str(answers)]
+    ended = CliRunner().invoke(app, command)
+    assert ended.exit_code == 0, ended.output
+    assert len(answers.read_text().splitlines()) == ROWS
+    as_table = [*command[:-1], str(tmp_path / "answers.csv")]
+    assert CliRunner().invoke(app, as_table).exit_code == 0
+    scored = textgraft.evaluate(tmp_path / "run" / "best", source)
+    assert scored.rows == ROWS
