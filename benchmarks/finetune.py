@@ -112,7 +112,10 @@ class Bench:
         ids = token_ids(self.tokenizer.backend_tokenizer, texts, LENGTH).ids
         self.lengths = [len(row) for row in ids]
         self.mean_length = statistics.fmean(self.lengths)
-        self.rows = [{"input_ids": row, "labels": index % 2} for index, row in enumerate(ids)]
+        self.rows = [
+            {"input_ids": row, "row": index, "labels": index % 2, "gold": index % 2}
+            for index, row in enumerate(ids)
+        ]
 
     def model(self) -> PreTrainedModel:
         """Load the encoder with a new head, the same for each side."""

@@ -111,7 +111,8 @@ def trained_contender(contender: str | None, adapter: str | None, freeze: str | 
     }
     if len(named) > 1:
         raise OptionError(
-            f"--contender, --adapter and --freeze name different models: {', '.join(sorted(map(str, named)))}",
+            f"the options name different models: {', '.join(sorted(map(str, named)))}",
+            where="--contender, --adapter, --freeze",
             fix="Give one of them.",
         )
     return next(iter(named), None)
