@@ -18,6 +18,15 @@ from textgraft.comparison.planning import parse_seconds
 from textgraft.comparison.progress import TerminalReporter, duration
 from textgraft.comparison.verdict import Verdict, load_verdict
 
+EVERY_TASK = {
+    "contenders": ["lstm", "bert-frozen", "bert-adapter", "bert-finetuned"],
+    "sizes": [400, 1600],
+    "seeds": 2,
+    "tuning": 1,
+    "budget": "9m",
+}
+"""Of the runs that show each task with the contenders it has, rather than one set at all its sizes."""
+
 RUNS = {
     "trec": {
         "text": "text",
@@ -49,43 +58,63 @@ RUNS = {
         "freeze_layers": 4,
         "budget": "12m",
     },
+    "stsb": {"task": "similarity", "text": ["sentence1", "sentence2"], "label": "score", **EVERY_TASK},
+    "rte": {
+        "task": "pairs",
+        "text": ["sentence1", "sentence2"],
+        "label": "label",
+        "test": "dev.csv",
+        **EVERY_TASK,
+    },
+    "wnut17": {
+        "task": "token-classification",
+        "train": "train.conll",
+        "test": "test.conll",
+        **EVERY_TASK,
+        "contenders": ["lstm", "lstm-crf", "bert-frozen", "bert-adapter", "bert-finetuned"],
+    },
+    "squad_v1.1_dev": {
+        "task": "question-answering",
+        "train": "split_train.json",
+        "test": "split_dev.json",
+        **EVERY_TASK,
+        "seeds": 1,
+    },
+    "codah": {"task": "multiple-choice", "train": "train.jsonl", "test": "test.jsonl", **EVERY_TASK},
 }
 
 
 def run(name: str, data: Path, output: Path) -> None:
     """Run one comparison, or go on with it."""
-    options = dict(RUNS[name])
+    options = {"train": "train.csv", "test": "test.csv", **RUNS[name]}
     folder = data / name
-    if "dev" in options:
-        options["dev"] = folder / options["dev"]
+    for side in ("train", "dev", "test"):
+        if side in options:
+            options[side] = folder / options[side]
     if "budget" in options:
         options["budget"] = parse_seconds(options["budget"])
     reporter = TerminalReporter(Console())
     try:
-        compare(
-            folder / "train.csv",
-            test=folder / "test.csv",
-            output=output / name,
-            reporter=reporter,
-            **options,
-        )
+        compare(options.pop("train"), output=output / name, reporter=reporter, **options)
     finally:
         reporter.close()
 
 
 def table(verdict: Verdict) -> str:
     """Return the results at the judged size as a Markdown table."""
-    name, second = next(iter(verdict.others(1).items()))
+    others = verdict.others(1)
+    second = "".join(f"| {title} " for title in others.values())
     lines = [
-        f"| contender | {verdict.metric} (95%) | {second} "
+        f"| contender | {verdict.metric} (95%) {second}"
         "| training | one row p50, p95 | rows/s | size | memory |",
-        "|---|---|---|---|---|---|---|---|",
+        "|---" * (7 + len(others)) + "|",
     ]
     for row in verdict.rows:
         score = row.score
         lines.append(
             f"| {row.contender}{' ✓' if row.contender == verdict.pick else ''} "
-            f"| {score.value:.3f} ({score.low:.3f}–{score.high:.3f}) | {row.metrics[name].value:.3f} "
+            f"| {score.value:.3f} ({score.low:.3f}–{score.high:.3f}) "
+            f"{''.join(f'| {row.metrics[name].value:.3f} ' for name in others)}"
             f"| {duration(row.training_seconds) if row.training_seconds >= 1 else '< 1 s'} "
             f"| {row.latency_ms_p50:.1f} / {row.latency_ms_p95:.1f} ms | {row.throughput_per_second:,.0f} "
             f"| {row.model_mb:.1f} MB | {row.peak_memory_mb:,.0f} MB |"

@@ -11,7 +11,7 @@ from tokenizers import ByteLevelBPETokenizer, processors
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from textgraft.errors import OptionError
-from textgraft.models.pairs import pair_features, siamese_tokenizer, split_pairs
+from textgraft.models.pairs import PairDropout, pair_features, siamese_tokenizer, split_pairs
 from textgraft.models.recurrent import RecurrentConfig, RecurrentForSequenceClassification
 from textgraft.models.tokenizing import pair_token_ids, token_ids
 from textgraft.models.word_tokenizer import train_word_tokenizer
@@ -165,3 +165,17 @@ def test_each_text_is_read_without_the_other():
 def test_pairs_without_token_types_are_refused():
     with pytest.raises(OptionError, match="token_type_ids are missing"):
         siamese_model()(input_ids=torch.tensor([[2, 5, 2, 6]]))
+
+
+def test_dropout_zeroes_the_same_features_of_both_texts():
+    torch.manual_seed(0)
+    dropout = PairDropout(0.5)
+    dropped = dropout(torch.ones(2 * 40, 7, 50))
+    first, second = dropped.chunk(2)
+    assert torch.equal(first, second)
+    assert torch.equal(dropped, dropped[:, :1].expand_as(dropped))
+    assert set(dropped.unique().tolist()) == {0, 2}
+    assert not torch.equal(first[0], first[1])
+    assert dropped.mean().item() == pytest.approx(1, abs=0.1)
+    vectors = torch.rand(6, 7, 50)
+    assert torch.equal(dropout.eval()(vectors), vectors)

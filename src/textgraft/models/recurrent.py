@@ -21,7 +21,7 @@ from transformers.utils import can_return_tuple
 from textgraft.errors import OptionError, unknown
 from textgraft.models.attention import AttentionPooling
 from textgraft.models.characters import CHARACTER_ENCODERS
-from textgraft.models.pairs import pair_features, pair_head, split_pairs
+from textgraft.models.pairs import PairDropout, pair_features, pair_head, split_pairs
 from textgraft.models.reversal import reorder, reversal_index
 from textgraft.models.sequence_loss import sequence_loss
 
@@ -201,7 +201,8 @@ class RecurrentModel(RecurrentPreTrainedModel):
             if config.reads_characters
             else None
         )
-        self.embedding_dropout = nn.Dropout(config.embedding_dropout)
+        dropout = PairDropout if config.pairs else nn.Dropout
+        self.embedding_dropout = dropout(config.embedding_dropout)
         widths = [config.word_size] + [config.state_size] * (config.num_layers - 1)
         self.layers = nn.ModuleList(RecurrentLayer(config, width) for width in widths)
         self.dropout = nn.Dropout(config.dropout)
