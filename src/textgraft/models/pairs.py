@@ -56,7 +56,7 @@ class PairDropout(nn.Module):
     """Dropout that zeroes the same features of every token in both texts of a pair.
 
     A word that stands in both texts must have the same vector in both, or words in common are drowned by the
-    masks: with a mask of its own for every token, the correlation on STS-B's test rows fell from 0.60 to 0.40.
+    masks: with a mask of its own for every token, Spearman's correlation on STS-B fell from 0.60 to 0.40.
     One mask for all steps of a sequence is that of Gal and Ghahramani 2016, "A theoretically grounded
     application of dropout in recurrent neural networks".
 
@@ -70,8 +70,10 @@ class PairDropout(nn.Module):
 
     def forward(self, vectors: Tensor) -> Tensor:
         """Drop features of a batch of all first texts, then all second texts, [2 * batch, time, size]."""
+        if not self.training:
+            return vectors
         pairs, size = len(vectors) // 2, vectors.shape[-1]
-        mask = functional.dropout(vectors.new_ones(pairs, 1, size), self.share, self.training)
+        mask = functional.dropout(vectors.new_ones(pairs, 1, size), self.share)
         return vectors * mask.repeat(2, 1, 1)
 
 
