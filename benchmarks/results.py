@@ -20,10 +20,10 @@ from textgraft.comparison.verdict import Verdict, load_verdict
 
 EVERY_TASK = {
     "contenders": ["lstm", "bert-frozen", "bert-adapter", "bert-finetuned"],
-    "sizes": [400, 1600],
+    "sizes": [1000],
     "seeds": 2,
     "tuning": 1,
-    "budget": "9m",
+    "budget": "4m",
 }
 """Of the runs that show each task with the contenders it has, rather than one set at all its sizes."""
 
