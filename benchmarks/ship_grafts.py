@@ -95,7 +95,7 @@ def ner(data: Path, work: Path) -> dict[str, Any]:
         "test": wiki / "test.conll",
         "also": {"wnut17": work / "wnut17.conll"},
         "contender": "bert-adapter",
-        "settings": {"lora_rank": 8, "epochs": 2, "learning_rate": 1e-3, "batch_size": 32},
+        "settings": {"lora_rank": 8, "epochs": 3, "learning_rate": 2e-3, "batch_size": 32},
     }
 
 

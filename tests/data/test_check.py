@@ -75,7 +75,7 @@ def test_planted_faults_are_found(tmp_path, clean):
     said = "\n".join(check.warnings)
     for expected in (
         "2 rows cannot be used",
-        "1 text stand",
+        "1 text with",
         "fewer than 10 rows: rare (1)",
         "only in training: rare",
     ):
