@@ -157,6 +157,9 @@ _HEAD_PASSES = Passes(rows=60_000, least=5, most=30)
 
 LABELS = ("classification",)
 """Tasks of one label a text."""
+TEXTS = (*LABELS, "multi-label", "regression")
+"""Tasks on whole texts."""
+PAIRS = ("pairs", "similarity")
 
 ALL_CONTENDERS = (
     Contender("majority", "most frequent label", "majority", ({},), tasks=LABELS),
@@ -165,7 +168,7 @@ ALL_CONTENDERS = (
         "TF-IDF + logistic regression",
         "tfidf",
         ({"c": 10.0}, {"c": 100.0}, {"c": 1.0}),
-        tasks=LABELS,
+        tasks=TEXTS,
     ),
     *(
         Contender(cell, title, "recurrent", _RECURRENT_GRID, {"cell": cell}, passes=_RECURRENT_PASSES)
@@ -186,7 +189,15 @@ ALL_CONTENDERS = (
         "bert_encodings",
         ({"c": 10.0}, {"c": 1.0}, {"hidden_size": 128}),
         needs_encoder=True,
-        tasks=LABELS,
+        tasks=TEXTS,
+    ),
+    Contender(
+        "bert-frozen",
+        "BERT encodings of both texts + shallow network",
+        "bert_encodings",
+        ({"c": 1.0}, {"c": 0.1}, {"c": 10.0}),
+        needs_encoder=True,
+        tasks=PAIRS,
     ),
     Contender(
         "bert-frozen",
@@ -194,15 +205,7 @@ ALL_CONTENDERS = (
         "bert_frozen",
         _HEAD_GRID,
         needs_encoder=True,
-        tasks=(
-            "multi-label",
-            "regression",
-            "pairs",
-            "similarity",
-            "token-classification",
-            "question-answering",
-            "multiple-choice",
-        ),
+        tasks=("token-classification", "question-answering", "multiple-choice"),
         passes=_HEAD_PASSES,
     ),
     Contender(

@@ -6,28 +6,35 @@ import functools
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
 import transformers
-from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 import textgraft.models.auto  # noqa: F401  registers our architectures
 from textgraft.comparison.contenders import Fitted, Job, Settings
+from textgraft.data.dataset import Dataset
 from textgraft.data.words import spaced
 from textgraft.inference.encode import Encoder
 from textgraft.models.encoders import EncoderSource, encoder_max_length, load_encoder
 from textgraft.models.graft import GraftConfig, GraftForSequenceClassification
+from textgraft.models.graft_pairs import PairGraftConfig, PairGraftForSequenceClassification
 from textgraft.models.majority import MajorityConfig, MajorityForSequenceClassification
+from textgraft.models.pairs import pair_features, siamese_tokenizer
 from textgraft.models.quiet import quiet_transformers
 from textgraft.models.recurrent import RecurrentConfig
 from textgraft.models.tfidf import fit_tfidf
 from textgraft.models.word_tokenizer import train_word_tokenizer
+from textgraft.tasks.pairs import PairTexts
 from textgraft.training.frozen import fit_upper_layers
 from textgraft.training.loop import fit
 from textgraft.training.settings import TrainingSettings
 from textgraft.training.shallow import fit_shallow
+
+if TYPE_CHECKING:
+    from textgraft.tasks.texts import TextTask
 
 RECURRENT_MAX_LENGTH = 512
 ENCODING_SAMPLE = 256
@@ -44,8 +51,16 @@ def majority(job: Job, settings: Settings) -> Fitted:
 
 
 def tfidf(job: Job, settings: Settings) -> Fitted:
-    """Fit logistic regression on TF-IDF weighted words and word pairs."""
-    model, tokenizer = fit_tfidf(job.train.texts, job.targets(job.train), len(job.task.labels), **settings)
+    """Fit logistic regression (ridge regression for numbers) on TF-IDF weighted words and word pairs."""
+    shape = PreTrainedConfig()
+    job.task.configure(shape)
+    model, tokenizer = fit_tfidf(
+        job.train.texts,
+        cast("TextTask", job.task).loss_targets(job.train),
+        len(job.task.labels),
+        problem_type=shape.problem_type,
+        **settings,
+    )
     job.task.configure(model.config)
     # A bag of words has no length limit; the tokenizer's own guards against absurd inputs.
     return Fitted(model, tokenizer, job.max_length or tokenizer.model_max_length)
@@ -179,31 +194,46 @@ def _encoding_rate(encoder: Encoder, sample: tuple[str, ...]) -> float:
 
 
 def bert_encodings(job: Job, settings: Settings) -> Fitted:
-    """Encode every text once with the frozen encoder and fit a shallow network on the encodings."""
-    source = _source(job)
+    """Encode every text once with the frozen encoder and fit a shallow network on the encodings.
+
+    Of a pair each text is encoded by itself, and the network reads what compares the two.
+    """
+    source, task = _source(job), cast("TextTask", job.task)
+    in_pairs = isinstance(task, PairTexts)
     encoder = _frozen_encoder(source, job.max_length)
+
+    def encodings(rows: Dataset) -> np.ndarray:
+        if not in_pairs:
+            return encoder.encode(rows.texts)
+        first, second = (torch.from_numpy(encoder.encode(texts)) for texts in rows.columns.values())
+        return pair_features(first, second).numpy()
+
+    config_class = PairGraftConfig if in_pairs else GraftConfig
+    model_class: Any = PairGraftForSequenceClassification if in_pairs else GraftForSequenceClassification
+    config = config_class.on(source, pooling=encoder.pooling, normalize=encoder.normalize)
+    task.configure(config)
     start = time.perf_counter()
-    train, dev = encoder.encode(job.train.texts), encoder.encode(job.dev.texts)
+    train, dev = encodings(job.train), encodings(job.dev)
     spent = time.perf_counter() - start
     layers = fit_shallow(
         train,
-        job.targets(job.train),
+        task.loss_targets(job.train),
         dev,
-        job.targets(job.dev),
-        len(job.task.labels),
+        task.loss_targets(job.dev),
+        len(task.labels),
+        problem_type=config.problem_type,
         seed=job.seed,
         **settings,
     )
-    config = GraftConfig.on(
-        source,
-        pooling=encoder.pooling,
-        normalize=encoder.normalize,
-        hidden_sizes=[len(bias) for _, bias in layers[:-1]],
-    )
-    job.task.configure(config)
-    model = GraftForSequenceClassification.from_layers(config, layers)
+    config.hidden_sizes = [len(bias) for _, bias in layers[:-1]]
+    model = model_class.from_layers(config, layers)
     sample = tuple(job.train.texts[:ENCODING_SAMPLE])
     characters = sum(map(len, job.train.texts)) + sum(map(len, job.dev.texts))
     saved = max(0.0, _encoding_rate(encoder, sample) * characters - spent)
     _, tokenizer = load_encoder(source)
-    return Fitted(model, tokenizer, encoder.max_length, cached_seconds=saved)
+    return Fitted(
+        model,
+        siamese_tokenizer(tokenizer) if in_pairs else tokenizer,
+        encoder.max_length,
+        cached_seconds=saved,
+    )
