@@ -93,6 +93,7 @@ def test_losses_after_sigkill_are_equal_to_the_last_bit(tmp_path, uninterrupted)
 
 def test_ctrl_c_leaves_a_checkpoint_of_the_last_whole_step(tmp_path, uninterrupted):
     before = signal.getsignal(signal.SIGINT)
+
     def press(progress):
         if progress.step == 8:
             # The handler itself: a signal of the system would also stop whatever else runs in this process.
