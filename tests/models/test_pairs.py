@@ -6,9 +6,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.tiny import FILLER, TOPICS, save_tiny_bert
-from tokenizers import ByteLevelBPETokenizer, processors
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from tests.tasks.toys import WORDS, roberta_tokenizer
+from tests.tiny import save_tiny_bert
+from transformers import AutoTokenizer
 
 from textgraft.errors import OptionError
 from textgraft.models.pairs import PairDropout, pair_features, siamese_tokenizer, split_pairs
@@ -16,29 +16,7 @@ from textgraft.models.recurrent import RecurrentConfig, RecurrentForSequenceClas
 from textgraft.models.tokenizing import pair_token_ids, token_ids
 from textgraft.models.word_tokenizer import train_word_tokenizer
 
-WORDS = [*FILLER, *(word for topic in TOPICS.values() for word in topic)]
 SENTENCES = st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join)
-
-
-def roberta_tokenizer() -> PreTrainedTokenizerFast:
-    """Train a byte-level tokenizer with RoBERTa's template, which has a single token type."""
-    trained = ByteLevelBPETokenizer()
-    specials = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-    trained.train_from_iterator([" ".join(WORDS)] * 3, vocab_size=400, special_tokens=specials)
-    backend = trained._tokenizer
-    backend.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
-    return PreTrainedTokenizerFast(
-        tokenizer_object=backend,
-        model_max_length=64,
-        bos_token="<s>",
-        cls_token="<s>",
-        eos_token="</s>",
-        sep_token="</s>",
-        unk_token="<unk>",
-        pad_token="<pad>",
-        mask_token="<mask>",
-        model_input_names=["input_ids", "attention_mask"],
-    )
 
 
 @pytest.fixture(scope="module")

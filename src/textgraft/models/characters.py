@@ -10,6 +10,8 @@ to save, and no character is unknown (Gillick et al. 2016, "Multilingual languag
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor, nn
 
@@ -26,7 +28,7 @@ def character_ids(word: str) -> list[int]:
     return [byte + 1 for byte in word.encode("utf-8", "surrogatepass")[:LONGEST_WORD]]
 
 
-class CharacterEncoder(nn.Module):
+class CharacterEncoder(nn.Module, ABC):
     """Makes a vector of the characters of each word.
 
     Args:
@@ -52,9 +54,9 @@ class CharacterEncoder(nn.Module):
         vectors = self.read(self.embedding(words), lengths.squeeze(1).clamp(min=1))
         return (vectors * lengths.ne(0)).unflatten(0, character_ids.shape[:2])
 
+    @abstractmethod
     def read(self, vectors: Tensor, lengths: Tensor) -> Tensor:
         """Turn characters [words, characters, embedding_size] into words [words, output_size]."""
-        raise NotImplementedError
 
 
 class CharacterCNN(CharacterEncoder):

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
-import torch
 from torch import Tensor
 from torch.nn import functional
 from transformers.modeling_outputs import (
@@ -38,23 +34,6 @@ class GraftForSequenceClassification(Graft):
     def __init__(self, config: GraftConfig) -> None:
         assert config.num_labels is not None, "without id2label Transformers counts two labels"
         super().__init__(config, config.num_labels)
-
-    @classmethod
-    def from_layers(
-        cls, config: GraftConfig, layers: Sequence[tuple[np.ndarray, np.ndarray]]
-    ) -> GraftForSequenceClassification:
-        """Build the model around the layers that ``fit_shallow`` returned.
-
-        Args:
-            config: Its description; ``encoding_size`` is taken from the layers.
-            layers: Weight [outputs, inputs] and bias [outputs] of each layer, the lowest first.
-        """
-        config.encoding_size = layers[0][0].shape[1]
-        model = cls(config)
-        for place, (weight, bias) in enumerate(layers):
-            tensors = {"weight": torch.from_numpy(weight), "bias": torch.from_numpy(bias)}
-            model.layers[place].load_state_dict(tensors)
-        return model.eval()
 
     @can_return_tuple
     def forward(

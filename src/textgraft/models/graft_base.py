@@ -7,12 +7,13 @@ loading the graft loads that encoder or refuses.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
@@ -98,7 +99,6 @@ class Graft(PreTrainedModel):
     Args:
         config: Its description.
         outputs: Outputs of the head.
-        widths: How many times the width of an encoding the head takes.
 
     Raises:
         ModelError: The encoder cannot be found, or its weights are not those named in the config.
@@ -108,8 +108,10 @@ class Graft(PreTrainedModel):
     config_class = GraftConfig
     base_model_prefix = "adapter"
     """What it trains of the base model: so optimizers tell it from the head."""
+    widths = 1
+    """How many times the width of an encoding the head takes."""
 
-    def __init__(self, config: GraftConfig, outputs: int, widths: int = 1) -> None:
+    def __init__(self, config: GraftConfig, outputs: int) -> None:
         super().__init__(config)
         self._encoder: list[PreTrainedModel] = []
         self._dropouts: list[nn.Dropout] = []
@@ -120,7 +122,7 @@ class Graft(PreTrainedModel):
                 skeleton = AutoModel.from_config(AutoConfig.from_pretrained(self.source.path))
             shapes = linear_maps(skeleton, config.lora_layers, config.lora_targets)
             self.adapter = Adapter(shapes, config.lora_rank, config.lora_alpha, config.lora_dropout)
-        sizes = [widths * config.encoding_size, *config.hidden_sizes, outputs]
+        sizes = [self.widths * config.encoding_size, *config.hidden_sizes, outputs]
         self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(sizes))
         self.post_init()
 
@@ -144,6 +146,20 @@ class Graft(PreTrainedModel):
         model = loaded[0] if isinstance(loaded, tuple) else loaded
         model.source  # noqa: B018  a missing or wrong encoder is told now, not at the first text
         return loaded
+
+    @classmethod
+    def from_layers(cls, config: GraftConfig, layers: Sequence[tuple[np.ndarray, np.ndarray]]) -> Self:
+        """Build a graft without adapter around the layers that ``fit_shallow`` returned for its head.
+
+        Args:
+            config: Its description; ``encoding_size`` is taken from the layers.
+            layers: Weight [outputs, inputs] and bias [outputs] of each layer, the lowest first.
+        """
+        config.encoding_size = layers[0][0].shape[1] // cls.widths
+        model = cls(config)  # type: ignore[call-arg]  # every kind of head knows its own number of outputs
+        for layer, (weight, bias) in zip(model.layers, layers, strict=True):
+            layer.load_state_dict({"weight": torch.from_numpy(weight), "bias": torch.from_numpy(bias)})
+        return model.eval()
 
     @functools.cached_property
     def source(self) -> EncoderSource:
@@ -226,8 +242,12 @@ class Graft(PreTrainedModel):
         return last_hidden_states(self.encoder, input_ids, attention_mask, token_type_ids, inputs_embeds)
 
     def from_states(self, states: Tensor, attention_mask: Tensor | None) -> ModelOutput:
-        """Do what ``forward`` does above the last hidden states [..., time, size]."""
-        raise NotImplementedError
+        """Do what ``forward`` does above the last hidden states [..., time, size].
+
+        Raises:
+            NotImplementedError: The head reads two texts and stands above the states of neither alone.
+        """
+        raise NotImplementedError(f"{type(self).__name__} reads two texts apart from each other")
 
     def pooled(self, states: Tensor, attention_mask: Tensor | None) -> Tensor:
         """Make one vector of each text: [..., time, size] to [..., size]."""

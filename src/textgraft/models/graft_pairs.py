@@ -7,10 +7,6 @@ that reads both texts at once, but frozen, was never taught to compare them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
-import torch
 from torch import Tensor
 from transformers.modeling_outputs import SequenceClassifierOutput
 from transformers.utils import can_return_tuple
@@ -36,27 +32,11 @@ class PairGraftForSequenceClassification(Graft):
     """
 
     config_class = PairGraftConfig
+    widths = 4
 
     def __init__(self, config: PairGraftConfig) -> None:
         assert config.num_labels is not None, "without id2label Transformers counts two labels"
-        super().__init__(config, config.num_labels, widths=4)
-
-    @classmethod
-    def from_layers(
-        cls, config: PairGraftConfig, layers: Sequence[tuple[np.ndarray, np.ndarray]]
-    ) -> PairGraftForSequenceClassification:
-        """Build the model around the layers that ``fit_shallow`` returned for :func:`pair_features`.
-
-        Args:
-            config: Its description; ``encoding_size`` is taken from the layers.
-            layers: Weight [outputs, inputs] and bias [outputs] of each layer, the lowest first.
-        """
-        config.encoding_size = layers[0][0].shape[1] // 4
-        model = cls(config)
-        for place, (weight, bias) in enumerate(layers):
-            tensors = {"weight": torch.from_numpy(weight), "bias": torch.from_numpy(bias)}
-            model.layers[place].load_state_dict(tensors)
-        return model.eval()
+        super().__init__(config, config.num_labels)
 
     @can_return_tuple
     def forward(

@@ -16,19 +16,15 @@ from textgraft.data.reading import read_dataset
 from textgraft.evaluation.calibration import fit_temperature, log_loss
 from textgraft.evaluation.metrics import METRICS, weighted_metrics
 from textgraft.tasks.base import Features
-from textgraft.tasks.texts import JoinedTexts, known_labels, unknown_label
+from textgraft.tasks.texts import JoinedTexts, LabelProbabilities, known_labels, unknown_label
 
 
 @dataclass(frozen=True, slots=True)
-class LabelPrediction:
-    """The label of one text."""
+class LabelPrediction(LabelProbabilities):
+    """The label of one text; the probabilities sum to one."""
 
-    labels: tuple[str, ...]
-    """All labels, in the task's order."""
     answer: int
     """Position of the label in the task's labels."""
-    probabilities: np.ndarray
-    """Probability of every label, float32 [labels], in the task's order; sums to one."""
 
     @property
     def label(self) -> str:
@@ -45,15 +41,8 @@ class LabelPrediction:
         return {
             "label": self.label,
             "score": round(self.score, 6),
-            "scores": {
-                label: round(float(value), 6)
-                for label, value in zip(self.labels, self.probabilities, strict=True)
-            },
+            "scores": self.scores(),
         }
-
-    def numbers(self) -> list[float]:
-        """Return the probability of every label."""
-        return [float(value) for value in self.probabilities]
 
 
 class SingleLabelClassification(JoinedTexts):
@@ -100,7 +89,7 @@ class SingleLabelClassification(JoinedTexts):
         del features
         probabilities = softmax(self.logits(decoded) / temperature, axis=1)
         return [
-            LabelPrediction(self.labels, int(index), row)
+            LabelPrediction(self.labels, row, int(index))
             for index, row in zip(probabilities.argmax(axis=1), probabilities, strict=True)
         ]
 

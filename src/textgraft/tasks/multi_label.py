@@ -19,7 +19,7 @@ from textgraft.errors import DataError
 from textgraft.evaluation.calibration import binary_log_loss, fit_temperature
 from textgraft.evaluation.metrics import MULTI_LABEL_METRICS, weighted_multi_label_metrics
 from textgraft.tasks.base import Features
-from textgraft.tasks.texts import JoinedTexts, known_labels, unknown_label
+from textgraft.tasks.texts import JoinedTexts, LabelProbabilities, known_labels, unknown_label
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -31,15 +31,11 @@ _FORM = Form(as_label=as_names, label_names=(*LABEL_NAMES, "categories", "classe
 
 
 @dataclass(frozen=True, slots=True)
-class LabelSetPrediction:
-    """The labels of one text."""
+class LabelSetPrediction(LabelProbabilities):
+    """The labels of one text; each probability is between 0 and 1."""
 
-    labels: tuple[str, ...]
-    """All labels, in the task's order."""
     answer: list[int]
     """Positions of the labels given, ascending."""
-    probabilities: np.ndarray
-    """Probability of every label, float32 [labels], in the task's order; each between 0 and 1."""
 
     @property
     def score(self) -> float:
@@ -51,15 +47,8 @@ class LabelSetPrediction:
         return {
             "labels": [self.labels[index] for index in self.answer],
             "score": round(self.score, 6),
-            "scores": {
-                label: round(float(value), 6)
-                for label, value in zip(self.labels, self.probabilities, strict=True)
-            },
+            "scores": self.scores(),
         }
-
-    def numbers(self) -> list[float]:
-        """Return the probability of every label."""
-        return [float(value) for value in self.probabilities]
 
 
 class MultiLabelClassification(JoinedTexts):
@@ -131,7 +120,7 @@ class MultiLabelClassification(JoinedTexts):
         """Give every label that is at least as probable as :data:`THRESHOLD`."""
         del features
         return [
-            LabelSetPrediction(self.labels, np.flatnonzero(row >= THRESHOLD).tolist(), row)
+            LabelSetPrediction(self.labels, row, np.flatnonzero(row >= THRESHOLD).tolist())
             for row in expit(self.logits(decoded) / np.float32(temperature))
         ]
 

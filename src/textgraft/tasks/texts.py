@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,27 @@ if TYPE_CHECKING:
 
 CHUNK = 10_000
 """Rows tokenized at once: enough for all cores, while the tokenizer's own records stay small."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelProbabilities:
+    """How probable each label of a fixed list is for one text."""
+
+    labels: tuple[str, ...]
+    """All labels, in the task's order."""
+    probabilities: NDArray[np.float32]
+    """Probability of every label, [labels], in the task's order."""
+
+    def scores(self) -> dict[str, float]:
+        """Return the probability of every label by its name, to six places."""
+        return {
+            label: round(float(value), 6)
+            for label, value in zip(self.labels, self.probabilities, strict=True)
+        }
+
+    def numbers(self) -> list[float]:
+        """Return the probability of every label."""
+        return [float(value) for value in self.probabilities]
 
 
 class TextTask(Task):
