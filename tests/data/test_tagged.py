@@ -89,6 +89,7 @@ def test_tags_that_break_the_scheme_are_mended_and_told(tmp_path):
     dataset = read_tagged(write(tmp_path / "a.conll", content))
     assert dataset.labels == [["B-PER", "I-PER"], ["O", "B-LOC"], ["B-PER", "B-LOC"]]
     assert (dataset.notes.scheme, dataset.notes.broken_rows, dataset.notes.first_broken_line) == ("BIO", 2, 4)
+    assert any("first on line 4" in warning for warning in dataset.notes.warnings())
 
 
 EMOJI = "👩\u200d🚀 Zoe\u0308 Lee\r\nflew to New York, twice."
@@ -131,6 +132,7 @@ def test_spans_with_spaces_around_and_within_words(tmp_path):
     dataset = read_tagged(write_lines(tmp_path / "a.jsonl", *rows))
     assert dataset.labels == [["O", "O", "B-LOC", "O"], ["O", "B-LOC"], ["O", "O", "B-LOC", "O"]]
     assert (dataset.notes.widened_rows, dataset.notes.first_widened_line) == (1, 2)
+    assert any("first on line 2" in warning for warning in dataset.notes.warnings())
 
 
 BAD_ROWS = {

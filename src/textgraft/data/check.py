@@ -279,12 +279,8 @@ def _warnings(check: DataCheck) -> Iterable[str]:
             f"{_count(rejected, 'row')} cannot be used ({kinds}), as {example['row']}: {example['reason']}. "
             "Correct them if they matter."
         )
-    notes = check.notes
-    if notes and notes.first_undecodable_line and notes.encoding != "UTF-8":
-        yield (
-            f"The file is not UTF-8 (first on line {notes.first_undecodable_line}) and was read as "
-            f"{notes.encoding}. If letters look wrong, save it as UTF-8."
-        )
+    if check.notes:
+        yield from check.notes.warnings()
     if check.leaked:
         share = len(check.leaked) / check.sides["test"]
         yield (

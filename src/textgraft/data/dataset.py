@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,6 +46,14 @@ class ReadingNotes:
     """The character between fields, for delimited text."""
     blank_lines: int = 0
     """Lines with nothing on them, which stand between rows and are not rows."""
+
+    def warnings(self) -> Iterator[str]:
+        """Say what of it may mean that the source was read wrongly."""
+        if self.first_undecodable_line and self.encoding != "UTF-8":
+            yield (
+                f"The file is not UTF-8 (first on line {self.first_undecodable_line}) and was read as "
+                f"{self.encoding}. If letters look wrong, save it as UTF-8."
+            )
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -61,6 +61,21 @@ class TaggingNotes(ReadingNotes):
     widened_rows: int = 0
     """Rows with spans that begin or end within a word; these were widened to whole words."""
     first_widened_line: int | None = None
+
+    def warnings(self) -> Iterator[str]:
+        """Say what of it may mean that the source was read wrongly."""
+        # A dataclass with slots is made anew, which a super() without arguments does not survive.
+        yield from ReadingNotes.warnings(self)
+        if self.broken_rows:
+            yield (
+                f"{self.broken_rows:,} rows have tags that break the scheme {self.scheme} (first on line "
+                f"{self.first_broken_line}), as an I- that follows an O. Read as conlleval does."
+            )
+        if self.widened_rows:
+            yield (
+                f"{self.widened_rows:,} rows have spans that begin or end within a word (first on line "
+                f"{self.first_widened_line}). They were widened to whole words: correct them if they matter."
+            )
 
 
 class _Parsed(NamedTuple):
