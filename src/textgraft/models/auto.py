@@ -7,6 +7,7 @@ from typing import Any
 from transformers import (
     AutoConfig,
     AutoModel,
+    AutoModelForCausalLM,
     AutoModelForMultipleChoice,
     AutoModelForQuestionAnswering,
     AutoModelForSequenceClassification,
@@ -23,6 +24,7 @@ from textgraft.models.graft import (
     GraftForTokenClassification,
 )
 from textgraft.models.graft_pairs import PairGraftConfig, PairGraftForSequenceClassification
+from textgraft.models.language_model import RecurrentForCausalLM
 from textgraft.models.majority import MajorityConfig, MajorityForSequenceClassification
 from textgraft.models.recurrent import RecurrentConfig, RecurrentForSequenceClassification, RecurrentModel
 from textgraft.models.recurrent_choice import RecurrentForMultipleChoice
@@ -39,6 +41,7 @@ CONFIGS: tuple[type[PreTrainedConfig], ...] = (
 )
 MODELS: tuple[tuple[Any, type[PreTrainedConfig], type[PreTrainedModel]], ...] = (
     (AutoModel, RecurrentConfig, RecurrentModel),
+    (AutoModelForCausalLM, RecurrentConfig, RecurrentForCausalLM),
     (AutoModelForMultipleChoice, GraftConfig, GraftForMultipleChoice),
     (AutoModelForMultipleChoice, RecurrentConfig, RecurrentForMultipleChoice),
     (AutoModelForQuestionAnswering, GraftConfig, GraftForQuestionAnswering),

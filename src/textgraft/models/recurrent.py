@@ -12,6 +12,8 @@ its true length, so that it, too, meets padding only after the text. Both run on
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
@@ -26,7 +28,7 @@ from textgraft.models.reversal import reorder, reversal_index
 from textgraft.models.sequence_loss import sequence_loss
 
 CELLS: dict[str, type[nn.RNN | nn.LSTM | nn.GRU]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
-POOLINGS = ("attention", "last")
+POOLINGS = ("attention", "last", "concat")
 
 
 class RecurrentConfig(PreTrainedConfig):
@@ -39,8 +41,11 @@ class RecurrentConfig(PreTrainedConfig):
         hidden_size: Width of one direction's state.
         num_layers: Recurrent layers, each reading the states of the one below.
         bidirectional: Whether a second direction reads each text from its end; states are then twice as wide.
-        pooling: "attention" (learned weights over all states) or "last" (the state after the last token, and
-            after the first token for the backward direction).
+        independent_directions: Whether every layer of a direction reads the states of that direction alone, as
+            in a pair of language models, neither of which may see what it is to predict.
+        pooling: "attention" (learned weights over all states), "last" (the state after the last token, and
+            after the first token for the backward direction) or "concat" (these, and beside them the maximum
+            and the mean over all states: Howard and Ruder 2018, ULMFiT).
         dropout: Share of the states between layers and of the pooled vector set to zero in training.
         embedding_dropout: The same for the word vectors.
         characters: "none", "cnn" or "lstm": how the characters of each word make a vector beside its own; see
@@ -50,12 +55,15 @@ class RecurrentConfig(PreTrainedConfig):
         crf: Whether tags are predicted jointly, by a conditional random field; for token classification.
         pad_token_id: Its word vector is zero and stays so.
         pairs: Whether inputs are pairs of texts, told apart by token_type_ids, read apart and then compared.
+        tie_word_embeddings: Whether a language model predicts words by the vectors that it reads them with.
 
     Raises:
         OptionError: The cell, the pooling or the character encoder is unknown.
     """
 
     model_type = "recurrent"
+    attribute_map: ClassVar[dict[str, str]] = {"num_hidden_layers": "num_layers"}
+    keys_to_ignore_at_inference: ClassVar[list[str]] = ["past_key_values"]
 
     vocab_size: int = 30_000
     cell: str = "lstm"
@@ -63,6 +71,7 @@ class RecurrentConfig(PreTrainedConfig):
     hidden_size: int = 128
     num_layers: int = 1
     bidirectional: bool = True
+    independent_directions: bool = False
     pooling: str = "attention"
     dropout: float = 0.4
     embedding_dropout: float = 0.3
@@ -72,6 +81,7 @@ class RecurrentConfig(PreTrainedConfig):
     crf: bool = False
     pad_token_id: int = 0
     pairs: bool = False
+    tie_word_embeddings: bool = True
 
     def __post_init__(self, **kwargs: object) -> None:
         super().__post_init__(**kwargs)
@@ -97,6 +107,11 @@ class RecurrentConfig(PreTrainedConfig):
         """Width of a state: both directions side by side."""
         return self.hidden_size * (2 if self.bidirectional else 1)
 
+    @property
+    def pooled_size(self) -> int:
+        """Width of the vector of a text."""
+        return self.state_size * (3 if self.pooling == "concat" else 1)
+
 
 class RecurrentLayer(nn.Module):
     """One recurrent layer over right-padded batches, in one direction or both.
@@ -104,10 +119,14 @@ class RecurrentLayer(nn.Module):
     Args:
         config: Cell, width and directions.
         input_size: Width of what the layer reads.
+        apart: Whether the inputs are two halves, one for each direction.
     """
 
-    def __init__(self, config: RecurrentConfig, input_size: int) -> None:
+    def __init__(self, config: RecurrentConfig, input_size: int, apart: bool = False) -> None:
         super().__init__()
+        self.apart = apart
+        if apart:
+            input_size //= 2
         cell = CELLS[config.cell]
         self.rightward = cell(input_size, config.hidden_size, batch_first=True)
         self.leftward = (
@@ -124,10 +143,11 @@ class RecurrentLayer(nn.Module):
         Returns:
             States [batch, time, state_size]; those at padding mean nothing.
         """
-        rightward, _ = self.rightward(inputs)
+        to_right, to_left = inputs.chunk(2, dim=-1) if self.apart else (inputs, inputs)
+        rightward, _ = self.rightward(to_right)
         if self.leftward is None:
             return rightward
-        leftward, _ = self.leftward(reorder(inputs, reversal))
+        leftward, _ = self.leftward(reorder(to_left, reversal))
         return torch.cat([rightward, reorder(leftward, reversal)], dim=-1)
 
 
@@ -148,6 +168,27 @@ class LastPooling(nn.Module):
         last = states[rows, mask.sum(dim=1) - 1, : self.hidden_size]
         first = states[:, 0, self.hidden_size :]
         return torch.cat([last, first], dim=-1), None
+
+
+class ConcatPooling(LastPooling):
+    """The last states, and the maximum and the mean of all, side by side (Howard and Ruder 2018, section 3.3).
+
+    What tells a text's label may stand anywhere in it, long before its end.
+    """
+
+    def forward(self, states: Tensor, mask: Tensor) -> tuple[Tensor, None]:
+        """Pool states [batch, time, state_size] under a mask [batch, time] to [batch, 3 * state_size]."""
+        last, _ = super().forward(states, mask)
+        true = mask.unsqueeze(-1)
+        greatest = states.masked_fill(~true, torch.finfo(states.dtype).min).amax(dim=1)
+        mean = (states * true).sum(dim=1) / true.sum(dim=1)
+        return torch.cat([last, greatest, mean], dim=-1), None
+
+
+def _pooling(config: RecurrentConfig) -> nn.Module:
+    if config.pooling == "attention":
+        return AttentionPooling(config.state_size, config.hidden_size)
+    return (LastPooling if config.pooling == "last" else ConcatPooling)(config.hidden_size)
 
 
 class RecurrentPreTrainedModel(PreTrainedModel):
@@ -203,16 +244,15 @@ class RecurrentModel(RecurrentPreTrainedModel):
         )
         dropout = PairDropout if config.pairs else nn.Dropout
         self.embedding_dropout = dropout(config.embedding_dropout)
-        widths = [config.word_size] + [config.state_size] * (config.num_layers - 1)
-        self.layers = nn.ModuleList(RecurrentLayer(config, width) for width in widths)
+        apart = config.bidirectional and config.independent_directions
+        self.layers = nn.ModuleList([RecurrentLayer(config, config.word_size)])
+        self.layers.extend(
+            RecurrentLayer(config, config.state_size, apart=apart) for _ in range(config.num_layers - 1)
+        )
         self.dropout = nn.Dropout(config.dropout)
         self.pooling: nn.Module | None = None
         if add_pooling_layer:
-            self.pooling = (
-                AttentionPooling(config.state_size, config.hidden_size)
-                if config.pooling == "attention"
-                else LastPooling(config.hidden_size)
-            )
+            self.pooling = _pooling(config)
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
@@ -245,7 +285,7 @@ class RecurrentModel(RecurrentPreTrainedModel):
 
         Returns:
             last_hidden_state [batch, time, state_size], meaningless at padding, and pooler_output
-            [batch, state_size], which is None without a pooling layer.
+            [batch, pooled_size], which is None without a pooling layer.
 
         Raises:
             OptionError: The model reads characters and got none.
@@ -296,10 +336,10 @@ class RecurrentForSequenceClassification(RecurrentPreTrainedModel):
         assert config.num_labels is not None, "without id2label Transformers counts two labels"
         self.recurrent = RecurrentModel(config)
         self.dropout = nn.Dropout(config.dropout)
-        self.classifier: nn.Module = nn.Linear(config.state_size, config.num_labels)
+        self.classifier: nn.Module = nn.Linear(config.pooled_size, config.num_labels)
         if config.pairs:
             self.classifier = pair_head(
-                config.state_size, config.hidden_size, config.num_labels, config.dropout
+                config.pooled_size, config.hidden_size, config.num_labels, config.dropout
             )
         self.post_init()
 

@@ -22,7 +22,7 @@ class RecurrentForMultipleChoice(RecurrentPreTrainedModel):
         super().__init__(config)
         self.recurrent = RecurrentModel(config)
         self.dropout = nn.Dropout(config.dropout)
-        self.classifier = pair_head(config.state_size, config.hidden_size, 1, config.dropout)
+        self.classifier = pair_head(config.pooled_size, config.hidden_size, 1, config.dropout)
         self.post_init()
 
     @can_return_tuple
