@@ -91,8 +91,10 @@ class Dataset:
 
     @functools.cached_property
     def texts(self) -> list[str]:
-        """One string a row: the text columns joined by a newline."""
+        """One string a row: the text columns joined by a newline; without any, a name made of the values."""
         lists = [values for values in self.columns.values() if not values or isinstance(values[0], str)]
+        if not lists:
+            return [_name(values) for values in zip(*self.columns.values(), strict=True)]
         return lists[0] if len(lists) == 1 else ["\n".join(parts) for parts in zip(*lists, strict=True)]
 
     @functools.cached_property
@@ -140,6 +142,11 @@ def names_of(label: Any) -> tuple[str, ...]:
     if isinstance(label, str):
         return (label,)
     return label if isinstance(label, tuple) else ()
+
+
+def _name(values: Sequence[Any]) -> str:
+    """Name a row without text by its values, so that equal rows have equal names and others do not."""
+    return hashlib.sha256(msgspec.json.encode(values)).hexdigest()
 
 
 def _bytes(value: Any) -> bytes:
