@@ -52,6 +52,7 @@ from textgraft.training.batching import padding_share, token_budget_batches
 from textgraft.training.frozen import fit_upper_layers
 from textgraft.training.loop import fit
 from textgraft.training.settings import TrainingSettings
+from textgraft.training.task_rows import TaskRows
 
 ROWS, LENGTH, LABELS = 2000, 256, ("no", "yes")
 SOURCES = (("mr_sentence_polarity", "text", 950), ("ag_news_7600", "description", 950))
@@ -146,7 +147,7 @@ class Bench:
         counts: list[tuple[int, float]] = []
         settings = TrainingSettings(batch_size=batch, max_seconds=self.seconds, epochs=100, patience=None)
         fit(
-            self.model(), task, self.rows, self.rows[:1], settings, pad_token_id=0,
+            self.model(), TaskRows(task, self.rows, self.rows[:1], pad_token_id=0), settings,
             on_step=lambda progress: counts.append((collate.tokens, progress.seconds)),
         )  # fmt: skip
         tokens, seconds = counts[-1]
@@ -154,18 +155,15 @@ class Bench:
 
     def three_epochs(self, frozen: bool) -> float:
         """Return the seconds of three epochs on the first rows."""
-        train, dev = self.rows[:FEW], self.rows[FEW : FEW + 64]
+        material = TaskRows(self.task, self.rows[:FEW], self.rows[FEW : FEW + 64], pad_token_id=0)
         settings = TrainingSettings(epochs=3, patience=None)
         model = self.model()
         start = time.perf_counter()
         if frozen:
             with tempfile.TemporaryDirectory() as cache:
-                fit_upper_layers(
-                    model, self.task, train, dev, settings, pad_token_id=0, freeze_layers=4,
-                    cache_folder=Path(cache),
-                )  # fmt: skip
+                fit_upper_layers(model, material, settings, freeze_layers=4, cache_folder=Path(cache))
                 return time.perf_counter() - start
-        fit(model, self.task, train, dev, settings, pad_token_id=0)
+        fit(model, material, settings)
         return time.perf_counter() - start
 
 

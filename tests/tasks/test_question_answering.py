@@ -32,6 +32,7 @@ from textgraft.tasks.question_windows import tokenize_each, window_starts
 from textgraft.tasks.registry import task_class
 from textgraft.training.loop import fit
 from textgraft.training.settings import TrainingSettings
+from textgraft.training.task_rows import TaskRows
 
 PIECES = [
     "word",
@@ -381,8 +382,8 @@ def test_a_tiny_model_learns_to_answer(kind, tmp_path):
         model = AutoModelForQuestionAnswering.from_config(RecurrentConfig(vocab_size=len(tokenizer), **shape))
         rate = 1e-2
     chosen = TrainingSettings(learning_rate=rate, epochs=8, batch_size=16, precision="fp32", patience=None)
-    windows = [task.features(rows, tokenizer, 48) for rows in (train, dev)]
-    result = fit(model, task, *windows, chosen, pad_token_id=0, folder=tmp_path / "run")
+    material = TaskRows(task, *(task.features(rows, tokenizer, 48) for rows in (train, dev)), pad_token_id=0)
+    result = fit(model, material, chosen, folder=tmp_path / "run")
     assert result.dev_metrics["exact_match"] > 0.95
     model.save_pretrained(tmp_path / "model")
     loaded = AutoModelForQuestionAnswering.from_pretrained(tmp_path / "model")
@@ -401,9 +402,9 @@ def test_unanswerable_questions_are_learnt():
     task, tokenizer = QuestionAnswering.fitted_to(train), wordpiece_tokenizer()
     model = tiny_reader(len(tokenizer), initializer_range=0.1)
     chosen = TrainingSettings(learning_rate=5e-3, epochs=10, batch_size=16, precision="fp32", patience=None)
-    windows = [task.features(rows, tokenizer, 48) for rows in (train, dev)]
-    result = fit(model, task, *windows, chosen, pad_token_id=0)
-    assert [] in gold_of(windows[1])
+    material = TaskRows(task, *(task.features(rows, tokenizer, 48) for rows in (train, dev)), pad_token_id=0)
+    result = fit(model, material, chosen)
+    assert [] in gold_of(material.dev)
     assert result.dev_metrics["exact_match"] > 0.9
 
 

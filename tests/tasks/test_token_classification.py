@@ -31,6 +31,7 @@ from textgraft.tasks.token_classification import TagPrediction, TokenClassificat
 from textgraft.training.evaluate import run_model
 from textgraft.training.loop import fit
 from textgraft.training.settings import TrainingSettings
+from textgraft.training.task_rows import TaskRows
 
 TASK = TokenClassification(["O", "B-LOC", "I-LOC", "B-PER", "I-PER"])
 FIRST = ["Ann", "Bob", "Zoe", "Max", "Eve"]
@@ -289,11 +290,13 @@ def learn(config, tokenizer, rates, epochs):
     model = AutoModelForTokenClassification.from_config(config)
     result = fit(
         model,
-        TASK,
-        TASK.features(train, tokenizer, 32),
-        TASK.features(dev, tokenizer, 32),
+        TaskRows(
+            TASK,
+            TASK.features(train, tokenizer, 32),
+            TASK.features(dev, tokenizer, 32),
+            pad_token_id=tokenizer.pad_token_id,
+        ),
         TrainingSettings(learning_rate=rates, epochs=epochs, batch_size=16, precision="fp32", patience=None),
-        pad_token_id=tokenizer.pad_token_id,
     )
     return model, result
 

@@ -15,6 +15,7 @@ from textgraft.models.recurrent import RecurrentConfig
 from textgraft.models.word_tokenizer import train_word_tokenizer
 from textgraft.training.loop import fit
 from textgraft.training.settings import TrainingSettings
+from textgraft.training.task_rows import TaskRows
 
 FAMILIES = ("bert", "roberta", "bilstm")
 WORDS = [*FILLER, *(word for topic in TOPICS.values() for word in topic)]
@@ -125,4 +126,5 @@ def learn(family: str, task, train: Dataset, dev: Dataset, epochs: int = 12):
         patience=None,
     )
     windows = [task.features(rows, tokenizer, 64) for rows in (train, dev)]
-    return model, tokenizer, fit(model, task, *windows, settings, pad_token_id=tokenizer.pad_token_id)
+    material = TaskRows(task, *windows, pad_token_id=tokenizer.pad_token_id)
+    return model, tokenizer, fit(model, material, settings)

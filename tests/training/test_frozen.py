@@ -12,8 +12,10 @@ from textgraft.errors import OptionError
 from textgraft.training.frozen import fit_upper_layers
 from textgraft.training.loop import fit
 from textgraft.training.settings import TrainingSettings
+from textgraft.training.task_rows import TaskRows
 
 TRAIN, DEV = make_rows(40), make_rows(12, seed=1)
+MATERIAL = TaskRows(TASK, TRAIN, DEV, pad_token_id=0)
 SETTINGS = TrainingSettings(learning_rate=1e-2, epochs=2, batch_size=8, precision="fp32", patience=None)
 
 
@@ -34,11 +36,11 @@ def test_equals_plain_training_with_the_same_layers_frozen(family, tmp_path):
 
     losses: dict[str, list[float]] = {"cached": [], "plain": []}
     result = fit_upper_layers(
-        cached, TASK, TRAIN, DEV, SETTINGS, pad_token_id=0, freeze_layers=2, cache_folder=tmp_path,
+        cached, MATERIAL, SETTINGS, freeze_layers=2, cache_folder=tmp_path,
         on_step=lambda progress: losses["cached"].append(progress.loss),
     )  # fmt: skip
     expected = fit(
-        plain, TASK, TRAIN, DEV, SETTINGS, pad_token_id=0,
+        plain, MATERIAL, SETTINGS,
         on_step=lambda progress: losses["plain"].append(progress.loss),
     )  # fmt: skip
 
@@ -56,17 +58,17 @@ def test_lower_layers_run_once_and_the_cache_is_shared(tmp_path, monkeypatch):
     model = make_bert(layers=3)
     calls = []
     model.bert.embeddings.register_forward_hook(lambda *_: calls.append(1))
-    options = {"pad_token_id": 0, "freeze_layers": 1, "cache_folder": tmp_path}
-    fit_upper_layers(model, TASK, TRAIN, DEV, SETTINGS, **options)
+    options = {"freeze_layers": 1, "cache_folder": tmp_path}
+    fit_upper_layers(model, MATERIAL, SETTINGS, **options)
     first = len(calls)
     assert first == 1  # one batch holds all rows
-    fit_upper_layers(model, TASK, TRAIN, DEV, SETTINGS.model_copy(update={"seed": 1}), **options)
+    fit_upper_layers(model, MATERIAL, SETTINGS.model_copy(update={"seed": 1}), **options)
     assert len(calls) == first
-    fit_upper_layers(model, TASK, TRAIN[1:], DEV, SETTINGS, **options)
+    fit_upper_layers(model, TaskRows(TASK, TRAIN[1:], DEV, pad_token_id=0), SETTINGS, **options)
     assert len(calls) == first + 1
     with torch.no_grad():
         model.bert.encoder.layer[0].output.dense.bias += 0.1
-    fit_upper_layers(model, TASK, TRAIN, DEV, SETTINGS, **options)
+    fit_upper_layers(model, MATERIAL, SETTINGS, **options)
     assert len(calls) == first + 2
     assert len(list(tmp_path.iterdir())) == 3
 
@@ -75,9 +77,9 @@ def test_cache_stays_within_its_bound(tmp_path):
     model = make_bert(layers=2)
     size = 4 * 16 * sum(len(row["input_ids"]) for row in [*TRAIN, *DEV])
     for seed in range(4):
-        rows = make_rows(40, seed=10 + seed)
+        rows = TaskRows(TASK, make_rows(40, seed=10 + seed), DEV, pad_token_id=0)
         fit_upper_layers(
-            model, TASK, rows, DEV, SETTINGS.model_copy(update={"epochs": 1}), pad_token_id=0,
+            model, rows, SETTINGS.model_copy(update={"epochs": 1}),
             freeze_layers=1, cache_folder=tmp_path, max_cache_bytes=int(2.5 * size),
         )  # fmt: skip
     assert 1 <= len(list(tmp_path.iterdir())) <= 2
@@ -86,14 +88,12 @@ def test_cache_stays_within_its_bound(tmp_path):
 def test_too_large_a_cache_is_said_and_the_layers_are_frozen_without_it(tmp_path, caplog):
     model = make_bert(dropout=0.0)
     reference = copy.deepcopy(model)
-    options = {"pad_token_id": 0, "freeze_layers": 1}
+    options = {"freeze_layers": 1}
     with caplog.at_level(logging.WARNING):
-        fit_upper_layers(
-            model, TASK, TRAIN, DEV, SETTINGS, **options, cache_folder=tmp_path, max_cache_bytes=10
-        )
+        fit_upper_layers(model, MATERIAL, SETTINGS, **options, cache_folder=tmp_path, max_cache_bytes=10)
     assert "cannot be cached" in caplog.text
     assert not list(tmp_path.iterdir())
-    fit_upper_layers(reference, TASK, TRAIN, DEV, SETTINGS, **options, cache_folder=tmp_path)
+    fit_upper_layers(reference, MATERIAL, SETTINGS, **options, cache_folder=tmp_path)
     for name, tensor in reference.state_dict().items():
         torch.testing.assert_close(model.state_dict()[name], tensor, atol=1e-4, rtol=1e-3)
     assert all(parameter.requires_grad for parameter in model.parameters())
@@ -102,9 +102,7 @@ def test_too_large_a_cache_is_said_and_the_layers_are_frozen_without_it(tmp_path
 def test_bf16_states_are_stored_in_two_bytes(tmp_path, monkeypatch):
     monkeypatch.setattr("textgraft.training.precision._has_native_bf16", lambda device: True)
     settings = SETTINGS.model_copy(update={"precision": "bf16"})
-    result = fit_upper_layers(
-        make_bert(), TASK, TRAIN, DEV, settings, pad_token_id=0, freeze_layers=1, cache_folder=tmp_path
-    )
+    result = fit_upper_layers(make_bert(), MATERIAL, settings, freeze_layers=1, cache_folder=tmp_path)
     assert result.precision == "bf16"
     tokens = sum(len(row["input_ids"]) for row in [*TRAIN, *DEV])
     assert [file.stat().st_size for file in tmp_path.glob("*/*.bin")] == [tokens * 16 * 2]
@@ -113,14 +111,14 @@ def test_bf16_states_are_stored_in_two_bytes(tmp_path, monkeypatch):
 @pytest.mark.parametrize("layers", [0, 2, 7])
 def test_number_of_layers_is_checked(layers):
     with pytest.raises(OptionError, match="the model has 2 layers"):
-        fit_upper_layers(make_bert(), TASK, TRAIN, DEV, SETTINGS, pad_token_id=0, freeze_layers=layers)
+        fit_upper_layers(make_bert(), MATERIAL, SETTINGS, freeze_layers=layers)
 
 
 def test_other_families_are_refused():
     model = make_bert()
     model.config.model_type = "perceiver"
     with pytest.raises(OptionError, match="perceiver"):
-        fit_upper_layers(model, TASK, TRAIN, DEV, SETTINGS, pad_token_id=0, freeze_layers=1)
+        fit_upper_layers(model, MATERIAL, SETTINGS, freeze_layers=1)
 
 
 def test_the_frozen_part_runs_without_dropout(tmp_path):
@@ -130,7 +128,7 @@ def test_the_frozen_part_runs_without_dropout(tmp_path):
         torch.manual_seed(len(losses))  # what dropout would draw from while the cache is filled
         steps = []
         fit_upper_layers(
-            model, TASK, TRAIN, DEV, SETTINGS.model_copy(update={"epochs": 1}), pad_token_id=0,
+            model, MATERIAL, SETTINGS.model_copy(update={"epochs": 1}),
             freeze_layers=1, cache_folder=tmp_path / folder, on_step=steps.append,
         )  # fmt: skip
         losses.append([step.loss for step in steps])

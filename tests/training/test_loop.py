@@ -20,6 +20,7 @@ from textgraft.training.loop import fit
 from textgraft.training.losses import balanced_class_weights
 from textgraft.training.progress import DivergenceError
 from textgraft.training.settings import TrainingSettings
+from textgraft.training.task_rows import TaskRows
 
 TRAIN, DEV = make_rows(120), make_rows(40, seed=1)
 
@@ -31,7 +32,7 @@ def settings(**changes):
 
 def run(model, chosen, train=TRAIN, dev=DEV, **others):
     steps = []
-    result = fit(model, TASK, train, dev, chosen, pad_token_id=0, on_step=steps.append, **others)
+    result = fit(model, TaskRows(TASK, train, dev, pad_token_id=0), chosen, on_step=steps.append, **others)
     return result, steps
 
 
@@ -119,7 +120,7 @@ def scripted(monkeypatch, outcomes, **changes):
         score, loss = outcomes[len(seen) - 1]
         return {"macro_f1": score}, loss
 
-    monkeypatch.setattr("textgraft.training.loop.evaluate", fake)
+    monkeypatch.setattr("textgraft.training.task_rows.evaluate", fake)
     result, _ = run(model, settings(epochs=len(outcomes), **changes))
     return result, model.classifier.bias, seen
 

@@ -14,11 +14,13 @@ from pathlib import Path
 from tests.training.helpers import TASK, make_bert, make_rows
 from textgraft.training.loop import fit
 from textgraft.training.settings import TrainingSettings
+from textgraft.training.task_rows import TaskRows
 settings = TrainingSettings(
     learning_rate=1e-2, epochs=2, batch_size=8, precision="fp32", accumulation=int(sys.argv[1]),
 )
 train, dev = make_rows(150), make_rows(20, 1)
-fit(make_bert(dropout=0.0), TASK, train, dev, settings, pad_token_id=0, folder=Path(sys.argv[2]))
+material = TaskRows(TASK, train, dev, pad_token_id=0)
+fit(make_bert(dropout=0.0), material, settings, folder=Path(sys.argv[2]))
 """
 
 

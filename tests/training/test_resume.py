@@ -17,6 +17,7 @@ from tests.training.helpers import TASK, make_bert, make_rows
 from textgraft.errors import ModelError, OptionError
 from textgraft.training.loop import fit
 from textgraft.training.settings import TrainingSettings
+from textgraft.training.task_rows import TaskRows
 
 SETTINGS = TrainingSettings(
     learning_rate=1e-2, epochs=3, batch_size=8, precision="fp32", patience=None,
@@ -35,7 +36,8 @@ def run(folder: Path | None, chosen: TrainingSettings = SETTINGS, on_step=None, 
             on_step(progress)
 
     model = model or make_bert()
-    result = fit(model, TASK, TRAIN, DEV, chosen, pad_token_id=0, folder=folder, on_step=remember)
+    material = TaskRows(TASK, TRAIN, DEV, pad_token_id=0)
+    result = fit(model, material, chosen, folder=folder, on_step=remember)
     return model, result, losses
 
 

@@ -32,6 +32,7 @@ from textgraft.training.frozen import fit_upper_layers
 from textgraft.training.loop import fit
 from textgraft.training.settings import TrainingSettings
 from textgraft.training.shallow import fit_shallow
+from textgraft.training.task_rows import TaskRows
 
 if TYPE_CHECKING:
     from textgraft.tasks.texts import TextTask
@@ -80,11 +81,8 @@ def _train(
     run = functools.partial(
         fit_upper_layers if freeze_layers else fit,
         model,
-        job.task,
-        train,
-        dev,
+        TaskRows(job.task, train, dev, pad_token_id=tokenizer.pad_token_id),
         wanted,
-        pad_token_id=tokenizer.pad_token_id,
         folder=job.folder,
         on_step=job.on_step,
     )

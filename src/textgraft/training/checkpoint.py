@@ -5,7 +5,8 @@ A run's folder holds::
     checkpoint-00000120/
         model.safetensors      trained parameters and buffers
         optimizer.safetensors  AdamW's moments
-        best.safetensors       the best weights on the dev rows so far
+        best.safetensors       the best weights on held-out examples so far
+        carried.safetensors    what the material hands from step to step, as hidden states
         state.json             position, scores, history
         manifest.json          SHA-256 of each file above
     metrics.jsonl              one line an evaluation
@@ -41,7 +42,7 @@ class Checkpoint:
     state: dict[str, Any]
     """JSON-like."""
     tensors: dict[str, dict[str, Tensor]]
-    """Tensors on the CPU by file ("model", "optimizer", "best") and name."""
+    """Tensors on the CPU by file ("model", "optimizer", "best", "carried") and name."""
 
 
 def save_checkpoint(

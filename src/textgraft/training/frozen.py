@@ -32,18 +32,16 @@ from textgraft.training.precision import autocast, resolve_precision
 from textgraft.training.processes import join_processes
 from textgraft.training.progress import Progress, TrainingResult
 from textgraft.training.settings import TrainingSettings
+from textgraft.training.task_rows import TaskRows
 
 logger = logging.getLogger(__name__)
 
 
 def fit_upper_layers(
     model: PreTrainedModel,
-    task: Task,
-    train: Sequence[Features],
-    dev: Sequence[Features],
+    material: TaskRows,
     settings: TrainingSettings,
     *,
-    pad_token_id: int,
     freeze_layers: int,
     cache_folder: Path | None = None,
     max_cache_bytes: int = 20 * 10**9,
@@ -59,11 +57,8 @@ def fit_upper_layers(
     Args:
         model: On an encoder of one of the types in ``textgraft.models.layers.STACKS``, with any head; or a
             graft.
-        task: As in :func:`fit`, and so are the arguments not named here.
-        train: Rows to learn from.
-        dev: Rows that decide which weights are best.
+        material: The task's rows to learn from, and those that decide which weights are best.
         settings: All choices of the training.
-        pad_token_id: Id that fills batches up.
         freeze_layers: Layers to freeze, from the lowest. At least one must remain; of a graft, those that its
             adapter changes, so without an adapter none (``graft.frozen_layers`` is the most).
         cache_folder: Where hidden states are kept, by content hash; None: in the user's cache.
@@ -84,30 +79,23 @@ def fit_upper_layers(
             fix=f"Give a number from 1 to {most}." if most else "Train all layers.",
         )
     rows: list[Features] = [
-        {**feature, "window": at} for at, feature in enumerate(itertools.chain(train, dev))
+        {**feature, "window": at} for at, feature in enumerate(itertools.chain(material.train, material.dev))
     ]
     states = None
     if isinstance(rows[0]["input_ids"][0], int):
-        states = _states(
-            model, task, rows, settings, pad_token_id, freeze_layers, cache_folder, max_cache_bytes
-        )
+        states = _states(model, material, rows, settings, freeze_layers, cache_folder, max_cache_bytes)
     if states is None:
         logger.warning("the hidden states cannot be cached: they are computed in every epoch")
         with _frozen(encoder, freeze_layers):
-            return fit(
-                model, task, train, dev, settings, pad_token_id=pad_token_id, folder=folder, on_step=on_step
-            )
+            return fit(model, material, settings, folder=folder, on_step=on_step)
     with only_layers(encoder, freeze_layers, layers):
-        return fit(
-            model,
-            cast("Task", _OnStates(task, states)),
-            rows[: len(train)],
-            rows[len(train) :],
-            settings,
-            pad_token_id=pad_token_id,
-            folder=folder,
-            on_step=on_step,
+        on_states = TaskRows(
+            cast("Task", _OnStates(material.task, states)),
+            rows[: len(material.train)],
+            rows[len(material.train) :],
+            pad_token_id=material.pad_token_id,
         )
+        return fit(model, on_states, settings, folder=folder, on_step=on_step)
 
 
 def _encoder(model: PreTrainedModel) -> PreTrainedModel:
@@ -149,10 +137,9 @@ class _OnStates:
 
 def _states(
     model: PreTrainedModel,
-    task: Task,
+    material: TaskRows,
     rows: Sequence[Features],
     settings: TrainingSettings,
-    pad_token_id: int,
     freeze_layers: int,
     cache_folder: Path | None,
     max_cache_bytes: int,
@@ -178,7 +165,7 @@ def _states(
         lower = only_layers(encoder, 0, freeze_layers)
         with lower, torch.inference_mode(), autocast(precision, device):
             for members in batches:
-                batch = task.collate([rows[row] for row in members], pad_token_id)
+                batch = material.task.collate([rows[row] for row in members], material.pad_token_id)
                 ids, mask, types = (batch[n].to(device) if n in batch else None for n in _INPUTS)
                 hidden = last_hidden_states(encoder, ids, mask, types, None).float().cpu().numpy()
                 for row, states in zip(members, hidden, strict=True):

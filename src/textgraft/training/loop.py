@@ -1,14 +1,14 @@
-"""One training loop for every model and task.
+"""One training loop for every model, task and pre-training objective.
 
-What a step does depends on nothing but the weights, the optimizer's state and its number: the order of an
-epoch's batches is drawn from (seed, epoch), the dropout of a step from (seed, step). So a run that was killed
-goes on from its last checkpoint bit by bit as if it had never stopped; finding its place costs nothing.
+What a step does depends on nothing but the weights, the optimizer's state, what the material carries and its
+number: the order of an epoch's batches is drawn from (seed, epoch), the masking and dropout of a batch from
+(seed, step, its place in the step). So a run that was killed goes on from its last checkpoint bit by bit as
+if it had never stopped, and finding its place costs nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import math
 import time
@@ -16,21 +16,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import torch
-from accelerate.utils import broadcast, reduce
+from accelerate.utils import broadcast, gather, reduce
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from textgraft.errors import DataError, OptionError
+from textgraft.errors import OptionError
 from textgraft.files import content_hash, output_errors, write_atomic
-from textgraft.tasks.base import Features, Task
-from textgraft.training.batching import token_budget_batches
 from textgraft.training.checkpoint import load_checkpoint, save_checkpoint
-from textgraft.training.evaluate import evaluate
 from textgraft.training.interrupt import Interrupt, deferred_interrupt
-from textgraft.training.losses import balanced_class_weights, batch_loss
+from textgraft.training.material import Material, Steps
 from textgraft.training.optimizer import (
     build_optimizer,
     optimizer_tensors,
@@ -52,43 +48,33 @@ _EVALUATION_SHARE = 0.5
 
 def fit(
     model: PreTrainedModel,
-    task: Task,
-    train: Sequence[Features],
-    dev: Sequence[Features],
+    material: Material,
     settings: TrainingSettings,
     *,
-    pad_token_id: int,
     folder: Path | None = None,
     on_step: Callable[[Progress], None] | None = None,
 ) -> TrainingResult:
-    """Train ``model`` and leave its best weights on the dev rows in it.
+    """Train ``model`` and leave its best weights on the held-out examples in it.
 
     Parameters with ``requires_grad=False`` stay as they are. The model is moved to the device that accelerate
     chooses, and left in evaluation mode. Under ``torchrun`` every process trains on its part of each step.
 
     Args:
-        model: A model whose forward takes the task's batches and returns a loss.
-        task: How rows become batches, and outputs scores.
-        train: Rows to learn from.
-        dev: Rows that decide which weights are best and when to stop.
+        model: A model whose forward takes the material's batches.
+        material: What to learn from, and what decides which weights are best and when to stop.
         settings: All choices; see :class:`TrainingSettings`.
-        pad_token_id: Id that fills batches up.
         folder: Where checkpoints and metrics.jsonl go. If it holds checkpoints of this very run, training
             goes on from the newest that is whole. None: nothing is written to disk.
         on_step: Called after every optimizer step.
 
     Raises:
-        DataError: There are no training or no dev rows.
         DivergenceError: The loss ran away.
         OptionError: The folder holds another run.
         ModelError: Every checkpoint in the folder is damaged.
         OutputError: The folder cannot be written.
         KeyboardInterrupt: Ctrl-C; with a folder, after a checkpoint of the last whole step.
     """
-    for name, rows in (("training", train), ("dev", dev)):
-        if not rows:
-            raise DataError(f"there are no {name} rows", fix="Every split needs at least one row.")
-    run = _Run(model, task, train, dev, settings, pad_token_id, folder)
+    run = _Run(model, material, settings, folder)
     devices = [run.device] if run.device.type == "cuda" else []
     interrupts = deferred_interrupt() if folder else contextlib.nullcontext(Interrupt())
     with torch.random.fork_rng(devices), interrupts as interrupt:
@@ -102,7 +88,11 @@ class _Position:
     epoch: int = 0
     step_in_epoch: int = 0
     step: int = 0
+    tokens: int = 0
+    """Trained on so far, by all processes."""
     seconds: float = 0.0
+    training_seconds: float = 0.0
+    """Of them without evaluations and checkpoints."""
     first_loss: float = 0.0
     loss_sum: float = 0.0
     """Since the last evaluation."""
@@ -122,50 +112,48 @@ class _Run:
     def __init__(
         self,
         model: PreTrainedModel,
-        task: Task,
-        train: Sequence[Features],
-        dev: Sequence[Features],
+        material: Material,
         settings: TrainingSettings,
-        pad_token_id: int,
         folder: Path | None,
     ) -> None:
-        self.started = self.last_saved = time.perf_counter()
+        self.started = time.perf_counter()
         self.processes = join_processes()
         self.device = self.processes.device
         self.model = model.to(self.device)
         self.replica = replicate(self.model, self.processes)
-        self.task, self.train, self.dev = task, train, dev
+        self.material = material
         self.settings = settings
-        self.pad_token_id = pad_token_id
         self.folder = folder
         self.precision = resolve_precision(settings.precision, self.device)
         self.parameters = list(trainable(model).values())
         self.optimizer = build_optimizer(model, settings)
-        self.class_weights = balanced_class_weights(train) if settings.class_weights == "balanced" else None
-        self.lengths = [task.length(feature) for feature in train]
-        self.dev_tokens = sum(task.length(feature) for feature in dev)
+        material.begin(settings)
         self.at = _Position()
         self.best_tensors: dict[str, Tensor] = {}
-        self.training_seconds = self.trained_tokens = 0.0
         self.evaluation_seconds: float | None = None
         if folder is not None:
             with output_errors(folder):
                 folder.mkdir(parents=True, exist_ok=True)
             self.identity = self._identity()
             self._resume(folder)
+        self.last_saved = self.at.seconds
 
     def to_the_end(self, on_step: Callable[[Progress], None] | None, interrupt: Interrupt) -> TrainingResult:
         """Train until the epochs, the patience or the budget are used up; put the best weights back."""
         at = self.at
         while not at.stopped_by:
-            groups = self._groups(at.epoch)
+            groups = self._steps(at.epoch)
             points = evaluation_points(len(groups), self.settings.evaluations_per_epoch)
             self.model.train()
             while at.step_in_epoch < len(groups) and not at.stopped_by:
                 before = self._clock()
                 loss = self._step(groups)
-                self.training_seconds += self._clock() - before
-                is_evaluated = at.step_in_epoch in points or at.seconds >= self._deadline()
+                at.training_seconds += self._clock() - before
+                is_evaluated = (
+                    at.step_in_epoch in points
+                    or at.step == self.settings.max_steps
+                    or at.seconds >= self._deadline()
+                )
                 if is_evaluated:
                     self._evaluate(len(groups))
                     self._settle(len(groups))
@@ -181,48 +169,39 @@ class _Run:
             history=at.history,
             seconds=at.seconds,
             steps=at.step,
-            epochs=self._epochs(len(self._groups(at.epoch))),
+            epochs=self._epochs(len(self._steps(at.epoch))),
+            tokens=at.tokens,
             stopped_by=at.stopped_by,
             precision=self.precision,
         )
 
-    def _groups(self, epoch: int) -> list[list[list[int]]]:
-        """Return the epoch's steps; each is a list of batches, and a batch a list of rows."""
-        batches = token_budget_batches(
-            self.lengths,
-            max_tokens=self.settings.max_tokens,
-            max_sequences=self.settings.batch_size,
-            generator=np.random.default_rng([self.settings.seed, epoch]),
-        )
-        size = self.settings.accumulation * self.processes.num_processes
-        return [batches[start : start + size] for start in range(0, len(batches), size)]
+    def _steps(self, epoch: int) -> Steps:
+        return self.material.steps(epoch, self.settings, self.processes.num_processes)
 
-    def _step(self, groups: Sequence[Sequence[Sequence[int]]]) -> float:
-        """Make one optimizer step and return its mean loss over rows, of all processes."""
-        at, settings = self.at, self.settings
+    def _step(self, steps: Steps) -> float:
+        """Make one optimizer step and return the mean loss of its batches, of all processes."""
+        at, settings, material = self.at, self.settings, self.material
         processes, rank = self.processes.num_processes, self.processes.process_index
-        torch.manual_seed(int(np.random.SeedSequence([settings.seed, at.step, rank]).generate_state(1)[0]))
-        set_rate(
-            self.optimizer,
-            rate_factor(
-                self._done(len(groups), at.step_in_epoch + 0.5), settings.schedule, settings.warmup_share
-            ),
-        )
-        group = groups[at.step_in_epoch]
-        self.trained_tokens += sum(self.lengths[row] for rows in group for row in rows) / processes
-        rows_of_step = sum(len(rows) for rows in group)
+        done = self._done(len(steps), 0.5)
+        set_rate(self.optimizer, rate_factor(done, settings.schedule, settings.warmup_share))
+        group = steps[at.step_in_epoch]
         turns = math.ceil(len(group) / processes)
+        places = range(rank, turns * processes, processes)
+        # A process without a batch of its own computes the first one and counts it nothing.
+        batches = [self._batch(group[place if place < len(group) else 0], place) for place in places]
+        weights = [
+            material.weight(batch) if place < len(group) else 0.0
+            for place, batch in zip(places, batches, strict=True)
+        ]
+        # Gradients are averaged over the processes, so the weights of a step are, too.
+        total = float(reduce(torch.tensor(sum(weights), dtype=torch.float64, device=self.device), "mean"))
         loss_sum = torch.zeros((), device=self.device)
-        for turn in range(turns):
-            place = turn * processes + rank
-            # A process without a batch of its own computes the first one and counts it nothing.
-            rows = group[place] if place < len(group) else group[0]
-            weight = len(rows) * processes / rows_of_step if place < len(group) else 0.0
-            is_last = turn == turns - 1
+        for place, batch, weight in zip(places, batches, weights, strict=True):
+            torch.manual_seed(int(np.random.SeedSequence(self._entropy(place)).generate_state(1)[0]))
+            is_last = place == places[-1]
             with contextlib.nullcontext() if is_last else unsynchronised(self.replica):
-                batch = self._batch(rows)
                 with autocast(self.precision, self.device):
-                    loss = batch_loss(self.replica(**batch), batch, self.class_weights) * weight
+                    loss = material.loss(self.replica, batch) * (weight / total)
                 loss.backward()
             loss_sum += loss.detach()
         norm = nn.utils.clip_grad_norm_(self.parameters, settings.clip_norm)
@@ -235,12 +214,19 @@ class _Run:
         self.optimizer.zero_grad()
         at.step += 1
         at.step_in_epoch += 1
+        at.tokens += sum(map(material.tokens, group))
         at.loss_sum += value
         at.loss_steps += 1
         return value
 
-    def _batch(self, rows: Sequence[int]) -> dict[str, Tensor]:
-        batch = self.task.collate([self.train[row] for row in rows], self.pad_token_id)
+    def _entropy(self, place: int) -> list[int]:
+        """Return what the randomness of a batch of this step is drawn from, the same for any process."""
+        return [self.settings.seed, self.at.step, place]
+
+    def _batch(self, rows: Sequence[int], place: int) -> dict[str, Tensor]:
+        # The 1 keeps it apart from the order of an epoch: numpy takes [seed, epoch] and [seed, epoch, 0] as
+        # the same.
+        batch = self.material.batch(rows, np.random.default_rng([*self._entropy(place), 1]))
         return {name: tensor.to(self.device, non_blocking=True) for name, tensor in batch.items()}
 
     def _divergence(self, sign: str) -> DivergenceError:
@@ -269,36 +255,29 @@ class _Run:
             return budget - self.evaluation_seconds
         if self.at.seconds < SETTLED * budget:
             return budget
-        pace = self.training_seconds / self.trained_tokens if self.trained_tokens else 0.0
-        return budget - _EVALUATION_SHARE * pace * self.dev_tokens
+        pace = self.at.training_seconds * self.processes.num_processes / max(1, self.at.tokens)
+        return budget - _EVALUATION_SHARE * pace * self.material.held_out_tokens()
 
-    def _epochs(self, steps: int, step_in_epoch: float | None = None) -> float:
-        place = self.at.step_in_epoch if step_in_epoch is None else step_in_epoch
-        return self.at.epoch + place / steps
+    def _epochs(self, steps: int, ahead: float = 0.0) -> float:
+        return self.at.epoch + (self.at.step_in_epoch + ahead) / steps
 
-    def _done(self, steps: int, step_in_epoch: float | None = None) -> float:
-        """Share of the training that is done, by steps or by the clock."""
-        by_steps = self._epochs(steps, step_in_epoch) / self.settings.epochs
+    def _done(self, steps: int, ahead: float = 0.0) -> float:
+        """Share of the training that is done ``ahead`` steps from here, by steps or by the clock."""
+        by_steps = self._epochs(steps, ahead) / self.settings.epochs
+        if self.settings.max_steps is not None:
+            by_steps = max(by_steps, (self.at.step + ahead) / self.settings.max_steps)
         return budgeted_progress(by_steps, self.at.seconds, self._deadline())
 
     def _evaluate(self, steps: int) -> None:
-        """Score the weights on the dev rows, and keep them if they are the best so far."""
-        at, settings = self.at, self.settings
+        """Score the weights on the held-out examples, and keep them if they are the best so far."""
+        at = self.at
         before = self._clock()
-        metrics, loss = evaluate(
-            self.model,
-            self.task,
-            self.dev,
-            pad_token_id=self.pad_token_id,
-            max_tokens=settings.max_tokens,
-            precision=self.precision,
-            class_weights=self.class_weights,
-        )
+        metrics, loss = self.material.evaluate(self.model, self.settings, self.precision)
         self.model.train()
         if not math.isfinite(loss):
-            raise self._divergence(f"the loss on the dev rows is {loss}")
+            raise self._divergence(f"the loss on held-out examples is {loss}")
         self.evaluation_seconds = self._clock() - before
-        score = [metrics[self.task.main_metric], -loss]
+        score = [metrics[self.material.main_metric], -loss]
         at.stale += 1
         if score > at.best:
             at.best, at.best_metrics, at.stale = score, metrics, 0
@@ -306,11 +285,13 @@ class _Run:
         entry = {
             "epoch": self._epochs(steps),
             "step": at.step,
+            "tokens": at.tokens,
             "train_loss": at.loss_sum / at.loss_steps,
             "dev_loss": loss,
             "dev_score": score[0],
             "learning_rate": self.optimizer.param_groups[0]["lr"],
             "seconds": at.seconds,
+            **metrics,
         }
         at.history.append(entry)
         at.loss_sum, at.loss_steps = 0.0, 0
@@ -323,6 +304,8 @@ class _Run:
         at, settings = self.at, self.settings
         if at.step_in_epoch == steps and at.epoch + 1 == settings.epochs:
             at.stopped_by = "epochs"
+        elif at.step == settings.max_steps:
+            at.stopped_by = "steps"
         elif at.seconds >= self._deadline():
             at.stopped_by = "budget"
         elif settings.patience is not None and at.stale >= settings.patience:
@@ -334,6 +317,7 @@ class _Run:
             step=at.step,
             planned_steps=max(at.step, round(at.step / done)),
             epoch=self._epochs(steps),
+            tokens=at.tokens,
             loss=loss,
             seconds=at.seconds,
             remaining_seconds=0.0 if at.stopped_by else at.seconds * (1 - done) / done,
@@ -356,21 +340,24 @@ class _Run:
         """Save if it is time to, or the run is over or about to be interrupted."""
         if self.folder is None:
             return
-        pause = self.settings.checkpoint_seconds
-        is_due = is_evaluated if pause is None else time.perf_counter() - self.last_saved >= pause
-        if (is_due or self.at.stopped_by or interrupt.requested) and self.processes.is_main_process:
-            save_checkpoint(
-                self.folder,
-                self.at.step,
-                {"identity": self.identity, "position": asdict(self.at)},
-                {
-                    "model": self._tensors(),
-                    "optimizer": optimizer_tensors(self.model, self.optimizer),
-                    "best": self.best_tensors,
-                },
-                self.settings.keep,
-            )
-            self.last_saved = time.perf_counter()
+        pause, at = self.settings.checkpoint_seconds, self.at
+        is_due = is_evaluated if pause is None else at.seconds - self.last_saved >= pause
+        if is_due or at.stopped_by or interrupt.requested:
+            carried = gather(self.material.carried())
+            if self.processes.is_main_process:
+                save_checkpoint(
+                    self.folder,
+                    at.step,
+                    {"identity": self.identity, "position": asdict(at)},
+                    {
+                        "model": self._tensors(),
+                        "optimizer": optimizer_tensors(self.model, self.optimizer),
+                        "best": self.best_tensors,
+                        "carried": carried,
+                    },
+                    self.settings.keep,
+                )
+            self.last_saved = at.seconds
         if interrupt.requested:
             raise KeyboardInterrupt
 
@@ -388,12 +375,13 @@ class _Run:
         self._load(checkpoint.tensors["model"])
         restore_optimizer(self.model, self.optimizer, checkpoint.tensors["optimizer"])
         self.best_tensors = checkpoint.tensors["best"]
+        rank, processes = self.processes.process_index, self.processes.num_processes
+        self.material.carry(
+            {name: tensor.chunk(processes)[rank] for name, tensor in checkpoint.tensors["carried"].items()}
+        )
 
     def _identity(self) -> str:
         """Return a hash of what a run's result depends on, besides the values of its initial weights."""
-        digest = hashlib.sha256()
-        for feature in (*self.train, *self.dev):
-            digest.update(msgspec.json.encode([feature["input_ids"], feature["labels"]]))
         shapes = {name: list(tensor.shape) for name, tensor in self._tensors().items()}
         settings = self.settings.model_dump(exclude={"checkpoint_seconds", "keep"})
-        return content_hash([self.task.name, settings, shapes, digest.hexdigest()])
+        return content_hash([self.material.identity(), settings, shapes, self.processes.num_processes])

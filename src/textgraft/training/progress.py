@@ -19,6 +19,8 @@ class Progress:
     planned_steps: int
     """Steps until the end if nothing stops it early; falls when the time budget binds."""
     epoch: float
+    tokens: int
+    """Trained on so far, by all processes."""
     loss: float
     """Mean over the rows of this step."""
     seconds: float
@@ -33,13 +35,16 @@ class TrainingResult:
     dev_metrics: dict[str, float]
     """Metrics of the best weights on the dev rows."""
     history: list[dict[str, float]]
-    """One entry an evaluation: epoch, step, train_loss, dev_loss, dev_score, learning_rate, seconds."""
+    """One entry an evaluation: epoch, step, tokens, train_loss, dev_loss, dev_score, learning_rate,
+    seconds, and every metric."""
     seconds: float
     """Wall-clock seconds of training and evaluation, over all resumed parts."""
     steps: int
     epochs: float
     """Passes over the training rows, the last one perhaps in part."""
+    tokens: int
+    """Trained on, by all processes; a token counts as often as it was read."""
     stopped_by: str
-    """"epochs", "patience" or "budget"."""
+    """"epochs", "steps", "patience" or "budget"."""
     precision: str
     """"fp32" or "bf16": the arithmetic that was used."""

@@ -30,6 +30,8 @@ class TrainingSettings(BaseModel):
     """Peak learning rate of the parameters outside ``model.base_model``; None: the same as the rest."""
     epochs: Annotated[int, Field(ge=1)] = 4
     """Most passes over the training rows."""
+    max_steps: Annotated[int, Field(ge=1)] | None = None
+    """Most optimizer steps; the schedule ends with them. None: as many as the epochs have."""
     max_seconds: Positive | None = None
     """Wall-clock budget of the whole fit, evaluations included. The schedule ends when the budget does."""
     batch_size: Annotated[int, Field(ge=1)] = 32

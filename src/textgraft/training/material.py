@@ -1,0 +1,84 @@
+"""What the training loop needs to know of what it trains on: a task's rows, or text for pre-training."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+    from transformers import PreTrainedModel
+
+    from textgraft.training.settings import TrainingSettings
+
+Steps = Sequence[Sequence[Sequence[int]]]
+"""Optimizer steps; each a list of batches; a batch a list of example numbers."""
+
+
+class Material(ABC):
+    """What a run trains on: its examples, their batches, the loss, and how the model scores on held-out ones.
+
+    All but :meth:`loss` and :meth:`evaluate` are functions of their arguments alone, so that a run which was
+    stopped goes on as if it had not been. State that a step hands to the next goes through :meth:`carried`.
+    """
+
+    main_metric: str
+    """The key of :meth:`evaluate`'s metrics that decides which weights are best; larger is better."""
+
+    def begin(self, settings: TrainingSettings) -> None:  # noqa: B027  most need nothing
+        """Called once before training."""
+
+    @abstractmethod
+    def steps(self, epoch: int, settings: TrainingSettings, processes: int) -> Steps:
+        """Return the optimizer steps of an epoch, each of at most ``accumulation · processes`` batches.
+
+        Args:
+            epoch: Counted from 0.
+            settings: The seed, the size of batches and their accumulation.
+            processes: How many share the batches of a step.
+        """
+
+    @abstractmethod
+    def tokens(self, rows: Sequence[int]) -> int:
+        """Return how many tokens a batch of these examples trains on: what cost is measured by."""
+
+    def held_out_tokens(self) -> int:
+        """Return how many tokens :meth:`evaluate` reads; tells when to end so that it fits into a budget."""
+        return 0
+
+    @abstractmethod
+    def batch(self, rows: Sequence[int], generator: np.random.Generator) -> dict[str, Tensor]:
+        """Make one batch.
+
+        Args:
+            rows: Example numbers.
+            generator: Source of all randomness, as that of masking; it is the same for the same batch of the
+                same step, whichever process makes it.
+        """
+
+    @abstractmethod
+    def loss(self, model: PreTrainedModel, batch: Mapping[str, Tensor]) -> Tensor:
+        """Return the mean loss of a batch, a scalar; calls ``model`` itself, not its parts."""
+
+    @abstractmethod
+    def weight(self, batch: Mapping[str, Tensor]) -> float:
+        """Return what a batch's mean loss counts among those of its step: its rows, or predicted tokens."""
+
+    @abstractmethod
+    def evaluate(
+        self, model: PreTrainedModel, settings: TrainingSettings, precision: str
+    ) -> tuple[dict[str, float], float]:
+        """Return metrics and the mean loss on the held-out examples; leaves the model in evaluation mode."""
+
+    @abstractmethod
+    def identity(self) -> str:
+        """Return a hash of all that the result of training depends on, besides model and settings."""
+
+    def carried(self) -> dict[str, Tensor]:
+        """Return the state that the last step left for the next one; checkpoints hold it."""
+        return {}
+
+    def carry(self, tensors: Mapping[str, Tensor]) -> None:  # noqa: B027  most carry nothing
+        """Put back what :meth:`carried` returned."""

@@ -1,0 +1,104 @@
+"""A task's training and dev rows as the material of a training run."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import numpy as np
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from textgraft.errors import DataError
+from textgraft.files import content_hash
+from textgraft.tasks.base import Features, Task
+from textgraft.training.batching import token_budget_batches
+from textgraft.training.evaluate import evaluate
+from textgraft.training.losses import balanced_class_weights, batch_loss
+from textgraft.training.material import Material, Steps
+from textgraft.training.settings import TrainingSettings
+
+
+class TaskRows(Material):
+    """Rows of a task, in batches of similar length.
+
+    Args:
+        task: How rows become batches, and outputs scores.
+        train: Rows to learn from.
+        dev: Rows that decide which weights are best and when to stop.
+        pad_token_id: Id that fills batches up.
+
+    Raises:
+        DataError: There are no training or no dev rows.
+    """
+
+    def __init__(
+        self, task: Task, train: Sequence[Features], dev: Sequence[Features], *, pad_token_id: int
+    ) -> None:
+        for name, rows in (("training", train), ("dev", dev)):
+            if not rows:
+                raise DataError(f"there are no {name} rows", fix="Every split needs at least one row.")
+        self.task, self.train, self.dev = task, train, dev
+        self.pad_token_id = pad_token_id
+        self.main_metric = task.main_metric
+        self.lengths = [task.length(feature) for feature in train]
+        self.class_weights: Tensor | None = None
+
+    def begin(self, settings: TrainingSettings) -> None:
+        """Count the labels, if rare ones are to weigh more."""
+        balanced = settings.class_weights == "balanced"
+        self.class_weights = balanced_class_weights(self.train) if balanced else None
+
+    def steps(self, epoch: int, settings: TrainingSettings, processes: int) -> Steps:
+        """Return the epoch's batches by token budget, in groups of one optimizer step."""
+        batches = token_budget_batches(
+            self.lengths,
+            max_tokens=settings.max_tokens,
+            max_sequences=settings.batch_size,
+            generator=np.random.default_rng([settings.seed, epoch]),
+        )
+        size = settings.accumulation * processes
+        return [batches[start : start + size] for start in range(0, len(batches), size)]
+
+    def tokens(self, rows: Sequence[int]) -> int:
+        """Return the tokens of some training rows, padding not counted."""
+        return sum(self.lengths[row] for row in rows)
+
+    def held_out_tokens(self) -> int:
+        """Return the tokens of the dev rows."""
+        return sum(self.task.length(feature) for feature in self.dev)
+
+    def batch(self, rows: Sequence[int], generator: np.random.Generator) -> dict[str, Tensor]:
+        """Collate some training rows; nothing in it is random."""
+        del generator
+        return self.task.collate([self.train[row] for row in rows], self.pad_token_id)
+
+    def loss(self, model: PreTrainedModel, batch: Mapping[str, Tensor]) -> Tensor:
+        """Return the mean loss over the rows of a batch."""
+        return batch_loss(model(**batch), batch, self.class_weights)
+
+    def weight(self, batch: Mapping[str, Tensor]) -> float:
+        """Return the number of rows."""
+        return len(next(iter(batch.values())))
+
+    def evaluate(
+        self, model: PreTrainedModel, settings: TrainingSettings, precision: str
+    ) -> tuple[dict[str, float], float]:
+        """Return the task's metrics and the mean loss on the dev rows."""
+        return evaluate(
+            model,
+            self.task,
+            self.dev,
+            pad_token_id=self.pad_token_id,
+            max_tokens=settings.max_tokens,
+            precision=precision,
+            class_weights=self.class_weights,
+        )
+
+    def identity(self) -> str:
+        """Return a hash of the task and of all rows."""
+        digest = hashlib.sha256()
+        for feature in (*self.train, *self.dev):
+            digest.update(msgspec.json.encode([feature["input_ids"], feature["labels"]]))
+        return content_hash([self.task.name, digest.hexdigest()])
