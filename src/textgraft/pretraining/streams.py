@@ -1,0 +1,266 @@
+"""Contiguous streams of text for recurrent language models: truncated back-propagation through time.
+
+The corpus is a ring of tokens, cut into as many streams of one length as a step has rows. A step reads the
+next segment of every stream; the state goes on to the step after it, the gradient does not (Mikolov et al.
+2010; Merity et al. 2018, "Regularizing and optimizing LSTM language models"). Every epoch cuts the ring
+elsewhere.
+
+The token behind a document is read as the beginning of the next one, with the state set to zero: what is
+learned of a first word is learned where nothing came before it, as it will be in use. A leftward language
+model reads the same ring the other way round.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from textgraft.errors import DataError, OptionError
+from textgraft.files import content_hash
+from textgraft.models.language_model import DIRECTIONS, NOT_PREDICTED, RecurrentState
+from textgraft.pretraining.tokens import Tokens
+from textgraft.training.material import Material, Steps
+from textgraft.training.precision import autocast
+from textgraft.training.settings import TrainingSettings
+
+
+class Streams(Material):
+    """Text for a recurrent language model, or a pair of them.
+
+    ``settings.batch_size`` is the number of streams in a batch, ``settings.max_tokens`` divided by it the
+    length of a segment, over which gradients reach back.
+
+    Args:
+        train: Documents to learn from, each with a token behind it (``tokenize_corpus(…, end_id=…)``).
+        dev: Documents held out, likewise.
+        start_id: What that token is read as: the one with which the tokenizer begins a text.
+        bidirectional: Whether the model is a pair, of which the second reads leftward.
+
+    Raises:
+        DataError: There is nothing to learn from, or nothing is held out.
+    """
+
+    main_metric = "log_likelihood"
+
+    def __init__(self, train: Tokens, dev: Tokens, *, start_id: int, bidirectional: bool = False) -> None:
+        for name, tokens in (("to learn from", train), ("held out", dev)):
+            if not len(tokens.ids):
+                raise DataError(f"there is no text {name}")
+        self.start_id = start_id
+        self.train, self.dev = (_Ring(tokens, start_id) for tokens in (train, dev))
+        self.directions = DIRECTIONS[: 1 + bidirectional]
+        self._identity = content_hash([train.identity, dev.identity, start_id, bidirectional])
+        self._states: dict[tuple[str, int], RecurrentState] = {}
+        self._cut: _Cut | None = None
+
+    def begin(self, settings: TrainingSettings) -> None:
+        """Forget what an earlier run carried."""
+        del settings
+        self._states.clear()
+
+    def steps(self, epoch: int, settings: TrainingSettings, processes: int) -> Steps:
+        """Return the steps of an epoch: in each, the next segment of every stream.
+
+        Raises:
+            DataError: There are fewer tokens than streams.
+            OptionError: ``max_tokens`` leaves a stream of a batch no token.
+        """
+        batches = settings.accumulation * processes
+        streams = settings.batch_size * batches
+        length = len(self.train) // streams
+        if length < 1:
+            raise DataError(
+                f"{len(self.train):,} tokens are too few for {streams:,} streams",
+                fix="Give more text, or a smaller batch_size.",
+            )
+        self._cut = _Cut(streams, length, _segment(settings), settings.batch_size, processes, settings.seed)
+        first = epoch * self._cut.segments * streams
+        return [
+            [
+                range(start, start + settings.batch_size)
+                for start in range(begin, begin + streams, settings.batch_size)
+            ]
+            for begin in range(first, first + self._cut.segments * streams, streams)
+        ]
+
+    def tokens(self, rows: Sequence[int]) -> int:
+        """Return how many tokens are predicted in a batch, by all directions."""
+        _, begin, end = self._place(rows[0])
+        return len(rows) * (end - begin) * len(self.directions)
+
+    def held_out_tokens(self) -> int:
+        """Return the tokens of the held-out documents, once for each direction."""
+        return len(self.dev) * len(self.directions)
+
+    def batch(self, rows: Sequence[int], generator: np.random.Generator) -> dict[str, Tensor]:
+        """Return a segment of some streams: for each direction what is read and predicted, [streams, time]."""
+        del generator
+        cut = self._cut
+        assert cut is not None, "batches are made of steps"
+        epoch, begin, end = self._place(rows[0])
+        offset = int(np.random.default_rng([cut.seed, epoch]).integers(len(self.train)))
+        starts = offset + (np.asarray(rows) % cut.streams) * cut.length
+        places = starts[:, None] + np.arange(begin, end + 1)
+        turn = rows[0] % cut.streams // cut.batch_size // cut.processes
+        batch = {"turn": torch.tensor(turn)}
+        for direction in self.directions:
+            batch |= self.train.segment(places, direction, is_first=begin == 0)
+        return batch
+
+    def loss(self, model: PreTrainedModel, batch: Mapping[str, Tensor]) -> Tensor:
+        """Return the mean loss of a segment, and keep the states after it."""
+        losses = []
+        for direction in self.directions:
+            key = direction, int(batch["turn"])
+            outputs = _read(model, batch, direction, self._states.get(key))
+            self._states[key] = outputs.past_key_values.detach()
+            losses.append(outputs.loss)
+        return torch.stack(losses).mean()
+
+    def weight(self, batch: Mapping[str, Tensor]) -> float:
+        """Return how many tokens are predicted."""
+        return batch[f"{DIRECTIONS[0]}.input_ids"].numel() * len(self.directions)
+
+    @torch.inference_mode()
+    def evaluate(
+        self, model: PreTrainedModel, settings: TrainingSettings, precision: str
+    ) -> tuple[dict[str, float], float]:
+        """Predict every held-out token once: log-likelihood in nats a token, and perplexity.
+
+        Each of ``settings.batch_size`` streams begins with an empty memory, as the first document does.
+        """
+        model.eval()
+        device = model.device
+        size, streams = len(self.dev), min(settings.batch_size, len(self.dev))
+        length, segment = math.ceil(size / streams), _segment(settings)
+        total = 0.0
+        states: dict[str, RecurrentState] = {}
+        for begin in range(0, length, segment):
+            within = np.arange(begin, min(begin + segment, length) + 1)
+            # The token before a stream tells its first one.
+            places = np.arange(streams)[:, None] * length + within - 1
+            is_of_others = torch.from_numpy(places[:, 1:] >= size)
+            for direction in self.directions:
+                batch = self.dev.segment(places, direction, is_first=begin == 0)
+                batch[f"{direction}.shift_labels"].masked_fill_(is_of_others, NOT_PREDICTED)
+                batch = {name: tensor.to(device) for name, tensor in batch.items()}
+                with autocast(precision, device):
+                    outputs = _read(model, batch, direction, states.get(direction))
+                states[direction] = outputs.past_key_values
+                if counted := int((~is_of_others).sum()):
+                    total += float(outputs.loss) * counted
+        loss = total / self.held_out_tokens()
+        # Beyond e^100 a float has nothing to say, and beyond e^709 overflows.
+        return {"log_likelihood": -loss, "perplexity": math.exp(min(loss, 100.0))}, loss
+
+    def identity(self) -> str:
+        """Return a hash of the documents and of how they are read."""
+        return self._identity
+
+    def carried(self) -> dict[str, Tensor]:
+        """Return the states of all streams of this process."""
+        return {
+            f"{direction}.{turn}.{part}": tensor
+            for (direction, turn), state in self._states.items()
+            for part, tensor in enumerate(state.tensors)
+        }
+
+    def carry(self, tensors: Mapping[str, Tensor]) -> None:
+        """Put the states back."""
+        parts: dict[tuple[str, int], list[Tensor]] = {}
+        for name in sorted(tensors):
+            direction, turn, _ = name.split(".")
+            parts.setdefault((direction, int(turn)), []).append(tensors[name])
+        self._states = {key: RecurrentState(group, length=0) for key, group in parts.items()}
+
+    def _place(self, row: int) -> tuple[int, int, int]:
+        """Return the epoch of an example, and where in its stream the segment begins and ends."""
+        cut = self._cut
+        assert cut is not None, "examples are of steps"
+        epoch, number = divmod(row // cut.streams, cut.segments)
+        return epoch, number * cut.segment, min((number + 1) * cut.segment, cut.length)
+
+
+class _Cut(NamedTuple):
+    """How the ring is cut into streams, and they into segments."""
+
+    streams: int
+    length: int
+    """Of a stream, in tokens."""
+    segment: int
+    """Tokens of a segment but the last of a stream."""
+    batch_size: int
+    processes: int
+    seed: int
+
+    @property
+    def segments(self) -> int:
+        """In a stream."""
+        return math.ceil(self.length / self.segment)
+
+
+class _Ring:
+    """Documents end to end, the last followed by the first.
+
+    Args:
+        tokens: The documents.
+        start_id: What the token behind each is read as.
+    """
+
+    def __init__(self, tokens: Tokens, start_id: int) -> None:
+        self.ids = tokens.ids
+        self.ends = tokens.piece_starts[tokens.document_starts[1:]] - 1
+        self.start_id = start_id
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def segment(self, places: NDArray[np.int64], direction: str, *, is_first: bool) -> dict[str, Tensor]:
+        """Return what a model takes, each [streams, time] and named after the direction.
+
+        Args:
+            places: Counted along the direction, [streams, time + 1]; the last of each is only predicted.
+            direction: "leftward" counts from the end.
+            is_first: Whether the streams begin here, so that no state is carried into the first place.
+        """
+        places = places % len(self)
+        if direction == "leftward":
+            places = len(self) - 1 - places
+        ids = np.asarray(self.ids[places], dtype=np.int64)
+        inputs, at = ids[:, :-1].copy(), places[:, :-1]
+        is_end = self.ends[np.searchsorted(self.ends, at).clip(max=len(self.ends) - 1)] == at
+        inputs[is_end] = self.start_id
+        if is_first:
+            is_end[:, 0] = True
+        tensors = {"input_ids": inputs, "shift_labels": ids[:, 1:].copy(), "starts": is_end}
+        return {f"{direction}.{name}": torch.from_numpy(array) for name, array in tensors.items()}
+
+
+def _segment(settings: TrainingSettings) -> int:
+    """Return the tokens of a segment."""
+    if settings.max_tokens < settings.batch_size:
+        raise OptionError(
+            f"a batch of {settings.max_tokens} tokens has none for some of its {settings.batch_size} streams",
+            where="training setting 'max_tokens'",
+            fix=f"Give {64 * settings.batch_size}, for segments of 64 tokens.",
+        )
+    return settings.max_tokens // settings.batch_size
+
+
+def _read(
+    model: PreTrainedModel, batch: Mapping[str, Tensor], direction: str, state: RecurrentState | None
+) -> Any:
+    """Read a segment from a state; return the model's outputs."""
+    given = {
+        name.removeprefix(f"{direction}."): tensor
+        for name, tensor in batch.items()
+        if name.startswith(f"{direction}.")
+    }
+    return model(**given, past_key_values=state, direction=direction, use_cache=True)
