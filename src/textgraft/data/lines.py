@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import io
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from textgraft.data.compressed import open_bytes
 from textgraft.errors import DataError
 
 LONGEST_ROW = 1_000_000
@@ -32,7 +34,8 @@ _FOREIGN_FORMATS = (
         "Save the sheet as CSV (UTF-8), or unpack the archive.",
     ),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "Save the sheet as CSV (UTF-8)."),
-    (b"\x1f\x8b", "compressed with gzip", "Unpack it first: gunzip FILE."),
+    (b"\x1f\x8b", "compressed with gzip", "Give it the ending .gz, as in reviews.csv.gz."),
+    (b"\x28\xb5\x2f\xfd", "compressed with zstd", "Give it the ending .zst, as in reviews.csv.zst."),
     (b"%PDF", "a PDF", "Extract its text into a CSV file first."),
     (b"SQLite format 3", "an SQLite database", "Export the table as CSV first."),
     (b"PAR1", "a Parquet file", "Give it the ending .parquet."),
@@ -75,7 +78,7 @@ def detect_encoding(path: Path) -> Encoding:
     Raises:
         DataError: The file is empty or not a text file.
     """
-    with path.open("rb") as handle:
+    with open_bytes(path) as handle:
         head = handle.read(_HEAD)
     if len(head) < _HEAD and not head.strip(b"\r\n\t \xef\xbb\xbf\xff\xfe"):
         raise DataError("the file is empty", where=str(path), fix="Check that it was written to the end.")
@@ -94,7 +97,7 @@ def detect_encoding(path: Path) -> Encoding:
 
 def _is_utf8(path: Path) -> bool:
     decoder = codecs.getincrementaldecoder("utf-8")()
-    with path.open("rb") as handle:
+    with open_bytes(path) as handle:
         try:
             while chunk := handle.read(_CHUNK):
                 decoder.decode(chunk)
@@ -109,7 +112,7 @@ def _judge_broken_lines(path: Path) -> Encoding:
     valid = broken = 0
     number, first = 1, None
     beyond_windows = False
-    with path.open("rb") as handle:
+    with open_bytes(path) as handle:
         while piece := handle.readline(_CHUNK):
             if not piece.isascii():
                 try:
@@ -152,7 +155,10 @@ class TextLines:
         # Bytes that are not UTF-8 pass as lone surrogates, so that their line can be told from the others.
         errors = "surrogateescape" if is_utf8 else "replace"
         damaged = is_utf8 and encoding.first_undecodable_line is not None
-        with path.open(encoding=encoding.codec, errors=errors, newline="") as handle:
+        with (
+            open_bytes(path) as stream,
+            io.TextIOWrapper(stream, encoding=encoding.codec, errors=errors, newline="") as handle,
+        ):
             number = 0
             while text := handle.readline(LONGEST_ROW):
                 number += 1

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from textgraft.data.columns import LABEL_NAMES, Choice, choose_columns
+from textgraft.data.compressed import bare_name
 from textgraft.data.dataset import Dataset, ReadingNotes, Rejected
 from textgraft.data.delimited import DelimitedTable
 from textgraft.data.hub import HubTable, is_hub_name
@@ -20,7 +21,7 @@ from textgraft.data.values import UnusableError, any_text, as_name
 from textgraft.errors import DataError, nearest
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".txt")
-"""Endings of the files that can be read."""
+"""Endings of the files that can be read; all but .parquet may be followed by that of a compression."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ def read_rows(
     *,
     labelled: bool = True,
     hub_split: str = "train",
+    opened: Callable[[str], Table] | None = None,
 ) -> Dataset:
     """Read a source as :func:`read_dataset` does, with columns chosen in another way.
 
@@ -109,6 +111,7 @@ def read_rows(
         form: What texts and labels are.
         labelled: As there.
         hub_split: As there.
+        opened: Opens the source, where that is not for :func:`open_table` to do.
 
     Raises:
         DataError: As there.
@@ -117,7 +120,7 @@ def read_rows(
     """
     where = str(source)
     try:
-        table = open_table(where, labelled=labelled, hub_split=hub_split)
+        table = opened(where) if opened else open_table(where, labelled=labelled, hub_split=hub_split)
         dataset = _collect(table, choose(table.columns), where, form)
     except OSError as error:
         raise DataError(
@@ -163,7 +166,7 @@ def open_table(source: str, *, labelled: bool = True, hub_split: str = "train") 
         MissingExtraError: A Hub name is given and ``datasets`` is not installed.
     """
     path = Path(source)
-    suffix = path.suffix.lower()
+    suffix = Path(bare_name(path)).suffix.lower()
     if not path.exists():
         if is_hub_name(source) and suffix not in FORMATS and not path.parent.is_dir():
             return HubTable(source, hub_split)

@@ -1,0 +1,1 @@
+"""From raw text to a language model: corpus, tokenizer, objectives."""
