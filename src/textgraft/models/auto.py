@@ -10,12 +10,14 @@ from transformers import (
     AutoModelForCausalLM,
     AutoModelForMultipleChoice,
     AutoModelForQuestionAnswering,
+    AutoModelForSeq2SeqLM,
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
     PreTrainedConfig,
     PreTrainedModel,
 )
 
+from textgraft.models.captioner import CaptionerConfig, CaptionerForSeq2SeqLM
 from textgraft.models.graft import (
     GraftConfig,
     GraftForMultipleChoice,
@@ -30,13 +32,16 @@ from textgraft.models.recurrent import RecurrentConfig, RecurrentForSequenceClas
 from textgraft.models.recurrent_choice import RecurrentForMultipleChoice
 from textgraft.models.recurrent_reader import RecurrentForQuestionAnswering
 from textgraft.models.recurrent_tagger import RecurrentForTokenClassification
+from textgraft.models.seq2seq import RecurrentForSeq2SeqLM, RecurrentSeq2SeqConfig
 from textgraft.models.tfidf import TfidfConfig, TfidfForSequenceClassification
 
 CONFIGS: tuple[type[PreTrainedConfig], ...] = (
+    CaptionerConfig,
     GraftConfig,
     MajorityConfig,
     PairGraftConfig,
     RecurrentConfig,
+    RecurrentSeq2SeqConfig,
     TfidfConfig,
 )
 MODELS: tuple[tuple[Any, type[PreTrainedConfig], type[PreTrainedModel]], ...] = (
@@ -46,6 +51,8 @@ MODELS: tuple[tuple[Any, type[PreTrainedConfig], type[PreTrainedModel]], ...] = 
     (AutoModelForMultipleChoice, RecurrentConfig, RecurrentForMultipleChoice),
     (AutoModelForQuestionAnswering, GraftConfig, GraftForQuestionAnswering),
     (AutoModelForQuestionAnswering, RecurrentConfig, RecurrentForQuestionAnswering),
+    (AutoModelForSeq2SeqLM, CaptionerConfig, CaptionerForSeq2SeqLM),
+    (AutoModelForSeq2SeqLM, RecurrentSeq2SeqConfig, RecurrentForSeq2SeqLM),
     (AutoModelForSequenceClassification, GraftConfig, GraftForSequenceClassification),
     (AutoModelForSequenceClassification, MajorityConfig, MajorityForSequenceClassification),
     (AutoModelForSequenceClassification, PairGraftConfig, PairGraftForSequenceClassification),

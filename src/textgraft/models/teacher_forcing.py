@@ -1,0 +1,67 @@
+"""Training on targets: the decoder reads the true words before each word that it is to predict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from textgraft.models.language_model import NOT_PREDICTED
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+def shift_right(labels: Tensor, *, start_token_id: int, pad_token_id: int) -> Tensor:
+    """Return what a decoder reads while it predicts ``labels``: a start token, then all labels but the last.
+
+    Args:
+        labels: Right-padded with :data:`NOT_PREDICTED`, [batch, time].
+        start_token_id: Stands before every target.
+        pad_token_id: Stands for padding.
+    """
+    start = torch.full_like(labels[:, :1], start_token_id)
+    before = labels[:, :-1]
+    return torch.cat([start, before.masked_fill(before == NOT_PREDICTED, pad_token_id)], dim=1)
+
+
+def target_loss(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Return the mean cross-entropy of the predicted words, in nats.
+
+    Args:
+        logits: [batch, time, vocabulary].
+        labels: The true words; :data:`NOT_PREDICTED` where none is asked for, [batch, time].
+        smoothing: Share of the probability that is spread over all words of the vocabulary
+            (Szegedy et al. 2016, section 7; 0.1 in Vaswani et al. 2017).
+    """
+    return nn.functional.cross_entropy(
+        logits.flatten(0, 1).float(),
+        labels.flatten(),
+        ignore_index=NOT_PREDICTED,
+        label_smoothing=smoothing,
+    )
+
+
+def teacher_forced_loss(model: PreTrainedModel, batch: Mapping[str, Tensor]) -> Tensor:
+    """Return the mean loss a predicted word, of any encoder–decoder.
+
+    In training it is smoothed by ``label_smoothing`` of the model's configuration, if that has one: most of
+    Transformers' models know no smoothing. In evaluation mode it never is, so that its exponential is the
+    perplexity.
+
+    Args:
+        model: The model, or a wrapper that replicates it over processes.
+        batch: What the encoder reads, and ``labels``, right-padded with :data:`NOT_PREDICTED`.
+    """
+    config = getattr(model, "module", model).config
+    sources = {name: tensor for name, tensor in batch.items() if name != "labels"}
+    read = shift_right(
+        batch["labels"],
+        start_token_id=config.decoder_start_token_id,
+        pad_token_id=config.pad_token_id,
+    )
+    logits = model(**sources, decoder_input_ids=read, use_cache=False).logits
+    smoothing = getattr(config, "label_smoothing", 0.0) if model.training else 0.0
+    return target_loss(logits, batch["labels"], smoothing)
