@@ -1,0 +1,238 @@
+"""Decoding: the most likely target of each source, by greedy or beam search.
+
+One loop serves every encoder–decoder, recurrent or Transformer, through the calls that Transformers' own
+``generate`` makes: the encoder runs once, then the decoder once a step on the newest words alone, with its
+states or its keys and values cached. It gives the same words as ``generate``, and differs in what it does not
+compute: a source that is finished leaves the batch, and what depends on the source alone is never reordered
+among its beams. Sampling goes through ``generate``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+@dataclass(frozen=True)
+class DecodingSettings:
+    """How targets are searched for.
+
+    The names are those of Transformers' ``GenerationConfig``.
+    """
+
+    max_new_tokens: int = 128
+    """Most words of a target, the end token included."""
+    num_beams: int = 1
+    """Targets followed at once; 1 is greedy search."""
+    length_penalty: float = 1.0
+    """With beams: scores are divided by the target's length to this power; above 0 it favours long ones."""
+    no_repeat_ngram_size: int = 0
+    """No sequence of so many words stands twice in a target; 0: no such ban."""
+    early_stopping: bool = False
+    """With beams: whether a source is done as soon as it has ``num_beams`` ended targets. Otherwise it is
+    done when no target that goes on can become better than these."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """The target found for one source."""
+
+    tokens: list[int]
+    """Without start and end token."""
+    log_probability: float
+    """Of all its words, the end token included, in nats."""
+    length: int
+    """How many words that counts."""
+
+
+class _Decoder:
+    """The decoder's side of a model: encoded sources, one row each or one row a beam, and its cache.
+
+    Args:
+        model: The encoder–decoder.
+        sources: What its encoder takes.
+    """
+
+    def __init__(self, model: PreTrainedModel, sources: Mapping[str, Tensor]) -> None:
+        self.model = model
+        self.encoded = model.get_encoder()(**sources)
+        self.mask = {name: sources[name] for name in sources if name == "attention_mask"}
+        self.cache: Any = None
+
+    def logits(self, words: Tensor) -> Tensor:
+        """Read the newest word of every row [rows], and score those that may follow [rows, vocabulary]."""
+        outputs = self.model(
+            encoder_outputs=self.encoded,
+            decoder_input_ids=words.unsqueeze(1),
+            past_key_values=self.cache,
+            use_cache=True,
+            **self.mask,
+        )
+        self.cache = outputs.past_key_values
+        return outputs.logits[:, -1].float()
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with these rows alone, in this order; one that stands there several times becomes several."""
+        self.encoded = type(self.encoded)(
+            **{
+                name: value.index_select(0, rows)
+                for name, value in self.encoded.items()
+                if isinstance(value, Tensor)
+            }
+        )
+        self.mask = {name: value.index_select(0, rows) for name, value in self.mask.items()}
+        self.cache.batch_select_indices(rows)
+
+    def reorder(self, rows: Tensor) -> None:
+        """Let row i go on from row ``rows[i]``, a beam of the same source: what hangs on the source stays."""
+        getattr(self.cache, "self_attention_cache", self.cache).reorder_cache(rows)
+
+
+@torch.inference_mode()
+def decode_batch(
+    model: PreTrainedModel, batch: Mapping[str, Tensor], settings: DecodingSettings
+) -> list[Decoded]:
+    """Find a target for each source of a batch.
+
+    Args:
+        model: Any encoder–decoder, in evaluation mode. Start and end of a target are those of its
+            ``generation_config``, whose other settings have no part in this.
+        batch: What its encoder takes, right-padded: input_ids and attention_mask, or vectors. ``labels`` are
+            not looked at.
+        settings: How to search.
+    """
+    sources = {name: tensor for name, tensor in batch.items() if name != "labels"}
+    decoder = _Decoder(model, sources)
+    start = model.generation_config.decoder_start_token_id
+    ends = torch.tensor(model.generation_config.eos_token_id, device=model.device).flatten()
+    words = torch.full((len(decoder.encoded.last_hidden_state), 1), start, device=model.device)
+    return (_greedy if settings.num_beams == 1 else _beams)(decoder, words, ends, settings)
+
+
+def _greedy(decoder: _Decoder, words: Tensor, ends: Tensor, settings: DecodingSettings) -> list[Decoded]:
+    """Take the most likely word at every step.
+
+    Args:
+        decoder: One row a source.
+        words: What is read first, [sources, 1].
+        ends: The tokens that end a target, [ends].
+        settings: How to search.
+    """
+    found: list[Decoded | None] = [None] * len(words)
+    sources = list(range(len(words)))
+    scores = words.new_zeros(len(words), dtype=torch.float32)
+    for length in range(1, settings.max_new_tokens + 1):
+        logits = decoder.logits(words[:, -1])
+        likely, best = _without_repeats(logits, words, settings.no_repeat_ngram_size).max(dim=-1)
+        scores = scores + likely - logits.logsumexp(dim=-1)
+        words = torch.cat([words, best.unsqueeze(1)], dim=1)
+        ended = torch.isin(best, ends)
+        done = ended if length < settings.max_new_tokens else torch.ones_like(ended)
+        if not done.any():
+            continue
+        for row in done.nonzero().flatten().tolist():
+            tokens = words[row, 1 : length + (not ended[row])].tolist()
+            found[sources[row]] = Decoded(tokens, scores[row].item(), length)
+        going = (~done).nonzero().flatten()
+        if not len(going):
+            break
+        words, scores = words[going], scores[going]
+        sources = [sources[row] for row in going.tolist()]
+        decoder.keep(going)
+    return [target for target in found if target is not None]
+
+
+def _beams(decoder: _Decoder, words: Tensor, ends: Tensor, settings: DecodingSettings) -> list[Decoded]:
+    """Follow the ``num_beams`` most likely beginnings of a target at every step.
+
+    The rules are those of Transformers' beam search. Of the candidates that continue the beams, twice as many
+    as there are beams are looked at, so that enough go on where some end; a target counts as ended if it was
+    among the first ``num_beams``. A source keeps its ``num_beams`` best ended targets.
+
+    Args:
+        decoder: One row a source.
+        words: What is read first, [sources, 1].
+        ends: The tokens that end a target, [ends].
+        settings: How to search.
+    """
+    beams = settings.num_beams
+    candidates = max(2, 1 + len(ends)) * beams
+    found: list[list[tuple[float, Decoded]]] = [[] for _ in words]
+    sources = list(range(len(words)))
+    # A beam for each source at first, since all would be alike.
+    scores = words.new_zeros((len(words), 1), dtype=torch.float32)
+    for length in range(1, settings.max_new_tokens + 1):
+        width = scores.shape[1]
+        likely = decoder.logits(words[:, -1]).log_softmax(dim=-1)
+        likely = _without_repeats(likely, words, settings.no_repeat_ngram_size)
+        vocabulary = likely.shape[-1]
+        sums = (scores.view(-1, 1) + likely).view(len(sources), -1)
+        likely, flat = sums.topk(min(candidates, sums.shape[1]), dim=-1)
+        origin = torch.arange(len(sources), device=flat.device).unsqueeze(1) * width + flat // vocabulary
+        word = flat % vocabulary
+        ended = torch.isin(word, ends)
+        stops = ended if length < settings.max_new_tokens else torch.ones_like(ended)
+        if stops[:, :beams].any():
+            penalised = likely / length**settings.length_penalty
+            for row, place in stops[:, :beams].nonzero().tolist():
+                tokens = words[origin[row, place], 1:].tolist()
+                if not ended[row, place]:
+                    tokens.append(int(word[row, place]))
+                target = Decoded(tokens, likely[row, place].item(), length)
+                targets = found[sources[row]]
+                targets.append((penalised[row, place].item(), target))
+                # The sort is stable: of equally good ones the first stays.
+                targets.sort(key=lambda scored: -scored[0])
+                del targets[beams:]
+        scores, chosen = likely.masked_fill(stops, _ENDED).topk(beams, dim=-1)
+        rows, word = origin.gather(1, chosen), word.gather(1, chosen)
+        hopes = (scores[:, 0] / length**settings.length_penalty).tolist()
+        going = [
+            row
+            for row, (source, hope) in enumerate(zip(sources, hopes, strict=True))
+            if len(found[source]) < beams or (not settings.early_stopping and hope > found[source][-1][0])
+        ]
+        if not going or length == settings.max_new_tokens:
+            break
+        if len(going) < len(sources):
+            kept = torch.tensor(going, device=rows.device)
+            scores, rows, word = scores[kept], rows[kept], word[kept]
+        rows = rows.flatten()
+        if len(going) < len(sources) or width < beams:
+            sources = [sources[row] for row in going]
+            decoder.keep(rows)
+        else:
+            decoder.reorder(rows)
+        words = torch.cat([words[rows], word.view(-1, 1)], dim=1)
+    return [targets[0][1] for targets in found]
+
+
+_ENDED = -1e9
+"""In place of the score of a target that has ended, so that it does not go on."""
+
+
+def _without_repeats(scores: Tensor, words: Tensor, size: int) -> Tensor:
+    """Forbid the words that would make a sequence of ``size`` words stand in a target twice.
+
+    Args:
+        scores: Of every word that may follow, [rows, vocabulary].
+        words: So far, start token included, [rows, time].
+        size: 0 forbids nothing.
+    """
+    time = words.shape[1]
+    if not 0 < size <= time:
+        return scores
+    sequences = words.unfold(1, size, 1)
+    # [rows, sequences]: which of them begin as a sequence would that ends with the next word.
+    repeated = (sequences[..., :-1] == words[:, None, time - size + 1 :]).all(dim=-1)
+    rows, places = repeated.nonzero(as_tuple=True)
+    scores = scores.clone()
+    scores[rows, sequences[rows, places, -1]] = -torch.inf
+    return scores

@@ -1,0 +1,194 @@
+"""Transformer encoder–decoders: from nothing, or around a pre-trained encoder.
+
+All are classes of the library Transformers. From nothing it is the model of Vaswani et al. (2017),
+"Attention is all you need", for which Transformers has the Marian configuration: sinusoidal positions, word
+vectors scaled by the root of their width and shared with the output layer, and each layer's normalisation
+after its residual sum (post-norm), so that training needs a warm-up of the learning rate. The two sides may
+have vocabularies of their own.
+
+Around a pre-trained encoder it is an EncoderDecoderModel (Rothe et al. 2020, "Leveraging pre-trained
+checkpoints for sequence generation tasks"): the decoder is the encoder once more, reading leftward context
+only (BERT to BERT), or a GPT-2. Its attention to the source is new in either case.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    EncoderDecoderConfig,
+    EncoderDecoderModel,
+    GenerationConfig,
+    GPT2Config,
+    GPT2LMHeadModel,
+    MarianConfig,
+    MarianMTModel,
+)
+
+from textgraft.errors import OptionError
+from textgraft.models.encoders import load_encoder
+from textgraft.models.quiet import quiet_transformers
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+    from textgraft.models.encoders import EncoderSource
+
+
+def transformer(
+    *,
+    vocab_size: int,
+    decoder_vocab_size: int | None = None,
+    hidden_size: int = 256,
+    num_layers: int = 3,
+    num_heads: int = 4,
+    feed_forward_size: int = 1024,
+    dropout: float = 0.1,
+    label_smoothing: float = 0.1,
+    max_length: int = 512,
+    pad_token_id: int = 0,
+    eos_token_id: int = 2,
+    decoder_start_token_id: int = 1,
+) -> MarianMTModel:
+    """Build a Transformer encoder–decoder with random weights.
+
+    Args:
+        vocab_size: Entries of the source's vocabulary.
+        decoder_vocab_size: Entries of the target's; None: both sides share one vocabulary and its vectors.
+        hidden_size: Width of a state and of a word vector.
+        num_layers: Layers of each side.
+        num_heads: Attention heads of each layer.
+        feed_forward_size: Width inside the feed-forward part of a layer.
+        dropout: Share of what each part of a layer adds set to zero in training.
+        label_smoothing: As in :func:`textgraft.models.teacher_forcing.teacher_forced_loss`.
+        max_length: Most tokens of a source or target.
+        pad_token_id: Fills batches up.
+        eos_token_id: Ends a target.
+        decoder_start_token_id: What the decoder reads before the first word.
+
+    Raises:
+        OptionError: The width cannot be shared out among the heads.
+    """
+    if hidden_size % num_heads:
+        raise OptionError(
+            f"a width of {hidden_size} cannot be shared out among {num_heads} attention heads",
+            where="hidden_size",
+            fix=f"Take a multiple of {num_heads}.",
+        )
+    config = MarianConfig(
+        vocab_size=vocab_size,
+        decoder_vocab_size=decoder_vocab_size,
+        share_encoder_decoder_embeddings=decoder_vocab_size is None,
+        d_model=hidden_size,
+        encoder_layers=num_layers,
+        decoder_layers=num_layers,
+        encoder_attention_heads=num_heads,
+        decoder_attention_heads=num_heads,
+        encoder_ffn_dim=feed_forward_size,
+        decoder_ffn_dim=feed_forward_size,
+        activation_function="relu",
+        dropout=dropout,
+        scale_embedding=True,
+        # Scaled, a word vector is about as long as the vector of a position.
+        init_std=hidden_size**-0.5,
+        max_position_embeddings=max_length,
+        pad_token_id=pad_token_id,
+        eos_token_id=eos_token_id,
+        decoder_start_token_id=decoder_start_token_id,
+        forced_eos_token_id=None,
+        label_smoothing=label_smoothing,
+    )
+    return MarianMTModel(config)
+
+
+def bert_to_bert(
+    source: EncoderSource, *, label_smoothing: float = 0.1
+) -> tuple[EncoderDecoderModel, PreTrainedTokenizerFast]:
+    """Build an encoder–decoder whose both sides begin as the same pre-trained encoder.
+
+    Args:
+        source: The encoder; its tokenizer serves both sides.
+        label_smoothing: As in :func:`transformer`.
+
+    Returns:
+        The model, in evaluation mode, and the tokenizer.
+
+    Raises:
+        ModelError: The encoder cannot be loaded.
+        OptionError: Transformers has no decoder of its architecture.
+    """
+    encoder, tokenizer = load_encoder(source)
+    config = AutoConfig.from_pretrained(source.path)
+    config.is_decoder = config.add_cross_attention = True
+    with quiet_transformers():
+        try:
+            decoder = AutoModelForCausalLM.from_pretrained(source.path, config=config, dtype=torch.float32)
+            model = _joined(encoder, decoder, tokenizer, label_smoothing)
+        except ValueError as error:
+            raise OptionError(
+                f"an encoder of type {config.model_type!r} cannot be turned into a decoder",
+                where=source.name,
+                fix="Take a GPT-2 as the decoder, or an encoder of type bert or roberta.",
+            ) from error
+    return model, tokenizer
+
+
+def bert_to_gpt(
+    source: EncoderSource, *, num_layers: int = 6, num_heads: int = 6, label_smoothing: float = 0.1
+) -> tuple[EncoderDecoderModel, PreTrainedTokenizerFast]:
+    """Build an encoder–decoder of a pre-trained encoder and a new GPT-2 of the same width and vocabulary.
+
+    The decoder begins with the encoder's word vectors; all else in it is random.
+
+    Args:
+        source: The encoder; its tokenizer serves both sides.
+        num_layers: Layers of the decoder.
+        num_heads: Attention heads of each of them.
+        label_smoothing: As in :func:`transformer`.
+
+    Returns:
+        The model, in evaluation mode, and the tokenizer.
+
+    Raises:
+        ModelError: The encoder cannot be loaded.
+    """
+    encoder, tokenizer = load_encoder(source)
+    words = encoder.get_input_embeddings().weight
+    decoder = GPT2LMHeadModel(
+        GPT2Config(
+            vocab_size=words.shape[0],
+            n_embd=words.shape[1],
+            n_layer=num_layers,
+            n_head=num_heads,
+            n_positions=tokenizer.model_max_length,
+            bos_token_id=tokenizer.cls_token_id,
+            eos_token_id=tokenizer.sep_token_id,
+            add_cross_attention=True,
+        )
+    )
+    with torch.no_grad():
+        decoder.get_input_embeddings().weight.copy_(words)
+    return _joined(encoder, decoder, tokenizer, label_smoothing), tokenizer
+
+
+def _joined(
+    encoder: PreTrainedModel,
+    decoder: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    label_smoothing: float,
+) -> EncoderDecoderModel:
+    """Put both sides together; a target begins and ends with the special tokens that a text has."""
+    tokens = {
+        "pad_token_id": tokenizer.pad_token_id,
+        "eos_token_id": tokenizer.sep_token_id,
+        "decoder_start_token_id": tokenizer.cls_token_id,
+    }
+    config = EncoderDecoderConfig.from_encoder_decoder_configs(
+        encoder.config, decoder.config, **tokens, label_smoothing=label_smoothing
+    )
+    model = EncoderDecoderModel(encoder=encoder, decoder=decoder, config=config)
+    model.generation_config = GenerationConfig(**tokens)
+    return model.eval()
