@@ -16,18 +16,32 @@ if TYPE_CHECKING:
     from textgraft.inference.grafted import GraftedEncoder
     from textgraft.inference.pipelines.factory import pipeline
     from textgraft.inference.predict import load
+    from textgraft.models.word_vectors import WordVectors
+    from textgraft.pretraining.word_vectors import word_vectors
 
 __version__ = "0.1.0"
-__all__ = ["GraftedEncoder", "compare", "encode", "evaluate", "load", "pipeline", "train"]
+__all__ = [
+    "GraftedEncoder",
+    "WordVectors",
+    "compare",
+    "encode",
+    "evaluate",
+    "load",
+    "pipeline",
+    "train",
+    "word_vectors",
+]
 
 _HOMES = {
     "GraftedEncoder": "textgraft.inference.grafted",
+    "WordVectors": "textgraft.models.word_vectors",
     "compare": "textgraft.comparison.compare",
     "encode": "textgraft.inference.encode",
     "evaluate": "textgraft.inference.evaluate",
     "load": "textgraft.inference.predict",
     "train": "textgraft.comparison.train",
     "pipeline": "textgraft.inference.pipelines.factory",
+    "word_vectors": "textgraft.pretraining.word_vectors",
 }
 
 

@@ -1,0 +1,94 @@
+"""textgraft vectors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from textgraft.cli import options
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from textgraft.evaluation.word_similarity import WordScore
+
+
+def vectors(
+    source: Annotated[
+        Path, typer.Argument(help="A corpus to train on, with --output; else a file of word vectors.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="File to write: .bin or .vec as word2vec's, else GloVe's; .gz."),
+    ] = None,
+    method: Annotated[str, typer.Option(help="word2vec or glove.")] = "word2vec",
+    size: Annotated[int, typer.Option(help="Numbers in a vector.")] = 100,
+    text: Annotated[str | None, typer.Option("--text", "-t", help="Text column of a table.")] = None,
+    min_count: Annotated[int, typer.Option(help="Rarer words get no vector.")] = 5,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting, as epochs=20; may be repeated.")
+    ] = None,
+    evaluate: Annotated[
+        list[Path] | None,
+        typer.Option("--evaluate", "-e", help="Rated pairs or analogies, or a folder of them; repeatable."),
+    ] = None,
+    nearest: Annotated[
+        list[str] | None, typer.Option("--nearest", "-n", help="Print a word's neighbours; may be repeated.")
+    ] = None,
+) -> None:
+    """Train word vectors on raw text, or look at those of a file.
+
+    A GloVe training that was stopped goes on by the same command.
+    """
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import Progress
+
+    from textgraft.errors import OptionError
+    from textgraft.models.word_vectors import WordVectors
+    from textgraft.pretraining.word_vectors import score_word_vectors, word_vectors
+
+    console = Console(stderr=True)
+    if output is not None:
+        chosen: dict[str, Any] = {"size": size, **options.settings(setting or [])}
+        with Progress(console=console, transient=True) as progress:
+            bar = progress.add_task(method, total=None)
+            found = word_vectors(
+                source,
+                method=method,
+                text=text,
+                min_count=min_count,
+                output=output,
+                on_epoch=lambda done, total: progress.update(bar, completed=done, total=total),
+                note=lambda line: console.print(f"[dim]· {escape(line)}[/dim]", highlight=False),
+                **chosen,
+            )
+        console.print(f"{len(found):,} words × {found.size} → {output}", highlight=False, soft_wrap=True)
+    elif not (evaluate or nearest):
+        raise OptionError(
+            "nothing is asked for",
+            where="textgraft vectors",
+            fix="Train with --output vectors.txt, or look at vectors with --evaluate or --nearest.",
+        )
+    else:
+        found = WordVectors.load(source)
+    for word in nearest or []:
+        near = ", ".join(f"{neighbour} {cosine:.2f}" for neighbour, cosine in found.nearest(word))
+        typer.echo(f"{word}: {near}")
+    if evaluate:
+        Console().print(_table(score_word_vectors(found, evaluate)))
+
+
+def _table(scores: dict[str, WordScore]) -> Table:
+    """Draw scores and their coverage."""
+    from rich.table import Table
+
+    table = Table("set", box=None)
+    for name in ("score", "judged", "of", "coverage"):
+        table.add_column(name, justify="right")
+    for name, score in scores.items():
+        counts = f"{score.judged:,}", f"{score.total:,}", f"{score.coverage:.1%}"
+        table.add_row(name, f"{score.value:.3f}", *counts)
+    return table
