@@ -93,9 +93,7 @@ class Corpus:
                 else:
                     self.duplicates += 1
         if self.rejected:
-            logger.warning(
-                "%d lines or rows were passed over; the first: %s", self.rejected, self.first_rejected
-            )
+            logger.warning("%d lines or rows passed over; the first: %s", self.rejected, self.first_rejected)
         if is_empty:
             raise DataError(
                 f"the corpus holds no text; the first problem: {self.first_rejected}"
@@ -182,8 +180,8 @@ def read_corpus(
 
     Plain text (.txt) has documents separated by blank lines, each with one sentence a line or in free prose;
     which of the two is judged by the first lines of each file. A row of JSON Lines (.jsonl, .ndjson) or
-    Parquet (.parquet) is a document. All but Parquet may be compressed (.gz, .zst). Lines and rows that cannot
-    be used are counted and passed over.
+    Parquet (.parquet) is a document. All but Parquet may be compressed (.gz, .zst). Lines and rows that
+    cannot be used are counted and passed over.
 
     Args:
         source: A file or a folder; hidden files and those with other endings are passed over in a folder.

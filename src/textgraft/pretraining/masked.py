@@ -1,0 +1,177 @@
+"""Masked language models as the material of a training run: BERT's objective and RoBERTa's.
+
+Gaps are drawn anew whenever a sequence comes up ("dynamic masking"). The head, whose last layer has as many
+outputs as there are words and which in a small model costs more than all the rest, runs at the gaps only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import PreTrainedModel
+
+from textgraft.errors import ModelError
+from textgraft.files import content_hash
+from textgraft.pretraining.examples import Examples
+from textgraft.pretraining.masking import Masking
+from textgraft.training.batching import bucketed_steps, token_budget_batches
+from textgraft.training.material import Material, Steps
+from textgraft.training.precision import autocast
+from textgraft.training.settings import TrainingSettings
+
+HEADS = {"bert": "cls.predictions", "roberta": "lm_head"}
+"""Where Transformers' model of a type keeps the head that names the word in a gap."""
+EVALUATED = 2048
+"""Held-out sequences that are scored, at most: about a quarter of a million tokens at 128 each."""
+
+_NOT_INPUTS = ("positions", "labels", "next_sentence_label")
+
+
+class MaskedText(Material):
+    """Sequences with gaps, and where the examples are pairs, whether the second part goes on.
+
+    Args:
+        train: Sequences to learn from.
+        dev: Held-out ones, likewise; their gaps are the same at every evaluation.
+        masking: How gaps are chosen.
+    """
+
+    main_metric = "log_likelihood"
+
+    def __init__(self, train: Examples, dev: Examples, masking: Masking) -> None:
+        self.train, self.dev, self.masking = train, dev, masking
+        chosen = np.random.default_rng(0).permutation(len(dev))[:EVALUATED]
+        self._held_out = np.sort(chosen)
+
+    def steps(self, epoch: int, settings: TrainingSettings, processes: int) -> Steps:
+        """Return the epoch's batches by token budget, in groups of one optimizer step."""
+        return bucketed_steps(self.train.lengths, epoch, settings, processes)
+
+    def tokens(self, rows: Sequence[int]) -> int:
+        """Return the tokens of some sequences, padding not counted."""
+        return int(self.train.lengths[rows].sum())
+
+    def held_out_tokens(self) -> int:
+        """Return the tokens of the sequences that are scored."""
+        return int(self.dev.lengths[self._held_out].sum())
+
+    def batch(self, rows: Sequence[int], generator: np.random.Generator) -> dict[str, Tensor]:
+        """Make a batch with gaps: what the model takes, ``positions`` and ``labels`` of the gaps [gaps]."""
+        return self._batch(self.train, rows, generator)
+
+    def loss(self, model: PreTrainedModel, batch: Mapping[str, Tensor]) -> Tensor:
+        """Return the mean cross entropy at the gaps, plus that of the next sentence for pairs."""
+        words, next_sentences = gap_logits(model, batch)
+        # Few and short sequences may have no gap.
+        loss = functional.cross_entropy(words, batch["labels"], reduction="sum") / max(1, len(words))
+        if next_sentences is not None:
+            loss = loss + functional.cross_entropy(next_sentences, batch["next_sentence_label"])
+        return loss
+
+    def weight(self, batch: Mapping[str, Tensor]) -> float:
+        """Return the number of gaps."""
+        return max(1, len(batch["labels"]))
+
+    @torch.inference_mode()
+    def evaluate(
+        self, model: PreTrainedModel, settings: TrainingSettings, precision: str
+    ) -> tuple[dict[str, float], float]:
+        """Fill the gaps of the held-out sequences: log-likelihood in nats a gap, perplexity, accuracy."""
+        model.eval()
+        generator = np.random.default_rng(0)
+        batches = token_budget_batches(
+            self.dev.lengths[self._held_out],
+            max_tokens=settings.max_tokens,
+            max_sequences=len(self._held_out),
+            generator=None,
+        )
+        gaps = right = pairs = right_pairs = 0
+        loss = pair_loss = 0.0
+        for places in batches:
+            batch = self._batch(self.dev, self._held_out[places], generator)
+            batch = {name: tensor.to(model.device) for name, tensor in batch.items()}
+            with autocast(precision, model.device):
+                words, next_sentences = gap_logits(model, batch)
+            labels = batch["labels"]
+            loss += float(functional.cross_entropy(words, labels, reduction="sum"))
+            right += int((words.argmax(dim=-1) == labels).sum())
+            gaps += len(labels)
+            if next_sentences is not None:
+                labels = batch["next_sentence_label"]
+                pair_loss += float(functional.cross_entropy(next_sentences, labels, reduction="sum"))
+                right_pairs += int((next_sentences.argmax(dim=-1) == labels).sum())
+                pairs += len(labels)
+        gaps, loss = max(1, gaps), loss / max(1, gaps)
+        metrics = {
+            "log_likelihood": -loss,
+            "perplexity": math.exp(min(loss, 100.0)),  # beyond, a float has nothing to say
+            "masked_accuracy": right / gaps,
+        }
+        if pairs:
+            metrics["next_sentence_accuracy"] = right_pairs / pairs
+            loss += pair_loss / pairs
+        return metrics, loss
+
+    def identity(self) -> str:
+        """Return a hash of the sequences and of how gaps are chosen."""
+        masking = self.masking
+        words = None if masking.continues is None else masking.continues.tolist()
+        return content_hash([self.train.identity, self.dev.identity, masking.share, masking.mask_id, words])
+
+    def _batch(
+        self, examples: Examples, numbers: Sequence[int], generator: np.random.Generator
+    ) -> dict[str, Tensor]:
+        arrays = examples.batch(numbers, generator)
+        masked = self.masking(arrays["input_ids"], generator)
+        arrays |= masked._asdict()
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+def gap_logits(model: nn.Module, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
+    """Run a masked language model whose head looks at the gaps only.
+
+    Args:
+        model: A masked language model of Transformers, or its replica among several processes.
+        batch: As :meth:`MaskedText.batch` makes it.
+
+    Returns:
+        The logits of the words, float32 [gaps, vocabulary], and of the next sentence, float32 [rows, 2],
+        where the batch is of pairs.
+
+    Raises:
+        ModelError: The place of the head is not known.
+    """
+    inputs = {name: tensor for name, tensor in batch.items() if name not in _NOT_INPUTS}
+    with _head_at(model, batch["positions"]):
+        outputs = model(**inputs)
+    if "next_sentence_label" in batch:
+        return outputs.prediction_logits.float(), outputs.seq_relationship_logits.float()
+    return outputs.logits.float(), None
+
+
+@contextlib.contextmanager
+def _head_at(model: nn.Module, positions: Tensor) -> Iterator[None]:
+    """Give a model's head only the hidden states at ``positions`` of the flattened batch.
+
+    A hook on the head, rather than a forward of one's own, leaves the model as Transformers made it, and its
+    forward the one that replicas watch.
+    """
+    whole = getattr(model, "module", model)
+    kind = whole.config.model_type
+    if kind not in HEADS:
+        raise ModelError(f"the masked-LM head of {kind!r} is not known", fix=f"Known: {', '.join(HEADS)}.")
+
+    def gather(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor]:
+        return (inputs[0].flatten(0, 1)[positions],)
+
+    handle = whole.get_submodule(HEADS[kind]).register_forward_pre_hook(gather)
+    try:
+        yield
+    finally:
+        handle.remove()
