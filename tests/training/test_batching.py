@@ -73,3 +73,18 @@ def test_evaluation_goes_from_the_longest():
 def test_nothing_makes_no_batches():
     assert token_budget_batches([], max_tokens=8, max_sequences=8, generator=None) == []
     assert padding_share([], []) == 0
+
+
+def test_both_sides_of_pairs_are_bucketed():
+    generator = np.random.default_rng(0)
+    sources = generator.integers(4, 40, 20_000)
+    targets = np.maximum(2, sources * generator.uniform(0.7, 1.4, 20_000)).astype(int)
+    sides = np.stack([sources, targets], axis=1).tolist()
+    for order in (None, np.random.default_rng(1)):
+        batches = token_budget_batches(sides, max_tokens=4096, max_sequences=512, generator=order)
+        assert sorted(position for batch in batches for position in batch) == list(range(20_000))
+        padded = [len(batch) * sum(np.max([sides[row] for row in batch], axis=0)) for batch in batches]
+        assert max(padded) <= 4096
+        assert padding_share(sides, batches) < 0.06
+    by_source = token_budget_batches(sources, max_tokens=2048, max_sequences=512, generator=None)
+    assert padding_share(sides, by_source) > 0.1

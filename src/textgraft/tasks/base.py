@@ -10,29 +10,21 @@ outputs what each window needs, and :meth:`Task.predictions` puts the windows of
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from textgraft.data.dataset import Dataset
+from textgraft.tasks.scoring import Features, Scoring
 
 if TYPE_CHECKING:
     from typing import Self
 
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
-
-Features = dict[str, Any]
-"""One window of a row, ready for batching.
-
-``input_ids`` (special tokens included, not padded) and whatever else the task's batches hold; ``row``, the
-position of its row in the data set; where the row has a target, ``labels`` for the loss and ``gold``, the
-row's target as :meth:`Task.targets` gives it.
-"""
 
 
 class Prediction(Protocol):
@@ -57,13 +49,12 @@ class Prediction(Protocol):
         ...
 
 
-class Task(ABC):
+class Task(Scoring):
     """The contract between data, models and the training loop."""
 
+    main_metric: ClassVar[str]
     name: ClassVar[str]
     """As written after ``--task`` and in textgraft.json."""
-    main_metric: ClassVar[str]
-    """The key of :meth:`metrics` that early stopping and comparison go by; larger is better."""
     metric_names: ClassVar[tuple[str, ...]]
     """All keys of :meth:`metrics`."""
     auto_class: ClassVar[str]
@@ -127,7 +118,7 @@ class Task(ABC):
         config.id2label = dict(enumerate(self.labels))
         config.label2id = {label: index for index, label in enumerate(self.labels)}
 
-    def prepare(self, model: PreTrainedModel) -> None:  # noqa: B027  most heads need nothing
+    def prepare(self, model: PreTrainedModel) -> None:
         """Called with a new model before it is trained."""
 
     @abstractmethod
@@ -141,47 +132,11 @@ class Task(ABC):
         del dataset, tokenizer, max_length
         return 0.0
 
-    def length(self, feature: Features) -> int:
-        """Return the tokens that a window takes in a batch: what batches are sorted and filled by."""
-        return len(feature["input_ids"])
-
-    @abstractmethod
-    def collate(self, features: Sequence[Features], pad_token_id: int) -> dict[str, torch.Tensor]:
-        """Make one right-padded batch: input_ids and attention_mask [batch, time], and labels if known."""
-
-    @abstractmethod
-    def decode(self, outputs: Any, features: Sequence[Features]) -> list[Any]:
-        """Keep of a model's outputs for one batch what each window needs, as float32 arrays, unpadded."""
-
-    @abstractmethod
-    def predictions(
-        self, features: Sequence[Features], decoded: Sequence[Any], temperature: float = 1.0
-    ) -> list[Any]:
-        """Put the windows together to one :class:`Prediction` a row, in the order of the rows.
-
-        Args:
-            features: The windows of the rows, as :meth:`features` gave them; what is needed of a row's text
-                stands in its windows.
-            decoded: What :meth:`decode` kept of each window.
-            temperature: Divides the logits before they become probabilities.
-        """
-
     # Scores.
 
-    @abstractmethod
-    def weighted_metrics(
-        self, gold: Sequence[Any], answers: Sequence[Any], weights: NDArray[np.float32]
-    ) -> Mapping[str, NDArray[np.float64]]:
-        """Score one list of answers under many weightings of its rows.
-
-        Args:
-            gold: Targets, as :meth:`targets` gives them.
-            answers: ``prediction.answer`` of each row.
-            weights: How often each row counts, [rows, resamples].
-
-        Returns:
-            For each of :attr:`metric_names` its value under each weighting, [resamples]; larger is better.
-        """
+    def while_training(self) -> Scoring:
+        """Return what dev rows are scored by between steps: the task, unless its answers cost too much."""
+        return self
 
     def is_right(self, gold: Any, answer: Any) -> bool:
         """Return whether an answer is wholly right."""
@@ -190,13 +145,6 @@ class Task(ABC):
     def show(self, answer: Any) -> str:
         """Write a gold target or an answer for people to read."""
         return self.labels[answer] if isinstance(answer, int) else str(answer)
-
-    def metrics(self, gold: Sequence[Any], answers: Sequence[Any]) -> dict[str, float]:
-        """Score answers against gold targets."""
-        weights = np.ones((len(gold), 1), dtype=np.float32)
-        return {
-            name: float(values[0]) for name, values in self.weighted_metrics(gold, answers, weights).items()
-        }
 
     def loss(self, gold: Sequence[Any], features: Sequence[Features], decoded: Sequence[Any]) -> float:
         """Return a loss that tells apart what scores alike on few held-out rows; 0 where there is none."""

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from textgraft.tasks.base import Features, Task, gold_of
+from textgraft.tasks.base import gold_of
+from textgraft.tasks.scoring import Features, Scoring
 from textgraft.training.batching import token_budget_batches
 from textgraft.training.losses import batch_loss
 from textgraft.training.precision import autocast
@@ -17,7 +18,7 @@ from textgraft.training.precision import autocast
 
 def run_model(
     model: PreTrainedModel,
-    task: Task,
+    scoring: Scoring,
     features: Sequence[Features],
     *,
     pad_token_id: int,
@@ -26,11 +27,11 @@ def run_model(
     precision: str,
     on_batch: Callable[[Sequence[int], Any, Mapping[str, Tensor]], None] | None = None,
 ) -> list[Any]:
-    """Run a model over windows, the longest first, and return what the task keeps of each, in order.
+    """Run a model over windows, the longest first, and return what is kept of each, in order.
 
     Args:
         model: Any model of the task, in evaluation mode, on the device it is to run on.
-        task: How windows become batches, and outputs predictions.
+        scoring: How windows become batches, and outputs predictions; a task.
         features: The windows.
         pad_token_id: Id that fills the batches up.
         max_tokens: Most padded tokens in a batch.
@@ -39,7 +40,7 @@ def run_model(
         on_batch: Called with the positions of a batch's windows, the outputs and the batch.
     """
     batches = token_budget_batches(
-        [task.length(feature) for feature in features],
+        [scoring.sides(feature) for feature in features],
         max_tokens=max_tokens,
         max_sequences=max_sequences,
         generator=None,
@@ -48,19 +49,19 @@ def run_model(
     with torch.inference_mode(), autocast(precision, model.device):
         for rows in batches:
             members = [features[row] for row in rows]
-            batch = task.collate(members, pad_token_id)
+            batch = scoring.collate(members, pad_token_id)
             batch = {name: tensor.to(model.device) for name, tensor in batch.items()}
-            outputs = model(**batch)
+            outputs = scoring.outputs(model, batch)
             if on_batch:
                 on_batch(rows, outputs, batch)
-            for row, value in zip(rows, task.decode(outputs, members), strict=True):
+            for row, value in zip(rows, scoring.decode(outputs, members), strict=True):
                 decoded[row] = value
     return decoded
 
 
 def evaluate(
     model: PreTrainedModel,
-    task: Task,
+    scoring: Scoring,
     features: Sequence[Features],
     *,
     pad_token_id: int,
@@ -68,11 +69,11 @@ def evaluate(
     precision: str,
     class_weights: Tensor | None = None,
 ) -> tuple[dict[str, float], float]:
-    """Return the task's metrics and the mean loss a window. The model is left in evaluation mode.
+    """Return metrics and the mean loss a window, or a predicted token. The model is left in evaluation mode.
 
     Args:
         model: Any model of the task, on the device it is to run on.
-        task: How rows become batches, and outputs scores.
+        scoring: How rows become batches, and outputs scores; a task, or what stands for it in training.
         features: The windows of rows with targets.
         pad_token_id: Id that fills the batches up.
         max_tokens: Most padded tokens in a batch.
@@ -80,15 +81,18 @@ def evaluate(
         class_weights: As in training, so that both losses compare.
     """
     model.eval()
-    total = 0.0
+    total = counted = 0.0
 
     def add(rows: Sequence[int], outputs: Any, batch: Mapping[str, Tensor]) -> None:
-        nonlocal total
-        total += batch_loss(outputs, batch, class_weights).item() * len(rows)
+        nonlocal total, counted
+        del rows
+        weight = scoring.weight(batch)
+        total += batch_loss(outputs, batch, class_weights).item() * weight
+        counted += weight
 
     decoded = run_model(
         model,
-        task,
+        scoring,
         features,
         pad_token_id=pad_token_id,
         max_tokens=max_tokens,
@@ -96,5 +100,5 @@ def evaluate(
         precision=precision,
         on_batch=add,
     )
-    answers = [prediction.answer for prediction in task.predictions(features, decoded)]
-    return task.metrics(gold_of(features), answers), total / len(features)
+    answers = [prediction.answer for prediction in scoring.predictions(features, decoded)]
+    return scoring.metrics(gold_of(features), answers), total / counted

@@ -129,6 +129,9 @@ class _OnStates:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._task, name)
 
+    def while_training(self) -> _OnStates:
+        return self
+
     def collate(self, features: Sequence[Features], pad_token_id: int) -> dict[str, Tensor]:
         batch = self._task.collate(features, pad_token_id)
         del batch["input_ids"]

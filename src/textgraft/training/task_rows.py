@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 from textgraft.errors import DataError
 from textgraft.files import content_hash
 from textgraft.tasks.base import Features, Task
-from textgraft.training.batching import token_budget_batches
+from textgraft.training.batching import bucketed_steps
 from textgraft.training.evaluate import evaluate
 from textgraft.training.losses import balanced_class_weights, batch_loss
 from textgraft.training.material import Material, Steps
@@ -41,8 +41,9 @@ class TaskRows(Material):
                 raise DataError(f"there are no {name} rows", fix="Every split needs at least one row.")
         self.task, self.train, self.dev = task, train, dev
         self.pad_token_id = pad_token_id
-        self.main_metric = task.main_metric
-        self.lengths = [task.length(feature) for feature in train]
+        self.scoring = task.while_training()
+        self.main_metric = self.scoring.main_metric
+        self.sides = [self.scoring.sides(feature) for feature in train]
         self.class_weights: Tensor | None = None
 
     def begin(self, settings: TrainingSettings) -> None:
@@ -52,43 +53,36 @@ class TaskRows(Material):
 
     def steps(self, epoch: int, settings: TrainingSettings, processes: int) -> Steps:
         """Return the epoch's batches by token budget, in groups of one optimizer step."""
-        batches = token_budget_batches(
-            self.lengths,
-            max_tokens=settings.max_tokens,
-            max_sequences=settings.batch_size,
-            generator=np.random.default_rng([settings.seed, epoch]),
-        )
-        size = settings.accumulation * processes
-        return [batches[start : start + size] for start in range(0, len(batches), size)]
+        return bucketed_steps(self.sides, epoch, settings, processes)
 
     def tokens(self, rows: Sequence[int]) -> int:
         """Return the tokens of some training rows, padding not counted."""
-        return sum(self.lengths[row] for row in rows)
+        return sum(sum(self.sides[row]) for row in rows)
 
     def held_out_tokens(self) -> int:
         """Return the tokens of the dev rows."""
-        return sum(self.task.length(feature) for feature in self.dev)
+        return sum(self.scoring.length(feature) for feature in self.dev)
 
     def batch(self, rows: Sequence[int], generator: np.random.Generator) -> dict[str, Tensor]:
         """Collate some training rows; nothing in it is random."""
         del generator
-        return self.task.collate([self.train[row] for row in rows], self.pad_token_id)
+        return self.scoring.collate([self.train[row] for row in rows], self.pad_token_id)
 
     def loss(self, model: PreTrainedModel, batch: Mapping[str, Tensor]) -> Tensor:
-        """Return the mean loss over the rows of a batch."""
-        return batch_loss(model(**batch), batch, self.class_weights)
+        """Return the mean loss over the rows, or predicted tokens, of a batch."""
+        return batch_loss(self.scoring.outputs(model, batch), batch, self.class_weights)
 
     def weight(self, batch: Mapping[str, Tensor]) -> float:
-        """Return the number of rows."""
-        return len(next(iter(batch.values())))
+        """Return the number of rows, or of predicted tokens."""
+        return self.scoring.weight(batch)
 
     def evaluate(
         self, model: PreTrainedModel, settings: TrainingSettings, precision: str
     ) -> tuple[dict[str, float], float]:
-        """Return the task's metrics and the mean loss on the dev rows."""
+        """Return the metrics that tell how training goes, and the mean loss on the dev rows."""
         return evaluate(
             model,
-            self.task,
+            self.scoring,
             self.dev,
             pad_token_id=self.pad_token_id,
             max_tokens=settings.max_tokens,
@@ -100,5 +94,5 @@ class TaskRows(Material):
         """Return a hash of the task and of all rows."""
         digest = hashlib.sha256()
         for feature in (*self.train, *self.dev):
-            digest.update(msgspec.json.encode([feature["input_ids"], feature["labels"]]))
+            digest.update(msgspec.json.encode(self.scoring.learned(feature)))
         return content_hash([self.task.name, digest.hexdigest()])

@@ -1,0 +1,91 @@
+"""How a model is run over windows of rows, and what its outputs score."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+Features = dict[str, Any]
+"""One window of a row, ready for batching.
+
+``input_ids`` (special tokens included, not padded) and whatever else the task's batches hold; ``row``, the
+position of its row in the data set; where the row has a target, ``labels`` for the loss and ``gold``, the
+row's target as :meth:`textgraft.tasks.base.Task.targets` gives it.
+"""
+
+
+class Scoring(ABC):
+    """From windows to batches, from batches to outputs, from outputs to answers, from answers to scores."""
+
+    main_metric: str
+    """The key of :meth:`metrics` that early stopping and comparison go by; larger is better."""
+
+    def length(self, feature: Features) -> int:
+        """Return the tokens that a window takes in a batch."""
+        return len(feature["input_ids"])
+
+    def sides(self, feature: Features) -> tuple[int, ...]:
+        """Return the tokens of each sequence that is padded by itself: what batches are filled by."""
+        return (self.length(feature),)
+
+    def learned(self, feature: Features) -> list[Any]:
+        """Return what of a window with a target training depends on."""
+        return [feature["input_ids"], feature["labels"]]
+
+    @abstractmethod
+    def collate(self, features: Sequence[Features], pad_token_id: int) -> dict[str, torch.Tensor]:
+        """Make one right-padded batch: input_ids and attention_mask [batch, time], and labels if known."""
+
+    def outputs(self, model: PreTrainedModel, batch: Mapping[str, torch.Tensor]) -> Any:
+        """Run a model on a batch: once, unless answers are generated."""
+        return model(**batch)
+
+    def weight(self, batch: Mapping[str, torch.Tensor]) -> float:
+        """Return what a batch's mean loss counts among those of a step: its rows, or predicted tokens."""
+        return len(next(iter(batch.values())))
+
+    @abstractmethod
+    def decode(self, outputs: Any, features: Sequence[Features]) -> list[Any]:
+        """Keep of the outputs for one batch what each window needs, on the CPU, unpadded."""
+
+    @abstractmethod
+    def predictions(
+        self, features: Sequence[Features], decoded: Sequence[Any], temperature: float = 1.0
+    ) -> list[Any]:
+        """Put the windows together to one :class:`~textgraft.tasks.base.Prediction` a row, in their order.
+
+        Args:
+            features: The windows of the rows; what is needed of a row's text stands in its windows.
+            decoded: What :meth:`decode` kept of each window.
+            temperature: Divides the logits before they become probabilities.
+        """
+
+    @abstractmethod
+    def weighted_metrics(
+        self, gold: Sequence[Any], answers: Sequence[Any], weights: NDArray[np.float32]
+    ) -> Mapping[str, NDArray[np.float64]]:
+        """Score one list of answers under many weightings of its rows.
+
+        Args:
+            gold: The target of each row.
+            answers: ``prediction.answer`` of each row.
+            weights: How often each row counts, [rows, resamples].
+
+        Returns:
+            For each metric its value under each weighting, [resamples]; larger is better.
+        """
+
+    def metrics(self, gold: Sequence[Any], answers: Sequence[Any]) -> dict[str, float]:
+        """Score answers against gold targets."""
+        weights = np.ones((len(gold), 1), dtype=np.float32)
+        return {
+            name: float(values[0]) for name, values in self.weighted_metrics(gold, answers, weights).items()
+        }
