@@ -49,6 +49,7 @@ def compare(
     freeze_layers: Annotated[
         int, typer.Option(help="Lower encoder layers that fine-tuning leaves as they are (computed once).")
     ] = 0,
+    vectors: options.Vectors = None,
     budget: Budget = None,
     output: Output = None,
     max_latency_ms: MaxLatency = None,
@@ -85,6 +86,7 @@ def compare(
             revision=revision,
             max_length=max_length,
             freeze_layers=freeze_layers,
+            vectors=vectors,
             budget=parse_seconds(budget) if budget else None,
             output=output,
             preferences=Preferences(max_latency_ms=max_latency_ms, max_size_mb=max_size_mb, prefer=prefer),

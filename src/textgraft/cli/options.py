@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -33,6 +34,10 @@ EncoderName = Annotated[str, typer.Option("--encoder", help=ENCODER_HELP)]
 Revision = Annotated[str | None, typer.Option("--revision", help="Revision of a Hub id.")]
 MaxLength = Annotated[
     int | None, typer.Option("--max-length", help="Cut texts after this many tokens. Each model's own limit.")
+]
+
+Vectors = Annotated[
+    Path | None, typer.Option("--vectors", help="Word vectors that a recurrent contender begins with.")
 ]
 
 

@@ -37,6 +37,7 @@ def train(
     encoder: Annotated[str | None, typer.Option(help=options.ENCODER_HELP)] = None,
     revision: options.Revision = None,
     max_length: options.MaxLength = None,
+    vectors: options.Vectors = None,
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="A setting, as learning_rate=1e-4; may be repeated.")
     ] = None,
@@ -73,6 +74,7 @@ def train(
         "encoder": encoder,
         "revision": revision,
         "max_length": max_length,
+        "vectors": vectors and str(vectors),
         "seed": seed,
         "budget": parse_seconds(budget) if budget else None,
     }

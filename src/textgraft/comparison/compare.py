@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from filelock import FileLock, Timeout
 
-from textgraft.comparison.contenders import choose_contenders
+from textgraft.comparison.contenders import choose_contenders, with_vectors
 from textgraft.comparison.preferences import Preferences
 from textgraft.comparison.progress import Reporter, SilentReporter
 from textgraft.comparison.results import Examination, save_struct
@@ -24,6 +24,7 @@ from textgraft.data.splits import Splits
 from textgraft.errors import OptionError
 from textgraft.files import content_hash, output_errors, write_atomic
 from textgraft.models.encoders import EncoderSource, encoder_max_length, resolve_encoder
+from textgraft.models.word_vectors import VectorSource
 from textgraft.tasks.base import Task
 
 EXCERPT = 600
@@ -47,6 +48,7 @@ def compare(
     revision: str | None = None,
     max_length: int | None = None,
     freeze_layers: int = 0,
+    vectors: str | Path | None = None,
     budget: float | None = None,
     output: str | Path | None = None,
     preferences: Preferences | None = None,
@@ -75,6 +77,7 @@ def compare(
         max_length: Tokens a text is cut to; each contender's own limit if left out.
         freeze_layers: Lower layers of the encoder that fine-tuning leaves as they are; what they compute is
             then computed once. None of them: every layer is trained.
+        vectors: File of word vectors that the recurrent contenders begin with.
         budget: Seconds that everything may take.
         output: Folder of the comparison; ``runs/<name>-<hash of the data>`` if left out.
         preferences: Limits on latency and size, and what to prefer. They change the pick, not the figures.
@@ -92,7 +95,8 @@ def compare(
     started = time.perf_counter()
     reporter = reporter or SilentReporter()
     kind = named_task(task, source, reporter.note, text=text, label=label)
-    chosen = choose_contenders(contenders, kind.name)
+    vector_source = VectorSource.of(vectors) if vectors else None
+    chosen = with_vectors(choose_contenders(contenders, kind.name), vector_source)
     request = Request(
         kind.name,
         tuple(contender.name for contender in chosen),
@@ -102,6 +106,7 @@ def compare(
         encoder,
         max_length,
         freeze_layers,
+        vector_source.name if vector_source else None,
         budget,
     )
     request.check()
@@ -123,7 +128,22 @@ def compare(
         examination = _examination(splits, check, fitted)
         save_struct(folder / "data.json", examination)
         _save_rejected(folder / "rejected.jsonl", [whole, splits.dev, splits.test])
-        run = Run(folder, request, chosen, splits, fitted, encoder_source, data_hash, reporter, started)
+        if vector_source is not None:
+            from textgraft.comparison.recipes import word_table_note
+
+            reporter.note(word_table_note(splits.train, vector_source))
+        run = Run(
+            folder,
+            request,
+            chosen,
+            splits,
+            fitted,
+            encoder_source,
+            vector_source,
+            data_hash,
+            reporter,
+            started,
+        )
         plan = run.plan(wanted)
         run.trials(plan, wanted)
         return run.conclude(examination, preferences)

@@ -7,13 +7,14 @@ stopping by the same rule, so that none is a strawman.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textgraft.data.dataset import Dataset
 from textgraft.errors import OptionError, unknown
 from textgraft.models.encoders import EncoderSource
+from textgraft.models.word_vectors import VectorSource
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -41,6 +42,8 @@ class Job:
     max_seconds: float | None = None
     folder: Path | None = None
     """Where checkpoints go, if there are to be any."""
+    vectors: VectorSource | None = None
+    """Word vectors that the recurrent contenders begin with; None: random ones."""
     on_step: Callable[[Progress], None] | None = None
 
     def targets(self, dataset: Dataset) -> list[Any]:
@@ -254,3 +257,31 @@ def choose_contenders(names: Sequence[str] | None, task: str) -> list[Contender]
         if name not in able:
             raise unknown("contender", name, able, where="--contenders")
     return [able[name] for name in dict.fromkeys(names)]
+
+
+def with_vectors(contenders: Sequence[Contender], vectors: VectorSource | None) -> list[Contender]:
+    """Let the recurrent contenders begin with pre-trained word vectors, as a part of all their settings.
+
+    Raises:
+        DataError: The vectors cannot be read.
+        OptionError: There is no recurrent contender.
+    """
+    if vectors is None:
+        return list(contenders)
+    if not any(contender.recipe == "recurrent" for contender in contenders):
+        raise OptionError(
+            f"none of {', '.join(contender.name for contender in contenders)} begins with word vectors",
+            where="--vectors",
+            fix="Name rnn, gru, lstm or lstm-crf, or leave the vectors out.",
+        )
+    own: Settings = {"embedding_size": vectors.load().size, "vectors": vectors.name}
+    return [
+        replace(
+            contender,
+            title=f"{contender.title} on word vectors",
+            grid=tuple({**settings, **own} for settings in contender.grid),
+        )
+        if contender.recipe == "recurrent"
+        else contender
+        for contender in contenders
+    ]

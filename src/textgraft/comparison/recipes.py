@@ -17,6 +17,7 @@ import textgraft.models.auto  # noqa: F401  registers our architectures
 from textgraft.comparison.contenders import Fitted, Job, Settings
 from textgraft.data.dataset import Dataset
 from textgraft.data.words import spaced
+from textgraft.errors import OptionError
 from textgraft.inference.encode import Encoder
 from textgraft.models.encoders import EncoderSource, encoder_max_length, load_encoder
 from textgraft.models.graft import GraftConfig, GraftForSequenceClassification
@@ -26,7 +27,9 @@ from textgraft.models.pairs import pair_features, siamese_tokenizer
 from textgraft.models.quiet import quiet_transformers
 from textgraft.models.recurrent import RecurrentConfig
 from textgraft.models.tfidf import fit_tfidf
-from textgraft.models.word_tokenizer import train_word_tokenizer
+from textgraft.models.word_table import fill_word_table, words_with_vectors
+from textgraft.models.word_tokenizer import SPECIAL_TOKENS, train_word_tokenizer
+from textgraft.models.word_vectors import VectorSource, WordVectors
 from textgraft.tasks.pairs import PairTexts
 from textgraft.training.frozen import fit_upper_layers
 from textgraft.training.loop import fit
@@ -96,15 +99,22 @@ def _train(
 
 
 ARCHITECTURE = ("embedding_size", "hidden_size", "num_layers", "dropout", "embedding_dropout")
-"""Settings that describe a recurrent network; the others describe its training."""
+"""Settings that describe a recurrent network; the others, but for its word vectors, describe its training."""
+
+
+def training_words(rows: Dataset) -> PreTrainedTokenizerFast:
+    """Learn the words of the rows."""
+    # Where words are tagged, a token is a word of the user's.
+    in_words = "words" in rows.columns
+    return train_word_tokenizer(spaced(rows) if in_words else rows.texts, whole_words=in_words)
 
 
 def recurrent(job: Job, settings: Settings, **kind: Any) -> Fitted:
-    """Train a bidirectional recurrent network from random weights; it pools by attention where it pools."""
-    # Where words are tagged, a token is a word of the user's.
-    in_words = "words" in job.train.columns
-    texts = spaced(job.train) if in_words else job.train.texts
-    tokenizer = train_word_tokenizer(texts, whole_words=in_words)
+    """Train a bidirectional recurrent network; it pools by attention where it pools.
+
+    It begins with random weights but for its word table, which the job may have vectors for.
+    """
+    tokenizer = training_words(job.train)
     config = RecurrentConfig(
         **kind,
         vocab_size=len(tokenizer),
@@ -114,10 +124,32 @@ def recurrent(job: Job, settings: Settings, **kind: Any) -> Fitted:
         **{name: value for name, value in settings.items() if name in ARCHITECTURE},
     )
     job.task.configure(config)
-    training = {name: value for name, value in settings.items() if name not in ARCHITECTURE}
+    training = {name: value for name, value in settings.items() if name not in (*ARCHITECTURE, "vectors")}
     length = job.max_length or RECURRENT_MAX_LENGTH
     model = getattr(transformers, job.task.auto_class).from_config(config)
+    if job.vectors is not None:
+        fill_word_table(model, tokenizer, _vectors(job.vectors, settings))
     return _train(job, model, tokenizer, length, training)
+
+
+def word_table_note(rows: Dataset, source: VectorSource) -> str:
+    """Say how many of the words of training rows the word vectors know."""
+    tokenizer = training_words(rows)
+    known = len(words_with_vectors(tokenizer, source.load()))
+    return f"{known:,} of {len(tokenizer) - len(SPECIAL_TOKENS):,} words have a vector in {source.path.name}"
+
+
+def _vectors(source: VectorSource, settings: Settings) -> WordVectors:
+    """Return the job's word vectors, if they are those that the settings speak of."""
+    vectors = source.load()
+    for name, value in (("vectors", source.name), ("embedding_size", vectors.size)):
+        if settings[name] != value:
+            raise OptionError(
+                f"{name} is {settings[name]!r}, and the word vectors' is {value!r}",
+                where=f"setting {name!r}",
+                fix="Leave the setting out: the vectors decide it.",
+            )
+    return vectors
 
 
 def _source(job: Job) -> EncoderSource:

@@ -21,6 +21,7 @@ from textgraft.data.splits import Splits, nested_subsets
 from textgraft.errors import DataError, OptionError
 from textgraft.files import atomic_folder, write_json
 from textgraft.models.encoders import EncoderSource
+from textgraft.models.word_vectors import VectorSource
 from textgraft.tasks.base import Task
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ class Request:
     encoder: str
     max_length: int | None
     freeze_layers: int
+    vectors: str | None
+    """Name and hash of the word vectors."""
     budget: float | None
 
     def check(self) -> None:
@@ -105,6 +108,7 @@ class Run:
         splits: Splits,
         task: Task,
         encoder: EncoderSource | None,
+        vectors: VectorSource | None,
         data_hash: str,
         reporter: Reporter,
         started: float,
@@ -114,6 +118,7 @@ class Run:
         self.contenders = {contender.name: contender for contender in contenders}
         self.splits = splits
         self.encoder = encoder
+        self.vectors = vectors
         self.data_hash = data_hash
         self.reporter = reporter
         self.started = started
@@ -180,7 +185,16 @@ class Run:
 
     def _job(self, train: Dataset, dev: Dataset, seed: int) -> Job:
         request = self.request
-        return Job(train, dev, self.task, seed, self.encoder, request.max_length, request.freeze_layers)
+        return Job(
+            train,
+            dev,
+            self.task,
+            seed,
+            self.encoder,
+            request.max_length,
+            request.freeze_layers,
+            vectors=self.vectors,
+        )
 
     def _rows(self, size: int, seed: int, sizes: list[int]) -> tuple[Dataset, Dataset]:
         """Return the training rows of a size and seed, and the dev rows that such a user would have."""

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from textgraft.comparison.contenders import Contender, Job, Settings, choose_contenders
+from textgraft.comparison.contenders import Contender, Job, Settings, choose_contenders, with_vectors
 from textgraft.comparison.rows import named_task, read_splits
 from textgraft.data.dataset import Dataset
 from textgraft.errors import OptionError, unknown
 from textgraft.files import content_hash
 from textgraft.models.encoders import resolve_encoder
+from textgraft.models.word_vectors import VectorSource
 
 if TYPE_CHECKING:
     from textgraft.comparison.results import Trial
@@ -49,6 +50,8 @@ class TrainConfig(BaseModel):
     revision: str | None = None
     max_length: int | None = None
     freeze_layers: int = 0
+    vectors: str | None = None
+    """File of word vectors that a recurrent contender begins with."""
     budget: float | None = None
     """Seconds of training."""
     seed: int = 0
@@ -95,7 +98,9 @@ def full_config(config: TrainConfig) -> str:
     """Return the config as YAML with every default written out; the file trains what the options would."""
     from textgraft.training.settings import TrainingSettings
 
-    (contender,) = choose_contenders([config.contender], config.task or "classification")
+    vectors = VectorSource.of(config.vectors) if config.vectors else None
+    named = choose_contenders([config.contender], config.task or "classification")
+    (contender,) = with_vectors(named, vectors)
     values = config.model_dump()
     defaults = TrainingSettings().model_dump(exclude={"seed", "max_seconds"}) if contender.passes else {}
     values["settings"] = {**defaults, **_settings(config, contender)}
@@ -168,7 +173,8 @@ def train(
     """
     wanted = TrainConfig(**config)
     kind = named_task(wanted.task, source, note, text=wanted.text, label=wanted.label)
-    (contender,) = choose_contenders([wanted.contender], kind.name)
+    vectors = VectorSource.of(wanted.vectors) if wanted.vectors else None
+    (contender,) = with_vectors(choose_contenders([wanted.contender], kind.name), vectors)
     settings = _settings(wanted, contender)
     output = Path(output)
     checkpoints = output.with_name(output.name + ".training")
@@ -186,8 +192,11 @@ def train(
         note(f"{len(whole.rejected):,} rows cannot be used; the first, line {first.line}: {first.reason}")
     note(f"{len(splits.train):,} training, {len(splits.dev):,} dev and {len(splits.test):,} test rows")
     # torch takes seconds to load: only once the rows are known to be usable.
+    from textgraft.comparison.recipes import word_table_note
     from textgraft.comparison.trials import Setup, run_trial, save_model
 
+    if vectors is not None:
+        note(word_table_note(splits.train, vectors))
     job = Job(
         splits.train,
         splits.dev,
@@ -199,6 +208,7 @@ def train(
         max_seconds=wanted.budget,
         folder=checkpoints if contender.passes else None,
         on_step=on_step,
+        vectors=vectors,
     )
     data_hash = content_hash([splits.train.hash, splits.dev.hash, splits.test.hash])
     setup = Setup(contender, job, splits.test, len(splits.train), (settings,), data_hash)

@@ -21,7 +21,7 @@ import zlib
 from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,7 @@ def read_vectors(path: Path) -> tuple[list[str], NDArray[np.float32]]:
         DataError: The file is missing, damaged or no file of word vectors, or a line is ragged, repeats a
             word or holds a number that is not finite; names the line.
     """
+    values: array[float] | bytearray
     with _reading(path) as handle:
         header = _HEADER.fullmatch(handle.readline(_SAMPLE))
         if header is None:
@@ -116,7 +117,9 @@ def _reading(path: Path) -> Iterator[IO[bytes]]:
             handle: IO[bytes] = stack.enter_context(path.open("rb"))
             magic = handle.read(2)
             handle.seek(0)
-            yield stack.enter_context(gzip.open(handle)) if magic == b"\x1f\x8b" else handle
+            if magic == b"\x1f\x8b":
+                handle = cast("IO[bytes]", stack.enter_context(gzip.open(handle)))
+            yield handle
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(
             f"the packed file is damaged: {error}", where=str(path), fix="Fetch or copy it again."

@@ -64,7 +64,7 @@ class WordVectors:
     def unit(self) -> NDArray[np.float32]:
         """The vectors scaled to length one, [words, size]; a vector of zeros stays one."""
         lengths = np.linalg.norm(self.matrix, axis=1, keepdims=True)
-        return self.matrix / np.where(lengths > 0, lengths, 1)
+        return self.matrix / np.maximum(lengths, np.finfo(np.float32).tiny)
 
     @functools.cached_property
     def _rows(self) -> tuple[dict[str, int], dict[str, int]]:

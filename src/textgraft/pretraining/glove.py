@@ -86,7 +86,7 @@ def count_cooccurrences(
             left, right = ids[:-distance][is_near], ids[distance:][is_near]
             # One half of the symmetric matrix is enough to sum.
             cells = np.minimum(left, right), np.maximum(left, right)
-            total += sparse.coo_array((np.full(len(left), 1 / distance), cells), shape).tocsr()
+            total = total + sparse.coo_array((np.full(len(left), 1 / distance), cells), shape).tocsr()
     counts = (total + total.T).tocsr()
     counts.sort_indices()
     return counts
