@@ -60,6 +60,16 @@ class Document:
         return [" ".join(line.split()) for line in self.text.split("\n") if line.strip()]
 
 
+@dataclass(frozen=True)
+class Texts:
+    """The texts of documents, to be iterated over as often as one likes."""
+
+    documents: Iterable[Document]
+
+    def __iter__(self) -> Iterator[str]:
+        return (document.text for document in self.documents)
+
+
 @dataclass
 class Corpus:
     """Documents of some files, each text once; to be iterated over as often as one likes.
@@ -102,6 +112,11 @@ class Corpus:
                 where=str(self.files[0].parent if len(self.files) > 1 else self.files[0]),
                 fix="Give files with text in them.",
             )
+
+    @property
+    def texts(self) -> Texts:
+        """The documents' texts."""
+        return Texts(self)
 
     def identity(self) -> list[str]:
         """Return what the documents depend on: the content of the files, and how they are read."""

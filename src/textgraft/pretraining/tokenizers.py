@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
@@ -11,6 +12,7 @@ from transformers import BertTokenizer, GPT2Tokenizer, PreTrainedTokenizerFast, 
 
 from textgraft.errors import DataError, OptionError, unknown
 from textgraft.models.word_tokenizer import PAD, START, UNKNOWN, train_word_tokenizer
+from textgraft.pretraining.corpus import Texts
 
 ARCHITECTURES = ("bert", "roberta", "gpt", "lstm", "gru", "rnn")
 RECURRENT = ("lstm", "gru", "rnn")
@@ -23,11 +25,13 @@ _BERT_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _ROBERTA_TOKENS = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
 _GPT_TOKENS = ("<|endoftext|>",)
 _BYTES = 256
+_ALPHABET = 1000
+"""Characters that WordPiece knows, the most frequent ones."""
 
 
 def train_tokenizer(
     architecture: str,
-    texts: Iterable[str],
+    texts: Collection[str] | Texts,
     *,
     characters: bool = False,
     vocabulary_size: int = 30_000,
@@ -42,7 +46,8 @@ def train_tokenizer(
 
     Args:
         architecture: One of :data:`ARCHITECTURES`.
-        texts: Raw strings, read once; the memory needed grows with the different words in them only.
+        texts: Raw strings, as :attr:`~textgraft.pretraining.corpus.Corpus.texts` of a corpus; read twice for
+            "bert". The memory needed grows with the different words in them only.
         characters: Whether every character is a token; for "gpt" and the recurrent ones.
         vocabulary_size: Entries at most, special tokens included.
         lowercase: Whether WordPiece and words ignore case (WordPiece then accents, too). The others keep it.
@@ -99,8 +104,17 @@ def _wordpiece(
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    alphabet = _alphabet(texts, tokenizer.normalizer)
+    inside = [f"##{character}" for character in alphabet if character.isalnum()]
     trainer = trainers.WordPieceTrainer(
-        vocab_size=vocabulary_size, min_frequency=2, special_tokens=list(_BERT_TOKENS), show_progress=False
+        vocab_size=vocabulary_size,
+        min_frequency=2,
+        limit_alphabet=len(alphabet),
+        initial_alphabet=alphabet,
+        # Left to itself the trainer numbers the letters within words differently at every run, and learns
+        # other words where two are equally frequent.
+        special_tokens=[*_BERT_TOKENS, *inside],
+        show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
     return BertTokenizer(
@@ -109,6 +123,18 @@ def _wordpiece(
         model_max_length=max_length,
         padding_side="right",
     )
+
+
+def _alphabet(texts: Iterable[str], normalizer: Any) -> list[str]:
+    """Return the most frequent characters of normalized texts, in the order of Unicode."""
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(text)
+    normalized: Counter[str] = Counter()
+    for character, count in counts.items():
+        for part in normalizer.normalize_str(character).strip():
+            normalized[part] += count
+    return sorted(sorted(normalized, key=lambda part: (-normalized[part], part))[:_ALPHABET])
 
 
 def _byte_level(
@@ -142,7 +168,7 @@ def _byte_level(
 
 def _characters(texts: Iterable[str], vocabulary_size: int, max_length: int) -> PreTrainedTokenizerFast:
     tokenizer = Tokenizer(models.WordLevel(unk_token=UNKNOWN))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"(?s)."), behavior="isolated")
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), behavior="isolated")
     tokenizer.decoder = decoders.Fuse()
     specials = (PAD, UNKNOWN, START, END)
     trainer = trainers.WordLevelTrainer(
