@@ -12,6 +12,7 @@ def test_registering_again_changes_nothing():
 
 @pytest.mark.parametrize(("auto_class", "config", "model"), auto.MODELS)
 def test_the_auto_classes_build_our_models(auto_class, config, model):
-    # The size spares a graft the look at its encoder.
-    size = {"encoding_size": 8} if config is auto.GraftConfig else {}
-    assert type(auto_class.from_config(config(num_labels=2, **size))) is model
+    # The size spares a graft the look at its encoder; a language model reads one direction.
+    wanted = {"encoding_size": 8} if config is auto.GraftConfig else {}
+    wanted |= {"bidirectional": False} if model is auto.RecurrentForCausalLM else {}
+    assert type(auto_class.from_config(config(num_labels=2, **wanted))) is model

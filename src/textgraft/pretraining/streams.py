@@ -30,6 +30,11 @@ from textgraft.training.material import Material, Steps
 from textgraft.training.precision import autocast
 from textgraft.training.settings import TrainingSettings
 
+FORGETTING = 0.02
+"""Share of the segments before which a stream's state is set to zero. Where documents are long, these are all
+beginnings that a model sees after its first step. Without them the cells of an LSTM of characters filled up
+once and for all in every stream, and from a state of zero it predicted worse than chance."""
+
 
 class Streams(Material):
     """Text for a recurrent language model, or a pair of them.
@@ -100,8 +105,7 @@ class Streams(Material):
         return len(self.dev) * len(self.directions)
 
     def batch(self, rows: Sequence[int], generator: np.random.Generator) -> dict[str, Tensor]:
-        """Return a segment of some streams: for each direction what is read and predicted, [streams, time]."""
-        del generator
+        """Return a segment of some streams: for each direction what is read and what is predicted."""
         cut = self._cut
         assert cut is not None, "batches are made of steps"
         epoch, begin, end = self._place(rows[0])
@@ -111,7 +115,8 @@ class Streams(Material):
         turn = rows[0] % cut.streams // cut.batch_size // cut.processes
         batch = {"turn": torch.tensor(turn)}
         for direction in self.directions:
-            batch |= self.train.segment(places, direction, is_first=begin == 0)
+            forgets = generator.random(len(rows)) < (FORGETTING if begin else 1.0)
+            batch |= self.train.segment(places, direction, forgets)
         return batch
 
     def loss(self, model: PreTrainedModel, batch: Mapping[str, Tensor]) -> Tensor:
@@ -148,7 +153,7 @@ class Streams(Material):
             places = np.arange(streams)[:, None] * length + within - 1
             is_of_others = torch.from_numpy(places[:, 1:] >= size)
             for direction in self.directions:
-                batch = self.dev.segment(places, direction, is_first=begin == 0)
+                batch = self.dev.segment(places, direction, np.full(streams, begin == 0))
                 batch[f"{direction}.shift_labels"].masked_fill_(is_of_others, NOT_PREDICTED)
                 batch = {name: tensor.to(device) for name, tensor in batch.items()}
                 with autocast(precision, device):
@@ -222,24 +227,27 @@ class _Ring:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def segment(self, places: NDArray[np.int64], direction: str, *, is_first: bool) -> dict[str, Tensor]:
+    def segment(
+        self, places: NDArray[np.int64], direction: str, forgets: NDArray[np.bool_]
+    ) -> dict[str, Tensor]:
         """Return what a model takes, each [streams, time] and named after the direction.
 
         Args:
-            places: Counted along the direction, [streams, time + 1]; the last of each is only predicted.
-            direction: "leftward" counts from the end.
-            is_first: Whether the streams begin here, so that no state is carried into the first place.
+            places: Counted along the direction from 0 for what follows the end that the ring is closed at,
+                [streams, time + 1]; the last of each is only predicted.
+            direction: "rightward" or "leftward".
+            forgets: Which streams carry no state into the first place, [streams].
         """
-        places = places % len(self)
         if direction == "leftward":
-            places = len(self) - 1 - places
+            places = -2 - places
+        places = places % len(self)
         ids = np.asarray(self.ids[places], dtype=np.int64)
         inputs, at = ids[:, :-1].copy(), places[:, :-1]
         is_end = self.ends[np.searchsorted(self.ends, at).clip(max=len(self.ends) - 1)] == at
         inputs[is_end] = self.start_id
-        if is_first:
-            is_end[:, 0] = True
-        tensors = {"input_ids": inputs, "shift_labels": ids[:, 1:].copy(), "starts": is_end}
+        is_start = is_end.copy()
+        is_start[:, 0] |= forgets
+        tensors = {"input_ids": inputs, "shift_labels": ids[:, 1:].copy(), "starts": is_start}
         return {f"{direction}.{name}": torch.from_numpy(array) for name, array in tensors.items()}
 
 
