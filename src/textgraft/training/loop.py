@@ -183,7 +183,7 @@ class _Run:
         at, settings, material = self.at, self.settings, self.material
         processes, rank = self.processes.num_processes, self.processes.process_index
         done = self._done(len(steps), 0.5)
-        set_rate(self.optimizer, rate_factor(done, settings.schedule, settings.warmup_share))
+        set_rate(self.optimizer, rate_factor(done, settings.schedule, settings.warmup_share), at.epoch)
         group = steps[at.step_in_epoch]
         turns = math.ceil(len(group) / processes)
         places = range(rank, turns * processes, processes)

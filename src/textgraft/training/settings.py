@@ -28,6 +28,11 @@ class TrainingSettings(BaseModel):
     """Peak learning rate of AdamW."""
     head_learning_rate: Positive | None = None
     """Peak learning rate of the parameters outside ``model.base_model``; None: the same as the rest."""
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Factor on the learning rate from each layer to the one below it, the head being the highest and the
+    embeddings the lowest (discriminative fine-tuning: Howard and Ruder 2018 take 1/2.6)."""
+    gradual_unfreezing: bool = False
+    """Whether the head is trained alone for an epoch, and with every further epoch one layer more."""
     epochs: Annotated[int, Field(ge=1)] = 4
     """Most passes over the training rows."""
     max_steps: Annotated[int, Field(ge=1)] | None = None
