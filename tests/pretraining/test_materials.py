@@ -1,0 +1,265 @@
+"""Masked and causal language models, trained by the loop."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+from transformers import (
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    AutoTokenizer,
+    BertConfig,
+    BertForPreTraining,
+    GPT2Config,
+    GPT2LMHeadModel,
+    RobertaConfig,
+    RobertaForMaskedLM,
+)
+
+from tests.pretraining.small_corpus import write_corpus
+from textgraft.errors import DataError, ModelError
+from textgraft.pretraining.causal import CausalText
+from textgraft.pretraining.corpus import read_corpus
+from textgraft.pretraining.examples import Frame
+from textgraft.pretraining.full_sentences import FullSentences
+from textgraft.pretraining.masked import MaskedText, gap_logits
+from textgraft.pretraining.masking import Masking
+from textgraft.pretraining.next_sentence import SentencePairs
+from textgraft.pretraining.tokenizers import train_tokenizer
+from textgraft.pretraining.tokens import tokenize_corpus
+from textgraft.training.loop import fit
+from textgraft.training.settings import TrainingSettings
+
+LENGTH = 48
+SHAPE = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+    "max_position_embeddings": LENGTH + 2,
+}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Tokenizer and material of each architecture."""
+    folder = tmp_path_factory.mktemp("made")
+    corpus = read_corpus(write_corpus(folder / "corpus", documents=100))
+    made = {}
+    for architecture in ("bert", "roberta", "gpt"):
+        tokenizer = train_tokenizer(architecture, corpus.texts, vocabulary_size=330, max_length=LENGTH)
+        is_causal = architecture == "gpt"
+        train, dev = tokenize_corpus(
+            corpus,
+            tokenizer,
+            unit="text" if is_causal else "sentences",
+            dev_share=0.15,
+            end_id=tokenizer.eos_token_id if is_causal else None,
+            folder=folder,
+        )
+        if is_causal:
+            material = CausalText(train, dev, length=LENGTH)
+        else:
+            kind = SentencePairs if architecture == "bert" else FullSentences
+            frame = Frame.of(tokenizer)
+            examples = [kind(tokens, frame, length=LENGTH) for tokens in (train, dev)]
+            material = MaskedText(*examples, Masking.of(tokenizer))
+        made[architecture] = tokenizer, material
+    return made
+
+
+def new_model(architecture, tokenizer, seed=0):
+    torch.manual_seed(seed)
+    size = len(tokenizer)
+    if architecture == "bert":
+        return BertForPreTraining(BertConfig(vocab_size=size, **SHAPE))
+    if architecture == "roberta":
+        padding = tokenizer.pad_token_id
+        config = RobertaConfig(vocab_size=size, pad_token_id=padding, type_vocab_size=1, **SHAPE)
+        return RobertaForMaskedLM(config)
+    end = tokenizer.eos_token_id
+    shape = {"n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": LENGTH}
+    return GPT2LMHeadModel(GPT2Config(vocab_size=size, bos_token_id=end, eos_token_id=end, **shape))
+
+
+def dense_loss(model, batch):
+    """The loss of Transformers' own head, at every token."""
+    labels = torch.full_like(batch["input_ids"], -100)
+    labels.view(-1)[batch["positions"]] = batch["labels"]
+    inputs = {name: batch[name] for name in batch if name not in ("positions", "labels")}
+    return model(**inputs, labels=labels).loss
+
+
+@pytest.mark.parametrize("architecture", ["bert", "roberta"])
+def test_the_head_at_the_gaps_gives_the_loss_and_gradients_of_the_dense_one(made, architecture):
+    tokenizer, material = made[architecture]
+    model = new_model(architecture, tokenizer).eval()
+    batch = material.batch([0, 3, 5], np.random.default_rng(0))
+    gradients = []
+    for loss in (material.loss(model, batch), dense_loss(model, batch)):
+        model.zero_grad()
+        loss.backward()
+        gradients.append((loss.item(), [p.grad.clone() for p in model.parameters() if p.grad is not None]))
+    (ours, our_gradients), (theirs, their_gradients) = gradients
+    assert ours == pytest.approx(theirs, rel=1e-5)
+    assert len(our_gradients) == len(their_gradients)
+    for one, other in zip(our_gradients, their_gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+    assert material.weight(batch) == len(batch["labels"])
+    words, _ = gap_logits(model, batch)
+    assert words.shape == (len(batch["positions"]), len(tokenizer))
+
+
+def test_a_sequence_without_gaps_has_no_loss(made):
+    tokenizer, material = made["roberta"]
+    model = new_model("roberta", tokenizer)
+    batch = material.batch([0], np.random.default_rng(0))
+    empty = {**batch, "positions": batch["positions"][:0], "labels": batch["labels"][:0]}
+    assert material.loss(model, empty).item() == 0
+    assert material.weight(empty) == 1
+
+
+def test_a_model_whose_head_is_elsewhere_is_refused(made):
+    tokenizer, _ = made["gpt"]
+    batch = made["roberta"][1].batch([0], np.random.default_rng(0))
+    with pytest.raises(ModelError, match="'gpt2' is not known"):
+        gap_logits(new_model("gpt", tokenizer), batch)
+
+
+@pytest.mark.parametrize("architecture", ["bert", "roberta", "gpt"])
+def test_models_learn_and_load_in_plain_transformers(made, tmp_path, architecture):
+    tokenizer, material = made[architecture]
+    model = new_model(architecture, tokenizer)
+    before, _ = material.evaluate(model, TrainingSettings(), "fp32")
+    settings = TrainingSettings(epochs=4, learning_rate=5e-3, patience=None, precision="fp32", batch_size=8)
+    result = fit(model, material, settings)
+    after = result.dev_metrics
+    assert before["perplexity"] > 100
+    assert after["perplexity"] < 0.35 * before["perplexity"]
+    assert after["perplexity"] == pytest.approx(math.exp(-after["log_likelihood"]))
+    assert ("next_sentence_accuracy" in after) == (architecture == "bert")
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    kinds = {
+        "bert": (BertForPreTraining, AutoModelForMaskedLM, AutoModel),
+        "roberta": (AutoModelForMaskedLM, AutoModel),
+        "gpt": (AutoModelForCausalLM, AutoModel),
+    }[architecture]
+    for kind in kinds:
+        loaded, notes = kind.from_pretrained(tmp_path, output_loading_info=True)
+        # The pooler of a RoBERTa is not pre-trained.
+        assert all("pooler" in key for key in notes["missing_keys"])
+    words = AutoTokenizer.from_pretrained(tmp_path)("two apples", return_tensors="pt")
+    expected = model.base_model(**words).last_hidden_state
+    torch.testing.assert_close(loaded.eval()(**words).last_hidden_state, expected)
+
+
+def test_gaps_are_drawn_anew_and_held_out_ones_are_not(made):
+    tokenizer, material = made["bert"]
+    first, again, other = (material.batch([1, 2], np.random.default_rng(seed)) for seed in (0, 0, 1))
+    assert first.keys() == again.keys()
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["positions"], other["positions"])
+    model = new_model("bert", tokenizer)
+    scores = [material.evaluate(model, TrainingSettings(), "fp32") for _ in range(2)]
+    assert scores[0] == scores[1]
+
+
+def test_a_causal_batch_predicts_what_follows(made):
+    _, material = made["gpt"]
+    ids = torch.from_numpy(np.asarray(material.train.ids, dtype=np.int64))
+    steps = material.steps(0, TrainingSettings(), 1)
+    rows = [row for step in steps for batch in step for row in batch]
+    assert sorted(rows) == list(range((len(ids) - 1) // LENGTH))
+    generator = np.random.default_rng(0)
+    starts = []
+    for _ in range(20):
+        batch = material.batch(rows[:8], generator)
+        assert torch.equal(batch["input_ids"][:, 1:], batch["labels"][:, :-1])
+        for row, number in enumerate(rows[:8]):
+            window = torch.cat([batch["input_ids"][row], batch["labels"][row, -1:]])
+            found = [
+                start
+                for start in range(number * LENGTH, min((number + 1) * LENGTH, len(ids) - LENGTH))
+                if torch.equal(ids[start : start + LENGTH + 1], window)
+            ]
+            assert found or number >= len(ids) // LENGTH - 2
+            starts.extend(found[:1])
+    assert len({start % LENGTH for start in starts}) > 20
+
+
+def test_every_held_out_token_but_the_first_is_predicted_once(made):
+    tokenizer, material = made["gpt"]
+    model = new_model("gpt", tokenizer).eval()
+    metrics, loss = material.evaluate(model, TrainingSettings(max_tokens=100), "fp32")
+    ids = torch.from_numpy(np.asarray(material.dev.ids, dtype=np.int64))
+    losses = []
+    for start in range(0, len(ids) - 1, LENGTH):
+        window = ids[start : start + LENGTH + 1]
+        with torch.no_grad():
+            logits = model(window[None, :-1]).logits[0]
+        losses.append(functional.cross_entropy(logits, window[1:], reduction="none"))
+    together = torch.cat(losses)
+    assert len(together) == len(ids) - 1 == material.held_out_tokens()
+    assert loss == pytest.approx(together.mean().item(), rel=1e-5)
+    assert metrics["perplexity"] == pytest.approx(math.exp(loss))
+
+
+def test_too_little_text_is_refused(made):
+    _, material = made["gpt"]
+    with pytest.raises(DataError, match="do not fill a sequence"):
+        CausalText(material.train, material.dev, length=len(material.train.ids))
+
+
+@pytest.mark.parametrize("architecture", ["bert", "gpt"])
+def test_a_stopped_run_goes_on_bit_by_bit(made, tmp_path, architecture):
+    tokenizer, material = made[architecture]
+    settings = TrainingSettings(
+        max_steps=11,
+        learning_rate=1e-3,
+        patience=None,
+        precision="fp32",
+        batch_size=4,
+        checkpoint_seconds=1e-9,
+    )
+
+    class Stop(Exception):
+        pass
+
+    def run(folder, stop_after=None):
+        losses = {}
+
+        def note(progress):
+            losses[progress.step] = progress.loss
+            if progress.step == stop_after:
+                raise Stop
+
+        with contextlib.suppress(Stop):
+            fit(new_model(architecture, tokenizer), material, settings, folder=folder, on_step=note)
+        return losses
+
+    whole = run(tmp_path / "whole")
+    part = run(tmp_path / "part", stop_after=7)
+    rest = run(tmp_path / "part")
+    assert len(part) == 7
+    assert min(rest) in (7, 8)
+    assert {**part, **rest} == whole
+
+
+def test_the_identity_tells_text_and_objective_apart(made):
+    _, material = made["bert"]
+    tokenizer = made["bert"][0]
+    others = [
+        MaskedText(material.train, material.dev, masking)
+        for masking in (Masking.of(tokenizer, share=0.2), Masking.of(tokenizer, whole_words=True))
+    ]
+    others.append(MaskedText(material.dev, material.dev, material.masking))
+    names = {material.identity(), *(other.identity() for other in others)}
+    assert len(names) == 4
+    assert material.identity() == MaskedText(material.train, material.dev, material.masking).identity()
