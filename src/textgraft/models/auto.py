@@ -13,6 +13,7 @@ from transformers import (
     AutoModelForSeq2SeqLM,
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
+    AutoTokenizer,
     PreTrainedConfig,
     PreTrainedModel,
 )
@@ -27,18 +28,23 @@ from textgraft.models.graft import (
 )
 from textgraft.models.graft_pairs import PairGraftConfig, PairGraftForSequenceClassification
 from textgraft.models.language_model import RecurrentForCausalLM
+from textgraft.models.lead import LeadConfig, LeadForSeq2SeqLM
 from textgraft.models.majority import MajorityConfig, MajorityForSequenceClassification
+from textgraft.models.nearest_caption import NearestCaptionConfig, NearestCaptionForSeq2SeqLM
 from textgraft.models.recurrent import RecurrentConfig, RecurrentForSequenceClassification, RecurrentModel
 from textgraft.models.recurrent_choice import RecurrentForMultipleChoice
 from textgraft.models.recurrent_reader import RecurrentForQuestionAnswering
 from textgraft.models.recurrent_tagger import RecurrentForTokenClassification
 from textgraft.models.seq2seq import RecurrentForSeq2SeqLM, RecurrentSeq2SeqConfig
+from textgraft.models.subword_tokenizer import SourceTokenizer
 from textgraft.models.tfidf import TfidfConfig, TfidfForSequenceClassification
 
 CONFIGS: tuple[type[PreTrainedConfig], ...] = (
     CaptionerConfig,
     GraftConfig,
+    LeadConfig,
     MajorityConfig,
+    NearestCaptionConfig,
     PairGraftConfig,
     RecurrentConfig,
     RecurrentSeq2SeqConfig,
@@ -52,6 +58,8 @@ MODELS: tuple[tuple[Any, type[PreTrainedConfig], type[PreTrainedModel]], ...] = 
     (AutoModelForQuestionAnswering, GraftConfig, GraftForQuestionAnswering),
     (AutoModelForQuestionAnswering, RecurrentConfig, RecurrentForQuestionAnswering),
     (AutoModelForSeq2SeqLM, CaptionerConfig, CaptionerForSeq2SeqLM),
+    (AutoModelForSeq2SeqLM, LeadConfig, LeadForSeq2SeqLM),
+    (AutoModelForSeq2SeqLM, NearestCaptionConfig, NearestCaptionForSeq2SeqLM),
     (AutoModelForSeq2SeqLM, RecurrentSeq2SeqConfig, RecurrentForSeq2SeqLM),
     (AutoModelForSequenceClassification, GraftConfig, GraftForSequenceClassification),
     (AutoModelForSequenceClassification, MajorityConfig, MajorityForSequenceClassification),
@@ -65,6 +73,8 @@ MODELS: tuple[tuple[Any, type[PreTrainedConfig], type[PreTrainedModel]], ...] = 
 
 def register() -> None:
     """Make Transformers' Auto classes know our architectures. Calling it again changes nothing."""
+    # By its name in tokenizer_config.json it is found for models of any architecture.
+    AutoTokenizer.register(RecurrentSeq2SeqConfig, tokenizer_class=SourceTokenizer, exist_ok=True)
     for config in CONFIGS:
         AutoConfig.register(config.model_type, config, exist_ok=True)
     for auto, config, model in MODELS:

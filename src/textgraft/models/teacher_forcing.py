@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -44,16 +44,19 @@ def target_loss(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tenso
     )
 
 
-def teacher_forced_loss(model: PreTrainedModel, batch: Mapping[str, Tensor]) -> Tensor:
-    """Return the mean loss a predicted word, of any encoder–decoder.
+def teacher_forced(model: PreTrainedModel, batch: Mapping[str, Tensor]) -> Any:
+    """Let any encoder–decoder predict targets, each word from the true ones before it.
 
-    In training it is smoothed by ``label_smoothing`` of the model's configuration, if that has one: most of
-    Transformers' models know no smoothing. In evaluation mode it never is, so that its exponential is the
-    perplexity.
+    In training the loss is smoothed by ``label_smoothing`` of the model's configuration, if that has one:
+    most of Transformers' models know no smoothing. In evaluation mode it never is, so that its exponential is
+    the perplexity.
 
     Args:
         model: The model, or a wrapper that replicates it over processes.
         batch: What the encoder reads, and ``labels``, right-padded with :data:`NOT_PREDICTED`.
+
+    Returns:
+        The model's outputs, with ``loss``, the mean a predicted word.
     """
     config = getattr(model, "module", model).config
     sources = {name: tensor for name, tensor in batch.items() if name != "labels"}
@@ -62,6 +65,7 @@ def teacher_forced_loss(model: PreTrainedModel, batch: Mapping[str, Tensor]) -> 
         start_token_id=config.decoder_start_token_id,
         pad_token_id=config.pad_token_id,
     )
-    logits = model(**sources, decoder_input_ids=read, use_cache=False).logits
+    outputs = model(**sources, decoder_input_ids=read, use_cache=False)
     smoothing = getattr(config, "label_smoothing", 0.0) if model.training else 0.0
-    return target_loss(logits, batch["labels"], smoothing)
+    outputs.loss = target_loss(outputs.logits, batch["labels"], smoothing)
+    return outputs

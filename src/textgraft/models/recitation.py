@@ -1,0 +1,140 @@
+"""Baselines that write a text which is known before the first word: they recite it.
+
+To Transformers they are encoder–decoders, so that they are saved, loaded, decoded and scored as all others:
+the encoder looks up the text, the decoder is certain of the word that comes next in it.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from transformers import Cache, GenerationMixin, PreTrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
+from transformers.utils import can_return_tuple
+
+from textgraft.models.teacher_forcing import shift_right, target_loss
+
+CERTAIN = 20.0
+"""Logit of the word that comes next; that of all others is 0."""
+
+
+class Place(Cache):
+    """How far a recitation is; the same for all texts of a batch.
+
+    Args:
+        length: Words read so far.
+    """
+
+    def __init__(self, length: int = 0) -> None:
+        super().__init__(layers=[])
+        self.length = length
+
+    def get_seq_length(self, layer_idx: int = 0) -> int:
+        """Return the words read so far."""
+        del layer_idx
+        return self.length
+
+    def get_max_length(self, layer_idx: int | None = None) -> int:
+        """Return -1: there is no limit."""
+        del layer_idx
+        return -1
+
+    def reorder_cache(self, beam_idx: Tensor) -> None:
+        """Do nothing: no text has a place of its own."""
+
+    def batch_select_indices(self, indices: Tensor) -> None:
+        """Do nothing, likewise."""
+
+
+class ReciterConfig(PreTrainedConfig):
+    """What all of them need to know.
+
+    Args:
+        vocab_size: Entries of the vocabulary.
+        pad_token_id: Fills batches up.
+        bos_token_id: Begins a text.
+        eos_token_id: Ends a text.
+        decoder_start_token_id: What is read before the first word.
+        num_hidden_layers: What generate() makes a cache for, which then is not used.
+    """
+
+    keys_to_ignore_at_inference: ClassVar[list[str]] = ["past_key_values"]
+
+    vocab_size: int = 8_000
+    pad_token_id: int = 0
+    bos_token_id: int = 1
+    eos_token_id: int = 2
+    decoder_start_token_id: int = 1
+    num_hidden_layers: int = 1
+    is_encoder_decoder: bool = True
+    tie_word_embeddings: bool = False
+
+
+class Reciter(PreTrainedModel, GenerationMixin):
+    """Recites what its ``encoder`` gives.
+
+    The encoder's last_hidden_state holds the ids of the texts as floats, [batch, time, 1]; each row ends in
+    at least one eos_token_id. A subclass makes it.
+    """
+
+    config_class = ReciterConfig
+    base_model_prefix = "reciter"
+    _is_stateful = True
+    encoder: nn.Module
+
+    def __init__(self, config: ReciterConfig) -> None:
+        super().__init__(config)
+        self.certainty = nn.Parameter(torch.tensor(CERTAIN))
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        vectors: Tensor | None = None,
+        decoder_input_ids: Tensor | None = None,
+        encoder_outputs: BaseModelOutput | None = None,
+        past_key_values: Cache | None = None,
+        labels: Tensor | None = None,
+        use_cache: bool | None = None,
+    ) -> Seq2SeqLMOutput:
+        """Say which word comes next; what has been written so far makes no difference.
+
+        Args:
+            input_ids: Sources, [batch, source time].
+            attention_mask: 1 at their true tokens.
+            vectors: In place of both, [batch, width].
+            decoder_input_ids: The words since ``past_key_values``, [batch, target time].
+            encoder_outputs: In place of the sources.
+            past_key_values: A :class:`Place` to go on from.
+            labels: The true words, -100 at padding, [batch, target time].
+            use_cache: Whether to go on from ``past_key_values``.
+
+        Returns:
+            logits [batch, target time, vocab_size], and loss if labels were given.
+        """
+        if encoder_outputs is None:
+            given = {"input_ids": input_ids, "attention_mask": attention_mask, "vectors": vectors}
+            encoder_outputs = self.encoder(**{name: part for name, part in given.items() if part is not None})
+        if decoder_input_ids is None:
+            assert labels is not None, "there are neither decoder_input_ids nor labels"
+            start, pad = self.config.decoder_start_token_id, self.config.pad_token_id
+            decoder_input_ids = shift_right(labels, start_token_id=start, pad_token_id=pad)
+        begun = past_key_values.length if use_cache is not False and isinstance(past_key_values, Place) else 0
+        text = encoder_outputs.last_hidden_state[..., 0].long()
+        time = torch.arange(begun, begun + decoder_input_ids.shape[1], device=text.device)
+        words = text[:, time.clamp(max=text.shape[1] - 1)]
+        logits = torch.zeros(*words.shape, self.config.vocab_size, device=text.device)
+        logits = logits.scatter(2, words.unsqueeze(-1), self.certainty.expand(*words.shape, 1))
+        return Seq2SeqLMOutput(
+            loss=None if labels is None else target_loss(logits, labels),
+            logits=logits,
+            past_key_values=None if use_cache is False else Place(int(time[-1]) + 1),
+        )
+
+
+def recited(ids: Tensor) -> BaseModelOutput:
+    """Return texts [batch, time] in the form that :class:`Reciter` takes from its encoder."""
+    return BaseModelOutput(last_hidden_state=ids.unsqueeze(-1).float())

@@ -1,0 +1,110 @@
+"""What a vector shows, in words: captions of images from their features, descriptions of measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import torch
+
+from textgraft.data.dataset import Dataset
+from textgraft.data.values import UnusableError
+from textgraft.data.vectors import as_vector, read_vectors
+from textgraft.errors import DataError, OptionError
+from textgraft.models.subword_tokenizer import target_ids, target_tokenizer
+from textgraft.tasks.generation import known_targets
+from textgraft.tasks.scoring import Features
+from textgraft.tasks.teacher_forcing import padded_targets
+from textgraft.tasks.text2text import TextToText
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+
+class Captioning(TextToText):
+    """Vectors are read and captions written.
+
+    Args:
+        width: Numbers of a vector.
+    """
+
+    name = "captioning"
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+
+    @classmethod
+    def read(cls, source: str | Path, **columns: Any) -> Dataset:
+        """Read vectors with captions: see :func:`textgraft.data.vectors.read_vectors`."""
+        return read_vectors(source, **columns)
+
+    @classmethod
+    def fitted_to(cls, train: Dataset) -> Self:
+        """Count the numbers of a training vector."""
+        known_targets(train)
+        return cls(len(vectors_of(train)[0]))
+
+    def settings(self) -> dict[str, Any]:
+        """Return the width."""
+        return {"width": self.width}
+
+    def rows(self, inputs: Sequence[Any]) -> Dataset:
+        """Take vectors: lists or arrays of numbers."""
+        vectors = []
+        for position, given in enumerate(inputs):
+            try:
+                (vector,) = as_vector([given])
+            except UnusableError as problem:
+                raise OptionError(
+                    f"input {position}: {problem}", fix="Give a list of vectors: predict([[0.1, 0.2, …]])."
+                ) from problem
+            vectors.append(vector)
+        return Dataset.unlabelled({"vector": vectors})
+
+    def features(
+        self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int
+    ) -> list[Features]:
+        """Take the vectors as they are, and tokenize the first caption of each row.
+
+        Raises:
+            DataError: A vector has another number of numbers than the training rows'.
+        """
+        writer = target_tokenizer(tokenizer)
+        features: list[Features] = []
+        for line, vector in zip(dataset.lines, vectors_of(dataset), strict=True):
+            if len(vector) != self.width:
+                raise DataError(
+                    f"a vector has {len(vector)} numbers, and the model reads {self.width}",
+                    where=f"{dataset.source}, line {line}",
+                    fix="Make vectors in the same way as those that the model was trained on.",
+                )
+            features.append({"vector": vector, "lost": 0, "writer": writer})
+        return self._with_targets(features, dataset, writer, max_length)
+
+    def truncated_share(self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int) -> float:
+        """Return the share of the captions' tokens beyond ``max_length``."""
+        if dataset.labels is None:
+            return 0.0
+        firsts = [texts[0] for texts in self.targets(dataset)]
+        return target_ids(target_tokenizer(tokenizer), firsts, max_length).truncated_share
+
+    def learned(self, feature: Features) -> list[Any]:
+        """Return vector and caption."""
+        return [feature["vector"], feature["labels"]]
+
+    def sides(self, feature: Features) -> tuple[int, ...]:
+        """Count a vector as one token."""
+        return (1, len(feature.get("labels", ())))
+
+    def collate(self, features: Sequence[Features], pad_token_id: int) -> dict[str, torch.Tensor]:
+        """Make a batch: vectors [batch, width], and labels [batch, time] where they are known."""
+        del pad_token_id
+        vectors = torch.tensor([feature["vector"] for feature in features], dtype=torch.float32)
+        return {"vectors": vectors, **padded_targets(features)}
+
+
+def vectors_of(dataset: Dataset) -> list[list[float]]:
+    """Return the vectors of a data set, which are its only column."""
+    (vectors,) = dataset.columns.values()
+    return vectors

@@ -1,0 +1,228 @@
+"""What the tasks share whose answer is a text that a model writes word by word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import exp
+from typing import TYPE_CHECKING, Any, Self
+
+import torch
+
+from textgraft.data.dataset import Dataset
+from textgraft.errors import DataError, OptionError
+from textgraft.evaluation.exact_match import is_exact
+from textgraft.models.decoding import Decoded, DecodingSettings, decode_batch
+from textgraft.models.subword_tokenizer import target_ids, target_tokenizer
+from textgraft.models.teacher_forcing import NOT_PREDICTED
+from textgraft.models.tokenizing import token_ids
+from textgraft.tasks.base import Task, padded_inputs
+from textgraft.tasks.scoring import Features, Scoring
+from textgraft.tasks.teacher_forcing import TeacherForcing, padded_targets
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
+
+CHUNK = 10_000
+"""Rows tokenized at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedText:
+    """The text that was written for one row."""
+
+    answer: str
+    score: float
+    """Geometric mean of its tokens' probabilities, 0 to 1: how sure the model was, not how often right."""
+    tokens: int
+    """How many were generated for it, the end token included."""
+    lost: int
+    """Tokens of the source that the model did not read, because it was longer than the model reads."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the text, its score, and how much of the source was lost."""
+        return {"text": self.answer, "score": round(self.score, 6), "source_tokens_lost": self.lost}
+
+    def numbers(self) -> list[float]:
+        """Return the score: other tokens would have another one."""
+        return [self.score]
+
+
+class GenerationTask(Task):
+    """A source is read and a target written.
+
+    While a model is trained, its dev rows are scored without writing
+    (:class:`textgraft.tasks.teacher_forcing.TeacherForcing`). How it searches for the best target, as with
+    how many beams, stands in the model's own ``generation_config``.
+    """
+
+    auto_class = "AutoModelForSeq2SeqLM"
+    has_probabilities = False
+    labels = ()
+
+    @classmethod
+    def fitted_to(cls, train: Dataset) -> Self:
+        """Make the task; the training rows tell nothing more."""
+        known_targets(train)
+        return cls()
+
+    def settings(self) -> dict[str, Any]:
+        """Return nothing."""
+        return {}
+
+    def configure(self, config: PreTrainedConfig) -> None:
+        """Set nothing: the head's outputs are tokens."""
+
+    def rows(self, inputs: Sequence[Any]) -> Dataset:
+        """Take strings."""
+        if isinstance(inputs, str):
+            raise OptionError("the sources are one string", fix="Give a list of strings: predict([text]).")
+        for position, text in enumerate(inputs):
+            if not isinstance(text, str):
+                raise OptionError(f"source {position} is {type(text).__name__}, not a string")
+        return Dataset.unlabelled({"source": list(inputs)})
+
+    def targets(self, dataset: Dataset) -> list[list[str]]:
+        """Return the right texts of each row."""
+        return known_targets(dataset)
+
+    def while_training(self) -> Scoring:
+        """Return the score of true words, each predicted from the true ones before it."""
+        return TeacherForcing(self)
+
+    # From rows to batches and back.
+
+    def features(
+        self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int
+    ) -> list[Features]:
+        """Tokenize sources and, where there are targets, the first one of each row; longer ones are cut.
+
+        A window also holds how many tokens of its source are ``lost``, and the ``writer``, the tokenizer that
+        turns tokens of the target into text.
+        """
+        writer = target_tokenizer(tokenizer)
+        features: list[Features] = []
+        for rows in _chunks(dataset):
+            found = token_ids(tokenizer.backend_tokenizer, rows.texts, max_length)
+            features += [
+                {"input_ids": ids, "lost": length - len(ids), "writer": writer}
+                for ids, length in zip(found.ids, found.lengths, strict=True)
+            ]
+        return self._with_targets(features, dataset, writer, max_length)
+
+    def _with_targets(
+        self, features: list[Features], dataset: Dataset, writer: PreTrainedTokenizerFast, max_length: int
+    ) -> list[Features]:
+        """Number the windows, and put the targets of rows into them."""
+        for row, feature in enumerate(features):
+            feature["row"] = row
+        if dataset.labels is None:
+            return features
+        start = 0
+        for rows in _chunks(dataset):
+            gold = self.targets(rows)
+            ids = target_ids(writer, [texts[0] for texts in gold], max_length).ids
+            for feature, labels, texts in zip(features[start : start + CHUNK], ids, gold, strict=True):
+                feature |= {"labels": labels, "gold": texts}
+            start += len(rows)
+        return features
+
+    def truncated_share(self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int) -> float:
+        """Return the share of the tokens of both sides beyond ``max_length``."""
+        found = [token_ids(tokenizer.backend_tokenizer, dataset.texts, max_length)]
+        if dataset.labels is not None:
+            firsts = [texts[0] for texts in self.targets(dataset)]
+            found.append(target_ids(target_tokenizer(tokenizer), firsts, max_length))
+        total = sum(sum(side.lengths) for side in found)
+        return 1 - sum(len(ids) for side in found for ids in side.ids) / total if total else 0.0
+
+    def sides(self, feature: Features) -> tuple[int, ...]:
+        """Return the tokens of the source and, where it is known, of the target."""
+        return (len(feature["input_ids"]), len(feature.get("labels", ())))
+
+    def length(self, feature: Features) -> int:
+        """Return the tokens of both sides."""
+        return sum(self.sides(feature))
+
+    def weight(self, batch: Mapping[str, torch.Tensor]) -> float:
+        """Return the number of tokens that are to be predicted."""
+        return float((batch["labels"] != NOT_PREDICTED).sum())
+
+    def collate(self, features: Sequence[Features], pad_token_id: int) -> dict[str, torch.Tensor]:
+        """Make a batch of sources and, where they are known, of targets."""
+        return padded_inputs(features, pad_token_id) | padded_targets(features)
+
+    def outputs(self, model: PreTrainedModel, batch: Mapping[str, torch.Tensor]) -> list[Decoded]:
+        """Write a target for each source, in the way that the model's ``generation_config`` asks for."""
+        return decode_batch(model, batch, decoding_settings(model))
+
+    def decode(self, outputs: Any, features: Sequence[Features]) -> list[Decoded]:
+        """Return what was written for each row."""
+        del features
+        return list(outputs)
+
+    def predictions(
+        self, features: Sequence[Features], decoded: Sequence[Any], temperature: float = 1.0
+    ) -> list[GeneratedText]:
+        """Turn tokens into text."""
+        del temperature
+        if not features:
+            return []
+        writer = features[0]["writer"]
+        texts = writer.batch_decode([target.tokens for target in decoded], skip_special_tokens=True)
+        return [
+            GeneratedText(
+                text.strip(),
+                exp(target.log_probability / max(1, target.length)),
+                target.length,
+                feature["lost"],
+            )
+            for text, target, feature in zip(texts, decoded, features, strict=True)
+        ]
+
+    # Scores.
+
+    def signatures(self, gold: Sequence[Sequence[str]]) -> dict[str, str]:
+        """Return for each metric that needs it how exactly it is computed on rows with these targets."""
+        del gold
+        return {}
+
+    def is_right(self, gold: Sequence[str], answer: str) -> bool:
+        """Return whether an answer is word for word one of the targets."""
+        return is_exact(gold, answer)
+
+    def show(self, answer: Any) -> str:
+        """Write an answer, or the targets of a row, for people to read."""
+        return answer if isinstance(answer, str) else " | ".join(answer)
+
+
+def known_targets(dataset: Dataset) -> list[list[str]]:
+    """Return the targets of a data set.
+
+    Raises:
+        DataError: It has none.
+    """
+    if dataset.labels is None:
+        raise DataError(
+            "these rows have no targets", where=dataset.source, fix="Name the column of targets with --label."
+        )
+    return dataset.labels
+
+
+def decoding_settings(model: PreTrainedModel) -> DecodingSettings:
+    """Return how a model wants to be decoded, as its ``generation_config`` says it."""
+    wanted = vars(model.generation_config)
+    names = DecodingSettings.__dataclass_fields__
+    given = {name: wanted[name] for name in names if wanted.get(name) is not None}
+    return DecodingSettings(**given)
+
+
+def reference_count(gold: Sequence[Sequence[str]]) -> int:
+    """Return how many targets every row has; 0 where their number varies."""
+    counts = {len(texts) for texts in gold}
+    return counts.pop() if len(counts) == 1 else 0
+
+
+def _chunks(dataset: Dataset) -> Iterable[Dataset]:
+    for start in range(0, len(dataset), CHUNK):
+        yield dataset.select(range(start, min(start + CHUNK, len(dataset))))

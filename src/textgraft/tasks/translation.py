@@ -1,0 +1,66 @@
+"""From one language to another, sentence by sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textgraft.data.dataset import Dataset
+from textgraft.data.sequences import language_of, read_sequences
+from textgraft.evaluation.bleu import bleu_signature, tokenizer_for, weighted_bleu
+from textgraft.evaluation.chrf import chrf_signature, weighted_chrf
+from textgraft.evaluation.exact_match import weighted_exact_match
+from textgraft.tasks.generation import GenerationTask, known_targets, reference_count
+
+
+class Translation(GenerationTask):
+    """Sources in one language are written in another.
+
+    Args:
+        source: The language of the sources, as "de", where the column's name tells it.
+        target: That of the targets, likewise; it decides how BLEU tells words.
+    """
+
+    name = "translation"
+    main_metric = "bleu"
+    metric_names = ("bleu", "chrf", "exact_match")
+
+    def __init__(self, source: str | None = None, target: str | None = None) -> None:
+        self.source, self.target = source, target
+
+    @classmethod
+    def read(cls, source: str | Path, **columns: Any) -> Dataset:
+        """Read a table of sources and targets, or two files of lines as ``train.de,train.en``."""
+        return read_sequences(source, **columns)
+
+    @classmethod
+    def fitted_to(cls, train: Dataset) -> Self:
+        """See whether the columns are named for languages."""
+        known_targets(train)
+        return cls(language_of(next(iter(train.columns))), language_of(train.label_column or ""))
+
+    def settings(self) -> dict[str, Any]:
+        """Return the languages."""
+        return {"source": self.source, "target": self.target}
+
+    def weighted_metrics(
+        self, gold: Sequence[Sequence[str]], answers: Sequence[str], weights: NDArray[np.float32]
+    ) -> Mapping[str, NDArray[np.float64]]:
+        """Score as sacreBLEU does, from 0 to 1."""
+        return {
+            "bleu": weighted_bleu(gold, answers, weights, tokenizer_for(self.target)),
+            "chrf": weighted_chrf(gold, answers, weights),
+            "exact_match": weighted_exact_match(gold, answers, weights),
+        }
+
+    def signatures(self, gold: Sequence[Sequence[str]]) -> dict[str, str]:
+        """Return sacreBLEU's signatures."""
+        references = reference_count(gold)
+        return {
+            "bleu": bleu_signature(references, tokenizer_for(self.target)),
+            "chrf": chrf_signature(references),
+        }
