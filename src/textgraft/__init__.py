@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from textgraft.inference.pipelines.factory import pipeline
     from textgraft.inference.predict import load
     from textgraft.models.word_vectors import WordVectors
+    from textgraft.pretraining.distill import distill
     from textgraft.pretraining.word_vectors import word_vectors
 
 __version__ = "0.1.0"
@@ -24,6 +25,7 @@ __all__ = [
     "GraftedEncoder",
     "WordVectors",
     "compare",
+    "distill",
     "encode",
     "evaluate",
     "load",
@@ -36,6 +38,7 @@ _HOMES = {
     "GraftedEncoder": "textgraft.inference.grafted",
     "WordVectors": "textgraft.models.word_vectors",
     "compare": "textgraft.comparison.compare",
+    "distill": "textgraft.pretraining.distill",
     "encode": "textgraft.inference.encode",
     "evaluate": "textgraft.inference.evaluate",
     "load": "textgraft.inference.predict",

@@ -31,6 +31,8 @@ POOLINGS = ("mean", "cls", "max")
 """How hidden states become one vector: mean or maximum over the tokens, or the first token."""
 LONGEST_INPUT = 512
 """Tokens read of a text where neither the encoder nor its tokenizer states a smaller limit."""
+RECURRENT = "recurrent"
+"""The model type of our recurrent networks, whose hidden_size is that of one direction."""
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _HUB_FILES = ["*.json", "*.safetensors", "vocab.txt", "merges.txt", "*.model"]
 
@@ -80,6 +82,29 @@ def resolve_encoder(name: str | Path = BUNDLED, revision: str | None = None) -> 
         )
     path = _download(name, revision)
     return EncoderSource(name, path, _checked_hash(path), revision)
+
+
+def resolve_language_model(path: str | Path) -> EncoderSource:
+    """Find a recurrent language model and hash its weights.
+
+    Args:
+        path: The folder of a RecurrentForCausalLM.
+
+    Raises:
+        ModelError: There is none, or a file is missing or damaged.
+    """
+    if not Path(path).expanduser().is_dir():
+        raise ModelError("there is no such folder", where=str(path), fix="Give that of a language model.")
+    source = resolve_encoder(path)
+    config = encoder_config(source)
+    if config.get("model_type") != RECURRENT or config.get("architectures") != ["RecurrentForCausalLM"]:
+        kind = ", ".join(config.get("architectures") or [str(config.get("model_type"))])
+        raise ModelError(
+            f"this is no recurrent language model but {kind}",
+            where=str(path),
+            fix="Make one by textgraft pretrain --arch lstm; give a Transformer as --encoder.",
+        )
+    return source
 
 
 def _bundled() -> EncoderSource:
@@ -185,9 +210,10 @@ def encoder_width(source: EncoderSource) -> int:
         ModelError: config.json states none under a name known here.
     """
     config = encoder_config(source)
+    directions = 2 if config.get("bidirectional") else 1  # of a recurrent network
     for key in ("hidden_size", "dim", "d_model", "n_embd"):
         if isinstance(config.get(key), int):
-            return int(config[key])
+            return directions * int(config[key])
     raise ModelError("config.json states no hidden_size", where=str(source.path))
 
 
@@ -269,21 +295,29 @@ def _transformers_tokenizer(source: EncoderSource) -> PreTrainedTokenizerFast:
     return tokenizer
 
 
-def load_encoder(source: EncoderSource) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+def load_encoder(
+    source: EncoderSource, auto_class: str = "AutoModel"
+) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     """Load the encoder in fp32 and evaluation mode, and its tokenizer.
 
     Truncation and padding that are baked into tokenizer.json are removed: the bundled one would pad every
     text to 128 tokens and cut what lies beyond.
 
+    Args:
+        source: Its files.
+        auto_class: Name of the Auto class to load it with: another one loads a head, too.
+
     Raises:
         ModelError: The files do not make a model that Transformers knows.
     """
     import torch
-    from transformers import AutoModel
+    import transformers
+
+    import textgraft.models.auto  # noqa: F401  registers our architectures
 
     with quiet_transformers():
         try:
-            model = AutoModel.from_pretrained(
+            model = getattr(transformers, auto_class).from_pretrained(
                 source.path, dtype=torch.float32, use_safetensors=True, local_files_only=True
             )
         except Exception as error:  # safetensors and Transformers raise many kinds for a damaged file

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -147,12 +148,23 @@ def gap_logits(model: nn.Module, batch: Mapping[str, Tensor]) -> tuple[Tensor, T
     Raises:
         ModelError: The place of the head is not known.
     """
-    inputs = {name: tensor for name, tensor in batch.items() if name not in _NOT_INPUTS}
-    with _head_at(model, batch["positions"]):
-        outputs = model(**inputs)
+    outputs = gap_outputs(model, batch)
     if "next_sentence_label" in batch:
         return outputs.prediction_logits.float(), outputs.seq_relationship_logits.float()
     return outputs.logits.float(), None
+
+
+def gap_outputs(model: nn.Module, batch: Mapping[str, Tensor], **options: bool) -> Any:
+    """Run a masked language model as :func:`gap_logits` does; return its outputs as they are.
+
+    Args:
+        model: As there.
+        batch: As there.
+        options: Of the model's forward, as ``output_hidden_states``.
+    """
+    inputs = {name: tensor for name, tensor in batch.items() if name not in _NOT_INPUTS}
+    with _head_at(model, batch["positions"]):
+        return model(**inputs, **options)
 
 
 @contextlib.contextmanager

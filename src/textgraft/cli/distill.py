@@ -1,0 +1,80 @@
+"""textgraft distill."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from textgraft.cli import options
+
+if TYPE_CHECKING:
+    from textgraft.training.progress import Progress
+
+
+def distill(
+    teacher: Annotated[str, typer.Argument(help=options.ENCODER_HELP)],
+    corpus: Annotated[Path, typer.Argument(help="Raw text: a file or a folder, as for pretrain.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the student.")],
+    student: Annotated[str, typer.Option(help="layers (of the teacher's), lstm, gru or rnn.")] = "layers",
+    layers: Annotated[
+        int | None, typer.Option(help="Of the student; half the teacher's if left out.")
+    ] = None,
+    embedding_size: Annotated[int, typer.Option(help="Width of a recurrent student's word table.")] = 128,
+    pooling: Annotated[str, typer.Option(help="Of encodings: mean, cls or max.")] = "mean",
+    unit: Annotated[str, typer.Option(help="What is encoded as one text: sentences, or text.")] = "sentences",
+    texts: Annotated[int | None, typer.Option(help="Texts to encode at most, drawn at random.")] = None,
+    text: Annotated[str | None, typer.Option("--text", "-t", help="Text column of a table.")] = None,
+    max_length: options.MaxLength = None,
+    revision: options.Revision = None,
+    budget: Annotated[str | None, typer.Option(help="Time for training, as 10m or 2h.")] = None,
+    seed: Annotated[int, typer.Option(help="Of order, gaps and dropout.")] = 0,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting, as learning_rate=1e-4; may be repeated.")
+    ] = None,
+) -> None:
+    """Train a smaller encoder on raw text to do what a teacher does.
+
+    Stopped at any moment, the same command goes on from its last checkpoint.
+    """
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import Progress as Bar
+
+    from textgraft.comparison.planning import parse_seconds
+    from textgraft.pretraining.distill import distill as run
+
+    console = Console(stderr=True)
+    with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
+        reading, training = (bar.add_task(name, total=None) for name in ("teacher reads", "student learns"))
+
+        def on_texts(done: int, total: int) -> None:
+            bar.update(reading, completed=done, total=total)
+
+        def on_step(progress: Progress) -> None:
+            bar.update(training, completed=progress.step, total=progress.planned_steps)
+
+        distilled = run(
+            teacher,
+            corpus,
+            output,
+            student=student,
+            layers=layers,
+            embedding_size=embedding_size,
+            pooling=pooling,
+            unit=unit,
+            texts=texts,
+            text=text,
+            max_length=max_length,
+            revision=revision,
+            budget=parse_seconds(budget) if budget else None,
+            seed=seed,
+            on_texts=on_texts,
+            on_step=on_step,
+            note=lambda line: console.print(f"[dim]· {escape(line)}[/dim]", highlight=False),
+            **options.settings(setting or []),
+        )
+    figures = ", ".join(f"{name} {value:.4f}" for name, value in distilled.metrics.items())
+    console.print(f"held out: {figures}", highlight=False)
+    console.print(f"{distilled.result.steps:,} steps → {output}", highlight=False, soft_wrap=True)

@@ -1,0 +1,258 @@
+"""Distil a pre-trained encoder: a smaller one learns from raw text what a teacher makes of it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokenizerFast
+
+from textgraft.errors import unknown
+from textgraft.files import atomic_folder, content_hash, output_errors, write_json
+from textgraft.models.encoders import (
+    EncoderSource,
+    encoder_config,
+    encoder_max_length,
+    encoder_width,
+    load_encoder,
+    resolve_encoder,
+)
+from textgraft.models.pooling import PooledEncoder
+from textgraft.models.quiet import quiet_transformers
+from textgraft.models.recurrent import CELLS
+from textgraft.models.students import layer_student, recurrent_student
+from textgraft.pretraining.corpus import read_corpus
+from textgraft.pretraining.distillation import DistilledText
+from textgraft.pretraining.encodings import DistilledEncodings, Pieces, teacher_encodings
+from textgraft.pretraining.examples import Frame
+from textgraft.pretraining.full_sentences import FullSentences
+from textgraft.pretraining.masking import Masking
+from textgraft.pretraining.tokens import Tokens, Unit, tokenize_corpus
+from textgraft.training.loop import fit
+from textgraft.training.material import Material
+from textgraft.training.processes import join_processes
+from textgraft.training.progress import Progress, TrainingResult
+from textgraft.training.settings import TrainingSettings
+
+STUDENTS = ("layers", *CELLS)
+"""Some of the teacher's layers, or a recurrent network."""
+MASKED_LENGTH = 128
+"""Tokens of a sequence where words are to be guessed."""
+
+_USUAL = {"batch_size": 64, "max_tokens": 4096, "epochs": 3, "evaluations_per_epoch": 4, "patience": None}
+_RATES = {"layers": 2e-4, "recurrent": 2e-3}
+"""Of learning. A recurrent network begins with nothing but its word table."""
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """A trained student, and how far it came."""
+
+    folder: Path
+    """An encoder as any other."""
+    metrics: dict[str, float]
+    """On held-out text: the mean cosine to the teacher's encodings, or how well gaps are filled."""
+    result: TrainingResult
+    parameters: tuple[int, int]
+    """Of the student and of the teacher."""
+
+
+def distill(
+    teacher: str | Path,
+    corpus: str | Path,
+    output: str | Path,
+    *,
+    student: str = "layers",
+    layers: int | None = None,
+    embedding_size: int = 128,
+    pooling: str = "mean",
+    unit: Unit = "sentences",
+    texts: int | None = None,
+    text: str | None = None,
+    max_length: int | None = None,
+    revision: str | None = None,
+    budget: float | None = None,
+    seed: int = 0,
+    on_texts: Callable[[int, int], None] | None = None,
+    on_step: Callable[[Progress], None] | None = None,
+    note: Callable[[str], None] = lambda line: None,
+    **settings: Any,
+) -> Distilled:
+    """Train a smaller encoder on raw text to do what a teacher does.
+
+    A teacher with a masked-LM head and a student of its layers: DistilBERT's recipe, see
+    :class:`~textgraft.pretraining.distillation.DistilledText`. Any other teacher, or a recurrent student: the
+    student learns the teacher's encodings, see
+    :class:`~textgraft.pretraining.encodings.DistilledEncodings`. It has their width and space, and may stand
+    in for the teacher wherever encodings are used.
+
+    Stopped at any moment, the same call goes on from the last checkpoint in ``<output>.training``.
+
+    Args:
+        teacher: "bundled", a local directory or a Hub id.
+        corpus: A file or folder of text, see :func:`~textgraft.pretraining.corpus.read_corpus`.
+        output: Folder of the student: what ``encode``, ``compare`` and Transformers take for an encoder.
+        student: "layers", or a recurrent network: "lstm", "gru" or "rnn".
+        layers: Of the student of layers; every other one of the teacher's if None.
+        embedding_size: Width of a recurrent student's word table.
+        pooling: How encodings are made of hidden states: "mean", "cls" or "max".
+        unit: What a text is, where encodings are learned: "sentences", or "text" for whole documents or rows.
+        texts: Texts to learn the encodings of at most, drawn at random; None takes all.
+        text: The column with the text, where the corpus is a table.
+        max_length: Tokens read of a text; the teacher's own limit, or 128 where words are guessed, if None.
+        revision: Of a Hub id.
+        budget: Seconds of training, after the teacher has read the texts.
+        seed: Of the order of the texts, gaps and dropout.
+        on_texts: Called while the teacher reads, with the number of texts done and of all.
+        on_step: Called after every training step.
+        note: Told what the user should know.
+        settings: Of :class:`~textgraft.training.settings.TrainingSettings`, in place of the usual ones.
+
+    Returns:
+        The folder and figures.
+
+    Raises:
+        DataError: The corpus cannot be read or is too small.
+        ModelError: The teacher is missing or damaged.
+        OptionError: An option is unknown or out of range, or the checkpoints are of another run.
+        OutputError: The folder cannot be written.
+        DivergenceError: The loss ran away.
+    """
+    if student not in STUDENTS:
+        raise unknown("student", student, STUDENTS, where="--student")
+    kind = "layers" if student == "layers" else "recurrent"
+    wanted = TrainingSettings(
+        **{**_USUAL, "learning_rate": _RATES[kind], "seed": seed, "max_seconds": budget, **settings}
+    )
+    output = Path(output)
+    checkpoints = output.with_name(output.name + ".training")
+    with output_errors(checkpoints):
+        checkpoints.mkdir(parents=True, exist_ok=True)
+    source = resolve_encoder(teacher, revision)
+    taught, tokenizer = load_encoder(source)
+    is_masked = kind == "layers" and _guesses_words(source)
+    length = max_length or (
+        min(MASKED_LENGTH, encoder_max_length(source)) if is_masked else encoder_max_length(source)
+    )
+    torch.manual_seed(seed)
+    tokens = tokenize_corpus(
+        read_corpus(corpus, text=text), tokenizer, unit="sentences" if is_masked else unit
+    )
+    model: PreTrainedModel
+    material: Material
+    if is_masked:
+        with quiet_transformers():
+            taught = AutoModelForMaskedLM.from_pretrained(source.path, dtype=torch.float32)
+        model = layer_student(taught, layers)
+        train, dev = (FullSentences(part, Frame.of(tokenizer), length=length) for part in tokens)
+        material = DistilledText(train, dev, Masking.of(tokenizer), taught, source.identity)
+        note(f"{len(train):,} sequences: the teacher's words, the true words, and hidden states")
+    else:
+        model = (
+            layer_student(taught, layers)
+            if kind == "layers"
+            else recurrent_student(taught, encoder_width(source), cell=student, embedding_size=embedding_size)
+        )
+        material = _encodings(
+            source, taught, tokenizer, tokens, checkpoints, length, pooling, texts, on_texts, note
+        )
+    sizes = _parameters(model), _parameters(taught)
+    note(f"the student has {sizes[0] / 1e6:.1f} M parameters, the teacher {sizes[1] / 1e6:.1f} M")
+    result = fit(model, material, wanted, folder=checkpoints, on_step=on_step)
+    distilled = Distilled(output, result.dev_metrics, result, sizes)
+    if join_processes().is_main_process:
+        _save(distilled, model, tokenizer, source, student, length)
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    return distilled
+
+
+def _guesses_words(source: EncoderSource) -> bool:
+    """Return whether an encoder was saved with a masked-LM head."""
+    names = encoder_config(source).get("architectures") or []
+    return any(name.endswith(("ForMaskedLM", "ForPreTraining")) for name in names)
+
+
+def _encodings(
+    source: EncoderSource,
+    taught: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    tokens: tuple[Tokens, Tokens],
+    folder: Path,
+    length: int,
+    pooling: str,
+    count: int | None,
+    on_texts: Callable[[int, int], None] | None,
+    note: Callable[[str], None],
+) -> DistilledEncodings:
+    """Let the teacher read the texts; return them with its encodings."""
+    encoder = PooledEncoder(taught, pooling).to(join_processes().device).eval()
+    train = Pieces(tokens[0], Frame.of(tokenizer), length=length, count=count)
+    dev = Pieces(tokens[1], Frame.of(tokenizer), length=length, count=count)
+    total = len(train) + len(dev)
+    note(f"the teacher reads {total:,} texts, {train.lengths.sum() + dev.lengths.sum():,} tokens")
+    targets = []
+    before = 0
+    for texts in (train, dev):
+        name = content_hash([texts.identity, source.identity, pooling])
+
+        def report(done: int, before: int = before) -> None:
+            if on_texts is not None:
+                on_texts(before + done, total)
+
+        targets.append(
+            teacher_encodings(
+                encoder,
+                texts,
+                folder / f"{name}.encodings",
+                size=encoder_width(source),
+                on_texts=report,
+            )
+        )
+        before += len(texts)
+    return DistilledEncodings(train, targets[0], dev, targets[1], pooling=pooling)
+
+
+def _parameters(model: PreTrainedModel) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def _save(
+    distilled: Distilled,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    source: EncoderSource,
+    student: str,
+    length: int,
+) -> None:
+    """Write the student as an encoder that Transformers and sentence-transformers load."""
+    result = distilled.result
+    metrics = "\n".join(f"| {name} | {value:.4f} |" for name, value in distilled.metrics.items())
+    of = "of its layers" if student == "layers" else f"a bidirectional {student.upper()}"
+    with atomic_folder(distilled.folder) as folder:
+        with quiet_transformers():
+            model.save_pretrained(folder)
+            tokenizer.save_pretrained(folder)
+        write_json(folder / "sentence_bert_config.json", {"max_seq_length": length, "do_lower_case": False})
+        (folder / "README.md").write_text(
+            f"""---
+library_name: transformers
+tags: [textgraft, distillation]
+---
+# A student of {Path(source.name).name}
+
+A student {of}, distilled by textgraft from the encoder with the weights {source.sha256[:12]} on raw text:
+{distilled.parameters[0] / 1e6:.1f} M parameters of {distilled.parameters[1] / 1e6:.1f} M, {result.steps:,}
+steps in {result.seconds:.0f} s.
+
+| on held-out text | value |
+|---|---|
+{metrics}
+
+    import textgraft
+    textgraft.encode(["a text"], "path/to/this/folder")
+"""
+        )
