@@ -60,6 +60,16 @@ def test_byte_level_bpe_spells_everything(architecture):
     assert tokenizer.unk_token_id not in ids
 
 
+def test_robertas_mask_stands_for_a_word_and_the_space_before_it(tmp_path):
+    train_tokenizer("roberta", TEXTS, vocabulary_size=280).save_pretrained(tmp_path)
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
+    plain, masked = (
+        tokenizer.convert_ids_to_tokens(ids) for ids in tokenizer(["a cat sat", "a <mask> sat"])["input_ids"]
+    )
+    assert masked == [token if token != "Ġcat" else "<mask>" for token in plain]
+    assert tokenizer.mask_token == "<mask>"
+
+
 @pytest.mark.parametrize("architecture", ["gpt", "lstm"])
 def test_every_character_may_be_a_token(tmp_path, architecture):
     tokenizer = train_tokenizer(architecture, TEXTS, characters=True)

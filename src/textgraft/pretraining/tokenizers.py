@@ -7,7 +7,17 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import (
+    AddedToken,
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 from transformers import BertTokenizer, GPT2Tokenizer, PreTrainedTokenizerFast, RobertaTokenizer
 
 from textgraft.errors import DataError, OptionError, unknown
@@ -71,7 +81,10 @@ def train_tokenizer(
         tokenizer = _wordpiece(texts, vocabulary_size, lowercase, max_length)
     elif architecture == "roberta":
         tokenizer = RobertaTokenizer(
-            **_byte_level(texts, vocabulary_size, _ROBERTA_TOKENS), model_max_length=max_length
+            **_byte_level(texts, vocabulary_size, _ROBERTA_TOKENS),
+            # The space before a word is part of it, so it is of what stands in its place.
+            mask_token=AddedToken("<mask>", lstrip=True, special=True),
+            model_max_length=max_length,
         )
     elif architecture == "gpt":
         # GPT-2 has no token to fill batches up; whichever does is never looked at.

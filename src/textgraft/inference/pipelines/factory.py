@@ -20,6 +20,7 @@ PIPELINES = {
     "question-answering": "question_answering:QuestionAnsweringPipeline",
     "multiple-choice": "multiple_choice:MultipleChoicePipeline",
     "fill-mask": "fill_mask:FillMaskPipeline",
+    "next-sentence": "next_sentence:NextSentencePipeline",
     "feature-extraction": "feature_extraction:FeatureExtractionPipeline",
 }
 """Where each pipeline lives in this folder."""
@@ -37,7 +38,7 @@ def pipeline(
 
     Args:
         name: "text-classification" (also "sentiment-analysis"), "token-classification" (also "ner"),
-            "question-answering", "multiple-choice", "fill-mask" or "feature-extraction".
+            "question-answering", "multiple-choice", "fill-mask", "next-sentence" or "feature-extraction".
         model: A model directory or graft that textgraft wrote, the name of a graft that comes with the
             package ("sentiment", "ner", "question-answering", "banking-intents"), a Transformers checkpoint
             (a folder, or a Hub id, which alone reaches for the network), a (model, tokenizer) pair, or a
