@@ -249,7 +249,13 @@ def test_a_stopped_run_goes_on_to_the_same_student(corpus, encoder, tmp_path):
 
 @pytest.mark.parametrize(
     ("config", "message"),
-    [({"student": "lstn"}, "lstm"), ({"layers": 9}, "9 layers"), ({"learning_rat": 1}, "learning_rate")],
+    [
+        ({"student": "lstn"}, "lstm"),
+        ({"unit": "sentence"}, "sentences"),
+        ({"pooling": "men"}, "mean"),
+        ({"layers": 9}, "9 layers"),
+        ({"learning_rat": 1}, "learning_rate"),
+    ],
 )
 def test_what_cannot_be_meant_is_refused(corpus, encoder, tmp_path, config, message):
     with pytest.raises(OptionError, match=message):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from textgraft.cli import options
 
 if TYPE_CHECKING:
+    from textgraft.pretraining.tokens import Unit
     from textgraft.training.progress import Progress
 
 
@@ -63,7 +64,7 @@ def distill(
             layers=layers,
             embedding_size=embedding_size,
             pooling=pooling,
-            unit=unit,
+            unit=cast("Unit", unit),
             texts=texts,
             text=text,
             max_length=max_length,

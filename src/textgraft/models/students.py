@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+from typing import cast
 
 import numpy as np
 import torch
@@ -27,7 +28,7 @@ def layer_student(teacher: PreTrainedModel, layers: int | None = None) -> PreTra
     Raises:
         OptionError: The layers cannot be told apart, or the teacher has not as many.
     """
-    encoder = teacher.base_model
+    encoder = cast("PreTrainedModel", teacher.base_model)
     whole = len(encoder_layers(encoder))
     wanted = max(1, whole // 2) if layers is None else layers
     if not 1 <= wanted <= whole:

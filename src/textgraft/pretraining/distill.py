@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from transformers import AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokenizerFast
@@ -14,6 +14,7 @@ from transformers import AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokeni
 from textgraft.errors import unknown
 from textgraft.files import atomic_folder, content_hash, output_errors, write_json
 from textgraft.models.encoders import (
+    POOLINGS,
     EncoderSource,
     encoder_config,
     encoder_max_length,
@@ -124,6 +125,10 @@ def distill(
     """
     if student not in STUDENTS:
         raise unknown("student", student, STUDENTS, where="--student")
+    if unit not in get_args(Unit):
+        raise unknown("unit", unit, get_args(Unit), where="--unit")
+    if pooling not in POOLINGS:
+        raise unknown("pooling", pooling, POOLINGS, where="--pooling")
     kind = "layers" if student == "layers" else "recurrent"
     wanted = TrainingSettings(
         **{**_USUAL, "learning_rate": _RATES[kind], "seed": seed, "max_seconds": budget, **settings}

@@ -105,7 +105,9 @@ def teacher_encodings(
                     texts.lengths[numbers], max_tokens=_MAX_TOKENS, max_sequences=_CHUNK, generator=None
                 )
                 for places in batches:
-                    encodings[places] = _encode(teacher, texts.batch(numbers[places]), precision, device)
+                    encodings[places] = _encode(
+                        teacher, texts.batch(numbers[places].tolist()), precision, device
+                    )
                 file.write(encodings.tobytes())
                 file.flush()
                 if on_texts is not None:
@@ -190,7 +192,7 @@ class DistilledEncodings(Material):
         )
         total = 0.0
         for places in batches:
-            batch = _batch(self.dev, self.dev_targets, self._held_out[places])
+            batch = _batch(self.dev, self.dev_targets, self._held_out[places].tolist())
             batch = {name: tensor.to(model.device) for name, tensor in batch.items()}
             with autocast(precision, model.device):
                 total += float(self._cosines(model, batch).sum())
@@ -210,9 +212,7 @@ class DistilledEncodings(Material):
         return functional.cosine_similarity(pooled, batch["encodings"], dim=-1)
 
 
-def _batch(
-    texts: Pieces, targets: NDArray[np.float16], numbers: Sequence[int] | NDArray[np.int64]
-) -> dict[str, Tensor]:
+def _batch(texts: Pieces, targets: NDArray[np.float16], numbers: Sequence[int]) -> dict[str, Tensor]:
     batch = {name: torch.from_numpy(array) for name, array in texts.batch(numbers).items()}
     batch["encodings"] = torch.from_numpy(targets[np.asarray(numbers)].astype(np.float32))
     return batch

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from textgraft.training.settings import TrainingSettings
 
+Lengths = Sequence[int] | Sequence[Sequence[int]] | NDArray[np.integer[Any]]
+"""Tokens of each sequence, or of both of its sides."""
+
 
 def token_budget_batches(
-    lengths: Sequence[int] | Sequence[Sequence[int]],
+    lengths: Lengths,
     *,
     max_tokens: int,
     max_sequences: int,
@@ -56,7 +60,7 @@ def token_budget_batches(
 
 
 def bucketed_steps(
-    lengths: Sequence[int] | Sequence[Sequence[int]], epoch: int, settings: TrainingSettings, processes: int
+    lengths: Lengths, epoch: int, settings: TrainingSettings, processes: int
 ) -> list[list[list[int]]]:
     """Return an epoch's batches by token budget, in groups of one optimizer step.
 
@@ -115,9 +119,7 @@ def _cut(
     return batches
 
 
-def padding_share(
-    lengths: Sequence[int] | Sequence[Sequence[int]], batches: Sequence[Sequence[int]]
-) -> float:
+def padding_share(lengths: Lengths, batches: Sequence[Sequence[int]]) -> float:
     """Return the share of padded tokens that are padding, 0 to 1."""
     if not len(lengths):
         return 0.0
