@@ -134,6 +134,23 @@ def curves(verdict: Verdict) -> str:
     return "\n".join(lines)
 
 
+def overview(verdicts: dict[str, Verdict]) -> str:
+    """Return one row for each set and contender: what every generation of models reaches in every task."""
+    lines = [
+        "| set | score | rows | contender | score (95%) | training | one row | size |",
+        "|---" * 8 + "|",
+    ]
+    for name, verdict in verdicts.items():
+        for place, row in enumerate(verdict.rows):
+            told = f"{name} | {verdict.metric} | {verdict.size:,}" if place == 0 else "| |"
+            score = row.score
+            lines.append(
+                f"| {told} | {row.contender} | {score.value:.3f} ({score.low:.3f}–{score.high:.3f}) "
+                f"| {duration(row.training_seconds)} | {row.latency_ms_p50:.1f} ms | {row.model_mb:.1f} MB |"
+            )
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Run what is asked for, then print all that is there."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -144,8 +161,9 @@ def main() -> None:
     for name in arguments.names:
         run(name, arguments.data, arguments.output)
     print(describe("textgraft", "torch", "transformers", "scikit-learn"))
-    for name in arguments.names:
-        verdict = load_verdict(arguments.output / name)
+    verdicts = {name: load_verdict(arguments.output / name) for name in arguments.names}
+    print(f"\n## Every set\n\n{overview(verdicts)}")
+    for name, verdict in verdicts.items():
         print(f"\n## {name}\n\n{table(verdict)}\n\n{curves(verdict)}\n")
         print("\n".join(f"- {sentence}" for sentence in verdict.sentences))
 
