@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import threading
 
 import numpy as np
 import pyarrow
@@ -54,6 +55,18 @@ def test_duplicates_are_found_whatever_their_white_space(tmp_path):
     corpus = read_corpus(tmp_path)
     assert len(list(corpus)) == 2
     assert corpus.duplicates == 1
+
+
+def test_documents_may_be_drawn_from_several_threads(tmp_path):
+    write_folder(tmp_path)
+    whole = list(read_corpus(tmp_path))
+    documents = iter(read_corpus(tmp_path))
+    drawn = []
+    for _ in whole:
+        thread = threading.Thread(target=lambda: drawn.append(next(documents)))
+        thread.start()
+        thread.join()
+    assert drawn == whole
 
 
 def test_a_text_file_may_be_one_document(tmp_path):
