@@ -50,6 +50,7 @@ def compare(
         int, typer.Option(help="Lower encoder layers that fine-tuning leaves as they are (computed once).")
     ] = 0,
     vectors: options.Vectors = None,
+    language_model: options.LanguageModel = None,
     budget: Budget = None,
     output: Output = None,
     max_latency_ms: MaxLatency = None,
@@ -87,6 +88,7 @@ def compare(
             max_length=max_length,
             freeze_layers=freeze_layers,
             vectors=vectors,
+            language_model=language_model,
             budget=parse_seconds(budget) if budget else None,
             output=output,
             preferences=Preferences(max_latency_ms=max_latency_ms, max_size_mb=max_size_mb, prefer=prefer),

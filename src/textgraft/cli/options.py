@@ -40,6 +40,11 @@ Vectors = Annotated[
     Path | None, typer.Option("--vectors", help="Word vectors that a recurrent contender begins with.")
 ]
 
+LanguageModel = Annotated[
+    Path | None,
+    typer.Option("--language-model", help="Recurrent language model that lstm-pretrained begins with."),
+]
+
 
 def numbers(given: str, option: str) -> list[int]:
     """Read "100,300,1000" as numbers.

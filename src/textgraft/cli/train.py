@@ -38,6 +38,7 @@ def train(
     revision: options.Revision = None,
     max_length: options.MaxLength = None,
     vectors: options.Vectors = None,
+    language_model: options.LanguageModel = None,
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="A setting, as learning_rate=1e-4; may be repeated.")
     ] = None,
@@ -75,6 +76,7 @@ def train(
         "revision": revision,
         "max_length": max_length,
         "vectors": vectors and str(vectors),
+        "language_model": language_model and str(language_model),
         "seed": seed,
         "budget": parse_seconds(budget) if budget else None,
     }

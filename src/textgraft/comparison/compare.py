@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from filelock import FileLock, Timeout
 
-from textgraft.comparison.contenders import choose_contenders, with_vectors
+from textgraft.comparison.contenders import choose_contenders, needed_language_model, with_vectors
 from textgraft.comparison.preferences import Preferences
 from textgraft.comparison.progress import Reporter, SilentReporter
 from textgraft.comparison.results import Examination, save_struct
@@ -49,6 +49,7 @@ def compare(
     max_length: int | None = None,
     freeze_layers: int = 0,
     vectors: str | Path | None = None,
+    language_model: str | Path | None = None,
     budget: float | None = None,
     output: str | Path | None = None,
     preferences: Preferences | None = None,
@@ -78,6 +79,7 @@ def compare(
         freeze_layers: Lower layers of the encoder that fine-tuning leaves as they are; what they compute is
             then computed once. None of them: every layer is trained.
         vectors: File of word vectors that the recurrent contenders begin with.
+        language_model: Folder of the recurrent language model that lstm-pretrained begins with.
         budget: Seconds that everything may take.
         output: Folder of the comparison; ``runs/<name>-<hash of the data>`` if left out.
         preferences: Limits on latency and size, and what to prefer. They change the pick, not the figures.
@@ -97,6 +99,7 @@ def compare(
     kind = named_task(task, source, reporter.note, text=text, label=label)
     vector_source = VectorSource.of(vectors) if vectors else None
     chosen = with_vectors(choose_contenders(contenders, kind.name), vector_source)
+    language_model_source = needed_language_model(chosen, language_model)
     request = Request(
         kind.name,
         tuple(contender.name for contender in chosen),
@@ -107,6 +110,7 @@ def compare(
         max_length,
         freeze_layers,
         vector_source.name if vector_source else None,
+        str(language_model) if language_model else None,
         budget,
     )
     request.check()
@@ -140,6 +144,7 @@ def compare(
             fitted,
             encoder_source,
             vector_source,
+            language_model_source,
             data_hash,
             reporter,
             started,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from textgraft.data.dataset import Dataset
 from textgraft.errors import OptionError, unknown
-from textgraft.models.encoders import EncoderSource
+from textgraft.models.encoders import EncoderSource, resolve_language_model
 from textgraft.models.word_vectors import VectorSource
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ class Job:
     """Where checkpoints go, if there are to be any."""
     vectors: VectorSource | None = None
     """Word vectors that the recurrent contenders begin with; None: random ones."""
+    language_model: EncoderSource | None = None
+    """What lstm-pretrained begins with; None where it does not compete."""
     on_step: Callable[[Progress], None] | None = None
 
     def targets(self, dataset: Dataset) -> list[Any]:
@@ -107,6 +109,7 @@ class Contender:
     model_settings: tuple[str, ...] = ()
     """What its model can be told besides the settings of the grid."""
     needs_encoder: bool = False
+    needs_language_model: bool = False
     tasks: tuple[str, ...] = ()
     """The tasks it is made for; none: all."""
     passes: Passes | None = None
@@ -158,6 +161,21 @@ _HEAD_GRID: tuple[Settings, ...] = (
 )
 _HEAD_PASSES = Passes(rows=60_000, least=5, most=30)
 
+_PRETRAINED_GRID: tuple[Settings, ...] = tuple(
+    {
+        "adaptation_epochs": 2,
+        "learning_rate": rate,
+        "layer_decay": 1 / 2.6,
+        "gradual_unfreezing": True,
+        "dropout": dropout,
+        "embedding_dropout": dropout,
+        "batch_size": 32,
+        "max_tokens": 8192,
+    }
+    for rate, dropout in ((1e-2, 0.4), (5e-3, 0.4), (1e-2, 0.2))
+)
+"""The recipe of Howard and Ruder 2018 (ULMFiT)."""
+
 LABELS = ("classification",)
 """Tasks of one label a text."""
 TEXTS = (*LABELS, "multi-label", "regression")
@@ -184,6 +202,15 @@ ALL_CONTENDERS = (
         _RECURRENT_GRID,
         {"cell": "lstm", "crf": True, "characters": "cnn"},
         tasks=("token-classification",),
+        passes=_RECURRENT_PASSES,
+    ),
+    Contender(
+        "lstm-pretrained",
+        "LSTM pre-trained as a language model",
+        "lstm_pretrained",
+        _PRETRAINED_GRID,
+        needs_language_model=True,
+        tasks=(*TEXTS, *PAIRS),
         passes=_RECURRENT_PASSES,
     ),
     Contender(
@@ -257,6 +284,31 @@ def choose_contenders(names: Sequence[str] | None, task: str) -> list[Contender]
         if name not in able:
             raise unknown("contender", name, able, where="--contenders")
     return [able[name] for name in dict.fromkeys(names)]
+
+
+def needed_language_model(contenders: Sequence[Contender], path: str | Path | None) -> EncoderSource | None:
+    """Return the recurrent language model that a contender begins with; None where none of them does.
+
+    Raises:
+        ModelError: It cannot be found, or is something else.
+        OptionError: None is named and one is needed, or the other way round.
+    """
+    needing = [contender.name for contender in contenders if contender.needs_language_model]
+    if not needing and path is None:
+        return None
+    if not needing:
+        raise OptionError(
+            f"none of {', '.join(contender.name for contender in contenders)} begins with a language model",
+            where="--language-model",
+            fix="Name lstm-pretrained, or leave the language model out.",
+        )
+    if path is None:
+        raise OptionError(
+            f"the contender {needing[0]!r} begins with a recurrent language model, and none is named",
+            where="--language-model",
+            fix="Give the folder of one, as textgraft pretrain --arch lstm writes it.",
+        )
+    return resolve_language_model(path)
 
 
 def with_vectors(contenders: Sequence[Contender], vectors: VectorSource | None) -> list[Contender]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -28,8 +29,9 @@ from textgraft.models.quiet import quiet_transformers
 from textgraft.models.recurrent import RecurrentConfig
 from textgraft.models.tfidf import fit_tfidf
 from textgraft.models.word_table import fill_word_table, words_with_vectors
-from textgraft.models.word_tokenizer import SPECIAL_TOKENS, train_word_tokenizer
+from textgraft.models.word_tokenizer import SPECIAL_TOKENS, train_word_tokenizer, with_words_of
 from textgraft.models.word_vectors import VectorSource, WordVectors
+from textgraft.pretraining.adaptation import adapt
 from textgraft.tasks.pairs import PairTexts
 from textgraft.training.frozen import fit_upper_layers
 from textgraft.training.loop import fit
@@ -38,10 +40,13 @@ from textgraft.training.shallow import fit_shallow
 from textgraft.training.task_rows import TaskRows
 
 if TYPE_CHECKING:
+    from textgraft.models.language_model import RecurrentForCausalLM
     from textgraft.tasks.texts import TextTask
 
 RECURRENT_MAX_LENGTH = 512
 ENCODING_SAMPLE = 256
+ADAPTATION_SHARE = 1 / 3
+"""Of a budget, what a language model may read the training texts for before the task is trained."""
 
 
 def majority(job: Job, settings: Settings) -> Fitted:
@@ -150,6 +155,46 @@ def _vectors(source: VectorSource, settings: Settings) -> WordVectors:
                 fix="Leave the setting out: the vectors decide it.",
             )
     return vectors
+
+
+def lstm_pretrained(job: Job, settings: Settings) -> Fitted:
+    """Fine-tune a recurrent language model by the recipe of ULMFiT (Howard and Ruder 2018).
+
+    It first reads the training texts as a language model, with their words added to its own. Then a head on
+    the last, greatest and mean states is trained, and with every epoch one layer more.
+    """
+    assert job.language_model is not None, "compare() and train() ask for one"
+    start = time.perf_counter()
+    loaded, tokenizer = load_encoder(job.language_model, "AutoModelForCausalLM")
+    language_model = cast("RecurrentForCausalLM", loaded)
+    tokenizer = with_words_of(tokenizer, job.train.texts)
+    with quiet_transformers():
+        language_model.resize_token_embeddings(len(tokenizer))
+    length = job.max_length or RECURRENT_MAX_LENGTH
+    adapt(
+        language_model,
+        tokenizer,
+        job.train.texts,
+        job.dev.texts,
+        epochs=settings["adaptation_epochs"],
+        max_length=length,
+        seed=job.seed,
+        max_seconds=job.max_seconds and ADAPTATION_SHARE * job.max_seconds,
+        folder=job.folder and job.folder / "language-model",
+        on_step=job.on_step,
+    )
+    kept = language_model.config.to_dict()
+    changed = {name: settings[name] for name in ARCHITECTURE if name in settings}
+    config = RecurrentConfig.from_dict({**kept, **changed, "pooling": "concat", "architectures": None})
+    job.task.configure(config)
+    model = getattr(transformers, job.task.auto_class).from_config(config)
+    model.base_model.load_state_dict(language_model.base_model.state_dict())
+    training = {
+        name: value for name, value in settings.items() if name not in (*ARCHITECTURE, "adaptation_epochs")
+    }
+    if job.max_seconds:
+        job = replace(job, max_seconds=job.max_seconds - (time.perf_counter() - start))
+    return _train(job, model, tokenizer, length, training)
 
 
 def _source(job: Job) -> EncoderSource:

@@ -69,6 +69,7 @@ class Request:
     freeze_layers: int
     vectors: str | None
     """Name and hash of the word vectors."""
+    language_model: str | None
     budget: float | None
 
     def check(self) -> None:
@@ -109,6 +110,7 @@ class Run:
         task: Task,
         encoder: EncoderSource | None,
         vectors: VectorSource | None,
+        language_model: EncoderSource | None,
         data_hash: str,
         reporter: Reporter,
         started: float,
@@ -119,6 +121,7 @@ class Run:
         self.splits = splits
         self.encoder = encoder
         self.vectors = vectors
+        self.language_model = language_model
         self.data_hash = data_hash
         self.reporter = reporter
         self.started = started
@@ -194,6 +197,7 @@ class Run:
             request.max_length,
             request.freeze_layers,
             vectors=self.vectors,
+            language_model=self.language_model,
         )
 
     def _rows(self, size: int, seed: int, sizes: list[int]) -> tuple[Dataset, Dataset]:

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from textgraft.comparison.contenders import Contender, Job, Settings, choose_contenders, with_vectors
+from textgraft.comparison.contenders import (
+    Contender,
+    Job,
+    Settings,
+    choose_contenders,
+    needed_language_model,
+    with_vectors,
+)
 from textgraft.comparison.rows import named_task, read_splits
 from textgraft.data.dataset import Dataset
 from textgraft.errors import OptionError, unknown
@@ -52,6 +59,8 @@ class TrainConfig(BaseModel):
     freeze_layers: int = 0
     vectors: str | None = None
     """File of word vectors that a recurrent contender begins with."""
+    language_model: str | None = None
+    """Folder of the recurrent language model that lstm-pretrained begins with."""
     budget: float | None = None
     """Seconds of training."""
     seed: int = 0
@@ -175,6 +184,7 @@ def train(
     kind = named_task(wanted.task, source, note, text=wanted.text, label=wanted.label)
     vectors = VectorSource.of(wanted.vectors) if wanted.vectors else None
     (contender,) = with_vectors(choose_contenders([wanted.contender], kind.name), vectors)
+    language_model = needed_language_model([contender], wanted.language_model)
     settings = _settings(wanted, contender)
     output = Path(output)
     checkpoints = output.with_name(output.name + ".training")
@@ -209,6 +219,7 @@ def train(
         folder=checkpoints if contender.passes else None,
         on_step=on_step,
         vectors=vectors,
+        language_model=language_model,
     )
     data_hash = content_hash([splits.train.hash, splits.dev.hash, splits.test.hash])
     setup = Setup(contender, job, splits.test, len(splits.train), (settings,), data_hash)

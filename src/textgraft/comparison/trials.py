@@ -56,6 +56,7 @@ class Setup:
     def id(self) -> str:
         """The identity of the trial, known before it runs."""
         encoder = self.job.encoder.sha256 if self.contender.needs_encoder and self.job.encoder else None
+        language_model = self.job.language_model if self.contender.needs_language_model else None
         depends = {
             "tried": list(self.settings),
             "encoder": encoder,
@@ -64,6 +65,8 @@ class Setup:
             "rows": content_hash([self.job.train.hash, self.job.dev.hash]),
             "version": __version__,
         }
+        if language_model is not None:
+            depends["language_model"] = language_model.identity
         return trial_id(self.data_hash, self.contender.name, self.size, self.job.seed, depends)
 
 

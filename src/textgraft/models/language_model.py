@@ -132,8 +132,8 @@ class RecurrentForCausalLM(RecurrentPreTrainedModel, GenerationMixin):
                 its beginning, [batch, time].
             attention_mask: 1 at true tokens, [batch, time], or longer by what was read before. Padding may
                 stand on the left as well: the state begins anew with the first true token after it.
-            past_key_values: A :class:`RecurrentState` to go on from; with none, or one of another kind as long
-                as it is empty, the state is zero.
+            past_key_values: A :class:`RecurrentState` to go on from; with none, or an empty cache of another
+                kind, the state is zero.
             starts: True where a document begins, before which the state is set to zero, [batch, time].
             labels: ``input_ids`` again, or :data:`NOT_PREDICTED` where a token does not count,
                 [batch, time]; each is predicted at the position before it. With them the mean loss is

@@ -41,8 +41,8 @@ class RecurrentConfig(PreTrainedConfig):
         hidden_size: Width of one direction's state.
         num_layers: Recurrent layers, each reading the states of the one below.
         bidirectional: Whether a second direction reads each text from its end; states are then twice as wide.
-        independent_directions: Whether every layer of a direction reads the states of that direction alone, as
-            in a pair of language models, neither of which may see what it is to predict.
+        independent_directions: Whether every layer of a direction reads the states of that direction alone,
+            as in a pair of language models, neither of which may see what it is to predict.
         pooling: "attention" (learned weights over all states), "last" (the state after the last token, and
             after the first token for the backward direction) or "concat" (these, and beside them the maximum
             and the mean over all states: Howard and Ruder 2018, ULMFiT).
@@ -171,7 +171,7 @@ class LastPooling(nn.Module):
 
 
 class ConcatPooling(LastPooling):
-    """The last states, and the maximum and the mean of all, side by side (Howard and Ruder 2018, section 3.3).
+    """The last states, the maximum and the mean of all, side by side (Howard and Ruder 2018, section 3.3).
 
     What tells a text's label may stand anywhere in it, long before its end.
     """

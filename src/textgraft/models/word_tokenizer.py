@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
@@ -84,3 +85,29 @@ def train_word_tokenizer(
         # A text that happens to say "[PAD]" is text.
         split_special_tokens=True,
     )
+
+
+def with_words_of(
+    tokenizer: PreTrainedTokenizerFast, texts: Iterable[str], min_frequency: int = 2
+) -> PreTrainedTokenizerFast:
+    """Return a tokenizer that knows the words of some texts, too; their ids follow those it had.
+
+    Args:
+        tokenizer: One of whole words or characters; any other knows all words by their parts, and is returned
+            as it is.
+        texts: Raw strings.
+        min_frequency: Rarer words are left unknown.
+    """
+    if not isinstance(tokenizer.backend_tokenizer.model, models.WordLevel):
+        return tokenizer
+    learned = copy.deepcopy(tokenizer.backend_tokenizer)
+    learned.train_from_iterator(
+        texts, trainers.WordLevelTrainer(min_frequency=min_frequency, special_tokens=[], show_progress=False)
+    )
+    vocabulary = tokenizer.get_vocab()
+    by_id = sorted(learned.get_vocab(with_added_tokens=False).items(), key=lambda entry: entry[1])
+    for word, _ in by_id:
+        vocabulary.setdefault(word, len(vocabulary))
+    extended = copy.deepcopy(tokenizer)
+    extended.backend_tokenizer.model = models.WordLevel(vocabulary, unk_token=str(tokenizer.unk_token))
+    return extended

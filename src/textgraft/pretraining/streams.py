@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from textgraft.errors import DataError, OptionError
 from textgraft.files import content_hash
@@ -36,6 +36,14 @@ beginnings that a model sees after its first step. Without them the cells of an 
 once and for all in every stream, and from a state of zero it predicted worse than chance."""
 
 
+def boundary_ids(tokenizer: PreTrainedTokenizerFast) -> tuple[int, int]:
+    """Return the token that begins a text and the one that ends it; they may be the same."""
+    known = {name: getattr(tokenizer, f"{name}_token_id") for name in ("bos", "cls", "eos", "sep")}
+    start = next(known[name] for name in ("bos", "cls", "eos") if known[name] is not None)
+    end = next((known[name] for name in ("eos", "sep") if known[name] is not None), start)
+    return start, end
+
+
 class Streams(Material):
     """Text for a recurrent language model, or a pair of them.
 
@@ -45,7 +53,7 @@ class Streams(Material):
     Args:
         train: Documents to learn from, each with a token behind it (``tokenize_corpus(…, end_id=…)``).
         dev: Documents held out, likewise.
-        start_id: What that token is read as: the one with which the tokenizer begins a text.
+        start_id: What that token is read as; see :func:`boundary_ids`.
         bidirectional: Whether the model is a pair, of which the second reads leftward.
 
     Raises:
