@@ -21,6 +21,7 @@ PIPELINES = {
     "multiple-choice": "multiple_choice:MultipleChoicePipeline",
     "fill-mask": "fill_mask:FillMaskPipeline",
     "next-sentence": "next_sentence:NextSentencePipeline",
+    "text-generation": "text_generation:TextGenerationPipeline",
     "feature-extraction": "feature_extraction:FeatureExtractionPipeline",
 }
 """Where each pipeline lives in this folder."""
@@ -38,7 +39,8 @@ def pipeline(
 
     Args:
         name: "text-classification" (also "sentiment-analysis"), "token-classification" (also "ner"),
-            "question-answering", "multiple-choice", "fill-mask", "next-sentence" or "feature-extraction".
+            "question-answering", "multiple-choice", "fill-mask", "next-sentence", "text-generation" or
+            "feature-extraction".
         model: A model directory or graft that textgraft wrote, the name of a graft that comes with the
             package ("sentiment", "ner", "question-answering", "banking-intents"), a Transformers checkpoint
             (a folder, or a Hub id, which alone reaches for the network), a (model, tokenizer) pair, or a

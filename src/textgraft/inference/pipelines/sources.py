@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from textgraft.tasks.base import Task
 
 _ANY_HEAD = "AutoModel"
+_CAUSAL = "AutoModelForCausalLM"
 
 
 @dataclass(frozen=True)
@@ -131,8 +133,8 @@ def _of_pair(model: Any, tokenizer: Any, auto_class: str) -> Source:
             where="model",
             fix="Give a Transformers model and its fast tokenizer.",
         )
-    head = auto_class.removeprefix(_ANY_HEAD)
-    if head not in type(model).__name__:
+    heads = [auto_class.removeprefix(_ANY_HEAD)] + ["LMHeadModel"] * (auto_class == _CAUSAL)
+    if not any(head in type(model).__name__ for head in heads):
         raise ModelError(
             f"{type(model).__name__} has not the head that this pipeline needs",
             fix=f"Load the model with {auto_class}.",
@@ -141,7 +143,8 @@ def _of_pair(model: Any, tokenizer: Any, auto_class: str) -> Source:
     if tokenizer.model_max_length > positions:
         # RoBERTa's relatives number positions from pad_token_id + 1; that much is left unused in any case.
         positions -= (model.config.pad_token_id or 0) + 1
-    return Source(model.eval(), tokenizer, min(positions, tokenizer.model_max_length, LONGEST_INPUT))
+    length = min(positions, tokenizer.model_max_length, LONGEST_INPUT)
+    return Source(model.eval(), _padding(tokenizer, auto_class), length)
 
 
 def _of_checkpoint(source: EncoderSource, auto_class: str) -> Source:
@@ -174,4 +177,12 @@ def _of_checkpoint(source: EncoderSource, auto_class: str) -> Source:
             where=str(source.path),
             fix="Save one with a tokenizer.json beside the model.",
         )
-    return Source(model.eval(), tokenizer, encoder_max_length(source))
+    return Source(model.eval(), _padding(tokenizer, auto_class), encoder_max_length(source))
+
+
+def _padding(tokenizer: PreTrainedTokenizerFast, auto_class: str) -> PreTrainedTokenizerFast:
+    """Let a causal model's tokenizer without a padding token pad with the end of texts, as is usual."""
+    if auto_class == _CAUSAL and tokenizer.pad_token is None and tokenizer.eos_token is not None:
+        tokenizer = copy.deepcopy(tokenizer)
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
