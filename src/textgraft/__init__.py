@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from textgraft.inference.predict import load
     from textgraft.models.word_vectors import WordVectors
     from textgraft.pretraining.distill import distill
+    from textgraft.pretraining.pretrain import pretrain
     from textgraft.pretraining.word_vectors import word_vectors
 
 __version__ = "0.1.0"
@@ -30,6 +31,7 @@ __all__ = [
     "evaluate",
     "load",
     "pipeline",
+    "pretrain",
     "train",
     "word_vectors",
 ]
@@ -42,6 +44,7 @@ _HOMES = {
     "encode": "textgraft.inference.encode",
     "evaluate": "textgraft.inference.evaluate",
     "load": "textgraft.inference.predict",
+    "pretrain": "textgraft.pretraining.pretrain",
     "train": "textgraft.comparison.train",
     "pipeline": "textgraft.inference.pipelines.factory",
     "word_vectors": "textgraft.pretraining.word_vectors",

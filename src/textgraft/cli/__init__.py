@@ -11,7 +11,7 @@ import sys
 import typer
 
 from textgraft import __version__
-from textgraft.cli import check, compare, demo, distill, encode, evaluate, predict, train, vectors
+from textgraft.cli import check, compare, demo, distill, encode, evaluate, predict, pretrain, train, vectors
 from textgraft.errors import TextgraftError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.command(name="predict")(predict.predict)
 app.command(name="check")(check.check)
 app.command(name="encode")(encode.encode)
 app.command(name="demo")(demo.demo)
+app.command(name="pretrain")(pretrain.pretrain)
 app.command(name="vectors")(vectors.vectors)
 app.command(name="distill")(distill.distill)
 

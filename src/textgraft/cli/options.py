@@ -61,6 +61,23 @@ def numbers(given: str, option: str) -> list[int]:
     return [int(part) for part in parts]
 
 
+def count(given: str, option: str) -> int:
+    """Read a number as "250000", "500k", "2.5M" or "1B".
+
+    Raises:
+        OptionError: It is none of these, or not positive.
+    """
+    text = given.strip().replace("_", "").replace(",", "")
+    factor = {"k": 10**3, "m": 10**6, "b": 10**9}.get(text[-1:].lower(), 1)
+    try:
+        number = round(float(text[:-1] if factor > 1 else text) * factor)
+    except (ValueError, OverflowError):
+        number = 0
+    if number < 1:
+        raise OptionError(f"{given!r} is no number", where=option, fix=f"Write {option} 500k, 2.5M or 1B.")
+    return number
+
+
 def names(given: str) -> list[str]:
     """Read "a,b,c" as names."""
     return [part.strip() for part in given.split(",") if part.strip()]

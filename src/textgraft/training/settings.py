@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import Field
 
-from textgraft.errors import OptionError, unknown
+from textgraft.checked import Checked
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
-class TrainingSettings(BaseModel):
+class TrainingSettings(Checked):
     """Settings of one training run.
 
     The defaults suit the fine-tuning of a BERT; a recurrent model trained from nothing wants a
@@ -22,7 +22,7 @@ class TrainingSettings(BaseModel):
         OptionError: A setting does not exist (the nearest name is suggested) or its value is out of bounds.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    kind: ClassVar[str] = "training setting"
 
     learning_rate: Positive = 5e-5
     """Peak learning rate of AdamW."""
@@ -68,23 +68,3 @@ class TrainingSettings(BaseModel):
     """Seconds between checkpoints, where a folder is given; None: after every evaluation."""
     keep: Annotated[int, Field(ge=1)] = 2
     """Checkpoints kept: the newest, and older ones to fall back on."""
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _refuse_in_plain_words(
-        cls, values: Any, handler: ModelWrapValidatorHandler[TrainingSettings]
-    ) -> TrainingSettings:
-        if isinstance(values, dict):
-            for name in values:
-                if name not in cls.model_fields:
-                    raise unknown("training setting", str(name), cls.model_fields)
-        try:
-            return handler(values)
-        except ValidationError as error:
-            first = error.errors()[0]
-            name = str(first["loc"][0]) if first["loc"] else "training settings"
-            raise OptionError(
-                f"{name} cannot be {first['input']!r}: {first['msg'].lower()}",
-                where=f"training setting {name!r}",
-                fix="Give a value within those bounds, or leave the setting out for its default.",
-            ) from error

@@ -1,0 +1,40 @@
+"""Records of choices whose keys and values are checked, with errors in plain words."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+
+from textgraft.errors import OptionError, unknown
+
+
+class Checked(BaseModel):
+    """An immutable record of choices.
+
+    Raises:
+        OptionError: A key does not exist (the nearest name is suggested) or its value is out of bounds.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: ClassVar[str]
+    """What a key is called in messages."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _refuse_in_plain_words(cls, values: Any, handler: ModelWrapValidatorHandler[Any]) -> Any:
+        if isinstance(values, dict):
+            for name in values:
+                if name not in cls.model_fields:
+                    raise unknown(cls.kind, str(name), cls.model_fields)
+        try:
+            return handler(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = str(first["loc"][0]) if first["loc"] else f"{cls.kind}s"
+            raise OptionError(
+                f"{name} cannot be {first['input']!r}: {first['msg'].lower()}",
+                where=f"{cls.kind} {name!r}",
+                fix="Give a value within those bounds, or leave it out for its default.",
+            ) from error

@@ -1,0 +1,169 @@
+"""textgraft pretrain."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from textgraft.cli import options
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from textgraft.pretraining.cost import Costs
+    from textgraft.pretraining.pretrain import Plan
+
+
+def pretrain(
+    corpus: Annotated[
+        Path,
+        typer.Argument(help="Raw text: a file or a folder of .txt, .jsonl or .parquet, also .gz or .zst."),
+    ],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder of the encoder.")] = None,
+    arch: Annotated[str, typer.Option(help="bert, roberta, gpt, lstm, gru or rnn.")] = "bert",
+    size: Annotated[str, typer.Option(help="tiny, mini, small, medium, base or large.")] = "tiny",
+    budget: Annotated[str | None, typer.Option(help="Time for training, as 10m or 2h.")] = None,
+    tokens: Annotated[
+        str | None, typer.Option(help="Tokens to train on, as 500k or 100M; repeatable exactly.")
+    ] = None,
+    plan: Annotated[bool, typer.Option(help="Tell what it would cost, and train nothing.")] = False,
+    vocabulary_size: Annotated[int, typer.Option(help="Entries of the tokenizer at most.")] = 16_000,
+    max_length: Annotated[int, typer.Option(help="Tokens of a sequence.")] = 128,
+    characters: Annotated[bool, typer.Option(help="Read characters (gpt, lstm, gru, rnn).")] = False,
+    lowercase: Annotated[bool, typer.Option(help="Ignore case (bert, lstm, gru, rnn).")] = True,
+    whole_word_masking: Annotated[
+        bool, typer.Option(help="Mask all pieces of a word together (bert, roberta).")
+    ] = False,
+    bidirectional: Annotated[
+        bool, typer.Option(help="A pair of models, one a direction (lstm, gru, rnn).")
+    ] = False,
+    dropout: Annotated[float, typer.Option(help="Throughout the model.")] = 0.1,
+    dev: Annotated[Path | None, typer.Option(help="A corpus to hold out.")] = None,
+    text: Annotated[str | None, typer.Option("--text", "-t", help="Text column of a table.")] = None,
+    documents: Annotated[
+        str, typer.Option(help="What separates documents in .txt: blank-lines, or files.")
+    ] = "blank-lines",
+    machine: Annotated[
+        str | None, typer.Option(help="Whose price is taken: m7g.large, c5.2xlarge or g5.xlarge.")
+    ] = None,
+    price: Annotated[float | None, typer.Option(help="US dollars an hour of this machine.")] = None,
+    seed: Annotated[int, typer.Option(help="Of weights, order, masking and dropout.")] = 0,
+    keep: Annotated[int, typer.Option(help="Checkpoints on disk.")] = 2,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting, as learning_rate=1e-4; may be repeated.")
+    ] = None,
+    resume: Annotated[bool, typer.Option(help="Go on with an unfinished training.")] = False,
+) -> None:
+    """Turn plain text into an encoder of your own: a language model trained from random weights.
+
+    Stopped at any moment, the same command with --resume goes on from its last checkpoint. The folder is an
+    encoder for every other command, as in compare rows.csv --encoder runs/bert.
+    """
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+    from rich.progress import SpinnerColumn, TextColumn
+
+    from textgraft.comparison.planning import parse_seconds
+    from textgraft.comparison.progress import duration
+    from textgraft.errors import OptionError
+    from textgraft.pretraining.pretrain import plan_pretraining
+    from textgraft.pretraining.pretrain import pretrain as run
+
+    config: dict[str, Any] = {
+        "arch": arch,
+        "size": size,
+        "budget": parse_seconds(budget) if budget else None,
+        "tokens": options.count(tokens, "--tokens") if tokens else None,
+        "vocabulary_size": vocabulary_size,
+        "max_length": max_length,
+        "characters": characters,
+        "lowercase": lowercase,
+        "whole_word_masking": whole_word_masking,
+        "bidirectional": bidirectional,
+        "dropout": dropout,
+        "dev": dev and str(dev),
+        "text": text,
+        "documents": documents,
+        "machine": machine,
+        "price": price,
+        "seed": seed,
+        "keep": keep,
+        "settings": options.settings(setting or []),
+    }
+    # Under torchrun one process speaks for all.
+    console = Console(stderr=True, quiet=os.environ.get("RANK", "0") != "0")
+    columns = (SpinnerColumn(), TextColumn("reading the corpus: {task.completed:,} documents"))
+    bar = Bar(*columns, console=console, transient=True, disable=not console.is_terminal)
+    reading = bar.add_task("", total=None)
+
+    def on_documents(count: int) -> None:
+        bar.update(reading, completed=count)
+
+    if plan:
+        with bar:
+            planned = plan_pretraining(corpus, on_documents=on_documents, **config)
+        _show_plan(Console(), planned)
+        return
+    if output is None:
+        raise OptionError(
+            "no folder for the encoder is named",
+            where="textgraft pretrain",
+            fix="Write textgraft pretrain corpus/ --budget 2h --output runs/bert, or --plan to see the cost.",
+        )
+
+    def on_plan(planned: Plan) -> None:
+        bar.stop()
+        _show_plan(console, planned)
+
+    with bar, options.training_bar(console) as on_step:
+        pretrained = run(
+            corpus,
+            output,
+            resume=resume,
+            on_documents=on_documents,
+            on_plan=on_plan,
+            on_step=on_step,
+            **config,
+        )
+    result = pretrained.result
+    figures = ", ".join(f"{name} {value:.4f}" for name, value in pretrained.metrics.items())
+    console.print(f"held out: {figures}", highlight=False)
+    _show_costs(console, pretrained.costs, "cost")
+    console.print(
+        f"trained in {duration(result.seconds)} ({result.epochs:.3g} epochs, {result.stopped_by}) → {output}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _show_plan(console: Console, plan: Plan) -> None:
+    console.print(
+        f"{plan.documents:,} documents of {plan.corpus_tokens:,} tokens, {plan.held_out_documents:,} others "
+        f"held out; vocabulary {plan.vocabulary:,}",
+        highlight=False,
+    )
+    _show_costs(console, plan.costs, "plan")
+
+
+def _show_costs(console: Console, costs: Costs, title: str) -> None:
+    from textgraft.pretraining.cost import PUBLISHED, amortization
+
+    _show_table(console, [(title, ""), *costs.lines()])
+    _show_table(console, amortization(costs), "pre-training once, US dollars a task")
+    for entry in PUBLISHED:
+        console.print(f"[dim]{entry.name}: {entry.how} ({entry.source})[/dim]", highlight=False)
+
+
+def _show_table(console: Console, rows: Sequence[Sequence[str]], title: str | None = None) -> None:
+    from rich.table import Table
+
+    table = Table(title=title, box=None, pad_edge=False, header_style="bold")
+    for number, name in enumerate(rows[0]):
+        table.add_column(name, justify="right" if number and len(rows[0]) > 2 else "left")
+    for row in rows[1:]:
+        table.add_row(*row)
+    console.print(table)

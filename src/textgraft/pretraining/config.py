@@ -1,0 +1,99 @@
+"""All choices of a pre-training run, in one checked record."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from textgraft.checked import Checked
+from textgraft.errors import OptionError, unknown
+from textgraft.models.recurrent import CELLS
+from textgraft.pretraining.corpus import Documents
+from textgraft.pretraining.cost import MACHINES
+from textgraft.pretraining.sizes import SIZES
+from textgraft.pretraining.tokenizers import ARCHITECTURES, LETTERED
+from textgraft.training.settings import Positive, Share
+
+MASKED = ("bert", "roberta")
+
+
+class PretrainConfig(Checked):
+    """All that a pre-training run depends on besides the corpus.
+
+    Raises:
+        OptionError: A key does not exist (the nearest is suggested), a value is of the wrong kind, or two of
+            them contradict each other.
+    """
+
+    kind: ClassVar[str] = "option"
+
+    arch: str = "bert"
+    """"bert", "roberta", "gpt", "lstm", "gru" or "rnn"."""
+    size: str = "tiny"
+    """"tiny", "mini", "small", "medium", "base" or "large"."""
+    budget: Positive | None = None
+    """Seconds of training; the learning rate's schedule ends with them."""
+    tokens: Annotated[int, Field(ge=1)] | None = None
+    """Tokens to train on. Unlike a time, it makes a run that can be repeated exactly."""
+    vocabulary_size: Annotated[int, Field(ge=1)] = 16_000
+    max_length: Annotated[int, Field(ge=8)] = 128
+    """Tokens of a sequence, and positions of a Transformer."""
+    characters: bool = False
+    """Whether a token is a character; for gpt and the recurrent ones."""
+    lowercase: bool = True
+    """Whether case is ignored; for bert and the recurrent ones."""
+    whole_word_masking: bool = False
+    """Whether all pieces of a word are masked together; for bert and roberta."""
+    bidirectional: bool = False
+    """Whether a recurrent model is a pair, one for each direction."""
+    dropout: Share = 0.1
+    dev: str | None = None
+    """A corpus of its own to hold out; otherwise a share of the documents."""
+    text: str | None = None
+    """The column with the text, where the corpus is a table."""
+    documents: Documents = "blank-lines"
+    """"files" makes each .txt file one document."""
+    machine: str | None = None
+    """A machine of :data:`~textgraft.pretraining.cost.MACHINES` whose price is taken."""
+    price: Positive | None = None
+    """US dollars an hour of this machine, in place of that."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    keep: Annotated[int, Field(ge=1)] = 2
+    """Checkpoints on disk."""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """Of :class:`~textgraft.training.settings.TrainingSettings`, in place of the usual ones."""
+
+    def model_post_init(self, context: Any) -> None:
+        """Refuse what the types cannot tell."""
+        del context
+        for name, known in (("arch", ARCHITECTURES), ("size", SIZES), ("machine", MACHINES)):
+            value = getattr(self, name)
+            if value is not None and value not in known:
+                raise unknown(name, value, known, where=f"--{name}")
+        meant: tuple[tuple[str, tuple[str, ...]], ...] = (
+            ("characters", LETTERED),
+            ("whole_word_masking", MASKED),
+            ("bidirectional", tuple(CELLS)),
+        )
+        for name, able in meant:
+            if getattr(self, name) and self.arch not in able:
+                raise OptionError(
+                    f"{self.arch} has no {name.replace('_', ' ')}",
+                    where=f"--{name.replace('_', '-')}",
+                    fix=f"It is for {', '.join(able)}.",
+                )
+        for name in ("seed", "keep", "max_seconds", "max_steps"):
+            if name in self.settings:
+                raise OptionError(
+                    f"{name} is no setting here",
+                    where="settings",
+                    fix="Give --seed, --keep, --budget or --tokens.",
+                )
+
+    @property
+    def objective(self) -> Literal["masked", "causal", "recurrent"]:
+        """What the model learns to predict, and how."""
+        if self.arch in CELLS:
+            return "recurrent"
+        return "masked" if self.arch in MASKED else "causal"

@@ -1,0 +1,134 @@
+"""From a corpus and a few words about the model to all that a training run takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from filelock import FileLock
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+
+from textgraft.files import atomic_folder, cache_folder, content_hash, output_errors
+from textgraft.pretraining.causal import CausalText
+from textgraft.pretraining.config import PretrainConfig
+from textgraft.pretraining.corpus import Corpus, read_corpus
+from textgraft.pretraining.examples import Examples, Frame
+from textgraft.pretraining.full_sentences import FullSentences
+from textgraft.pretraining.masked import MaskedText
+from textgraft.pretraining.masking import Masking
+from textgraft.pretraining.next_sentence import SentencePairs
+from textgraft.pretraining.sizes import build_model
+from textgraft.pretraining.streams import Streams, boundary_ids
+from textgraft.pretraining.tokenizers import train_tokenizer
+from textgraft.pretraining.tokens import Tokens, tokenize_corpus
+from textgraft.training.material import Material
+
+_DEV_SHARES = (0.02, 0.1, 0.3)
+_FEWEST_HELD_OUT = 8
+"""Held-out documents below which a larger share is held out."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a training run takes."""
+
+    tokenizer: PreTrainedTokenizerFast
+    model: PreTrainedModel
+    """With random weights."""
+    material: Material
+    train: Tokens
+    dev: Tokens
+
+
+def prepare(
+    source: str | Path, config: PretrainConfig, on_documents: Callable[[int], None] | None = None
+) -> Prepared:
+    """Read a corpus, learn its tokenizer, and make the model and the material of its training.
+
+    The tokenizer and the token ids are kept in textgraft's cache folder by the content of the corpus, so that
+    a second call costs little.
+
+    Args:
+        source: A file or folder of text, see :func:`~textgraft.pretraining.corpus.read_corpus`.
+        config: All choices.
+        on_documents: Called with the number of documents read so far.
+
+    Raises:
+        DataError: The corpus cannot be read or is too small.
+        OptionError: An option is out of range.
+        OutputError: The cache folder cannot be written.
+    """
+    corpus = read_corpus(source, text=config.text, documents=config.documents)
+    dev = config.dev and read_corpus(config.dev, text=config.text, documents=config.documents)
+    tokenizer = _tokenizer(corpus, config)
+    train, held_out = _tokens(corpus, dev or None, tokenizer, config, on_documents)
+    model = build_model(
+        config.arch,
+        config.size,
+        tokenizer,
+        max_length=config.max_length,
+        dropout=config.dropout,
+        bidirectional=config.bidirectional,
+        seed=config.seed,
+    )
+    return Prepared(tokenizer, model, _material(train, held_out, tokenizer, config), train, held_out)
+
+
+def _tokenizer(corpus: Corpus, config: PretrainConfig) -> PreTrainedTokenizerFast:
+    """Learn a tokenizer, or find the one that was learned before."""
+    options = {
+        "characters": config.characters,
+        "vocabulary_size": config.vocabulary_size,
+        "lowercase": config.lowercase,
+        "max_length": config.max_length,
+    }
+    home = cache_folder() / "tokenizers"
+    name = content_hash([corpus.identity(), config.arch, options])
+    with output_errors(home):
+        home.mkdir(parents=True, exist_ok=True)
+    with FileLock(home / f".{name}.lock"):
+        if not (home / name).is_dir():
+            tokenizer = train_tokenizer(config.arch, (document.text for document in corpus), **options)
+            with atomic_folder(home / name) as folder:
+                tokenizer.save_pretrained(folder)
+        return cast("PreTrainedTokenizerFast", AutoTokenizer.from_pretrained(home / name))
+
+
+def _tokens(
+    corpus: Corpus,
+    dev: Corpus | None,
+    tokenizer: PreTrainedTokenizerFast,
+    config: PretrainConfig,
+    on_documents: Callable[[int], None] | None,
+) -> tuple[Tokens, Tokens]:
+    """Return the documents to train on and those held out, as token ids."""
+    end = {"masked": None, "causal": tokenizer.eos_token_id, "recurrent": boundary_ids(tokenizer)[1]}
+    for share in _DEV_SHARES:
+        train, held_out = tokenize_corpus(
+            corpus,
+            tokenizer,
+            unit="sentences" if config.objective == "masked" else "text",
+            dev=dev,
+            dev_share=share,
+            end_id=end[config.objective],
+            on_documents=on_documents,
+        )
+        if dev is not None or len(held_out) >= _FEWEST_HELD_OUT:
+            break
+    return train, held_out
+
+
+def _material(
+    train: Tokens, dev: Tokens, tokenizer: PreTrainedTokenizerFast, config: PretrainConfig
+) -> Material:
+    if config.objective == "recurrent":
+        start, _ = boundary_ids(tokenizer)
+        return Streams(train, dev, start_id=start, bidirectional=config.bidirectional)
+    if config.objective == "causal":
+        return CausalText(train, dev, length=config.max_length)
+    kind = SentencePairs if config.arch == "bert" else FullSentences
+    frame = Frame.of(tokenizer)
+    examples: list[Examples] = [kind(tokens, frame, length=config.max_length) for tokens in (train, dev)]
+    return MaskedText(*examples, Masking.of(tokenizer, whole_words=config.whole_word_masking))

@@ -1,0 +1,230 @@
+"""Pre-train a language model on raw text: from a corpus to an encoder that every other command accepts."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from accelerate.utils import broadcast_object_list
+
+from textgraft.errors import OptionError
+from textgraft.files import output_errors, write_json
+from textgraft.pretraining.card import save_encoder
+from textgraft.pretraining.config import PretrainConfig
+from textgraft.pretraining.cost import Costs, measured_rate, priced, training_flops
+from textgraft.pretraining.prepare import Prepared, prepare
+from textgraft.pretraining.sizes import SIZES
+from textgraft.training.loop import fit
+from textgraft.training.processes import join_processes
+from textgraft.training.progress import Progress, TrainingResult
+from textgraft.training.settings import TrainingSettings
+
+EVALUATIONS = 20
+"""On held-out text in the course of a run, about."""
+_RUN = "run.json"
+_USUAL: dict[str, dict[str, Any]] = {
+    "masked": {"batch_size": 64, "max_tokens": 4096},
+    "causal": {"batch_size": 64, "max_tokens": 4096},
+    # Streams, and behind it streams times the tokens that gradients reach back.
+    "recurrent": {"batch_size": 32, "max_tokens": 32 * 64},
+}
+_RECURRENT_RATE = 2.0
+"""Learning rate of a recurrent network in proportion to that of a Transformer of its size."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would do."""
+
+    costs: Costs
+    settings: TrainingSettings
+    documents: int
+    held_out_documents: int
+    corpus_tokens: int
+    vocabulary: int
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A pre-trained model, and how far it came."""
+
+    folder: Path
+    metrics: dict[str, float]
+    """On held-out text, of the weights that were kept."""
+    result: TrainingResult
+    costs: Costs
+    """As they turned out."""
+
+
+def plan_pretraining(
+    corpus: str | Path, *, on_documents: Callable[[int], None] | None = None, **config: Any
+) -> Plan:
+    """Tell what :func:`pretrain` with the same arguments would do and cost, and train nothing.
+
+    The corpus is read, its tokenizer learned, and a copy of the model trained for some seconds to see how
+    fast it is.
+
+    Raises:
+        DataError: The corpus cannot be read or is too small.
+        OptionError: An option is unknown or out of range.
+    """
+    wanted = _checked(config)
+    return _plan(prepare(corpus, wanted, on_documents), wanted)
+
+
+def pretrain(
+    corpus: str | Path,
+    output: str | Path,
+    *,
+    resume: bool = False,
+    on_documents: Callable[[int], None] | None = None,
+    on_plan: Callable[[Plan], None] | None = None,
+    on_step: Callable[[Progress], None] | None = None,
+    **config: Any,
+) -> Pretrained:
+    """Train a language model from random weights on raw text and write it as an encoder.
+
+    Stopped at any moment, it goes on from its last checkpoint with ``resume=True`` as if it had never
+    stopped, bit by bit. Under ``torchrun`` the processes share every step.
+
+    Args:
+        corpus: A file or folder of text, see :func:`~textgraft.pretraining.corpus.read_corpus`.
+        output: Folder of the encoder; while training runs, ``<output>.training`` holds checkpoints.
+        resume: Whether to go on with an unfinished run.
+        on_documents: Called while the corpus is read, with the number of documents so far.
+        on_plan: Called before training with what is going to be done.
+        on_step: Called after every training step.
+        config: The keys of :class:`~textgraft.pretraining.config.PretrainConfig`.
+
+    Returns:
+        The folder and figures.
+
+    Raises:
+        DataError: The corpus cannot be read or is too small.
+        DivergenceError: The loss ran away; the checkpoints from before are kept.
+        OptionError: An option is unknown or out of range, or an unfinished run is in the way.
+        OutputError: The folder cannot be written.
+    """
+    wanted = _checked(config)
+    output = Path(output)
+    checkpoints = output.with_name(output.name + ".training")
+    processes = join_processes()
+    if processes.is_main_process:
+        _make_way(checkpoints, resume)
+    with processes.main_process_first():
+        prepared = prepare(corpus, wanted, on_documents)
+    # Settings come from a measurement: made once, they hold for every process and for a resumed run.
+    given = [_settled(prepared, wanted, checkpoints) if processes.is_main_process else None]
+    plan: Plan = broadcast_object_list(given)[0]
+    if on_plan is not None:
+        on_plan(plan)
+    result = fit(prepared.model, prepared.material, plan.settings, folder=checkpoints, on_step=on_step)
+    spent = replace(
+        plan.costs,
+        tokens=result.tokens,
+        seconds=result.seconds,
+        tokens_per_second=result.tokens / result.seconds,
+    )
+    if processes.is_main_process:
+        save_encoder(output, prepared, wanted, plan.settings, result, plan.costs, spent)
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    processes.wait_for_everyone()
+    return Pretrained(output, result.dev_metrics, result, spent)
+
+
+def _checked(config: dict[str, Any]) -> PretrainConfig:
+    wanted = PretrainConfig(**config)
+    if wanted.budget is None and wanted.tokens is None and "epochs" not in wanted.settings:
+        raise OptionError(
+            "nothing says when training is to end",
+            where="--budget, --tokens",
+            fix="Give a time, as --budget 2h, or an amount of text, as --tokens 100M.",
+        )
+    return wanted
+
+
+def _make_way(checkpoints: Path, resume: bool) -> None:
+    if checkpoints.is_dir() and any(checkpoints.iterdir()) and not resume:
+        raise OptionError(
+            "an unfinished training is in the way",
+            where=str(checkpoints),
+            fix="Go on with it by --resume, or delete the folder to begin anew.",
+        )
+    with output_errors(checkpoints):
+        checkpoints.mkdir(parents=True, exist_ok=True)
+
+
+def _plan(prepared: Prepared, config: PretrainConfig) -> Plan:
+    """Settle how to train, so that about :data:`EVALUATIONS` evaluations lie on the way."""
+    processes = join_processes()
+    usual = {
+        **_USUAL[config.objective],
+        "learning_rate": SIZES[config.size].learning_rate
+        * (_RECURRENT_RATE if config.objective == "recurrent" else 1.0),
+        "patience": None,
+        "epochs": 1_000_000,
+        "max_seconds": config.budget,
+        "seed": config.seed,
+        "keep": config.keep,
+    }
+    settings = TrainingSettings(**{**usual, **config.settings})
+    material = prepared.material
+    rate = measured_rate(prepared.model, material, settings) * processes.num_processes
+    steps = material.steps(0, settings, processes.num_processes)
+    epoch = sum(material.tokens(rows) for step in steps for rows in step)
+    tokens = min(
+        config.tokens or float("inf"),
+        rate * (config.budget or float("inf")),
+        float(epoch * settings.epochs),
+    )
+    changes: dict[str, Any] = {"evaluations_per_epoch": max(1, round(EVALUATIONS * epoch / tokens))}
+    if config.tokens is not None:
+        changes["max_steps"] = max(1, round(config.tokens / epoch * len(steps)))
+    settings = TrainingSettings(**{**settings.model_dump(), **changes, **config.settings})
+    machine, price = priced(config.machine, config.price, processes.device)
+    return Plan(
+        costs=Costs(
+            parameters=sum(weight.numel() for weight in prepared.model.parameters()),
+            flops_per_token=training_flops(prepared.model, config.objective, config.max_length),
+            tokens=round(tokens),
+            tokens_per_second=rate,
+            seconds=tokens / rate,
+            machine=machine,
+            price=price,
+        ),
+        settings=settings,
+        documents=len(prepared.train),
+        held_out_documents=len(prepared.dev),
+        corpus_tokens=len(prepared.train.ids),
+        vocabulary=len(prepared.tokenizer),
+    )
+
+
+def _settled(prepared: Prepared, config: PretrainConfig, checkpoints: Path) -> Plan:
+    """Make a plan and write it down, or return that of the run that is to go on.
+
+    Raises:
+        OptionError: That run has other options.
+    """
+    options = config.model_dump(mode="json", exclude={"keep", "machine", "price"})
+    file = checkpoints / _RUN
+    if not file.is_file():
+        plan = _plan(prepared, config)
+        write_json(
+            file, {"options": options, "plan": {**asdict(plan), "settings": plan.settings.model_dump()}}
+        )
+        return plan
+    record = json.loads(file.read_text())
+    for name, value in options.items():
+        if value != record["options"][name]:
+            raise OptionError(
+                f"the unfinished training has {name}={record['options'][name]!r}, not {value!r}",
+                where=str(checkpoints),
+                fix="Go on with its options, or delete the folder to begin anew.",
+            )
+    settings = TrainingSettings(**{**record["plan"]["settings"], "keep": config.keep})
+    return Plan(**{**record["plan"], "settings": settings, "costs": Costs(**record["plan"]["costs"])})
