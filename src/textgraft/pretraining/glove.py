@@ -50,7 +50,7 @@ class GloveSettings:
     """Numbers in a vector."""
     window: int = 10
     """Words to either side that count."""
-    epochs: int = 25
+    epochs: int = 15
     """Passes over all pairs of words that meet."""
     learning_rate: float = 0.05
     """Of AdaGrad."""
@@ -213,10 +213,14 @@ class _Training:
         return loss / self.cells
 
     def _move(self, values: Matrix, squares: Matrix, gradients: Matrix) -> None:
-        """Make a step of AdaGrad (Duchi et al. 2011), in place; what has no gradient stays."""
+        """Make a step of AdaGrad (Duchi et al. 2011), in place; what has no gradient stays.
+
+        As in the published program the squares are those of the gradients times the learning rate, and begin
+        at one: that rate says how the first steps are, later ones do not depend on it.
+        """
+        gradients *= self.settings.learning_rate
         squares += gradients**2
         gradients /= np.sqrt(squares)
-        gradients *= self.settings.learning_rate
         values -= gradients
 
     def checkpoint(self) -> None:
