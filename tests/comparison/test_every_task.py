@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from typer.testing import CliRunner
 import textgraft
 from tests.tiny import FILLER, TOPICS, save_tiny_bert, topic_rows
 from textgraft.cli import app
-from textgraft.comparison.contenders import contenders_for
+from textgraft.comparison.contenders import ALL_CONTENDERS, contenders_for
 from textgraft.tasks.registry import TASKS
 
 ROWS = 120
@@ -96,6 +97,28 @@ def _choices(folder: Path) -> Path:
     return _lines(folder / "a.jsonl", rows)
 
 
+def _reversed(folder: Path, source: str, target: str) -> Path:
+    rows = [text.split()[:4] for text, _ in topic_rows(ROWS)]
+    return _lines(
+        folder / "a.jsonl", [{source: " ".join(words), target: " ".join(reversed(words))} for words in rows]
+    )
+
+
+def _summaries(folder: Path) -> Path:
+    rows = [{"document": text, "summary": f"{label} news"} for text, label in topic_rows(ROWS)]
+    return _lines(folder / "a.jsonl", rows)
+
+
+def _captions(folder: Path) -> Path:
+    generator = np.random.default_rng(0)
+    rows = []
+    for _, label in topic_rows(ROWS):
+        place = list(TOPICS).index(label)
+        vector = (generator.normal(0, 0.2, 4) + 10 * np.eye(4)[place]).tolist()
+        rows.append({"vector": vector, "caption": f"this is {label}"})
+    return _lines(folder / "a.jsonl", rows)
+
+
 MAKERS: dict[str, Callable[[Path], Path]] = {
     "classification": _classification,
     "multi-label": _multi_label,
@@ -105,11 +128,24 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
     "token-classification": _tagged,
     "question-answering": _questions,
     "multiple-choice": _choices,
+    "translation": lambda folder: _reversed(folder, "de", "en"),
+    "text2text": lambda folder: _reversed(folder, "source", "target"),
+    "summarization": _summaries,
+    "captioning": _captions,
 }
 
 
 def test_every_task_has_a_file():
     assert MAKERS.keys() == TASKS.keys()
+
+
+_SIZES = ("hidden_size", "embedding_size", "feed_forward_size")
+
+
+def _tiny(settings: dict[str, Any]) -> dict[str, Any]:
+    """Make of a setting that of a small network which writes without beams."""
+    small = {name: min(32, settings[name]) for name in _SIZES if name in settings}
+    return settings | small | ({"num_beams": 1} if "num_beams" in settings else {})
 
 
 @pytest.fixture(scope="module")
@@ -120,8 +156,12 @@ def encoder(tmp_path_factory) -> Path:
 @pytest.mark.parametrize("task", TASKS)
 def test_from_a_file_to_the_winners_answers(task, encoder, tmp_path, monkeypatch):
     # Few passes: what is looked at here is that everything fits together.
-    monkeypatch.setattr("textgraft.comparison.contenders.Passes.epochs", lambda self, size: 2)
+    monkeypatch.setattr("textgraft.comparison.contender.Passes.epochs", lambda self, size: 2)
     source = MAKERS[task](tmp_path)
+    monkeypatch.setattr(
+        "textgraft.comparison.contenders.ALL_CONTENDERS",
+        tuple(replace(entry, grid=tuple(map(_tiny, entry.grid))) for entry in ALL_CONTENDERS),
+    )
     names = [name for name in contenders_for(task) if name not in ("rnn", "gru")]
     result = textgraft.compare(
         source,

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tests.conftest import shared_data
-from textgraft.comparison.contenders import Job, contenders_for
+from textgraft.comparison.contender import Job
+from textgraft.comparison.contenders import contenders_for
 from textgraft.data.reading import read_dataset
 from textgraft.data.splits import make_splits
 from textgraft.inference.predict import Predictor

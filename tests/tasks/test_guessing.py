@@ -23,6 +23,7 @@ FILES = {
         ("a.txt", "one text\nanother text\n"),
         ("a.csv", "first,name,label\nx,y,z\n"),
         ("a.csv", "text,a,b,label\nw,x,y,z\n"),
+        ("a.csv", "source,target\n" + "".join(f"a {n},good\n" for n in range(9))),
     ],
     "multi-label": [
         ("a.jsonl", '{"text": "a", "labels": ["x", "y"]}\n{"text": "b", "labels": []}\n'),
@@ -46,6 +47,19 @@ FILES = {
         ("a.jsonl", '{"prompt": "a", "choices": ["x", "y"], "label": 0}\n'),
         ("a.jsonl", '{"ctx": "a", "endings": ["x", "y"], "label": 0}\n'),
         ("a.jsonl", '{"context": "a", "question": "b", "options": ["x", "y"], "answer": "A"}\n'),
+    ],
+    "translation": [
+        ("a.tsv", "en\tde\nyes\tja\n"),
+        ("a.csv", "id,de_AT,pt-BR\n1,ja,sim\n"),
+    ],
+    "summarization": [
+        ("a.jsonl", '{"id": 1, "text": "a b c", "summary": "a"}\n'),
+        ("a.csv", "article,highlights\na b c,a\n"),
+    ],
+    "text2text": [("a.csv", "source,target\n" + "".join(f"a {n},{n} a\n" for n in range(9)))],
+    "captioning": [
+        ("a.jsonl", '{"image": [0.5, 1], "caption": "a dot"}\n'),
+        ("a.npz", ""),
     ],
     "question-answering": [
         ("a.json", '{"data": []}'),

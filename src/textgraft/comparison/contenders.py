@@ -6,126 +6,15 @@ stopping by the same rule, so that none is a strawman.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from textgraft.data.dataset import Dataset
+from textgraft.comparison.contender import Contender, Passes, Settings
+from textgraft.comparison.writing_contenders import WRITING_CONTENDERS
 from textgraft.errors import OptionError, unknown
 from textgraft.models.encoders import EncoderSource, resolve_language_model
 from textgraft.models.word_vectors import VectorSource
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
-
-    from textgraft.tasks.base import Task
-    from textgraft.training.loop import Progress
-
-Settings = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a contender is fitted on."""
-
-    train: Dataset
-    dev: Dataset
-    task: Task
-    seed: int
-    encoder: EncoderSource | None
-    """For the BERT contenders; None where none of them competes."""
-    max_length: int | None = None
-    """Tokens a text is cut to; None leaves each contender its own limit."""
-    freeze_layers: int = 0
-    """Lower layers of the encoder that fine-tuning leaves as they are."""
-    max_seconds: float | None = None
-    folder: Path | None = None
-    """Where checkpoints go, if there are to be any."""
-    vectors: VectorSource | None = None
-    """Word vectors that the recurrent contenders begin with; None: random ones."""
-    language_model: EncoderSource | None = None
-    """What lstm-pretrained begins with; None where it does not compete."""
-    on_step: Callable[[Progress], None] | None = None
-
-    def targets(self, dataset: Dataset) -> list[Any]:
-        """Return the targets of a labelled data set."""
-        return self.task.targets(dataset)
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """A trained contender."""
-
-    model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerFast
-    max_length: int
-    epochs: float = 1.0
-    stopped_by: str = "closed form"
-    history: list[dict[str, float]] = field(default_factory=list)
-    cached_seconds: float = 0.0
-    """Seconds of work that a cache saved and that training from raw text would have cost."""
-
-
-@dataclass(frozen=True)
-class Passes:
-    """How often the rows are shown: few rows more often, so that small sizes get enough steps to learn.
-
-    Fine-tuning on few rows fails for want of steps, not of rows (Mosbach et al. 2021, "On the stability of
-    fine-tuning BERT").
-    """
-
-    rows: int
-    """Rows to show in all, within the bounds below."""
-    least: int
-    most: int
-    """Bounds of the number of epochs."""
-
-    def epochs(self, size: int) -> int:
-        """Return the most epochs that ``size`` training rows are shown; early stopping may end sooner."""
-        return min(self.most, max(self.least, round(self.rows / size)))
-
-    def rows_shown(self, size: int) -> float:
-        """Estimate how many rows a training run is shown; early stopping ends it after three quarters."""
-        return 0.75 * size * self.epochs(size)
-
-    def patience(self, size: int) -> int:
-        """Return after how many epochs without a better dev score training stops."""
-        return max(2, self.epochs(size) // 4)
-
-
-@dataclass(frozen=True)
-class Contender:
-    """One entry of a comparison."""
-
-    name: str
-    title: str
-    recipe: str
-    """A function of comparison/recipes.py, named so that this table can be read without loading torch."""
-    grid: tuple[Settings, ...]
-    """The settings tried, most promising first; the tuning budget says how many of them."""
-    options: Settings = field(default_factory=dict)
-    """Fixed arguments of the recipe, as the recurrent cell."""
-    model_settings: tuple[str, ...] = ()
-    """What its model can be told besides the settings of the grid."""
-    needs_encoder: bool = False
-    needs_language_model: bool = False
-    tasks: tuple[str, ...] = ()
-    """The tasks it is made for; none: all."""
-    passes: Passes | None = None
-    """For those that train in epochs."""
-
-    def fit(self, job: Job, settings: Settings) -> Fitted:
-        """Train on ``job`` with one of the settings."""
-        from textgraft.comparison import recipes
-
-        recipe: Callable[..., Fitted] = getattr(recipes, self.recipe)
-        if self.passes is not None:
-            size = len(job.train)
-            length = {"epochs": self.passes.epochs(size), "patience": self.passes.patience(size)}
-            settings = {**length, **settings}
-        return recipe(job, settings, **self.options)
-
 
 _RECURRENT_BASE: Settings = {
     "embedding_size": 128,
@@ -181,7 +70,8 @@ LABELS = ("classification",)
 TEXTS = (*LABELS, "multi-label", "regression")
 """Tasks on whole texts."""
 PAIRS = ("pairs", "similarity")
-
+READING = (*TEXTS, *PAIRS, "token-classification", "question-answering", "multiple-choice")
+"""Tasks whose answer is chosen or found."""
 ALL_CONTENDERS = (
     Contender("majority", "most frequent label", "majority", ({},), tasks=LABELS),
     Contender(
@@ -192,7 +82,15 @@ ALL_CONTENDERS = (
         tasks=TEXTS,
     ),
     *(
-        Contender(cell, title, "recurrent", _RECURRENT_GRID, {"cell": cell}, passes=_RECURRENT_PASSES)
+        Contender(
+            cell,
+            title,
+            "recurrent",
+            _RECURRENT_GRID,
+            {"cell": cell},
+            tasks=READING,
+            passes=_RECURRENT_PASSES,
+        )
         for cell, title in (("rnn", "Elman RNN, both directions"), ("gru", "BiGRU"), ("lstm", "BiLSTM"))
     ),
     Contender(
@@ -245,6 +143,7 @@ ALL_CONTENDERS = (
         _ADAPTER_GRID,
         model_settings=("lora_alpha", "lora_dropout"),
         needs_encoder=True,
+        tasks=READING,
         passes=_FINETUNING_PASSES,
     ),
     Contender(
@@ -253,11 +152,17 @@ ALL_CONTENDERS = (
         "bert_finetuned",
         _FINETUNING_GRID,
         needs_encoder=True,
+        tasks=READING,
         passes=_FINETUNING_PASSES,
     ),
+    *WRITING_CONTENDERS,
 )
 """Every contender; those of one name do different tasks."""
-DEFAULT_CONTENDERS = ("tfidf", "lstm", "lstm-crf", "bert-frozen", "bert-finetuned")
+DEFAULT_CONTENDERS = (
+    "tfidf", "lstm", "lstm-crf", "bert-frozen", "bert-finetuned",
+    "lead", "copy", "nearest", "lstm-seq2seq", "lstm-attention", "transformer", "bert-to-bert",
+    "lstm-captioner",
+)  # fmt: skip
 
 
 def contenders_for(task: str) -> dict[str, Contender]:

@@ -15,7 +15,7 @@ import transformers
 from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 import textgraft.models.auto  # noqa: F401  registers our architectures
-from textgraft.comparison.contenders import Fitted, Job, Settings
+from textgraft.comparison.contender import Fitted, Job, Settings
 from textgraft.data.dataset import Dataset
 from textgraft.data.words import spaced
 from textgraft.errors import OptionError
@@ -75,7 +75,7 @@ def tfidf(job: Job, settings: Settings) -> Fitted:
     return Fitted(model, tokenizer, job.max_length or tokenizer.model_max_length)
 
 
-def _train(
+def train_on_rows(
     job: Job,
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
@@ -134,7 +134,7 @@ def recurrent(job: Job, settings: Settings, **kind: Any) -> Fitted:
     model = getattr(transformers, job.task.auto_class).from_config(config)
     if job.vectors is not None:
         fill_word_table(model, tokenizer, _vectors(job.vectors, settings))
-    return _train(job, model, tokenizer, length, training)
+    return train_on_rows(job, model, tokenizer, length, training)
 
 
 def word_table_note(rows: Dataset, source: VectorSource) -> str:
@@ -194,17 +194,18 @@ def lstm_pretrained(job: Job, settings: Settings) -> Fitted:
     }
     if job.max_seconds:
         job = replace(job, max_seconds=job.max_seconds - (time.perf_counter() - start))
-    return _train(job, model, tokenizer, length, training)
+    return train_on_rows(job, model, tokenizer, length, training)
 
 
-def _source(job: Job) -> EncoderSource:
+def encoder_of(job: Job) -> EncoderSource:
+    """Return the encoder of a contender that needs one."""
     assert job.encoder is not None, "compare() resolves an encoder for every contender that needs one"
     return job.encoder
 
 
 def bert_finetuned(job: Job, settings: Settings) -> Fitted:
     """Fine-tune the encoder, all of it or its upper layers, with a new head."""
-    source = _source(job)
+    source = encoder_of(job)
     _, tokenizer = load_encoder(source)
     config = AutoConfig.from_pretrained(source.path)
     job.task.configure(config)
@@ -212,7 +213,7 @@ def bert_finetuned(job: Job, settings: Settings) -> Fitted:
         auto_class = getattr(transformers, job.task.auto_class)
         model = auto_class.from_pretrained(source.path, config=config, dtype=torch.float32)
     length = job.max_length or encoder_max_length(source)
-    return _train(job, model, tokenizer, length, settings, job.freeze_layers)
+    return train_on_rows(job, model, tokenizer, length, settings, job.freeze_layers)
 
 
 ADAPTER = ("lora_rank", "lora_alpha", "lora_dropout")
@@ -222,9 +223,9 @@ ADAPTER = ("lora_rank", "lora_alpha", "lora_dropout")
 def bert_adapter(job: Job, settings: Settings) -> Fitted:
     """Train a low-rank adapter and a head on the encoder, which stays as it is."""
     adapter = {"lora_alpha": 2 * settings["lora_rank"], **settings}
-    layers = AutoConfig.from_pretrained(_source(job).path).num_hidden_layers
+    layers = AutoConfig.from_pretrained(encoder_of(job).path).num_hidden_layers
     config = GraftConfig.on(
-        _source(job),
+        encoder_of(job),
         normalize=False,
         lora_layers=list(range(job.freeze_layers, layers)) if job.freeze_layers else [],
         **{name: adapter[name] for name in ADAPTER if name in adapter},
@@ -237,7 +238,7 @@ def bert_frozen(job: Job, settings: Settings) -> Fitted:
     """Train a shallow network on the hidden states of the frozen encoder, which are computed once."""
     training = {name: value for name, value in settings.items() if name != "hidden_size"}
     config = GraftConfig.on(
-        _source(job),
+        encoder_of(job),
         normalize=False,
         hidden_sizes=[settings["hidden_size"]] if settings.get("hidden_size") else [],
     )
@@ -245,12 +246,12 @@ def bert_frozen(job: Job, settings: Settings) -> Fitted:
 
 
 def _graft(job: Job, config: GraftConfig, settings: Settings) -> Fitted:
-    source = _source(job)
+    source = encoder_of(job)
     job.task.configure(config)
     model = getattr(transformers, job.task.auto_class).from_config(config)
     _, tokenizer = load_encoder(source)
     length = job.max_length or encoder_max_length(source)
-    return _train(job, model, tokenizer, length, settings, model.frozen_layers)
+    return train_on_rows(job, model, tokenizer, length, settings, model.frozen_layers)
 
 
 @functools.lru_cache(maxsize=2)
@@ -273,7 +274,7 @@ def bert_encodings(job: Job, settings: Settings) -> Fitted:
 
     Of a pair each text is encoded by itself, and the network reads what compares the two.
     """
-    source, task = _source(job), cast("TextTask", job.task)
+    source, task = encoder_of(job), cast("TextTask", job.task)
     in_pairs = isinstance(task, PairTexts)
     encoder = _frozen_encoder(source, job.max_length)
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from textgraft.comparison.writing import Writing
 from textgraft.errors import ModelError
 from textgraft.files import content_hash, write_atomic
 
@@ -75,6 +76,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     history: list[dict[str, float]]
     """One entry an evaluation: epoch, training loss, dev loss, dev score, seconds."""
     versions: dict[str, str]
+    writing: Writing | None = None
+    """For tasks whose answers are written."""
 
     @property
     def score(self) -> float:

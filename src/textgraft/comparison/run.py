@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textgraft.comparison.contenders import Contender, Job
+from textgraft.comparison.contender import Contender, Job
 from textgraft.comparison.measuring import machine
 from textgraft.comparison.preferences import Preferences
 from textgraft.comparison.progress import Reporter

@@ -11,14 +11,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from textgraft.comparison.contenders import (
-    Contender,
-    Job,
-    Settings,
-    choose_contenders,
-    needed_language_model,
-    with_vectors,
-)
+from textgraft.comparison.contender import Contender, Job, Settings
+from textgraft.comparison.contenders import choose_contenders, needed_language_model, with_vectors
 from textgraft.comparison.rows import named_task, read_splits
 from textgraft.data.dataset import Dataset
 from textgraft.errors import OptionError, unknown

@@ -12,14 +12,15 @@ from typing import Any
 import torch
 
 from textgraft import __version__
-from textgraft.comparison.contenders import Contender, Fitted, Job, Settings
+from textgraft.comparison.card import model_card
+from textgraft.comparison.contender import Contender, Fitted, Job, Settings
 from textgraft.comparison.measuring import MEGABYTE, latency_ms, model_bytes, peak_memory
 from textgraft.comparison.results import Cost, Trial, trial_id
+from textgraft.comparison.writing import observe_writing
 from textgraft.data.dataset import Dataset
 from textgraft.files import content_hash
 from textgraft.inference.predict import Predictor
 from textgraft.models.directory import Golden, Manifest, library_versions, read_manifest, save_model_directory
-from textgraft.tasks.base import Task
 
 GOLDEN_ROWS = 4
 
@@ -125,7 +126,7 @@ def run_trial(setup: Setup, on_setting: Callable[[int], None] | None = None) -> 
     p50, p95 = latency_ms(chosen.predictor.predict_rows, setup.test)
     start = time.perf_counter()
     predictions = chosen.predictor.predict_rows(setup.test)
-    throughput = len(setup.test) / (time.perf_counter() - start)
+    seconds = time.perf_counter() - start
     answers = [prediction.answer for prediction in predictions]
     fitted = chosen.fitted
     trial = Trial(
@@ -146,7 +147,7 @@ def run_trial(setup: Setup, on_setting: Callable[[int], None] | None = None) -> 
             tuning_seconds=sum(entry["seconds"] for entry in tried) - chosen.seconds,
             latency_ms_p50=p50,
             latency_ms_p95=p95,
-            throughput_per_second=throughput,
+            throughput_per_second=len(setup.test) / seconds,
             model_mb=model_bytes(fitted.model, fitted.tokenizer) / MEGABYTE,
             peak_memory_mb=memory.rise / MEGABYTE,
         ),
@@ -155,6 +156,9 @@ def run_trial(setup: Setup, on_setting: Callable[[int], None] | None = None) -> 
         stopped_by=fitted.stopped_by,
         history=fitted.history,
         versions=library_versions(),
+        writing=observe_writing(
+            chosen.predictor, setup.test, predictions, seconds, learned=setup.contender.passes is not None
+        ),
     )
     gc.collect()
     return trial, chosen
@@ -202,46 +206,5 @@ def save_model(path: Path, setup: Setup, trial: Trial, attempt: Attempt) -> None
         ],
     )
     save_model_directory(
-        path, attempt.fitted.model, attempt.fitted.tokenizer, manifest, _card(manifest, trial, task)
+        path, attempt.fitted.model, attempt.fitted.tokenizer, manifest, model_card(manifest, trial, task)
     )
-
-
-_PIPELINE_TAGS = {
-    "AutoModelForSequenceClassification": "text-classification",
-    "AutoModelForTokenClassification": "token-classification",
-    "AutoModelForQuestionAnswering": "question-answering",
-    "AutoModelForMultipleChoice": "multiple-choice",
-}
-
-
-def _card(manifest: Manifest, trial: Trial, task: Task) -> str:
-    """Draw the model card: what it is, what it was trained on, how good and how fast it is."""
-    rows = "\n".join(f"| {name} | {value:.4f} |" for name, value in manifest.metrics.items())
-    labels = ", ".join(task.labels[:40]) + (", …" if len(task.labels) > 40 else "")
-    return f"""---
-library_name: transformers
-pipeline_tag: {_PIPELINE_TAGS[task.auto_class]}
-tags: [textgraft, {manifest.contender}]
----
-# {manifest.contender} for {manifest.data_source}
-
-Task: {task.name}, from {", ".join(f"`{name}`" for name in manifest.text_columns)}; {len(task.labels)} outputs
-({labels}). Trained by textgraft on {trial.size:,} labelled rows
-(seed {trial.seed}, settings `{trial.settings}`) in {trial.cost.training_seconds:.1f} s.
-
-| test metric | value |
-|---|---|
-{rows}
-
-Measured on the machine that trained it: one text in {trial.cost.latency_ms_p50:.1f} ms (median),
-{trial.cost.throughput_per_second:,.0f} texts a second in batches, {trial.cost.model_mb:.1f} MB.
-
-Probabilities are calibrated by temperature ({manifest.temperature:.2f}) on rows held out from training. Texts
-are cut after {manifest.max_length} tokens. Scores hold for texts like those it was tested on.
-
-    import textgraft
-    model = textgraft.load("path/to/this/folder")
-    model.predict([…])
-
-Also loads as an ordinary Transformers model after `import textgraft.models.auto`.
-"""

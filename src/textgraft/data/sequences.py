@@ -52,6 +52,8 @@ def language_of(name: str) -> str | None:
 def find_languages(columns: Sequence[str]) -> tuple[str, str] | None:
     """Return the only two columns that are named for languages, in their order, or None."""
     found = [name for name in columns if language_of(name)]
+    if len(found) > 2:  # an id is Indonesian only where there is no other language
+        found = [name for name in found if name.lower() != "id"]
     return (found[0], found[1]) if len(found) == 2 else None
 
 

@@ -14,7 +14,7 @@ from textgraft.errors import ModelError
 from textgraft.models.directory import Manifest, load_model_directory, read_manifest
 from textgraft.tasks.base import Features, Task
 from textgraft.tasks.registry import task_class
-from textgraft.training.evaluate import run_model
+from textgraft.training.evaluate import evaluate, run_model
 from textgraft.training.precision import resolve_precision
 
 if TYPE_CHECKING:
@@ -83,6 +83,25 @@ class Predictor:
             on_batch=(lambda rows, *_: on_progress(len(rows))) if on_progress else None,
         )
         return features, decoded
+
+    def forced_scores(self, dataset: Dataset) -> dict[str, float]:
+        """Return how well the targets of rows are predicted, each token from the true ones before it.
+
+        That is token_accuracy and, less being better, perplexity; only for tasks whose answers are written.
+
+        Raises:
+            DataError: The rows have no targets.
+        """
+        self.task.targets(dataset)
+        scores, _ = evaluate(
+            self.model,
+            self.task.while_training(),
+            self.task.features(dataset, self.tokenizer, self.max_length),
+            pad_token_id=self.tokenizer.pad_token_id,
+            max_tokens=MAX_TOKENS,
+            precision=self._precision,
+        )
+        return scores
 
     def predict_rows(self, dataset: Dataset, on_progress: Callable[[int], None] | None = None) -> list[Any]:
         """Return one prediction a row of a data set; the targets, if there are any, are not looked at."""

@@ -55,8 +55,8 @@ class _Beginning(nn.Module):
             kept = kept & attention_mask.bool()
         if self.words:
             kept = kept & (self.begins_word[input_ids].cumsum(dim=1) <= self.words)
-        ids = input_ids.masked_fill(~kept, self.end)
-        return recited(nn.functional.pad(ids, (0, 1), value=self.end))
+        # A source ends in the end token, so that there is room for it.
+        return recited(input_ids.masked_fill(~kept, self.end))
 
 
 class LeadForSeq2SeqLM(Reciter):

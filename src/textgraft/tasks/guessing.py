@@ -7,10 +7,13 @@ The rules, first match first:
 2. Columns of tokens and tags, or of text and spans: token-classification.
 3. Columns ``question`` and ``context`` with answers: question-answering.
 4. Columns, or one column with a list, of choices: multiple-choice.
-5. Two text columns named like a pair: similarity if the labels are numbers with fractions, else pairs.
-6. Labels that are lists, or fields with bars: multi-label.
-7. Labels that are numbers, of which many have fractions: regression.
-8. Anything else: classification.
+5. Arrays, or a column of vectors beside one of texts: captioning. Two files of lines, or columns named for
+   two languages: translation. A document's column and one of summaries: summarization. Columns ``source`` and
+   ``target``, or the like, with targets that are nearly all different: text2text.
+6. Two text columns named like a pair: similarity if the labels are numbers with fractions, else pairs.
+7. Labels that are lists, or fields with bars: multi-label.
+8. Labels that are numbers, of which many have fractions: regression.
+9. Anything else: classification.
 """
 
 from __future__ import annotations
@@ -30,13 +33,18 @@ from textgraft.data.columns import (
     find_pair,
 )
 from textgraft.data.lines import TextLines, detect_encoding
+from textgraft.data.parallel import split_pair
 from textgraft.data.reading import open_table
+from textgraft.data.sequences import SUMMARY_SIDES, TEXT_SIDES, find_languages, find_sides
 from textgraft.data.tables import Row, Table
 from textgraft.data.values import UnusableError, as_list, as_number
+from textgraft.data.vectors import ARRAYS, CAPTION_NAMES, VECTOR_NAMES
 from textgraft.errors import TextgraftError
 
 SAMPLE = 200
 """Rows, or lines of plain text, that are looked at."""
+_DIFFERENT = 0.8
+"""Share of different values from which on targets are texts rather than names."""
 MANY = 5
 """Different numbers with fractions from which on labels are taken for numbers rather than names."""
 
@@ -70,6 +78,12 @@ def guess_task(
     """
     path = Path(source)
     ending = path.suffix.lower()
+    if pair := split_pair(str(source)):
+        if pair[0].suffix.lower() in ARRAYS:
+            return Guess("captioning", "an array stands beside texts")
+        return Guess("translation", "two files of lines are named")
+    if ending in ARRAYS:
+        return Guess("captioning", f"{ending} files hold vectors")
     if ending in _CONLL:
         return Guess("token-classification", f"{ending} files hold words with tags")
     if ending == ".json":
@@ -80,7 +94,7 @@ def guess_task(
         return Guess("classification", "a .txt file holds plain texts")
     table = open_table(str(source))
     given = [text] if isinstance(text, str) else list(text or [])
-    return _by_columns(table.columns) or _by_labels(table, given, label)
+    return _by_columns(table.columns) or _by_targets(table) or _by_labels(table, given, label)
 
 
 def _is_tagged(path: Path) -> bool:
@@ -114,6 +128,35 @@ def _by_columns(columns: Sequence[str]) -> Guess | None:
     if listed := find_list(columns):
         return Guess("multiple-choice", f"{listed!r} holds lists of choices")
     return None
+
+
+def _by_targets(table: Table) -> Guess | None:
+    """Guess that texts are to be written, from columns and first rows; None where nothing says so."""
+    columns = table.columns
+    plain = {column.lower(): column for column in reversed(columns)}
+    caption = next((plain[name] for name in CAPTION_NAMES if name in plain), None)
+    for name in VECTOR_NAMES:
+        if caption and name in plain and _are_vectors(_values(table, plain[name])):
+            return Guess("captioning", f"{plain[name]!r} holds vectors, {caption!r} their captions")
+    if languages := find_languages(columns):
+        return Guess("translation", f"{languages[0]!r} and {languages[1]!r} are languages")
+    if sides := find_sides(columns, SUMMARY_SIDES):
+        return Guess("summarization", f"{sides[1]!r} says in short what {sides[0]!r} says")
+    if sides := find_sides(columns, TEXT_SIDES):
+        targets = [str(value) for value in _values(table, sides[1])]
+        if len(set(targets)) > _DIFFERENT * len(targets):
+            return Guess("text2text", f"{sides[1]!r} holds texts, nearly all different")
+    return None
+
+
+def _values(table: Table, column: str) -> list[Any]:
+    """Return the first values of a column that are not empty."""
+    values = [row.values[0] for row in islice(table.rows([column]), SAMPLE) if isinstance(row, Row)]
+    return [value for value in values if value not in (None, "")]
+
+
+def _are_vectors(values: Sequence[Any]) -> bool:
+    return bool(values) and all(isinstance(value, list) for value in values)
 
 
 def _by_labels(table: Table, text: list[str], label: str | None) -> Guess:
@@ -154,9 +197,7 @@ def _labels(
     except TextgraftError:  # whoever reads the file says what is wrong
         return None, []
     assert choice.label is not None
-    rows = islice(table.rows([choice.label]), SAMPLE)
-    values = [row.values[0] for row in rows if isinstance(row, Row)]
-    return choice.label, [value for value in values if value not in (None, "")]
+    return choice.label, _values(table, choice.label)
 
 
 def _is_list(value: Any) -> bool:

@@ -1,0 +1,56 @@
+"""What a trial tells of a model that writes, besides the scores of what it wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from textgraft.inference.attention_maps import AttentionMap, attention_maps
+
+if TYPE_CHECKING:
+    from textgraft.data.dataset import Dataset
+    from textgraft.inference.predict import Predictor
+    from textgraft.tasks.generation import GeneratedText
+
+
+class Writing(msgspec.Struct, frozen=True, kw_only=True):
+    """How fast a model writes, how likely it finds the true targets, and where it looks."""
+
+    tokens_per_second: float
+    """Written over the whole test set in batches, end tokens included; reading the sources is in the time."""
+    perplexity: float | None
+    """Of the targets of the test rows, a token; None for baselines, which have no probabilities."""
+    token_accuracy: float | None
+    """Share of the targets' tokens that are the likeliest after the true ones before them; None likewise."""
+    signatures: dict[str, str]
+    """Of each metric that needs it, how exactly it was computed."""
+    attentions: list[AttentionMap]
+    """Of some test rows; none for models without attention."""
+
+
+def observe_writing(
+    predictor: Predictor, test: Dataset, predictions: Sequence[GeneratedText], seconds: float, learned: bool
+) -> Writing | None:
+    """Look at a trained model of a task whose answers are written; None for other tasks.
+
+    Args:
+        predictor: The model.
+        test: The test rows.
+        predictions: Its answers to them.
+        seconds: That these took.
+        learned: Whether the model has been trained, so that its probabilities mean something.
+    """
+    from textgraft.tasks.generation import GenerationTask
+
+    if not isinstance(predictor.task, GenerationTask):
+        return None
+    forced = predictor.forced_scores(test) if learned else {}
+    return Writing(
+        tokens_per_second=sum(prediction.tokens for prediction in predictions) / seconds,
+        perplexity=forced.get("perplexity"),
+        token_accuracy=forced.get("token_accuracy"),
+        signatures=predictor.task.signatures(predictor.task.targets(test)),
+        attentions=attention_maps(predictor, test) if learned else [],
+    )
