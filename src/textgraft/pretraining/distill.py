@@ -43,6 +43,8 @@ STUDENTS = ("layers", *CELLS)
 """Some of the teacher's layers, or a recurrent network."""
 MASKED_LENGTH = 128
 """Tokens of a sequence where words are to be guessed."""
+HELD_OUT = 1024
+"""Texts that encodings are compared on, at most; a tenth of those that are learned, if they are few."""
 
 _USUAL = {"batch_size": 64, "max_tokens": 4096, "epochs": 3, "evaluations_per_epoch": 4, "patience": None}
 _RATES = {"layers": 2e-4, "recurrent": 2e-3}
@@ -196,7 +198,8 @@ def _encodings(
     """Let the teacher read the texts; return them with its encodings."""
     encoder = PooledEncoder(taught, pooling).to(join_processes().device).eval()
     train = Pieces(tokens[0], Frame.of(tokenizer), length=length, count=count)
-    dev = Pieces(tokens[1], Frame.of(tokenizer), length=length, count=count)
+    held_out = HELD_OUT if count is None else max(1, min(HELD_OUT, count // 10))
+    dev = Pieces(tokens[1], Frame.of(tokenizer), length=length, count=held_out)
     total = len(train) + len(dev)
     note(f"the teacher reads {total:,} texts, {train.lengths.sum() + dev.lengths.sum():,} tokens")
     targets = []

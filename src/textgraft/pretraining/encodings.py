@@ -26,9 +26,6 @@ from textgraft.training.material import Material, Steps
 from textgraft.training.precision import autocast, resolve_precision
 from textgraft.training.settings import TrainingSettings
 
-EVALUATED = 2048
-"""Held-out texts that are scored, at most."""
-
 _CHUNK = 2048
 """Texts that the teacher reads between two writes to disk."""
 _MAX_TOKENS = 2048
@@ -151,7 +148,6 @@ class DistilledEncodings(Material):
         self.train, self.train_targets = train, train_targets
         self.dev, self.dev_targets = dev, dev_targets
         self.pooling = pooling
-        self._held_out = np.sort(np.random.default_rng(0).permutation(len(dev))[:EVALUATED])
 
     def steps(self, epoch: int, settings: TrainingSettings, processes: int) -> Steps:
         """Return the epoch's batches by token budget, in groups of one optimizer step."""
@@ -162,8 +158,8 @@ class DistilledEncodings(Material):
         return int(self.train.lengths[rows].sum())
 
     def held_out_tokens(self) -> int:
-        """Return the tokens of the texts that are scored."""
-        return int(self.dev.lengths[self._held_out].sum())
+        """Return the tokens of the held-out texts."""
+        return int(self.dev.lengths.sum())
 
     def batch(self, rows: Sequence[int], generator: np.random.Generator) -> dict[str, Tensor]:
         """Make a batch: what the model takes, and the teacher's ``encodings`` [rows, size]."""
@@ -185,18 +181,18 @@ class DistilledEncodings(Material):
         """Return the mean cosine to the teacher's encodings of held-out texts."""
         model.eval()
         batches = token_budget_batches(
-            self.dev.lengths[self._held_out],
+            self.dev.lengths,
             max_tokens=settings.max_tokens,
-            max_sequences=len(self._held_out),
+            max_sequences=len(self.dev),
             generator=None,
         )
         total = 0.0
         for places in batches:
-            batch = _batch(self.dev, self.dev_targets, self._held_out[places].tolist())
+            batch = _batch(self.dev, self.dev_targets, places)
             batch = {name: tensor.to(model.device) for name, tensor in batch.items()}
             with autocast(precision, model.device):
                 total += float(self._cosines(model, batch).sum())
-        cosine = total / len(self._held_out)
+        cosine = total / len(self.dev)
         return {"cosine": cosine}, 1 - cosine
 
     def identity(self) -> str:
