@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -82,7 +81,7 @@ class RecurrentForCausalLM(RecurrentPreTrainedModel, GenerationMixin):
         OptionError: Both directions are wanted, but not independent ones.
     """
 
-    _tied_weights_keys: ClassVar[dict[str, str]] = {"lm_head.weight": "recurrent.embedding.weight"}
+    _tied_weights_keys = {"lm_head.weight": "recurrent.embedding.weight"}  # noqa: RUF012  as Transformers has it
     _is_stateful = True
 
     def __init__(self, config: RecurrentConfig) -> None:

@@ -136,8 +136,8 @@ class TextGenerationPipeline(Pipeline[TextGenerationOptions]):
     def _prompts(self, texts: Sequence[str], new: int) -> list[list[int]]:
         """Tokenize prompts; of those that leave no room for ``new`` tokens, keep the end."""
         positions = getattr(self.source.model.config, "max_position_embeddings", None)
-        limit = positions - new if positions else LONGEST_PROMPT
-        if limit < 1:
+        limit = LONGEST_PROMPT if positions is None else positions - new
+        if positions is not None and limit < 1:
             raise OptionError(
                 f"the model reads {positions} tokens, which leaves none for a prompt beside {new} new ones",
                 where="pipeline option 'max_new_tokens'",
@@ -182,7 +182,8 @@ class TextGenerationPipeline(Pipeline[TextGenerationOptions]):
     @torch.inference_mode()
     def _write(self, prompts: Sequence[list[int]], config: GenerationConfig) -> list[list[int]]:
         """Return what goes on from each prompt, num_return_sequences rows for each."""
-        model, pad = self.source.model, self.source.tokenizer.pad_token_id
+        model: Any = self.source.model
+        pad = self.source.tokenizer.pad_token_id
         time = max(map(len, prompts))
         # Padded on the left: what is written begins in the same place for all.
         ids = torch.tensor([[pad] * (time - len(prompt)) + prompt for prompt in prompts])
@@ -195,8 +196,7 @@ class TextGenerationPipeline(Pipeline[TextGenerationOptions]):
 
     def _after(self, prompt: list[int], new: list[int]) -> str:
         """Return what was written, as it follows the prompt."""
-        tokenizer = self.source.tokenizer
-        plain = {"skip_special_tokens": True, "clean_up_tokenization_spaces": False}
+        backend = self.source.tokenizer.backend_tokenizer
         # Decoded together, so that a space between the two is kept, as words have it.
-        begun, whole = tokenizer.decode(prompt, **plain), tokenizer.decode([*prompt, *new], **plain)
-        return whole[len(begun) :] if whole.startswith(begun) else tokenizer.decode(new, **plain)
+        begun, whole = backend.decode(prompt), backend.decode([*prompt, *new])
+        return whole[len(begun) :] if whole.startswith(begun) else backend.decode(new)
