@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from textgraft.errors import OptionError
 from textgraft.training.schedule import budgeted_progress, evaluation_points, rate_factor
+from textgraft.training.settings import TrainingSettings
 
 SHARES = st.floats(0, 1)
 
@@ -47,3 +49,11 @@ def test_an_epoch_always_ends_with_an_evaluation(steps, evaluations):
     assert max(points) == steps
     assert min(points) >= 1
     assert len(points) == min(steps, evaluations)
+
+
+def test_time_alone_is_a_plan_from_the_first_second():
+    assert budgeted_progress(None, 1.0, 100.0) == 0.01
+    assert budgeted_progress(None, 200.0, 100.0) == 1.0
+    with pytest.raises(OptionError, match="no end"):
+        TrainingSettings(epochs=None)
+    assert TrainingSettings(epochs=None, max_steps=3).epochs is None

@@ -263,10 +263,11 @@ class _Run:
 
     def _done(self, steps: int, ahead: float = 0.0) -> float:
         """Share of the training that is done ``ahead`` steps from here, by steps or by the clock."""
-        by_steps = self._epochs(steps, ahead) / self.settings.epochs
-        if self.settings.max_steps is not None:
-            by_steps = max(by_steps, (self.at.step + ahead) / self.settings.max_steps)
-        return budgeted_progress(by_steps, self.at.seconds, self._deadline())
+        epochs, max_steps = self.settings.epochs, self.settings.max_steps
+        shares = [] if epochs is None else [self._epochs(steps, ahead) / epochs]
+        if max_steps is not None:
+            shares.append((self.at.step + ahead) / max_steps)
+        return budgeted_progress(max(shares, default=None), self.at.seconds, self._deadline())
 
     def _evaluate(self, steps: int) -> None:
         """Score the weights on the held-out examples, and keep them if they are the best so far."""

@@ -24,7 +24,7 @@ def rate_factor(progress: float, schedule: str, warmup_share: float) -> float:
     return 1 - done if schedule == "linear" else 0.5 * (1 + math.cos(math.pi * done))
 
 
-def budgeted_progress(step_progress: float, seconds: float, deadline: float) -> float:
+def budgeted_progress(step_progress: float | None, seconds: float, deadline: float) -> float:
     """Return how much of the training is done, by steps or by the clock, whichever is further.
 
     With a budget that binds, time runs out before the epochs do; measuring progress by time then lets the
@@ -32,10 +32,12 @@ def budgeted_progress(step_progress: float, seconds: float, deadline: float) -> 
     that does not bind leaves the schedule, and so the result, untouched.
 
     Args:
-        step_progress: Share of the planned steps that is done, 0 to 1.
+        step_progress: Share of the planned steps that is done, 0 to 1; None where time alone ends training.
         seconds: Wall-clock seconds used so far.
         deadline: Seconds at which training must stop, infinite without a budget.
     """
+    if step_progress is None:
+        return min(1.0, seconds / deadline) if deadline > 0 else 1.0
     if seconds < SETTLED * deadline:
         return step_progress
     return max(step_progress, min(1.0, seconds / deadline)) if deadline > 0 else 1.0

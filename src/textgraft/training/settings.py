@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from textgraft.checked import Checked
+from textgraft.errors import OptionError
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -33,8 +34,8 @@ class TrainingSettings(Checked):
     embeddings the lowest (discriminative fine-tuning: Howard and Ruder 2018 take 1/2.6)."""
     gradual_unfreezing: bool = False
     """Whether the head is trained alone for an epoch, and with every further epoch one layer more."""
-    epochs: Annotated[int, Field(ge=1)] = 4
-    """Most passes over the training rows."""
+    epochs: Annotated[int, Field(ge=1)] | None = 4
+    """Most passes over the training rows; None: as many as max_seconds or max_steps leave time for."""
     max_steps: Annotated[int, Field(ge=1)] | None = None
     """Most optimizer steps; the schedule ends with them. None: as many as the epochs have."""
     max_seconds: Positive | None = None
@@ -68,3 +69,13 @@ class TrainingSettings(Checked):
     """Seconds between checkpoints, where a folder is given; None: after every evaluation."""
     keep: Annotated[int, Field(ge=1)] = 2
     """Checkpoints kept: the newest, and older ones to fall back on."""
+
+    @model_validator(mode="after")
+    def _has_an_end(self) -> Self:
+        if self.epochs is None and self.max_seconds is None and self.max_steps is None:
+            raise OptionError(
+                "training without epochs has no end",
+                where="training setting 'epochs'",
+                fix="Give epochs, max_seconds or max_steps.",
+            )
+        return self
