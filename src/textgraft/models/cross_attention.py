@@ -45,16 +45,20 @@ class CrossAttention(nn.Module):
         """Look at the sources.
 
         Args:
-            queries: Decoder states, [batch, target time, query_size].
-            memory: From :meth:`remember`.
+            queries: Decoder states, [batch, target time, query_size]; in beam search several rows a source,
+                those of one source side by side.
+            memory: From :meth:`remember`, a row a source.
 
         Returns:
             Contexts [batch, target time, value_size], and the weights [batch, target time, source time],
             which are 0 at padding and sum to 1.
         """
-        scores = self.scores(queries, memory.keys).float()
+        batch, time, _ = queries.shape
+        by_source = queries.reshape(len(memory.keys), -1, queries.shape[-1])
+        scores = self.scores(by_source, memory.keys).float()
         weights = scores.masked_fill(~memory.mask.unsqueeze(1), -torch.inf).softmax(dim=-1)
-        return torch.bmm(weights.to(memory.values.dtype), memory.values), weights
+        contexts = torch.bmm(weights.to(memory.values.dtype), memory.values)
+        return contexts.view(batch, time, -1), weights.view(batch, time, -1)
 
     @abstractmethod
     def keys(self, states: Tensor) -> Tensor:

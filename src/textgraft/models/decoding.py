@@ -9,15 +9,18 @@ among its beams. Sampling goes through ``generate``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from textgraft.models.recurrent_decoder import DecoderState
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+    from transformers.utils import ModelOutput
 
 
 @dataclass(frozen=True)
@@ -57,12 +60,12 @@ class _Decoder:
 
     Args:
         model: The encoder–decoder.
-        sources: What its encoder takes.
+        sources: What its encoder takes, longest first.
     """
 
     def __init__(self, model: PreTrainedModel, sources: Mapping[str, Tensor]) -> None:
         self.model = model
-        self.encoded = model.get_encoder()(**sources)
+        self.encoded = _encode(model.get_encoder(), sources)
         self.mask = {name: sources[name] for name in sources if name == "attention_mask"}
         self.cache: Any = None
 
@@ -78,21 +81,62 @@ class _Decoder:
         self.cache = outputs.past_key_values
         return outputs.logits[:, -1].float()
 
-    def keep(self, rows: Tensor) -> None:
-        """Go on with these rows alone, in this order; one that stands there several times becomes several."""
-        self.encoded = type(self.encoded)(
-            **{
-                name: value.index_select(0, rows)
-                for name, value in self.encoded.items()
-                if isinstance(value, Tensor)
-            }
-        )
-        self.mask = {name: value.index_select(0, rows) for name, value in self.mask.items()}
-        self.cache.batch_select_indices(rows)
+    def keep(self, rows: Tensor, sources: Tensor) -> None:
+        """Go on with some rows alone, in this order; a row that stands there several times becomes several.
+
+        Args:
+            rows: To go on from, those of one source side by side.
+            sources: To which they belong, each once.
+        """
+        self.mask = {name: tensor.index_select(0, rows) for name, tensor in self.mask.items()}
+        if isinstance(self.cache, DecoderState):
+            # It holds all that the decoder needs of the sources, so that what was encoded is no longer read.
+            self.cache.keep(rows, sources)
+        else:
+            self.encoded = _changed(self.encoded, lambda name, tensor: tensor.index_select(0, rows))
+            self.cache.batch_select_indices(rows)
 
     def reorder(self, rows: Tensor) -> None:
         """Let row i go on from row ``rows[i]``, a beam of the same source: what hangs on the source stays."""
         getattr(self.cache, "self_attention_cache", self.cache).reorder_cache(rows)
+
+
+def _encode(encoder: nn.Module, sources: Mapping[str, Tensor]) -> ModelOutput:
+    """Encode sources, longest first, in pieces of similar length: less than half of a piece is padding."""
+    if "attention_mask" not in sources:
+        return encoder(**sources)
+    lengths = sources["attention_mask"].sum(dim=1).clamp(min=1).tolist()
+    pieces, start = [], 0
+    for end in range(1, len(lengths) + 1):
+        if end == len(lengths) or 2 * lengths[end] < lengths[start]:
+            piece = {name: tensor[start:end, : lengths[start]] for name, tensor in sources.items()}
+            pieces.append(encoder(**piece))
+            start = end
+    if len(pieces) == 1:
+        return pieces[0]
+
+    def joined(name: str, _: Tensor) -> Tensor:
+        parts = [piece[name] for piece in pieces]
+        return torch.cat([_widened(part, lengths[0]) for part in parts] if name in _TIMED else parts)
+
+    return _changed(pieces[0], joined)
+
+
+_TIMED = ("last_hidden_state", "mask")
+"""Outputs of an encoder that have a place for every token of a source, [batch, time, …]."""
+
+
+def _widened(tensor: Tensor, time: int) -> Tensor:
+    """Pad [batch, shorter time, …] with zeros to [batch, time, …]."""
+    wide = tensor.new_zeros(len(tensor), time, *tensor.shape[2:])
+    wide[:, : tensor.shape[1]] = tensor
+    return wide
+
+
+def _changed(outputs: ModelOutput, change: Callable[[str, Tensor], Tensor]) -> ModelOutput:
+    """Return a model's outputs with each tensor exchanged for what ``change(name, tensor)`` returns."""
+    tensors = {name: value for name, value in outputs.items() if isinstance(value, Tensor)}
+    return type(outputs)(**{name: change(name, tensor) for name, tensor in tensors.items()})
 
 
 @torch.inference_mode()
@@ -109,11 +153,18 @@ def decode_batch(
         settings: How to search.
     """
     sources = {name: tensor for name, tensor in batch.items() if name != "labels"}
+    order = list(range(len(next(iter(sources.values())))))
+    if "attention_mask" in sources:
+        lengths, longest_first = sources["attention_mask"].sum(dim=1).sort(descending=True, stable=True)
+        longest = max(1, int(lengths[0]))
+        sources = {name: tensor[longest_first, :longest] for name, tensor in sources.items()}
+        order = longest_first.tolist()
     decoder = _Decoder(model, sources)
     start = model.generation_config.decoder_start_token_id
     ends = torch.tensor(model.generation_config.eos_token_id, device=model.device).flatten()
-    words = torch.full((len(decoder.encoded.last_hidden_state), 1), start, device=model.device)
-    return (_greedy if settings.num_beams == 1 else _beams)(decoder, words, ends, settings)
+    words = torch.full((len(order), 1), start, device=model.device)
+    found = (_greedy if settings.num_beams == 1 else _beams)(decoder, words, ends, settings)
+    return [target for _, target in sorted(zip(order, found, strict=True), key=lambda pair: pair[0])]
 
 
 def _greedy(decoder: _Decoder, words: Tensor, ends: Tensor, settings: DecodingSettings) -> list[Decoded]:
@@ -125,7 +176,7 @@ def _greedy(decoder: _Decoder, words: Tensor, ends: Tensor, settings: DecodingSe
         ends: The tokens that end a target, [ends].
         settings: How to search.
     """
-    found: list[Decoded | None] = [None] * len(words)
+    found: dict[int, Decoded] = {}
     sources = list(range(len(words)))
     scores = words.new_zeros(len(words), dtype=torch.float32)
     for length in range(1, settings.max_new_tokens + 1):
@@ -134,19 +185,19 @@ def _greedy(decoder: _Decoder, words: Tensor, ends: Tensor, settings: DecodingSe
         scores = scores + likely - logits.logsumexp(dim=-1)
         words = torch.cat([words, best.unsqueeze(1)], dim=1)
         ended = torch.isin(best, ends)
-        done = ended if length < settings.max_new_tokens else torch.ones_like(ended)
-        if not done.any():
-            continue
-        for row in done.nonzero().flatten().tolist():
-            tokens = words[row, 1 : length + (not ended[row])].tolist()
-            found[sources[row]] = Decoded(tokens, scores[row].item(), length)
-        going = (~done).nonzero().flatten()
-        if not len(going):
+        stops = ended if length < settings.max_new_tokens else torch.ones_like(ended)
+        for row in stops.nonzero().flatten().tolist():
+            if sources[row] not in found:
+                tokens = words[row, 1 : length + (not ended[row])].tolist()
+                found[sources[row]] = Decoded(tokens, scores[row].item(), length)
+        going = [row for row, source in enumerate(sources) if source not in found]
+        if not going:
             break
-        words, scores = words[going], scores[going]
-        sources = [sources[row] for row in going.tolist()]
-        decoder.keep(going)
-    return [target for target in found if target is not None]
+        if len(going) <= _CROWDED * len(sources):
+            kept = torch.tensor(going, device=words.device)
+            words, scores, sources = words[kept], scores[kept], [sources[row] for row in going]
+            decoder.keep(kept, kept)
+    return [found[source] for source in range(len(found))]
 
 
 def _beams(decoder: _Decoder, words: Tensor, ends: Tensor, settings: DecodingSettings) -> list[Decoded]:
@@ -165,6 +216,7 @@ def _beams(decoder: _Decoder, words: Tensor, ends: Tensor, settings: DecodingSet
     beams = settings.num_beams
     candidates = max(2, 1 + len(ends)) * beams
     found: list[list[tuple[float, Decoded]]] = [[] for _ in words]
+    done: set[int] = set()
     sources = list(range(len(words)))
     # A beam for each source at first, since all would be alike.
     scores = words.new_zeros((len(words), 1), dtype=torch.float32)
@@ -179,41 +231,42 @@ def _beams(decoder: _Decoder, words: Tensor, ends: Tensor, settings: DecodingSet
         word = flat % vocabulary
         ended = torch.isin(word, ends)
         stops = ended if length < settings.max_new_tokens else torch.ones_like(ended)
-        if stops[:, :beams].any():
-            penalised = likely / length**settings.length_penalty
-            for row, place in stops[:, :beams].nonzero().tolist():
+        penalty = length**settings.length_penalty
+        for row, place in stops[:, :beams].nonzero().tolist():
+            if sources[row] not in done:
                 tokens = words[origin[row, place], 1:].tolist()
                 if not ended[row, place]:
                     tokens.append(int(word[row, place]))
-                target = Decoded(tokens, likely[row, place].item(), length)
+                score = likely[row, place]
                 targets = found[sources[row]]
-                targets.append((penalised[row, place].item(), target))
+                targets.append(((score / penalty).item(), Decoded(tokens, score.item(), length)))
                 # The sort is stable: of equally good ones the first stays.
                 targets.sort(key=lambda scored: -scored[0])
                 del targets[beams:]
         scores, chosen = likely.masked_fill(stops, _ENDED).topk(beams, dim=-1)
         rows, word = origin.gather(1, chosen), word.gather(1, chosen)
-        hopes = (scores[:, 0] / length**settings.length_penalty).tolist()
-        going = [
-            row
-            for row, (source, hope) in enumerate(zip(sources, hopes, strict=True))
-            if len(found[source]) < beams or (not settings.early_stopping and hope > found[source][-1][0])
-        ]
+        for source, hope in zip(sources, (scores[:, 0] / penalty).tolist(), strict=True):
+            full = len(found[source]) == beams
+            if full and (settings.early_stopping or hope <= found[source][-1][0]):
+                done.add(source)
+        going = [row for row, source in enumerate(sources) if source not in done]
         if not going or length == settings.max_new_tokens:
             break
-        if len(going) < len(sources):
-            kept = torch.tensor(going, device=rows.device)
+        fewer = len(going) <= _CROWDED * len(sources)
+        if fewer or width < beams:
+            kept = torch.tensor(going if fewer else range(len(sources)), device=rows.device)
             scores, rows, word = scores[kept], rows[kept], word[kept]
-        rows = rows.flatten()
-        if len(going) < len(sources) or width < beams:
-            sources = [sources[row] for row in going]
-            decoder.keep(rows)
+            sources = [sources[row] for row in kept.tolist()]
+            decoder.keep(rows.flatten(), kept)
         else:
-            decoder.reorder(rows)
-        words = torch.cat([words[rows], word.view(-1, 1)], dim=1)
+            decoder.reorder(rows.flatten())
+        words = torch.cat([words[rows.flatten()], word.view(-1, 1)], dim=1)
     return [targets[0][1] for targets in found]
 
 
+_CROWDED = 7 / 8
+"""Finished sources leave a batch once no more than this share of it goes on: to leave costs a copy of what is
+cached."""
 _ENDED = -1e9
 """In place of the score of a target that has ended, so that it does not go on."""
 

@@ -46,7 +46,8 @@ class DecoderState(RecurrentState):
         tensors: The hidden states and, of an LSTM, the cell states, each [layers, batch, hidden_size].
         length: Words read so far.
         fed: The last attentional vector, [batch, embedding_size], if it is fed back.
-        memory: The sources, if the decoder attends to them.
+        memory: The sources, if the decoder attends to them; a row for as many rows of the batch as are beams
+            of one source.
     """
 
     def __init__(
@@ -56,14 +57,14 @@ class DecoderState(RecurrentState):
         self.fed, self.memory = fed, memory
 
     def reorder_cache(self, beam_idx: Tensor) -> None:
-        """Let row i be what row ``beam_idx[i]`` was: one of the same source, so that the memory stays."""
+        """Let row i be what row ``beam_idx[i]`` was, a beam of the same source: the memory stays."""
         super().reorder_cache(beam_idx)
         self.fed = None if self.fed is None else self.fed.index_select(0, beam_idx)
 
-    def batch_select_indices(self, indices: Tensor) -> None:
-        """Keep some rows of the batch, in the order given."""
-        self.reorder_cache(indices)
-        self.memory = None if self.memory is None else self.memory.rows(indices)
+    def keep(self, rows: Tensor, sources: Tensor) -> None:
+        """Go on with some rows of the batch and with their sources, in the order given."""
+        self.reorder_cache(rows)
+        self.memory = None if self.memory is None else self.memory.rows(sources)
 
 
 class RecurrentDecoder(nn.Module):
@@ -154,6 +155,11 @@ class RecurrentDecoder(nn.Module):
         fed = state.fed
         if self.reads_context or self.input_feeding:
             readouts, weights, tensors, fed = self._stepwise(words, state)
+        elif words.shape[1] == 1:
+            # Starting the fused kernel costs more than one step of it.
+            hidden, states = self._step(words.squeeze(1), _by_layer(state.tensors))
+            tensors = _by_part(states)
+            readouts, weights = self._attend(hidden.unsqueeze(1), state.memory)
         else:
             hidden, tensors = self._fused(words, state.tensors)
             readouts, weights = self._attend(hidden, state.memory)
@@ -210,7 +216,7 @@ class RecurrentDecoder(nn.Module):
         """Read word by word, as every step needs the attention of the one before."""
         assert self.attention is not None, "only attention makes steps wait"
         assert state.memory is not None, "a decoder that attends has a source"
-        states: Sequence[_State] = list(zip(*state.tensors, strict=True))
+        states = _by_layer(state.tensors)
         hidden, fed = states[-1][0], state.fed
         collected, every_weight = [], []
         for word in words.unbind(1):
@@ -228,8 +234,17 @@ class RecurrentDecoder(nn.Module):
         readouts = torch.stack(collected, dim=1)
         if self.reads_context:
             readouts = torch.tanh(self.readout(readouts))
-        tensors = [torch.stack(parts) for parts in zip(*states, strict=True)]
-        return readouts, torch.cat(every_weight, dim=1), tensors, fed
+        return readouts, torch.cat(every_weight, dim=1), _by_part(states), fed
+
+
+def _by_layer(tensors: Sequence[Tensor]) -> list[_State]:
+    """Take the parts of a state [layers, batch, hidden_size] apart into those of each layer."""
+    return list(zip(*tensors, strict=True))
+
+
+def _by_part(states: Sequence[_State]) -> list[Tensor]:
+    """Put the states of all layers together again."""
+    return [torch.stack(parts) for parts in zip(*states, strict=True)]
 
 
 def _packed(state: Sequence[Tensor]) -> Tensor | tuple[Tensor, ...]:
