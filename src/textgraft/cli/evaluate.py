@@ -36,6 +36,8 @@ def evaluate(
         table.add_row(name, f"{estimate.value:.4f}", f"{estimate.low:.4f} to {estimate.high:.4f}", style=mark)
     console = Console()
     console.print(table)
+    for name, signature in result.signatures.items():
+        console.print(f"{name}: {signature}", highlight=False, soft_wrap=True)
     if result.skipped:
         console.print(f"{result.skipped:,} rows could not be used", highlight=False)
     if output:

@@ -50,6 +50,10 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     throughput_per_second: float
     model_mb: float
     peak_memory_mb: float
+    tokens_per_second: float | None = None
+    """Written in batches; None for tasks whose answers are not written."""
+    perplexity: float | None = None
+    """Of the test rows' targets, a token; None likewise, and for baselines."""
     cost: float
     """As a multiple of the cheapest contender's."""
     excluded_by: list[str]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from textgraft.comparison import wording
 from textgraft.comparison.choice import Row
 from textgraft.comparison.verdict import Curve, Verdict
+from textgraft.inference.attention_maps import AttentionMap
 
 Figure = dict[str, Any]
 
@@ -29,6 +30,14 @@ STYLES = {
     "bert-frozen": ("#56b4e9", "circle"),
     "bert-adapter": ("#cc79a7", "pentagon"),
     "bert-finetuned": ("#d55e00", "star"),
+    "lead": ("#8a8a8a", "cross"),
+    "copy": ("#8a8a8a", "square-open"),
+    "nearest": ("#8a8a8a", "diamond-open"),
+    "lstm-seq2seq": ("#e69f00", "triangle-left"),
+    "lstm-attention": ("#009e73", "diamond-wide"),
+    "lstm-captioner": ("#009e73", "diamond-tall"),
+    "transformer": ("#0072b2", "hexagon2"),
+    "bert-to-bert": ("#d55e00", "hexagram"),
 }
 _SPARE = (("#cc79a7", "pentagon"), ("#0072b2", "hexagon"), ("#009e73", "cross"), ("#e69f00", "bowtie"))
 
@@ -286,6 +295,47 @@ def confusion_heatmap(matrix: NDArray[np.int64], labels: Sequence[str]) -> Figur
                 "autorange": "reversed",
             },
             "margin": {"t": 8, "r": 8, "l": 40, "b": 40},
+        },
+    }
+
+
+def attention_heatmap(attention: AttentionMap) -> Figure:
+    """Draw where a model looked: a row for each word it wrote, a column for each word of the source."""
+    across, down = (
+        [html.escape(word, quote=False) for word in side] for side in (attention.source, attention.target)
+    )
+    trace: dict[str, Any] = {
+        "type": "heatmap",
+        # Words may repeat: positions keep them apart.
+        "x": list(range(len(across))),
+        "y": list(range(len(down))),
+        "z": attention.weights,
+        "zmin": 0,
+        "zmax": max(map(max, attention.weights)),
+        "customdata": [[f"{written} ← {read}" for read in across] for written in down],
+        "hovertemplate": "%{customdata}: %{z:.2f}<extra></extra>",
+        "showscale": False,
+        "xgap": 1,
+        "ygap": 1,
+    }
+    return {
+        "data": [trace],
+        "layout": {
+            "height": 130 + _CELL * len(down),
+            "xaxis": {
+                "title": {"text": "read"},
+                "tickvals": trace["x"],
+                "ticktext": across,
+                "tickangle": -50,
+                "side": "top",
+            },
+            "yaxis": {
+                "title": {"text": "written", "standoff": 14},
+                "tickvals": trace["y"],
+                "ticktext": down,
+                "autorange": "reversed",
+            },
+            "margin": {"t": 60, "r": 8, "l": 40, "b": 8},
         },
     }
 

@@ -15,6 +15,7 @@ from textgraft.comparison.choice import CHANCE_AT_MOST
 from textgraft.comparison.facts import check_facts
 from textgraft.comparison.figures import (
     MOST_LABELS,
+    attention_heatmap,
     confusion_heatmap,
     cost_scatter,
     learning_curves,
@@ -85,6 +86,8 @@ def render_report(
             verdict, "latency_ms_p50", "milliseconds a text", verdict.preferences.max_latency_ms
         ),
     }
+    looking, maps = sections.attended([t for t in trials if t.size == verdict.size], shown)
+    figures |= {f"attention-{place}": attention_heatmap(found) for place, found in enumerate(maps)}
     if matrix is not None:
         figures["confusion"] = confusion_heatmap(matrix, examination.labels)
     environment = Environment(
@@ -116,6 +119,10 @@ def render_report(
         is_confusable=is_confusable,
         calibrated=all(row.calibration_error is not None for row in verdict.rows),
         errors=sections.confident_errors(judged, examination),
+        samples=sections.samples(trials, examination, verdict.size),
+        looking=looking,
+        attentions=len(maps),
+        writes=any(row.tokens_per_second is not None for row in verdict.rows),
         efforts=sections.efforts(trials),
         facts=check_facts(examination.check),
         margin=MARGINS.get(verdict.preferences.prefer, MARGINS["score"]),

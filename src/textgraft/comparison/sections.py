@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from textgraft.comparison import wording
 from textgraft.comparison.results import Examination, Trial, examined_task
 from textgraft.evaluation.metrics import confusion_matrix
+from textgraft.inference.attention_maps import AttentionMap
 
 MOST_ERRORS = 20
 MOST_CONFUSIONS = 15
+MOST_SAMPLES = 12
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,17 @@ class Confusion:
     rows: int
     share: float
     """Of the rows of the true label."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A test row and what every contender wrote for it."""
+
+    id: str
+    source: str
+    references: str
+    outputs: dict[str, str]
+    """By contender, of its first seed."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +122,40 @@ def confident_errors(trials: Sequence[Trial], examination: Examination) -> list[
             )
         )
     return errors
+
+
+def samples(trials: Sequence[Trial], examination: Examination, size: int) -> list[Sample]:
+    """Show test rows at even distances, not chosen by how well they went, with what was written for them.
+
+    Args:
+        trials: All finished trials.
+        examination: What they were judged on.
+        size: Training rows of the trials that are shown.
+    """
+    if not any(trial.writing for trial in trials):
+        return []
+    task = examined_task(examination)
+    first = {trial.contender: trial for trial in reversed(trials) if trial.size == size}
+    step = max(1, len(examination.gold) // MOST_SAMPLES)
+    return [
+        Sample(
+            id=examination.test_ids[row],
+            source=examination.test_texts[row],
+            references=task.show(examination.gold[row]),
+            outputs={name: task.show(trial.predicted[row]) for name, trial in reversed(first.items())},
+        )
+        for row in range(0, len(examination.gold), step)[:MOST_SAMPLES]
+    ]
+
+
+def attended(trials: Sequence[Trial], preferred: str) -> tuple[str, list[AttentionMap]]:
+    """Return the contender whose attention is shown, the preferred one if it has any, and its maps."""
+    seen = [trial for trial in trials if trial.writing and trial.writing.attentions]
+    if not seen:
+        return preferred, []
+    best = max(seen, key=lambda trial: (trial.contender == preferred, trial.score))
+    assert best.writing is not None
+    return best.contender, best.writing.attentions
 
 
 def efforts(trials: Sequence[Trial]) -> list[Effort]:

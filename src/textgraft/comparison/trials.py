@@ -156,9 +156,7 @@ def run_trial(setup: Setup, on_setting: Callable[[int], None] | None = None) -> 
         stopped_by=fitted.stopped_by,
         history=fitted.history,
         versions=library_versions(),
-        writing=observe_writing(
-            chosen.predictor, setup.test, predictions, seconds, learned=setup.contender.passes is not None
-        ),
+        writing=observe_writing(chosen.predictor, setup.test, predictions, seconds),
     )
     gc.collect()
     return trial, chosen

@@ -81,6 +81,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """Test rows that also stand, exactly or nearly, among the training rows."""
     trials: int
     """Finished trials; each looked at the test rows once."""
+    signatures: dict[str, str] = {}
+    """Of metrics of written texts, how exactly they were computed."""
     sentences: list[str] = []
 
     @property
@@ -157,6 +159,7 @@ def judge(
         train_rows=examination.train_rows,
         leaked=len(examination.leaked),
         trials=len(trials),
+        signatures=next((trial.writing.signatures for trial in trials if trial.writing), {}),
     )
     return msgspec.structs.replace(verdict, sentences=write_sentences(verdict))
 
@@ -201,6 +204,10 @@ def _rows(table: ScoreTable, size: int, examination: Examination, preferences: P
                 throughput_per_second=median(cost.throughput_per_second for cost in costs),
                 model_mb=megabytes,
                 peak_memory_mb=median(cost.peak_memory_mb for cost in costs),
+                tokens_per_second=_median(
+                    [trial.writing and trial.writing.tokens_per_second for trial in cell.trials]
+                ),
+                perplexity=_median([trial.writing and trial.writing.perplexity for trial in cell.trials]),
                 cost=cost_index(seconds, latency, megabytes),
                 excluded_by=[],
             )
@@ -211,6 +218,11 @@ def _rows(table: ScoreTable, size: int, examination: Examination, preferences: P
         for row in rows
     ]
     return sorted(rows, key=lambda row: -row.score.value)
+
+
+def _median(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return median(known) if known else None
 
 
 def _calibration_error(cell: Cell, examination: Examination, task: Task) -> float | None:

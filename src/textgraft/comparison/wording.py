@@ -16,6 +16,11 @@ METRIC_TITLES = {
     "spearman": "Spearman's ρ",
     "matthews": "Matthews' φ",
     "r2": "R²",
+    "bleu": "BLEU",
+    "chrf": "chrF",
+    "rouge_l": "ROUGE-L",
+    "rouge_1": "ROUGE-1",
+    "rouge_2": "ROUGE-2",
 }
 """How people call a metric; the others are called by their keys."""
 

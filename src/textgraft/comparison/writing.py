@@ -31,7 +31,7 @@ class Writing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def observe_writing(
-    predictor: Predictor, test: Dataset, predictions: Sequence[GeneratedText], seconds: float, learned: bool
+    predictor: Predictor, test: Dataset, predictions: Sequence[GeneratedText], seconds: float
 ) -> Writing | None:
     """Look at a trained model of a task whose answers are written; None for other tasks.
 
@@ -40,17 +40,17 @@ def observe_writing(
         test: The test rows.
         predictions: Its answers to them.
         seconds: That these took.
-        learned: Whether the model has been trained, so that its probabilities mean something.
     """
     from textgraft.tasks.generation import GenerationTask
 
     if not isinstance(predictor.task, GenerationTask):
         return None
-    forced = predictor.forced_scores(test) if learned else {}
+    forced = predictor.forced(test)
+    scores = forced[0].metrics(predictor.task.targets(test), forced[1]) if forced else {}
     return Writing(
         tokens_per_second=sum(prediction.tokens for prediction in predictions) / seconds,
-        perplexity=forced.get("perplexity"),
-        token_accuracy=forced.get("token_accuracy"),
+        perplexity=scores.get("perplexity"),
+        token_accuracy=scores.get("token_accuracy"),
         signatures=predictor.task.signatures(predictor.task.targets(test)),
-        attentions=attention_maps(predictor, test) if learned else [],
+        attentions=attention_maps(predictor, test),
     )

@@ -45,12 +45,13 @@ def attention_maps(predictor: Predictor, rows: Dataset, most: int = 3) -> list[A
     # Here, so that a report can be drawn of stored maps without loading torch.
     import torch
 
+    from textgraft.models.recitation import Reciter
     from textgraft.models.subword_tokenizer import start_and_end, target_tokenizer
 
     task, model, tokenizer = predictor.task, predictor.model, predictor.tokenizer
     sample = replace(rows.select(range(min(4 * most, len(rows)))), labels=None)
     features, decoded = predictor.outputs(sample)
-    if "input_ids" not in features[0]:
+    if isinstance(model, Reciter) or "input_ids" not in features[0]:
         return []
     start, end = start_and_end(target_tokenizer(tokenizer))
     maps: list[AttentionMap] = []

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from textgraft.data.dataset import Dataset
 from textgraft.evaluation.intervals import Estimate, percentile_interval, resampled_scores
 from textgraft.inference.predict import Predictor, load
+from textgraft.tasks.generation import GenerationTask
+from textgraft.tasks.scoring import Scoring
 
 
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,7 +24,10 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     metric: str
     """The main one."""
     metrics: dict[str, Estimate]
-    """Every metric with its 95% interval over the rows (bootstrap)."""
+    """Every metric with its 95% interval over the rows (bootstrap); for written answers also how well the
+    true targets are predicted, by perplexity (less is better) and token_accuracy."""
+    signatures: dict[str, str] = {}
+    """Of metrics of written answers, how exactly they were computed."""
 
 
 def evaluate(
@@ -63,10 +69,25 @@ def evaluate(
         lambda given, weights: task.weighted_metrics(gold, given, weights), [answers], len(rows)
     )
     values = task.metrics(gold, answers)
+    metrics = {name: percentile_interval(draws[name][0], values[name]) for name in task.metric_names}
+    forced = predictor.forced(rows)
+    if forced is not None:
+        metrics |= _forced_metrics(*forced, len(rows))
     return Evaluation(
         task=task.name,
         rows=len(rows),
         skipped=len(rows.rejected),
         metric=task.main_metric,
-        metrics={name: percentile_interval(draws[name][0], values[name]) for name in task.metric_names},
+        metrics=metrics,
+        signatures=task.signatures(gold) if isinstance(task, GenerationTask) else {},
     )
+
+
+def _forced_metrics(scoring: Scoring, answers: list[Any], rows: int) -> dict[str, Estimate]:
+    """Score how the true targets were predicted."""
+    gold = [None] * rows
+    draws = resampled_scores(
+        lambda given, weights: scoring.weighted_metrics(gold, given, weights), [answers], rows
+    )
+    values = scoring.metrics(gold, answers)
+    return {name: percentile_interval(draws[name][0], value) for name, value in values.items()}

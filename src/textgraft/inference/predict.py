@@ -12,9 +12,11 @@ import numpy as np
 from textgraft.data.dataset import Dataset
 from textgraft.errors import ModelError
 from textgraft.models.directory import Manifest, load_model_directory, read_manifest
+from textgraft.models.recitation import Reciter
 from textgraft.tasks.base import Features, Task
 from textgraft.tasks.registry import task_class
-from textgraft.training.evaluate import evaluate, run_model
+from textgraft.tasks.scoring import Scoring
+from textgraft.training.evaluate import run_model
 from textgraft.training.precision import resolve_precision
 
 if TYPE_CHECKING:
@@ -71,10 +73,15 @@ class Predictor:
             The windows of the rows, and what the task keeps of the outputs for each.
         """
         unlabelled = replace(dataset, labels=None)  # a target unknown to the task is no matter here
-        features = self.task.features(unlabelled, self.tokenizer, self.max_length)
+        return self._run(self.task, unlabelled, on_progress)
+
+    def _run(
+        self, scoring: Scoring, dataset: Dataset, on_progress: Callable[[int], None] | None = None
+    ) -> tuple[list[Features], list[Any]]:
+        features = self.task.features(dataset, self.tokenizer, self.max_length)
         decoded = run_model(
             self.model,
-            self.task,
+            scoring,
             features,
             pad_token_id=self.tokenizer.pad_token_id,
             max_tokens=MAX_TOKENS,
@@ -84,24 +91,21 @@ class Predictor:
         )
         return features, decoded
 
-    def forced_scores(self, dataset: Dataset) -> dict[str, float]:
-        """Return how well the targets of rows are predicted, each token from the true ones before it.
+    def forced(self, dataset: Dataset) -> tuple[Scoring, list[Any]] | None:
+        """Predict the targets of rows, each token from the true ones before it.
 
-        That is token_accuracy and, less being better, perplexity; only for tasks whose answers are written.
+        Args:
+            dataset: Rows with targets.
 
-        Raises:
-            DataError: The rows have no targets.
+        Returns:
+            What scores that, by token_accuracy and perplexity, and its answers for the rows; None where
+            answers are not written, or by a baseline that knows no probabilities.
         """
-        self.task.targets(dataset)
-        scores, _ = evaluate(
-            self.model,
-            self.task.while_training(),
-            self.task.features(dataset, self.tokenizer, self.max_length),
-            pad_token_id=self.tokenizer.pad_token_id,
-            max_tokens=MAX_TOKENS,
-            precision=self._precision,
-        )
-        return scores
+        scoring = self.task.while_training()
+        if scoring is self.task or isinstance(self.model, Reciter):
+            return None
+        features, decoded = self._run(scoring, dataset)
+        return scoring, [prediction.answer for prediction in scoring.predictions(features, decoded)]
 
     def predict_rows(self, dataset: Dataset, on_progress: Callable[[int], None] | None = None) -> list[Any]:
         """Return one prediction a row of a data set; the targets, if there are any, are not looked at."""
