@@ -134,6 +134,30 @@ def test_neither_direction_sees_what_it_predicts():
     assert not torch.equal(to_left[:, 6], changed[:, 6])
 
 
+@pytest.mark.parametrize("cell", CELLS)
+@torch.no_grad()
+def test_both_directions_at_once_are_each_of_them(cell):
+    model = pair(cell=cell)
+    ids, labels = tokens(4, 9), tokens(4, 9, seed=1)
+    starts = torch.zeros(4, 9, dtype=torch.bool)
+    starts[0, 3] = starts[3, 0] = starts[3, 5] = True
+    state, states = None, [None, None]
+    for part in (slice(0, 4), slice(4, 9)):
+        given = {"starts": starts[:, part], "shift_labels": labels[:, part]}
+        together = model(ids[:, part], direction="both", past_key_values=state, **given)
+        state, losses = together.past_key_values, []
+        for side, direction in enumerate(("rightward", "leftward")):
+            rows = slice(2 * side, 2 * side + 2)
+            own = {name: tensor[rows] for name, tensor in given.items()}
+            alone = model(ids[rows, part], direction=direction, past_key_values=states[side], **own)
+            states[side] = alone.past_key_values
+            losses.append(alone.loss)
+            assert (together.logits[rows] - alone.logits).abs().max() < 1e-5
+            for joined, single in zip(state.tensors, states[side].tensors, strict=True):
+                assert (joined[:, rows] - single).abs().max() < 1e-5
+        assert abs(together.loss - sum(losses) / 2) < 1e-5
+
+
 @torch.no_grad()
 def test_encodings_of_a_pair_are_the_states_of_both_language_models(tmp_path):
     model = pair(pooling="last")
@@ -156,10 +180,10 @@ def test_encodings_of_a_pair_are_the_states_of_both_language_models(tmp_path):
 def test_directions_that_a_model_has_not_are_refused():
     with pytest.raises(OptionError, match="would see what it is to predict"):
         language_model(bidirectional=True)
-    with pytest.raises(OptionError, match="does not read in the direction 'leftward'"):
+    with pytest.raises(OptionError, match="unknown direction 'leftward'"):
         language_model()(tokens(1, 3), direction="leftward")
-    with pytest.raises(OptionError, match="It reads rightward and leftward"):
-        pair()(tokens(1, 3), direction="up")
+    with pytest.raises(OptionError, match="Did you mean 'leftward'"):
+        pair()(tokens(1, 3), direction="left")
 
 
 class Reads:

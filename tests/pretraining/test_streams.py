@@ -1,5 +1,6 @@
 """Streams: each token is read once, in its place and with its past; a stopped run goes on exactly."""
 
+import json
 import math
 import os
 import signal
@@ -13,6 +14,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file
 
 from textgraft.errors import DataError, OptionError
 from textgraft.models.language_model import RecurrentForCausalLM
@@ -95,8 +97,9 @@ def test_an_epoch_reads_each_stream_in_order(lengths, streams, segment, accumula
             assert int(batch["turn"]) == turn
             counted += material.tokens(rows)
             assert material.weight(batch) == material.tokens(rows)
+            half = slice(None, streams) if direction == "rightward" else slice(streams, None)
             ids, labels, starts = (
-                batch[f"{direction}.{name}"].numpy() for name in ("input_ids", "shift_labels", "starts")
+                batch[name][half].numpy() for name in ("input_ids", "shift_labels", "starts")
             )
             assert ids.shape[1] <= segment
             assert (starts[:, 1:] == (ids[:, 1:] == START)).all()
@@ -157,7 +160,7 @@ def test_steps_carry_the_state_and_not_the_gradient(cell):
     batches = [material.batch(step[0], Remembering()) for step in material.steps(0, wanted, 1)]
     losses = [material.loss(model, batch) for batch in batches]
     joined = {
-        name: torch.cat([batch[f"rightward.{name}"] for batch in batches], dim=1)
+        name: torch.cat([batch[name] for batch in batches], dim=1)
         for name in ("input_ids", "shift_labels", "starts")
     }
     whole = model(**joined).loss
@@ -218,6 +221,44 @@ def test_losses_after_sigkill_are_equal_to_the_last_bit(tmp_path):
     assert resumed.dev_metrics == result.dev_metrics
     for name, tensor in unbroken.state_dict().items():
         assert torch.equal(model.state_dict()[name], tensor), name
+
+
+TORCHRUN = """
+import sys
+from pathlib import Path
+from tests.pretraining.test_streams import START, chosen, documents, language_model
+from textgraft.pretraining.streams import Streams
+from textgraft.training.loop import fit
+tokens = documents([40, 25, 60, 33] * 2)
+material = Streams(tokens, tokens, start_id=START, bidirectional=True)
+wanted = chosen(epochs=2, evaluations_per_epoch=2, accumulation=int(sys.argv[1]), checkpoint_seconds=None)
+fit(language_model(bidirectional=True, dropout=0.0), material, wanted, folder=Path(sys.argv[2]))
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one_with_as_many_streams(tmp_path):
+    (tmp_path / "script.py").write_text(TORCHRUN)
+    root = Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    launches = {"one": ([], "2"), "two": (["-m", "torch.distributed.run", "--nproc_per_node=2"], "1")}
+    found = {}
+    for name, (launcher, accumulation) in launches.items():
+        command = [sys.executable, *launcher, str(tmp_path / "script.py"), accumulation, str(tmp_path / name)]
+        subprocess.run(command, cwd=root, env=environment, check=True)
+        newest = max((tmp_path / name).glob("checkpoint-*"))
+        lines = (tmp_path / name / "metrics.jsonl").read_text().splitlines()
+        found[name] = [json.loads(line) for line in lines], load_file(newest / "carried.safetensors")
+    for one, two in zip(found["one"][0], found["two"][0], strict=True):
+        assert (two["step"], two["tokens"]) == (one["step"], one["tokens"])
+        for key in ("train_loss", "dev_loss"):
+            assert two[key] == pytest.approx(one[key], rel=1e-4)
+    # One process carries two batches, each of two processes one.
+    alone, shared = found["one"][1], found["two"][1]
+    assert len(alone) == 2 * len(shared) == 4
+    for part in ("0", "1"):
+        both = torch.cat([alone[f"{turn}.{part}"] for turn in (0, 1)])
+        assert (both - shared[f"0.{part}"]).abs().max() < 1e-4
 
 
 def test_a_batch_without_room_for_its_streams_is_refused():

@@ -23,10 +23,11 @@ from transformers import Cache, GenerationMixin
 from transformers.modeling_outputs import CausalLMOutputWithPast
 from transformers.utils import can_return_tuple
 
-from textgraft.errors import OptionError
+from textgraft.errors import OptionError, unknown
 from textgraft.models.recurrent import RecurrentConfig, RecurrentModel, RecurrentPreTrainedModel
 
-DIRECTIONS = ("rightward", "leftward")
+DIRECTIONS = {"rightward": ("rightward",), "leftward": ("leftward",), "both": ("rightward", "leftward")}
+"""What may be run of a pair of language models; of a single one it is "rightward"."""
 NOT_PREDICTED = -100
 """Label of a position whose word counts nothing, as in torch and Transformers."""
 
@@ -46,6 +47,10 @@ class RecurrentState(Cache):
         super().__init__(layers=[])
         self.tensors = tuple(tensors)
         self.length = length
+
+    def to(self, device: torch.device) -> RecurrentState:
+        """Return the state on a device."""
+        return RecurrentState([tensor.to(device) for tensor in self.tensors], self.length)
 
     def detach(self) -> RecurrentState:
         """Return the state without what led to it: gradients end here."""
@@ -139,7 +144,8 @@ class RecurrentForCausalLM(RecurrentPreTrainedModel, GenerationMixin):
                 returned.
             shift_labels: The same, but already moved: what each position is to predict, [batch, time]. So the
                 last position, too, has something to predict.
-            direction: "rightward", or "leftward" for the other one of a pair.
+            direction: "rightward", or of a pair also "leftward" and "both". With "both" the first half of the
+                rows is read rightward and the second leftward.
             use_cache: Whether to go on from ``past_key_values`` and to return the new state. By default both
                 are done.
             logits_to_keep: Positions at the end whose logits are wanted; 0 for all.
@@ -151,25 +157,21 @@ class RecurrentForCausalLM(RecurrentPreTrainedModel, GenerationMixin):
         Raises:
             OptionError: The direction is unknown, or not one that this model reads.
         """
-        if direction not in DIRECTIONS[: 1 + self.config.bidirectional]:
-            raise OptionError(
-                f"this model does not read in the direction {direction!r}",
-                fix=f"It reads {' and '.join(DIRECTIONS[: 1 + self.config.bidirectional])}.",
-            )
+        able = tuple(DIRECTIONS) if self.config.bidirectional else ("rightward",)
+        if direction not in able:
+            raise unknown("direction", direction, able)
         past = past_key_values if isinstance(past_key_values, RecurrentState) else None
         if use_cache is False:
             past = None
         after_padding = None if attention_mask is None else _after_padding(attention_mask, input_ids.shape[1])
         if after_padding is not None:
             starts = after_padding if starts is None else starts | after_padding
-        # A fused layer runs through without a stop: it is called anew where a state is set to zero.
-        columns = [] if starts is None else starts.any(dim=0).nonzero().flatten().tolist()
         states = self.recurrent.embedding_dropout(self.recurrent.embedding(input_ids))
         every, last = [states], []
         for depth, layer in enumerate(self.recurrent.layers):
             state = None if past is None else tuple(tensor[depth : depth + 1] for tensor in past.tensors)
-            inputs = self.dropout(states) if depth else states
-            states, state = _read(getattr(layer, direction), inputs, state, starts, columns)
+            cells = [getattr(layer, name) for name in DIRECTIONS[direction]]
+            states, state = _read(cells, self.dropout(states) if depth else states, state, starts)
             every.append(states)
             last.append(state)
         wanted = states[:, -logits_to_keep:] if logits_to_keep else states
@@ -197,20 +199,36 @@ _State = tuple[Tensor, ...]
 
 
 def _read(
-    cell: nn.Module, inputs: Tensor, state: _State | None, starts: Tensor | None, columns: Sequence[int]
+    cells: Sequence[nn.Module], inputs: Tensor, state: _State | None, starts: Tensor | None
 ) -> tuple[Tensor, _State]:
-    """Run one layer in one direction.
+    """Run one layer.
 
     Args:
-        cell: A fused layer of torch.
+        cells: Fused layers of torch; each reads its share of the rows.
         inputs: [batch, time, input_size].
         state: Before the first position; None for zero.
         starts: True where the state is set to zero first, [batch, time].
-        columns: The positions at which any row has a start.
 
     Returns:
         States [batch, time, hidden_size], and the state after the last position.
     """
+    if len(cells) == 1:
+        return _read_rows(cells[0], inputs, state, starts)
+    read = []
+    for number, cell in enumerate(cells):
+        rows = slice(number * len(inputs) // len(cells), (number + 1) * len(inputs) // len(cells))
+        own = None if state is None else tuple(tensor[:, rows].contiguous() for tensor in state)
+        read.append(_read_rows(cell, inputs[rows], own, None if starts is None else starts[rows]))
+    states, left = zip(*read, strict=True)
+    return torch.cat(states), tuple(torch.cat(parts, dim=1) for parts in zip(*left, strict=True))
+
+
+def _read_rows(
+    cell: nn.Module, inputs: Tensor, state: _State | None, starts: Tensor | None
+) -> tuple[Tensor, _State]:
+    """Run one cell; arguments and result are as in :func:`_read`."""
+    # A fused layer runs through without a stop: it is called anew where a state is set to zero.
+    columns = [] if starts is None else starts.any(dim=0).nonzero().flatten().tolist()
     pieces = []
     for begin, end in pairwise([0, *(column for column in columns if column), inputs.shape[1]]):
         if starts is not None and begin in columns and state is not None:

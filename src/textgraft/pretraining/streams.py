@@ -66,11 +66,11 @@ class Streams(Material):
         for name, tokens in (("to learn from", train), ("held out", dev)):
             if not len(tokens.ids):
                 raise DataError(f"there is no text {name}")
-        self.start_id = start_id
-        self.train, self.dev = (_Ring(tokens, start_id) for tokens in (train, dev))
-        self.directions = DIRECTIONS[: 1 + bidirectional]
+        self.direction = "both" if bidirectional else "rightward"
+        self.train, self.dev = (_Ring(tokens, start_id, self.direction) for tokens in (train, dev))
         self._identity = content_hash([train.identity, dev.identity, start_id, bidirectional])
-        self._states: dict[tuple[str, int], RecurrentState] = {}
+        self._states: dict[int, RecurrentState] = {}
+        """After the last step, of each batch of a step that falls to this process."""
         self._cut: _Cut | None = None
 
     def begin(self, settings: TrainingSettings) -> None:
@@ -106,40 +106,35 @@ class Streams(Material):
     def tokens(self, rows: Sequence[int]) -> int:
         """Return how many tokens are predicted in a batch, by all directions."""
         _, begin, end = self._place(rows[0])
-        return len(rows) * (end - begin) * len(self.directions)
+        return len(rows) * (end - begin) * len(self.train.directions)
 
     def held_out_tokens(self) -> int:
         """Return the tokens of the held-out documents, once for each direction."""
-        return len(self.dev) * len(self.directions)
+        return len(self.dev) * len(self.dev.directions)
 
     def batch(self, rows: Sequence[int], generator: np.random.Generator) -> dict[str, Tensor]:
-        """Return a segment of some streams: for each direction what is read and what is predicted."""
+        """Return a segment of some streams, and which batch of its step it is, counted on its process."""
         cut = self._cut
         assert cut is not None, "batches are made of steps"
         epoch, begin, end = self._place(rows[0])
         offset = int(np.random.default_rng([cut.seed, epoch]).integers(len(self.train)))
         starts = offset + (np.asarray(rows) % cut.streams) * cut.length
         places = starts[:, None] + np.arange(begin, end + 1)
+        forgets = generator.random(len(rows)) < (FORGETTING if begin else 1.0)
         turn = rows[0] % cut.streams // cut.batch_size // cut.processes
-        batch = {"turn": torch.tensor(turn)}
-        for direction in self.directions:
-            forgets = generator.random(len(rows)) < (FORGETTING if begin else 1.0)
-            batch |= self.train.segment(places, direction, forgets)
-        return batch
+        return {**self.train.segment(places, forgets), "turn": torch.tensor(turn)}
 
     def loss(self, model: PreTrainedModel, batch: Mapping[str, Tensor]) -> Tensor:
         """Return the mean loss of a segment, and keep the states after it."""
-        losses = []
-        for direction in self.directions:
-            key = direction, int(batch["turn"])
-            outputs = _read(model, batch, direction, self._states.get(key))
-            self._states[key] = outputs.past_key_values.detach()
-            losses.append(outputs.loss)
-        return torch.stack(losses).mean()
+        given = dict(batch)
+        turn = int(given.pop("turn"))
+        outputs = self._read(model, given, self._states.get(turn))
+        self._states[turn] = outputs.past_key_values.detach()
+        return outputs.loss
 
     def weight(self, batch: Mapping[str, Tensor]) -> float:
         """Return how many tokens are predicted."""
-        return batch[f"{DIRECTIONS[0]}.input_ids"].numel() * len(self.directions)
+        return batch["input_ids"].numel()
 
     @torch.inference_mode()
     def evaluate(
@@ -154,21 +149,19 @@ class Streams(Material):
         size, streams = len(self.dev), min(settings.batch_size, len(self.dev))
         length, segment = math.ceil(size / streams), _segment(settings)
         total = 0.0
-        states: dict[str, RecurrentState] = {}
+        state: RecurrentState | None = None
         for begin in range(0, length, segment):
             within = np.arange(begin, min(begin + segment, length) + 1)
             # The token before a stream tells its first one.
             places = np.arange(streams)[:, None] * length + within - 1
-            is_of_others = torch.from_numpy(places[:, 1:] >= size)
-            for direction in self.directions:
-                batch = self.dev.segment(places, direction, np.full(streams, begin == 0))
-                batch[f"{direction}.shift_labels"].masked_fill_(is_of_others, NOT_PREDICTED)
-                batch = {name: tensor.to(device) for name, tensor in batch.items()}
-                with autocast(precision, device):
-                    outputs = _read(model, batch, direction, states.get(direction))
-                states[direction] = outputs.past_key_values
-                if counted := int((~is_of_others).sum()):
-                    total += float(outputs.loss) * counted
+            batch = self.dev.segment(places, np.full(streams, begin == 0))
+            is_of_others = torch.from_numpy(places[:, 1:] >= size).repeat(len(self.dev.directions), 1)
+            batch["shift_labels"].masked_fill_(is_of_others, NOT_PREDICTED)
+            with autocast(precision, device):
+                outputs = self._read(model, {name: part.to(device) for name, part in batch.items()}, state)
+            state = outputs.past_key_values
+            if counted := int((~is_of_others).sum()):
+                total += float(outputs.loss) * counted
         loss = total / self.held_out_tokens()
         # Beyond e^100 a float has nothing to say, and beyond e^709 overflows.
         return {"log_likelihood": -loss, "perplexity": math.exp(min(loss, 100.0))}, loss
@@ -180,18 +173,22 @@ class Streams(Material):
     def carried(self) -> dict[str, Tensor]:
         """Return the states of all streams of this process."""
         return {
-            f"{direction}.{turn}.{part}": tensor
-            for (direction, turn), state in self._states.items()
+            f"{turn}.{part}": tensor
+            for turn, state in self._states.items()
             for part, tensor in enumerate(state.tensors)
         }
 
     def carry(self, tensors: Mapping[str, Tensor]) -> None:
         """Put the states back."""
-        parts: dict[tuple[str, int], list[Tensor]] = {}
+        parts: dict[int, list[Tensor]] = {}
         for name in sorted(tensors):
-            direction, turn, _ = name.split(".")
-            parts.setdefault((direction, int(turn)), []).append(tensors[name])
-        self._states = {key: RecurrentState(group, length=0) for key, group in parts.items()}
+            parts.setdefault(int(name.partition(".")[0]), []).append(tensors[name])
+        self._states = {turn: RecurrentState(group, length=0) for turn, group in parts.items()}
+
+    def _read(self, model: PreTrainedModel, batch: Mapping[str, Tensor], state: RecurrentState | None) -> Any:
+        """Read a segment from a state; return the model's outputs."""
+        past = None if state is None else state.to(batch["input_ids"].device)
+        return model(**batch, past_key_values=past, direction=self.direction, use_cache=True)
 
     def _place(self, row: int) -> tuple[int, int, int]:
         """Return the epoch of an example, and where in its stream the segment begins and ends."""
@@ -225,38 +222,36 @@ class _Ring:
     Args:
         tokens: The documents.
         start_id: What the token behind each is read as.
+        direction: Of the model, as in :data:`textgraft.models.language_model.DIRECTIONS`.
     """
 
-    def __init__(self, tokens: Tokens, start_id: int) -> None:
+    def __init__(self, tokens: Tokens, start_id: int, direction: str) -> None:
         self.ids = tokens.ids
         self.ends = tokens.piece_starts[tokens.document_starts[1:]] - 1
         self.start_id = start_id
+        self.directions = DIRECTIONS[direction]
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def segment(
-        self, places: NDArray[np.int64], direction: str, forgets: NDArray[np.bool_]
-    ) -> dict[str, Tensor]:
-        """Return what a model takes, each [streams, time] and named after the direction.
+    def segment(self, places: NDArray[np.int64], forgets: NDArray[np.bool_]) -> dict[str, Tensor]:
+        """Return what a model takes, each [directions * streams, time].
 
         Args:
-            places: Counted along the direction from 0 for what follows the end that the ring is closed at,
+            places: Counted along a direction from 0 for what follows the end that the ring is closed at,
                 [streams, time + 1]; the last of each is only predicted.
-            direction: "rightward" or "leftward".
             forgets: Which streams carry no state into the first place, [streams].
         """
-        if direction == "leftward":
-            places = -2 - places
-        places = places % len(self)
+        along = {"rightward": places, "leftward": -2 - places}
+        places = np.concatenate([along[direction] for direction in self.directions]) % len(self)
         ids = np.asarray(self.ids[places], dtype=np.int64)
         inputs, at = ids[:, :-1].copy(), places[:, :-1]
         is_end = self.ends[np.searchsorted(self.ends, at).clip(max=len(self.ends) - 1)] == at
         inputs[is_end] = self.start_id
         is_start = is_end.copy()
-        is_start[:, 0] |= forgets
-        tensors = {"input_ids": inputs, "shift_labels": ids[:, 1:].copy(), "starts": is_start}
-        return {f"{direction}.{name}": torch.from_numpy(array) for name, array in tensors.items()}
+        is_start[:, 0] |= np.tile(forgets, len(self.directions))
+        arrays = {"input_ids": inputs, "shift_labels": ids[:, 1:].copy(), "starts": is_start}
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
 def _segment(settings: TrainingSettings) -> int:
@@ -268,15 +263,3 @@ def _segment(settings: TrainingSettings) -> int:
             fix=f"Give {64 * settings.batch_size}, for segments of 64 tokens.",
         )
     return settings.max_tokens // settings.batch_size
-
-
-def _read(
-    model: PreTrainedModel, batch: Mapping[str, Tensor], direction: str, state: RecurrentState | None
-) -> Any:
-    """Read a segment from a state; return the model's outputs."""
-    given = {
-        name.removeprefix(f"{direction}."): tensor
-        for name, tensor in batch.items()
-        if name.startswith(f"{direction}.")
-    }
-    return model(**given, past_key_values=state, direction=direction, use_cache=True)
