@@ -65,21 +65,22 @@ from textgraft.pretraining.full_sentences import FullSentences
 from textgraft.pretraining.masked import MaskedText
 from textgraft.pretraining.masking import Masking
 from textgraft.pretraining.next_sentence import SentencePairs
+from textgraft.pretraining.sizes import SIZES
 from textgraft.pretraining.tokenizers import train_tokenizer
 from textgraft.pretraining.tokens import Tokens, tokenize_corpus
 from textgraft.training.loop import fit
 from textgraft.training.progress import Progress
 from textgraft.training.settings import TrainingSettings
 
-SIZES = {"tiny": (2, 128, 2), "mini": (4, 256, 4)}
-"""Layers, size and heads of a model (Turc et al. 2019)."""
 LENGTH, VOCABULARY, RATE, WARMUP = 128, 30_522, 1e-3, 0.1
 LINES, SEQUENCES = 32, 8
 """Rows of a batch: of sentences, and of full sequences."""
-SKIPPED = 5
+SKIPPED = 3
 """Steps before the clock starts."""
-SCORED = 20
+SCORED = 12
 """How often the loss is taken along part two."""
+HELD_OUT = {"sentences": 1024, "full sequences": 256}
+"""On how much."""
 
 
 class Lines(Examples):
@@ -141,7 +142,8 @@ class Following(TrainerCallback):
         self.meter.step()
         if self.on_step:
             self.on_step()
-        control.should_training_stop = time.perf_counter() > self.end
+        is_measured = len(self.meter.marks) >= 2 * SKIPPED
+        control.should_training_stop = is_measured and time.perf_counter() > self.end
 
 
 class Bench:
@@ -157,15 +159,15 @@ class Bench:
 
     def model(self, kind: type[PreTrainedModel] = BertForMaskedLM) -> PreTrainedModel:
         """Make a new model, the same for each side."""
-        layers, width, heads = SIZES[self.size]
+        shape = SIZES[self.size]
         torch.manual_seed(0)
         return kind(
             BertConfig(
                 vocab_size=VOCABULARY,
-                hidden_size=width,
-                num_hidden_layers=layers,
-                num_attention_heads=heads,
-                intermediate_size=4 * width,
+                hidden_size=shape.width,
+                num_hidden_layers=shape.layers,
+                num_attention_heads=shape.heads,
+                intermediate_size=4 * shape.width,
                 max_position_embeddings=512,
             )
         )
@@ -244,28 +246,41 @@ class Bench:
             )
             following = Following(meter, float("inf") if steps < 10**6 else self.seconds, on_step)
             trainer = Trainer(
-                model, arguments, train_dataset=self.rows(form), data_collator=counting, callbacks=[following]
+                model,
+                arguments,
+                train_dataset=Rows(self.train, self.frame, form),
+                data_collator=counting,
+                callbacks=[following],
             )
             trainer.remove_callback(PrinterCallback)
             trainer.train()
         return meter
 
-    def rows(self, form: str) -> list[dict[str, list[int]]]:
-        """Return the training rows as run_mlm.py makes them."""
-        lines = Lines(self.train, self.frame)
-        every = [lines.ids(number) for number in range(len(lines))]
+
+class Rows(torch.utils.data.Dataset):
+    """The training rows of run_mlm.py, in one of its forms."""
+
+    def __init__(self, tokens: Tokens, frame: Frame, form: str) -> None:
+        self.lines, self.frame = Lines(tokens, frame), frame
+        self.width = LENGTH if form == "padded" else 0
+        self.chunks = None
         if form == "chunks":
-            flat = [token for ids in every for token in ids]
-            every = [flat[at : at + LENGTH] for at in range(0, len(flat) - LENGTH + 1, LENGTH)]
-        width = LENGTH if form == "padded" else 0
+            every = [token for number in range(len(self.lines)) for token in self.lines.ids(number)]
+            self.chunks = np.array(every[: len(every) // LENGTH * LENGTH]).reshape(-1, LENGTH)
+
+    def __len__(self) -> int:
+        return len(self.lines if self.chunks is None else self.chunks)
+
+    def __getitem__(self, number: int) -> dict[str, list[int]]:
+        """Return a row, padded if the form is."""
+        ids = self.lines.ids(number) if self.chunks is None else self.chunks[number].tolist()
+        rest = self.width - len(ids)
         special = {self.frame.first, self.frame.separator, self.frame.padding}
-        rows = []
-        for ids in every:
-            mask = [1] * len(ids) + [0] * (width - len(ids))
-            filled = ids + [self.frame.padding] * (width - len(ids))
-            is_special = [int(token in special) for token in filled]
-            rows.append({"input_ids": filled, "attention_mask": mask, "special_tokens_mask": is_special})
-        return rows
+        return {
+            "input_ids": ids + [self.frame.padding] * rest,
+            "attention_mask": [1] * len(ids) + [0] * rest,
+            "special_tokens_mask": [int(token in special) for token in ids] + [1] * rest,
+        }
 
 
 class Scorer:
@@ -279,6 +294,8 @@ class Scorer:
     def __init__(self, bench: Bench, tokens: int) -> None:
         full = FullSentences(bench.dev, bench.frame, length=LENGTH)
         forms = {"sentences": Lines(bench.dev, bench.frame), "full sequences": full}
+        for name, dev in forms.items():
+            dev.lengths = dev.lengths[: HELD_OUT[name]]
         self.materials = {name: MaskedText(full, dev, bench.masking) for name, dev in forms.items()}
         self.curves: dict[str, list[tuple[int, float]]] = {name: [] for name in forms}
         self.every = tokens / SCORED
@@ -345,7 +362,7 @@ def learning(bench: Bench, tokens: int) -> dict[str, dict[str, list[tuple[int, f
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
+    parser.add_argument("--sizes", nargs="+", choices=SIZES, default=["tiny", "mini"])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=20.0, help="length of a turn")
     parser.add_argument("--tokens", type=int, default=2_000_000, help="of each run of part two")

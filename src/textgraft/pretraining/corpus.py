@@ -93,8 +93,8 @@ class Corpus:
     def __iter__(self) -> Iterator[Document]:
         self.duplicates = self.rejected = 0
         is_empty = True
-        # A private file that is gone when closed; SQLite holds at most two megabytes of it in memory. Trainers
-        # of tokenizers draw documents from several threads, though one at a time.
+        # A private file that is gone when closed; SQLite holds at most two megabytes of it in memory.
+        # Trainers of tokenizers draw documents from several threads, though one at a time.
         with closing(sqlite3.connect("", check_same_thread=False)) as seen:
             seen.execute("CREATE TABLE seen (hash INTEGER PRIMARY KEY)")
             for document in self._stream():

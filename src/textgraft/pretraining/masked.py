@@ -95,7 +95,7 @@ class MaskedText(Material):
         gaps = right = pairs = right_pairs = 0
         loss = pair_loss = 0.0
         for places in batches:
-            batch = self._batch(self.dev, self._held_out[places], generator)
+            batch = self._batch(self.dev, self._held_out[places].tolist(), generator)
             batch = {name: tensor.to(model.device) for name, tensor in batch.items()}
             with autocast(precision, model.device):
                 words, next_sentences = gap_logits(model, batch)
@@ -174,8 +174,8 @@ def _head_at(model: nn.Module, positions: Tensor) -> Iterator[None]:
     A hook on the head, rather than a forward of one's own, leaves the model as Transformers made it, and its
     forward the one that replicas watch.
     """
-    whole = getattr(model, "module", model)
-    kind = whole.config.model_type
+    whole: Any = getattr(model, "module", model)
+    kind: str = whole.config.model_type
     if kind not in HEADS:
         raise ModelError(f"the masked-LM head of {kind!r} is not known", fix=f"Known: {', '.join(HEADS)}.")
 

@@ -80,12 +80,10 @@ def train_tokenizer(
     elif architecture == "bert":
         tokenizer = _wordpiece(texts, vocabulary_size, lowercase, max_length)
     elif architecture == "roberta":
-        tokenizer = RobertaTokenizer(
-            **_byte_level(texts, vocabulary_size, _ROBERTA_TOKENS),
-            # The space before a word is part of it, so it is of what stands in its place.
-            mask_token=AddedToken("<mask>", lstrip=True, special=True),
-            model_max_length=max_length,
-        )
+        learned = _byte_level(texts, vocabulary_size, _ROBERTA_TOKENS)
+        # The space before a word is part of it, so it is of what stands in its place.
+        learned["mask_token"] = AddedToken("<mask>", lstrip=True, special=True)
+        tokenizer = RobertaTokenizer(**learned, model_max_length=max_length)
     elif architecture == "gpt":
         # GPT-2 has no token to fill batches up; whichever does is never looked at.
         tokenizer = GPT2Tokenizer(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +55,7 @@ class TextClassificationPipeline(Pipeline[TextClassificationOptions]):
 
     task = "text-classification"
     auto_class = "AutoModelForSequenceClassification"
-    tasks = ("classification", "multi-label", "regression", "pairs", "similarity")
+    tasks: ClassVar[tuple[str, ...]] = ("classification", "multi-label", "regression", "pairs", "similarity")
     options_class = TextClassificationOptions
 
     def __init__(self, source: Source, options: TextClassificationOptions) -> None:
