@@ -32,6 +32,7 @@ class Captioning(TextToText):
     name = "captioning"
 
     def __init__(self, width: int) -> None:
+        super().__init__()
         self.width = width
 
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import exp
 from typing import TYPE_CHECKING, Any, Self
@@ -59,6 +59,11 @@ class GenerationTask(Task):
     auto_class = "AutoModelForSeq2SeqLM"
     has_probabilities = False
     labels = ()
+    search: Callable[[PreTrainedModel, Mapping[str, torch.Tensor]], list[Any]]
+    """Finds a target for each source of a batch; by default :func:`write`."""
+
+    def __init__(self) -> None:
+        self.search = write
 
     @classmethod
     def fitted_to(cls, train: Dataset) -> Self:
@@ -152,9 +157,9 @@ class GenerationTask(Task):
         """Make a batch of sources and, where they are known, of targets."""
         return padded_inputs(features, pad_token_id) | padded_targets(features)
 
-    def outputs(self, model: PreTrainedModel, batch: Mapping[str, torch.Tensor]) -> list[Decoded]:
-        """Write a target for each source, in the way that the model's ``generation_config`` asks for."""
-        return decode_batch(model, batch, decoding_settings(model))
+    def outputs(self, model: PreTrainedModel, batch: Mapping[str, torch.Tensor]) -> list[Any]:
+        """Write a target for each source, by :attr:`search`."""
+        return self.search(model, batch)
 
     def decode(self, outputs: Any, features: Sequence[Features]) -> list[Decoded]:
         """Return what was written for each row."""
@@ -209,12 +214,18 @@ def known_targets(dataset: Dataset) -> list[list[str]]:
     return dataset.labels
 
 
-def decoding_settings(model: PreTrainedModel) -> DecodingSettings:
-    """Return how a model wants to be decoded, as its ``generation_config`` says it."""
-    wanted = vars(model.generation_config)
-    names = DecodingSettings.__dataclass_fields__
-    given = {name: wanted[name] for name in names if wanted.get(name) is not None}
-    return DecodingSettings(**given)
+def write(model: PreTrainedModel, batch: Mapping[str, torch.Tensor], **options: Any) -> list[Decoded]:
+    """Write a target for each source of a batch.
+
+    Args:
+        model: An encoder–decoder.
+        batch: What its encoder takes.
+        options: Fields of :class:`~textgraft.models.decoding.DecodingSettings`, in place of those of the
+            model's ``generation_config``.
+    """
+    own = vars(model.generation_config)
+    given = {name: own[name] for name in DecodingSettings.__dataclass_fields__ if own.get(name) is not None}
+    return decode_batch(model, batch, DecodingSettings(**{**given, **options}))
 
 
 def reference_count(gold: Sequence[Sequence[str]]) -> int:

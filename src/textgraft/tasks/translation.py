@@ -30,6 +30,7 @@ class Translation(GenerationTask):
     metric_names = ("bleu", "chrf", "exact_match")
 
     def __init__(self, source: str | None = None, target: str | None = None) -> None:
+        super().__init__()
         self.source, self.target = source, target
 
     @classmethod

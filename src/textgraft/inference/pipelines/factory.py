@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +23,14 @@ PIPELINES = {
     "fill-mask": "fill_mask:FillMaskPipeline",
     "next-sentence": "next_sentence:NextSentencePipeline",
     "text-generation": "text_generation:TextGenerationPipeline",
+    "translation": "written_texts:TranslationPipeline",
+    "summarization": "written_texts:SummarizationPipeline",
+    "text2text-generation": "written_texts:TextToTextPipeline",
+    "image-to-text": "vector_to_text:ImageToTextPipeline",
     "feature-extraction": "feature_extraction:FeatureExtractionPipeline",
 }
 """Where each pipeline lives in this folder."""
+_LANGUAGES = re.compile(r"translation_(\w+)_to_(\w+)")
 ALIASES = {"sentiment-analysis": "text-classification", "ner": "token-classification"}
 
 
@@ -39,8 +45,9 @@ def pipeline(
 
     Args:
         name: "text-classification" (also "sentiment-analysis"), "token-classification" (also "ner"),
-            "question-answering", "multiple-choice", "fill-mask", "next-sentence", "text-generation" or
-            "feature-extraction".
+            "question-answering", "multiple-choice", "fill-mask", "next-sentence", "text-generation",
+            "translation" (also as "translation_de_to_en"), "summarization", "text2text-generation",
+            "image-to-text" (on vectors) or "feature-extraction".
         model: A model directory or graft that textgraft wrote, the name of a graft that comes with the
             package ("sentiment", "ner", "question-answering", "banking-intents"), a Transformers checkpoint
             (a folder, or a Hub id, which alone reaches for the network), a (model, tokenizer) pair, or a
@@ -53,9 +60,10 @@ def pipeline(
             bounds, or the pipeline has no default model.
         ModelError: The model cannot be found, is damaged, or has another head.
     """
-    if name not in (*PIPELINES, *ALIASES):
+    languages = _LANGUAGES.fullmatch(name)
+    name = "translation" if languages else ALIASES.get(name, name)
+    if name not in PIPELINES:
         raise unknown("pipeline", name, [*PIPELINES, *ALIASES])
-    name = ALIASES.get(name, name)
     module, _, attribute = PIPELINES[name].partition(":")
     kind: type[Pipeline[Any]] = getattr(
         importlib.import_module(f"textgraft.inference.pipelines.{module}"), attribute
@@ -67,4 +75,7 @@ def pipeline(
 
     given = default_model(name) if model is None else model
     source = open_source(given, auto_class=kind.auto_class, tasks=kind.tasks, revision=revision)
-    return kind(source, checked)
+    built = kind(source, checked)
+    if languages:
+        built.expect(*languages.groups())
+    return built

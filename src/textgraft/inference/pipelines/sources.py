@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _ANY_HEAD = "AutoModel"
 _CAUSAL = "AutoModelForCausalLM"
+_SEQ2SEQ = "AutoModelForSeq2SeqLM"
 
 
 @dataclass(frozen=True)
@@ -134,12 +135,14 @@ def _of_pair(model: Any, tokenizer: Any, auto_class: str) -> Source:
             fix="Give a Transformers model and its fast tokenizer.",
         )
     heads = [auto_class.removeprefix(_ANY_HEAD)] + ["LMHeadModel"] * (auto_class == _CAUSAL)
-    if not any(head in type(model).__name__ for head in heads):
+    writes = auto_class == _SEQ2SEQ and model.config.is_encoder_decoder and model.can_generate()
+    if not writes and not any(head in type(model).__name__ for head in heads):
         raise ModelError(
             f"{type(model).__name__} has not the head that this pipeline needs",
             fix=f"Load the model with {auto_class}.",
         )
-    positions = getattr(model.config, "max_position_embeddings", None) or LONGEST_INPUT
+    reader = getattr(model.config, "encoder", None) or model.config
+    positions = getattr(reader, "max_position_embeddings", None) or LONGEST_INPUT
     if tokenizer.model_max_length > positions:
         # RoBERTa's relatives number positions from pad_token_id + 1; that much is left unused in any case.
         positions -= (model.config.pad_token_id or 0) + 1
