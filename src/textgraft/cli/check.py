@@ -11,7 +11,8 @@ from textgraft.cli import options
 
 
 def check(
-    source: Annotated[str, typer.Argument(help="The file or Hub data set to look at.")],
+    source: Annotated[str, typer.Argument(help="The file, the two files or the Hub data set to look at.")],
+    task: options.TaskName = None,
     text: options.Text = None,
     label: options.Label = None,
     test: Annotated[Path | None, typer.Option(help="Your own test file.")] = None,
@@ -22,20 +23,17 @@ def check(
     """Check labelled rows before any training: duplicates, leaks, contradictions, rare labels, encodings."""
     from rich.console import Console
 
+    from textgraft.comparison.rows import named_task, read_splits
     from textgraft.comparison.terminal import check_table
     from textgraft.data.check import check_dataset
-    from textgraft.data.reading import read_dataset
-    from textgraft.data.splits import make_splits
     from textgraft.files import write_json
 
-    dataset = read_dataset(source, text=text, label=label, id_column=id_column, group=group)
-    own_test = None
-    if test:
-        own_test = read_dataset(
-            test, text=list(dataset.columns), label=dataset.label_column, id_column=id_column, group=group
-        )
-    found = check_dataset(dataset, make_splits(dataset, test=own_test))
     console = Console()
+    kind = named_task(task, source, lambda line: console.print(line, highlight=False), text=text, label=label)
+    splits, dataset = read_splits(
+        kind, source, text=text, label=label, id_column=id_column, group=group, test=test, dev=None
+    )
+    found = check_dataset(dataset, splits)
     console.print(check_table(found.to_dict()))
     for warning in found.warnings:
         console.print(f"[yellow]![/yellow] {warning}", highlight=False)

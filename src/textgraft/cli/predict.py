@@ -88,5 +88,10 @@ def predict(
         highlight=False,
         soft_wrap=True,
     )
+    if lost := predictor.task.truncated_share(dataset, predictor.tokenizer, predictor.max_length):
+        console.print(
+            f"{lost:.1%} of all tokens lie beyond the {predictor.max_length} that the model reads of a row",
+            highlight=False,
+        )
     if summary.skipped:
         console.print(f"set aside, with reasons: {answer}.rejected.jsonl", highlight=False, soft_wrap=True)
