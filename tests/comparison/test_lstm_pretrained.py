@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -158,6 +159,38 @@ def test_pairs_of_texts_are_compared_by_it(pair, tmp_path):
         settings={"epochs": 1, "adaptation_epochs": 1},
     )
     assert trained.predictor.model.config.pairs
+
+
+@pytest.mark.parametrize("stopped_in", ["adaptation", "task"])
+def test_a_stopped_training_goes_on(stopped_in, pair, tmp_path):
+    source = write_topics(tmp_path / "topics.csv", 90)
+    config = {
+        "contender": "lstm-pretrained", "language_model": str(pair),
+        "settings": {"epochs": 3, "precision": "fp32"},
+    }  # fmt: skip
+    expected = train(source, tmp_path / "whole", **config)
+    steps = []
+
+    def stop(progress):
+        steps.append(progress.step)
+        stages = steps.count(1)
+        if (stages, progress.step) == ((1, 20) if stopped_in == "adaptation" else (2, 5)):
+            # The handler itself: a signal of the system would also stop whatever else runs in this process.
+            signal.getsignal(signal.SIGINT)(signal.SIGINT, None)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(source, tmp_path / "stopped", on_step=stop, **config)
+    resumed: list[int] = []
+    found = train(
+        source,
+        tmp_path / "stopped",
+        resume=True,
+        on_step=lambda progress: resumed.append(progress.step),
+        **config,
+    )
+    assert resumed[0] == (21 if stopped_in == "adaptation" else 6)
+    assert found.trial.predicted == expected.trial.predicted
+    assert found.trial.confidence == expected.trial.confidence
 
 
 def test_what_cannot_be_meant_is_refused(pair, tmp_path):
