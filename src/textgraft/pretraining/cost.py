@@ -19,7 +19,6 @@ from textgraft.training.precision import autocast, resolve_precision
 from textgraft.training.processes import join_processes
 from textgraft.training.settings import TrainingSettings
 
-TRIAL_SECONDS = 5.0
 _TRIAL_BATCHES = 3
 """At least, besides the first one, which is slow."""
 _MASKED_SHARE = 0.15
@@ -182,7 +181,7 @@ def training_flops(
 
 
 def measured_rate(
-    model: PreTrainedModel, material: Material, settings: TrainingSettings, seconds: float = TRIAL_SECONDS
+    model: PreTrainedModel, material: Material, settings: TrainingSettings, seconds: float
 ) -> float:
     """Train a copy of a model for some seconds; return the tokens a second of one process."""
     device = join_processes().device

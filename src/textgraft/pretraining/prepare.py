@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from filelock import FileLock
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
@@ -14,7 +14,7 @@ from textgraft.files import atomic_folder, cache_folder, content_hash, output_er
 from textgraft.pretraining.causal import CausalText
 from textgraft.pretraining.config import PretrainConfig
 from textgraft.pretraining.corpus import Corpus, read_corpus
-from textgraft.pretraining.examples import Examples, Frame
+from textgraft.pretraining.examples import Frame
 from textgraft.pretraining.full_sentences import FullSentences
 from textgraft.pretraining.masked import MaskedText
 from textgraft.pretraining.masking import Masking
@@ -78,7 +78,7 @@ def prepare(
 
 def _tokenizer(corpus: Corpus, config: PretrainConfig) -> PreTrainedTokenizerFast:
     """Learn a tokenizer, or find the one that was learned before."""
-    options = {
+    options: dict[str, Any] = {
         "characters": config.characters,
         "vocabulary_size": config.vocabulary_size,
         "lowercase": config.lowercase,
@@ -90,7 +90,7 @@ def _tokenizer(corpus: Corpus, config: PretrainConfig) -> PreTrainedTokenizerFas
         home.mkdir(parents=True, exist_ok=True)
     with FileLock(home / f".{name}.lock"):
         if not (home / name).is_dir():
-            tokenizer = train_tokenizer(config.arch, (document.text for document in corpus), **options)
+            tokenizer = train_tokenizer(config.arch, corpus.texts, **options)
             with atomic_folder(home / name) as folder:
                 tokenizer.save_pretrained(folder)
         return cast("PreTrainedTokenizerFast", AutoTokenizer.from_pretrained(home / name))
@@ -128,7 +128,7 @@ def _material(
         return Streams(train, dev, start_id=start, bidirectional=config.bidirectional)
     if config.objective == "causal":
         return CausalText(train, dev, length=config.max_length)
-    kind = SentencePairs if config.arch == "bert" else FullSentences
+    kind: type[SentencePairs | FullSentences] = SentencePairs if config.arch == "bert" else FullSentences
     frame = Frame.of(tokenizer)
-    examples: list[Examples] = [kind(tokens, frame, length=config.max_length) for tokens in (train, dev)]
-    return MaskedText(*examples, Masking.of(tokenizer, whole_words=config.whole_word_masking))
+    learned, held_out = (kind(tokens, frame, length=config.max_length) for tokens in (train, dev))
+    return MaskedText(learned, held_out, Masking.of(tokenizer, whole_words=config.whole_word_masking))

@@ -25,6 +25,8 @@ from textgraft.training.settings import TrainingSettings
 
 EVALUATIONS = 20
 """On held-out text in the course of a run, about."""
+TRIAL_SECONDS = 5.0
+"""How long the speed is measured before training."""
 _RUN = "run.json"
 _USUAL: dict[str, dict[str, Any]] = {
     "masked": {"batch_size": 64, "max_tokens": 4096},
@@ -166,20 +168,20 @@ def _plan(prepared: Prepared, config: PretrainConfig) -> Plan:
         "learning_rate": SIZES[config.size].learning_rate
         * (_RECURRENT_RATE if config.objective == "recurrent" else 1.0),
         "patience": None,
-        "epochs": 1_000_000,
+        "epochs": None,
         "max_seconds": config.budget,
         "seed": config.seed,
         "keep": config.keep,
     }
     settings = TrainingSettings(**{**usual, **config.settings})
     material = prepared.material
-    rate = measured_rate(prepared.model, material, settings) * processes.num_processes
+    rate = measured_rate(prepared.model, material, settings, TRIAL_SECONDS) * processes.num_processes
     steps = material.steps(0, settings, processes.num_processes)
     epoch = sum(material.tokens(rows) for step in steps for rows in step)
     tokens = min(
         config.tokens or float("inf"),
         rate * (config.budget or float("inf")),
-        float(epoch * settings.epochs),
+        float(epoch * settings.epochs) if settings.epochs else float("inf"),
     )
     changes: dict[str, Any] = {"evaluations_per_epoch": max(1, round(EVALUATIONS * epoch / tokens))}
     if config.tokens is not None:

@@ -24,6 +24,7 @@ from transformers import (
 from textgraft.errors import unknown
 from textgraft.models.language_model import RecurrentForCausalLM
 from textgraft.models.recurrent import CELLS, RecurrentConfig
+from textgraft.pretraining.streams import boundary_ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -139,24 +140,22 @@ def _recurrent(
     cell: str, shape: Size, tokenizer: PreTrainedTokenizerFast, dropout: float, bidirectional: bool
 ) -> RecurrentForCausalLM:
     layers = min(_MOST_RECURRENT_LAYERS, max(1, shape.layers // 2))
-    return RecurrentForCausalLM(
-        RecurrentConfig(
-            vocab_size=len(tokenizer),
-            cell=cell,
-            embedding_size=shape.width,
-            hidden_size=recurrent_width(cell, shape, layers, 1 + bidirectional),
-            num_layers=layers,
-            bidirectional=bidirectional,
-            independent_directions=bidirectional,
-            # What a classifier on top of a language model reads (Howard and Ruder 2018); nothing to learn.
-            pooling="concat",
-            dropout=dropout,
-            embedding_dropout=dropout,
-            pad_token_id=tokenizer.pad_token_id,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-        )
+    config = RecurrentConfig(
+        vocab_size=len(tokenizer),
+        cell=cell,
+        embedding_size=shape.width,
+        hidden_size=recurrent_width(cell, shape, layers, 1 + bidirectional),
+        num_layers=layers,
+        bidirectional=bidirectional,
+        independent_directions=bidirectional,
+        # What a classifier on top of a language model reads (Howard and Ruder 2018); nothing to learn.
+        pooling="concat",
+        dropout=dropout,
+        embedding_dropout=dropout,
+        pad_token_id=tokenizer.pad_token_id,
     )
+    config.bos_token_id, config.eos_token_id = boundary_ids(tokenizer)
+    return RecurrentForCausalLM(config)
 
 
 def recurrent_width(cell: str, shape: Size, layers: int, directions: int) -> int:

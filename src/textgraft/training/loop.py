@@ -27,6 +27,7 @@ from textgraft.files import content_hash, output_errors, write_atomic
 from textgraft.training.checkpoint import load_checkpoint, save_checkpoint
 from textgraft.training.interrupt import Interrupt, deferred_interrupt
 from textgraft.training.material import Material, Steps
+from textgraft.training.memory import return_freed_memory
 from textgraft.training.optimizer import (
     build_optimizer,
     optimizer_tensors,
@@ -230,10 +231,12 @@ class _Run:
         return {name: tensor.to(self.device, non_blocking=True) for name, tensor in batch.items()}
 
     def _divergence(self, sign: str) -> DivergenceError:
+        kept = f" The last good checkpoint is kept in {self.folder}." if self.folder else ""
         return DivergenceError(
             f"training diverged at step {self.at.step + 1}: {sign}",
             where=f"learning_rate={self.settings.learning_rate:g}, precision={self.precision}",
-            fix="Try a third of the learning rate, a longer warm-up (warmup_share) or precision='fp32'.",
+            fix="Try a third of the learning rate, a longer warm-up (warmup_share) or precision='fp32'."
+            + kept,
         )
 
     def _clock(self) -> float:
@@ -275,6 +278,7 @@ class _Run:
         before = self._clock()
         metrics, loss = self.material.evaluate(self.model, self.settings, self.precision)
         self.model.train()
+        return_freed_memory()
         if not math.isfinite(loss):
             raise self._divergence(f"the loss on held-out examples is {loss}")
         self.evaluation_seconds = self._clock() - before
@@ -378,7 +382,10 @@ class _Run:
         self.best_tensors = checkpoint.tensors["best"]
         rank, processes = self.processes.process_index, self.processes.num_processes
         self.material.carry(
-            {name: tensor.chunk(processes)[rank] for name, tensor in checkpoint.tensors["carried"].items()}
+            {
+                name: tensor.chunk(processes)[rank].to(self.device)
+                for name, tensor in checkpoint.tensors["carried"].items()
+            }
         )
 
     def _identity(self) -> str:
