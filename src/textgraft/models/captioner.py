@@ -89,9 +89,13 @@ class VectorEncoder(nn.Module):
     """
 
     main_input_name = "vectors"
+    mean: Tensor
+    deviation: Tensor
 
     def __init__(self, vector_size: int, dropout: float) -> None:
         super().__init__()
+        self.mean: Tensor
+        self.deviation: Tensor
         self.register_buffer("mean", torch.zeros(vector_size))
         self.register_buffer("deviation", torch.ones(vector_size))
         self.dropout = nn.Dropout(dropout)
@@ -126,10 +130,10 @@ class CaptionerForSeq2SeqLM(RecurrentGenerator):
 
     config_class = CaptionerConfig
     main_input_name = "vectors"
-    _tied_weights_keys: ClassVar[dict[str, str]] = {"lm_head.weight": "decoder_embedding.weight"}
 
     def __init__(self, config: CaptionerConfig) -> None:
         super().__init__(config)
+        self._tied_weights_keys = {"lm_head.weight": "decoder_embedding.weight"}
         self.encoder = VectorEncoder(config.vector_size, config.dropout)
         self.decoder_embedding = nn.Embedding(config.vocab_size, config.embedding_size, config.pad_token_id)
         self.embedding_dropout = nn.Dropout(config.embedding_dropout)
@@ -149,7 +153,7 @@ class CaptionerForSeq2SeqLM(RecurrentGenerator):
         """Return the word table of the captions."""
         return self.decoder_embedding
 
-    def set_input_embeddings(self, value: nn.Embedding) -> None:
+    def set_input_embeddings(self, value: nn.Module) -> None:
         """Exchange the word table of the captions."""
         self.decoder_embedding = value
 

@@ -99,8 +99,8 @@ def transformer(
         eos_token_id=eos_token_id,
         decoder_start_token_id=decoder_start_token_id,
         forced_eos_token_id=None,
-        label_smoothing=label_smoothing,
     )
+    config.label_smoothing = label_smoothing
     return MarianMTModel(config)
 
 
@@ -156,11 +156,12 @@ def bert_to_gpt(
         ModelError: The encoder cannot be loaded.
     """
     encoder, tokenizer = load_encoder(source)
-    words = encoder.get_input_embeddings().weight
+    words = encoder.get_input_embeddings().state_dict()["weight"]
+    vocabulary, width = words.shape
     decoder = GPT2LMHeadModel(
         GPT2Config(
-            vocab_size=words.shape[0],
-            n_embd=words.shape[1],
+            vocab_size=vocabulary,
+            n_embd=width,
             n_layer=num_layers,
             n_head=num_heads,
             n_positions=tokenizer.model_max_length,
@@ -169,8 +170,7 @@ def bert_to_gpt(
             add_cross_attention=True,
         )
     )
-    with torch.no_grad():
-        decoder.get_input_embeddings().weight.copy_(words)
+    decoder.get_input_embeddings().load_state_dict({"weight": words})
     return _joined(encoder, decoder, tokenizer, label_smoothing), tokenizer
 
 

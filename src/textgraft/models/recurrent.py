@@ -194,7 +194,7 @@ def _pooling(config: RecurrentConfig) -> nn.Module:
 class RecurrentPreTrainedModel(PreTrainedModel):
     """Initialisation shared by all recurrent models."""
 
-    config_class = RecurrentConfig
+    config_class: type[PreTrainedConfig] = RecurrentConfig
     base_model_prefix = "recurrent"
 
     @torch.no_grad()

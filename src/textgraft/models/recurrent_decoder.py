@@ -153,16 +153,20 @@ class RecurrentDecoder(nn.Module):
             [batch, time, source time], if the decoder attends; the new state.
         """
         fed = state.fed
-        if self.reads_context or self.input_feeding:
-            readouts, weights, tensors, fed = self._stepwise(words, state)
+        weights: Tensor | None
+        if self.reads_context:
+            readouts, weights, tensors = self._ask_and_read(words, state)
+        elif fed is not None:
+            readouts, weights, tensors = self._read_fed(words, fed, state)
+            fed = readouts[:, -1]
         elif words.shape[1] == 1:
             # Starting the fused kernel costs more than one step of it.
             hidden, states = self._step(words.squeeze(1), _by_layer(state.tensors))
+            readouts, weights = self._look(hidden.unsqueeze(1), state.memory)
             tensors = _by_part(states)
-            readouts, weights = self._attend(hidden.unsqueeze(1), state.memory)
         else:
             hidden, tensors = self._fused(words, state.tensors)
-            readouts, weights = self._attend(hidden, state.memory)
+            readouts, weights = self._look(hidden, state.memory)
         after = DecoderState(tensors, state.length + words.shape[1], fed, state.memory)
         return self.dropout(readouts), weights, after
 
@@ -200,41 +204,51 @@ class RecurrentDecoder(nn.Module):
             inputs = last[-1][0]
         return inputs, last
 
-    def _attend(self, hidden: Tensor, memory: Memory | None) -> tuple[Tensor, Tensor | None]:
-        """Make of states [batch, time, hidden_size] what predicts words, after a look at the source, if any.
-
-        With attention it is Luong's attentional vector, tanh(W [context; state]).
-        """
+    def _look(self, hidden: Tensor, memory: Memory | None) -> tuple[Tensor, Tensor | None]:
+        """Make of states [batch, time, hidden_size] what predicts words, with a look at the source."""
         if self.attention is None or memory is None:
             return torch.tanh(self.readout(hidden)), None
+        return self._attentional(hidden, memory)
+
+    def _attentional(self, hidden: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
+        """Return Luong's attentional vectors, tanh(W [context; state]), and the weights."""
+        assert self.attention is not None, "there is attention where there is a memory"
         contexts, weights = self.attention(hidden, memory)
         return torch.tanh(self.readout(torch.cat([contexts, hidden], dim=-1))), weights
 
-    def _stepwise(
-        self, words: Tensor, state: DecoderState
-    ) -> tuple[Tensor, Tensor, list[Tensor], Tensor | None]:
-        """Read word by word, as every step needs the attention of the one before."""
-        assert self.attention is not None, "only attention makes steps wait"
+    def _read_fed(
+        self, words: Tensor, fed: Tensor, state: DecoderState
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Read each word together with the attentional vector before it (Luong et al. 2015, section 3.3)."""
         assert state.memory is not None, "a decoder that attends has a source"
         states = _by_layer(state.tensors)
-        hidden, fed = states[-1][0], state.fed
-        collected, every_weight = [], []
+        vectors, every_weight = [], []
         for word in words.unbind(1):
-            if self.reads_context:
-                contexts, weights = self.attention(hidden.unsqueeze(1), state.memory)
-                context = contexts.squeeze(1)
-                hidden, states = self._step(torch.cat([word, context], dim=-1), states)
-                collected.append(torch.cat([hidden, context, word], dim=-1))
-            else:
-                hidden, states = self._step(torch.cat([word, fed], dim=-1), states)
-                attended, weights = self._attend(hidden.unsqueeze(1), state.memory)
-                fed = attended.squeeze(1)
-                collected.append(fed)
+            hidden, states = self._step(torch.cat([word, fed], dim=-1), states)
+            attentional, weights = self._attentional(hidden.unsqueeze(1), state.memory)
+            fed = attentional.squeeze(1)
+            vectors.append(fed)
             every_weight.append(weights)
-        readouts = torch.stack(collected, dim=1)
-        if self.reads_context:
-            readouts = torch.tanh(self.readout(readouts))
-        return readouts, torch.cat(every_weight, dim=1), _by_part(states), fed
+        return torch.stack(vectors, dim=1), torch.cat(every_weight, dim=1), _by_part(states)
+
+    def _ask_and_read(self, words: Tensor, state: DecoderState) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Ask for a context with each state, and read it together with the next word (Bahdanau et al. 2015).
+
+        What predicts a word is tanh(W [state; context; word]), in place of the paper's maxout layer.
+        """
+        assert self.attention is not None, "contexts come from attention"
+        assert state.memory is not None, "a decoder that attends has a source"
+        states = _by_layer(state.tensors)
+        hidden = states[-1][0]
+        seen, every_weight = [], []
+        for word in words.unbind(1):
+            contexts, weights = self.attention(hidden.unsqueeze(1), state.memory)
+            context = contexts.squeeze(1)
+            hidden, states = self._step(torch.cat([word, context], dim=-1), states)
+            seen.append(torch.cat([hidden, context, word], dim=-1))
+            every_weight.append(weights)
+        readouts = torch.tanh(self.readout(torch.stack(seen, dim=1)))
+        return readouts, torch.cat(every_weight, dim=1), _by_part(states)
 
 
 def _by_layer(tensors: Sequence[Tensor]) -> list[_State]:

@@ -150,9 +150,8 @@ class RecurrentGenerator(RecurrentPreTrainedModel, GenerationMixin):
     """
 
     _is_stateful = True
-    encoder: nn.Module
     decoder: RecurrentDecoder
-    decoder_embedding: nn.Embedding
+    decoder_embedding: nn.Module
     lm_head: nn.Linear
     embedding_dropout: nn.Dropout
 
@@ -188,10 +187,10 @@ class RecurrentGenerator(RecurrentPreTrainedModel, GenerationMixin):
         # generate() begins with an empty cache of its own kind.
         state = past_key_values if isinstance(past_key_values, DecoderState) else None
         if state is None or use_cache is False:
-            state = self.decoder.start(
-                sources.pooler_output,
-                None if sources.mask is None else (sources.last_hidden_state, sources.mask),
-            )
+            assert sources.pooler_output is not None, "an encoder gives the vector to start from"
+            assert sources.last_hidden_state is not None, "an encoder gives its states"
+            seen = None if sources.mask is None else (sources.last_hidden_state, sources.mask)
+            state = self.decoder.start(sources.pooler_output, seen)
         words = self.embedding_dropout(self.decoder_embedding(decoder_input_ids))
         readouts, weights, state = self.decoder(words, state)
         logits = self.lm_head(readouts)
@@ -246,11 +245,11 @@ class RecurrentForSeq2SeqLM(RecurrentGenerator):
 
     def get_input_embeddings(self) -> nn.Module:
         """Return the word table of the source."""
-        return self.encoder.embedding
+        return self.encoder.get_input_embeddings()
 
     def set_input_embeddings(self, value: nn.Module) -> None:
         """Exchange the word table of the source."""
-        self.encoder.embedding = value
+        self.encoder.set_input_embeddings(value)
 
     @can_return_tuple
     def forward(
