@@ -106,8 +106,8 @@ def ner(data: Path, work: Path) -> dict[str, Any]:
 def question_answering(data: Path, work: Path) -> dict[str, Any]:
     """Questions of 39 articles; the test questions are of nine others.
 
-    Annotators gave several answers to each question. The fullest is learned: "a plastid that lacks chlorophyll"
-    rather than "plastid", as people who ask what something is want to be told.
+    Annotators gave several answers to each question. The fullest is learned: "a plastid that lacks
+    chlorophyll" rather than "plastid", as people who ask what something is want to be told.
     """
     folder = data / "squad_v1.1_dev"
     questions = json.loads((folder / "split_train.json").read_text(encoding="utf-8"))

@@ -4,8 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-NUMBERS = "zero one two three four five six seven eight nine ten eleven twelve".split()
-THINGS = "apples pears cats dogs birds trees ships stars stones books".split()
+NUMBERS = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+]
+THINGS = ["apples", "pears", "cats", "dogs", "birds", "trees", "ships", "stars", "stones", "books"]
 
 
 def write_corpus(folder: Path, documents: int = 60) -> Path:

@@ -205,9 +205,9 @@ def _rows(table: ScoreTable, size: int, examination: Examination, preferences: P
                 model_mb=megabytes,
                 peak_memory_mb=median(cost.peak_memory_mb for cost in costs),
                 tokens_per_second=_median(
-                    [trial.writing and trial.writing.tokens_per_second for trial in cell.trials]
+                    [trial.writing.tokens_per_second for trial in cell.trials if trial.writing]
                 ),
-                perplexity=_median([trial.writing and trial.writing.perplexity for trial in cell.trials]),
+                perplexity=_median([trial.writing.perplexity for trial in cell.trials if trial.writing]),
                 cost=cost_index(seconds, latency, megabytes),
                 excluded_by=[],
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from typing import Any
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -55,7 +56,7 @@ def _tokenizer(job: Job, settings: Settings) -> PreTrainedTokenizerFast:
     return train_vocabularies(job.train.texts, targets, **_part(settings, VOCABULARY))
 
 
-def _sizes(tokenizer: PreTrainedTokenizerFast) -> dict[str, int]:
+def _sizes(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
     """Return the entries of the vocabularies as models want to know them."""
     writer = target_tokenizer(tokenizer)
     sizes = {"vocab_size": len(tokenizer)}

@@ -93,4 +93,4 @@ def _observable(model: PreTrainedModel) -> Iterator[None]:
 
 
 def _words(tokenizer: PreTrainedTokenizerFast, ids: list[int]) -> list[str]:
-    return [tokenizer.decode([token]).strip() or " " for token in ids]
+    return [str(tokenizer.decode([token])).strip() or " " for token in ids]

@@ -37,6 +37,7 @@ class _Beginning(nn.Module):
 
     def __init__(self, config: LeadConfig) -> None:
         super().__init__()
+        self.begins_word: Tensor
         self.words, self.end = config.words, config.eos_token_id
         self.register_buffer("begins_word", torch.zeros(config.vocab_size, dtype=torch.bool))
 

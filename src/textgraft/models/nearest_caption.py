@@ -40,6 +40,8 @@ class _Neighbours(nn.Module):
     def __init__(self, config: NearestCaptionConfig) -> None:
         super().__init__()
         self.scale = VectorEncoder(config.vector_size, dropout=0.0)
+        self.known: Tensor
+        self.captions: Tensor
         self.register_buffer("known", torch.zeros(config.rows, config.vector_size))
         self.register_buffer(
             "captions", torch.full((config.rows, config.longest + 1), config.eos_token_id, dtype=torch.int64)

@@ -6,7 +6,7 @@ the encoder looks up the text, the decoder is certain of the word that comes nex
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -82,7 +82,8 @@ class Reciter(PreTrainedModel, GenerationMixin):
     config_class = ReciterConfig
     base_model_prefix = "reciter"
     _is_stateful = True
-    encoder: nn.Module
+    encoder: Any
+    """Makes the texts of a batch, as :func:`recited` does."""
 
     def __init__(self, config: ReciterConfig) -> None:
         super().__init__(config)
@@ -123,6 +124,7 @@ class Reciter(PreTrainedModel, GenerationMixin):
             start, pad = self.config.decoder_start_token_id, self.config.pad_token_id
             decoder_input_ids = shift_right(labels, start_token_id=start, pad_token_id=pad)
         begun = past_key_values.length if use_cache is not False and isinstance(past_key_values, Place) else 0
+        assert encoder_outputs.last_hidden_state is not None, "it holds the ids"
         text = encoder_outputs.last_hidden_state[..., 0].long()
         time = torch.arange(begun, begun + decoder_input_ids.shape[1], device=text.device)
         words = text[:, time.clamp(max=text.shape[1] - 1)]
@@ -131,7 +133,8 @@ class Reciter(PreTrainedModel, GenerationMixin):
         return Seq2SeqLMOutput(
             loss=None if labels is None else target_loss(logits, labels),
             logits=logits,
-            past_key_values=None if use_cache is False else Place(int(time[-1]) + 1),
+            # As with every cache of its own kind, generate() only hands it on.
+            past_key_values=None if use_cache is False else Place(int(time[-1]) + 1),  # type: ignore[arg-type]
         )
 
 

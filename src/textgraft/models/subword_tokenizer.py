@@ -102,7 +102,9 @@ class SourceTokenizer(PreTrainedTokenizerFast):
         return super().save_pretrained(save_directory, *args, **options)
 
     @classmethod
-    def from_pretrained(cls, path: Any, *args: Any, **options: Any) -> SourceTokenizer:
+    def from_pretrained(  # type: ignore[override]  # hands all arguments on
+        cls, path: Any, *args: Any, **options: Any
+    ) -> SourceTokenizer:
         """Read both tokenizers."""
         tokenizer = super().from_pretrained(path, *args, **options)
         tokenizer.target = PreTrainedTokenizerFast.from_pretrained(Path(path) / _TARGET)

@@ -52,7 +52,6 @@ class Prediction(Protocol):
 class Task(Scoring):
     """The contract between data, models and the training loop."""
 
-    main_metric: ClassVar[str]
     name: ClassVar[str]
     """As written after ``--task`` and in textgraft.json."""
     metric_names: ClassVar[tuple[str, ...]]

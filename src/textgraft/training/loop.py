@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -202,7 +203,7 @@ class _Run:
             is_last = place == places[-1]
             with contextlib.nullcontext() if is_last else unsynchronised(self.replica):
                 with autocast(self.precision, self.device):
-                    loss = material.loss(self.replica, batch) * (weight / total)
+                    loss = material.loss(cast("PreTrainedModel", self.replica), batch) * (weight / total)
                 loss.backward()
             loss_sum += loss.detach()
         norm = nn.utils.clip_grad_norm_(self.parameters, settings.clip_norm)

@@ -75,7 +75,7 @@ def pipeline(
 
     given = default_model(name) if model is None else model
     source = open_source(given, auto_class=kind.auto_class, tasks=kind.tasks, revision=revision)
-    built = kind(source, checked)
+    built: Any = kind(source, checked)
     if languages:
         built.expect(*languages.groups())
     return built

@@ -12,7 +12,6 @@ from typing import Annotated, Any
 import torch
 from pydantic import Field
 from torch import Tensor
-from transformers import PreTrainedModel
 
 from textgraft.data.dataset import Dataset
 from textgraft.errors import ModelError, OptionError
@@ -159,7 +158,7 @@ def _search(options: WritingOptions) -> Any:
 
 @torch.inference_mode()
 def _generated(
-    model: PreTrainedModel, batch: Mapping[str, Tensor], wanted: dict[str, Any], seed: int | None
+    model: Any, batch: Mapping[str, Tensor], wanted: dict[str, Any], seed: int | None
 ) -> list[list[Decoded]]:
     """Write targets with Transformers' ``generate``; for each source as many as are wanted."""
     with torch.random.fork_rng(enabled=seed is not None):
