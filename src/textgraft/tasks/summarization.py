@@ -20,7 +20,7 @@ class Summarization(GenerationTask):
     """Documents are read and summaries written."""
 
     name = "summarization"
-    main_metric = "rouge_l"
+    main_metric: str = "rouge_l"
     metric_names = (*METRICS, "exact_match")
 
     @classmethod

@@ -24,7 +24,7 @@ class TextToText(GenerationTask):
     """
 
     name = "text2text"
-    main_metric = "chrf"
+    main_metric: str = "chrf"
     metric_names = ("chrf", "exact_match", "bleu")
 
     @classmethod
