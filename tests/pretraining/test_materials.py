@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,78 +19,23 @@ from transformers import (
     AutoModelForCausalLM,
     AutoModelForMaskedLM,
     AutoTokenizer,
-    BertConfig,
     BertForPreTraining,
-    GPT2Config,
-    GPT2LMHeadModel,
-    RobertaConfig,
-    RobertaForMaskedLM,
 )
 
-from tests.pretraining.small_corpus import write_corpus
+from tests.pretraining.small_models import LENGTH, make_material, make_model
 from textgraft.errors import DataError, ModelError
 from textgraft.pretraining.causal import CausalText
-from textgraft.pretraining.corpus import read_corpus
-from textgraft.pretraining.examples import Frame
-from textgraft.pretraining.full_sentences import FullSentences
 from textgraft.pretraining.masked import MaskedText, gap_logits
 from textgraft.pretraining.masking import Masking
-from textgraft.pretraining.next_sentence import SentencePairs
-from textgraft.pretraining.tokenizers import train_tokenizer
-from textgraft.pretraining.tokens import tokenize_corpus
 from textgraft.training.loop import fit
 from textgraft.training.settings import TrainingSettings
-
-LENGTH = 48
-SHAPE = {
-    "hidden_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 64,
-    "max_position_embeddings": LENGTH + 2,
-}
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """Tokenizer and material of each architecture."""
     folder = tmp_path_factory.mktemp("made")
-    corpus = read_corpus(write_corpus(folder / "corpus", documents=100))
-    made = {}
-    for architecture in ("bert", "roberta", "gpt"):
-        tokenizer = train_tokenizer(architecture, corpus.texts, vocabulary_size=330, max_length=LENGTH)
-        is_causal = architecture == "gpt"
-        train, dev = tokenize_corpus(
-            corpus,
-            tokenizer,
-            unit="text" if is_causal else "sentences",
-            dev_share=0.15,
-            end_id=tokenizer.eos_token_id if is_causal else None,
-            folder=folder,
-        )
-        if is_causal:
-            material = CausalText(train, dev, length=LENGTH)
-        else:
-            kind = SentencePairs if architecture == "bert" else FullSentences
-            frame = Frame.of(tokenizer)
-            examples = [kind(tokens, frame, length=LENGTH) for tokens in (train, dev)]
-            material = MaskedText(*examples, Masking.of(tokenizer))
-        made[architecture] = tokenizer, material
-    return made
-
-
-def new_model(architecture, tokenizer, seed=0):
-    torch.manual_seed(seed)
-    size = len(tokenizer)
-    if architecture == "bert":
-        return BertForPreTraining(BertConfig(vocab_size=size, **SHAPE))
-    if architecture == "roberta":
-        padding = tokenizer.pad_token_id
-        config = RobertaConfig(vocab_size=size, pad_token_id=padding, type_vocab_size=1, **SHAPE)
-        return RobertaForMaskedLM(config)
-    end = tokenizer.eos_token_id
-    shape = {"n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": LENGTH}
-    return GPT2LMHeadModel(GPT2Config(vocab_size=size, bos_token_id=end, eos_token_id=end, **shape))
+    return {name: make_material(folder / name, name) for name in ("bert", "roberta", "gpt")}
 
 
 def dense_loss(model, batch):
@@ -99,7 +49,7 @@ def dense_loss(model, batch):
 @pytest.mark.parametrize("architecture", ["bert", "roberta"])
 def test_the_head_at_the_gaps_gives_the_loss_and_gradients_of_the_dense_one(made, architecture):
     tokenizer, material = made[architecture]
-    model = new_model(architecture, tokenizer).eval()
+    model = make_model(architecture, tokenizer).eval()
     batch = material.batch([0, 3, 5], np.random.default_rng(0))
     gradients = []
     for loss in (material.loss(model, batch), dense_loss(model, batch)):
@@ -118,7 +68,7 @@ def test_the_head_at_the_gaps_gives_the_loss_and_gradients_of_the_dense_one(made
 
 def test_a_sequence_without_gaps_has_no_loss(made):
     tokenizer, material = made["roberta"]
-    model = new_model("roberta", tokenizer)
+    model = make_model("roberta", tokenizer)
     batch = material.batch([0], np.random.default_rng(0))
     empty = {**batch, "positions": batch["positions"][:0], "labels": batch["labels"][:0]}
     assert material.loss(model, empty).item() == 0
@@ -129,13 +79,13 @@ def test_a_model_whose_head_is_elsewhere_is_refused(made):
     tokenizer, _ = made["gpt"]
     batch = made["roberta"][1].batch([0], np.random.default_rng(0))
     with pytest.raises(ModelError, match="'gpt2' is not known"):
-        gap_logits(new_model("gpt", tokenizer), batch)
+        gap_logits(make_model("gpt", tokenizer), batch)
 
 
 @pytest.mark.parametrize("architecture", ["bert", "roberta", "gpt"])
 def test_models_learn_and_load_in_plain_transformers(made, tmp_path, architecture):
     tokenizer, material = made[architecture]
-    model = new_model(architecture, tokenizer)
+    model = make_model(architecture, tokenizer)
     before, _ = material.evaluate(model, TrainingSettings(), "fp32")
     settings = TrainingSettings(epochs=4, learning_rate=5e-3, patience=None, precision="fp32", batch_size=8)
     result = fit(model, material, settings)
@@ -166,7 +116,7 @@ def test_gaps_are_drawn_anew_and_held_out_ones_are_not(made):
     assert first.keys() == again.keys()
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["positions"], other["positions"])
-    model = new_model("bert", tokenizer)
+    model = make_model("bert", tokenizer)
     scores = [material.evaluate(model, TrainingSettings(), "fp32") for _ in range(2)]
     assert scores[0] == scores[1]
 
@@ -196,7 +146,7 @@ def test_a_causal_batch_predicts_what_follows(made):
 
 def test_every_held_out_token_but_the_first_is_predicted_once(made):
     tokenizer, material = made["gpt"]
-    model = new_model("gpt", tokenizer).eval()
+    model = make_model("gpt", tokenizer).eval()
     metrics, loss = material.evaluate(model, TrainingSettings(max_tokens=100), "fp32")
     ids = torch.from_numpy(np.asarray(material.dev.ids, dtype=np.int64))
     losses = []
@@ -241,7 +191,7 @@ def test_a_stopped_run_goes_on_bit_by_bit(made, tmp_path, architecture):
                 raise Stop
 
         with contextlib.suppress(Stop):
-            fit(new_model(architecture, tokenizer), material, settings, folder=folder, on_step=note)
+            fit(make_model(architecture, tokenizer), material, settings, folder=folder, on_step=note)
         return losses
 
     whole = run(tmp_path / "whole")
@@ -263,3 +213,41 @@ def test_the_identity_tells_text_and_objective_apart(made):
     names = {material.identity(), *(other.identity() for other in others)}
     assert len(names) == 4
     assert material.identity() == MaskedText(material.train, material.dev, material.masking).identity()
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from tests.pretraining.small_models import make_material, make_model
+from textgraft.training.loop import fit
+from textgraft.training.settings import TrainingSettings
+architecture, accumulation, folder = sys.argv[1:]
+settings = TrainingSettings(
+    learning_rate=1e-3, epochs=2, batch_size=8, precision="fp32", accumulation=int(accumulation),
+)
+tokenizer, material = make_material(Path(folder).parent, architecture)
+fit(make_model(architecture, tokenizer, dropout=0.0), material, settings, folder=Path(folder))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", ["bert", "roberta"])
+def test_two_processes_train_as_one_that_accumulates_twice_as_much(tmp_path, architecture):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    launches = {
+        "one": ([sys.executable, str(script)], 4),
+        "two": ([sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", str(script)], 2),
+    }
+    root = Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    history = {}
+    for name, (command, accumulation) in launches.items():
+        arguments = [architecture, str(accumulation), str(tmp_path / name)]
+        subprocess.run([*command, *arguments], cwd=root, env=environment, check=True)
+        lines = (tmp_path / name / "metrics.jsonl").read_text().splitlines()
+        history[name] = [json.loads(line) for line in lines]
+    for one, two in zip(history["one"], history["two"], strict=True):
+        assert two["step"] == one["step"]
+        for key in ("train_loss", "dev_loss", "learning_rate"):
+            assert two[key] == pytest.approx(one[key], rel=1e-4)
