@@ -123,6 +123,7 @@ def question_answering(data: Path, work: Path) -> dict[str, Any]:
         "also": {},
         "contender": "bert-adapter",
         "max_length": 320,
+        "budget": 1080.0,
         "settings": {"lora_rank": 8, "epochs": 3, "patience": None, "max_tokens": 4096},
     }
 
