@@ -48,7 +48,7 @@ def test_half_of_the_pairs_go_on_and_the_others_come_from_other_documents():
     pairs = SentencePairs(tokens, FRAME, length=64)
     generator = np.random.default_rng(1)
     labels = []
-    for number in [*range(len(pairs))] * 4:
+    for number in [*range(len(pairs))] * 12:
         first, second, label = pairs.pair(number, generator)
         assert len(first) >= 1
         assert len(second) >= 1
