@@ -13,7 +13,7 @@ from textgraft.pretraining.corpus import Documents
 from textgraft.pretraining.cost import MACHINES
 from textgraft.pretraining.sizes import SIZES
 from textgraft.pretraining.tokenizers import ARCHITECTURES, LETTERED
-from textgraft.training.settings import Positive, Share
+from textgraft.training.settings import Positive, Share, TrainingSettings
 
 MASKED = ("bert", "roberta")
 
@@ -83,6 +83,7 @@ class PretrainConfig(Checked):
                     where=f"--{name.replace('_', '-')}",
                     fix=f"It is for {', '.join(able)}.",
                 )
+        TrainingSettings(**self.settings)
         for name in ("seed", "keep", "max_seconds", "max_steps"):
             if name in self.settings:
                 raise OptionError(

@@ -115,8 +115,8 @@ def pretrain(
     output = Path(output)
     checkpoints = output.with_name(output.name + ".training")
     processes = join_processes()
-    if processes.is_main_process:
-        _make_way(checkpoints, resume)
+    if processes.is_main_process and not resume:
+        _refuse_leftovers(checkpoints)
     with processes.main_process_first():
         prepared = prepare(corpus, wanted, on_documents)
     # Settings come from a measurement: made once, they hold for every process and for a resumed run.
@@ -149,15 +149,13 @@ def _checked(config: dict[str, Any]) -> PretrainConfig:
     return wanted
 
 
-def _make_way(checkpoints: Path, resume: bool) -> None:
-    if checkpoints.is_dir() and any(checkpoints.iterdir()) and not resume:
+def _refuse_leftovers(checkpoints: Path) -> None:
+    if checkpoints.is_dir() and any(checkpoints.iterdir()):
         raise OptionError(
             "an unfinished training is in the way",
             where=str(checkpoints),
             fix="Go on with it by --resume, or delete the folder to begin anew.",
         )
-    with output_errors(checkpoints):
-        checkpoints.mkdir(parents=True, exist_ok=True)
 
 
 def _plan(prepared: Prepared, config: PretrainConfig) -> Plan:
@@ -168,7 +166,6 @@ def _plan(prepared: Prepared, config: PretrainConfig) -> Plan:
         "learning_rate": SIZES[config.size].learning_rate
         * (_RECURRENT_RATE if config.objective == "recurrent" else 1.0),
         "patience": None,
-        "epochs": None,
         "max_seconds": config.budget,
         "seed": config.seed,
         "keep": config.keep,
@@ -178,12 +175,14 @@ def _plan(prepared: Prepared, config: PretrainConfig) -> Plan:
     rate = measured_rate(prepared.model, material, settings, TRIAL_SECONDS) * processes.num_processes
     steps = material.steps(0, settings, processes.num_processes)
     epoch = sum(material.tokens(rows) for step in steps for rows in step)
-    tokens = min(
-        config.tokens or float("inf"),
-        rate * (config.budget or float("inf")),
-        float(epoch * settings.epochs) if settings.epochs else float("inf"),
-    )
-    changes: dict[str, Any] = {"evaluations_per_epoch": max(1, round(EVALUATIONS * epoch / tokens))}
+    ends = [config.tokens, config.budget and rate * config.budget]
+    if epochs := config.settings.get("epochs"):
+        ends.append(epoch * epochs)
+    tokens = min(end for end in ends if end is not None)
+    changes: dict[str, Any] = {
+        "epochs": None,
+        "evaluations_per_epoch": max(1, round(EVALUATIONS * epoch / tokens)),
+    }
     if config.tokens is not None:
         changes["max_steps"] = max(1, round(config.tokens / epoch * len(steps)))
     settings = TrainingSettings(**{**settings.model_dump(), **changes, **config.settings})
@@ -216,6 +215,8 @@ def _settled(prepared: Prepared, config: PretrainConfig, checkpoints: Path) -> P
     file = checkpoints / _RUN
     if not file.is_file():
         plan = _plan(prepared, config)
+        with output_errors(checkpoints):
+            checkpoints.mkdir(parents=True, exist_ok=True)
         write_json(
             file, {"options": options, "plan": {**asdict(plan), "settings": plan.settings.model_dump()}}
         )
