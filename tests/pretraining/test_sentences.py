@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import shared_data
@@ -46,6 +46,7 @@ def test_line_breaks_are_spaces_but_behind_a_sentence_and_before_a_blank_line():
     ]
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="aB .!?\n\"')。", max_size=60))
 def test_nothing_but_white_space_is_lost(text):
     assert "".join("".join(split_sentences(text)).split()) == "".join(text.split())
