@@ -106,8 +106,8 @@ def ner(data: Path, work: Path) -> dict[str, Any]:
 def question_answering(data: Path, work: Path) -> dict[str, Any]:
     """Questions of 39 articles; the test questions are of nine others.
 
-    Of several annotators' answers the first is learned. The longest was tried: it lowered the score and did
-    not lengthen the answers.
+    Of several annotators' answers the first is learned. The longest was tried, for a third of the time: F1
+    0.62, and the answers were no longer.
     """
     del work
     folder = data / "squad_v1.1_dev"
