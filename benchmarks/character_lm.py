@@ -27,9 +27,9 @@ LOOKED_AT = 20_000
 RECURRENT = {"batch_size": 32, "learning_rate": 8e-3, "evaluations_per_epoch": 12, "warmup_share": 0.02}
 SETTINGS = {
     "LSTM": RECURRENT,
-    "GRU": {**RECURRENT, "learning_rate": 4e-3},
-    "RNN": {**RECURRENT, "learning_rate": 1e-3},
-    "GPT": {"batch_size": 16, "learning_rate": 2e-3, "evaluations_per_epoch": 12, "warmup_share": 0.02},
+    "GRU": RECURRENT,
+    "RNN": {**RECURRENT, "learning_rate": 2e-3},
+    "GPT": {**RECURRENT, "batch_size": 16, "learning_rate": 4e-3},
 }
 
 
