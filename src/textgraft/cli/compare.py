@@ -31,7 +31,12 @@ Prefer = Annotated[
 
 
 def compare(
-    source: Annotated[str, typer.Argument(help="CSV, TSV, JSON Lines or Parquet file, or a Hub data set.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="CSV, TSV, JSON Lines or Parquet file, two files as train.de,train.en, or a Hub data set."
+        ),
+    ],
     task: options.TaskName = None,
     text: options.Text = None,
     label: options.Label = None,
