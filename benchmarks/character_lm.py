@@ -26,7 +26,7 @@ TARGET = 1.88
 LOOKED_AT = 20_000
 RECURRENT = {"batch_size": 32, "learning_rate": 8e-3, "evaluations_per_epoch": 12, "warmup_share": 0.02}
 SETTINGS = {
-    "LSTM": RECURRENT,
+    "LSTM": {**RECURRENT, "learning_rate": 1.2e-2},
     "GRU": RECURRENT,
     "RNN": {**RECURRENT, "learning_rate": 2e-3},
     "GPT": {**RECURRENT, "batch_size": 16, "learning_rate": 4e-3},
