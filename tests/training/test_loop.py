@@ -202,6 +202,16 @@ def test_the_budget_ends_the_run_and_the_learning_rate_with_it():
     assert steps[-1].planned_steps < 2 * len(steps)
 
 
+def test_steps_end_the_run_and_the_learning_rate_with_it():
+    result, steps = run(make_bert(), settings(epochs=None, max_steps=21, warmup_share=0))
+    assert (result.stopped_by, result.steps, len(steps)) == ("steps", 21, 21)
+    assert steps[0].planned_steps == steps[-1].planned_steps == 21
+    assert result.history[-1]["step"] == 21
+    assert result.history[-1]["learning_rate"] == pytest.approx(1e-2 * 0.5 / 21)
+    tokens = sum(len(row["input_ids"]) for row in TRAIN)
+    assert result.tokens == steps[-1].tokens == pytest.approx(result.epochs * tokens, rel=0.1)
+
+
 def test_a_small_first_batch_does_not_bring_the_evaluation_forward(monkeypatch):
     ticks = itertools.count(step=0.1)
     clock = SimpleNamespace(perf_counter=lambda: next(ticks))

@@ -35,7 +35,9 @@ _FINETUNING_GRID: tuple[Settings, ...] = (
     {"learning_rate": 3e-4, "head_learning_rate": 3e-3, "batch_size": 16},
     {"learning_rate": 3e-5, "head_learning_rate": 1e-3, "batch_size": 16},
 )
-
+_SCRATCH_GRID: tuple[Settings, ...] = tuple(
+    {"learning_rate": rate, "batch_size": 16} for rate in (5e-4, 1e-3, 2e-4)
+)
 _FINETUNING_PASSES = Passes(rows=8_000, least=4, most=20)
 _ADAPTER_GRID: tuple[Settings, ...] = (
     # Low rank wants a higher rate than the whole of the weights.
@@ -145,6 +147,16 @@ ALL_CONTENDERS = (
         needs_encoder=True,
         tasks=READING,
         passes=_FINETUNING_PASSES,
+    ),
+    Contender(
+        "bert-scratch",
+        "BERT's architecture from random weights",
+        "bert_finetuned",
+        _SCRATCH_GRID,
+        {"pretrained": False},
+        needs_encoder=True,
+        tasks=READING,
+        passes=_RECURRENT_PASSES,
     ),
     Contender(
         "bert-finetuned",

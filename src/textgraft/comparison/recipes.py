@@ -203,17 +203,24 @@ def encoder_of(job: Job) -> EncoderSource:
     return job.encoder
 
 
-def bert_finetuned(job: Job, settings: Settings) -> Fitted:
-    """Fine-tune the encoder, all of it or its upper layers, with a new head."""
+def bert_finetuned(job: Job, settings: Settings, *, pretrained: bool = True) -> Fitted:
+    """Fine-tune the encoder, all of it or its upper layers, with a new head.
+
+    With ``pretrained=False`` all weights begin at random: the difference is what pre-training is worth.
+    """
     source = encoder_of(job)
     _, tokenizer = load_encoder(source)
     config = AutoConfig.from_pretrained(source.path)
     job.task.configure(config)
     with quiet_transformers():
         auto_class = getattr(transformers, job.task.auto_class)
-        model = auto_class.from_pretrained(source.path, config=config, dtype=torch.float32)
+        model = (
+            auto_class.from_pretrained(source.path, config=config, dtype=torch.float32)
+            if pretrained
+            else auto_class.from_config(config, dtype=torch.float32)
+        )
     length = job.max_length or encoder_max_length(source)
-    return train_on_rows(job, model, tokenizer, length, settings, job.freeze_layers)
+    return train_on_rows(job, model, tokenizer, length, settings, job.freeze_layers if pretrained else 0)
 
 
 ADAPTER = ("lora_rank", "lora_alpha", "lora_dropout")

@@ -49,12 +49,15 @@ def token_ids(tokenizer: Tokenizer, texts: Sequence[str], max_length: int) -> To
     tokenizer.no_truncation()
     tokenizer.no_padding()
     limit = CHARACTERS_PER_TOKEN * max_length
-    closing = tokenizer.encode("").ids[-1:]
+    frame = tokenizer.encode("").ids
+    closing = frame[-1:]
+    # GPT puts nothing around a text; no model reads less than a token.
+    nothing = frame or [min(tokenizer.get_added_tokens_decoder(), default=0)]
     ids, lengths = [], []
     for text, encoding in zip(
         texts, tokenizer.encode_batch_fast([text[:limit] for text in texts]), strict=True
     ):
-        row = encoding.ids
+        row = encoding.ids or nothing
         lengths.append(round(len(row) * max(1.0, len(text) / limit)))
         if len(row) > max_length:
             # The closing special token, as [SEP], stays last.

@@ -1,0 +1,70 @@
+"""Encoders of one's own as contenders: pre-trained here, and the same architecture from random weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModel, AutoModelForSequenceClassification
+
+from tests.tiny import topic_rows, write_topics
+from textgraft.comparison.compare import compare
+from textgraft.comparison.train import train
+from textgraft.pretraining.pretrain import pretrain
+
+ARCHITECTURES = ("bert", "gpt", "lstm")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Path]]:
+    folder = tmp_path_factory.mktemp("own")
+    texts = [text for text, _ in topic_rows(200, seed=3)]
+    documents = [f"{first}.\n{second}." for first, second in zip(texts[::2], texts[1::2], strict=True)]
+    (folder / "corpus.txt").write_text("\n\n".join(documents))
+    patch = pytest.MonkeyPatch()
+    patch.setattr("textgraft.pretraining.pretrain.TRIAL_SECONDS", 0.0)
+    patch.setenv("TEXTGRAFT_CACHE", str(folder / "cache"))
+    for arch in ARCHITECTURES:
+        pretrain(
+            folder / "corpus.txt", folder / arch, arch=arch, tokens=3000, max_length=32,
+            vocabulary_size=300, settings={"max_tokens": 256, "batch_size": 8},
+        )  # fmt: skip
+    patch.undo()
+    return write_topics(folder / "topics.csv", 150), {arch: folder / arch for arch in ARCHITECTURES}
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_what_was_pretrained_here_is_an_encoder_like_any_other(world, tmp_path, arch):
+    source, encoders = world
+    settings = {"epochs": 1, "learning_rate": 1e-3}
+    options = {"task": "classification", "encoder": str(encoders[arch])}
+    tuned = train(source, tmp_path / "tuned", contender="bert-finetuned", settings=settings, **options)
+    assert tuned.predictor.predict(["goal and team"])[0].label in {"food", "space", "sport"}
+    frozen = train(source, tmp_path / "frozen", contender="bert-frozen", **options)
+    assert frozen.trial.metrics["macro_f1"] > 0.5
+
+
+def test_from_random_weights_nothing_of_the_encoder_is_left(world, tmp_path):
+    source, encoders = world
+    options = {"task": "classification", "encoder": str(encoders["bert"])}
+    at_rest = {"epochs": 1, "learning_rate": 1e-12, "weight_decay": 0.0}
+    kept = AutoModel.from_pretrained(encoders["bert"]).state_dict()
+    for contender, is_kept in (("bert-finetuned", True), ("bert-scratch", False)):
+        settings = {**at_rest, "head_learning_rate": 1e-12}
+        train(source, tmp_path / contender, contender=contender, settings=settings, **options)
+        model = AutoModelForSequenceClassification.from_pretrained(tmp_path / contender)
+        name = "encoder.layer.1.output.dense.weight"
+        assert model.base_model.state_dict().keys() == kept.keys()
+        found = model.base_model.get_parameter(name)
+        assert torch.allclose(found, kept[name], atol=1e-6) == is_kept
+
+
+def test_the_effect_of_pretraining_is_measured(world, tmp_path):
+    source, encoders = world
+    comparison = compare(
+        source, encoder=str(encoders["bert"]), contenders=["bert-scratch", "bert-finetuned"],
+        sizes=[60], seeds=1, tuning=1, output=tmp_path / "run", task="classification",
+    )  # fmt: skip
+    names = {trial.contender for trial in comparison.trials}
+    assert names == {"bert-scratch", "bert-finetuned"}
