@@ -142,3 +142,11 @@ def cache_folder() -> Path:
     )
     base.mkdir(parents=True, exist_ok=True)
     return base
+
+
+def remove_folder(path: Path) -> None:
+    """Delete a folder as if at once: killed on the way, it leaves a hidden rest and no half folder."""
+    rest = path.with_name(f".{path.name}.{os.getpid()}.removed")
+    with contextlib.suppress(OSError):
+        path.rename(rest)
+    shutil.rmtree(rest, ignore_errors=True)

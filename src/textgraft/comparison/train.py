@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from textgraft.comparison.contenders import choose_contenders, needed_language_m
 from textgraft.comparison.rows import named_task, read_splits
 from textgraft.data.dataset import Dataset
 from textgraft.errors import OptionError, unknown
-from textgraft.files import content_hash
+from textgraft.files import content_hash, remove_folder
 from textgraft.models.encoders import resolve_encoder
 from textgraft.models.word_vectors import VectorSource
 
@@ -219,5 +218,5 @@ def train(
     setup = Setup(contender, job, splits.test, len(splits.train), (settings,), data_hash)
     trial, attempt = run_trial(setup)
     save_model(output, setup, trial, attempt)
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    remove_folder(checkpoints)
     return Trained(output, trial)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import torch
 from transformers import AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokenizerFast
 
 from textgraft.errors import unknown
-from textgraft.files import atomic_folder, content_hash, output_errors, write_json
+from textgraft.files import atomic_folder, content_hash, output_errors, remove_folder, write_json
 from textgraft.models.encoders import (
     POOLINGS,
     EncoderSource,
@@ -173,7 +172,7 @@ def distill(
     distilled = Distilled(output, result.dev_metrics, result, sizes)
     if join_processes().is_main_process:
         _save(distilled, model, tokenizer, source, student, length)
-        shutil.rmtree(checkpoints, ignore_errors=True)
+        remove_folder(checkpoints)
     return distilled
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 from accelerate.utils import broadcast_object_list
 
 from textgraft.errors import OptionError
-from textgraft.files import output_errors, write_json
+from textgraft.files import output_errors, remove_folder, write_json
 from textgraft.pretraining.card import save_encoder
 from textgraft.pretraining.config import PretrainConfig
 from textgraft.pretraining.cost import Costs, measured_rate, priced, training_flops
@@ -133,7 +132,7 @@ def pretrain(
     )
     if processes.is_main_process:
         save_encoder(output, prepared, wanted, plan.settings, result, plan.costs, spent)
-        shutil.rmtree(checkpoints, ignore_errors=True)
+        remove_folder(checkpoints)
     processes.wait_for_everyone()
     return Pretrained(output, result.dev_metrics, result, spent)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from textgraft.data.word_sets import is_analogies, read_analogies, read_rated_pairs
 from textgraft.errors import DataError, OptionError, unknown
 from textgraft.evaluation.word_similarity import WordScore, analogy_scores, similarity_score
+from textgraft.files import remove_folder
 from textgraft.models.word_tokenizer import SPECIAL_TOKENS, train_word_tokenizer
 from textgraft.models.word_vectors import WordVectors
 from textgraft.pretraining.corpus import read_corpus
@@ -100,7 +100,7 @@ def word_vectors(
     if output is not None:
         vectors.save(output)
     if checkpoints is not None:
-        shutil.rmtree(checkpoints, ignore_errors=True)
+        remove_folder(checkpoints)
     return vectors
 
 
