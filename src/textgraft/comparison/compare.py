@@ -230,7 +230,7 @@ def _examination(splits: Splits, check: DataCheck, task: Task) -> Examination:
         task_settings=task.settings(),
         labels=list(task.labels),
         gold=task.targets(splits.test),
-        test_texts=[text[:EXCERPT] for text in splits.test.texts],
+        test_texts=[text[:EXCERPT] for text in task.shown(splits.test)],
         test_ids=splits.test.ids,
         leaked=check.leaked,
         train_rows=len(splits.train),

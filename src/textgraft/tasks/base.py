@@ -110,6 +110,10 @@ class Task(Scoring):
             DataError: The rows have no targets, or one that this task does not know; names the line.
         """
 
+    def shown(self, dataset: Dataset) -> list[str]:
+        """Write for each row what the model reads of it, for people to read."""
+        return dataset.texts
+
     # From rows to batches and back.
 
     def configure(self, config: PreTrainedConfig) -> None:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 
+SHOWN = 8
+"""Numbers of a vector that people are shown."""
+
+
 class Captioning(TextToText):
     """Vectors are read and captions written.
 
@@ -62,6 +66,13 @@ class Captioning(TextToText):
                 ) from problem
             vectors.append(vector)
         return Dataset.unlabelled({"vector": vectors})
+
+    def shown(self, dataset: Dataset) -> list[str]:
+        """Write the first numbers of each vector, and how many there are."""
+        return [
+            f"{', '.join(f'{number:.3g}' for number in vector[:SHOWN])}, … ({len(vector)} numbers)"
+            for vector in vectors_of(dataset)
+        ]
 
     def features(
         self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int
