@@ -38,6 +38,8 @@ SHUFFLED_CHARACTERS = 1 << 26
 """Size of the buffer that documents are shuffled in: about 100 MB."""
 
 _JUDGED_LINES = 500
+_MOST_UNUSABLE = 0.2
+"""Share of the judged lines; with more of them a file is no text."""
 
 Documents = Literal["blank-lines", "files"]
 
@@ -140,8 +142,16 @@ class Corpus:
 
     def _text_file(self, path: Path) -> Iterator[Document]:
         encoding = detect_encoding(path)
-        head = [line.text for line in islice(TextLines(path, encoding), _JUDGED_LINES)]
-        lines_are_sentences = are_sentences(head)
+        head = list(islice(TextLines(path, encoding), _JUDGED_LINES))
+        unusable = [line for line in head if line.problem is not None]
+        if len(unusable) > _MOST_UNUSABLE * len(head):
+            raise DataError(
+                f"this is no text: {len(unusable)} of the first {len(head)} lines cannot be used; the first, "
+                f"line {unusable[0].number}: {unusable[0].problem}",
+                where=str(path),
+                fix="Leave the file out, or write it again as text in UTF-8.",
+            )
+        lines_are_sentences = are_sentences([line.text for line in head])
         held: list[str] = []
         first = size = 0
 
