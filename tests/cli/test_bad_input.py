@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.tiny import save_tiny_bert, topic_rows, write_topics
 from typer.testing import CliRunner
 
+from tests.tiny import save_tiny_bert, topic_rows, write_topics
 from textgraft.cli import app
 from textgraft.errors import TextgraftError
 

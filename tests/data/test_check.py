@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.conftest import shared_data
 
+from tests.conftest import shared_data
 from textgraft.data.check import check_dataset
 from textgraft.data.reading import read_dataset
 from textgraft.data.splits import make_splits

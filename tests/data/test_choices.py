@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.conftest import shared_data
 
+from tests.conftest import shared_data
 from textgraft.data.choices import read_choices, split_names
 from textgraft.errors import DataError, OptionError
 

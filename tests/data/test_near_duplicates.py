@@ -6,8 +6,8 @@ import itertools
 
 import numpy as np
 import pytest
-from tests.conftest import shared_data
 
+from tests.conftest import shared_data
 from textgraft.data import near_duplicates as module
 from textgraft.data.near_duplicates import SHINGLE, near_duplicates, normalise
 from textgraft.data.reading import read_dataset

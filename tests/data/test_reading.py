@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.conftest import shared_data
 
+from tests.conftest import shared_data
 from textgraft.data.delimited import sniff_delimiter
 from textgraft.data.reading import read_dataset
 from textgraft.errors import DataError, MissingExtraError, OptionError

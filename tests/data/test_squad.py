@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.conftest import shared_data
 
+from tests.conftest import shared_data
 from textgraft.data.squad import read_squad
 from textgraft.errors import DataError
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
-from tests.conftest import shared_data
 
+from tests.conftest import shared_data
 from textgraft.data.word_sets import is_analogies, read_analogies, read_rated_pairs
 from textgraft.errors import DataError
 from textgraft.evaluation import word_similarity

@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.tiny import topic_rows, write_topics
 from typer.testing import CliRunner
 
 import textgraft
+from tests.tiny import topic_rows, write_topics
 from textgraft.cli import app
 from textgraft.data.reading import read_dataset
 from textgraft.errors import OptionError, OutputError

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tests.conftest import shared_data
 from tests.tiny import FILLER, TOPICS, topic_rows
 from tests.tiny_encoders import FAMILIES, save_tiny_encoder
-
 from textgraft.errors import ModelError, OptionError
 from textgraft.inference import encode as encode_module
 from textgraft.inference.encode import Encoder, encode

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from tests.tiny_encoders import FAMILIES, save_tiny_encoder
 from transformers import AutoModelForTokenClassification
 
 import textgraft.models.auto  # noqa: F401
+from tests.tiny_encoders import FAMILIES, save_tiny_encoder
 from textgraft.errors import ModelError, OptionError
 from textgraft.inference.grafted import GraftedEncoder
 from textgraft.inference.predict import Predictor

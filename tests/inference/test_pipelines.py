@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import transformers
-from tests.inference.tiny_heads import FAMILIES, save_tiny_head
 
 import textgraft
+from tests.inference.tiny_heads import FAMILIES, save_tiny_head
 
 TEXTS = ["John works at Google in California.", "the moon", "Zürich, who?", "x"]
 TAGS = ["O", "B-PER", "I-PER", "B-ORG", "I-ORG", "LOC"]

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.inference.tiny_heads import FAMILIES, save_tiny_head
 
 import textgraft
+from tests.inference.tiny_heads import FAMILIES, save_tiny_head
 from textgraft.data.words import cut_words
 from textgraft.errors import OptionError
 from textgraft.tasks.answer_spans import CANDIDATES

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.inference.tiny_heads import save_tiny_head
-from tests.tiny import TOPICS, save_tiny_bert
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
 import textgraft
+from tests.inference.tiny_heads import save_tiny_head
+from tests.tiny import TOPICS, save_tiny_bert
 from textgraft.errors import DataError, ModelError, OptionError
 from textgraft.inference.predict import Predictor
 from textgraft.models.directory import Manifest, save_model_directory

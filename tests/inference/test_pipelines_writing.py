@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tests.tasks.toys import bert_tokenizer
 from transformers import BertConfig, BertLMHeadModel, BertModel, EncoderDecoderModel
 
+from tests.tasks.toys import bert_tokenizer
 from textgraft import pipeline
 from textgraft.comparison.train import train
 from textgraft.data.dataset import Dataset

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.tiny_seq2seq import captioner, sources, targets
 from transformers import AutoModelForSeq2SeqLM
 
+from tests.tiny_seq2seq import captioner, sources, targets
 from textgraft.errors import OptionError
 from textgraft.models.captioner import CaptionerConfig, CaptionerForSeq2SeqLM
 from textgraft.models.decoding import DecodingSettings, decode_batch

@@ -8,9 +8,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.tiny_seq2seq import FAMILIES, recurrent, resolute, sources
 from transformers import NoRepeatNGramLogitsProcessor
 
+from tests.tiny_seq2seq import FAMILIES, recurrent, resolute, sources
 from textgraft.models import decoding
 from textgraft.models.decoding import DecodingSettings, decode_batch
 from textgraft.models.teacher_forcing import shift_right

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.tiny import save_tiny_bert
-from tests.tiny_seq2seq import FAMILIES, sources, targets, tiny_transformer
 from transformers import AutoModelForSeq2SeqLM, DistilBertConfig, DistilBertModel
 
+from tests.tiny import save_tiny_bert
+from tests.tiny_seq2seq import FAMILIES, sources, targets, tiny_transformer
 from textgraft.errors import OptionError
 from textgraft.models.encoder_decoder import bert_to_bert, bert_to_gpt
 from textgraft.models.encoders import load_encoder, resolve_encoder

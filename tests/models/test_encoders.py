@@ -6,8 +6,8 @@ import sys
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tests.tiny_encoders import FAMILIES, save_tiny_encoder
 
+from tests.tiny_encoders import FAMILIES, save_tiny_encoder
 from textgraft.errors import MissingExtraError, ModelError
 from textgraft.models import encoders
 from textgraft.models.encoders import (

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from tests.tiny_encoders import FAMILIES, save_tiny_encoder
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
 import textgraft.models.auto  # noqa: F401
+from tests.tiny_encoders import FAMILIES, save_tiny_encoder
 from textgraft.errors import ModelError, OptionError
 from textgraft.models.encoders import load_encoder, resolve_encoder
 from textgraft.models.graft import GraftConfig, GraftForSequenceClassification

@@ -6,7 +6,6 @@ import json
 import pytest
 import torch
 from safetensors.torch import load_file
-from tests.tiny_encoders import FAMILIES, save_tiny_encoder
 from transformers import (
     AutoModelForMultipleChoice,
     AutoModelForQuestionAnswering,
@@ -15,6 +14,7 @@ from transformers import (
 )
 
 import textgraft.models.auto  # noqa: F401
+from tests.tiny_encoders import FAMILIES, save_tiny_encoder
 from textgraft.errors import ModelError, OptionError
 from textgraft.models.encoders import load_encoder, resolve_encoder
 from textgraft.models.graft import GraftConfig

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tests.tiny_encoders import FAMILIES, save_tiny_encoder
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 import textgraft.models.auto  # noqa: F401
+from tests.tiny_encoders import FAMILIES, save_tiny_encoder
 from textgraft.inference.encode import Encoder
 from textgraft.models.encoders import load_encoder, resolve_encoder
 from textgraft.models.graft_pairs import PairGraftConfig, PairGraftForSequenceClassification

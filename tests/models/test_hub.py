@@ -15,8 +15,8 @@ from typing import ClassVar
 from urllib.parse import unquote
 
 import pytest
-from tests.tiny_encoders import save_tiny_encoder
 
+from tests.tiny_encoders import save_tiny_encoder
 from textgraft.files import sha256_file
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

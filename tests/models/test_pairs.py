@@ -6,10 +6,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.tasks.toys import WORDS, roberta_tokenizer
-from tests.tiny import save_tiny_bert
 from transformers import AutoTokenizer
 
+from tests.tasks.toys import WORDS, roberta_tokenizer
+from tests.tiny import save_tiny_bert
 from textgraft.errors import OptionError
 from textgraft.models.pairs import PairDropout, pair_features, siamese_tokenizer, split_pairs
 from textgraft.models.recurrent import RecurrentConfig, RecurrentForSequenceClassification

@@ -6,9 +6,9 @@ import itertools
 
 import pytest
 import torch
-from tests.tiny_seq2seq import recurrent, sources, targets
 from transformers import AutoModelForSeq2SeqLM
 
+from tests.tiny_seq2seq import recurrent, sources, targets
 from textgraft.errors import OptionError
 from textgraft.models.cells import LSTMState, Weights, lstm_step
 from textgraft.models.seq2seq import RecurrentForSeq2SeqLM, RecurrentSeq2SeqConfig

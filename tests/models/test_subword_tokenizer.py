@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.tasks.toys import bert_tokenizer
 from transformers import AutoTokenizer
 
+from tests.tasks.toys import bert_tokenizer
 from textgraft.errors import OptionError
 from textgraft.models.subword_tokenizer import (
     SourceTokenizer,

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.tiny_tokenizers import SUBWORD_FAMILIES, train_subwords
 from transformers import PreTrainedTokenizerFast
 
+from tests.tiny_tokenizers import SUBWORD_FAMILIES, train_subwords
 from textgraft.errors import OptionError
 from textgraft.models.subwords import Subwords
 from textgraft.models.word_tokenizer import train_word_tokenizer

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from tests.conftest import shared_data
 
+from tests.conftest import shared_data
 from textgraft.errors import DataError, OptionError
 from textgraft.models.word_vectors import VectorSource, WordVectors
 
