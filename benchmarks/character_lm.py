@@ -24,12 +24,12 @@ from textgraft.pretraining.tokenizers import train_tokenizer
 
 TARGET = 1.88
 LOOKED_AT = 20_000
-RECURRENT = {"batch_size": 32, "learning_rate": 8e-3, "evaluations_per_epoch": 12, "warmup_share": 0.02}
+RECURRENT = {"batch_size": 32, "evaluations_per_epoch": 12, "warmup_share": 0.02}
 SETTINGS = {
     "LSTM": {**RECURRENT, "learning_rate": 1.2e-2},
-    "GRU": RECURRENT,
-    "RNN": {**RECURRENT, "learning_rate": 2e-3},
-    "GPT": {**RECURRENT, "batch_size": 16, "learning_rate": 4e-3},
+    "GRU": {**RECURRENT, "learning_rate": 4e-3},
+    "RNN": {**RECURRENT, "learning_rate": 1e-3},
+    "GPT": {**RECURRENT, "batch_size": 12, "learning_rate": 2e-3},
 }
 
 

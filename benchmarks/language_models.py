@@ -3,7 +3,7 @@
     LSTM, GRU, RNN    one recurrent layer over vectors of 128, its states mapped to 128; the state carried on,
                       gradients reaching back 64 tokens
     GPT               GPT-2's architecture as nanoGPT's README has it for a laptop: 4 layers, 4 heads, 128
-                      wide, contexts of 64, no dropout
+                      wide, contexts of 64, no dropout; weights begin as `textgraft pretrain` has them
 
 The layers above the word table have about as many parameters in all four. All are trained by textgraft's
 loop, in bf16 where the processor has it, on one thread, and the learning rate falls to zero at the end of the
@@ -29,6 +29,7 @@ from textgraft.files import write_json
 from textgraft.models.language_model import RecurrentForCausalLM
 from textgraft.models.recurrent import RecurrentConfig
 from textgraft.pretraining.causal import CausalText
+from textgraft.pretraining.sizes import initial_deviation
 from textgraft.pretraining.streams import Streams
 from textgraft.pretraining.tokens import Tokens
 from textgraft.training.loop import fit
@@ -75,6 +76,7 @@ class Text:
                     resid_pdrop=dropout,
                     embd_pdrop=dropout,
                     attn_pdrop=dropout,
+                    initializer_range=initial_deviation(WIDTH),
                     bos_token_id=self.end,
                     eos_token_id=self.end,
                 )

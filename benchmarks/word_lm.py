@@ -34,7 +34,7 @@ SETTINGS = {
     "LSTM": RECURRENT,
     "GRU": {**RECURRENT, "learning_rate": 2e-3},
     "RNN": {**RECURRENT, "learning_rate": 1e-3},
-    "GPT": {**RECURRENT, "learning_rate": 2e-3},
+    "GPT": {**RECURRENT, "batch_size": 16, "learning_rate": 2e-3},
 }
 
 
