@@ -67,11 +67,12 @@ SIZES = {
 
 
 def initial_deviation(width: int) -> float:
-    """Return the standard deviation of a new Transformer's weights: 0.02 at the width of BERT-base, as published.
+    """Return the standard deviation of a new Transformer's weights: the published 0.02 at BERT-base's width.
 
     A sum over ``width`` inputs keeps its size if the deviation falls with the root of the width. With 0.02 at
     every width the attention of narrow models begins all but even, and they are slow to learn where to look:
-    a GPT 128 wide came to 2.35 nats a character in one minute of ``benchmarks/character_lm.py``, and so to 2.01.
+    a GPT 128 wide came to 2.35 nats a character in one minute of ``benchmarks/character_lm.py``, and to 2.01
+    with weights so scaled.
     """
     return 0.02 * (768 / width) ** 0.5
 
