@@ -42,7 +42,7 @@ RUNS: dict[str, dict[str, Any]] = {
         "test": "test_2016_flickr.de,test_2016_flickr.en",
         "contenders": ["copy", *WRITING],
         "sizes": [1000, 5000, 29000],
-        "budget": "50m",
+        "budget": "42m",
         **ONCE,
     },
     "multi30k_bert": {
@@ -78,7 +78,7 @@ RUNS: dict[str, dict[str, Any]] = {
         "contenders": ["lead", "lstm-attention", "transformer"],
         "sizes": [3000, 14000],
         "max_length": 96,
-        "budget": "35m",
+        "budget": "22m",
         **ONCE,
     },
     "icon_captions": {
