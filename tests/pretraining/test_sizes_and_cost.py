@@ -65,6 +65,15 @@ def test_other_architectures_are_of_like_size(architecture, size, bidirectional)
     assert others == pytest.approx(SIZES[size].parameters, rel=0.15)
 
 
+@pytest.mark.parametrize("architecture", ["bert", "roberta", "gpt"])
+@pytest.mark.parametrize(("size", "deviation"), [("tiny", 0.049), ("small", 0.0245)])
+def test_a_sum_over_a_narrow_layers_inputs_is_as_wide_as_bert_bases(architecture, size, deviation):
+    model = build(architecture, size, vocabulary=500, length=32)
+    name = "c_attn.weight" if architecture == "gpt" else "query.weight"
+    weights = torch.cat([weight.flatten() for key, weight in model.named_parameters() if key.endswith(name)])
+    assert weights.std().item() == pytest.approx(deviation, rel=0.02)
+
+
 def test_the_seed_makes_the_weights_and_leaves_the_callers_numbers_alone():
     torch.manual_seed(5)
     expected = torch.rand(3)
