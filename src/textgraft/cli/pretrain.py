@@ -33,6 +33,10 @@ def pretrain(
     plan: Annotated[bool, typer.Option(help="Tell what it would cost, and train nothing.")] = False,
     vocabulary_size: Annotated[int, typer.Option(help="Entries of the tokenizer at most.")] = 16_000,
     max_length: Annotated[int, typer.Option(help="Tokens of a sequence.")] = 128,
+    short_length: Annotated[
+        int | None,
+        typer.Option(help="Tokens of a sequence in the first nine tenths of the training (bert, roberta)."),
+    ] = None,
     characters: Annotated[bool, typer.Option(help="Read characters (gpt, lstm, gru, rnn).")] = False,
     lowercase: Annotated[bool, typer.Option(help="Ignore case (bert, lstm, gru, rnn).")] = True,
     whole_word_masking: Annotated[
@@ -80,6 +84,7 @@ def pretrain(
         "tokens": options.count(tokens, "--tokens") if tokens else None,
         "vocabulary_size": vocabulary_size,
         "max_length": max_length,
+        "short_length": short_length,
         "characters": characters,
         "lowercase": lowercase,
         "whole_word_masking": whole_word_masking,

@@ -39,6 +39,8 @@ class PretrainConfig(Checked):
     vocabulary_size: Annotated[int, Field(ge=1)] = 16_000
     max_length: Annotated[int, Field(ge=8)] = 128
     """Tokens of a sequence, and positions of a Transformer."""
+    short_length: Annotated[int, Field(ge=8)] | None = None
+    """Tokens of a sequence in the first nine tenths of the training; for bert and roberta."""
     characters: bool = False
     """Whether a token is a character; for gpt and the recurrent ones."""
     lowercase: bool = True
@@ -74,6 +76,7 @@ class PretrainConfig(Checked):
         meant: tuple[tuple[str, tuple[str, ...]], ...] = (
             ("characters", LETTERED),
             ("whole_word_masking", MASKED),
+            ("short_length", MASKED),
             ("bidirectional", tuple(CELLS)),
         )
         for name, able in meant:
@@ -83,6 +86,12 @@ class PretrainConfig(Checked):
                     where=f"--{name.replace('_', '-')}",
                     fix=f"It is for {', '.join(able)}.",
                 )
+        if self.short_length is not None and self.short_length >= self.max_length:
+            raise OptionError(
+                f"{self.short_length} tokens are not shorter than {self.max_length}",
+                where="--short-length",
+                fix="Give less than --max-length.",
+            )
         TrainingSettings(**self.settings)
         for name in ("seed", "keep", "max_seconds", "max_steps"):
             if name in self.settings:

@@ -41,22 +41,41 @@ class MaskedText(Material):
         train: Sequences to learn from.
         dev: Held-out ones, likewise; their gaps are the same at every evaluation.
         masking: How gaps are chosen.
+        short: The sequences to begin with, shorter than the others.
     """
 
     main_metric = "log_likelihood"
+    short_tokens = 0
+    """Tokens to learn in short sequences before the others come up."""
 
-    def __init__(self, train: Examples, dev: Examples, masking: Masking) -> None:
-        self.train, self.dev, self.masking = train, dev, masking
+    def __init__(
+        self, train: Examples, dev: Examples, masking: Masking, short: Examples | None = None
+    ) -> None:
+        self.train, self.dev, self.masking, self.short = train, dev, masking, short
+        parts = [part.lengths for part in (train, short) if part is not None]
+        self._lengths = np.concatenate(parts)
+        """Of all sequences; a short one's number comes after those of the others."""
         chosen = np.random.default_rng(0).permutation(len(dev))[:EVALUATED]
         self._held_out = np.sort(chosen)
 
     def steps(self, epoch: int, settings: TrainingSettings, processes: int) -> Steps:
-        """Return the epoch's batches by token budget, in groups of one optimizer step."""
-        return bucketed_steps(self.train.lengths, epoch, settings, processes)
+        """Return the epoch's batches by token budget, in groups of one optimizer step.
+
+        Epochs are of short sequences while their tokens last; the last of these ends early.
+        """
+        if self.short is None or (left := self.short_tokens - epoch * int(self.short.lengths.sum())) <= 0:
+            return bucketed_steps(self.train.lengths, epoch, settings, processes)
+        first = len(self.train)
+        steps = [
+            [[first + row for row in rows] for rows in step]
+            for step in bucketed_steps(self.short.lengths, epoch, settings, processes)
+        ]
+        tokens = np.cumsum([sum(map(self.tokens, step)) for step in steps])
+        return steps[: int(np.searchsorted(tokens, left)) + 1]
 
     def tokens(self, rows: Sequence[int]) -> int:
         """Return the tokens of some sequences, padding not counted."""
-        return int(self.train.lengths[rows].sum())
+        return int(self._lengths[rows].sum())
 
     def held_out_tokens(self) -> int:
         """Return the tokens of the sequences that are scored."""
@@ -64,7 +83,10 @@ class MaskedText(Material):
 
     def batch(self, rows: Sequence[int], generator: np.random.Generator) -> dict[str, Tensor]:
         """Make a batch with gaps: what the model takes, ``positions`` and ``labels`` of the gaps [gaps]."""
-        return self._batch(self.train, rows, generator)
+        if rows[0] < len(self.train):
+            return self._batch(self.train, rows, generator)
+        assert self.short is not None
+        return self._batch(self.short, [row - len(self.train) for row in rows], generator)
 
     def loss(self, model: PreTrainedModel, batch: Mapping[str, Tensor]) -> Tensor:
         """Return the mean cross entropy at the gaps, plus that of the next sentence for pairs."""
@@ -123,7 +145,8 @@ class MaskedText(Material):
         """Return a hash of the sequences and of how gaps are chosen."""
         masking = self.masking
         words = None if masking.continues is None else masking.continues.tolist()
-        return content_hash([self.train.identity, self.dev.identity, masking.share, masking.mask_id, words])
+        examples = [part.identity for part in (self.train, self.dev, self.short) if part is not None]
+        return content_hash([examples, self.short_tokens, masking.share, masking.mask_id, words])
 
     def _batch(
         self, examples: Examples, numbers: Sequence[int], generator: np.random.Generator

@@ -131,4 +131,6 @@ def _material(
     kind: type[SentencePairs | FullSentences] = SentencePairs if config.arch == "bert" else FullSentences
     frame = Frame.of(tokenizer)
     learned, held_out = (kind(tokens, frame, length=config.max_length) for tokens in (train, dev))
-    return MaskedText(learned, held_out, Masking.of(tokenizer, whole_words=config.whole_word_masking))
+    short = config.short_length and kind(train, frame, length=config.short_length)
+    masking = Masking.of(tokenizer, whole_words=config.whole_word_masking)
+    return MaskedText(learned, held_out, masking, short or None)

@@ -15,6 +15,7 @@ from textgraft.files import output_errors, remove_folder, write_json
 from textgraft.pretraining.card import save_encoder
 from textgraft.pretraining.config import PretrainConfig
 from textgraft.pretraining.cost import Costs, measured_rate, priced, training_flops
+from textgraft.pretraining.masked import MaskedText
 from textgraft.pretraining.prepare import Prepared, prepare
 from textgraft.pretraining.sizes import SIZES
 from textgraft.training.loop import fit
@@ -28,11 +29,13 @@ TRIAL_SECONDS = 5.0
 """How long the speed is measured before training."""
 _RUN = "run.json"
 _USUAL: dict[str, dict[str, Any]] = {
-    "masked": {"batch_size": 64, "max_tokens": 4096},
+    "masked": {"batch_size": 128, "max_tokens": 4096},
     "causal": {"batch_size": 64, "max_tokens": 4096},
     # Streams, and behind it streams times the tokens that gradients reach back.
     "recurrent": {"batch_size": 32, "max_tokens": 32 * 64},
 }
+SHORT_SHARE = 0.9
+"""Of a run's tokens, where short sequences are wanted at first (Devlin et al. 2019, A.2)."""
 _RECURRENT_RATE = 2.0
 """Learning rate of a recurrent network in proportion to that of a Transformer of its size."""
 
@@ -47,6 +50,8 @@ class Plan:
     held_out_documents: int
     corpus_tokens: int
     vocabulary: int
+    short_tokens: int = 0
+    """Of the tokens, those learned in short sequences first."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +126,8 @@ def pretrain(
     # Settings come from a measurement: made once, they hold for every process and for a resumed run.
     given = [_settled(prepared, wanted, checkpoints) if processes.is_main_process else None]
     plan: Plan = broadcast_object_list(given)[0]
+    if isinstance(prepared.material, MaskedText):
+        prepared.material.short_tokens = plan.short_tokens
     if on_plan is not None:
         on_plan(plan)
     result = fit(prepared.model, prepared.material, plan.settings, folder=checkpoints, on_step=on_step)
@@ -182,8 +189,14 @@ def _plan(prepared: Prepared, config: PretrainConfig) -> Plan:
         "epochs": None,
         "evaluations_per_epoch": max(1, round(EVALUATIONS * epoch / tokens)),
     }
+    short, wanted_steps = 0, tokens / epoch * len(steps)
+    if isinstance(material, MaskedText) and material.short is not None:
+        material.short_tokens = short = round(SHORT_SHARE * tokens)
+        steps = material.steps(0, settings, processes.num_processes)
+        per_step = sum(material.tokens(rows) for step in steps for rows in step) / len(steps)
+        wanted_steps = (1 - SHORT_SHARE) * wanted_steps + short / per_step
     if config.tokens is not None:
-        changes["max_steps"] = max(1, round(config.tokens / epoch * len(steps)))
+        changes["max_steps"] = max(1, round(wanted_steps))
     settings = TrainingSettings(**{**settings.model_dump(), **changes, **config.settings})
     machine, price = priced(config.machine, config.price, processes.device)
     return Plan(
@@ -201,6 +214,7 @@ def _plan(prepared: Prepared, config: PretrainConfig) -> Plan:
         held_out_documents=len(prepared.dev),
         corpus_tokens=len(prepared.train.ids),
         vocabulary=len(prepared.tokenizer),
+        short_tokens=short,
     )
 
 
