@@ -22,6 +22,7 @@ import textgraft
 from tests.pretraining.small_corpus import write_corpus
 from textgraft.cli import app
 from textgraft.errors import TextgraftError
+from textgraft.pretraining.masked import MaskedText
 from textgraft.pretraining.pretrain import pretrain
 
 SETTINGS = {"max_tokens": 256, "batch_size": 8, "precision": "fp32"}
@@ -123,6 +124,34 @@ def test_tokens_make_a_run_that_repeats_itself(corpus, tmp_path):
     assert first.result.tokens == pytest.approx(SMALL["tokens"], rel=0.1)
 
 
+@pytest.mark.parametrize("arch", ["bert", "roberta"])
+def test_nine_tenths_of_the_tokens_are_learned_in_short_sequences(arch, corpus, tmp_path, monkeypatch):
+    batches = []
+
+    def batch(material, rows, generator):
+        made = whole(material, rows, generator)
+        batches.append((made["input_ids"].shape[1], material.tokens(rows)))
+        return made
+
+    whole = MaskedText.batch
+    monkeypatch.setattr(MaskedText, "batch", batch)
+    trained = pretrain(
+        corpus,
+        tmp_path / arch,
+        arch=arch,
+        **SMALL | {"tokens": 12_000},
+        short_length=16,
+        on_plan=lambda _: batches.clear(),  # those by which the speed was measured
+    )
+    is_short = [length <= 16 for length, _ in batches]
+    turn = is_short.index(False)
+    assert not any(length <= 16 for length, tokens in batches[turn:] if tokens > 200), "once long, long"
+    short = sum(tokens for _, tokens in batches[:turn])
+    assert short == pytest.approx(0.9 * 12_000, rel=0.05)
+    assert trained.result.tokens == pytest.approx(12_000, rel=0.1)
+    assert trained.result.epochs > 1, "more than one pass over the short sequences"
+
+
 def test_a_time_ends_the_run_and_its_learning_rate(corpus, tmp_path):
     options = {**SMALL, "tokens": None, "budget": 2.0}
     trained = pretrain(corpus, tmp_path / "gpt", arch="gpt", **options)
@@ -147,6 +176,8 @@ def test_options_that_contradict_each_other_are_refused(corpus, tmp_path):
         ("--arch", "lstm", "--whole-word-masking"): "lstm has no whole word masking",
         ("--bidirectional",): "bert has no bidirectional",
         ("--characters",): "bert has no characters",
+        ("--arch", "gpt", "--short-length", "16"): "gpt has no short length",
+        ("--short-length", "32"): "not shorter than 32",
         ("--machine", "laptop"): "unknown machine",
         ("--set", "lerning_rate=1"): "Did you mean 'learning_rate'",
         ("--set", "max_steps=3"): "max_steps is no setting here",

@@ -123,7 +123,8 @@ def train():
         os.write(lines, f"{progress.step} {progress.loss.hex()}\\n".encode())
     settings = {"max_tokens": 256, "batch_size": 8, "precision": "fp32", "checkpoint_seconds": 0.2}
     module.pretrain(corpus, output, arch=arch, tokens=2000 * int(kills), max_length=32, resume=True,
-                    vocabulary_size=300, settings=settings, on_step=on_step)
+                    short_length=16 if arch == "bert" else None, vocabulary_size=300, settings=settings,
+                    on_step=on_step)
 
 def child():
     pid = os.fork()

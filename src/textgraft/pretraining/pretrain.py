@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from textgraft.pretraining.masked import MaskedText
 from textgraft.pretraining.prepare import Prepared, prepare
 from textgraft.pretraining.sizes import SIZES
 from textgraft.training.loop import fit
+from textgraft.training.material import Material
 from textgraft.training.processes import join_processes
 from textgraft.training.progress import Progress, TrainingResult
 from textgraft.training.settings import TrainingSettings
@@ -189,14 +191,11 @@ def _plan(prepared: Prepared, config: PretrainConfig) -> Plan:
         "epochs": None,
         "evaluations_per_epoch": max(1, round(EVALUATIONS * epoch / tokens)),
     }
-    short, wanted_steps = 0, tokens / epoch * len(steps)
+    short = 0
     if isinstance(material, MaskedText) and material.short is not None:
         material.short_tokens = short = round(SHORT_SHARE * tokens)
-        steps = material.steps(0, settings, processes.num_processes)
-        per_step = sum(material.tokens(rows) for step in steps for rows in step) / len(steps)
-        wanted_steps = (1 - SHORT_SHARE) * wanted_steps + short / per_step
     if config.tokens is not None:
-        changes["max_steps"] = max(1, round(wanted_steps))
+        changes["max_steps"] = _steps_until(config.tokens, material, settings, processes.num_processes)
     settings = TrainingSettings(**{**settings.model_dump(), **changes, **config.settings})
     machine, price = priced(config.machine, config.price, processes.device)
     return Plan(
@@ -216,6 +215,17 @@ def _plan(prepared: Prepared, config: PretrainConfig) -> Plan:
         vocabulary=len(prepared.tokenizer),
         short_tokens=short,
     )
+
+
+def _steps_until(tokens: int, material: Material, settings: TrainingSettings, processes: int) -> int:
+    """Return how many steps it takes to see so many tokens."""
+    seen = 0
+    steps = (step for epoch in count() for step in material.steps(epoch, settings, processes))
+    for number, step in enumerate(steps, start=1):
+        seen += sum(map(material.tokens, step))
+        if seen >= tokens:
+            return number
+    raise AssertionError("there is always another epoch")
 
 
 def _settled(prepared: Prepared, config: PretrainConfig, checkpoints: Path) -> Plan:
