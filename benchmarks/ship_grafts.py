@@ -27,10 +27,16 @@ from textgraft.models.directory import MANIFEST
 GRAFTS = Path(__file__).parents[1] / "src" / "textgraft" / "grafts"
 TYPES = {"person": "PER", "location": "LOC", "corporation": "ORG", "group": "ORG"}
 """Types of WNUT 2017 as those of WikiANN; creative works and products are no entities here."""
+PLACES = {"city", "state", "country"}
+NAMELESS = PLACES | {
+    "condition_description", "condition_temperature", "party_size_number", "restaurant_type", "sort",
+    "spatial_relation", "timeRange",
+}  # fmt: skip
+"""Slots of SNIPS that are places, and those that name nothing."""
 LIMITS = {
     "sentiment": "Film reviews in English; other domains, irony and mixed opinions are beyond it.",
-    "ner": "English; trained on automatic labels of Wikipedia and on tweets. Creative works, products and "
-    "all else that is no person, organisation or location is left out.",
+    "ner": "English; trained on automatic labels of Wikipedia, on tweets and on requests for weather and "
+    "tables. Creative works, products and all else that is no person, organisation or location is left out.",
     "question-answering": "English, answers of at most 30 tokens that stand in the context. It always "
     "answers, also where the context holds no answer.",
     "banking-intents": "English questions of bank customers; a text of any other kind gets an intent, too.",
@@ -70,10 +76,11 @@ def sentiment(data: Path, work: Path) -> dict[str, Any]:
 
 
 def ner(data: Path, work: Path) -> dict[str, Any]:
-    """Persons, organisations and locations of both sets.
+    """Persons, organisations and locations of both sets, and requests of SNIPS that name a place.
 
     The tweets are shown several times: they are sentences that people wrote, where the rows of Wikipedia are
-    mostly headings and lists.
+    mostly headings and lists. The requests end with a place and no full stop, which neither of the others
+    does. Those that name anything else, as a restaurant or an artist, are left out.
     """
 
     def mapped(source: Path) -> str:
@@ -86,9 +93,19 @@ def ner(data: Path, work: Path) -> dict[str, Any]:
             )
         return "\n".join(lines) + "\n"
 
+    def places(source: Path) -> Iterator[str]:
+        for request in source.read_text(encoding="utf-8").split("\n\n"):
+            rows = [line.rpartition("\t")[::2] for line in request.splitlines()]
+            slots = {tag.partition("-")[2] for _, tag in rows if tag != "O"}
+            if slots & PLACES and slots <= NAMELESS:
+                tags = [f"{tag[0]}-LOC" if tag[2:] in PLACES else "O" for _, tag in rows]
+                yield "\n".join(f"{word}\t{tag}" for (word, _), tag in zip(rows, tags, strict=True)) + "\n\n"
+
     wiki, tweets = data / "wikiann_en", data / "wnut17"
     train_rows = (wiki / "train.conll").read_text(encoding="utf-8").rstrip() + "\n\n"
-    (work / "train.conll").write_text(train_rows + mapped(tweets / "train.conll") * 4, encoding="utf-8")
+    train_rows += mapped(tweets / "train.conll") * 4 + "\n"
+    train_rows += "".join(places(data / "snips" / "train.conll"))
+    (work / "train.conll").write_text(train_rows, encoding="utf-8")
     dev_rows = (wiki / "dev.conll").read_text(encoding="utf-8").split("\n\n")[:2000]
     (work / "dev.conll").write_text("\n\n".join(dev_rows) + "\n", encoding="utf-8")
     (work / "wnut17.conll").write_text(mapped(tweets / "test.conll"), encoding="utf-8")
