@@ -18,7 +18,7 @@ SNIPPETS = sorted(path for path in Path(__file__).parent.glob("*.py") if not pat
 
 SHORT_OF_IT = {
     "pipeline_question_answering": "the graft answers 'language model', without what goes around it",
-    "pipeline_ner": "the graft takes California for a person where no full stop ends the sentence",
+    "pipeline_ner": "the graft takes 'John works' for a person where no full stop ends the sentence",
 }
 
 
