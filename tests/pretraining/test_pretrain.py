@@ -19,7 +19,6 @@ from transformers import (
 from typer.testing import CliRunner
 
 import textgraft
-from tests.pretraining.small_corpus import write_corpus
 from textgraft.cli import app
 from textgraft.errors import TextgraftError
 from textgraft.pretraining.masked import MaskedText
@@ -42,15 +41,7 @@ SHORT = [
 TEXTS = ["The man has two apples.", "One cat."]
 
 
-@pytest.fixture(autouse=True)
-def _quick_trials_and_a_cache_of_ones_own(monkeypatch, tmp_path_factory):
-    monkeypatch.setattr("textgraft.pretraining.pretrain.TRIAL_SECONDS", 0.0)
-    monkeypatch.setenv("TEXTGRAFT_CACHE", str(tmp_path_factory.getbasetemp() / "pretrain-cache"))
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory) -> Path:
-    return write_corpus(tmp_path_factory.mktemp("text"))
+pytestmark = pytest.mark.usefixtures("quick_trials")
 
 
 def run(*arguments):

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.pretraining.small_corpus import write_corpus
 from textgraft.errors import OptionError
 from textgraft.pretraining.pretrain import plan_pretraining, pretrain
 from textgraft.training.progress import DivergenceError
@@ -19,15 +18,7 @@ SETTINGS = {"max_tokens": 256, "batch_size": 8, "precision": "fp32"}
 SMALL = {"tokens": 2500, "max_length": 32, "vocabulary_size": 300, "settings": SETTINGS}
 
 
-@pytest.fixture(autouse=True)
-def _quick_trials_and_a_cache_of_ones_own(monkeypatch, tmp_path_factory):
-    monkeypatch.setattr("textgraft.pretraining.pretrain.TRIAL_SECONDS", 0.0)
-    monkeypatch.setenv("TEXTGRAFT_CACHE", str(tmp_path_factory.getbasetemp() / "resumed-cache"))
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory) -> Path:
-    return write_corpus(tmp_path_factory.mktemp("text"))
+pytestmark = pytest.mark.usefixtures("quick_trials")
 
 
 class StopError(Exception):
