@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from transformers import AutoModel, AutoModelForSequenceClassification
 
 from tests.tiny import topic_rows, write_topics
 from textgraft.comparison.compare import compare
-from textgraft.comparison.train import train
+from textgraft.comparison.contenders import choose_contenders, scaled_to
+from textgraft.comparison.train import TrainConfig, full_config, train
+from textgraft.models.encoders import resolve_encoder
 from textgraft.pretraining.pretrain import pretrain
 
 ARCHITECTURES = ("bert", "gpt", "lstm")
@@ -68,3 +71,18 @@ def test_the_effect_of_pretraining_is_measured(world, tmp_path):
     )  # fmt: skip
     names = {trial.contender for trial in comparison.trials}
     assert names == {"bert-scratch", "bert-finetuned"}
+
+
+def test_the_rate_of_fine_tuning_falls_with_the_width_of_the_encoder(world):
+    _, encoders = world
+    names = ["bert-scratch", "bert-adapter", "bert-finetuned"]
+    stated = choose_contenders(names, "classification")
+    assert scaled_to(stated, None) == stated
+    narrow = scaled_to(stated, resolve_encoder(encoders["bert"]))
+    for (before, after), factor in zip(zip(stated, narrow, strict=True), (3, 1, 3), strict=True):
+        for old, new in zip(before.grid, after.grid, strict=True):
+            assert new == {**old, "learning_rate": pytest.approx(factor * old["learning_rate"])}
+    config = TrainConfig(encoder=str(encoders["bert"]))
+    assert yaml.safe_load(full_config(config))["settings"]["learning_rate"] == 3e-4
+    chosen = config.model_copy(update={"settings": {"learning_rate": 1e-4}})
+    assert yaml.safe_load(full_config(chosen))["settings"]["learning_rate"] == 1e-4

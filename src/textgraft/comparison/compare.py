@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from filelock import FileLock, Timeout
 
-from textgraft.comparison.contenders import choose_contenders, needed_language_model, with_vectors
+from textgraft.comparison.contenders import choose_contenders, needed_language_model, scaled_to, with_vectors
 from textgraft.comparison.preferences import Preferences
 from textgraft.comparison.progress import Reporter, SilentReporter
 from textgraft.comparison.results import Examination, save_struct
@@ -122,6 +122,7 @@ def compare(
     fitted = kind.fitted_to(splits.train)
     needs_encoder = any(contender.needs_encoder for contender in chosen)
     encoder_source = resolve_encoder(encoder, revision) if needs_encoder else None
+    chosen = scaled_to(chosen, encoder_source)
     check = check_dataset(whole, splits, _token_counters(encoder_source, max_length))
     wanted = _sizes(request.sizes, splits, reporter)
     data_hash = content_hash([splits.train.hash, splits.dev.hash, splits.test.hash])

@@ -13,7 +13,7 @@ from pathlib import Path
 from textgraft.comparison.contender import Contender, Passes, Settings
 from textgraft.comparison.writing_contenders import WRITING_CONTENDERS
 from textgraft.errors import OptionError, unknown
-from textgraft.models.encoders import EncoderSource, resolve_language_model
+from textgraft.models.encoders import EncoderSource, encoder_width, resolve_language_model
 from textgraft.models.word_vectors import VectorSource
 
 _RECURRENT_BASE: Settings = {
@@ -29,6 +29,10 @@ _RECURRENT_GRID: tuple[Settings, ...] = (
     {**_RECURRENT_BASE, "learning_rate": 1e-3, "dropout": 0.3, "embedding_dropout": 0.3},
 )
 _RECURRENT_PASSES = Passes(rows=15_000, least=10, most=60)
+_WHOLE_ENCODER = ("bert_finetuned", "writing_recipes.bert_to_bert")
+"""Recipes that train all weights of an encoder."""
+_STATED_WIDTH = 384
+"""Of the encoder for which their learning rates are stated: the bundled one."""
 _FINETUNING_GRID: tuple[Settings, ...] = (
     # The new head starts from nothing and has far to go; with many labels it needs a rate of its own.
     {"learning_rate": 1e-4, "head_learning_rate": 1e-3, "batch_size": 16},
@@ -254,3 +258,28 @@ def with_vectors(contenders: Sequence[Contender], vectors: VectorSource | None) 
         else contender
         for contender in contenders
     ]
+
+
+def scaled_to(contenders: Sequence[Contender], encoder: EncoderSource | None) -> list[Contender]:
+    """Fit the learning rates of contenders that train a whole encoder to its width.
+
+    Under Adam the rate that suits a matrix falls with the number of its inputs (Yang et al. 2022, "Tensor
+    programs V", table 3). The rates of the table above are those for the bundled encoder; BERT-base then is
+    trained at 5e-5 and BERT-tiny at 3e-4, which lie in the ranges that their authors searched.
+
+    Raises:
+        ModelError: The encoder does not state its width.
+    """
+    if encoder is None:
+        return list(contenders)
+    factor = _STATED_WIDTH / encoder_width(encoder)
+    return [
+        replace(contender, grid=tuple(_faster(settings, factor) for settings in contender.grid))
+        if contender.recipe in _WHOLE_ENCODER
+        else contender
+        for contender in contenders
+    ]
+
+
+def _faster(settings: Settings, factor: float) -> Settings:
+    return {**settings, "learning_rate": float(f"{factor * settings['learning_rate']:.2g}")}

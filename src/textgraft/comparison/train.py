@@ -11,12 +11,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from textgraft.comparison.contender import Contender, Job, Settings
-from textgraft.comparison.contenders import choose_contenders, needed_language_model, with_vectors
+from textgraft.comparison.contenders import choose_contenders, needed_language_model, scaled_to, with_vectors
 from textgraft.comparison.rows import named_task, read_splits
 from textgraft.data.dataset import Dataset
 from textgraft.errors import OptionError, unknown
 from textgraft.files import content_hash, remove_folder
-from textgraft.models.encoders import resolve_encoder
+from textgraft.models.encoders import EncoderSource, resolve_encoder
 from textgraft.models.word_vectors import VectorSource
 
 if TYPE_CHECKING:
@@ -100,13 +100,19 @@ def full_config(config: TrainConfig) -> str:
     """Return the config as YAML with every default written out; the file trains what the options would."""
     from textgraft.training.settings import TrainingSettings
 
-    vectors = VectorSource.of(config.vectors) if config.vectors else None
-    named = choose_contenders([config.contender], config.task or "classification")
-    (contender,) = with_vectors(named, vectors)
+    contender, _, _ = _chosen(config, config.task or "classification")
     values = config.model_dump()
     defaults = TrainingSettings().model_dump(exclude={"seed", "max_seconds"}) if contender.passes else {}
     values["settings"] = {**defaults, **_settings(config, contender)}
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+
+
+def _chosen(config: TrainConfig, task: str) -> tuple[Contender, EncoderSource | None, VectorSource | None]:
+    """Return the contender, with settings that fit what it begins with, and that."""
+    vectors = VectorSource.of(config.vectors) if config.vectors else None
+    named = with_vectors(choose_contenders([config.contender], task), vectors)
+    encoder = resolve_encoder(config.encoder, config.revision) if named[0].needs_encoder else None
+    return scaled_to(named, encoder)[0], encoder, vectors
 
 
 def _settings(config: TrainConfig, contender: Contender) -> Settings:
@@ -175,8 +181,7 @@ def train(
     """
     wanted = TrainConfig(**config)
     kind = named_task(wanted.task, source, note, text=wanted.text, label=wanted.label)
-    vectors = VectorSource.of(wanted.vectors) if wanted.vectors else None
-    (contender,) = with_vectors(choose_contenders([wanted.contender], kind.name), vectors)
+    contender, encoder, vectors = _chosen(wanted, kind.name)
     language_model = needed_language_model([contender], wanted.language_model)
     settings = _settings(wanted, contender)
     output = Path(output)
@@ -205,7 +210,7 @@ def train(
         splits.dev,
         task,
         wanted.seed,
-        resolve_encoder(wanted.encoder, wanted.revision) if contender.needs_encoder else None,
+        encoder,
         max_length=wanted.max_length,
         freeze_layers=wanted.freeze_layers,
         max_seconds=wanted.budget,
