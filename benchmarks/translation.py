@@ -1,18 +1,20 @@
-"""German to English on Multi30k: LSTM without and with attention and Transformer, for the same time each.
+"""German to English on Multi30k: LSTM without and with attention, and a Transformer.
 
-    python benchmarks/translation.py --data ../shared/data/multi30k [--minutes 12] [--output runs/translation]
+    python benchmarks/translation.py --data ../shared/data/multi30k [--models NAME …] [--minutes 12]
+        [--output runs/translation]
 
 Every model is trained by `textgraft.train` on all 29,000 pairs with the settings a comparison would take
 first, but for as many passes as the minutes allow, and judged by its beam search (4) on the test set of 2016.
 Printed are the scores, and BLEU by the length of the source over all three test sets; curves.svg plots the
-perplexity of the dev set against time, by_length.svg BLEU against length. What is finished is kept and not
-trained again.
+perplexity of the dev set against time, by_length.svg BLEU against length. What is finished in the output
+folder is kept, not trained again, and shown with the rest.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -75,13 +77,14 @@ def trained(name: str, data: Path, output: Path, seconds: float) -> dict[str, An
 def table(found: dict[str, dict[str, Any]]) -> str:
     """Return the scores as a Markdown table."""
     lines = [
-        "| model | parameters | passes | BLEU (95%) | chrF | exact match | perplexity | tokens/s written |",
-        "|---" * 8 + "|",
+        "| model | parameters | training | passes | BLEU (95%) | chrF | exact match | perplexity | tokens/s written |",
+        "|---" * 9 + "|",
     ]
     for name, trial in found.items():
         bleu, chrf, exact, perplexity = (trial["scores"][metric] for metric in SCORES)
         lines.append(
-            f"| {name} | {trial['parameters'] / 1e6:.1f} M | {trial['history'][-1]['epoch']:.1f} "
+            f"| {name} | {trial['parameters'] / 1e6:.1f} M | {trial['history'][-1]['seconds'] / 60:.0f} min "
+            f"| {trial['history'][-1]['epoch']:.1f} "
             f"| {100 * bleu['value']:.1f} ({100 * bleu['low']:.1f}–{100 * bleu['high']:.1f}) "
             f"| {100 * chrf['value']:.1f} | {100 * exact['value']:.1f}% "
             f"| {perplexity['value']:.2f} | {trial['tokens_per_second']:,.0f} |"
@@ -89,7 +92,7 @@ def table(found: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def by_length(output: Path, data: Path) -> str:
+def by_length(names: Sequence[str], output: Path, data: Path) -> str:
     """Score the translations of all test sets by the length of their source; plot and return them."""
     sets = [read_sequences(pair(data, name)) for name in TESTS]
     sources = [text for rows in sets for text in rows.texts]
@@ -99,7 +102,7 @@ def by_length(output: Path, data: Path) -> str:
     weights = (groups[:, None] == np.arange(len(LENGTHS) + 1)).astype(np.float32)
     means = [lengths[groups == group].mean() for group in range(len(LENGTHS) + 1)]
     lines: dict[str, list[tuple[float, float]]] = {}
-    for name in MODELS:
+    for name in names:
         found = textgraft.load(output / name).predict(sources)
         scores = weighted_bleu(gold, [prediction.answer for prediction in found], weights)
         lines[name] = [(float(x), 100 * float(y)) for x, y in zip(means, scores, strict=True)]
@@ -123,6 +126,7 @@ def by_length(output: Path, data: Path) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--models", nargs="+", default=MODELS, choices=MODELS)
     parser.add_argument("--minutes", type=float, default=12, help="of training for each model")
     parser.add_argument("--output", type=Path, default=Path("runs/translation"))
     options = parser.parse_args()
@@ -131,6 +135,8 @@ def main() -> None:
     print(describe("textgraft", "torch", "transformers", "sacrebleu"), flush=True)
     found = {}
     for name in MODELS:
+        if name not in options.models and not (options.output / f"{name}.json").is_file():
+            continue
         found[name] = trained(name, options.data, options.output, 60 * options.minutes)
         print(name, "done", flush=True)
     write_plot(
@@ -144,7 +150,7 @@ def main() -> None:
         y_label="perplexity of the dev set",
         log_x=True,
     )
-    print(f"\n{table(found)}\n\n{by_length(options.output, options.data)}")
+    print(f"\n{table(found)}\n\n{by_length(list(found), options.output, options.data)}")
 
 
 if __name__ == "__main__":

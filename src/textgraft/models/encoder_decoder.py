@@ -45,7 +45,7 @@ def transformer(
     hidden_size: int = 256,
     num_layers: int = 3,
     num_heads: int = 4,
-    feed_forward_size: int = 1024,
+    feed_forward_size: int = 512,
     dropout: float = 0.1,
     label_smoothing: float = 0.1,
     max_length: int = 512,
