@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -33,6 +34,15 @@ NAMELESS = PLACES | {
     "spatial_relation", "timeRange",
 }  # fmt: skip
 """Slots of SNIPS that are places, and those that name nothing."""
+NO_NAME = (
+    "There|This|That|These|Those|They|It|He|She|We|What|Who|Here|One|Each|Both|Some|Many|Most|All|To|Inside|"
+    "Another"
+)
+DEFINITION = re.compile(
+    rf"(?<![^.] )(?<!\S)((?:The |An? )?(?!(?:{NO_NAME})\b)[A-Z]?[\w'-]+(?: [\w'-]+){{0,2}}) (is|are) "
+    r"((?:an?|the|one of) [^.;:,()\[\]\"\n]{8,110})\.(?= |$)"
+)
+"""A sentence that says what something is, of at most three words and an article."""
 LIMITS = {
     "sentiment": "Film reviews in English; other domains, irony and mixed opinions are beyond it.",
     "ner": "English; trained on automatic labels of Wikipedia, on tweets and on requests for weather and "
@@ -123,20 +133,51 @@ def ner(data: Path, work: Path) -> dict[str, Any]:
 def question_answering(data: Path, work: Path) -> dict[str, Any]:
     """Questions of 39 articles; the test questions are of nine others.
 
-    Of several annotators' answers the first is learned. The longest was tried, for a third of the time: F1
-    0.62, and the answers were no longer.
+    The articles hardly ever ask what something is, and never of a short text. So a quarter of the questions
+    is asked once more of the one sentence that holds the answer; and sentences such as "Oxygen is a chemical
+    element." are asked for what they define: alone, and in their paragraph. Of several annotators' answers
+    the first is learned. The longest was tried, for a third of the time: F1 0.62, and no longer answers.
     """
-    del work
     folder = data / "squad_v1.1_dev"
+    articles = json.loads((folder / "split_train.json").read_text(encoding="utf-8"))["data"]
+    contexts = [paragraph for article in articles for paragraph in article["paragraphs"]]
+    shorter = [row for number, paragraph in enumerate(contexts) for row in _of_sentences(number, paragraph)]
+    added = [*articles, {"title": "Sentences of the above", "paragraphs": shorter}]
+    (work / "train.json").write_text(json.dumps({"version": "1.1", "data": added}), encoding="utf-8")
     return {
         "task": "question-answering",
-        "source": folder / "split_train.json",
+        "source": work / "train.json",
         "test": folder / "split_dev.json",
         "also": {},
         "contender": "bert-adapter",
         "max_length": 320,
-        "settings": {"lora_rank": 8, "epochs": 3, "patience": None, "max_tokens": 4096},
+        "settings": {"lora_rank": 8, "epochs": 3, "patience": None},
     }
+
+
+def _of_sentences(number: int, paragraph: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield short paragraphs with questions, made of a longer one."""
+    context = paragraph["context"]
+    for index, question in enumerate(paragraph["qas"]):
+        if index % 4 == 0:
+            answer = question["answers"][0]
+            before = context.rfind(". ", 0, answer["answer_start"])
+            start = before + 2 if before >= 0 else 0
+            end = context.find(". ", answer["answer_start"] + len(answer["text"]))
+            sentence = context[start : end + 1 if end >= 0 else None]
+            moved = {**answer, "answer_start": answer["answer_start"] - start}
+            row = {**question, "id": f"{question['id']} alone", "answers": [moved]}
+            yield {"context": sentence, "qas": [row]}
+    for found in DEFINITION.finditer(context):
+        subject, verb, answer = found.groups()
+        subject = re.sub("^(The|An?) ", lambda article: article[0].lower(), subject)
+        for shown, start in ((found[0], found.start()), (context, 0)):
+            row = {
+                "id": f"{number} defines {subject} {'alone' if shown is not context else 'here'}",
+                "question": f"What {verb} {subject}?",
+                "answers": [{"text": answer, "answer_start": found.start(3) - start}],
+            }
+            yield {"context": shown, "qas": [row]}
 
 
 def banking_intents(data: Path, work: Path) -> dict[str, Any]:

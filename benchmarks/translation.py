@@ -77,7 +77,8 @@ def trained(name: str, data: Path, output: Path, seconds: float) -> dict[str, An
 def table(found: dict[str, dict[str, Any]]) -> str:
     """Return the scores as a Markdown table."""
     lines = [
-        "| model | parameters | training | passes | BLEU (95%) | chrF | exact match | perplexity | tokens/s written |",
+        "| model | parameters | training | passes | BLEU (95%) | chrF | exact match "
+        "| perplexity | tokens/s |",
         "|---" * 9 + "|",
     ]
     for name, trial in found.items():
