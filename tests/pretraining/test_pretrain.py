@@ -157,6 +157,9 @@ def test_a_plan_trains_nothing_and_leaves_nothing(corpus, tmp_path, monkeypatch)
     assert result.exit_code == 0, result.output
     for figure in ("parameters", "tokens a second", "hours", "money", "BERT-large", "$2,074–$6,912"):
         assert figure in result.output
+    assert "short sequences" not in result.output
+    in_two_parts = run(corpus, "--plan", "--short-length", "16", *SHORT)
+    assert "the first 3,600 tokens are learned in short sequences" in in_two_parts.output
     assert not list(tmp_path.iterdir())
 
 

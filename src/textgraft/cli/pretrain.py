@@ -151,6 +151,11 @@ def _show_plan(console: Console, plan: Plan) -> None:
         f"held out; vocabulary {plan.vocabulary:,}",
         highlight=False,
     )
+    if plan.short_tokens:
+        console.print(
+            f"the first {plan.short_tokens:,} tokens are learned in short sequences, the rest in full ones",
+            highlight=False,
+        )
     _show_costs(console, plan.costs, "plan")
 
 
