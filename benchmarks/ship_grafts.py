@@ -90,7 +90,8 @@ def ner(data: Path, work: Path) -> dict[str, Any]:
 
     The tweets are shown several times: they are sentences that people wrote, where the rows of Wikipedia are
     mostly headings and lists. The requests end with a place and no full stop, which neither of the others
-    does. Those that name anything else, as a restaurant or an artist, are left out.
+    does. Those that name anything else, as a restaurant or an artist, are left out. Sentences of Wikipedia
+    are shown once more as people write in haste: without the full stop, and persons by their first name.
     """
 
     def mapped(source: Path) -> str:
@@ -111,8 +112,20 @@ def ner(data: Path, work: Path) -> dict[str, Any]:
                 tags = [f"{tag[0]}-LOC" if tag[2:] in PLACES else "O" for _, tag in rows]
                 yield "\n".join(f"{word}\t{tag}" for (word, _), tag in zip(rows, tags, strict=True)) + "\n\n"
 
+    def in_haste(sentence: str) -> str:
+        rows = [line.rpartition("\t")[::2] for line in sentence.splitlines()]
+        kept, surname = [], False
+        for (word, tag), (following, _) in reversed(list(zip(rows, [*rows[1:], ("", "")], strict=True))):
+            # A name is cut where a word of the sentence follows, not another name.
+            surname = tag == "I-PER" and (surname or (following.isalpha() and following.islower()))
+            if not surname:
+                kept.append(f"{word}\t{tag}")
+        return "\n".join(reversed(kept)).removesuffix("\n.\tO")
+
     wiki, tweets = data / "wikiann_en", data / "wnut17"
-    train_rows = (wiki / "train.conll").read_text(encoding="utf-8").rstrip() + "\n\n"
+    sentences = (wiki / "train.conll").read_text(encoding="utf-8").strip().split("\n\n")
+    hasty = [copy for sentence in sentences if (copy := in_haste(sentence)) != sentence]
+    train_rows = "\n\n".join([*sentences, *hasty]) + "\n\n"
     train_rows += mapped(tweets / "train.conll") * 4 + "\n"
     train_rows += "".join(places(data / "snips" / "train.conll"))
     (work / "train.conll").write_text(train_rows, encoding="utf-8")
