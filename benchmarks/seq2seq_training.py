@@ -8,7 +8,7 @@ Two sides train the same model on the same pairs by forward, backward and optimi
                 collator does), torch.optim.AdamW as it comes, fp32
     ours fp32   batches by a token budget from pairs whose sources and targets are both of similar length, and
                 the training loop's optimizer
-    ours bf16   the same under bf16 autocast
+    ours bf16   the same in bf16, as the loop computes it
 
 The sides take turns, and the medians of their true target tokens per second of processor time are compared.
 Lengths are those of sentences (log-normal, a target is as long as its source give or take a fifth), or with
@@ -34,6 +34,7 @@ from textgraft.models.teacher_forcing import NOT_PREDICTED, teacher_forced
 from textgraft.tasks.base import padded
 from textgraft.training.batching import padding_share, token_budget_batches
 from textgraft.training.optimizer import build_optimizer
+from textgraft.training.precision import autocast
 from textgraft.training.settings import TrainingSettings
 
 VOCABULARY, PAIRS, LONGEST = 8_000, 12_000, 120
@@ -118,7 +119,7 @@ class Side:
         while seen < tokens:
             rows = next(self.batches)
             batch = self.corpus.batch(rows)
-            with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+            with autocast("bf16" if self.bf16 else "fp32", torch.device("cpu")):
                 loss = teacher_forced(self.model, batch).loss
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), SETTINGS.clip_norm)

@@ -21,7 +21,7 @@ class Computed(TorchDispatchMode):
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         if "attention" in str(func):
-            self.types |= {value.dtype for value in args if isinstance(value, torch.Tensor)}
+            self.types |= {value.dtype for value in args if isinstance(value, torch.Tensor)} - {torch.bool}
         return func(*args, **(kwargs or {}))
 
 
@@ -29,7 +29,7 @@ class Computed(TorchDispatchMode):
     ("precision", "inputs_in"),
     [("fp32", torch.float32), ("bf16", torch.float32), ("bf16", torch.bfloat16)],
 )
-def test_attention_is_computed_in_fp32_and_all_else_as_wanted(precision, inputs_in):
+def test_attention_is_trained_in_fp32_and_all_else_as_wanted(precision, inputs_in):
     torch.manual_seed(0)
     query, key, value = (torch.randn(2, 3, 5, 8, dtype=inputs_in, requires_grad=True) for _ in range(3))
     mask = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]]).bool()[:, None, None]
@@ -46,5 +46,6 @@ def test_attention_is_computed_in_fp32_and_all_else_as_wanted(precision, inputs_
     assert torch.allclose(found.float(), expected, atol=1e-6)
     for gradient, tensor in zip(gradients, exact, strict=True):
         assert torch.allclose(gradient, tensor.grad, atol=0.02)
-    with autocast(precision, CPU), torch.inference_mode():
-        assert torch.equal(scaled_dot_product_attention(query, key, value, mask), found)
+    with torch.inference_mode(), Computed() as computed, autocast(precision, CPU):
+        scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    assert computed.types == {torch.bfloat16 if precision == "bf16" else torch.float32}

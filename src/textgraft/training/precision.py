@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -35,21 +35,19 @@ def resolve_precision(wanted: str, device: torch.device) -> str:
 @contextmanager
 def autocast(precision: str, device: torch.device) -> Iterator[None]:
     """Let a model compute in ``precision``, "fp32" or "bf16"; weights stay fp32."""
-    if precision != "bf16":
+    keeps_attention = precision == "bf16" and device.type == "cpu" and torch.is_grad_enabled()
+    with (
+        torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16"),
+        _AttentionInFp32() if keeps_attention else nullcontext(),
+    ):
         yield
-    elif device.type == "cpu":
-        with torch.autocast("cpu", dtype=torch.bfloat16), _AttentionInFp32():
-            yield
-    else:
-        with torch.autocast(device.type, dtype=torch.bfloat16):
-            yield
 
 
 class _AttentionInFp32(TorchFunctionMode):
     """Computes scaled dot-product attention in fp32, whatever its inputs are.
 
-    On a CPU the gradient of torch's fused attention takes two to five times as long in bf16 as in fp32
-    (``benchmarks/attention.py``).
+    For training: on a CPU the gradient of torch's fused attention takes two to five times as long in bf16 as
+    in fp32 (``benchmarks/attention.py``). Without gradients both are as fast.
     """
 
     def __torch_function__(
