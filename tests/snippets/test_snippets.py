@@ -17,7 +17,6 @@ from textgraft.inference.pipelines.shipped import FOLDER, shipped_graft
 SNIPPETS = sorted(path for path in Path(__file__).parent.glob("*.py") if not path.name.startswith("test_"))
 
 SHORT_OF_IT = {
-    "pipeline_question_answering": "the graft answers 'language model', without what goes around it",
     "pipeline_ner": "the graft takes 'John works' for a person where no full stop ends the sentence",
 }
 
