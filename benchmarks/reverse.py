@@ -48,7 +48,14 @@ SETTINGS = {
         "epochs": 20,
     },
 }
-SHARED = {"num_beams": 1, "label_smoothing": 0.0, "precision": "fp32", "max_tokens": 4096, "patience": None}
+SHARED = {
+    "batch_size": 128,
+    "max_tokens": 4096,
+    "num_beams": 1,
+    "label_smoothing": 0.0,
+    "precision": "fp32",
+    "patience": None,
+}
 
 
 def write_rows(path: Path, rows: list[tuple[str, str]]) -> Path:
