@@ -261,11 +261,12 @@ def with_vectors(contenders: Sequence[Contender], vectors: VectorSource | None) 
 
 
 def scaled_to(contenders: Sequence[Contender], encoder: EncoderSource | None) -> list[Contender]:
-    """Fit the learning rates of contenders that train a whole encoder to its width.
+    """Fit the learning rates of contenders that fine-tune a whole encoder to its width.
 
     Under Adam the rate that suits a matrix falls with the number of its inputs (Yang et al. 2022, "Tensor
     programs V", table 3). The rates of the table above are those for the bundled encoder; BERT-base then is
-    trained at 5e-5 and BERT-tiny at 3e-4, which lie in the ranges that their authors searched.
+    trained at 5e-5 and BERT-tiny at 3e-4, which lie in the ranges that their authors searched. From random
+    weights the narrow ones learned less at a higher rate, so theirs stays.
 
     Raises:
         ModelError: The encoder does not state its width.
@@ -275,7 +276,7 @@ def scaled_to(contenders: Sequence[Contender], encoder: EncoderSource | None) ->
     factor = _STATED_WIDTH / encoder_width(encoder)
     return [
         replace(contender, grid=tuple(_faster(settings, factor) for settings in contender.grid))
-        if contender.recipe in _WHOLE_ENCODER
+        if contender.recipe in _WHOLE_ENCODER and contender.options.get("pretrained", True)
         else contender
         for contender in contenders
     ]
