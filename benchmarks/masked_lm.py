@@ -368,7 +368,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0, help="length of a turn")
     parser.add_argument("--tokens", type=int, default=500_000, help="of each run of part two")
     parser.add_argument("--output", type=Path, help="where all figures go, as JSON")
-    parser.add_argument("--plot", type=Path, help="where the loss curves go, as SVG")
+    parser.add_argument("--plot", type=Path, help="folder for the loss curves, as SVG")
     parser.add_argument("--data-folder", type=Path, default=os.environ.get("TEXTGRAFT_DATA"))
     options = parser.parse_args()
     if options.data_folder is None:
@@ -398,16 +398,20 @@ def main() -> None:
     if options.output:
         write_json(options.output, results)
     if options.plot and options.tokens:
-        lines = {
-            f"{size}, {name}, {form}": curve
-            for size, result in results["sizes"].items()
-            for name, forms in result["held_out_loss"].items()
-            for form, curve in forms.items()
-        }
+        plot_losses(options.plot, results["sizes"])
+
+
+def plot_losses(folder: Path, sizes: dict[str, Any]) -> None:
+    """Draw the held-out losses of each size."""
+    for size, result in sizes.items():
         write_plot(
-            options.plot,
-            "Masked-LM loss on held-out text at equal tokens",
-            lines,
+            folder / f"masked_lm_{size}.svg",
+            f"BERT {size}: masked-LM loss on held-out text at equal tokens",
+            {
+                f"{name.removeprefix('trainer ')}, {form.removeprefix('full ')}": curve
+                for name, forms in result["held_out_loss"].items()
+                for form, curve in forms.items()
+            },
             x_label="tokens of text trained on",
             y_label="cross entropy at the gaps, nats",
         )
