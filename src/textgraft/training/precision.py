@@ -46,8 +46,8 @@ def autocast(precision: str, device: torch.device) -> Iterator[None]:
 class _AttentionInFp32(TorchFunctionMode):
     """Computes scaled dot-product attention in fp32, whatever its inputs are.
 
-    For training: on a CPU the gradient of torch's fused attention takes two to five times as long in bf16 as
-    in fp32 (``benchmarks/attention.py``). Without gradients both are as fast.
+    For training: on a CPU, forward and back through torch's fused attention take up to 2.5 times as long in
+    bf16 as in fp32 (``benchmarks/attention.py``). Without gradients both are as fast.
     """
 
     def __torch_function__(
