@@ -40,7 +40,7 @@ from textgraft.training.settings import TrainingSettings
 VOCABULARY, PAIRS, LONGEST = 8_000, 12_000, 120
 BATCH = 64
 SETTINGS = TrainingSettings(batch_size=128, max_tokens=4096)
-"""What the contenders of translation train with."""
+"""What the recurrent contenders of translation train with."""
 SLICE = 50_000
 """True tokens of both sides, about, that a side trains on before the next one has its turn."""
 
