@@ -403,6 +403,7 @@ def main() -> None:
 
 def plot_losses(folder: Path, sizes: dict[str, Any]) -> None:
     """Draw the held-out losses of each size."""
+    folder.mkdir(parents=True, exist_ok=True)
     for size, result in sizes.items():
         write_plot(
             folder / f"masked_lm_{size}.svg",

@@ -40,7 +40,7 @@ NO_NAME = (
     "Another"
 )
 DEFINITION = re.compile(
-    rf"(?<![^.] )(?<!\S)((?:The |An? )?(?!(?:{NO_NAME})\b)[A-Z]?[\w'-]+(?: [\w'-]+){{0,2}}) (is|are) "
+    rf"(?:^|(?<=\. ))((?:The |An? )?(?!(?:{NO_NAME})\b)[\w'-]+(?: [\w'-]+){{0,2}}) (is|are) "
     r"((?:an?|the|one of) [^.;:,()\[\]\"\n]{8,110})\.(?= |$)"
 )
 """A sentence that says what something is, of at most three words and an article."""
