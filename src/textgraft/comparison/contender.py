@@ -106,6 +106,8 @@ class Contender:
     model_settings: tuple[str, ...] = ()
     """What its model can be told besides the settings of the grid."""
     needs_encoder: bool = False
+    rate_follows_width: bool = False
+    """Whether its learning rates are stated for the bundled encoder, and fall with the width of another."""
     needs_language_model: bool = False
     tasks: tuple[str, ...] = ()
     """The tasks it is made for; none: all."""

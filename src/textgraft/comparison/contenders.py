@@ -29,10 +29,8 @@ _RECURRENT_GRID: tuple[Settings, ...] = (
     {**_RECURRENT_BASE, "learning_rate": 1e-3, "dropout": 0.3, "embedding_dropout": 0.3},
 )
 _RECURRENT_PASSES = Passes(rows=15_000, least=10, most=60)
-_WHOLE_ENCODER = ("bert_finetuned", "writing_recipes.bert_to_bert")
-"""Recipes that train all weights of an encoder."""
 _STATED_WIDTH = 384
-"""Of the encoder for which their learning rates are stated: the bundled one."""
+"""Of the bundled encoder, for which the learning rates of fine-tuning are stated."""
 _FINETUNING_GRID: tuple[Settings, ...] = (
     # The new head starts from nothing and has far to go; with many labels it needs a rate of its own.
     {"learning_rate": 1e-4, "head_learning_rate": 1e-3, "batch_size": 16},
@@ -168,6 +166,7 @@ ALL_CONTENDERS = (
         "bert_finetuned",
         _FINETUNING_GRID,
         needs_encoder=True,
+        rate_follows_width=True,
         tasks=READING,
         passes=_FINETUNING_PASSES,
     ),
@@ -276,7 +275,7 @@ def scaled_to(contenders: Sequence[Contender], encoder: EncoderSource | None) ->
     factor = _STATED_WIDTH / encoder_width(encoder)
     return [
         replace(contender, grid=tuple(_faster(settings, factor) for settings in contender.grid))
-        if contender.recipe in _WHOLE_ENCODER and contender.options.get("pretrained", True)
+        if contender.rate_follows_width
         else contender
         for contender in contenders
     ]

@@ -100,23 +100,24 @@ def full_config(config: TrainConfig) -> str:
     """Return the config as YAML with every default written out; the file trains what the options would."""
     from textgraft.training.settings import TrainingSettings
 
-    contender, _, _ = _chosen(config, config.task or "classification")
+    contender, _ = _named(config, config.task or "classification")
+    _check_settings(config, contender)
+    _, settings = _for_encoder(config, contender)
     values = config.model_dump()
     defaults = TrainingSettings().model_dump(exclude={"seed", "max_seconds"}) if contender.passes else {}
-    values["settings"] = {**defaults, **_settings(config, contender)}
+    values["settings"] = {**defaults, **settings}
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
 
-def _chosen(config: TrainConfig, task: str) -> tuple[Contender, EncoderSource | None, VectorSource | None]:
-    """Return the contender, with settings that fit what it begins with, and that."""
+def _named(config: TrainConfig, task: str) -> tuple[Contender, VectorSource | None]:
+    """Return the contender and the word vectors that it begins with."""
     vectors = VectorSource.of(config.vectors) if config.vectors else None
-    named = with_vectors(choose_contenders([config.contender], task), vectors)
-    encoder = resolve_encoder(config.encoder, config.revision) if named[0].needs_encoder else None
-    return scaled_to(named, encoder)[0], encoder, vectors
+    (contender,) = with_vectors(choose_contenders([config.contender], task), vectors)
+    return contender, vectors
 
 
-def _settings(config: TrainConfig, contender: Contender) -> Settings:
-    """Put the user's settings over the contender's first ones.
+def _check_settings(config: TrainConfig, contender: Contender) -> None:
+    """Check the names of the user's settings.
 
     Raises:
         OptionError: The contender has no such setting.
@@ -129,7 +130,13 @@ def _settings(config: TrainConfig, contender: Contender) -> Settings:
     for name in config.settings:
         if name not in known:
             raise unknown(f"setting of {contender.name}", name, known)
-    return {**contender.grid[0], **config.settings}
+
+
+def _for_encoder(config: TrainConfig, contender: Contender) -> tuple[EncoderSource | None, Settings]:
+    """Find the encoder, and put the user's settings over the contender's first ones for it."""
+    encoder = resolve_encoder(config.encoder, config.revision) if contender.needs_encoder else None
+    (scaled,) = scaled_to([contender], encoder)
+    return encoder, {**scaled.grid[0], **config.settings}
 
 
 @dataclass(frozen=True)
@@ -181,9 +188,9 @@ def train(
     """
     wanted = TrainConfig(**config)
     kind = named_task(wanted.task, source, note, text=wanted.text, label=wanted.label)
-    contender, encoder, vectors = _chosen(wanted, kind.name)
+    contender, vectors = _named(wanted, kind.name)
     language_model = needed_language_model([contender], wanted.language_model)
-    settings = _settings(wanted, contender)
+    _check_settings(wanted, contender)
     output = Path(output)
     checkpoints = output.with_name(output.name + ".training")
     if checkpoints.is_dir() and any(checkpoints.iterdir()) and not resume:
@@ -205,6 +212,7 @@ def train(
 
     if vectors is not None:
         note(word_table_note(splits.train, vectors))
+    encoder, settings = _for_encoder(wanted, contender)
     job = Job(
         splits.train,
         splits.dev,

@@ -122,6 +122,7 @@ WRITING_CONTENDERS = (
         _BERT_TO_BERT_GRID,
         model_settings=_SEARCH,
         needs_encoder=True,
+        rate_follows_width=True,
         tasks=WRITING,
         passes=Passes(rows=60_000, least=3, most=30),
     ),
