@@ -14,9 +14,9 @@ from machine import describe
 from rich.console import Console
 
 from textgraft.comparison.compare import compare
-from textgraft.comparison.planning import parse_seconds
-from textgraft.comparison.progress import TerminalReporter, duration
+from textgraft.comparison.progress import TerminalReporter
 from textgraft.comparison.verdict import Verdict, load_verdict
+from textgraft.wording import duration, parse_seconds
 
 EVERY_TASK = {
     "contenders": ["lstm", "bert-frozen", "bert-adapter", "bert-finetuned"],

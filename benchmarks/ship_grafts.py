@@ -21,10 +21,10 @@ from typing import Any
 
 from machine import describe
 
-from textgraft.comparison.progress import duration
 from textgraft.comparison.train import train
 from textgraft.inference.evaluate import Evaluation, evaluate
 from textgraft.models.directory import MANIFEST
+from textgraft.wording import duration
 
 GRAFTS = Path(__file__).parents[1] / "src" / "textgraft" / "grafts"
 TYPES = {"person": "PER", "location": "LOC", "corporation": "ORG", "group": "ORG"}

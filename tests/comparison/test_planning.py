@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textgraft.comparison.planning import Rate, default_sizes, extend_plan, make_plan, parse_seconds
+from textgraft.comparison.planning import Rate, default_sizes, extend_plan, make_plan
 from textgraft.errors import OptionError
+from textgraft.wording import parse_seconds
 
 RATES = {
     "tfidf": Rate(fixed=0.5, per_row=0.0005, per_showing=0.0),

@@ -69,9 +69,9 @@ def compare(
     from rich.console import Console
 
     from textgraft.comparison.compare import compare as run
-    from textgraft.comparison.planning import parse_seconds
     from textgraft.comparison.preferences import Preferences
     from textgraft.comparison.progress import TerminalReporter
+    from textgraft.wording import parse_seconds
 
     reporter = TerminalReporter(Console())
     try:

@@ -18,9 +18,9 @@ def demo(
     from rich.console import Console
 
     from textgraft.comparison.compare import compare
-    from textgraft.comparison.planning import parse_seconds
     from textgraft.comparison.progress import TerminalReporter
     from textgraft.data.embedded import docstrings_dataset
+    from textgraft.wording import parse_seconds
 
     reporter = TerminalReporter(Console())
     try:

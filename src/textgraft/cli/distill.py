@@ -43,8 +43,8 @@ def distill(
     from rich.markup import escape
     from rich.progress import Progress as Bar
 
-    from textgraft.comparison.planning import parse_seconds
     from textgraft.pretraining.distill import distill as run
+    from textgraft.wording import parse_seconds
 
     console = Console(stderr=True)
     with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:

@@ -37,10 +37,10 @@ def predict(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from textgraft.comparison.progress import duration
     from textgraft.errors import unknown
     from textgraft.files import output_errors
     from textgraft.models.directory import read_manifest
+    from textgraft.wording import duration
 
     if form not in FORMATS:
         raise unknown("format", form, FORMATS, where="--format")

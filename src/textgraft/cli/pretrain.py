@@ -71,11 +71,10 @@ def pretrain(
     from rich.progress import Progress as Bar
     from rich.progress import SpinnerColumn, TextColumn
 
-    from textgraft.comparison.planning import parse_seconds
-    from textgraft.comparison.progress import duration
     from textgraft.errors import OptionError
     from textgraft.pretraining.pretrain import plan_pretraining
     from textgraft.pretraining.pretrain import pretrain as run
+    from textgraft.wording import duration, parse_seconds
 
     config: dict[str, Any] = {
         "arch": arch,

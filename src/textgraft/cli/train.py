@@ -56,11 +56,10 @@ def train(
     from rich.console import Console
     from rich.markup import escape
 
-    from textgraft.comparison.planning import parse_seconds
-    from textgraft.comparison.progress import duration
     from textgraft.comparison.train import TrainConfig, full_config, read_config
     from textgraft.comparison.train import train as run
     from textgraft.errors import OptionError
+    from textgraft.wording import duration, parse_seconds
 
     given: dict[str, Any] = {
         "task": task,

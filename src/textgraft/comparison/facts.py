@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from textgraft.comparison.wording import count
+from textgraft.wording import count
 
 Fact = tuple[str, str]
 

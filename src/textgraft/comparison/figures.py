@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from textgraft.comparison import wording
+from textgraft import wording
 from textgraft.comparison.choice import Row
 from textgraft.comparison.verdict import Curve, Verdict
 from textgraft.inference.attention_maps import AttentionMap

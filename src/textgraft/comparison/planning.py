@@ -36,29 +36,6 @@ def default_sizes(rows: int) -> list[int]:
     return [*(size for size in steps if size <= 0.75 * rows), rows]
 
 
-def parse_seconds(text: str) -> float:
-    """Read a duration as "90s", "10m", "2h" or "1h30m".
-
-    Raises:
-        OptionError: It is none of these, or not positive.
-    """
-    units = {"s": 1, "m": 60, "h": 3600}
-    total, number = 0.0, ""
-    for character in text.strip().lower():
-        if character.isdigit() or character == ".":
-            number += character
-        elif character in units and number.replace(".", "", 1).isdigit():
-            total, number = total + float(number) * units[character], ""
-        else:
-            number = "?"
-            break
-    if number or total <= 0:
-        raise OptionError(
-            f"{text!r} is no duration", where="--budget", fix="Write it as 90s, 10m, 2h or 1h30m."
-        )
-    return total
-
-
 @dataclass(frozen=True)
 class Slot:
     """A place in the plan: which contender, at which size, with which seed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from textgraft.comparison.wording import METRIC_TITLES
+from textgraft.wording import METRIC_TITLES
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from textgraft.comparison.run import Comparison
     from textgraft.data.check import DataCheck
     from textgraft.training.loop import Progress
+from textgraft.wording import duration
 
 
 class Reporter(Protocol):
@@ -71,17 +72,6 @@ class SilentReporter:
 
     def finished(self, comparison: Comparison, seconds: float) -> None:
         """Ignore it."""
-
-
-def duration(seconds: float) -> str:
-    """Write seconds as people say them: "8 s", "3 min 20 s", "1 h 05 min"."""
-    whole = round(max(0.0, seconds))
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 class TerminalReporter(SilentReporter):

@@ -10,7 +10,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from textgraft.comparison import sections, wording
+from textgraft import wording
+from textgraft.comparison import sections
 from textgraft.comparison.choice import CHANCE_AT_MOST
 from textgraft.comparison.facts import check_facts
 from textgraft.comparison.figures import (

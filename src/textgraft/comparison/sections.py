@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from textgraft.comparison import wording
+from textgraft import wording
 from textgraft.comparison.results import Examination, Trial, examined_task
 from textgraft.evaluation.metrics import confusion_matrix
 from textgraft.inference.attention_maps import AttentionMap

@@ -9,7 +9,8 @@ from textgraft.comparison.choice import CHANCE_AT_MOST, MAJORITY, Row, excess
 from textgraft.comparison.curves import Crossing
 from textgraft.comparison.preferences import MARGINS
 from textgraft.comparison.savings import CLAIMED, Outcome, Ratio, Saving
-from textgraft.comparison.wording import (
+from textgraft.evaluation.intervals import Estimate
+from textgraft.wording import (
     about,
     count,
     interval,
@@ -21,7 +22,6 @@ from textgraft.comparison.wording import (
     seconds,
     signed,
 )
-from textgraft.evaluation.intervals import Estimate
 
 if TYPE_CHECKING:
     from textgraft.comparison.verdict import Verdict

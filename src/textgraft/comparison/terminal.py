@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from textgraft.comparison import wording
+from textgraft import wording
 from textgraft.comparison.facts import check_facts
 
 if TYPE_CHECKING:

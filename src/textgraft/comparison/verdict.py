@@ -16,12 +16,12 @@ from textgraft.comparison.preferences import Preferences
 from textgraft.comparison.results import Examination, Trial
 from textgraft.comparison.savings import Saving, savings
 from textgraft.comparison.scores import Cell, ScoreTable
-from textgraft.comparison.wording import METRIC_TITLES
 from textgraft.errors import ModelError, OptionError
 from textgraft.evaluation.calibration import expected_calibration_error
 from textgraft.evaluation.intervals import Estimate
 from textgraft.evaluation.paired import holm
 from textgraft.tasks.base import Task
+from textgraft.wording import METRIC_TITLES
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):

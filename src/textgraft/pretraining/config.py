@@ -6,13 +6,13 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from textgraft.checked import Checked
 from textgraft.errors import OptionError, unknown
 from textgraft.models.recurrent import CELLS
 from textgraft.pretraining.corpus import Documents
 from textgraft.pretraining.cost import MACHINES
 from textgraft.pretraining.sizes import SIZES
 from textgraft.pretraining.tokenizers import ARCHITECTURES, LETTERED
+from textgraft.settings import Checked
 from textgraft.training.settings import Positive, Share, TrainingSettings
 
 MASKED = ("bert", "roberta")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
-from textgraft.evaluation.intervals import Estimate
+from textgraft.errors import OptionError
 
 METRIC_TITLES = {
     "macro_f1": "macro F1",
@@ -35,7 +36,19 @@ def signed(value: float) -> str:
     return f"{value:+.3f}".replace("-", "−") if abs(value) >= 0.0005 else "0.000"
 
 
-def interval(estimate: Estimate) -> str:
+class Interval(Protocol):
+    """What has the two ends of an interval."""
+
+    @property
+    def low(self) -> float:
+        """The lower end."""
+
+    @property
+    def high(self) -> float:
+        """The upper end."""
+
+
+def interval(estimate: Interval) -> str:
     """Write the ends of a 95% interval: "0.861 to 0.885"."""
     return f"{score(estimate.low)} to {score(estimate.high)}"
 
@@ -84,3 +97,37 @@ def p_value(value: float) -> str:
 def listing(names: Sequence[str], joint: str = "and") -> str:
     """Join names: "a", "a and b", "a, b and c"."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {joint} {names[-1]}"
+
+
+def parse_seconds(text: str) -> float:
+    """Read a duration as "90s", "10m", "2h" or "1h30m".
+
+    Raises:
+        OptionError: It is none of these, or not positive.
+    """
+    units = {"s": 1, "m": 60, "h": 3600}
+    total, number = 0.0, ""
+    for character in text.strip().lower():
+        if character.isdigit() or character == ".":
+            number += character
+        elif character in units and number.replace(".", "", 1).isdigit():
+            total, number = total + float(number) * units[character], ""
+        else:
+            number = "?"
+            break
+    if number or total <= 0:
+        raise OptionError(
+            f"{text!r} is no duration", where="--budget", fix="Write it as 90s, 10m, 2h or 1h30m."
+        )
+    return total
+
+
+def duration(seconds: float) -> str:
+    """Write seconds as people say them: "8 s", "3 min 20 s", "1 h 05 min"."""
+    whole = round(max(0.0, seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
