@@ -33,8 +33,8 @@ from transformers import (
     TrainingArguments,
 )
 
-from textgraft.comparison.contender import Job
-from textgraft.comparison.contenders import contenders_for
+from textgraft.comparison.contenders.base import Job
+from textgraft.comparison.contenders.tables import contenders_for
 from textgraft.comparison.trials import Setup, run_trial
 from textgraft.data.dataset import Dataset
 from textgraft.data.embedded import docstrings_dataset

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textgraft.comparison.curves import (
+from textgraft.comparison.judging.curves import (
     LearningCurve,
     find_crossing,
     fit_power_law,

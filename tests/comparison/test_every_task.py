@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 import textgraft
 from tests.tiny import FILLER, TOPICS, save_tiny_bert, topic_rows
 from textgraft.cli import app
-from textgraft.comparison.contenders import ALL_CONTENDERS, contenders_for
+from textgraft.comparison.contenders.tables import ALL_CONTENDERS, contenders_for
 from textgraft.comparison.results import load_examination
 from textgraft.comparison.run import Comparison
 from textgraft.tasks.registry import TASKS
@@ -158,10 +158,10 @@ def encoder(tmp_path_factory) -> Path:
 @pytest.mark.parametrize("task", TASKS)
 def test_from_a_file_to_the_winners_answers(task, encoder, tmp_path, monkeypatch):
     # Few passes: what is looked at here is that everything fits together.
-    monkeypatch.setattr("textgraft.comparison.contender.Passes.epochs", lambda self, size: 2)
+    monkeypatch.setattr("textgraft.comparison.contenders.base.Passes.epochs", lambda self, size: 2)
     source = MAKERS[task](tmp_path)
     monkeypatch.setattr(
-        "textgraft.comparison.contenders.ALL_CONTENDERS",
+        "textgraft.comparison.contenders.tables.ALL_CONTENDERS",
         tuple(replace(entry, grid=tuple(map(_tiny, entry.grid))) for entry in ALL_CONTENDERS),
     )
     # Those that begin with a language model of their own are compared in test_lstm_pretrained.py.

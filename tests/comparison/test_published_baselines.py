@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.conftest import shared_data
-from textgraft.comparison.contender import Job
-from textgraft.comparison.contenders import contenders_for
+from textgraft.comparison.contenders.base import Job
+from textgraft.comparison.contenders.tables import contenders_for
 from textgraft.data.reading import read_dataset
 from textgraft.data.splits import make_splits
 from textgraft.inference.predict import Predictor

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from tests.tiny import write_topics
 from textgraft.cli import app
 from textgraft.comparison.compare import compare
-from textgraft.comparison.contenders import ALL_CONTENDERS, choose_contenders, with_vectors
+from textgraft.comparison.contenders.tables import ALL_CONTENDERS, choose_contenders, with_vectors
 from textgraft.comparison.train import TrainConfig, full_config, train
 from textgraft.errors import DataError, OptionError
 from textgraft.models.recurrent import RecurrentConfig, RecurrentForSequenceClassification

@@ -4,10 +4,10 @@ import msgspec
 import pytest
 
 from tests.comparison.synthetic import FINETUNED, FROZEN, LSTM, TFIDF, Comparison, Curve
-from textgraft.comparison.choice import cost_index
+from textgraft.comparison.judging.choice import cost_index
+from textgraft.comparison.judging.judge import Verdict, judge, load_verdict
 from textgraft.comparison.preferences import Preferences
 from textgraft.comparison.results import save_struct
-from textgraft.comparison.verdict import Verdict, judge, load_verdict
 from textgraft.errors import ModelError, OptionError
 from textgraft.evaluation.paired import holm
 

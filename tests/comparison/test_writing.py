@@ -5,9 +5,9 @@ from __future__ import annotations
 import plotly.graph_objects as go
 
 from textgraft.comparison.figures import attention_heatmap
+from textgraft.comparison.judging.judge import judge
 from textgraft.comparison.results import Cost, Examination, Trial
 from textgraft.comparison.sections import attended, samples
-from textgraft.comparison.verdict import judge
 from textgraft.comparison.writing import Writing
 from textgraft.inference.attention_maps import AttentionMap
 

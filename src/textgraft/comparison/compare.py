@@ -12,7 +12,12 @@ from typing import Any
 import msgspec
 from filelock import FileLock, Timeout
 
-from textgraft.comparison.contenders import choose_contenders, needed_language_model, scaled_to, with_vectors
+from textgraft.comparison.contenders.tables import (
+    choose_contenders,
+    needed_language_model,
+    scaled_to,
+    with_vectors,
+)
 from textgraft.comparison.preferences import Preferences
 from textgraft.comparison.progress import Reporter, SilentReporter
 from textgraft.comparison.results import Examination, save_struct
@@ -134,7 +139,7 @@ def compare(
         save_struct(folder / "data.json", examination)
         _save_rejected(folder / "rejected.jsonl", [whole, splits.dev, splits.test])
         if vector_source is not None:
-            from textgraft.comparison.recipes import word_table_note
+            from textgraft.comparison.contenders.recipes import word_table_note
 
             reporter.note(word_table_note(splits.train, vector_source))
         run = Run(

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textgraft import wording
-from textgraft.comparison.choice import Row
-from textgraft.comparison.verdict import Curve, Verdict
+from textgraft.comparison.judging.choice import Row
+from textgraft.comparison.judging.judge import Curve, Verdict
 from textgraft.inference.attention_maps import AttentionMap
 
 Figure = dict[str, Any]

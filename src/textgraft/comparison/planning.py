@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from textgraft.comparison.contender import Contender, Fitted, Job, Passes
+from textgraft.comparison.contenders.base import Contender, Fitted, Job, Passes
 from textgraft.errors import OptionError
 
 PROBE_ROWS = 64

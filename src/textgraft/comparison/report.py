@@ -12,7 +12,6 @@ from plotly.offline import get_plotlyjs
 
 from textgraft import wording
 from textgraft.comparison import sections
-from textgraft.comparison.choice import CHANCE_AT_MOST
 from textgraft.comparison.facts import check_facts
 from textgraft.comparison.figures import (
     MOST_LABELS,
@@ -22,9 +21,10 @@ from textgraft.comparison.figures import (
     learning_curves,
     styles,
 )
+from textgraft.comparison.judging.choice import CHANCE_AT_MOST
+from textgraft.comparison.judging.judge import Verdict, judge, load_verdict
 from textgraft.comparison.preferences import MARGINS
 from textgraft.comparison.results import Examination, Trial, load_examination, load_trials
-from textgraft.comparison.verdict import Verdict, judge, load_verdict
 from textgraft.errors import ModelError
 from textgraft.files import write_atomic
 

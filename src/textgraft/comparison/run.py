@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textgraft.comparison.contender import Contender, Job
+from textgraft.comparison.contenders.base import Contender, Job
 from textgraft.comparison.measuring import machine
 from textgraft.comparison.preferences import Preferences
 from textgraft.comparison.progress import Reporter
@@ -25,9 +25,9 @@ from textgraft.models.word_vectors import VectorSource
 from textgraft.tasks.base import Task
 
 if TYPE_CHECKING:
+    from textgraft.comparison.judging.judge import Verdict
     from textgraft.comparison.planning import Plan, Rate, Slot
     from textgraft.comparison.trials import Setup
-    from textgraft.comparison.verdict import Verdict
     from textgraft.inference.predict import Predictor
 
 DEV_FRACTION = 4
@@ -292,8 +292,8 @@ class Run:
 
     def conclude(self, examination: Examination, preferences: Preferences) -> Comparison:
         """Judge the trials of the plan, draw the report and put the winner into ``best/``."""
+        from textgraft.comparison.judging.judge import judge
         from textgraft.comparison.report import write_report
-        from textgraft.comparison.verdict import judge
 
         planned = set(json.loads((self.folder / "plan.json").read_text())["trials"].values())
         trials = [trial for trial in load_trials(self.folder) if trial.id in planned]

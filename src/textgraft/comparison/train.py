@@ -10,8 +10,13 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from textgraft.comparison.contender import Contender, Job, Settings
-from textgraft.comparison.contenders import choose_contenders, needed_language_model, scaled_to, with_vectors
+from textgraft.comparison.contenders.base import Contender, Job, Settings
+from textgraft.comparison.contenders.tables import (
+    choose_contenders,
+    needed_language_model,
+    scaled_to,
+    with_vectors,
+)
 from textgraft.comparison.rows import named_task, read_splits
 from textgraft.data.dataset import Dataset
 from textgraft.errors import OptionError, unknown
@@ -207,7 +212,7 @@ def train(
         note(f"{len(whole.rejected):,} rows cannot be used; the first, line {first.line}: {first.reason}")
     note(f"{len(splits.train):,} training, {len(splits.dev):,} dev and {len(splits.test):,} test rows")
     # torch takes seconds to load: only once the rows are known to be usable.
-    from textgraft.comparison.recipes import word_table_note
+    from textgraft.comparison.contenders.recipes import word_table_note
     from textgraft.comparison.trials import Setup, run_trial, save_model
 
     if vectors is not None:

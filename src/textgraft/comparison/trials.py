@@ -13,7 +13,7 @@ import torch
 
 from textgraft import __version__
 from textgraft.comparison.card import model_card
-from textgraft.comparison.contender import Contender, Fitted, Job, Settings
+from textgraft.comparison.contenders.base import Contender, Fitted, Job, Settings
 from textgraft.comparison.measuring import MEGABYTE, latency_ms, model_bytes, peak_memory
 from textgraft.comparison.results import Cost, Trial, trial_id
 from textgraft.comparison.writing import observe_writing

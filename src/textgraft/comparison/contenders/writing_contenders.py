@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from textgraft.comparison.contender import Contender, Passes, Settings
+from textgraft.comparison.contenders.base import Contender, Passes, Settings
 
 WRITING = ("translation", "summarization", "text2text")
 """Tasks whose source and answer are texts, the latter written word by word."""

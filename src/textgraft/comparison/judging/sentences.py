@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from textgraft.comparison.choice import CHANCE_AT_MOST, MAJORITY, Row, excess
-from textgraft.comparison.curves import Crossing
+from textgraft.comparison.judging.choice import CHANCE_AT_MOST, MAJORITY, Row, excess
+from textgraft.comparison.judging.curves import Crossing
+from textgraft.comparison.judging.savings import CLAIMED, Outcome, Ratio, Saving
 from textgraft.comparison.preferences import MARGINS
-from textgraft.comparison.savings import CLAIMED, Outcome, Ratio, Saving
 from textgraft.evaluation.intervals import Estimate
 from textgraft.wording import (
     about,
@@ -24,7 +24,7 @@ from textgraft.wording import (
 )
 
 if TYPE_CHECKING:
-    from textgraft.comparison.verdict import Verdict
+    from textgraft.comparison.judging.judge import Verdict
 
 NOTICEABLE = 0.005
 """A predicted gain below this is called none."""

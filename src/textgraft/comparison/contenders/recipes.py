@@ -15,7 +15,7 @@ import transformers
 from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 import textgraft.models.auto  # noqa: F401  registers our architectures
-from textgraft.comparison.contender import Fitted, Job, Settings
+from textgraft.comparison.contenders.base import Fitted, Job, Settings
 from textgraft.data.dataset import Dataset
 from textgraft.data.words import spaced
 from textgraft.errors import OptionError

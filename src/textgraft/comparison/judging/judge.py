@@ -10,12 +10,12 @@ from statistics import median
 import msgspec
 import numpy as np
 
-from textgraft.comparison.choice import Choice, Pair, Row, choose, cost_index, excess
-from textgraft.comparison.curves import Crossing, find_crossing, fit_power_law
+from textgraft.comparison.judging.choice import Choice, Pair, Row, choose, cost_index, excess
+from textgraft.comparison.judging.curves import Crossing, find_crossing, fit_power_law
+from textgraft.comparison.judging.savings import Saving, savings
+from textgraft.comparison.judging.scores import Cell, ScoreTable
 from textgraft.comparison.preferences import Preferences
 from textgraft.comparison.results import Examination, Trial
-from textgraft.comparison.savings import Saving, savings
-from textgraft.comparison.scores import Cell, ScoreTable
 from textgraft.errors import ModelError, OptionError
 from textgraft.evaluation.calibration import expected_calibration_error
 from textgraft.evaluation.intervals import Estimate
@@ -120,7 +120,7 @@ def judge(
     Raises:
         OptionError: There is no trial, the contenders share no size, or a preference is unusable.
     """
-    from textgraft.comparison.sentences import write_sentences
+    from textgraft.comparison.judging.sentences import write_sentences
 
     wanted = preferences or Preferences()
     if not trials:

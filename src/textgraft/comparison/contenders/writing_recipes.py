@@ -10,8 +10,8 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 import textgraft.models.auto  # noqa: F401  registers our architectures
-from textgraft.comparison.contender import Fitted, Job, Settings
-from textgraft.comparison.recipes import encoder_of, train_on_rows
+from textgraft.comparison.contenders.base import Fitted, Job, Settings
+from textgraft.comparison.contenders.recipes import encoder_of, train_on_rows
 from textgraft.models.captioner import CaptionerConfig, CaptionerForSeq2SeqLM
 from textgraft.models.encoder_decoder import bert_to_bert as build_bert_to_bert
 from textgraft.models.encoder_decoder import transformer as build_transformer

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from textgraft.comparison.contender import Contender, Passes, Settings
-from textgraft.comparison.writing_contenders import WRITING_CONTENDERS
+from textgraft.comparison.contenders.base import Contender, Passes, Settings
+from textgraft.comparison.contenders.writing_contenders import WRITING_CONTENDERS
 from textgraft.errors import OptionError, unknown
 from textgraft.models.encoders import EncoderSource, encoder_width, resolve_language_model
 from textgraft.models.word_vectors import VectorSource

@@ -19,8 +19,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from textgraft.comparison.curves import labels_needed
-from textgraft.comparison.scores import ScoreTable
+from textgraft.comparison.judging.curves import labels_needed
+from textgraft.comparison.judging.scores import ScoreTable
 from textgraft.evaluation.intervals import RESAMPLES, seed_weights
 
 BASELINE = "lstm"

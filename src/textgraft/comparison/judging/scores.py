@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from textgraft.comparison.curves import LearningCurve
+from textgraft.comparison.judging.curves import LearningCurve
 from textgraft.comparison.results import Examination, Trial, examined_task
 from textgraft.evaluation.intervals import Estimate, over_seeds, percentile_interval, resampled_scores
 from textgraft.evaluation.paired import PairedTest, paired_test

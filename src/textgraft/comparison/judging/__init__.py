@@ -1,0 +1,1 @@
+"""From scores to a verdict: curves, savings, the choice and its sentences."""
