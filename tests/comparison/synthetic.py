@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from scipy.stats import norm
 
-from textgraft.comparison.judging.judge import Verdict, judge
-from textgraft.comparison.results import Cost, Examination, Trial, save_struct, trial_id
+from textgraft.comparison.judging.judge import judge
+from textgraft.comparison.records.trials import Cost, Examination, Trial, save_struct, trial_id
+from textgraft.comparison.records.verdict import Verdict
 from textgraft.data.check import check_dataset
 from textgraft.data.dataset import Dataset
 from textgraft.evaluation.metrics import classification_metrics

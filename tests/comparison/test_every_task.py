@@ -16,8 +16,8 @@ import textgraft
 from tests.tiny import FILLER, TOPICS, save_tiny_bert, topic_rows
 from textgraft.cli import app
 from textgraft.comparison.contenders.tables import ALL_CONTENDERS, contenders_for
-from textgraft.comparison.results import load_examination
-from textgraft.comparison.run import Comparison
+from textgraft.comparison.records.trials import load_examination
+from textgraft.comparison.records.verdict import Comparison
 from textgraft.tasks.registry import TASKS
 
 ROWS = 120

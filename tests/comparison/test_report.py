@@ -8,8 +8,8 @@ import pytest
 
 from tests.comparison.synthetic import FINETUNED, FROZEN, LSTM, TFIDF, Comparison, Curve
 from textgraft.comparison.figures import MOST_LABELS, STYLES, confusion_heatmap, styles
-from textgraft.comparison.judging.judge import load_verdict
-from textgraft.comparison.preferences import Preferences
+from textgraft.comparison.records.preferences import Preferences
+from textgraft.comparison.records.verdict import load_verdict
 from textgraft.comparison.report import write_report
 from textgraft.comparison.sections import confident_errors, efforts, top_confusions, total_confusion
 from textgraft.errors import ModelError, OptionError

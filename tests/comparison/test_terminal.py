@@ -3,7 +3,7 @@ import io
 from rich.console import Console
 
 from tests.comparison.synthetic import TFIDF, Comparison
-from textgraft.comparison.preferences import Preferences
+from textgraft.comparison.records.preferences import Preferences
 from textgraft.comparison.terminal import check_table, render
 
 

@@ -5,9 +5,10 @@ import pytest
 
 from tests.comparison.synthetic import FINETUNED, FROZEN, LSTM, TFIDF, Comparison, Curve
 from textgraft.comparison.judging.choice import cost_index
-from textgraft.comparison.judging.judge import Verdict, judge, load_verdict
-from textgraft.comparison.preferences import Preferences
-from textgraft.comparison.results import save_struct
+from textgraft.comparison.judging.judge import judge
+from textgraft.comparison.records.preferences import Preferences
+from textgraft.comparison.records.trials import save_struct
+from textgraft.comparison.records.verdict import Verdict, load_verdict
 from textgraft.errors import ModelError, OptionError
 from textgraft.evaluation.paired import holm
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from textgraft.tasks.generation import GenerationTask
 
 if TYPE_CHECKING:
-    from textgraft.comparison.results import Trial
+    from textgraft.comparison.records.trials import Trial
     from textgraft.models.directory import Manifest
     from textgraft.tasks.base import Task
 

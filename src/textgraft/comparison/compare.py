@@ -18,11 +18,12 @@ from textgraft.comparison.contenders.tables import (
     scaled_to,
     with_vectors,
 )
-from textgraft.comparison.preferences import Preferences
 from textgraft.comparison.progress import Reporter, SilentReporter
-from textgraft.comparison.results import Examination, save_struct
+from textgraft.comparison.records.preferences import Preferences
+from textgraft.comparison.records.trials import Examination, save_struct
+from textgraft.comparison.records.verdict import Comparison
 from textgraft.comparison.rows import named_task, read_splits
-from textgraft.comparison.run import Comparison, Request, Run
+from textgraft.comparison.run import Request, Run
 from textgraft.data.check import DataCheck, check_dataset
 from textgraft.data.dataset import Dataset
 from textgraft.data.splits import Splits

@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textgraft import wording
-from textgraft.comparison.judging.choice import Row
-from textgraft.comparison.judging.judge import Curve, Verdict
+from textgraft.comparison.records.verdict import Curve, Row, Verdict
 from textgraft.inference.attention_maps import AttentionMap
 
 Figure = dict[str, Any]

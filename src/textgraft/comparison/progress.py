@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from textgraft.comparison.planning import Plan, Rate, Slot
-    from textgraft.comparison.results import Trial
-    from textgraft.comparison.run import Comparison
+    from textgraft.comparison.records.trials import Trial
+    from textgraft.comparison.records.verdict import Comparison
     from textgraft.data.check import DataCheck
     from textgraft.training.loop import Progress
 from textgraft.wording import duration

@@ -22,9 +22,10 @@ from textgraft.comparison.figures import (
     styles,
 )
 from textgraft.comparison.judging.choice import CHANCE_AT_MOST
-from textgraft.comparison.judging.judge import Verdict, judge, load_verdict
-from textgraft.comparison.preferences import MARGINS
-from textgraft.comparison.results import Examination, Trial, load_examination, load_trials
+from textgraft.comparison.judging.judge import judge
+from textgraft.comparison.records.preferences import MARGINS
+from textgraft.comparison.records.trials import Examination, Trial, load_examination, load_trials
+from textgraft.comparison.records.verdict import Verdict, load_verdict
 from textgraft.errors import ModelError
 from textgraft.files import write_atomic
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from textgraft.comparison.contenders.base import Contender, Job
 from textgraft.comparison.measuring import machine
-from textgraft.comparison.preferences import Preferences
 from textgraft.comparison.progress import Reporter
-from textgraft.comparison.results import Examination, Trial, load_trials, save_struct
+from textgraft.comparison.records.preferences import Preferences
+from textgraft.comparison.records.trials import Examination, Trial, load_trials, save_struct
 from textgraft.data.dataset import Dataset
 from textgraft.data.splits import Splits, nested_subsets
 from textgraft.errors import DataError, OptionError
@@ -25,34 +25,12 @@ from textgraft.models.word_vectors import VectorSource
 from textgraft.tasks.base import Task
 
 if TYPE_CHECKING:
-    from textgraft.comparison.judging.judge import Verdict
     from textgraft.comparison.planning import Plan, Rate, Slot
     from textgraft.comparison.trials import Setup
-    from textgraft.inference.predict import Predictor
+from textgraft.comparison.records.verdict import Comparison
 
 DEV_FRACTION = 4
 DEV_ROWS_AT_LEAST = 20
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A finished comparison: the verdict, the trials behind it, and the winner."""
-
-    folder: Path
-    verdict: Verdict
-    trials: list[Trial]
-
-    @property
-    def report(self) -> Path:
-        """The report, one self-contained HTML file."""
-        return self.folder / "report.html"
-
-    @property
-    def best(self) -> Predictor:
-        """The winner, loaded from ``best/``."""
-        from textgraft.inference.predict import load
-
-        return load(self.folder / "best")
 
 
 @dataclass(frozen=True)

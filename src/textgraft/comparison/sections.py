@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textgraft import wording
-from textgraft.comparison.results import Examination, Trial, examined_task
+from textgraft.comparison.records.trials import Examination, Trial, examined_task
 from textgraft.evaluation.metrics import confusion_matrix
 from textgraft.inference.attention_maps import AttentionMap
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from textgraft.comparison.judging.judge import Verdict
+    from textgraft.comparison.records.verdict import Verdict
 
 
 def render(verdict: Verdict) -> RenderableType:

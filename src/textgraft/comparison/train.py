@@ -25,7 +25,7 @@ from textgraft.models.encoders import EncoderSource, resolve_encoder
 from textgraft.models.word_vectors import VectorSource
 
 if TYPE_CHECKING:
-    from textgraft.comparison.results import Trial
+    from textgraft.comparison.records.trials import Trial
     from textgraft.inference.predict import Predictor
     from textgraft.training.progress import Progress
 

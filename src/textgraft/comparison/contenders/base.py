@@ -97,7 +97,7 @@ class Contender:
     name: str
     title: str
     recipe: str
-    """A function of comparison/contenders/recipes.py, or ``module.function`` of another module in that folder; named so
+    """A function of recipes.py in this folder, or ``module.function`` of another module in it; named so
     that this table can be read without loading torch."""
     grid: tuple[Settings, ...]
     """The settings tried, most promising first; the tuning budget says how many of them."""

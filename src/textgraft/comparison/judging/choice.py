@@ -19,76 +19,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
+from textgraft.comparison.records.preferences import MARGINS, Preferences
+from textgraft.comparison.records.verdict import Choice, Pair, Row
 
-from textgraft.comparison.preferences import MARGINS, Preferences
-from textgraft.evaluation.intervals import Estimate
-
-SIGNIFICANT = 0.05
 CHANCE_AT_MOST = 0.05
 """A lead from which on the better contender is picked even where the lead may be chance."""
 MAJORITY = "majority"
-
-
-class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One contender at the judged size. Costs are medians over seeds."""
-
-    contender: str
-    seeds: list[int]
-    score: Estimate
-    """Of the main metric."""
-    metrics: dict[str, Estimate]
-    score_without_leaked: float
-    """The score when test rows that also stand among the training rows are left out."""
-    calibration_error: float | None
-    """Expected calibration error on the test rows, mean over seeds; None for a task without probabilities."""
-    training_seconds: float
-    tuning_seconds: float
-    """The most that any seed spent on settings that were not chosen."""
-    latency_ms_p50: float
-    latency_ms_p95: float
-    throughput_per_second: float
-    model_mb: float
-    peak_memory_mb: float
-    tokens_per_second: float | None = None
-    """Written in batches; None for tasks whose answers are not written."""
-    perplexity: float | None = None
-    """Of the test rows' targets, a token; None likewise, and for baselines."""
-    cost: float
-    """As a multiple of the cheapest contender's."""
-    excluded_by: list[str]
-    """The limits it breaks: "latency", "size"."""
-
-
-class Pair(msgspec.Struct, frozen=True, kw_only=True):
-    """Two contenders at the judged size, first minus second in the main metric."""
-
-    first: str
-    second: str
-    difference: Estimate
-    p_value: float
-    p_holm: float
-    """Corrected over all pairs of the comparison."""
-
-    @property
-    def significant(self) -> bool:
-        """Whether the difference is more than chance."""
-        return self.p_holm < SIGNIFICANT
-
-
-class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """The pick and the reasons for it."""
-
-    pick: str | None
-    """None: no contender stays within the limits."""
-    leader: str
-    """Highest score of all."""
-    allowed_leader: str | None
-    """Highest score of those within the limits."""
-    tied: list[str]
-    """Those that tie with the allowed leader, best score first."""
-    nearest: str | None
-    """Where there is no pick: the contender that breaks its limits by the smallest factor."""
 
 
 def cost_index(training_seconds: float, latency_ms: float, model_mb: float) -> float:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from textgraft.comparison.records.verdict import Crossing
 from textgraft.errors import OptionError
 from textgraft.evaluation.intervals import Estimate, percentile_interval
 
@@ -108,19 +108,6 @@ def fit_power_law(curve: LearningCurve) -> PowerLaw:
     column = np.arange(errors.shape[1])
     b = _EXPONENTS[best]
     return PowerLaw(a[best, column] * centre**b, b, c[best, column], float(curve.sizes[-1]))
-
-
-class Crossing(msgspec.Struct, frozen=True, kw_only=True):
-    """Where one contender overtakes another for good."""
-
-    before: str
-    """The contender that is better with fewer labels."""
-    after: str
-    labels: float
-    low: float | None
-    """Lower end of the 95% interval; None where it lies below the smallest measured size."""
-    high: float | None
-    """Upper end; None where it lies beyond the largest measured size."""
 
 
 def find_crossing(first: LearningCurve, second: LearningCurve, names: tuple[str, str]) -> Crossing | None:

@@ -4,107 +4,31 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from pathlib import Path
 from statistics import median
 
 import msgspec
 import numpy as np
 
-from textgraft.comparison.judging.choice import Choice, Pair, Row, choose, cost_index, excess
-from textgraft.comparison.judging.curves import Crossing, find_crossing, fit_power_law
-from textgraft.comparison.judging.savings import Saving, savings
+from textgraft.comparison.judging.choice import choose, cost_index, excess
+from textgraft.comparison.judging.curves import find_crossing, fit_power_law
+from textgraft.comparison.judging.savings import savings
 from textgraft.comparison.judging.scores import Cell, ScoreTable
-from textgraft.comparison.preferences import Preferences
-from textgraft.comparison.results import Examination, Trial
-from textgraft.errors import ModelError, OptionError
+from textgraft.comparison.records.preferences import Preferences
+from textgraft.comparison.records.trials import Examination, Trial
+from textgraft.comparison.records.verdict import (
+    Curve,
+    Pair,
+    Point,
+    Prediction,
+    Row,
+    Verdict,
+)
+from textgraft.errors import OptionError
 from textgraft.evaluation.calibration import expected_calibration_error
 from textgraft.evaluation.intervals import Estimate
 from textgraft.evaluation.paired import holm
 from textgraft.tasks.base import Task
 from textgraft.wording import METRIC_TITLES
-
-
-class Point(msgspec.Struct, frozen=True, kw_only=True):
-    """One contender at one size."""
-
-    size: int
-    seeds: int
-    score: Estimate
-    training_seconds: float
-    """Median over seeds."""
-
-
-class Prediction(msgspec.Struct, frozen=True, kw_only=True):
-    """What a power law expects at more labels than were measured."""
-
-    labels: int
-    score: Estimate
-    gain: Estimate
-    """Against the power law's own value at the largest measured size."""
-
-
-class Curve(msgspec.Struct, frozen=True, kw_only=True):
-    """The learning curve of one contender."""
-
-    contender: str
-    points: list[Point]
-    power_law: dict[str, float] | None
-    """error = a n^-b + c; None where it was refused."""
-    predictions: list[Prediction]
-    """At two and four times the largest measured size."""
-    refused: str | None
-    """Why there is no power law."""
-
-
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What comparison.json holds."""
-
-    task: str
-    metric: str
-    """What scores are of, for people to read, as "macro F1"."""
-    metrics: dict[str, str]
-    """All metrics of the task: their keys in rows and how people call them; the main one first."""
-    size: int
-    """Training rows at which contenders are judged: the largest size that all were tried at."""
-    choice: Choice
-    preferences: Preferences
-    rows: list[Row]
-    """One a contender, best score first."""
-    pairs: list[Pair]
-    curves: list[Curve]
-    crossings: list[Crossing]
-    savings: list[Saving]
-    test_rows: int
-    labels: int
-    train_rows: int
-    leaked: int
-    """Test rows that also stand, exactly or nearly, among the training rows."""
-    trials: int
-    """Finished trials; each looked at the test rows once."""
-    signatures: dict[str, str] = {}
-    """Of metrics of written texts, how exactly they were computed."""
-    sentences: list[str] = []
-
-    @property
-    def pick(self) -> str | None:
-        """The contender to use; None where no contender stays within the limits."""
-        return self.choice.pick
-
-    def others(self, most: int) -> dict[str, str]:
-        """Return keys and names of the first metrics besides the main one."""
-        return dict(list(self.metrics.items())[1 : 1 + most])
-
-    def row(self, contender: str) -> Row:
-        """Return the figures of one contender."""
-        return next(row for row in self.rows if row.contender == contender)
-
-    def pair(self, first: str, second: str) -> Pair:
-        """Return the test between two contenders, its difference taken as first minus second."""
-        pair = next(pair for pair in self.pairs if {pair.first, pair.second} == {first, second})
-        if pair.first == first:
-            return pair
-        difference = Estimate(-pair.difference.value, -pair.difference.high, -pair.difference.low)
-        return msgspec.structs.replace(pair, first=first, second=second, difference=difference)
 
 
 def judge(
@@ -162,23 +86,6 @@ def judge(
         signatures=next((trial.writing.signatures for trial in trials if trial.writing), {}),
     )
     return msgspec.structs.replace(verdict, sentences=write_sentences(verdict))
-
-
-def load_verdict(folder: Path) -> Verdict:
-    """Read comparison.json of a comparison.
-
-    Raises:
-        ModelError: The file is missing or damaged.
-    """
-    path = folder / "comparison.json"
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Verdict)
-    except (OSError, msgspec.DecodeError) as error:
-        raise ModelError(
-            f"this verdict cannot be read: {error}",
-            where=str(path),
-            fix="Run the same textgraft compare command again: it judges the finished trials anew.",
-        ) from error
 
 
 def _rows(table: ScoreTable, size: int, examination: Examination, preferences: Preferences) -> list[Row]:

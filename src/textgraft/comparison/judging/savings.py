@@ -13,14 +13,12 @@ Where BERT is already better at the smallest measured size, the first two are bo
 
 from __future__ import annotations
 
-from typing import Literal
-
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from textgraft.comparison.judging.curves import labels_needed
 from textgraft.comparison.judging.scores import ScoreTable
+from textgraft.comparison.records.verdict import Outcome, Ratio, Saving
 from textgraft.evaluation.intervals import RESAMPLES, seed_weights
 
 BASELINE = "lstm"
@@ -29,38 +27,6 @@ CLAIMED = "bert-frozen"
 PRETRAINED = (CLAIMED, "bert-finetuned")
 CLAIMED_LABELS = 100.0
 CLAIMED_TIME = 20.0
-
-Outcome = Literal["holds", "fails", "undecided"]
-
-
-class Ratio(msgspec.Struct, frozen=True, kw_only=True):
-    """How many times less the pre-trained contender needs."""
-
-    value: float | None
-    """None: the baseline's score was not reached at any measured size."""
-    low: float | None
-    """Ends of the 95% interval; None where the score is not reached in so many draws."""
-    high: float | None
-    at_least: bool
-    """The values are lower bounds: the score was reached at the smallest measured size already."""
-    claimed: float
-    outcome: Outcome
-
-
-class Saving(msgspec.Struct, frozen=True, kw_only=True):
-    """A pre-trained contender against the baseline."""
-
-    contender: str
-    baseline: str
-    baseline_labels: int
-    """The baseline's largest size."""
-    baseline_score: float
-    smallest_size: int
-    """The pre-trained contender's smallest size: fewer labels were not measured."""
-    labels: Ratio
-    time_at_equal_score: Ratio
-    time_at_equal_size: Ratio
-    equal_size: int
 
 
 def savings(table: ScoreTable) -> list[Saving]:

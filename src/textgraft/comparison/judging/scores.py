@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textgraft.comparison.judging.curves import LearningCurve
-from textgraft.comparison.results import Examination, Trial, examined_task
+from textgraft.comparison.records.trials import Examination, Trial, examined_task
 from textgraft.evaluation.intervals import Estimate, over_seeds, percentile_interval, resampled_scores
 from textgraft.evaluation.paired import PairedTest, paired_test
 

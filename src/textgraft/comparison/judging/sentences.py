@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from textgraft.comparison.judging.choice import CHANCE_AT_MOST, MAJORITY, Row, excess
-from textgraft.comparison.judging.curves import Crossing
-from textgraft.comparison.judging.savings import CLAIMED, Outcome, Ratio, Saving
-from textgraft.comparison.preferences import MARGINS
+from textgraft.comparison.judging.choice import CHANCE_AT_MOST, MAJORITY, excess
+from textgraft.comparison.judging.savings import CLAIMED
+from textgraft.comparison.records.preferences import MARGINS
+from textgraft.comparison.records.verdict import Crossing, Outcome, Ratio, Row, Saving
 from textgraft.evaluation.intervals import Estimate
 from textgraft.wording import (
     about,
@@ -24,7 +24,7 @@ from textgraft.wording import (
 )
 
 if TYPE_CHECKING:
-    from textgraft.comparison.judging.judge import Verdict
+    from textgraft.comparison.records.verdict import Verdict
 
 NOTICEABLE = 0.005
 """A predicted gain below this is called none."""

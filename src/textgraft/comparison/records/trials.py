@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from textgraft.comparison.writing import Writing
+from textgraft.comparison.records.generation_stats import Writing
 from textgraft.errors import ModelError
 from textgraft.files import content_hash, write_atomic
 

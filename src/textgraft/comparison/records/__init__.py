@@ -1,0 +1,1 @@
+"""What a comparison keeps on disk, as typed records."""

@@ -1,0 +1,248 @@
+"""What a comparison concludes, as typed records on disk: curves, choice, savings, verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from textgraft.comparison.records.preferences import Preferences
+from textgraft.comparison.records.trials import Trial
+from textgraft.errors import ModelError
+from textgraft.evaluation.intervals import Estimate
+
+if TYPE_CHECKING:
+    from textgraft.inference.predict import Predictor
+
+
+class Point(msgspec.Struct, frozen=True, kw_only=True):
+    """One contender at one size."""
+
+    size: int
+    seeds: int
+    score: Estimate
+    training_seconds: float
+    """Median over seeds."""
+
+
+class Prediction(msgspec.Struct, frozen=True, kw_only=True):
+    """What a power law expects at more labels than were measured."""
+
+    labels: int
+    score: Estimate
+    gain: Estimate
+    """Against the power law's own value at the largest measured size."""
+
+
+class Curve(msgspec.Struct, frozen=True, kw_only=True):
+    """The learning curve of one contender."""
+
+    contender: str
+    points: list[Point]
+    power_law: dict[str, float] | None
+    """error = a n^-b + c; None where it was refused."""
+    predictions: list[Prediction]
+    """At two and four times the largest measured size."""
+    refused: str | None
+    """Why there is no power law."""
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What comparison.json holds."""
+
+    task: str
+    metric: str
+    """What scores are of, for people to read, as "macro F1"."""
+    metrics: dict[str, str]
+    """All metrics of the task: their keys in rows and how people call them; the main one first."""
+    size: int
+    """Training rows at which contenders are judged: the largest size that all were tried at."""
+    choice: Choice
+    preferences: Preferences
+    rows: list[Row]
+    """One a contender, best score first."""
+    pairs: list[Pair]
+    curves: list[Curve]
+    crossings: list[Crossing]
+    savings: list[Saving]
+    test_rows: int
+    labels: int
+    train_rows: int
+    leaked: int
+    """Test rows that also stand, exactly or nearly, among the training rows."""
+    trials: int
+    """Finished trials; each looked at the test rows once."""
+    signatures: dict[str, str] = {}
+    """Of metrics of written texts, how exactly they were computed."""
+    sentences: list[str] = []
+
+    @property
+    def pick(self) -> str | None:
+        """The contender to use; None where no contender stays within the limits."""
+        return self.choice.pick
+
+    def others(self, most: int) -> dict[str, str]:
+        """Return keys and names of the first metrics besides the main one."""
+        return dict(list(self.metrics.items())[1 : 1 + most])
+
+    def row(self, contender: str) -> Row:
+        """Return the figures of one contender."""
+        return next(row for row in self.rows if row.contender == contender)
+
+    def pair(self, first: str, second: str) -> Pair:
+        """Return the test between two contenders, its difference taken as first minus second."""
+        pair = next(pair for pair in self.pairs if {pair.first, pair.second} == {first, second})
+        if pair.first == first:
+            return pair
+        difference = Estimate(-pair.difference.value, -pair.difference.high, -pair.difference.low)
+        return msgspec.structs.replace(pair, first=first, second=second, difference=difference)
+
+
+def load_verdict(folder: Path) -> Verdict:
+    """Read comparison.json of a comparison.
+
+    Raises:
+        ModelError: The file is missing or damaged.
+    """
+    path = folder / "comparison.json"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Verdict)
+    except (OSError, msgspec.DecodeError) as error:
+        raise ModelError(
+            f"this verdict cannot be read: {error}",
+            where=str(path),
+            fix="Run the same textgraft compare command again: it judges the finished trials anew.",
+        ) from error
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A finished comparison: the verdict, the trials behind it, and the winner."""
+
+    folder: Path
+    verdict: Verdict
+    trials: list[Trial]
+
+    @property
+    def report(self) -> Path:
+        """The report, one self-contained HTML file."""
+        return self.folder / "report.html"
+
+    @property
+    def best(self) -> Predictor:
+        """The winner, loaded from ``best/``."""
+        from textgraft.inference.predict import load
+
+        return load(self.folder / "best")
+
+
+Outcome = Literal["holds", "fails", "undecided"]
+
+
+class Ratio(msgspec.Struct, frozen=True, kw_only=True):
+    """How many times less the pre-trained contender needs."""
+
+    value: float | None
+    """None: the baseline's score was not reached at any measured size."""
+    low: float | None
+    """Ends of the 95% interval; None where the score is not reached in so many draws."""
+    high: float | None
+    at_least: bool
+    """The values are lower bounds: the score was reached at the smallest measured size already."""
+    claimed: float
+    outcome: Outcome
+
+
+class Saving(msgspec.Struct, frozen=True, kw_only=True):
+    """A pre-trained contender against the baseline."""
+
+    contender: str
+    baseline: str
+    baseline_labels: int
+    """The baseline's largest size."""
+    baseline_score: float
+    smallest_size: int
+    """The pre-trained contender's smallest size: fewer labels were not measured."""
+    labels: Ratio
+    time_at_equal_score: Ratio
+    time_at_equal_size: Ratio
+    equal_size: int
+
+
+class Crossing(msgspec.Struct, frozen=True, kw_only=True):
+    """Where one contender overtakes another for good."""
+
+    before: str
+    """The contender that is better with fewer labels."""
+    after: str
+    labels: float
+    low: float | None
+    """Lower end of the 95% interval; None where it lies below the smallest measured size."""
+    high: float | None
+    """Upper end; None where it lies beyond the largest measured size."""
+
+
+SIGNIFICANT = 0.05
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One contender at the judged size. Costs are medians over seeds."""
+
+    contender: str
+    seeds: list[int]
+    score: Estimate
+    """Of the main metric."""
+    metrics: dict[str, Estimate]
+    score_without_leaked: float
+    """The score when test rows that also stand among the training rows are left out."""
+    calibration_error: float | None
+    """Expected calibration error on the test rows, mean over seeds; None for a task without probabilities."""
+    training_seconds: float
+    tuning_seconds: float
+    """The most that any seed spent on settings that were not chosen."""
+    latency_ms_p50: float
+    latency_ms_p95: float
+    throughput_per_second: float
+    model_mb: float
+    peak_memory_mb: float
+    tokens_per_second: float | None = None
+    """Written in batches; None for tasks whose answers are not written."""
+    perplexity: float | None = None
+    """Of the test rows' targets, a token; None likewise, and for baselines."""
+    cost: float
+    """As a multiple of the cheapest contender's."""
+    excluded_by: list[str]
+    """The limits it breaks: "latency", "size"."""
+
+
+class Pair(msgspec.Struct, frozen=True, kw_only=True):
+    """Two contenders at the judged size, first minus second in the main metric."""
+
+    first: str
+    second: str
+    difference: Estimate
+    p_value: float
+    p_holm: float
+    """Corrected over all pairs of the comparison."""
+
+    @property
+    def significant(self) -> bool:
+        """Whether the difference is more than chance."""
+        return self.p_holm < SIGNIFICANT
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """The pick and the reasons for it."""
+
+    pick: str | None
+    """None: no contender stays within the limits."""
+    leader: str
+    """Highest score of all."""
+    allowed_leader: str | None
+    """Highest score of those within the limits."""
+    tied: list[str]
+    """Those that tie with the allowed leader, best score first."""
+    nearest: str | None
+    """Where there is no pick: the contender that breaks its limits by the smallest factor."""
