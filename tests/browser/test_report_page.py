@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from tests.comparison.synthetic import Comparison
-from textgraft.comparison.report import write_report
+from textgraft.comparison.reporting.report import write_report
 
 pytestmark = pytest.mark.browser
 FLAGS = (

@@ -7,11 +7,11 @@ import plotly.graph_objects as go
 import pytest
 
 from tests.comparison.synthetic import FINETUNED, FROZEN, LSTM, TFIDF, Comparison, Curve
-from textgraft.comparison.figures import MOST_LABELS, STYLES, confusion_heatmap, styles
 from textgraft.comparison.records.preferences import Preferences
 from textgraft.comparison.records.verdict import load_verdict
-from textgraft.comparison.report import write_report
-from textgraft.comparison.sections import confident_errors, efforts, top_confusions, total_confusion
+from textgraft.comparison.reporting.figures import MOST_LABELS, STYLES, confusion_heatmap, styles
+from textgraft.comparison.reporting.report import write_report
+from textgraft.comparison.reporting.sections import confident_errors, efforts, top_confusions, total_confusion
 from textgraft.errors import ModelError, OptionError
 
 EVIL = "<script>window.stolen = 1</script><img src=x onerror=window.stolen=1> & \"quoted\" 'single' </script>"

@@ -4,7 +4,7 @@ from rich.console import Console
 
 from tests.comparison.synthetic import TFIDF, Comparison
 from textgraft.comparison.records.preferences import Preferences
-from textgraft.comparison.terminal import check_table, render
+from textgraft.comparison.reporting.terminal import check_table, render
 
 
 def printed(renderable, width=140):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
-from textgraft.comparison.figures import attention_heatmap
 from textgraft.comparison.judging.judge import judge
 from textgraft.comparison.records.generation_stats import Writing
 from textgraft.comparison.records.trials import Cost, Examination, Trial
-from textgraft.comparison.sections import attended, samples
+from textgraft.comparison.reporting.figures import attention_heatmap
+from textgraft.comparison.reporting.sections import attended, samples
 from textgraft.inference.attention_maps import AttentionMap
 
 ROWS = 40

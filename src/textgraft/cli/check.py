@@ -23,8 +23,8 @@ def check(
     """Check labelled rows before any training: duplicates, leaks, contradictions, rare labels, encodings."""
     from rich.console import Console
 
+    from textgraft.comparison.reporting.terminal import check_table
     from textgraft.comparison.rows import named_task, read_splits
-    from textgraft.comparison.terminal import check_table
     from textgraft.data.check import check_dataset
     from textgraft.files import write_json
 

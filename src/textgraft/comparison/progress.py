@@ -101,7 +101,7 @@ class TerminalReporter(SilentReporter):
 
     def data(self, check: DataCheck, folder: Path) -> None:
         """Print the data check and every warning."""
-        from textgraft.comparison.terminal import check_table
+        from textgraft.comparison.reporting.terminal import check_table
 
         self.console.print(check_table(check.to_dict()))
         for warning in check.warnings:
@@ -166,7 +166,7 @@ class TerminalReporter(SilentReporter):
 
     def finished(self, comparison: Comparison, seconds: float) -> None:
         """Print the verdict and where everything lies."""
-        from textgraft.comparison.terminal import render
+        from textgraft.comparison.reporting.terminal import render
 
         self.close()
         self.console.print(render(comparison.verdict))

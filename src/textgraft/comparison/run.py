@@ -271,7 +271,7 @@ class Run:
     def conclude(self, examination: Examination, preferences: Preferences) -> Comparison:
         """Judge the trials of the plan, draw the report and put the winner into ``best/``."""
         from textgraft.comparison.judging.judge import judge
-        from textgraft.comparison.report import write_report
+        from textgraft.comparison.reporting.report import write_report
 
         planned = set(json.loads((self.folder / "plan.json").read_text())["trials"].values())
         trials = [trial for trial in load_trials(self.folder) if trial.id in planned]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from textgraft import wording
-from textgraft.comparison.facts import check_facts
+from textgraft.comparison.reporting.facts import check_facts
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

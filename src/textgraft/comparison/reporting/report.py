@@ -11,9 +11,14 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from textgraft import wording
-from textgraft.comparison import sections
-from textgraft.comparison.facts import check_facts
-from textgraft.comparison.figures import (
+from textgraft.comparison.judging.choice import CHANCE_AT_MOST
+from textgraft.comparison.judging.judge import judge
+from textgraft.comparison.records.preferences import MARGINS
+from textgraft.comparison.records.trials import Examination, Trial, load_examination, load_trials
+from textgraft.comparison.records.verdict import Verdict, load_verdict
+from textgraft.comparison.reporting import sections
+from textgraft.comparison.reporting.facts import check_facts
+from textgraft.comparison.reporting.figures import (
     MOST_LABELS,
     attention_heatmap,
     confusion_heatmap,
@@ -21,11 +26,6 @@ from textgraft.comparison.figures import (
     learning_curves,
     styles,
 )
-from textgraft.comparison.judging.choice import CHANCE_AT_MOST
-from textgraft.comparison.judging.judge import judge
-from textgraft.comparison.records.preferences import MARGINS
-from textgraft.comparison.records.trials import Examination, Trial, load_examination, load_trials
-from textgraft.comparison.records.verdict import Verdict, load_verdict
 from textgraft.errors import ModelError
 from textgraft.files import write_atomic
 
@@ -93,7 +93,7 @@ def render_report(
     if matrix is not None:
         figures["confusion"] = confusion_heatmap(matrix, examination.labels)
     environment = Environment(
-        loader=PackageLoader("textgraft.comparison"),
+        loader=PackageLoader("textgraft.comparison.reporting"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

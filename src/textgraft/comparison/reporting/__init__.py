@@ -1,0 +1,1 @@
+"""How a comparison is shown: the terminal, the report and its figures."""
