@@ -19,8 +19,8 @@ from results import curves
 from rich.console import Console
 
 from textgraft.comparison.compare import compare
-from textgraft.comparison.progress import TerminalReporter
 from textgraft.comparison.records.verdict import Verdict, load_verdict
+from textgraft.comparison.running.progress import TerminalReporter
 from textgraft.wording import duration
 
 SIZES = {"icon_captions": (300, 1000, 2900), "digits": (100, 300, 1000)}

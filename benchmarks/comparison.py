@@ -35,7 +35,7 @@ from transformers import (
 
 from textgraft.comparison.contenders.base import Job
 from textgraft.comparison.contenders.tables import contenders_for
-from textgraft.comparison.trials import Setup, run_trial
+from textgraft.comparison.running.trials import Setup, run_trial
 from textgraft.data.dataset import Dataset
 from textgraft.data.embedded import docstrings_dataset
 from textgraft.data.reading import read_dataset

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 
-from textgraft.comparison.measuring import machine
+from textgraft.comparison.running.measuring import machine
 
 
 def describe(*packages: str) -> str:

@@ -14,8 +14,8 @@ from machine import describe
 from rich.console import Console
 
 from textgraft.comparison.compare import compare
-from textgraft.comparison.progress import TerminalReporter
 from textgraft.comparison.records.verdict import Verdict, load_verdict
+from textgraft.comparison.running.progress import TerminalReporter
 from textgraft.wording import duration, parse_seconds
 
 EVERY_TASK = {

@@ -14,10 +14,10 @@ import pytest
 
 import textgraft
 from tests.tiny import save_tiny_bert, write_topics
-from textgraft.comparison.progress import SilentReporter
 from textgraft.comparison.records.preferences import Preferences
 from textgraft.comparison.records.trials import Trial, load_trials
 from textgraft.comparison.records.verdict import Comparison
+from textgraft.comparison.running.progress import SilentReporter
 from textgraft.errors import ModelError, OptionError
 
 SETTINGS = {

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textgraft.comparison.planning import Rate, default_sizes, extend_plan, make_plan
+from textgraft.comparison.running.planning import Rate, default_sizes, extend_plan, make_plan
 from textgraft.errors import OptionError
 from textgraft.wording import parse_seconds
 

@@ -69,8 +69,8 @@ def compare(
     from rich.console import Console
 
     from textgraft.comparison.compare import compare as run
-    from textgraft.comparison.progress import TerminalReporter
     from textgraft.comparison.records.preferences import Preferences
+    from textgraft.comparison.running.progress import TerminalReporter
     from textgraft.wording import parse_seconds
 
     reporter = TerminalReporter(Console())

@@ -18,7 +18,7 @@ def demo(
     from rich.console import Console
 
     from textgraft.comparison.compare import compare
-    from textgraft.comparison.progress import TerminalReporter
+    from textgraft.comparison.running.progress import TerminalReporter
     from textgraft.data.embedded import docstrings_dataset
     from textgraft.wording import parse_seconds
 

@@ -18,12 +18,12 @@ from textgraft.comparison.contenders.tables import (
     scaled_to,
     with_vectors,
 )
-from textgraft.comparison.progress import Reporter, SilentReporter
 from textgraft.comparison.records.preferences import Preferences
 from textgraft.comparison.records.trials import Examination, save_struct
 from textgraft.comparison.records.verdict import Comparison
 from textgraft.comparison.rows import named_task, read_splits
-from textgraft.comparison.run import Request, Run
+from textgraft.comparison.running.progress import Reporter, SilentReporter
+from textgraft.comparison.running.run import Request, Run
 from textgraft.data.check import DataCheck, check_dataset
 from textgraft.data.dataset import Dataset
 from textgraft.data.splits import Splits
@@ -166,7 +166,7 @@ def _stem(source: str) -> str:
 
 
 def _sizes(wanted: tuple[int, ...] | None, splits: Splits, reporter: Reporter) -> list[int]:
-    from textgraft.comparison.planning import default_sizes
+    from textgraft.comparison.running.planning import default_sizes
 
     rows = len(splits.train)
     if wanted is None:

@@ -213,7 +213,7 @@ def train(
     note(f"{len(splits.train):,} training, {len(splits.dev):,} dev and {len(splits.test):,} test rows")
     # torch takes seconds to load: only once the rows are known to be usable.
     from textgraft.comparison.contenders.recipes import word_table_note
-    from textgraft.comparison.trials import Setup, run_trial, save_model
+    from textgraft.comparison.running.trials import Setup, run_trial, save_model
 
     if vectors is not None:
         note(word_table_note(splits.train, vectors))

@@ -10,9 +10,9 @@ from textgraft.wording import METRIC_TITLES
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from textgraft.comparison.planning import Plan, Rate, Slot
     from textgraft.comparison.records.trials import Trial
     from textgraft.comparison.records.verdict import Comparison
+    from textgraft.comparison.running.planning import Plan, Rate, Slot
     from textgraft.data.check import DataCheck
     from textgraft.training.loop import Progress
 from textgraft.wording import duration

@@ -12,11 +12,11 @@ from typing import Any
 import torch
 
 from textgraft import __version__
-from textgraft.comparison.card import model_card
 from textgraft.comparison.contenders.base import Contender, Fitted, Job, Settings
-from textgraft.comparison.measuring import MEGABYTE, latency_ms, model_bytes, peak_memory
 from textgraft.comparison.records.generation_stats import observe_writing
 from textgraft.comparison.records.trials import Cost, Trial, trial_id
+from textgraft.comparison.running.card import model_card
+from textgraft.comparison.running.measuring import MEGABYTE, latency_ms, model_bytes, peak_memory
 from textgraft.data.dataset import Dataset
 from textgraft.files import content_hash
 from textgraft.inference.predict import Predictor

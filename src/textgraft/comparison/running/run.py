@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textgraft.comparison.contenders.base import Contender, Job
-from textgraft.comparison.measuring import machine
-from textgraft.comparison.progress import Reporter
 from textgraft.comparison.records.preferences import Preferences
 from textgraft.comparison.records.trials import Examination, Trial, load_trials, save_struct
+from textgraft.comparison.running.measuring import machine
+from textgraft.comparison.running.progress import Reporter
 from textgraft.data.dataset import Dataset
 from textgraft.data.splits import Splits, nested_subsets
 from textgraft.errors import DataError, OptionError
@@ -25,8 +25,8 @@ from textgraft.models.word_vectors import VectorSource
 from textgraft.tasks.base import Task
 
 if TYPE_CHECKING:
-    from textgraft.comparison.planning import Plan, Rate, Slot
-    from textgraft.comparison.trials import Setup
+    from textgraft.comparison.running.planning import Plan, Rate, Slot
+    from textgraft.comparison.running.trials import Setup
 from textgraft.comparison.records.verdict import Comparison
 
 DEV_FRACTION = 4
@@ -108,7 +108,7 @@ class Run:
 
     def plan(self, sizes: list[int]) -> Plan:
         """Take up the plan of an earlier run with the same request, or measure and make one."""
-        from textgraft.comparison.planning import Plan, Rate, Slot, make_plan, probe
+        from textgraft.comparison.running.planning import Plan, Rate, Slot, make_plan, probe
 
         path = self.folder / "plan.json"
         asked = json.loads(json.dumps(vars(self.request)))
@@ -186,7 +186,7 @@ class Run:
         return train.select(rows), dev.select(nested_subsets(dev.strata, [dev_rows], seed, None)[dev_rows])
 
     def _setup(self, slot: Slot, plan: Plan, chosen: dict[tuple[str, int], Any]) -> Setup:
-        from textgraft.comparison.trials import Setup
+        from textgraft.comparison.running.trials import Setup
 
         contender = self.contenders[slot.contender]
         settings = chosen.get((slot.contender, slot.size))
@@ -201,7 +201,7 @@ class Run:
 
     def trials(self, plan: Plan, sizes: list[int]) -> None:
         """Run every planned trial without a result; with time to spare, sizes that were left out too."""
-        from textgraft.comparison.planning import extend_plan
+        from textgraft.comparison.running.planning import extend_plan
 
         chosen: dict[tuple[str, int], Any] = {}
         done: dict[str, str] = {}
@@ -235,7 +235,7 @@ class Run:
 
     def _trial(self, setup: Setup, slot: Slot, plan: Plan, seconds: float | None) -> Trial:
         """Run one trial and write down its result."""
-        from textgraft.comparison.trials import run_trial, save_if_best
+        from textgraft.comparison.running.trials import run_trial, save_if_best
 
         setup = replace(setup, job=replace(setup.job, max_seconds=seconds, on_step=self.reporter.step))
         start = time.perf_counter()

@@ -1,0 +1,1 @@
+"""Planning trials and running them."""
