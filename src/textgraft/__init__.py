@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from textgraft._version import __version__
+
 if TYPE_CHECKING:
     from textgraft.comparison.compare import compare
     from textgraft.comparison.train import train
@@ -21,10 +23,10 @@ if TYPE_CHECKING:
     from textgraft.pretraining.pretrain import pretrain
     from textgraft.pretraining.word_vectors import word_vectors
 
-__version__ = "0.1.0"
 __all__ = [
     "GraftedEncoder",
     "WordVectors",
+    "__version__",
     "compare",
     "distill",
     "encode",

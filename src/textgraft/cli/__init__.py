@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from textgraft import __version__
+from textgraft._version import __version__
 from textgraft.cli import check, compare, demo, distill, encode, evaluate, predict, pretrain, train, vectors
 from textgraft.errors import TextgraftError
 

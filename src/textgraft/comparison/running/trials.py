@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from textgraft import __version__
+from textgraft._version import __version__
 from textgraft.comparison.contenders.base import Contender, Fitted, Job, Settings
 from textgraft.comparison.records.generation_stats import observe_writing
 from textgraft.comparison.records.trials import Cost, Trial, trial_id
