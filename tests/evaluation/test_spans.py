@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textgraft.evaluation.spans import span_metrics, span_report, weighted_span_metrics
-from textgraft.evaluation.tag_schemes import (
+from textgraft.data.tag_schemes import (
     allowed_transitions,
     bio_tags,
     broken_transitions,
@@ -20,6 +19,7 @@ from textgraft.evaluation.tag_schemes import (
     repaired,
     strict_entities,
 )
+from textgraft.evaluation.spans import span_metrics, span_report, weighted_span_metrics
 
 BIO = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-MISC-X", "I-MISC-X")
 ANY = (*BIO, "E-PER", "S-PER", "E-LOC", "S-LOC", "B", "I", "X-PER")

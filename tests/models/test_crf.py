@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from textgraft.evaluation.tag_schemes import allowed_transitions
+from textgraft.data.tag_schemes import allowed_transitions
 from textgraft.models.crf import ConditionalRandomField
 
 FREE = ["NOUN", "VERB", "DET"]

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from textgraft.data.dataset import Rejected
 from textgraft.data.lines import LONGEST_ROW, Encoding, Line, TextLines, detect_encoding
 from textgraft.data.tables import EXCERPT, reject_line
+from textgraft.data.tag_schemes import is_tag
 from textgraft.errors import DataError
-from textgraft.evaluation.tag_schemes import is_tag
 
 _SAMPLED_LINES = 1000
 _DOCUMENT = "-DOCSTART-"

@@ -21,10 +21,7 @@ from textgraft.data.jsonlines import JsonLinesTable
 from textgraft.data.lines import LONGEST_ROW
 from textgraft.data.reading import missing_file, read_dataset
 from textgraft.data.tables import EXCERPT
-from textgraft.data.values import UnusableError, as_name
-from textgraft.data.words import Words, cut_words, joined
-from textgraft.errors import DataError, OptionError, unknown
-from textgraft.evaluation.tag_schemes import (
+from textgraft.data.tag_schemes import (
     Entity,
     bio_tags,
     broken_transitions,
@@ -32,6 +29,9 @@ from textgraft.evaluation.tag_schemes import (
     is_tag,
     repaired,
 )
+from textgraft.data.values import UnusableError, as_name
+from textgraft.data.words import Words, cut_words, joined
+from textgraft.errors import DataError, OptionError, unknown
 
 CONLL = (".conll", ".conllu", ".iob", ".iob2", ".bio", ".txt")
 JSON_LINES = (".jsonl", ".ndjson")

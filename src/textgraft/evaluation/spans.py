@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from textgraft.evaluation.tag_schemes import Entity, entities, strict_entities
+from textgraft.data.tag_schemes import Entity, entities, strict_entities
 
 METRICS = ("f1", "precision", "recall", "accuracy")
 

@@ -26,7 +26,7 @@ class ConditionalRandomField(nn.Module):
 
     Args:
         allowed: Which tag may follow which, [1 + tags, 1 + tags], with the borders of a text at index 0, as
-            :func:`textgraft.evaluation.tag_schemes.allowed_transitions` gives it.
+            :func:`textgraft.data.tag_schemes.allowed_transitions` gives it.
     """
 
     allowed: Tensor

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from transformers.modeling_outputs import TokenClassifierOutput
 from transformers.utils import can_return_tuple
 
+from textgraft.data.tag_schemes import allowed_transitions
 from textgraft.errors import OptionError
-from textgraft.evaluation.tag_schemes import allowed_transitions
 from textgraft.models.crf import ConditionalRandomField
 from textgraft.models.recurrent import RecurrentConfig, RecurrentModel, RecurrentPreTrainedModel
 from textgraft.models.subwords import NO_LABEL

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from textgraft.data.dataset import Dataset
+from textgraft.data.tag_schemes import OUTSIDE, entities, repaired
 from textgraft.data.tagged import read_tagged
 from textgraft.data.words import Words, cut_words, joined
 from textgraft.errors import DataError, OptionError, nearest
 from textgraft.evaluation.calibration import fit_temperature
 from textgraft.evaluation.spans import METRICS, weighted_span_metrics
-from textgraft.evaluation.tag_schemes import OUTSIDE, entities, repaired
 from textgraft.models.characters import character_ids
 from textgraft.models.subwords import NO_LABEL, Subwords
 from textgraft.tasks.base import Features, Task, padded, padded_inputs
