@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from textgraft.comparison.train import train
-from textgraft.data.synthetic import synthetic_rows
+from textgraft.data.demo.synthetic import synthetic_rows
 
 ROWS, LONGEST = 20_000, 20
 EACH, FARTHEST = 100, 30

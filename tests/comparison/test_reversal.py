@@ -7,7 +7,7 @@ import csv
 import pytest
 
 from textgraft.comparison.train import train
-from textgraft.data.synthetic import synthetic_rows
+from textgraft.data.demo.synthetic import synthetic_rows
 
 
 @pytest.mark.slow

@@ -10,8 +10,8 @@ from collections import Counter
 
 import pytest
 
-from textgraft.data.chapters import CHAPTERS
-from textgraft.data.embedded import (
+from textgraft.data.demo.chapters import CHAPTERS
+from textgraft.data.demo.embedded import (
     LARGEST_CHAPTER,
     LONGEST_TEXT,
     _own_names,
@@ -50,7 +50,7 @@ def test_no_text_names_its_own_module(dataset):
 
 def test_the_same_in_another_process_and_nothing_is_imported(dataset):
     program = (
-        "import sys; from textgraft.data.embedded import docstrings_dataset as d; "
+        "import sys; from textgraft.data.demo.embedded import docstrings_dataset as d; "
         "print(d().hash, {'mailbox', 'xmlrpc.client', 'unittest.mock', 'webbrowser'} & set(sys.modules))"
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textgraft.data.synthetic import synthetic_rows
+from textgraft.data.demo.synthetic import synthetic_rows
 from textgraft.errors import OptionError
 
 

@@ -19,7 +19,7 @@ def demo(
 
     from textgraft.comparison.compare import compare
     from textgraft.comparison.running.progress import TerminalReporter
-    from textgraft.data.embedded import docstrings_dataset
+    from textgraft.data.demo.embedded import docstrings_dataset
     from textgraft.wording import parse_seconds
 
     reporter = TerminalReporter(Console())

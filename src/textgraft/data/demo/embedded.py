@@ -21,8 +21,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from textgraft.data.chapters import CHAPTERS
 from textgraft.data.dataset import Dataset
+from textgraft.data.demo.chapters import CHAPTERS
 from textgraft.errors import DataError
 
 LONGEST_TEXT = 200

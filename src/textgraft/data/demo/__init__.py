@@ -1,0 +1,1 @@
+"""The text that comes with the package, and synthetic rows."""
