@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import shared_data
-from textgraft.data.delimited import sniff_delimiter
+from textgraft.data.formats.delimited import sniff_delimiter
 from textgraft.data.reading import read_dataset
 from textgraft.errors import DataError, MissingExtraError, OptionError
 

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from textgraft.data.columns import LABEL_NAMES, Choice, choose_columns
-from textgraft.data.compressed import bare_name
 from textgraft.data.dataset import Dataset, ReadingNotes, Rejected
-from textgraft.data.delimited import DelimitedTable
-from textgraft.data.hub import HubTable, is_hub_name
-from textgraft.data.jsonlines import JsonLinesTable
-from textgraft.data.parquet import ParquetTable
-from textgraft.data.plain import PlainTable
-from textgraft.data.tables import EXCERPT, Table
+from textgraft.data.formats.compressed import bare_name
+from textgraft.data.formats.delimited import DelimitedTable
+from textgraft.data.formats.hub import HubTable, is_hub_name
+from textgraft.data.formats.jsonlines import JsonLinesTable
+from textgraft.data.formats.parquet import ParquetTable
+from textgraft.data.formats.plain import PlainTable
+from textgraft.data.formats.tables import EXCERPT, Table
 from textgraft.data.values import UnusableError, any_text, as_name
 from textgraft.errors import DataError, nearest
 
@@ -58,7 +58,7 @@ def read_dataset(
     (one text a line, only for rows to predict), or a Hub data set by its name. Text files are read line by
     line: UTF-8 or UTF-16 with or without a byte order mark, else Windows-1252 or Latin-1. Rows that cannot be
     used are in ``rejected`` with line and reason; they are those whose form is broken, that are longer than
-    :data:`~textgraft.data.lines.LONGEST_ROW` characters, whose texts are all empty or not text, or that lack
+    :data:`~textgraft.data.formats.lines.LONGEST_ROW` characters, whose texts are all empty or not text, or that lack
     their label, id or group. Labels that are numbers or truth values become strings.
 
     Args:

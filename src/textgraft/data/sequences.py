@@ -1,6 +1,6 @@
 """Sources and the texts that are to be made of them: translations, summaries, rewritten texts.
 
-A table with a column of sources and one of targets, or two files of lines (:mod:`textgraft.data.parallel`).
+A table with a column of sources and one of targets, or two files of lines (:mod:`textgraft.data.formats.parallel`).
 The target of a row is a list of texts, all of them right; the first is what models learn.
 """
 
@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from textgraft.data.columns import Choice, choose_columns
-from textgraft.data.compressed import bare_name
 from textgraft.data.dataset import Dataset
-from textgraft.data.parallel import ParallelTable, side_names, split_pair
+from textgraft.data.formats.compressed import bare_name
+from textgraft.data.formats.parallel import ParallelTable, side_names, split_pair
+from textgraft.data.formats.tables import Table
 from textgraft.data.reading import FORMATS, Form, missing_file, open_table, read_rows
-from textgraft.data.tables import Table
 from textgraft.data.values import UnusableError, as_name, as_text, within_limit
 from textgraft.errors import DataError
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from textgraft.data.dataset import Dataset, ReadingNotes, Rejected
-from textgraft.data.jsonlines import JsonLinesTable
-from textgraft.data.lines import LONGEST_ROW, Encoding, detect_encoding
+from textgraft.data.formats.jsonlines import JsonLinesTable
+from textgraft.data.formats.lines import LONGEST_ROW, Encoding, detect_encoding
+from textgraft.data.formats.tables import EXCERPT
 from textgraft.data.reading import missing_file
-from textgraft.data.tables import EXCERPT
 from textgraft.data.values import UnusableError
 from textgraft.errors import DataError, nearest
 

@@ -14,13 +14,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from textgraft.data.conll import ConllTable
 from textgraft.data.dataset import Dataset, ReadingNotes, Rejected
-from textgraft.data.hub import is_hub_name
-from textgraft.data.jsonlines import JsonLinesTable
-from textgraft.data.lines import LONGEST_ROW
+from textgraft.data.formats.conll import ConllTable
+from textgraft.data.formats.hub import is_hub_name
+from textgraft.data.formats.jsonlines import JsonLinesTable
+from textgraft.data.formats.lines import LONGEST_ROW
+from textgraft.data.formats.tables import EXCERPT
 from textgraft.data.reading import missing_file, read_dataset
-from textgraft.data.tables import EXCERPT
 from textgraft.data.tag_schemes import (
     Entity,
     bio_tags,

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from textgraft.data.lines import LONGEST_ROW
+from textgraft.data.formats.lines import LONGEST_ROW
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 

@@ -25,11 +25,11 @@ from numpy.typing import NDArray
 
 from textgraft.data.columns import Choice, choose_columns
 from textgraft.data.dataset import Dataset, Rejected
-from textgraft.data.lines import Encoding
-from textgraft.data.parallel import split_pair
+from textgraft.data.formats.lines import Encoding
+from textgraft.data.formats.parallel import split_pair
+from textgraft.data.formats.tables import Row, Table
 from textgraft.data.reading import Form, missing_file, open_table, read_rows, set_aside
 from textgraft.data.sequences import as_target
-from textgraft.data.tables import Row, Table
 from textgraft.data.values import UnusableError, as_list
 from textgraft.errors import DataError
 

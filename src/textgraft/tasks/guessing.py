@@ -32,11 +32,11 @@ from textgraft.data.columns import (
     choose_columns,
     find_pair,
 )
-from textgraft.data.lines import TextLines, detect_encoding
-from textgraft.data.parallel import split_pair
+from textgraft.data.formats.lines import TextLines, detect_encoding
+from textgraft.data.formats.parallel import split_pair
+from textgraft.data.formats.tables import Row, Table
 from textgraft.data.reading import open_table
 from textgraft.data.sequences import SUMMARY_SIDES, TEXT_SIDES, find_languages, find_sides
-from textgraft.data.tables import Row, Table
 from textgraft.data.values import UnusableError, as_list, as_number
 from textgraft.data.vectors import ARRAYS, CAPTION_NAMES, VECTOR_NAMES
 from textgraft.errors import TextgraftError

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from textgraft.data.dataset import Rejected
-from textgraft.data.lines import LONGEST_ROW, Encoding, Line, TextLines, detect_encoding
-from textgraft.data.tables import EXCERPT, reject_line
+from textgraft.data.formats.lines import LONGEST_ROW, Encoding, Line, TextLines, detect_encoding
+from textgraft.data.formats.tables import EXCERPT, reject_line
 from textgraft.data.tag_schemes import is_tag
 from textgraft.errors import DataError
 

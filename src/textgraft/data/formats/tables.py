@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from textgraft.data.dataset import Rejected
-from textgraft.data.lines import Encoding, Line
+from textgraft.data.formats.lines import Encoding, Line
 
 EXCERPT = 200
 """Characters of a row that are shown to the user."""

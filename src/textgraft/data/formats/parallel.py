@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
-from textgraft.data.compressed import bare_name
 from textgraft.data.dataset import Rejected
-from textgraft.data.lines import Encoding, Line, TextLines, detect_encoding
-from textgraft.data.tables import Row, reject_line
+from textgraft.data.formats.compressed import bare_name
+from textgraft.data.formats.lines import Encoding, Line, TextLines, detect_encoding
+from textgraft.data.formats.tables import Row, reject_line
 from textgraft.errors import DataError
 
 SIDES = ("source", "target")

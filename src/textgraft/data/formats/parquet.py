@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from textgraft.data.dataset import Rejected
-from textgraft.data.lines import Encoding
-from textgraft.data.tables import Row
+from textgraft.data.formats.lines import Encoding
+from textgraft.data.formats.tables import Row
 from textgraft.errors import DataError
 
 _BATCH_ROWS = 4096

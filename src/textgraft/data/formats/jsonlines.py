@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from textgraft.data.dataset import Rejected
-from textgraft.data.lines import Encoding, TextLines, detect_encoding
-from textgraft.data.tables import Row, reject_line
+from textgraft.data.formats.lines import Encoding, TextLines, detect_encoding
+from textgraft.data.formats.tables import Row, reject_line
 from textgraft.errors import DataError
 
 _SAMPLED_OBJECTS = 1000

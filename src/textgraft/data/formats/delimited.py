@@ -14,8 +14,8 @@ from itertools import islice
 from pathlib import Path
 
 from textgraft.data.dataset import Rejected
-from textgraft.data.lines import LONGEST_ROW, Encoding, Line, TextLines, detect_encoding
-from textgraft.data.tables import Row, reject_line
+from textgraft.data.formats.lines import LONGEST_ROW, Encoding, Line, TextLines, detect_encoding
+from textgraft.data.formats.tables import Row, reject_line
 from textgraft.errors import DataError
 
 _DELIMITERS = (",", ";", "\t", "|")

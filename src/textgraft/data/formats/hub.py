@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from textgraft.data.dataset import Rejected
-from textgraft.data.lines import Encoding
-from textgraft.data.tables import Row
+from textgraft.data.formats.lines import Encoding
+from textgraft.data.formats.tables import Row
 from textgraft.errors import DataError, MissingExtraError
 
 _HUB_NAME = re.compile(r"hub:\S+|[A-Za-z0-9][\w.-]*/[\w.-]+")

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from textgraft.data.dataset import Rejected
-from textgraft.data.lines import Encoding, TextLines, detect_encoding
-from textgraft.data.tables import Row, reject_line
+from textgraft.data.formats.lines import Encoding, TextLines, detect_encoding
+from textgraft.data.formats.tables import Row, reject_line
 
 
 class PlainTable:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from textgraft.data.compressed import open_bytes
+from textgraft.data.formats.compressed import open_bytes
 from textgraft.errors import DataError
 
 LONGEST_ROW = 1_000_000

@@ -1,0 +1,1 @@
+"""From bytes to rows: a file format each."""
