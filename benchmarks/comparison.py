@@ -38,7 +38,7 @@ from textgraft.comparison.contenders.tables import contenders_for
 from textgraft.comparison.running.trials import Setup, run_trial
 from textgraft.data.dataset import Dataset
 from textgraft.data.demo.embedded import docstrings_dataset
-from textgraft.data.reading import read_dataset
+from textgraft.data.readers.reading import read_dataset
 from textgraft.data.splits import make_splits, nested_subsets
 from textgraft.models.encoders import resolve_encoder
 from textgraft.tasks.classification import SingleLabelClassification

@@ -27,7 +27,7 @@ from msgspec import to_builtins
 
 import textgraft
 from textgraft.comparison.train import train
-from textgraft.data.sequences import read_sequences
+from textgraft.data.readers.sequences import read_sequences
 from textgraft.evaluation.bleu import weighted_bleu
 from textgraft.files import write_json
 from textgraft.inference.evaluate import evaluate

@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import shared_data
 from textgraft.comparison.contenders.base import Job
 from textgraft.comparison.contenders.tables import contenders_for
-from textgraft.data.reading import read_dataset
+from textgraft.data.readers.reading import read_dataset
 from textgraft.data.splits import make_splits
 from textgraft.inference.predict import Predictor
 from textgraft.tasks.classification import SingleLabelClassification

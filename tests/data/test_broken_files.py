@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from textgraft.data.reading import read_dataset
+from textgraft.data.readers.reading import read_dataset
 from textgraft.errors import DataError, OptionError
 
 GOOD = "text,label\none,a\ntwo,b\n"

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import shared_data
 from textgraft.data.check import check_dataset
-from textgraft.data.reading import read_dataset
+from textgraft.data.readers.reading import read_dataset
 from textgraft.data.splits import make_splits
 
 SUBJECTS = [

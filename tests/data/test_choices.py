@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.conftest import shared_data
-from textgraft.data.choices import read_choices, split_names
+from textgraft.data.readers.choices import read_choices, split_names
 from textgraft.errors import DataError, OptionError
 
 SWAG = """video-id,fold-ind,startphrase,sent1,sent2,gold-source,ending0,ending1,ending2,ending3,label

@@ -5,7 +5,7 @@ import gzip
 import pyarrow
 import pytest
 
-from textgraft.data.reading import read_dataset
+from textgraft.data.readers.reading import read_dataset
 from textgraft.errors import DataError
 
 CONTENT = "text,label\ngood,1\nschlecht ä,0\n".encode()

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import shared_data
 from textgraft.data import near_duplicates as module
 from textgraft.data.near_duplicates import SHINGLE, near_duplicates, normalise
-from textgraft.data.reading import read_dataset
+from textgraft.data.readers.reading import read_dataset
 
 
 def jaccard(first: str, second: str) -> float:

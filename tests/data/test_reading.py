@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import shared_data
 from textgraft.data.formats.delimited import sniff_delimiter
-from textgraft.data.reading import read_dataset
+from textgraft.data.readers.reading import read_dataset
 from textgraft.errors import DataError, MissingExtraError, OptionError
 
 ROWS = [("the cat sat", "animal"), ("stocks fell, again", "money"), ('he said "no"', "talk")]

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from textgraft.data.sequences import find_languages, read_sequences
+from textgraft.data.readers.sequences import find_languages, read_sequences
 from textgraft.errors import DataError, OptionError
 
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.conftest import shared_data
-from textgraft.data.squad import read_squad
+from textgraft.data.readers.squad import read_squad
 from textgraft.errors import DataError
 
 CONTEXT = "🙂 Ann wrote it.\r\nThen Ann went to Łódź."

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.conftest import shared_data
-from textgraft.data.tagged import read_tagged
+from textgraft.data.readers.tagged import read_tagged
 from textgraft.errors import DataError, OptionError
 
 

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+from textgraft.data.readers.feature_vectors import read_vectors
 from textgraft.data.splits import make_splits
-from textgraft.data.vectors import read_vectors
 from textgraft.errors import DataError
 
 VECTORS = np.arange(12, dtype=np.float32).reshape(4, 3)

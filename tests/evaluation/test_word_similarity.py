@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from tests.conftest import shared_data
-from textgraft.data.word_sets import is_analogies, read_analogies, read_rated_pairs
+from textgraft.data.readers.word_sets import is_analogies, read_analogies, read_rated_pairs
 from textgraft.errors import DataError
 from textgraft.evaluation import word_similarity
 from textgraft.evaluation.word_similarity import WordScore, analogy_scores, similarity_score

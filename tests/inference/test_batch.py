@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import textgraft
 from tests.tiny import topic_rows, write_topics
 from textgraft.cli import app
-from textgraft.data.reading import read_dataset
+from textgraft.data.readers.reading import read_dataset
 from textgraft.errors import OptionError, OutputError
 from textgraft.inference import batch
 from textgraft.inference.batch import predict_file

@@ -19,7 +19,7 @@ from transformers import (
 import textgraft.models.auto  # noqa: F401
 from tests.tiny_tokenizers import SUBWORD_FAMILIES, train_subwords
 from textgraft.data.dataset import Dataset
-from textgraft.data.tagged import read_tagged
+from textgraft.data.readers.tagged import read_tagged
 from textgraft.data.words import spaced
 from textgraft.errors import DataError, OptionError
 from textgraft.models.recurrent import RecurrentConfig

@@ -31,7 +31,7 @@ def encode(
     from rich.console import Console
     from rich.progress import Progress
 
-    from textgraft.data.reading import read_dataset
+    from textgraft.data.readers.reading import read_dataset
     from textgraft.files import write_atomic
     from textgraft.inference.encode import Encoder
 

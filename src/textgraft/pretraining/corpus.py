@@ -22,7 +22,7 @@ from textgraft.data.dataset import Rejected
 from textgraft.data.formats.compressed import COMPRESSIONS, bare_name
 from textgraft.data.formats.lines import TextLines, detect_encoding
 from textgraft.data.formats.tables import reject_line
-from textgraft.data.reading import missing_file, open_table
+from textgraft.data.readers.reading import missing_file, open_table
 from textgraft.errors import DataError
 from textgraft.files import sha256_file
 from textgraft.pretraining.sentences import are_sentences, split_sentences

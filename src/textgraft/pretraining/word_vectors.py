@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from textgraft.data.word_sets import is_analogies, read_analogies, read_rated_pairs
+from textgraft.data.readers.word_sets import is_analogies, read_analogies, read_rated_pairs
 from textgraft.errors import DataError, OptionError, unknown
 from textgraft.evaluation.word_similarity import WordScore, analogy_scores, similarity_score
 from textgraft.files import remove_folder

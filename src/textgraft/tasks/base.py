@@ -73,7 +73,7 @@ class Task(Scoring):
         Args:
             source: A path, or a Hub name where the task takes tables.
             columns: ``text``, ``label``, ``id_column``, ``group`` and ``labelled`` as for
-                :func:`textgraft.data.reading.read_dataset`; those that a task's files have no use for are
+                :func:`textgraft.data.readers.reading.read_dataset`; those that a task's files have no use for are
                 refused.
 
         Raises:

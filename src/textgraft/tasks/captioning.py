@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Self
 import torch
 
 from textgraft.data.dataset import Dataset
+from textgraft.data.readers.feature_vectors import as_vector, read_vectors
 from textgraft.data.values import UnusableError
-from textgraft.data.vectors import as_vector, read_vectors
 from textgraft.errors import DataError, OptionError
 from textgraft.models.subword_tokenizer import target_ids, target_tokenizer
 from textgraft.tasks.generation import known_targets
@@ -41,7 +41,7 @@ class Captioning(TextToText):
 
     @classmethod
     def read(cls, source: str | Path, **columns: Any) -> Dataset:
-        """Read vectors with captions: see :func:`textgraft.data.vectors.read_vectors`."""
+        """Read vectors with captions: see :func:`textgraft.data.readers.feature_vectors.read_vectors`."""
         return read_vectors(source, **columns)
 
     @classmethod

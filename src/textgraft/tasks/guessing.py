@@ -25,7 +25,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from textgraft.data.choices import find_choices, find_list
 from textgraft.data.columns import (
     LABEL_NAMES,
     NUMBER_NAMES,
@@ -35,10 +34,11 @@ from textgraft.data.columns import (
 from textgraft.data.formats.lines import TextLines, detect_encoding
 from textgraft.data.formats.parallel import split_pair
 from textgraft.data.formats.tables import Row, Table
-from textgraft.data.reading import open_table
-from textgraft.data.sequences import SUMMARY_SIDES, TEXT_SIDES, find_languages, find_sides
+from textgraft.data.readers.choices import find_choices, find_list
+from textgraft.data.readers.feature_vectors import ARRAYS, CAPTION_NAMES, VECTOR_NAMES
+from textgraft.data.readers.reading import open_table
+from textgraft.data.readers.sequences import SUMMARY_SIDES, TEXT_SIDES, find_languages, find_sides
 from textgraft.data.values import UnusableError, as_list, as_number
-from textgraft.data.vectors import ARRAYS, CAPTION_NAMES, VECTOR_NAMES
 from textgraft.errors import TextgraftError
 
 SAMPLE = 200

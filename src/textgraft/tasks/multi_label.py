@@ -13,7 +13,7 @@ from scipy.special import expit
 
 from textgraft.data.columns import LABEL_NAMES
 from textgraft.data.dataset import Dataset
-from textgraft.data.reading import Form, read_dataset
+from textgraft.data.readers.reading import Form, read_dataset
 from textgraft.data.values import as_names, cut_names
 from textgraft.errors import DataError
 from textgraft.evaluation.calibration import binary_log_loss, fit_temperature

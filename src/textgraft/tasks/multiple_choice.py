@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from textgraft.data.choices import read_choices, split_names
 from textgraft.data.dataset import Dataset
+from textgraft.data.readers.choices import read_choices, split_names
 from textgraft.errors import DataError, OptionError
 from textgraft.evaluation.calibration import fit_temperature, log_loss
 from textgraft.evaluation.metrics import weighted_accuracy
@@ -76,7 +76,7 @@ class MultipleChoice(TextTask):
 
     @classmethod
     def read(cls, source: str | Path, **columns: Any) -> Dataset:
-        """Read a table or JSON Lines: see :func:`textgraft.data.choices.read_choices`."""
+        """Read a table or JSON Lines: see :func:`textgraft.data.readers.choices.read_choices`."""
         return read_choices(source, **columns)
 
     @classmethod

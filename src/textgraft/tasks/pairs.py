@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from textgraft.data.columns import NUMBER_NAMES, PAIR_LABEL_NAMES
 from textgraft.data.dataset import Dataset
-from textgraft.data.reading import Form, read_dataset
+from textgraft.data.readers.reading import Form, read_dataset
 from textgraft.data.values import as_number, every_text
 from textgraft.errors import DataError, OptionError, unknown
 from textgraft.evaluation.metrics import PAIR_METRICS, weighted_pair_metrics

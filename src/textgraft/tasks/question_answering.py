@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from textgraft.data.dataset import Dataset
-from textgraft.data.squad import read_squad
+from textgraft.data.readers.squad import read_squad
 from textgraft.errors import DataError, OptionError
 from textgraft.evaluation.question_answering import (
     METRICS,
@@ -73,7 +73,7 @@ class QuestionAnswering(Task):
 
     @classmethod
     def read(cls, source: str | Path, **columns: Any) -> Dataset:
-        """Read SQuAD JSON or JSON Lines, as :func:`textgraft.data.squad.read_squad` describes."""
+        """Read SQuAD JSON or JSON Lines, as :func:`textgraft.data.readers.squad.read_squad` describes."""
         labelled = columns.pop("labelled", True)
         for name, value in columns.items():
             if value is not None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from textgraft.data.columns import NUMBER_NAMES
 from textgraft.data.dataset import Dataset
-from textgraft.data.reading import Form, read_dataset
+from textgraft.data.readers.reading import Form, read_dataset
 from textgraft.data.values import as_number
 from textgraft.errors import DataError
 from textgraft.evaluation.calibration import MAX_TEMPERATURE, MIN_TEMPERATURE

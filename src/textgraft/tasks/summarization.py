@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textgraft.data.dataset import Dataset
-from textgraft.data.sequences import read_sequences
+from textgraft.data.readers.sequences import read_sequences
 from textgraft.evaluation.exact_match import weighted_exact_match
 from textgraft.evaluation.rouge import METRICS, rouge_signature, weighted_rouge
 from textgraft.tasks.generation import GenerationTask

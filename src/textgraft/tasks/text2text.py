@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textgraft.data.dataset import Dataset
-from textgraft.data.sequences import read_sequences
+from textgraft.data.readers.sequences import read_sequences
 from textgraft.evaluation.bleu import bleu_signature, weighted_bleu
 from textgraft.evaluation.chrf import chrf_signature, weighted_chrf
 from textgraft.evaluation.exact_match import weighted_exact_match

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from textgraft.data.dataset import Dataset
+from textgraft.data.readers.tagged import read_tagged
 from textgraft.data.tag_schemes import OUTSIDE, entities, repaired
-from textgraft.data.tagged import read_tagged
 from textgraft.data.words import Words, cut_words, joined
 from textgraft.errors import DataError, OptionError, nearest
 from textgraft.evaluation.calibration import fit_temperature

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from textgraft.data.choices import split_names
 from textgraft.data.dataset import Dataset
+from textgraft.data.readers.choices import split_names
 from textgraft.errors import OptionError
 from textgraft.inference.pipelines.base import Pipeline
 from textgraft.inference.pipelines.options import Count, Options, Share

@@ -19,7 +19,7 @@ from typing import Any
 
 from textgraft.data.columns import Choice, choose_columns
 from textgraft.data.dataset import Dataset
-from textgraft.data.reading import Form, read_rows, set_aside
+from textgraft.data.readers.reading import Form, read_rows, set_aside
 from textgraft.data.values import UnusableError, any_text, as_list, every_text, within_limit
 from textgraft.errors import DataError, OptionError
 
@@ -84,7 +84,7 @@ def read_choices(
     """Read questions with their choices.
 
     Args:
-        source: As for :func:`~textgraft.data.reading.read_dataset`.
+        source: As for :func:`~textgraft.data.readers.reading.read_dataset`.
         text: The column of the prompt, or several which are joined; behind them, optionally, the columns of
             the choices, or the column of their list. Guessed from common names if None.
         label: The label column; guessed from common names if None. Not read unless ``labelled``.

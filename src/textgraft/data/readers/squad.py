@@ -17,7 +17,7 @@ from textgraft.data.dataset import Dataset, ReadingNotes, Rejected
 from textgraft.data.formats.jsonlines import JsonLinesTable
 from textgraft.data.formats.lines import LONGEST_ROW, Encoding, detect_encoding
 from textgraft.data.formats.tables import EXCERPT
-from textgraft.data.reading import missing_file
+from textgraft.data.readers.reading import missing_file
 from textgraft.data.values import UnusableError
 from textgraft.errors import DataError, nearest
 

@@ -28,8 +28,8 @@ from textgraft.data.dataset import Dataset, Rejected
 from textgraft.data.formats.lines import Encoding
 from textgraft.data.formats.parallel import split_pair
 from textgraft.data.formats.tables import Row, Table
-from textgraft.data.reading import Form, missing_file, open_table, read_rows, set_aside
-from textgraft.data.sequences import as_target
+from textgraft.data.readers.reading import Form, missing_file, open_table, read_rows, set_aside
+from textgraft.data.readers.sequences import as_target
 from textgraft.data.values import UnusableError, as_list
 from textgraft.errors import DataError
 
@@ -59,7 +59,7 @@ def read_vectors(
         text: The column, or array, of the vectors; guessed from :data:`VECTOR_NAMES` if None.
         label: The column, or array, of the texts, each a text or a list of texts that are all right; guessed
             from :data:`CAPTION_NAMES` if None. Not read unless ``labelled``.
-        id_column: As for :func:`~textgraft.data.reading.read_dataset`.
+        id_column: As for :func:`~textgraft.data.readers.reading.read_dataset`.
         group: As there.
         labelled: Whether rows need a text.
 

@@ -20,7 +20,7 @@ from textgraft.data.formats.hub import is_hub_name
 from textgraft.data.formats.jsonlines import JsonLinesTable
 from textgraft.data.formats.lines import LONGEST_ROW
 from textgraft.data.formats.tables import EXCERPT
-from textgraft.data.reading import missing_file, read_dataset
+from textgraft.data.readers.reading import missing_file, read_dataset
 from textgraft.data.tag_schemes import (
     Entity,
     bio_tags,
@@ -104,7 +104,7 @@ def read_tagged(
     With tags: CoNLL columns, JSON Lines with ``tokens`` and ``tags``, or JSON Lines with ``text`` and
     ``spans`` (also ``entities``), a list of ``{"start", "end", "label"}`` whose offsets count characters
     (code points), the end excluded. Tags may be IOB1, BIO (IOB2), IOBES (BIOES) or BILOU. Without tags: the
-    same files, or whatever :func:`~textgraft.data.reading.read_dataset` takes, one text a row.
+    same files, or whatever :func:`~textgraft.data.readers.reading.read_dataset` takes, one text a row.
 
     Args:
         source: Path of the file.

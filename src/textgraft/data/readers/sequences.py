@@ -18,7 +18,7 @@ from textgraft.data.dataset import Dataset
 from textgraft.data.formats.compressed import bare_name
 from textgraft.data.formats.parallel import ParallelTable, side_names, split_pair
 from textgraft.data.formats.tables import Table
-from textgraft.data.reading import FORMATS, Form, missing_file, open_table, read_rows
+from textgraft.data.readers.reading import FORMATS, Form, missing_file, open_table, read_rows
 from textgraft.data.values import UnusableError, as_name, as_text, within_limit
 from textgraft.errors import DataError
 
@@ -78,7 +78,7 @@ def read_sequences(
     """Read sources and their targets.
 
     Args:
-        source: A table, as for :func:`~textgraft.data.reading.read_dataset`; two files of lines as
+        source: A table, as for :func:`~textgraft.data.readers.reading.read_dataset`; two files of lines as
             ``train.de,train.en``; or, for rows to predict, one file of lines with any ending.
         text: The column of the source, or several, which are joined by newlines. Guessed if None, as the
             following: from the names of languages, from :data:`SUMMARY_SIDES` and :data:`TEXT_SIDES`, or

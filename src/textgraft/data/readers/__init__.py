@@ -1,0 +1,1 @@
+"""From rows to data sets: a shape of data each."""
