@@ -16,7 +16,7 @@ from pathlib import Path
 
 from machine import describe
 
-from textgraft.models.word_vectors import WordVectors
+from textgraft.embeddings.word_vectors import WordVectors
 from textgraft.pretraining.word_vectors import METHODS, score_word_vectors, word_vectors
 
 DATA = Path(os.environ.get("TEXTGRAFT_DATA", Path(__file__).parents[2] / "shared" / "data"))

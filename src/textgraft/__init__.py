@@ -13,12 +13,12 @@ from textgraft._version import __version__
 if TYPE_CHECKING:
     from textgraft.comparison.compare import compare
     from textgraft.comparison.train import train
+    from textgraft.embeddings.word_vectors import WordVectors
     from textgraft.inference.encode import encode
     from textgraft.inference.evaluate import evaluate
     from textgraft.inference.grafted import GraftedEncoder
     from textgraft.inference.pipelines.factory import pipeline
     from textgraft.inference.predict import load
-    from textgraft.models.word_vectors import WordVectors
     from textgraft.pretraining.distill import distill
     from textgraft.pretraining.pretrain import pretrain
     from textgraft.pretraining.word_vectors import word_vectors
@@ -40,7 +40,7 @@ __all__ = [
 
 _HOMES = {
     "GraftedEncoder": "textgraft.inference.grafted",
-    "WordVectors": "textgraft.models.word_vectors",
+    "WordVectors": "textgraft.embeddings.word_vectors",
     "compare": "textgraft.comparison.compare",
     "distill": "textgraft.pretraining.distill",
     "encode": "textgraft.inference.encode",

@@ -16,11 +16,11 @@ from textgraft.cli import app
 from textgraft.comparison.compare import compare
 from textgraft.comparison.contenders.tables import ALL_CONTENDERS, choose_contenders, with_vectors
 from textgraft.comparison.train import TrainConfig, full_config, train
+from textgraft.embeddings.word_table import fill_word_table
+from textgraft.embeddings.word_vectors import VectorSource, WordVectors
 from textgraft.errors import DataError, OptionError
 from textgraft.models.recurrent import RecurrentConfig, RecurrentForSequenceClassification
-from textgraft.models.word_table import fill_word_table
 from textgraft.models.word_tokenizer import train_word_tokenizer
-from textgraft.models.word_vectors import VectorSource, WordVectors
 
 
 @pytest.fixture(scope="module")

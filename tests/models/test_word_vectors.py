@@ -10,8 +10,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import shared_data
+from textgraft.embeddings.word_vectors import VectorSource, WordVectors
 from textgraft.errors import DataError, OptionError
-from textgraft.models.word_vectors import VectorSource, WordVectors
 
 NAMES = ("v.txt", "v.vec", "v.bin", "v.txt.gz", "v.vec.gz", "v.bin.gz")
 FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 import textgraft
 from textgraft.cli import app
+from textgraft.embeddings.word_vectors import WordVectors
 from textgraft.errors import DataError, OptionError
-from textgraft.models.word_vectors import WordVectors
 from textgraft.pretraining import glove
 from textgraft.pretraining.glove import GloveSettings, count_cooccurrences, train_glove
 from textgraft.pretraining.word_vectors import score_word_vectors, word_vectors

@@ -46,8 +46,8 @@ def vectors(
     from rich.markup import escape
     from rich.progress import Progress
 
+    from textgraft.embeddings.word_vectors import WordVectors
     from textgraft.errors import OptionError
-    from textgraft.models.word_vectors import WordVectors
     from textgraft.pretraining.word_vectors import score_word_vectors, word_vectors
 
     console = Console(stderr=True)

@@ -27,10 +27,10 @@ from textgraft.comparison.running.run import Request, Run
 from textgraft.data.check import DataCheck, check_dataset
 from textgraft.data.dataset import Dataset
 from textgraft.data.splits import Splits
+from textgraft.embeddings.word_vectors import VectorSource
 from textgraft.errors import OptionError
 from textgraft.files import content_hash, output_errors, write_atomic
 from textgraft.models.encoders import EncoderSource, encoder_max_length, resolve_encoder
-from textgraft.models.word_vectors import VectorSource
 from textgraft.tasks.base import Task
 
 EXCERPT = 600

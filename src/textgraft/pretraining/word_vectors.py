@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textgraft.data.readers.word_sets import is_analogies, read_analogies, read_rated_pairs
+from textgraft.embeddings.word_vectors import WordVectors
 from textgraft.errors import DataError, OptionError, unknown
 from textgraft.evaluation.word_similarity import WordScore, analogy_scores, similarity_score
 from textgraft.files import remove_folder
 from textgraft.models.word_tokenizer import SPECIAL_TOKENS, train_word_tokenizer
-from textgraft.models.word_vectors import WordVectors
 from textgraft.pretraining.corpus import read_corpus
 from textgraft.pretraining.glove import GloveSettings, count_cooccurrences, train_glove
 from textgraft.pretraining.tokens import Tokens, tokenize_corpus

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textgraft.data.dataset import Dataset
+from textgraft.embeddings.word_vectors import VectorSource
 from textgraft.models.encoders import EncoderSource
-from textgraft.models.word_vectors import VectorSource
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast

@@ -18,6 +18,8 @@ import textgraft.models.auto  # noqa: F401  registers our architectures
 from textgraft.comparison.contenders.base import Fitted, Job, Settings
 from textgraft.data.dataset import Dataset
 from textgraft.data.words import spaced
+from textgraft.embeddings.word_table import fill_word_table, words_with_vectors
+from textgraft.embeddings.word_vectors import VectorSource, WordVectors
 from textgraft.errors import OptionError
 from textgraft.inference.encode import Encoder
 from textgraft.models.encoders import EncoderSource, encoder_max_length, load_encoder
@@ -28,9 +30,7 @@ from textgraft.models.pairs import pair_features, siamese_tokenizer
 from textgraft.models.quiet import quiet_transformers
 from textgraft.models.recurrent import RecurrentConfig
 from textgraft.models.tfidf import fit_tfidf
-from textgraft.models.word_table import fill_word_table, words_with_vectors
 from textgraft.models.word_tokenizer import SPECIAL_TOKENS, train_word_tokenizer, with_words_of
-from textgraft.models.word_vectors import VectorSource, WordVectors
 from textgraft.pretraining.adaptation import adapt
 from textgraft.tasks.pairs import PairTexts
 from textgraft.training.frozen import fit_upper_layers

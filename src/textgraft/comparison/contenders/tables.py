@@ -12,9 +12,9 @@ from pathlib import Path
 
 from textgraft.comparison.contenders.base import Contender, Passes, Settings
 from textgraft.comparison.contenders.writing_contenders import WRITING_CONTENDERS
+from textgraft.embeddings.word_vectors import VectorSource
 from textgraft.errors import OptionError, unknown
 from textgraft.models.encoders import EncoderSource, encoder_width, resolve_language_model
-from textgraft.models.word_vectors import VectorSource
 
 _RECURRENT_BASE: Settings = {
     "embedding_size": 128,

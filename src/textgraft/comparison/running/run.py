@@ -18,10 +18,10 @@ from textgraft.comparison.running.measuring import machine
 from textgraft.comparison.running.progress import Reporter
 from textgraft.data.dataset import Dataset
 from textgraft.data.splits import Splits, nested_subsets
+from textgraft.embeddings.word_vectors import VectorSource
 from textgraft.errors import DataError, OptionError
 from textgraft.files import atomic_folder, write_json
 from textgraft.models.encoders import EncoderSource
-from textgraft.models.word_vectors import VectorSource
 from textgraft.tasks.base import Task
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from textgraft.embeddings.files import read_vectors, write_vectors
 from textgraft.errors import DataError, OptionError, nearest
 from textgraft.files import sha256_file
-from textgraft.models.vector_files import read_vectors, write_vectors
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from textgraft.embeddings.word_vectors import WordVectors
 from textgraft.models.word_tokenizer import SPECIAL_TOKENS
-from textgraft.models.word_vectors import WordVectors
 
 
 def words_with_vectors(tokenizer: PreTrainedTokenizerFast, vectors: WordVectors) -> dict[int, int]:

@@ -1,0 +1,1 @@
+"""Pre-trained word vectors: their files, look-up and the embedding matrix."""
