@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from textgraft.inference.evaluate import evaluate
     from textgraft.inference.grafted import GraftedEncoder
     from textgraft.inference.pipelines.factory import pipeline
-    from textgraft.inference.predict import load
+    from textgraft.inference.predictor import load
     from textgraft.pretraining.distill import distill
     from textgraft.pretraining.pretrain import pretrain
     from textgraft.pretraining.word_vectors import word_vectors
@@ -45,7 +45,7 @@ _HOMES = {
     "distill": "textgraft.pretraining.distill",
     "encode": "textgraft.inference.encode",
     "evaluate": "textgraft.inference.evaluate",
-    "load": "textgraft.inference.predict",
+    "load": "textgraft.inference.predictor",
     "pretrain": "textgraft.pretraining.pretrain",
     "train": "textgraft.comparison.train",
     "pipeline": "textgraft.inference.pipelines.factory",

@@ -10,7 +10,7 @@ from textgraft.comparison.contenders.base import Job
 from textgraft.comparison.contenders.tables import contenders_for
 from textgraft.data.readers.reading import read_dataset
 from textgraft.data.splits import make_splits
-from textgraft.inference.predict import Predictor
+from textgraft.inference.predictor import Predictor
 from textgraft.tasks.classification import SingleLabelClassification
 
 

@@ -12,7 +12,7 @@ from tests.tiny import TOPICS, topic_rows
 @pytest.fixture(scope="session")
 def topic_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A TF-IDF model of the three topics, saved as a model directory with golden outputs."""
-    from textgraft.inference.predict import Predictor
+    from textgraft.inference.predictor import Predictor
     from textgraft.models.directory import Golden, Manifest, save_model_directory
     from textgraft.models.tfidf import fit_tfidf
     from textgraft.tasks.classification import SingleLabelClassification

@@ -14,8 +14,8 @@ from tests.tiny import topic_rows, write_topics
 from textgraft.cli import app
 from textgraft.data.readers.reading import read_dataset
 from textgraft.errors import OptionError, OutputError
-from textgraft.inference import batch
-from textgraft.inference.batch import predict_file
+from textgraft.inference import predict_file as batch
+from textgraft.inference.predict_file import predict_file
 
 
 def _read(path: Path) -> list[dict[str, str]]:

@@ -8,7 +8,7 @@ import textgraft.models.auto  # noqa: F401
 from tests.tiny_encoders import FAMILIES, save_tiny_encoder
 from textgraft.errors import ModelError, OptionError
 from textgraft.inference.grafted import GraftedEncoder
-from textgraft.inference.predict import Predictor
+from textgraft.inference.predictor import Predictor
 from textgraft.models.directory import Manifest, save_model_directory
 from textgraft.models.encoders import load_encoder, resolve_encoder
 from textgraft.models.graft import (

@@ -15,7 +15,7 @@ import textgraft
 from tests.inference.tiny_heads import save_tiny_head
 from tests.tiny import TOPICS, save_tiny_bert
 from textgraft.errors import DataError, ModelError, OptionError
-from textgraft.inference.predict import Predictor
+from textgraft.inference.predictor import Predictor
 from textgraft.models.directory import Manifest, save_model_directory
 from textgraft.tasks.base import Task
 

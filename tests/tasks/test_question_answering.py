@@ -22,7 +22,7 @@ from tests.tasks.toy_questions import (
 )
 from textgraft.data.dataset import Dataset
 from textgraft.errors import DataError, OptionError
-from textgraft.inference.predict import Predictor
+from textgraft.inference.predictor import Predictor
 from textgraft.models.auto import RecurrentConfig
 from textgraft.models.word_tokenizer import train_word_tokenizer
 from textgraft.tasks.answer_spans import CANDIDATES

@@ -12,7 +12,7 @@ from torch.nn import functional
 from tests.tasks.toys import bert_tokenizer, dataset
 from textgraft.data.splits import make_splits
 from textgraft.errors import DataError, OptionError
-from textgraft.inference.predict import Predictor
+from textgraft.inference.predictor import Predictor
 from textgraft.models.seq2seq import RecurrentForSeq2SeqLM, RecurrentSeq2SeqConfig
 from textgraft.models.subword_tokenizer import target_tokenizer, train_vocabularies
 from textgraft.models.teacher_forcing import NOT_PREDICTED

@@ -59,8 +59,8 @@ def predict(
         dataset = task_class(manifest.task).read(path, text=columns, id_column=id_column, labelled=False)
     console = Console(stderr=True)
     # Importing torch takes seconds: only once the input is known to be usable.
-    from textgraft.inference.batch import RowCache, predict_file, predict_rows, write_predictions
-    from textgraft.inference.predict import load
+    from textgraft.inference.predict_file import RowCache, predict_file, predict_rows, write_predictions
+    from textgraft.inference.predictor import load
 
     predictor = load(model)
     with Progress(

@@ -26,7 +26,7 @@ from textgraft.models.encoders import EncoderSource, resolve_encoder
 
 if TYPE_CHECKING:
     from textgraft.comparison.records.trials import Trial
-    from textgraft.inference.predict import Predictor
+    from textgraft.inference.predictor import Predictor
     from textgraft.training.progress import Progress
 
 
@@ -155,7 +155,7 @@ class Trained:
     @property
     def predictor(self) -> Predictor:
         """The model, loaded from its directory."""
-        from textgraft.inference.predict import load
+        from textgraft.inference.predictor import load
 
         return load(self.folder)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from textgraft.data.dataset import Dataset
-    from textgraft.inference.predict import Predictor
+    from textgraft.inference.predictor import Predictor
 
 LONGEST = 40
 """Tokens of a side beyond which a map is too large to be read."""

@@ -19,7 +19,7 @@ from transformers.utils import ModelOutput
 import textgraft.models.graft as grafts
 from textgraft.errors import ModelError, OptionError, unknown
 from textgraft.inference.pipelines.shipped import shipped_graft
-from textgraft.inference.predict import MAX_SEQUENCES, MAX_TOKENS, Predictor
+from textgraft.inference.predictor import MAX_SEQUENCES, MAX_TOKENS, Predictor
 from textgraft.models.adapter import merged
 from textgraft.models.directory import MANIFEST, read_manifest
 from textgraft.models.encoders import BUNDLED, load_encoder, resolve_encoder

@@ -73,8 +73,8 @@ class Task(Scoring):
         Args:
             source: A path, or a Hub name where the task takes tables.
             columns: ``text``, ``label``, ``id_column``, ``group`` and ``labelled`` as for
-                :func:`textgraft.data.readers.reading.read_dataset`; those that a task's files have no use for are
-                refused.
+                :func:`textgraft.data.readers.reading.read_dataset`; those that a task's files have no use
+                for are refused.
 
         Raises:
             DataError: The file cannot be read, or no row is usable.

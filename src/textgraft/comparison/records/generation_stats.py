@@ -11,7 +11,7 @@ from textgraft.inference.attention_maps import AttentionMap, attention_maps
 
 if TYPE_CHECKING:
     from textgraft.data.dataset import Dataset
-    from textgraft.inference.predict import Predictor
+    from textgraft.inference.predictor import Predictor
     from textgraft.tasks.generation import GeneratedText
 
 

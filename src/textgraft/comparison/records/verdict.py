@@ -14,7 +14,7 @@ from textgraft.errors import ModelError
 from textgraft.evaluation.intervals import Estimate
 
 if TYPE_CHECKING:
-    from textgraft.inference.predict import Predictor
+    from textgraft.inference.predictor import Predictor
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,7 +133,7 @@ class Comparison:
     @property
     def best(self) -> Predictor:
         """The winner, loaded from ``best/``."""
-        from textgraft.inference.predict import load
+        from textgraft.inference.predictor import load
 
         return load(self.folder / "best")
 

@@ -72,7 +72,7 @@ class Rate:
 
 def probe(contender: Contender, job: Job, test_rows: int) -> Rate:
     """Fit a contender on a few rows, for one epoch and for several; its costs are the differences."""
-    from textgraft.inference.predict import Predictor
+    from textgraft.inference.predictor import Predictor
 
     sample = job.train.select(range(min(PROBE_ROWS, len(job.train))))
 

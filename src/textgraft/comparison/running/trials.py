@@ -19,7 +19,7 @@ from textgraft.comparison.running.card import model_card
 from textgraft.comparison.running.measuring import MEGABYTE, latency_ms, model_bytes, peak_memory
 from textgraft.data.dataset import Dataset
 from textgraft.files import content_hash
-from textgraft.inference.predict import Predictor
+from textgraft.inference.predictor import Predictor
 from textgraft.models.directory import Golden, Manifest, library_versions, read_manifest, save_model_directory
 
 GOLDEN_ROWS = 4

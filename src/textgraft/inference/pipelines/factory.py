@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from textgraft.inference.pipelines.base import Pipeline
-    from textgraft.inference.predict import Predictor
+    from textgraft.inference.predictor import Predictor
 
 PIPELINES = {
     "text-classification": "text_classification:TextClassificationPipeline",

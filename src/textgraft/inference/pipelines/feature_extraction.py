@@ -12,7 +12,7 @@ from textgraft.data.dataset import Dataset
 from textgraft.inference.pipelines.base import Pipeline
 from textgraft.inference.pipelines.options import Options
 from textgraft.inference.pipelines.tokens import run_tokens
-from textgraft.inference.predict import MAX_TOKENS
+from textgraft.inference.predictor import MAX_TOKENS
 from textgraft.tasks.base import Features
 from textgraft.tasks.classification import SingleLabelClassification
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import textgraft
 from textgraft.errors import ModelError, OptionError
 from textgraft.models.directory import MANIFEST
 from textgraft.models.encoders import BUNDLED
 
-FOLDER = Path(textgraft.__file__).parent / "grafts"
+FOLDER = Path(__file__).parents[2] / "grafts"
 """Holds each graft in a folder of its name."""
 DEFAULTS = {
     "text-classification": "sentiment",

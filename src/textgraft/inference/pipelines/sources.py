@@ -14,7 +14,7 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 import textgraft.models.auto  # noqa: F401  registers our architectures
 from textgraft.errors import ModelError, OptionError
 from textgraft.inference.pipelines.shipped import shipped_graft
-from textgraft.inference.predict import Predictor, load
+from textgraft.inference.predictor import Predictor, load
 from textgraft.models.directory import MANIFEST, read_manifest
 from textgraft.models.encoders import (
     LONGEST_INPUT,
@@ -76,7 +76,7 @@ def open_source(
     Args:
         given: A model directory or graft that textgraft wrote, the name of a shipped graft, a Transformers
             checkpoint (a folder, or a Hub id, which alone reaches for the network), a (model, tokenizer)
-            pair, or a :class:`~textgraft.inference.predict.Predictor`.
+            pair, or a :class:`~textgraft.inference.predictor.Predictor`.
         auto_class: Name of the Auto class whose models have the head that is needed.
         tasks: Names of textgraft's tasks that have it; none for pipelines that need no head.
         revision: Of a Hub id.

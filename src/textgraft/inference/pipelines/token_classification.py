@@ -18,7 +18,7 @@ from textgraft.inference.pipelines.base import Pipeline
 from textgraft.inference.pipelines.options import Options, Share
 from textgraft.inference.pipelines.sources import Source
 from textgraft.inference.pipelines.tokens import run_tokens
-from textgraft.inference.predict import MAX_TOKENS
+from textgraft.inference.predictor import MAX_TOKENS
 from textgraft.tasks.base import Features
 from textgraft.tasks.token_classification import TagPrediction, TokenClassification
 from textgraft.tasks.word_windows import word_windows

@@ -23,7 +23,7 @@ import msgspec
 from textgraft.data.dataset import Dataset
 from textgraft.errors import OptionError, OutputError
 from textgraft.files import atomic_writer, output_errors
-from textgraft.inference.predict import Predictor
+from textgraft.inference.predictor import Predictor
 
 CHUNK = 1024
 """Rows computed between two commits: what an interruption can cost."""
