@@ -14,7 +14,7 @@ from tests.tiny_encoders import FAMILIES, save_tiny_encoder
 from textgraft.errors import ModelError, OptionError
 from textgraft.inference import encode as encode_module
 from textgraft.inference.encode import Encoder, encode
-from textgraft.inference.processor import processor_has
+from textgraft.inference.engines.processor import processor_has
 from textgraft.models.encoders import load_encoder, resolve_encoder
 
 needs_openvino = pytest.mark.skipif(

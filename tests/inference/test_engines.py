@@ -8,9 +8,11 @@ from torch import nn
 
 from textgraft.errors import MissingExtraError, ModelError, OptionError
 from textgraft.files import cache_folder
-from textgraft.inference import conversion, engines
-from textgraft.inference.engines import ModuleSource, open_engine
-from textgraft.inference.processor import processor_has
+from textgraft.inference.engines import conversion
+from textgraft.inference.engines import open as engines
+from textgraft.inference.engines.base import ModuleSource
+from textgraft.inference.engines.open import open_engine
+from textgraft.inference.engines.processor import processor_has
 
 needs_openvino = pytest.mark.skipif(
     importlib.util.find_spec("openvino") is None, reason="the extra 'openvino' is not installed"
@@ -211,7 +213,7 @@ def test_telemetry_is_off():
     import sys
 
     code = (
-        "import sys; from textgraft.inference.openvino_engine import load_openvino; load_openvino(); "
+        "import sys; from textgraft.inference.engines.openvino import load_openvino; load_openvino(); "
         "sys.exit(sys.modules.get('openvino_telemetry') is not None)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,7 +1,7 @@
 """Texts to vectors with a pre-trained encoder, fast.
 
 Texts are tokenized without padding, sorted by length and run in batches of a token budget, so that almost no
-work is spent on padding. With a graph on disk (see :mod:`textgraft.inference.conversion`) nothing here loads
+work is spent on padding. With a graph on disk (see :mod:`textgraft.inference.engines.conversion`) nothing here loads
 torch or Transformers: the first vector is there in a fraction of a second.
 """
 
@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from textgraft.errors import ModelError, OptionError, unknown
 from textgraft.files import content_hash
 from textgraft.inference.encoding_cache import EncodingCache, Entry, entry_keys
-from textgraft.inference.engines import ENGINES, PRECISIONS, Batch, Engine, ModuleSource, open_engine
+from textgraft.inference.engines.base import PRECISIONS, Batch, Engine, ModuleSource
+from textgraft.inference.engines.open import ENGINES, open_engine
 from textgraft.models.encoders import (
     BUNDLED,
     POOLINGS,

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from textgraft.inference.engines import Batch, Outputs
-from textgraft.inference.processor import processor_has
+from textgraft.inference.engines.base import Batch, Outputs
+from textgraft.inference.engines.processor import processor_has
 
 
 def load_openvino() -> Any:

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from textgraft.errors import ModelError
 from textgraft.files import atomic_folder, cache_folder
-from textgraft.inference.engines import Batch, ModuleSource
-from textgraft.inference.openvino_engine import OpenVinoEngine, load_openvino
-from textgraft.inference.processor import processor_has
+from textgraft.inference.engines.base import Batch, ModuleSource
+from textgraft.inference.engines.openvino import OpenVinoEngine, load_openvino
+from textgraft.inference.engines.processor import processor_has
 
 logger = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ def _convert(source: ModuleSource, folder: Path) -> None:
     import torch
     from torch import nn
 
-    from textgraft.inference.torch_engine import named_outputs
+    from textgraft.inference.engines.torch import named_outputs
     from textgraft.models.quiet import quiet_transformers
 
     ov = load_openvino()

@@ -8,67 +8,24 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from textgraft.errors import MissingExtraError, OptionError, unknown
-from textgraft.inference.processor import processor_has
+from textgraft.inference.engines.processor import processor_has
 
 if TYPE_CHECKING:
-    from torch import nn
+    pass
+from textgraft.inference.engines.base import PRECISIONS, Engine, ModuleSource
 
 logger = logging.getLogger(__name__)
 
 ENGINES = ("auto", "torch", "openvino")
-PRECISIONS = ("auto", "fp32", "bf16", "int8")
 FEWEST_CALIBRATION_BATCHES = 100
 """Calibrated on fewer texts, int8 activations clip what they have not seen."""
 
-Batch = Mapping[str, NDArray[np.int64]]
 """Right-padded inputs by name, as input_ids and attention_mask, each [batch, time]."""
-Outputs = dict[str, NDArray[Any]]
 """Outputs by name; the first axis is the batch."""
-
-
-class Engine(Protocol):
-    """A model ready to run."""
-
-    name: str
-    """"torch" or "openvino"."""
-    precision: str
-    """"fp32", "bf16" or "int8"."""
-    note: str
-    """What was picked, and why it is not what was asked for, if so."""
-
-    def run(self, batch: Batch) -> Outputs:
-        """Run one batch."""
-        ...
-
-    def run_all(self, batches: Iterable[Batch]) -> Iterator[Outputs]:
-        """Run many batches, several at a time where the engine can; outputs come in their order."""
-        ...
-
-
-@dataclass(frozen=True)
-class ModuleSource:
-    """A model that an engine can be opened for."""
-
-    key: str
-    """Names weights and computation: two sources with the same key give the same outputs."""
-    build: Callable[[], nn.Module]
-    """Builds the module in fp32 and evaluation mode. Its forward takes the inputs by name and returns a
-    tensor (if there is one output) or a Transformers model output."""
-    golden: Sequence[Batch]
-    """A few real batches, the first with padding: an engine must agree with torch on them."""
-    calibration: Sequence[Batch] = ()
-    """Real batches like those to come, at least 100, for int8."""
-    inputs: tuple[str, ...] = ("input_ids", "attention_mask")
-    outputs: tuple[str, ...] = ("logits",)
 
 
 def open_engine(
@@ -101,7 +58,7 @@ def open_engine(
     if engine == "openvino" and not _openvino_installed():
         raise MissingExtraError("openvino", "openvino", "the engine 'openvino'")
     if engine == "openvino" or (engine == "auto" and _openvino_installed() and not _gpu_present()):
-        from textgraft.inference.conversion import ConversionError, open_openvino
+        from textgraft.inference.engines.conversion import ConversionError, open_openvino
 
         wanted = _cpu_precision(precision, source, notes)
         try:
@@ -110,7 +67,7 @@ def open_engine(
             if engine == "openvino":
                 raise
             notes.append(f"OpenVINO cannot run this model: {error.what}")
-    from textgraft.inference.torch_engine import TorchEngine
+    from textgraft.inference.engines.torch import TorchEngine
 
     if precision == "int8":
         notes.append("int8 needs OpenVINO (pip install 'textgraft[openvino]') on a CPU")

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from textgraft.inference.engines import Batch, ModuleSource, Outputs
+from textgraft.inference.engines.base import Batch, ModuleSource, Outputs
 from textgraft.training.precision import autocast, resolve_precision
 
 

@@ -1,0 +1,58 @@
+"""The engine contract: what a batch is, what comes out, what an engine must do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+PRECISIONS = ("auto", "fp32", "bf16", "int8")
+
+
+Batch = Mapping[str, NDArray[np.int64]]
+
+
+Outputs = dict[str, NDArray[Any]]
+
+
+class Engine(Protocol):
+    """A model ready to run."""
+
+    name: str
+    """"torch" or "openvino"."""
+    precision: str
+    """"fp32", "bf16" or "int8"."""
+    note: str
+    """What was picked, and why it is not what was asked for, if so."""
+
+    def run(self, batch: Batch) -> Outputs:
+        """Run one batch."""
+        ...
+
+    def run_all(self, batches: Iterable[Batch]) -> Iterator[Outputs]:
+        """Run many batches, several at a time where the engine can; outputs come in their order."""
+        ...
+
+
+@dataclass(frozen=True)
+class ModuleSource:
+    """A model that an engine can be opened for."""
+
+    key: str
+    """Names weights and computation: two sources with the same key give the same outputs."""
+    build: Callable[[], nn.Module]
+    """Builds the module in fp32 and evaluation mode. Its forward takes the inputs by name and returns a
+    tensor (if there is one output) or a Transformers model output."""
+    golden: Sequence[Batch]
+    """A few real batches, the first with padding: an engine must agree with torch on them."""
+    calibration: Sequence[Batch] = ()
+    """Real batches like those to come, at least 100, for int8."""
+    inputs: tuple[str, ...] = ("input_ids", "attention_mask")
+    outputs: tuple[str, ...] = ("logits",)
