@@ -8,7 +8,7 @@ import torch
 
 from tests.tasks.toys import bert_tokenizer, dataset
 from textgraft.errors import DataError
-from textgraft.models.sequence_loss import sequence_loss
+from textgraft.models.losses import sequence_loss
 from textgraft.tasks.regression import Regression
 
 ROWS = dataset({"text": ["goal", "soup", "moon"]}, [10.0, 20.0, 60.0])

@@ -13,7 +13,7 @@ from transformers.modeling_outputs import (
 from transformers.utils import can_return_tuple
 
 from textgraft.models.graft_base import Graft, GraftConfig
-from textgraft.models.sequence_loss import sequence_loss
+from textgraft.models.losses import sequence_loss
 
 __all__ = [
     "GraftConfig",

@@ -12,8 +12,8 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 from transformers.utils import can_return_tuple
 
 from textgraft.models.graft_base import Graft, GraftConfig
+from textgraft.models.losses import sequence_loss
 from textgraft.models.pairs import pair_features, split_pairs
-from textgraft.models.sequence_loss import sequence_loss
 
 
 class PairGraftConfig(GraftConfig):

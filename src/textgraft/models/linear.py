@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from textgraft.models.sequence_loss import ProblemType
+from textgraft.models.losses import ProblemType
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -28,7 +28,7 @@ def fit_linear(
 
     Args:
         features: Training rows, [rows, features].
-        targets: What the loss takes of each row, see :func:`textgraft.models.sequence_loss.sequence_loss`.
+        targets: What the loss takes of each row, see :func:`textgraft.models.losses.sequence_loss`.
         outputs: Labels there are, some of which may have no training row; 1 for a number.
         c: Inverse strength of the penalty, as in scikit-learn's LogisticRegression.
         problem_type: Multinomial logistic regression for "single_label_classification" or None, one logistic

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from textgraft.errors import unknown
-from textgraft.models.encoders import POOLINGS
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 def pool(states: Tensor, attention_mask: Tensor, pooling: str) -> Tensor:
@@ -68,3 +72,6 @@ class PooledEncoder(nn.Module):
         states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         pooled = pool(states, attention_mask, self.pooling)
         return nn.functional.normalize(pooled, dim=-1) if self.normalize else pooled
+
+
+POOLINGS = ("mean", "cls", "max")

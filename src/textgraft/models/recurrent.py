@@ -23,9 +23,9 @@ from transformers.utils import can_return_tuple
 from textgraft.errors import OptionError, unknown
 from textgraft.models.attention import AttentionPooling
 from textgraft.models.characters import CHARACTER_ENCODERS
+from textgraft.models.losses import sequence_loss
 from textgraft.models.pairs import PairDropout, pair_features, pair_head, split_pairs
 from textgraft.models.reversal import reorder, reversal_index
-from textgraft.models.sequence_loss import sequence_loss
 
 CELLS: dict[str, type[nn.RNN | nn.LSTM | nn.GRU]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 POOLINGS = ("attention", "last", "concat")

@@ -6,9 +6,9 @@ from torch import Tensor, nn
 from transformers.modeling_outputs import MultipleChoiceModelOutput
 from transformers.utils import can_return_tuple
 
+from textgraft.models.losses import sequence_loss
 from textgraft.models.pairs import pair_features, pair_head, split_pairs
 from textgraft.models.recurrent import RecurrentConfig, RecurrentModel, RecurrentPreTrainedModel
-from textgraft.models.sequence_loss import sequence_loss
 
 
 class RecurrentForMultipleChoice(RecurrentPreTrainedModel):

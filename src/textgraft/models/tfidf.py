@@ -19,7 +19,7 @@ from transformers.utils import can_return_tuple
 
 from textgraft.errors import DataError, OptionError
 from textgraft.models.linear import fit_linear
-from textgraft.models.sequence_loss import ProblemType, sequence_loss
+from textgraft.models.losses import ProblemType, sequence_loss
 from textgraft.models.tokenizing import token_ids
 from textgraft.models.word_tokenizer import SPECIAL_TOKENS, train_word_tokenizer
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from textgraft.errors import DataError
 from textgraft.models.linear import fit_linear
-from textgraft.models.sequence_loss import ProblemType, sequence_loss
+from textgraft.models.losses import ProblemType, sequence_loss
 
 Layer = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Weight [outputs, inputs] and bias [outputs]."""
