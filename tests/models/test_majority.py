@@ -2,7 +2,7 @@ import torch
 from transformers import AutoModelForSequenceClassification
 
 import textgraft.models.auto  # noqa: F401
-from textgraft.models.majority import MajorityConfig, MajorityForSequenceClassification
+from textgraft.models.baselines.majority import MajorityConfig, MajorityForSequenceClassification
 
 
 def test_shares_of_the_training_labels_whatever_the_text(tmp_path):

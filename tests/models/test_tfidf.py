@@ -12,7 +12,7 @@ from transformers import AutoModelForSequenceClassification, pipeline
 
 import textgraft.models.auto  # noqa: F401
 from textgraft.errors import DataError, OptionError
-from textgraft.models.tfidf import TfidfForSequenceClassification, fit_tfidf, ngram_keys
+from textgraft.models.baselines.tfidf import TfidfForSequenceClassification, fit_tfidf, ngram_keys
 
 LABELS = 3
 

@@ -45,7 +45,7 @@ def attention_maps(predictor: Predictor, rows: Dataset, most: int = 3) -> list[A
     # Here, so that a report can be drawn of stored maps without loading torch.
     import torch
 
-    from textgraft.models.recitation import Reciter
+    from textgraft.models.baselines.lookup import Reciter
     from textgraft.models.subword_tokenizer import start_and_end, target_tokenizer
 
     task, model, tokenizer = predictor.task, predictor.model, predictor.tokenizer

@@ -11,8 +11,8 @@ import numpy as np
 
 from textgraft.data.dataset import Dataset
 from textgraft.errors import ModelError
+from textgraft.models.baselines.lookup import Reciter
 from textgraft.models.directory import Manifest, load_model_directory, read_manifest
-from textgraft.models.recitation import Reciter
 from textgraft.tasks.base import Features, Task
 from textgraft.tasks.registry import task_class
 from textgraft.tasks.scoring import Scoring

@@ -18,6 +18,10 @@ from transformers import (
     PreTrainedModel,
 )
 
+from textgraft.models.baselines.lead import LeadConfig, LeadForSeq2SeqLM
+from textgraft.models.baselines.majority import MajorityConfig, MajorityForSequenceClassification
+from textgraft.models.baselines.nearest_caption import NearestCaptionConfig, NearestCaptionForSeq2SeqLM
+from textgraft.models.baselines.tfidf import TfidfConfig, TfidfForSequenceClassification
 from textgraft.models.captioner import CaptionerConfig, CaptionerForSeq2SeqLM
 from textgraft.models.graft import (
     GraftConfig,
@@ -28,16 +32,12 @@ from textgraft.models.graft import (
 )
 from textgraft.models.graft_pairs import PairGraftConfig, PairGraftForSequenceClassification
 from textgraft.models.language_model import RecurrentForCausalLM
-from textgraft.models.lead import LeadConfig, LeadForSeq2SeqLM
-from textgraft.models.majority import MajorityConfig, MajorityForSequenceClassification
-from textgraft.models.nearest_caption import NearestCaptionConfig, NearestCaptionForSeq2SeqLM
 from textgraft.models.recurrent import RecurrentConfig, RecurrentForSequenceClassification, RecurrentModel
 from textgraft.models.recurrent_choice import RecurrentForMultipleChoice
 from textgraft.models.recurrent_reader import RecurrentForQuestionAnswering
 from textgraft.models.recurrent_tagger import RecurrentForTokenClassification
 from textgraft.models.seq2seq import RecurrentForSeq2SeqLM, RecurrentSeq2SeqConfig
 from textgraft.models.subword_tokenizer import SourceTokenizer
-from textgraft.models.tfidf import TfidfConfig, TfidfForSequenceClassification
 
 CONFIGS: tuple[type[PreTrainedConfig], ...] = (
     CaptionerConfig,

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
 from textgraft.errors import DataError
-from textgraft.models.linear import fit_linear
+from textgraft.models.baselines.linear import fit_linear
 from textgraft.models.losses import ProblemType, sequence_loss
 
 Layer = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -49,7 +49,7 @@ def fit_shallow(
         dev_encodings: Rows that decide when the hidden-layer network stops, [dev rows, size].
         dev_labels: Likewise.
         num_labels: Labels there are; some may have no training row.
-        problem_type: As in a Transformers config, see :func:`~textgraft.models.linear.fit_linear`.
+        problem_type: As in a Transformers config, see :func:`~textgraft.models.baselines.linear.fit_linear`.
         hidden_size: Units of the hidden layer; 0 makes it logistic or ridge regression.
         c: Inverse strength of the L2 penalty of those, as in scikit-learn.
         seed: Of the hidden-layer network's initial weights, dropout and order.

@@ -22,14 +22,14 @@ from textgraft.embeddings.word_table import fill_word_table, words_with_vectors
 from textgraft.embeddings.word_vectors import VectorSource, WordVectors
 from textgraft.errors import OptionError
 from textgraft.inference.encode import Encoder
+from textgraft.models.baselines.majority import MajorityConfig, MajorityForSequenceClassification
+from textgraft.models.baselines.tfidf import fit_tfidf
 from textgraft.models.encoders import EncoderSource, encoder_max_length, load_encoder
 from textgraft.models.graft import GraftConfig, GraftForSequenceClassification
 from textgraft.models.graft_pairs import PairGraftConfig, PairGraftForSequenceClassification
-from textgraft.models.majority import MajorityConfig, MajorityForSequenceClassification
 from textgraft.models.pairs import pair_features, siamese_tokenizer
 from textgraft.models.quiet import quiet_transformers
 from textgraft.models.recurrent import RecurrentConfig
-from textgraft.models.tfidf import fit_tfidf
 from textgraft.models.word_tokenizer import SPECIAL_TOKENS, train_word_tokenizer, with_words_of
 from textgraft.pretraining.adaptation import adapt
 from textgraft.tasks.pairs import PairTexts

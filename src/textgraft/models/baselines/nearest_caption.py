@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import can_return_tuple
 
+from textgraft.models.baselines.lookup import Reciter, ReciterConfig, recited
 from textgraft.models.captioner import VectorEncoder
-from textgraft.models.recitation import Reciter, ReciterConfig, recited
 
 
 class NearestCaptionConfig(ReciterConfig):

@@ -18,7 +18,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 from transformers.utils import can_return_tuple
 
 from textgraft.errors import DataError, OptionError
-from textgraft.models.linear import fit_linear
+from textgraft.models.baselines.linear import fit_linear
 from textgraft.models.losses import ProblemType, sequence_loss
 from textgraft.models.tokenizing import token_ids
 from textgraft.models.word_tokenizer import SPECIAL_TOKENS, train_word_tokenizer
@@ -186,7 +186,7 @@ def fit_tfidf(
         texts: Training texts.
         labels: Label index of each, or what else the loss of the problem type takes.
         num_labels: Labels there are; some may have no training row.
-        problem_type: Which model it is, see :func:`~textgraft.models.linear.fit_linear`.
+        problem_type: Which model it is, see :func:`~textgraft.models.baselines.linear.fit_linear`.
         c: Inverse strength of the L2 penalty, as in scikit-learn.
         ngrams: Lengths of the shortest and the longest n-gram.
         min_frequency: Texts that an n-gram must occur in.

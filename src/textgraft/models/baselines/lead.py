@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerFast
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import can_return_tuple
 
-from textgraft.models.recitation import Reciter, ReciterConfig, recited
+from textgraft.models.baselines.lookup import Reciter, ReciterConfig, recited
 
 _WHITE = ("Ġ", "Ċ", "č", "ĉ")
 """How a tokenizer of bytes writes space, line feed, carriage return and tabulator."""

@@ -1,0 +1,1 @@
+"""The models that any other has to beat."""
