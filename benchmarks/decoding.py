@@ -27,8 +27,8 @@ import torch
 from machine import describe
 from transformers import BertConfig, BertLMHeadModel, BertModel, EncoderDecoderConfig, EncoderDecoderModel
 
-from textgraft.models.decoding import DecodingSettings, decode_batch
-from textgraft.models.encoder_decoder import transformer
+from textgraft.models.generation.decoding import DecodingSettings, decode_batch
+from textgraft.models.generation.encoder_decoder import transformer
 from textgraft.models.seq2seq import RecurrentForSeq2SeqLM, RecurrentSeq2SeqConfig
 from textgraft.tasks.base import padded
 from textgraft.training.batching import token_budget_batches

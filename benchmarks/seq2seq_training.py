@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from machine import describe
 
-from textgraft.models.encoder_decoder import transformer
+from textgraft.models.generation.encoder_decoder import transformer
 from textgraft.models.seq2seq import RecurrentForSeq2SeqLM, RecurrentSeq2SeqConfig
 from textgraft.models.teacher_forcing import NOT_PREDICTED, teacher_forced
 from textgraft.tasks.base import padded

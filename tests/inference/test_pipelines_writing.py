@@ -12,7 +12,7 @@ from textgraft import pipeline
 from textgraft.comparison.train import train
 from textgraft.data.dataset import Dataset
 from textgraft.errors import ModelError, OptionError
-from textgraft.models.encoder_decoder import transformer
+from textgraft.models.generation.encoder_decoder import transformer
 from textgraft.models.subword_tokenizer import train_vocabularies
 
 SMALL = {

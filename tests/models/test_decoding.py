@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from transformers import NoRepeatNGramLogitsProcessor
 
 from tests.tiny_seq2seq import FAMILIES, recurrent, resolute, sources
-from textgraft.models import decoding
-from textgraft.models.decoding import DecodingSettings, decode_batch
+from textgraft.models.generation import decoding
+from textgraft.models.generation.decoding import DecodingSettings, decode_batch
 from textgraft.models.teacher_forcing import shift_right
 
 LONGEST = 12

@@ -9,8 +9,8 @@ from transformers import AutoModelForSeq2SeqLM, DistilBertConfig, DistilBertMode
 from tests.tiny import save_tiny_bert
 from tests.tiny_seq2seq import FAMILIES, sources, targets, tiny_transformer
 from textgraft.errors import OptionError
-from textgraft.models.encoder_decoder import bert_to_bert, bert_to_gpt
 from textgraft.models.encoders import load_encoder, resolve_encoder
+from textgraft.models.generation.encoder_decoder import bert_to_bert, bert_to_gpt
 from textgraft.models.teacher_forcing import teacher_forced
 
 TRANSFORMERS = ("transformer", "transformer, two vocabularies", "bert to bert", "bert to gpt")

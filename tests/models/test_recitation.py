@@ -9,7 +9,7 @@ from transformers import AutoModelForSeq2SeqLM
 import textgraft.models.auto  # noqa: F401
 from textgraft.models.baselines.lead import LeadForSeq2SeqLM
 from textgraft.models.baselines.nearest_caption import NearestCaptionForSeq2SeqLM
-from textgraft.models.decoding import DecodingSettings, decode_batch
+from textgraft.models.generation.decoding import DecodingSettings, decode_batch
 from textgraft.models.subword_tokenizer import train_subword_tokenizer
 from textgraft.tasks.base import padded_inputs
 

@@ -12,7 +12,7 @@ import torch
 from textgraft.data.dataset import Dataset
 from textgraft.errors import DataError, OptionError
 from textgraft.evaluation.exact_match import is_exact
-from textgraft.models.decoding import Decoded, DecodingSettings, decode_batch
+from textgraft.models.generation.decoding import Decoded, DecodingSettings, decode_batch
 from textgraft.models.subword_tokenizer import target_ids, target_tokenizer
 from textgraft.models.teacher_forcing import NOT_PREDICTED
 from textgraft.models.tokenizing import token_ids
@@ -220,7 +220,7 @@ def write(model: PreTrainedModel, batch: Mapping[str, torch.Tensor], **options: 
     Args:
         model: An encoder–decoder.
         batch: What its encoder takes.
-        options: Fields of :class:`~textgraft.models.decoding.DecodingSettings`, in place of those of the
+        options: Fields of :class:`~textgraft.models.generation.decoding.DecodingSettings`, in place of those of the
             model's ``generation_config``.
     """
     own = vars(model.generation_config)

@@ -18,7 +18,7 @@ from textgraft.errors import ModelError, OptionError
 from textgraft.inference.pipelines.base import Pipeline
 from textgraft.inference.pipelines.options import Count, Options
 from textgraft.inference.pipelines.sources import Source
-from textgraft.models.decoding import Decoded
+from textgraft.models.generation.decoding import Decoded
 from textgraft.tasks.generation import GenerationTask, write
 from textgraft.tasks.summarization import Summarization
 from textgraft.tasks.text2text import TextToText
@@ -61,7 +61,7 @@ class WritingOptions(Options):
 
 
 _SEARCHED = ("max_new_tokens", "num_beams", "length_penalty", "no_repeat_ngram_size", "early_stopping")
-"""Options that the search of :mod:`textgraft.models.decoding` knows."""
+"""Options that the search of :mod:`textgraft.models.generation.decoding` knows."""
 _DRAWN = (*_SEARCHED, "min_length", "temperature", "top_k", "top_p", "do_sample", "num_return_sequences")
 """Options that ``generate`` of Transformers is told where only it can do what is wanted, as drawing words."""
 

@@ -1,0 +1,1 @@
+"""Transformer encoder-decoders and the search for what they write."""
