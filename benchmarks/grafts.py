@@ -57,7 +57,7 @@ def save(folder: Path) -> None:
     import torch
 
     from textgraft.models.encoders import resolve_encoder
-    from textgraft.models.graft import GraftConfig
+    from textgraft.models.graft.heads import GraftConfig
     from textgraft.models.quiet import quiet_transformers
 
     source = resolve_encoder()

@@ -11,7 +11,7 @@ from textgraft.inference.grafted import GraftedEncoder
 from textgraft.inference.predictor import Predictor
 from textgraft.models.directory import Manifest, save_model_directory
 from textgraft.models.encoders import load_encoder, resolve_encoder
-from textgraft.models.graft import (
+from textgraft.models.graft.heads import (
     GraftConfig,
     GraftForMultipleChoice,
     GraftForQuestionAnswering,

@@ -284,7 +284,7 @@ def test_topics_are_ordered_by_label(topic_model: Path) -> None:
 
 def test_a_graft_is_run_on_the_encoder_it_names(tmp_path: Path) -> None:
     from textgraft.models.encoders import load_encoder, resolve_encoder
-    from textgraft.models.graft import GraftConfig, GraftForSequenceClassification
+    from textgraft.models.graft.heads import GraftConfig, GraftForSequenceClassification
     from textgraft.tasks.classification import SingleLabelClassification
 
     encoder = resolve_encoder(save_tiny_bert(tmp_path / "encoder"))

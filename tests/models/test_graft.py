@@ -10,7 +10,7 @@ import textgraft.models.auto  # noqa: F401
 from tests.tiny_encoders import FAMILIES, save_tiny_encoder
 from textgraft.errors import ModelError, OptionError
 from textgraft.models.encoders import load_encoder, resolve_encoder
-from textgraft.models.graft import GraftConfig, GraftForSequenceClassification
+from textgraft.models.graft.heads import GraftConfig, GraftForSequenceClassification
 from textgraft.models.pooling import PooledEncoder, pool
 
 

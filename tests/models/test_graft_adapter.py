@@ -17,8 +17,8 @@ import textgraft.models.auto  # noqa: F401
 from tests.tiny_encoders import FAMILIES, save_tiny_encoder
 from textgraft.errors import ModelError, OptionError
 from textgraft.models.encoders import load_encoder, resolve_encoder
-from textgraft.models.graft import GraftConfig
-from textgraft.models.layers import encoder_layers
+from textgraft.models.graft.encoder_layers import encoder_layers
+from textgraft.models.graft.heads import GraftConfig
 
 IDS = torch.tensor([[2, 6, 7, 8, 3, 11, 12, 3], [2, 9, 3, 14, 3, 0, 0, 0]])
 PAIR = {

@@ -11,7 +11,7 @@ import textgraft.models.auto  # noqa: F401
 from tests.tiny_encoders import FAMILIES, save_tiny_encoder
 from textgraft.inference.encode import Encoder
 from textgraft.models.encoders import load_encoder, resolve_encoder
-from textgraft.models.graft_pairs import PairGraftConfig, PairGraftForSequenceClassification
+from textgraft.models.graft.pairs import PairGraftConfig, PairGraftForSequenceClassification
 from textgraft.models.pairs import pair_features, siamese_tokenizer
 from textgraft.tasks.pairs import PairClassification
 from textgraft.training.shallow import fit_shallow

@@ -114,7 +114,7 @@ import torch
 from transformers import AutoModelForTokenClassification
 import textgraft.models.auto
 from textgraft.models.encoders import load_encoder, resolve_encoder
-from textgraft.models.graft import GraftConfig, GraftForTokenClassification
+from textgraft.models.graft.heads import GraftConfig, GraftForTokenClassification
 source = resolve_encoder("owner/tiny", {revision!r})
 encoder, tokenizer = load_encoder(source)
 config = GraftConfig.on(source, lora_rank=2, num_labels=3)

@@ -14,7 +14,7 @@ from tests.tiny_encoders import FAMILIES, save_tiny_encoder
 from textgraft.cli import app
 from textgraft.errors import OptionError
 from textgraft.models.encoders import load_encoder, resolve_encoder
-from textgraft.models.layers import encoder_layers
+from textgraft.models.graft.encoder_layers import encoder_layers
 from textgraft.models.pooling import PooledEncoder
 from textgraft.models.students import layer_student, recurrent_student
 from textgraft.pretraining import encodings

@@ -12,7 +12,7 @@ from tests.tiny_encoders import FAMILIES, save_tiny_encoder
 from tests.training.helpers import LABELS, TASK, make_rows
 from textgraft.errors import OptionError
 from textgraft.models.encoders import resolve_encoder
-from textgraft.models.graft import GraftConfig, GraftForSequenceClassification
+from textgraft.models.graft.heads import GraftConfig, GraftForSequenceClassification
 from textgraft.training.frozen import fit_upper_layers
 from textgraft.training.loop import fit
 from textgraft.training.optimizer import build_optimizer

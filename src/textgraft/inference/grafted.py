@@ -16,15 +16,15 @@ import torch
 from torch import Tensor
 from transformers.utils import ModelOutput
 
-import textgraft.models.graft as grafts
+import textgraft.models.graft.heads as grafts
 from textgraft.errors import ModelError, OptionError, unknown
 from textgraft.inference.pipelines.shipped import shipped_graft
 from textgraft.inference.predictor import MAX_SEQUENCES, MAX_TOKENS, Predictor
-from textgraft.models.adapter import merged
 from textgraft.models.directory import MANIFEST, read_manifest
 from textgraft.models.encoders import BUNDLED, load_encoder, resolve_encoder
-from textgraft.models.graft_base import Graft, last_hidden_states
-from textgraft.models.layers import STACKS, encoder_layers, only_layers
+from textgraft.models.graft.adapter import merged
+from textgraft.models.graft.base import Graft, last_hidden_states
+from textgraft.models.graft.encoder_layers import STACKS, encoder_layers, only_layers
 from textgraft.models.quiet import quiet_transformers
 from textgraft.tasks.base import Features, Task, padded_inputs
 from textgraft.tasks.registry import task_class

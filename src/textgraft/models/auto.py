@@ -23,14 +23,14 @@ from textgraft.models.baselines.majority import MajorityConfig, MajorityForSeque
 from textgraft.models.baselines.nearest_caption import NearestCaptionConfig, NearestCaptionForSeq2SeqLM
 from textgraft.models.baselines.tfidf import TfidfConfig, TfidfForSequenceClassification
 from textgraft.models.captioner import CaptionerConfig, CaptionerForSeq2SeqLM
-from textgraft.models.graft import (
+from textgraft.models.graft.heads import (
     GraftConfig,
     GraftForMultipleChoice,
     GraftForQuestionAnswering,
     GraftForSequenceClassification,
     GraftForTokenClassification,
 )
-from textgraft.models.graft_pairs import PairGraftConfig, PairGraftForSequenceClassification
+from textgraft.models.graft.pairs import PairGraftConfig, PairGraftForSequenceClassification
 from textgraft.models.language_model import RecurrentForCausalLM
 from textgraft.models.recurrent import RecurrentConfig, RecurrentForSequenceClassification, RecurrentModel
 from textgraft.models.recurrent_choice import RecurrentForMultipleChoice

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from textgraft.errors import OptionError
-from textgraft.models.layers import STACKS, encoder_layers
+from textgraft.models.graft.encoder_layers import STACKS, encoder_layers
 from textgraft.models.recurrent import RecurrentConfig, RecurrentModel
 
 

@@ -22,8 +22,8 @@ from transformers import PreTrainedModel
 
 from textgraft.errors import OptionError
 from textgraft.files import cache_folder as default_cache_folder
-from textgraft.models.graft_base import Graft, last_hidden_states
-from textgraft.models.layers import encoder_layers, lower_modules, only_layers
+from textgraft.models.graft.base import Graft, last_hidden_states
+from textgraft.models.graft.encoder_layers import encoder_layers, lower_modules, only_layers
 from textgraft.tasks.base import Features, Task
 from textgraft.training.batching import token_budget_batches
 from textgraft.training.layer_cache import HiddenStates, states_key, stored_states
@@ -55,7 +55,7 @@ def fit_upper_layers(
     training, not the filling of the cache.
 
     Args:
-        model: On an encoder of one of the types in ``textgraft.models.layers.STACKS``, with any head; or a
+        model: On an encoder of one of the types in ``textgraft.models.graft.encoder_layers.STACKS``, with any head; or a
             graft.
         material: The task's rows to learn from, and those that decide which weights are best.
         settings: All choices of the training.

@@ -25,8 +25,8 @@ from textgraft.inference.encode import Encoder
 from textgraft.models.baselines.majority import MajorityConfig, MajorityForSequenceClassification
 from textgraft.models.baselines.tfidf import fit_tfidf
 from textgraft.models.encoders import EncoderSource, encoder_max_length, load_encoder
-from textgraft.models.graft import GraftConfig, GraftForSequenceClassification
-from textgraft.models.graft_pairs import PairGraftConfig, PairGraftForSequenceClassification
+from textgraft.models.graft.heads import GraftConfig, GraftForSequenceClassification
+from textgraft.models.graft.pairs import PairGraftConfig, PairGraftForSequenceClassification
 from textgraft.models.pairs import pair_features, siamese_tokenizer
 from textgraft.models.quiet import quiet_transformers
 from textgraft.models.recurrent import RecurrentConfig

@@ -20,9 +20,9 @@ from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedMode
 from transformers.utils import ModelOutput
 
 from textgraft.errors import ModelError, OptionError, unknown
-from textgraft.models.adapter import Adapter, initialize, linear_maps
 from textgraft.models.encoders import BUNDLED, EncoderSource, encoder_width, load_encoder, resolve_encoder
-from textgraft.models.layers import STACKS, encoder_layers
+from textgraft.models.graft.adapter import Adapter, initialize, linear_maps
+from textgraft.models.graft.encoder_layers import STACKS, encoder_layers
 from textgraft.models.pooling import POOLINGS, pool
 
 

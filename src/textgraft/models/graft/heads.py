@@ -12,7 +12,7 @@ from transformers.modeling_outputs import (
 )
 from transformers.utils import can_return_tuple
 
-from textgraft.models.graft_base import Graft, GraftConfig
+from textgraft.models.graft.base import Graft, GraftConfig
 from textgraft.models.losses import sequence_loss
 
 __all__ = [

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers.modeling_outputs import SequenceClassifierOutput
 from transformers.utils import can_return_tuple
 
-from textgraft.models.graft_base import Graft, GraftConfig
+from textgraft.models.graft.base import Graft, GraftConfig
 from textgraft.models.losses import sequence_loss
 from textgraft.models.pairs import pair_features, split_pairs
 

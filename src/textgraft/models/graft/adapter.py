@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 from transformers import initialization as init
 
 from textgraft.errors import OptionError, unknown
-from textgraft.models.layers import STACKS, encoder_layers
+from textgraft.models.graft.encoder_layers import STACKS, encoder_layers
 
 Shapes = Mapping[str, tuple[int, int]]
 """Inputs and outputs of linear maps, by their path in the encoder."""

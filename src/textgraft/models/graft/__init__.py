@@ -1,0 +1,1 @@
+"""A pre-trained encoder with a small head, and a low-rank adapter."""
