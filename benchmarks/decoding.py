@@ -29,7 +29,7 @@ from transformers import BertConfig, BertLMHeadModel, BertModel, EncoderDecoderC
 
 from textgraft.models.generation.decoding import DecodingSettings, decode_batch
 from textgraft.models.generation.encoder_decoder import transformer
-from textgraft.models.seq2seq import RecurrentForSeq2SeqLM, RecurrentSeq2SeqConfig
+from textgraft.models.recurrent.seq2seq import RecurrentForSeq2SeqLM, RecurrentSeq2SeqConfig
 from textgraft.tasks.base import padded
 from textgraft.training.batching import token_budget_batches
 

@@ -26,8 +26,8 @@ from machine import describe
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
 
 from textgraft.files import write_json
-from textgraft.models.language_model import RecurrentForCausalLM
-from textgraft.models.recurrent import RecurrentConfig
+from textgraft.models.recurrent.encoder import RecurrentConfig
+from textgraft.models.recurrent.language_model import RecurrentForCausalLM
 from textgraft.pretraining.causal import CausalText
 from textgraft.pretraining.sizes import initial_deviation
 from textgraft.pretraining.streams import Streams

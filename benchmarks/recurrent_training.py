@@ -26,8 +26,8 @@ import torch
 from machine import describe
 from torch import Tensor, nn
 
-from textgraft.models.attention import AttentionPooling
-from textgraft.models.recurrent import RecurrentConfig, RecurrentForSequenceClassification
+from textgraft.models.recurrent.attention import AttentionPooling
+from textgraft.models.recurrent.encoder import RecurrentConfig, RecurrentForSequenceClassification
 from textgraft.training.batching import padding_share, token_budget_batches
 from textgraft.training.optimizer import build_optimizer
 from textgraft.training.settings import TrainingSettings

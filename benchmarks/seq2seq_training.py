@@ -29,8 +29,8 @@ import torch
 from machine import describe
 
 from textgraft.models.generation.encoder_decoder import transformer
-from textgraft.models.seq2seq import RecurrentForSeq2SeqLM, RecurrentSeq2SeqConfig
-from textgraft.models.teacher_forcing import NOT_PREDICTED, teacher_forced
+from textgraft.models.recurrent.seq2seq import RecurrentForSeq2SeqLM, RecurrentSeq2SeqConfig
+from textgraft.models.recurrent.teacher_forcing import NOT_PREDICTED, teacher_forced
 from textgraft.tasks.base import padded
 from textgraft.training.batching import padding_share, token_budget_batches
 from textgraft.training.optimizer import build_optimizer

@@ -11,10 +11,10 @@ from transformers import PreTrainedModel
 
 import textgraft.models.auto  # noqa: F401  registers our architectures
 from tests.tiny import save_tiny_bert
-from textgraft.models.captioner import CaptionerConfig, CaptionerForSeq2SeqLM
 from textgraft.models.encoders import resolve_encoder
 from textgraft.models.generation.encoder_decoder import bert_to_bert, bert_to_gpt, transformer
-from textgraft.models.seq2seq import RecurrentForSeq2SeqLM, RecurrentSeq2SeqConfig
+from textgraft.models.recurrent.captioner import CaptionerConfig, CaptionerForSeq2SeqLM
+from textgraft.models.recurrent.seq2seq import RecurrentForSeq2SeqLM, RecurrentSeq2SeqConfig
 
 VOCABULARY, VECTOR = 30, 5
 

@@ -17,8 +17,8 @@ from textgraft.comparison.train import train
 from textgraft.errors import ModelError, OptionError
 from textgraft.inference.encode import Encoder
 from textgraft.models.encoders import load_encoder, resolve_language_model
-from textgraft.models.language_model import RecurrentForCausalLM
-from textgraft.models.recurrent import RecurrentConfig
+from textgraft.models.recurrent.encoder import RecurrentConfig
+from textgraft.models.recurrent.language_model import RecurrentForCausalLM
 from textgraft.models.word_tokenizer import train_word_tokenizer, with_words_of
 from textgraft.pretraining.adaptation import adapt, boundary_ids, texts_as_tokens
 from textgraft.pretraining.streams import Streams

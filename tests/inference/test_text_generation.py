@@ -11,8 +11,8 @@ from transformers import AutoModelForCausalLM, BertConfig, BertForMaskedLM, GPT2
 
 import textgraft
 from textgraft.errors import ModelError, OptionError
-from textgraft.models.language_model import RecurrentForCausalLM
-from textgraft.models.recurrent import RecurrentConfig
+from textgraft.models.recurrent.encoder import RecurrentConfig
+from textgraft.models.recurrent.language_model import RecurrentForCausalLM
 from textgraft.pretraining.tokenizers import train_tokenizer
 
 TEXTS = [

@@ -1,6 +1,6 @@
 import torch
 
-from textgraft.models.attention import AttentionPooling
+from textgraft.models.recurrent.attention import AttentionPooling
 
 
 def test_weights_are_zero_at_padding_and_sum_to_one():

@@ -8,8 +8,8 @@ from transformers import AutoModelForSeq2SeqLM
 
 from tests.tiny_seq2seq import captioner, sources, targets
 from textgraft.errors import OptionError
-from textgraft.models.captioner import CaptionerConfig, CaptionerForSeq2SeqLM
 from textgraft.models.generation.decoding import DecodingSettings, decode_batch
+from textgraft.models.recurrent.captioner import CaptionerConfig, CaptionerForSeq2SeqLM
 
 VARIANTS = [(injection, cell) for injection in ("state", "token") for cell in ("rnn", "lstm", "gru")]
 

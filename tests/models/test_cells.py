@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from textgraft.models.cells import LSTMState, Weights, gru_step, lstm_step, rnn_step
+from textgraft.models.recurrent.cells import LSTMState, Weights, gru_step, lstm_step, rnn_step
 
 STEPS, BATCH, INPUT, HIDDEN = 100, 4, 12, 16
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from textgraft.data.tag_schemes import allowed_transitions
-from textgraft.models.crf import ConditionalRandomField
+from textgraft.models.recurrent.crf import ConditionalRandomField
 
 FREE = ["NOUN", "VERB", "DET"]
 BIO = ["O", "B-A", "I-A"]

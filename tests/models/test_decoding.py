@@ -13,7 +13,7 @@ from transformers import NoRepeatNGramLogitsProcessor
 from tests.tiny_seq2seq import FAMILIES, recurrent, resolute, sources
 from textgraft.models.generation import decoding
 from textgraft.models.generation.decoding import DecodingSettings, decode_batch
-from textgraft.models.teacher_forcing import shift_right
+from textgraft.models.recurrent.teacher_forcing import shift_right
 
 LONGEST = 12
 SEARCHES = [

@@ -11,7 +11,7 @@ from tests.tiny_seq2seq import FAMILIES, sources, targets, tiny_transformer
 from textgraft.errors import OptionError
 from textgraft.models.encoders import load_encoder, resolve_encoder
 from textgraft.models.generation.encoder_decoder import bert_to_bert, bert_to_gpt
-from textgraft.models.teacher_forcing import teacher_forced
+from textgraft.models.recurrent.teacher_forcing import teacher_forced
 
 TRANSFORMERS = ("transformer", "transformer, two vocabularies", "bert to bert", "bert to gpt")
 

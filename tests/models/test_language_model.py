@@ -9,8 +9,8 @@ from transformers import AutoModel, AutoModelForCausalLM, DynamicCache, GPT2Conf
 
 import textgraft.models.auto  # noqa: F401
 from textgraft.errors import OptionError
-from textgraft.models.language_model import NOT_PREDICTED, RecurrentForCausalLM, RecurrentState
-from textgraft.models.recurrent import RecurrentConfig, RecurrentModel
+from textgraft.models.recurrent.encoder import RecurrentConfig, RecurrentModel
+from textgraft.models.recurrent.language_model import NOT_PREDICTED, RecurrentForCausalLM, RecurrentState
 
 CELLS = ("rnn", "lstm", "gru")
 PAD, START = 0, 2

@@ -12,7 +12,7 @@ from tests.tasks.toys import WORDS, roberta_tokenizer
 from tests.tiny import save_tiny_bert
 from textgraft.errors import OptionError
 from textgraft.models.pairs import PairDropout, pair_features, siamese_tokenizer, split_pairs
-from textgraft.models.recurrent import RecurrentConfig, RecurrentForSequenceClassification
+from textgraft.models.recurrent.encoder import RecurrentConfig, RecurrentForSequenceClassification
 from textgraft.models.tokenizing import pair_token_ids, token_ids
 from textgraft.models.word_tokenizer import train_word_tokenizer
 

@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassificati
 
 import textgraft.models.auto  # noqa: F401
 from textgraft.errors import OptionError
-from textgraft.models.recurrent import (
+from textgraft.models.recurrent.encoder import (
     RecurrentConfig,
     RecurrentForSequenceClassification,
     RecurrentModel,

@@ -6,8 +6,8 @@ from transformers import AutoModelForQuestionAnswering
 
 import textgraft.models.auto  # noqa: F401
 from textgraft.errors import OptionError
-from textgraft.models.recurrent import RecurrentConfig
-from textgraft.models.recurrent_reader import AttentionFlow, RecurrentForQuestionAnswering
+from textgraft.models.recurrent.encoder import RecurrentConfig
+from textgraft.models.recurrent.reader import AttentionFlow, RecurrentForQuestionAnswering
 
 
 def reader(**changes) -> RecurrentForQuestionAnswering:

@@ -10,9 +10,9 @@ from transformers import AutoModelForTokenClassification, AutoTokenizer
 
 import textgraft.models.auto  # noqa: F401
 from textgraft.errors import OptionError
-from textgraft.models.characters import LONGEST_WORD, character_ids
-from textgraft.models.recurrent import RecurrentConfig
-from textgraft.models.recurrent_tagger import RecurrentForTokenClassification
+from textgraft.models.recurrent.characters import LONGEST_WORD, character_ids
+from textgraft.models.recurrent.encoder import RecurrentConfig
+from textgraft.models.recurrent.tagger import RecurrentForTokenClassification
 from textgraft.models.subwords import NO_LABEL
 from textgraft.models.word_tokenizer import train_word_tokenizer
 

@@ -10,8 +10,8 @@ from transformers import AutoModelForSeq2SeqLM
 
 from tests.tiny_seq2seq import recurrent, sources, targets
 from textgraft.errors import OptionError
-from textgraft.models.cells import LSTMState, Weights, lstm_step
-from textgraft.models.seq2seq import RecurrentForSeq2SeqLM, RecurrentSeq2SeqConfig
+from textgraft.models.recurrent.cells import LSTMState, Weights, lstm_step
+from textgraft.models.recurrent.seq2seq import RecurrentForSeq2SeqLM, RecurrentSeq2SeqConfig
 
 FORMS = {
     "none": {"attention": "none"},

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from textgraft.models.recurrent import CELLS
+from textgraft.models.recurrent.encoder import CELLS
 from textgraft.pretraining.cost import (
     MACHINES,
     PUBLISHED,

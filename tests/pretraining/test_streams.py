@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from textgraft.errors import DataError, OptionError
-from textgraft.models.language_model import RecurrentForCausalLM
-from textgraft.models.recurrent import RecurrentConfig
+from textgraft.models.recurrent.encoder import RecurrentConfig
+from textgraft.models.recurrent.language_model import RecurrentForCausalLM
 from textgraft.pretraining.streams import Streams
 from textgraft.pretraining.tokens import Tokens
 from textgraft.training.loop import fit

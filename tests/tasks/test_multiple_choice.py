@@ -8,7 +8,7 @@ from transformers.modeling_outputs import MultipleChoiceModelOutput
 
 from tests.tasks.toys import FAMILIES, dataset, model_of, tokenizer_of
 from textgraft.errors import DataError, OptionError
-from textgraft.models.recurrent import RecurrentConfig
+from textgraft.models.recurrent.encoder import RecurrentConfig
 from textgraft.tasks.multiple_choice import MultipleChoice
 
 TASK = MultipleChoice(3)

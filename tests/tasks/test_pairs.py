@@ -8,7 +8,7 @@ from transformers import BertConfig
 from tests.conftest import shared_data
 from tests.tasks.toys import FAMILIES, dataset, tokenizer_of
 from textgraft.errors import DataError, OptionError
-from textgraft.models.recurrent import RecurrentConfig
+from textgraft.models.recurrent.encoder import RecurrentConfig
 from textgraft.tasks.pairs import PairClassification, PairSimilarity
 
 TASK = PairClassification(["0", "1"])

@@ -22,7 +22,7 @@ from textgraft.data.dataset import Dataset
 from textgraft.data.readers.tagged import read_tagged
 from textgraft.data.words import spaced
 from textgraft.errors import DataError, OptionError
-from textgraft.models.recurrent import RecurrentConfig
+from textgraft.models.recurrent.encoder import RecurrentConfig
 from textgraft.models.subwords import NO_LABEL
 from textgraft.models.word_tokenizer import train_word_tokenizer
 from textgraft.tasks.base import gold_of

@@ -13,9 +13,9 @@ from tests.tasks.toys import bert_tokenizer, dataset
 from textgraft.data.splits import make_splits
 from textgraft.errors import DataError, OptionError
 from textgraft.inference.predictor import Predictor
-from textgraft.models.seq2seq import RecurrentForSeq2SeqLM, RecurrentSeq2SeqConfig
+from textgraft.models.recurrent.seq2seq import RecurrentForSeq2SeqLM, RecurrentSeq2SeqConfig
+from textgraft.models.recurrent.teacher_forcing import NOT_PREDICTED
 from textgraft.models.subword_tokenizer import target_tokenizer, train_vocabularies
-from textgraft.models.teacher_forcing import NOT_PREDICTED
 from textgraft.tasks.captioning import Captioning
 from textgraft.tasks.summarization import Summarization
 from textgraft.tasks.text2text import TextToText

@@ -13,7 +13,7 @@ from accelerate import Accelerator
 
 from tests.training.helpers import LABELS, TASK, make_bert, make_rows
 from textgraft.errors import DataError, OptionError
-from textgraft.models.recurrent import RecurrentConfig, RecurrentForSequenceClassification
+from textgraft.models.recurrent.encoder import RecurrentConfig, RecurrentForSequenceClassification
 from textgraft.training.batching import token_budget_batches
 from textgraft.training.evaluate import evaluate
 from textgraft.training.loop import fit

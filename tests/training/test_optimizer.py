@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.training.helpers import TASK, make_model, make_rows
-from textgraft.models.recurrent import RecurrentConfig, RecurrentForSequenceClassification
+from textgraft.models.recurrent.encoder import RecurrentConfig, RecurrentForSequenceClassification
 from textgraft.training.loop import fit
 from textgraft.training.optimizer import build_optimizer, depths, set_rate
 from textgraft.training.settings import TrainingSettings

@@ -22,7 +22,6 @@ from textgraft.models.baselines.lead import LeadConfig, LeadForSeq2SeqLM
 from textgraft.models.baselines.majority import MajorityConfig, MajorityForSequenceClassification
 from textgraft.models.baselines.nearest_caption import NearestCaptionConfig, NearestCaptionForSeq2SeqLM
 from textgraft.models.baselines.tfidf import TfidfConfig, TfidfForSequenceClassification
-from textgraft.models.captioner import CaptionerConfig, CaptionerForSeq2SeqLM
 from textgraft.models.graft.heads import (
     GraftConfig,
     GraftForMultipleChoice,
@@ -31,12 +30,17 @@ from textgraft.models.graft.heads import (
     GraftForTokenClassification,
 )
 from textgraft.models.graft.pairs import PairGraftConfig, PairGraftForSequenceClassification
-from textgraft.models.language_model import RecurrentForCausalLM
-from textgraft.models.recurrent import RecurrentConfig, RecurrentForSequenceClassification, RecurrentModel
-from textgraft.models.recurrent_choice import RecurrentForMultipleChoice
-from textgraft.models.recurrent_reader import RecurrentForQuestionAnswering
-from textgraft.models.recurrent_tagger import RecurrentForTokenClassification
-from textgraft.models.seq2seq import RecurrentForSeq2SeqLM, RecurrentSeq2SeqConfig
+from textgraft.models.recurrent.captioner import CaptionerConfig, CaptionerForSeq2SeqLM
+from textgraft.models.recurrent.choice import RecurrentForMultipleChoice
+from textgraft.models.recurrent.encoder import (
+    RecurrentConfig,
+    RecurrentForSequenceClassification,
+    RecurrentModel,
+)
+from textgraft.models.recurrent.language_model import RecurrentForCausalLM
+from textgraft.models.recurrent.reader import RecurrentForQuestionAnswering
+from textgraft.models.recurrent.seq2seq import RecurrentForSeq2SeqLM, RecurrentSeq2SeqConfig
+from textgraft.models.recurrent.tagger import RecurrentForTokenClassification
 from textgraft.models.subword_tokenizer import SourceTokenizer
 
 CONFIGS: tuple[type[PreTrainedConfig], ...] = (

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from textgraft.errors import OptionError
 from textgraft.models.graft.encoder_layers import STACKS, encoder_layers
-from textgraft.models.recurrent import RecurrentConfig, RecurrentModel
+from textgraft.models.recurrent.encoder import RecurrentConfig, RecurrentModel
 
 
 def layer_student(teacher: PreTrainedModel, layers: int | None = None) -> PreTrainedModel:

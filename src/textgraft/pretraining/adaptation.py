@@ -16,7 +16,7 @@ import numpy as np
 from transformers import PreTrainedTokenizerFast
 
 from textgraft.files import content_hash
-from textgraft.models.language_model import RecurrentForCausalLM
+from textgraft.models.recurrent.language_model import RecurrentForCausalLM
 from textgraft.models.tokenizing import CHARACTERS_PER_TOKEN
 from textgraft.pretraining.streams import Streams, boundary_ids
 from textgraft.pretraining.tokens import Tokens

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from textgraft.errors import OptionError, unknown
-from textgraft.models.recurrent import CELLS
+from textgraft.models.recurrent.encoder import CELLS
 from textgraft.pretraining.corpus import Documents
 from textgraft.pretraining.cost import MACHINES
 from textgraft.pretraining.sizes import SIZES

@@ -22,7 +22,7 @@ from textgraft.models.encoders import (
 )
 from textgraft.models.pooling import POOLINGS, PooledEncoder
 from textgraft.models.quiet import quiet_transformers
-from textgraft.models.recurrent import CELLS
+from textgraft.models.recurrent.encoder import CELLS
 from textgraft.models.students import layer_student, recurrent_student
 from textgraft.pretraining.corpus import read_corpus
 from textgraft.pretraining.distillation import DistilledText

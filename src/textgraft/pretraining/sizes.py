@@ -22,8 +22,8 @@ from transformers import (
 )
 
 from textgraft.errors import unknown
-from textgraft.models.language_model import RecurrentForCausalLM
-from textgraft.models.recurrent import CELLS, RecurrentConfig
+from textgraft.models.recurrent.encoder import CELLS, RecurrentConfig
+from textgraft.models.recurrent.language_model import RecurrentForCausalLM
 from textgraft.pretraining.streams import boundary_ids
 
 if TYPE_CHECKING:

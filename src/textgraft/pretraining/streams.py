@@ -24,7 +24,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from textgraft.errors import DataError, OptionError
 from textgraft.files import content_hash
-from textgraft.models.language_model import DIRECTIONS, NOT_PREDICTED, RecurrentState
+from textgraft.models.recurrent.language_model import DIRECTIONS, NOT_PREDICTED, RecurrentState
 from textgraft.pretraining.tokens import Tokens
 from textgraft.training.material import Material, Steps
 from textgraft.training.precision import autocast
@@ -222,7 +222,7 @@ class _Ring:
     Args:
         tokens: The documents.
         start_id: What the token behind each is read as.
-        direction: Of the model, as in :data:`textgraft.models.language_model.DIRECTIONS`.
+        direction: Of the model, as in :data:`textgraft.models.recurrent.language_model.DIRECTIONS`.
     """
 
     def __init__(self, tokens: Tokens, start_id: int, direction: str) -> None:

@@ -13,8 +13,8 @@ from textgraft.data.dataset import Dataset
 from textgraft.errors import DataError, OptionError
 from textgraft.evaluation.exact_match import is_exact
 from textgraft.models.generation.decoding import Decoded, DecodingSettings, decode_batch
+from textgraft.models.recurrent.teacher_forcing import NOT_PREDICTED
 from textgraft.models.subword_tokenizer import target_ids, target_tokenizer
-from textgraft.models.teacher_forcing import NOT_PREDICTED
 from textgraft.models.tokenizing import token_ids
 from textgraft.tasks.base import Task, padded_inputs
 from textgraft.tasks.scoring import Features, Scoring

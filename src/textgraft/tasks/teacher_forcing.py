@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from textgraft.models.teacher_forcing import NOT_PREDICTED, teacher_forced
+from textgraft.models.recurrent.teacher_forcing import NOT_PREDICTED, teacher_forced
 from textgraft.tasks.base import padded
 from textgraft.tasks.scoring import Features, Scoring
 

@@ -20,7 +20,7 @@ from textgraft.data.words import Words, cut_words, joined
 from textgraft.errors import DataError, OptionError, nearest
 from textgraft.evaluation.calibration import fit_temperature
 from textgraft.evaluation.spans import METRICS, weighted_span_metrics
-from textgraft.models.characters import character_ids
+from textgraft.models.recurrent.characters import character_ids
 from textgraft.models.subwords import NO_LABEL, Subwords
 from textgraft.tasks.base import Features, Task, padded, padded_inputs
 from textgraft.tasks.word_windows import word_windows

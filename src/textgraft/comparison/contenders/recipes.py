@@ -29,7 +29,7 @@ from textgraft.models.graft.heads import GraftConfig, GraftForSequenceClassifica
 from textgraft.models.graft.pairs import PairGraftConfig, PairGraftForSequenceClassification
 from textgraft.models.pairs import pair_features, siamese_tokenizer
 from textgraft.models.quiet import quiet_transformers
-from textgraft.models.recurrent import RecurrentConfig
+from textgraft.models.recurrent.encoder import RecurrentConfig
 from textgraft.models.word_tokenizer import SPECIAL_TOKENS, train_word_tokenizer, with_words_of
 from textgraft.pretraining.adaptation import adapt
 from textgraft.tasks.pairs import PairTexts
@@ -40,7 +40,7 @@ from textgraft.training.shallow import fit_shallow
 from textgraft.training.task_rows import TaskRows
 
 if TYPE_CHECKING:
-    from textgraft.models.language_model import RecurrentForCausalLM
+    from textgraft.models.recurrent.language_model import RecurrentForCausalLM
     from textgraft.tasks.texts import TextTask
 
 RECURRENT_MAX_LENGTH = 512

@@ -14,11 +14,11 @@ from textgraft.comparison.contenders.base import Fitted, Job, Settings
 from textgraft.comparison.contenders.recipes import encoder_of, train_on_rows
 from textgraft.models.baselines.lead import LeadForSeq2SeqLM
 from textgraft.models.baselines.nearest_caption import NearestCaptionForSeq2SeqLM
-from textgraft.models.captioner import CaptionerConfig, CaptionerForSeq2SeqLM
 from textgraft.models.encoders import encoder_max_length
 from textgraft.models.generation.encoder_decoder import bert_to_bert as build_bert_to_bert
 from textgraft.models.generation.encoder_decoder import transformer as build_transformer
-from textgraft.models.seq2seq import RecurrentForSeq2SeqLM, RecurrentSeq2SeqConfig
+from textgraft.models.recurrent.captioner import CaptionerConfig, CaptionerForSeq2SeqLM
+from textgraft.models.recurrent.seq2seq import RecurrentForSeq2SeqLM, RecurrentSeq2SeqConfig
 from textgraft.models.subword_tokenizer import target_ids, target_tokenizer, train_vocabularies
 from textgraft.tasks.captioning import vectors_of
 

@@ -14,7 +14,7 @@ from transformers import Cache, GenerationMixin, PreTrainedConfig, PreTrainedMod
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 from transformers.utils import can_return_tuple
 
-from textgraft.models.teacher_forcing import shift_right, target_loss
+from textgraft.models.recurrent.teacher_forcing import shift_right, target_loss
 
 CERTAIN = 20.0
 """Logit of the word that comes next; that of all others is 0."""

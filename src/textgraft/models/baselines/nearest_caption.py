@@ -13,7 +13,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import can_return_tuple
 
 from textgraft.models.baselines.lookup import Reciter, ReciterConfig, recited
-from textgraft.models.captioner import VectorEncoder
+from textgraft.models.recurrent.captioner import VectorEncoder
 
 
 class NearestCaptionConfig(ReciterConfig):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from textgraft.models.recurrent_decoder import DecoderState
+from textgraft.models.recurrent.decoder import DecoderState
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -63,7 +63,7 @@ def transformer(
         num_heads: Attention heads of each layer.
         feed_forward_size: Width inside the feed-forward part of a layer.
         dropout: Share of what each part of a layer adds set to zero in training.
-        label_smoothing: As in :func:`textgraft.models.teacher_forcing.teacher_forced`.
+        label_smoothing: As in :func:`textgraft.models.recurrent.teacher_forcing.teacher_forced`.
         max_length: Most tokens of a source or target.
         pad_token_id: Fills batches up.
         eos_token_id: Ends a target.

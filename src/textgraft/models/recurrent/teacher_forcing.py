@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from textgraft.models.language_model import NOT_PREDICTED
+from textgraft.models.recurrent.language_model import NOT_PREDICTED
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

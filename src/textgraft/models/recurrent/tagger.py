@@ -17,8 +17,8 @@ from transformers.utils import can_return_tuple
 
 from textgraft.data.tag_schemes import allowed_transitions
 from textgraft.errors import OptionError
-from textgraft.models.crf import ConditionalRandomField
-from textgraft.models.recurrent import RecurrentConfig, RecurrentModel, RecurrentPreTrainedModel
+from textgraft.models.recurrent.crf import ConditionalRandomField
+from textgraft.models.recurrent.encoder import RecurrentConfig, RecurrentModel, RecurrentPreTrainedModel
 from textgraft.models.subwords import NO_LABEL
 
 
@@ -69,7 +69,7 @@ class RecurrentForTokenClassification(RecurrentPreTrainedModel):
                 padding.
             word_mask: 1 where a word begins, [batch, time]; without it at every true token but the first,
                 which is [CLS].
-            character_ids: As for :class:`~textgraft.models.recurrent.RecurrentModel`.
+            character_ids: As for :class:`~textgraft.models.recurrent.encoder.RecurrentModel`.
             labels: Tag where a word begins, :data:`NO_LABEL` elsewhere, [batch, time]; with them the mean
                 negative log-likelihood of a word is returned as loss.
             output_hidden_states: Whether to return the word vectors and the states of every layer.

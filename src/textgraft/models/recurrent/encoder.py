@@ -1,6 +1,6 @@
 """Recurrent networks as a Transformers architecture: embed, encode, attend, predict.
 
-Word vectors are read by an RNN, LSTM or GRU (the equations stand in :mod:`textgraft.models.cells`), in both
+Word vectors are read by an RNN, LSTM or GRU (the equations stand in :mod:`textgraft.models.recurrent.cells`), in both
 directions if wanted; the states are pooled to one vector by attention or by taking the last state, and a
 linear layer predicts the label.
 
@@ -21,11 +21,11 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling, SequenceCl
 from transformers.utils import can_return_tuple
 
 from textgraft.errors import OptionError, unknown
-from textgraft.models.attention import AttentionPooling
-from textgraft.models.characters import CHARACTER_ENCODERS
 from textgraft.models.losses import sequence_loss
 from textgraft.models.pairs import PairDropout, pair_features, pair_head, split_pairs
-from textgraft.models.reversal import reorder, reversal_index
+from textgraft.models.recurrent.attention import AttentionPooling
+from textgraft.models.recurrent.characters import CHARACTER_ENCODERS
+from textgraft.models.recurrent.reversal import reorder, reversal_index
 
 CELLS: dict[str, type[nn.RNN | nn.LSTM | nn.GRU]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 POOLINGS = ("attention", "last", "concat")
@@ -49,7 +49,7 @@ class RecurrentConfig(PreTrainedConfig):
         dropout: Share of the states between layers and of the pooled vector set to zero in training.
         embedding_dropout: The same for the word vectors.
         characters: "none", "cnn" or "lstm": how the characters of each word make a vector beside its own; see
-            :mod:`textgraft.models.characters`.
+            :mod:`textgraft.models.recurrent.characters`.
         character_embedding_size: Width of a character's vector.
         character_size: Width of the vector that the characters of a word make.
         crf: Whether tags are predicted jointly, by a conditional random field; for token classification.

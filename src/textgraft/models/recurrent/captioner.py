@@ -21,9 +21,9 @@ from transformers.modeling_outputs import Seq2SeqLMOutput
 from transformers.utils import can_return_tuple
 
 from textgraft.errors import unknown
-from textgraft.models.recurrent import CELLS
-from textgraft.models.recurrent_decoder import INJECTIONS, RecurrentDecoder
-from textgraft.models.seq2seq import EncodedSources, RecurrentGenerator
+from textgraft.models.recurrent.decoder import INJECTIONS, RecurrentDecoder
+from textgraft.models.recurrent.encoder import CELLS
+from textgraft.models.recurrent.seq2seq import EncodedSources, RecurrentGenerator
 
 
 class CaptionerConfig(PreTrainedConfig):
@@ -36,7 +36,7 @@ class CaptionerConfig(PreTrainedConfig):
         embedding_size: Width of a word vector.
         hidden_size: Width of a state.
         num_layers: Recurrent layers.
-        injection: "state" or "token"; see :mod:`textgraft.models.captioner`.
+        injection: "state" or "token"; see :mod:`textgraft.models.recurrent.captioner`.
         dropout: Share of the vector, of the states between layers and of what predicts a word set to zero in
             training.
         embedding_dropout: The same for the word vectors.
@@ -171,7 +171,7 @@ class CaptionerForSeq2SeqLM(RecurrentGenerator):
 
         Args:
             vectors: [batch, vector_size].
-            decoder_input_ids: As in :meth:`textgraft.models.seq2seq.RecurrentForSeq2SeqLM.forward`.
+            decoder_input_ids: As in :meth:`textgraft.models.recurrent.seq2seq.RecurrentForSeq2SeqLM.forward`.
             encoder_outputs: As there, in place of ``vectors``.
             past_key_values: As there.
             labels: As there.

@@ -24,7 +24,7 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 from transformers.utils import can_return_tuple
 
 from textgraft.errors import OptionError, unknown
-from textgraft.models.recurrent import RecurrentConfig, RecurrentModel, RecurrentPreTrainedModel
+from textgraft.models.recurrent.encoder import RecurrentConfig, RecurrentModel, RecurrentPreTrainedModel
 
 DIRECTIONS = {"rightward": ("rightward",), "leftward": ("leftward",), "both": ("rightward", "leftward")}
 """What may be run of a pair of language models; of a single one it is "rightward"."""

@@ -1,6 +1,6 @@
 """Recurrent encoder–decoders as a Transformers architecture: one sequence in, another one out.
 
-The encoder (:class:`textgraft.models.recurrent.RecurrentModel`) reads the source, in both directions if
+The encoder (:class:`textgraft.models.recurrent.encoder.RecurrentModel`) reads the source, in both directions if
 wanted. What it knew at the end, one vector of fixed width, makes the decoder's first state; with attention
 the decoder also looks at the states of every source token. Padding changes no output.
 
@@ -20,9 +20,14 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling, Seq2SeqLMO
 from transformers.utils import can_return_tuple
 
 from textgraft.errors import unknown
-from textgraft.models.recurrent import CELLS, RecurrentConfig, RecurrentModel, RecurrentPreTrainedModel
-from textgraft.models.recurrent_decoder import ATTENTIONS, DecoderState, RecurrentDecoder
-from textgraft.models.teacher_forcing import shift_right, target_loss
+from textgraft.models.recurrent.decoder import ATTENTIONS, DecoderState, RecurrentDecoder
+from textgraft.models.recurrent.encoder import (
+    CELLS,
+    RecurrentConfig,
+    RecurrentModel,
+    RecurrentPreTrainedModel,
+)
+from textgraft.models.recurrent.teacher_forcing import shift_right, target_loss
 
 
 class RecurrentSeq2SeqConfig(PreTrainedConfig):
@@ -37,7 +42,7 @@ class RecurrentSeq2SeqConfig(PreTrainedConfig):
         num_layers: Recurrent layers of each side.
         bidirectional: Whether the encoder reads each source from its end as well.
         attention: "none" (the decoder has one vector of fixed width), "bahdanau" or "luong"; see
-            :mod:`textgraft.models.recurrent_decoder`.
+            :mod:`textgraft.models.recurrent.decoder`.
         input_feeding: Whether Luong's attentional vector is read together with the next word, as published;
             training then goes step by step, several times slower.
         dropout: Share of the states between layers and of what predicts a word set to zero in training.

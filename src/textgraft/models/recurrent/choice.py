@@ -8,7 +8,7 @@ from transformers.utils import can_return_tuple
 
 from textgraft.models.losses import sequence_loss
 from textgraft.models.pairs import pair_features, pair_head, split_pairs
-from textgraft.models.recurrent import RecurrentConfig, RecurrentModel, RecurrentPreTrainedModel
+from textgraft.models.recurrent.encoder import RecurrentConfig, RecurrentModel, RecurrentPreTrainedModel
 
 
 class RecurrentForMultipleChoice(RecurrentPreTrainedModel):

@@ -22,9 +22,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from textgraft.models.cross_attention import AdditiveAttention, Memory, MultiplicativeAttention
-from textgraft.models.language_model import RecurrentState
-from textgraft.models.recurrent import CELLS
+from textgraft.models.recurrent.cross_attention import AdditiveAttention, Memory, MultiplicativeAttention
+from textgraft.models.recurrent.encoder import CELLS
+from textgraft.models.recurrent.language_model import RecurrentState
 
 ATTENTIONS = {"bahdanau": AdditiveAttention, "luong": MultiplicativeAttention}
 INJECTIONS = ("state", "token")

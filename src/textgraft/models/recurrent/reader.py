@@ -16,13 +16,13 @@ from transformers.modeling_outputs import QuestionAnsweringModelOutput
 from transformers.utils import can_return_tuple
 
 from textgraft.models.pairs import split_pairs
-from textgraft.models.recurrent import (
+from textgraft.models.recurrent.encoder import (
     RecurrentConfig,
     RecurrentLayer,
     RecurrentModel,
     RecurrentPreTrainedModel,
 )
-from textgraft.models.reversal import reversal_index
+from textgraft.models.recurrent.reversal import reversal_index
 
 _LEAST = torch.finfo(torch.float32).min
 """Score of what may not be attended to or pointed at; infinity would make NaN of a row without a context."""

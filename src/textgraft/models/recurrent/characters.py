@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from textgraft.models.reversal import reorder, reversal_index
+from textgraft.models.recurrent.reversal import reorder, reversal_index
 
 CHARACTERS = 257
 """Ids of characters: 0 for padding, and one more than each byte."""

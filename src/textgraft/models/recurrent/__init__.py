@@ -1,0 +1,1 @@
+"""The recurrent family: cells, encoder and its heads."""
