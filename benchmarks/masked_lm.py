@@ -59,7 +59,8 @@ from transformers import (
 )
 
 from textgraft.files import cache_folder, write_json
-from textgraft.pretraining.corpus import read_corpus
+from textgraft.pretraining.corpus.corpus import read_corpus
+from textgraft.pretraining.corpus.tokens import Tokens, tokenize_corpus
 from textgraft.pretraining.examples import Arrays, Examples, Frame, attention_mask, padded
 from textgraft.pretraining.full_sentences import FullSentences
 from textgraft.pretraining.masked import MaskedText
@@ -67,7 +68,6 @@ from textgraft.pretraining.masking import Masking
 from textgraft.pretraining.next_sentence import SentencePairs
 from textgraft.pretraining.sizes import SIZES
 from textgraft.pretraining.tokenizers import train_tokenizer
-from textgraft.pretraining.tokens import Tokens, tokenize_corpus
 from textgraft.training.loop import fit
 from textgraft.training.progress import Progress
 from textgraft.training.settings import TrainingSettings

@@ -10,8 +10,8 @@ import pyarrow.parquet
 import pytest
 
 from textgraft.errors import DataError
-from textgraft.pretraining import corpus as corpus_module
-from textgraft.pretraining.corpus import Document, read_corpus, shuffled
+from textgraft.pretraining.corpus import corpus as corpus_module
+from textgraft.pretraining.corpus.corpus import Document, read_corpus, shuffled
 
 TEXTS = ["One is first. Two follows.", "Another document.\nOf two lines.", "Ein Ärgernis: “so”."]
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from textgraft.errors import DataError, OptionError
+from textgraft.pretraining.corpus.tokens import Tokens
 from textgraft.pretraining.examples import Frame
 from textgraft.pretraining.full_sentences import FullSentences
 from textgraft.pretraining.next_sentence import IS_NEXT, IS_RANDOM, SentencePairs, shortened
-from textgraft.pretraining.tokens import Tokens
 
 FRAME = Frame(first=2, separator=3, padding=0)
 

@@ -19,8 +19,8 @@ from safetensors.torch import load_file
 from textgraft.errors import DataError, OptionError
 from textgraft.models.recurrent.encoder import RecurrentConfig
 from textgraft.models.recurrent.language_model import RecurrentForCausalLM
+from textgraft.pretraining.corpus.tokens import Tokens
 from textgraft.pretraining.streams import Streams
-from textgraft.pretraining.tokens import Tokens
 from textgraft.training.loop import fit
 from textgraft.training.settings import TrainingSettings
 

@@ -5,10 +5,10 @@ import pytest
 
 from tests.pretraining.small_corpus import write_corpus
 from textgraft.errors import DataError
-from textgraft.pretraining import tokens as tokens_module
-from textgraft.pretraining.corpus import read_corpus
+from textgraft.pretraining.corpus import tokens as tokens_module
+from textgraft.pretraining.corpus.corpus import read_corpus
+from textgraft.pretraining.corpus.tokens import tokenize_corpus
 from textgraft.pretraining.tokenizers import train_tokenizer
-from textgraft.pretraining.tokens import tokenize_corpus
 
 
 @pytest.fixture(scope="module")

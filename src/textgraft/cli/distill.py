@@ -10,7 +10,7 @@ import typer
 from textgraft.cli import options
 
 if TYPE_CHECKING:
-    from textgraft.pretraining.tokens import Unit
+    from textgraft.pretraining.corpus.tokens import Unit
     from textgraft.training.progress import Progress
 
 

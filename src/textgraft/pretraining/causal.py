@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 
 from textgraft.errors import DataError
 from textgraft.files import content_hash
-from textgraft.pretraining.tokens import Tokens
+from textgraft.pretraining.corpus.tokens import Tokens
 from textgraft.training.batching import bucketed_steps
 from textgraft.training.material import Material, Steps
 from textgraft.training.precision import autocast

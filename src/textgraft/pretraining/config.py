@@ -8,7 +8,7 @@ from pydantic import Field
 
 from textgraft.errors import OptionError, unknown
 from textgraft.models.recurrent.encoder import CELLS
-from textgraft.pretraining.corpus import Documents
+from textgraft.pretraining.corpus.corpus import Documents
 from textgraft.pretraining.cost import MACHINES
 from textgraft.pretraining.sizes import SIZES
 from textgraft.pretraining.tokenizers import ARCHITECTURES, LETTERED

@@ -24,13 +24,13 @@ from textgraft.models.pooling import POOLINGS, PooledEncoder
 from textgraft.models.quiet import quiet_transformers
 from textgraft.models.recurrent.encoder import CELLS
 from textgraft.models.students import layer_student, recurrent_student
-from textgraft.pretraining.corpus import read_corpus
+from textgraft.pretraining.corpus.corpus import read_corpus
+from textgraft.pretraining.corpus.tokens import Tokens, Unit, tokenize_corpus
 from textgraft.pretraining.distillation import DistilledText
 from textgraft.pretraining.encodings import DistilledEncodings, Pieces, teacher_encodings
 from textgraft.pretraining.examples import Frame
 from textgraft.pretraining.full_sentences import FullSentences
 from textgraft.pretraining.masking import Masking
-from textgraft.pretraining.tokens import Tokens, Unit, tokenize_corpus
 from textgraft.training.loop import fit
 from textgraft.training.material import Material
 from textgraft.training.processes import join_processes
@@ -95,7 +95,7 @@ def distill(
 
     Args:
         teacher: "bundled", a local directory or a Hub id.
-        corpus: A file or folder of text, see :func:`~textgraft.pretraining.corpus.read_corpus`.
+        corpus: A file or folder of text, see :func:`~textgraft.pretraining.corpus.corpus.read_corpus`.
         output: Folder of the student: what ``encode``, ``compare`` and Transformers take for an encoder.
         student: "layers", or a recurrent network: "lstm", "gru" or "rnn".
         layers: Of the student of layers; every other one of the teacher's if None.

@@ -19,8 +19,8 @@ from transformers import PreTrainedModel
 
 from textgraft.files import content_hash, output_errors
 from textgraft.models.pooling import PooledEncoder, pool
+from textgraft.pretraining.corpus.tokens import Tokens
 from textgraft.pretraining.examples import Arrays, Examples, Frame, attention_mask, padded
-from textgraft.pretraining.tokens import Tokens
 from textgraft.training.batching import bucketed_steps, token_budget_batches
 from textgraft.training.material import Material, Steps
 from textgraft.training.precision import autocast, resolve_precision

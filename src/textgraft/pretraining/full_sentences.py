@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from textgraft.errors import OptionError
 from textgraft.files import content_hash
+from textgraft.pretraining.corpus.tokens import Tokens
 from textgraft.pretraining.examples import Arrays, Examples, Frame, attention_mask, padded
-from textgraft.pretraining.tokens import Tokens
 
 _SPECIAL_TOKENS = 2
 

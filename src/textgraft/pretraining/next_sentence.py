@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from textgraft.errors import DataError, OptionError
 from textgraft.files import content_hash
+from textgraft.pretraining.corpus.tokens import Tokens
 from textgraft.pretraining.examples import Arrays, Examples, Frame, attention_mask, padded
-from textgraft.pretraining.tokens import Tokens
 
 IS_NEXT, IS_RANDOM = 0, 1
 """As ``next_sentence_label`` of Transformers' BertForPreTraining."""

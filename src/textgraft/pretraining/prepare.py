@@ -13,7 +13,8 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 from textgraft.files import atomic_folder, cache_folder, content_hash, output_errors
 from textgraft.pretraining.causal import CausalText
 from textgraft.pretraining.config import PretrainConfig
-from textgraft.pretraining.corpus import Corpus, read_corpus
+from textgraft.pretraining.corpus.corpus import Corpus, read_corpus
+from textgraft.pretraining.corpus.tokens import Tokens, tokenize_corpus
 from textgraft.pretraining.examples import Frame
 from textgraft.pretraining.full_sentences import FullSentences
 from textgraft.pretraining.masked import MaskedText
@@ -22,7 +23,6 @@ from textgraft.pretraining.next_sentence import SentencePairs
 from textgraft.pretraining.sizes import build_model
 from textgraft.pretraining.streams import Streams, boundary_ids
 from textgraft.pretraining.tokenizers import train_tokenizer
-from textgraft.pretraining.tokens import Tokens, tokenize_corpus
 from textgraft.training.material import Material
 
 _DEV_SHARES = (0.02, 0.1, 0.3)
@@ -51,7 +51,7 @@ def prepare(
     a second call costs little.
 
     Args:
-        source: A file or folder of text, see :func:`~textgraft.pretraining.corpus.read_corpus`.
+        source: A file or folder of text, see :func:`~textgraft.pretraining.corpus.corpus.read_corpus`.
         config: All choices.
         on_documents: Called with the number of documents read so far.
 

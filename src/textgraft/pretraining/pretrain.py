@@ -100,7 +100,7 @@ def pretrain(
     stopped, bit by bit. Under ``torchrun`` the processes share every step.
 
     Args:
-        corpus: A file or folder of text, see :func:`~textgraft.pretraining.corpus.read_corpus`.
+        corpus: A file or folder of text, see :func:`~textgraft.pretraining.corpus.corpus.read_corpus`.
         output: Folder of the encoder; while training runs, ``<output>.training`` holds checkpoints.
         resume: Whether to go on with an unfinished run.
         on_documents: Called while the corpus is read, with the number of documents so far.

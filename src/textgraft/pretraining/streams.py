@@ -25,7 +25,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from textgraft.errors import DataError, OptionError
 from textgraft.files import content_hash
 from textgraft.models.recurrent.language_model import DIRECTIONS, NOT_PREDICTED, RecurrentState
-from textgraft.pretraining.tokens import Tokens
+from textgraft.pretraining.corpus.tokens import Tokens
 from textgraft.training.material import Material, Steps
 from textgraft.training.precision import autocast
 from textgraft.training.settings import TrainingSettings

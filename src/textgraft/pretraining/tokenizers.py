@@ -22,7 +22,7 @@ from transformers import BertTokenizer, GPT2Tokenizer, PreTrainedTokenizerFast, 
 
 from textgraft.errors import DataError, OptionError, unknown
 from textgraft.models.word_tokenizer import PAD, START, UNKNOWN, train_word_tokenizer
-from textgraft.pretraining.corpus import Texts
+from textgraft.pretraining.corpus.corpus import Texts
 
 ARCHITECTURES = ("bert", "roberta", "gpt", "lstm", "gru", "rnn")
 RECURRENT = ("lstm", "gru", "rnn")
@@ -56,7 +56,7 @@ def train_tokenizer(
 
     Args:
         architecture: One of :data:`ARCHITECTURES`.
-        texts: Raw strings, as :attr:`~textgraft.pretraining.corpus.Corpus.texts` of a corpus; read twice for
+        texts: Raw strings, as :attr:`~textgraft.pretraining.corpus.corpus.Corpus.texts` of a corpus; read twice for
             "bert". The memory needed grows with the different words in them only.
         characters: Whether every character is a token; for "gpt" and the recurrent ones.
         vocabulary_size: Entries at most, special tokens included.

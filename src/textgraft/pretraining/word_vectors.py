@@ -16,9 +16,9 @@ from textgraft.errors import DataError, OptionError, unknown
 from textgraft.evaluation.word_similarity import WordScore, analogy_scores, similarity_score
 from textgraft.files import remove_folder
 from textgraft.models.word_tokenizer import SPECIAL_TOKENS, train_word_tokenizer
-from textgraft.pretraining.corpus import read_corpus
+from textgraft.pretraining.corpus.corpus import read_corpus
+from textgraft.pretraining.corpus.tokens import Tokens, tokenize_corpus
 from textgraft.pretraining.glove import GloveSettings, count_cooccurrences, train_glove
-from textgraft.pretraining.tokens import Tokens, tokenize_corpus
 from textgraft.pretraining.word2vec import Word2VecSettings, train_word2vec
 
 METHODS: dict[str, type[Word2VecSettings | GloveSettings]] = {
@@ -46,7 +46,7 @@ def word_vectors(
     stopped goes on from its last minute if it has an ``output``: the same call is enough.
 
     Args:
-        corpus: A file or folder of text, see :func:`~textgraft.pretraining.corpus.read_corpus`.
+        corpus: A file or folder of text, see :func:`~textgraft.pretraining.corpus.corpus.read_corpus`.
         method: "word2vec" or "glove".
         text: The column with the text, where the corpus is a table.
         vocabulary_size: Words at most, the most frequent ones.

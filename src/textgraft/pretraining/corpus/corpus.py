@@ -25,7 +25,7 @@ from textgraft.data.formats.tables import reject_line
 from textgraft.data.readers.reading import missing_file, open_table
 from textgraft.errors import DataError
 from textgraft.files import sha256_file
-from textgraft.pretraining.sentences import are_sentences, split_sentences
+from textgraft.pretraining.corpus.sentences import are_sentences, split_sentences
 
 logger = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ from tokenizers import Tokenizer
 
 from textgraft.errors import DataError
 from textgraft.files import atomic_folder, cache_folder, content_hash, output_errors, write_json
-from textgraft.pretraining.corpus import Corpus, Document, fingerprint, shuffled
+from textgraft.pretraining.corpus.corpus import Corpus, Document, fingerprint, shuffled
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
