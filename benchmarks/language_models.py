@@ -28,10 +28,10 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
 from textgraft.files import write_json
 from textgraft.models.recurrent.encoder import RecurrentConfig
 from textgraft.models.recurrent.language_model import RecurrentForCausalLM
-from textgraft.pretraining.causal import CausalText
 from textgraft.pretraining.corpus.tokens import Tokens
+from textgraft.pretraining.objectives.causal import CausalText
+from textgraft.pretraining.objectives.streams import Streams
 from textgraft.pretraining.sizes import initial_deviation
-from textgraft.pretraining.streams import Streams
 from textgraft.training.loop import fit
 from textgraft.training.material import Material
 from textgraft.training.precision import resolve_precision

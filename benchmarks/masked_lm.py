@@ -61,11 +61,11 @@ from transformers import (
 from textgraft.files import cache_folder, write_json
 from textgraft.pretraining.corpus.corpus import read_corpus
 from textgraft.pretraining.corpus.tokens import Tokens, tokenize_corpus
-from textgraft.pretraining.examples import Arrays, Examples, Frame, attention_mask, padded
-from textgraft.pretraining.full_sentences import FullSentences
-from textgraft.pretraining.masked import MaskedText
-from textgraft.pretraining.masking import Masking
-from textgraft.pretraining.next_sentence import SentencePairs
+from textgraft.pretraining.objectives.examples import Arrays, Examples, Frame, attention_mask, padded
+from textgraft.pretraining.objectives.full_sentences import FullSentences
+from textgraft.pretraining.objectives.masked import MaskedText
+from textgraft.pretraining.objectives.masking import Masking
+from textgraft.pretraining.objectives.next_sentence import SentencePairs
 from textgraft.pretraining.sizes import SIZES
 from textgraft.pretraining.tokenizers import train_tokenizer
 from textgraft.training.loop import fit

@@ -23,7 +23,7 @@ from language_models import Text, arguments, race, save
 from textgraft.pretraining.adaptation import texts_as_tokens
 from textgraft.pretraining.corpus.corpus import Corpus
 from textgraft.pretraining.corpus.tokens import tokenize_corpus
-from textgraft.pretraining.streams import boundary_ids
+from textgraft.pretraining.objectives.streams import boundary_ids
 from textgraft.pretraining.tokenizers import train_tokenizer
 
 VOCABULARY, ARTICLES = 20_000, 20

@@ -21,7 +21,7 @@ from textgraft.models.recurrent.encoder import RecurrentConfig
 from textgraft.models.recurrent.language_model import RecurrentForCausalLM
 from textgraft.models.word_tokenizer import train_word_tokenizer, with_words_of
 from textgraft.pretraining.adaptation import adapt, boundary_ids, texts_as_tokens
-from textgraft.pretraining.streams import Streams
+from textgraft.pretraining.objectives.streams import Streams
 from textgraft.training.loop import fit
 from textgraft.training.settings import TrainingSettings
 

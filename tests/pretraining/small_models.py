@@ -16,14 +16,14 @@ from transformers import (
 )
 
 from tests.pretraining.small_corpus import write_corpus
-from textgraft.pretraining.causal import CausalText
 from textgraft.pretraining.corpus.corpus import read_corpus
 from textgraft.pretraining.corpus.tokens import tokenize_corpus
-from textgraft.pretraining.examples import Frame
-from textgraft.pretraining.full_sentences import FullSentences
-from textgraft.pretraining.masked import MaskedText
-from textgraft.pretraining.masking import Masking
-from textgraft.pretraining.next_sentence import SentencePairs
+from textgraft.pretraining.objectives.causal import CausalText
+from textgraft.pretraining.objectives.examples import Frame
+from textgraft.pretraining.objectives.full_sentences import FullSentences
+from textgraft.pretraining.objectives.masked import MaskedText
+from textgraft.pretraining.objectives.masking import Masking
+from textgraft.pretraining.objectives.next_sentence import SentencePairs
 from textgraft.pretraining.tokenizers import train_tokenizer
 
 LENGTH = 48

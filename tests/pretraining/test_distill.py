@@ -17,15 +17,15 @@ from textgraft.models.encoders import load_encoder, resolve_encoder
 from textgraft.models.graft.encoder_layers import encoder_layers
 from textgraft.models.pooling import PooledEncoder
 from textgraft.models.students import layer_student, recurrent_student
-from textgraft.pretraining import encodings
 from textgraft.pretraining.corpus.corpus import read_corpus
 from textgraft.pretraining.corpus.tokens import tokenize_corpus
 from textgraft.pretraining.distill import distill
-from textgraft.pretraining.distillation import DistilledText
-from textgraft.pretraining.encodings import Pieces, teacher_encodings
-from textgraft.pretraining.examples import Frame
-from textgraft.pretraining.full_sentences import FullSentences
-from textgraft.pretraining.masking import Masking
+from textgraft.pretraining.objectives import distilled_encodings as encodings
+from textgraft.pretraining.objectives.distilled_encodings import Pieces, teacher_encodings
+from textgraft.pretraining.objectives.distilled_masked import DistilledText
+from textgraft.pretraining.objectives.examples import Frame
+from textgraft.pretraining.objectives.full_sentences import FullSentences
+from textgraft.pretraining.objectives.masking import Masking
 from textgraft.training.loop import fit
 from textgraft.training.settings import TrainingSettings
 

@@ -10,9 +10,9 @@ from scipy.stats import binom
 
 from textgraft.errors import DataError, OptionError
 from textgraft.pretraining.corpus.tokens import Tokens
-from textgraft.pretraining.examples import Frame
-from textgraft.pretraining.full_sentences import FullSentences
-from textgraft.pretraining.next_sentence import IS_NEXT, IS_RANDOM, SentencePairs, shortened
+from textgraft.pretraining.objectives.examples import Frame
+from textgraft.pretraining.objectives.full_sentences import FullSentences
+from textgraft.pretraining.objectives.next_sentence import IS_NEXT, IS_RANDOM, SentencePairs, shortened
 
 FRAME = Frame(first=2, separator=3, padding=0)
 

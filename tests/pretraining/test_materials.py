@@ -24,9 +24,9 @@ from transformers import (
 
 from tests.pretraining.small_models import LENGTH, make_material, make_model
 from textgraft.errors import DataError, ModelError
-from textgraft.pretraining.causal import CausalText
-from textgraft.pretraining.masked import MaskedText, gap_logits
-from textgraft.pretraining.masking import Masking
+from textgraft.pretraining.objectives.causal import CausalText
+from textgraft.pretraining.objectives.masked import MaskedText, gap_logits
+from textgraft.pretraining.objectives.masking import Masking
 from textgraft.training.loop import fit
 from textgraft.training.settings import TrainingSettings
 

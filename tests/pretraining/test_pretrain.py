@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 import textgraft
 from textgraft.cli import app
 from textgraft.errors import TextgraftError
-from textgraft.pretraining.masked import MaskedText
+from textgraft.pretraining.objectives.masked import MaskedText
 from textgraft.pretraining.pretrain import pretrain
 
 SETTINGS = {"max_tokens": 256, "batch_size": 8, "precision": "fp32"}

@@ -66,7 +66,7 @@ def test_disk_use_is_bounded(corpus, tmp_path, keep):
 def test_a_loss_that_is_no_number_ends_the_run_and_the_last_good_checkpoint_is_kept(
     corpus, tmp_path, monkeypatch
 ):
-    from textgraft.pretraining.masked import MaskedText
+    from textgraft.pretraining.objectives.masked import MaskedText
 
     whole, calls = MaskedText.loss, []
 
@@ -101,7 +101,7 @@ import json, os, random, signal, sys, time
 from pathlib import Path
 import torch
 from textgraft.pretraining import pretrain as module
-from textgraft.pretraining.causal import CausalText  # all that a child needs is imported before it is made
+from textgraft.pretraining.objectives.causal import CausalText  # all that a child needs is imported before it is made
 import transformers.models.bert.modeling_bert, transformers.models.gpt2.modeling_gpt2
 
 corpus, output, log, arch, kills = sys.argv[1:]

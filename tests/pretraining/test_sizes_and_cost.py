@@ -14,7 +14,7 @@ from textgraft.pretraining.cost import (
     priced,
     training_flops,
 )
-from textgraft.pretraining.masked import gap_logits
+from textgraft.pretraining.objectives.masked import gap_logits
 from textgraft.pretraining.sizes import SIZES, build_model
 from textgraft.training.settings import TrainingSettings
 

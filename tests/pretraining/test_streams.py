@@ -20,7 +20,7 @@ from textgraft.errors import DataError, OptionError
 from textgraft.models.recurrent.encoder import RecurrentConfig
 from textgraft.models.recurrent.language_model import RecurrentForCausalLM
 from textgraft.pretraining.corpus.tokens import Tokens
-from textgraft.pretraining.streams import Streams
+from textgraft.pretraining.objectives.streams import Streams
 from textgraft.training.loop import fit
 from textgraft.training.settings import TrainingSettings
 
@@ -227,7 +227,7 @@ TORCHRUN = """
 import sys
 from pathlib import Path
 from tests.pretraining.test_streams import START, chosen, documents, language_model
-from textgraft.pretraining.streams import Streams
+from textgraft.pretraining.objectives.streams import Streams
 from textgraft.training.loop import fit
 tokens = documents([40, 25, 60, 33] * 2)
 material = Streams(tokens, tokens, start_id=START, bidirectional=True)

@@ -26,11 +26,11 @@ from textgraft.models.recurrent.encoder import CELLS
 from textgraft.models.students import layer_student, recurrent_student
 from textgraft.pretraining.corpus.corpus import read_corpus
 from textgraft.pretraining.corpus.tokens import Tokens, Unit, tokenize_corpus
-from textgraft.pretraining.distillation import DistilledText
-from textgraft.pretraining.encodings import DistilledEncodings, Pieces, teacher_encodings
-from textgraft.pretraining.examples import Frame
-from textgraft.pretraining.full_sentences import FullSentences
-from textgraft.pretraining.masking import Masking
+from textgraft.pretraining.objectives.distilled_encodings import DistilledEncodings, Pieces, teacher_encodings
+from textgraft.pretraining.objectives.distilled_masked import DistilledText
+from textgraft.pretraining.objectives.examples import Frame
+from textgraft.pretraining.objectives.full_sentences import FullSentences
+from textgraft.pretraining.objectives.masking import Masking
 from textgraft.training.loop import fit
 from textgraft.training.material import Material
 from textgraft.training.processes import join_processes
@@ -86,9 +86,9 @@ def distill(
     """Train a smaller encoder on raw text to do what a teacher does.
 
     A teacher with a masked-LM head and a student of its layers: DistilBERT's recipe, see
-    :class:`~textgraft.pretraining.distillation.DistilledText`. Any other teacher, or a recurrent student: the
+    :class:`~textgraft.pretraining.objectives.distilled_masked.DistilledText`. Any other teacher, or a recurrent student: the
     student learns the teacher's encodings, see
-    :class:`~textgraft.pretraining.encodings.DistilledEncodings`. It has their width and space, and may stand
+    :class:`~textgraft.pretraining.objectives.distilled_encodings.DistilledEncodings`. It has their width and space, and may stand
     in for the teacher wherever encodings are used.
 
     Stopped at any moment, the same call goes on from the last checkpoint in ``<output>.training``.

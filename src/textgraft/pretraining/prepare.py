@@ -11,17 +11,17 @@ from filelock import FileLock
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
 from textgraft.files import atomic_folder, cache_folder, content_hash, output_errors
-from textgraft.pretraining.causal import CausalText
 from textgraft.pretraining.config import PretrainConfig
 from textgraft.pretraining.corpus.corpus import Corpus, read_corpus
 from textgraft.pretraining.corpus.tokens import Tokens, tokenize_corpus
-from textgraft.pretraining.examples import Frame
-from textgraft.pretraining.full_sentences import FullSentences
-from textgraft.pretraining.masked import MaskedText
-from textgraft.pretraining.masking import Masking
-from textgraft.pretraining.next_sentence import SentencePairs
+from textgraft.pretraining.objectives.causal import CausalText
+from textgraft.pretraining.objectives.examples import Frame
+from textgraft.pretraining.objectives.full_sentences import FullSentences
+from textgraft.pretraining.objectives.masked import MaskedText
+from textgraft.pretraining.objectives.masking import Masking
+from textgraft.pretraining.objectives.next_sentence import SentencePairs
+from textgraft.pretraining.objectives.streams import Streams, boundary_ids
 from textgraft.pretraining.sizes import build_model
-from textgraft.pretraining.streams import Streams, boundary_ids
 from textgraft.pretraining.tokenizers import train_tokenizer
 from textgraft.training.material import Material
 

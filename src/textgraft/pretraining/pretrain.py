@@ -16,7 +16,7 @@ from textgraft.files import output_errors, remove_folder, write_json
 from textgraft.pretraining.card import save_encoder
 from textgraft.pretraining.config import PretrainConfig
 from textgraft.pretraining.cost import Costs, measured_rate, priced, training_flops
-from textgraft.pretraining.masked import MaskedText
+from textgraft.pretraining.objectives.masked import MaskedText
 from textgraft.pretraining.prepare import Prepared, prepare
 from textgraft.pretraining.sizes import SIZES
 from textgraft.training.loop import fit

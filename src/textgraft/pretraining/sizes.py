@@ -24,7 +24,7 @@ from transformers import (
 from textgraft.errors import unknown
 from textgraft.models.recurrent.encoder import CELLS, RecurrentConfig
 from textgraft.models.recurrent.language_model import RecurrentForCausalLM
-from textgraft.pretraining.streams import boundary_ids
+from textgraft.pretraining.objectives.streams import boundary_ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

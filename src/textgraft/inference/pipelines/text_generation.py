@@ -17,7 +17,7 @@ from textgraft.inference.pipelines.base import Pipeline
 from textgraft.inference.pipelines.options import Count, Options
 from textgraft.inference.pipelines.sources import Source
 from textgraft.models.tokenizing import CHARACTERS_PER_TOKEN
-from textgraft.pretraining.streams import boundary_ids
+from textgraft.pretraining.objectives.streams import boundary_ids
 from textgraft.tasks.classification import SingleLabelClassification
 from textgraft.training.batching import token_budget_batches
 

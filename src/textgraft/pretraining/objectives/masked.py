@@ -19,8 +19,8 @@ from transformers import PreTrainedModel
 
 from textgraft.errors import ModelError
 from textgraft.files import content_hash
-from textgraft.pretraining.examples import Examples
-from textgraft.pretraining.masking import Masking
+from textgraft.pretraining.objectives.examples import Examples
+from textgraft.pretraining.objectives.masking import Masking
 from textgraft.training.batching import bucketed_steps, token_budget_batches
 from textgraft.training.material import Material, Steps
 from textgraft.training.precision import autocast

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from textgraft.errors import DataError, OptionError
 from textgraft.files import content_hash
 from textgraft.pretraining.corpus.tokens import Tokens
-from textgraft.pretraining.examples import Arrays, Examples, Frame, attention_mask, padded
+from textgraft.pretraining.objectives.examples import Arrays, Examples, Frame, attention_mask, padded
 
 IS_NEXT, IS_RANDOM = 0, 1
 """As ``next_sentence_label`` of Transformers' BertForPreTraining."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from textgraft.errors import OptionError
 from textgraft.files import content_hash
 from textgraft.pretraining.corpus.tokens import Tokens
-from textgraft.pretraining.examples import Arrays, Examples, Frame, attention_mask, padded
+from textgraft.pretraining.objectives.examples import Arrays, Examples, Frame, attention_mask, padded
 
 _SPECIAL_TOKENS = 2
 

@@ -20,7 +20,7 @@ from transformers import PreTrainedModel
 from textgraft.files import content_hash, output_errors
 from textgraft.models.pooling import PooledEncoder, pool
 from textgraft.pretraining.corpus.tokens import Tokens
-from textgraft.pretraining.examples import Arrays, Examples, Frame, attention_mask, padded
+from textgraft.pretraining.objectives.examples import Arrays, Examples, Frame, attention_mask, padded
 from textgraft.training.batching import bucketed_steps, token_budget_batches
 from textgraft.training.material import Material, Steps
 from textgraft.training.precision import autocast, resolve_precision

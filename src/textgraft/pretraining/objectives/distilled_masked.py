@@ -10,9 +10,9 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from textgraft.files import content_hash
-from textgraft.pretraining.examples import Examples
-from textgraft.pretraining.masked import MaskedText, gap_outputs
-from textgraft.pretraining.masking import Masking
+from textgraft.pretraining.objectives.examples import Examples
+from textgraft.pretraining.objectives.masked import MaskedText, gap_outputs
+from textgraft.pretraining.objectives.masking import Masking
 
 SOFT_WEIGHT, MASKED_WEIGHT, COSINE_WEIGHT = 5.0, 2.0, 1.0
 """What the teacher's words, the true words and the directions of the hidden states count, as published."""

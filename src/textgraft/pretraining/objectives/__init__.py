@@ -1,0 +1,1 @@
+"""What is learned from raw text, an objective a file."""
