@@ -17,7 +17,7 @@ from pathlib import Path
 from machine import describe
 
 from textgraft.embeddings.word_vectors import WordVectors
-from textgraft.pretraining.word_vectors import METHODS, score_word_vectors, word_vectors
+from textgraft.pretraining.vectors.word_vectors import METHODS, score_word_vectors, word_vectors
 
 DATA = Path(os.environ.get("TEXTGRAFT_DATA", Path(__file__).parents[2] / "shared" / "data"))
 SETS = [

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from textgraft.inference.predictor import load
     from textgraft.pretraining.distill import distill
     from textgraft.pretraining.pretrain import pretrain
-    from textgraft.pretraining.word_vectors import word_vectors
+    from textgraft.pretraining.vectors.word_vectors import word_vectors
 
 __all__ = [
     "GraftedEncoder",
@@ -49,7 +49,7 @@ _HOMES = {
     "pretrain": "textgraft.pretraining.pretrain",
     "train": "textgraft.comparison.train",
     "pipeline": "textgraft.inference.pipelines.factory",
-    "word_vectors": "textgraft.pretraining.word_vectors",
+    "word_vectors": "textgraft.pretraining.vectors.word_vectors",
 }
 
 

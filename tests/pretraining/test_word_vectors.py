@@ -12,9 +12,9 @@ import textgraft
 from textgraft.cli import app
 from textgraft.embeddings.word_vectors import WordVectors
 from textgraft.errors import DataError, OptionError
-from textgraft.pretraining import glove
-from textgraft.pretraining.glove import GloveSettings, count_cooccurrences, train_glove
-from textgraft.pretraining.word_vectors import score_word_vectors, word_vectors
+from textgraft.pretraining.vectors import glove
+from textgraft.pretraining.vectors.glove import GloveSettings, count_cooccurrences, train_glove
+from textgraft.pretraining.vectors.word_vectors import score_word_vectors, word_vectors
 
 DOCUMENTS = st.lists(st.lists(st.integers(0, 5), max_size=12), min_size=1, max_size=4)
 

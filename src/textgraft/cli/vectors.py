@@ -48,7 +48,7 @@ def vectors(
 
     from textgraft.embeddings.word_vectors import WordVectors
     from textgraft.errors import OptionError
-    from textgraft.pretraining.word_vectors import score_word_vectors, word_vectors
+    from textgraft.pretraining.vectors.word_vectors import score_word_vectors, word_vectors
 
     console = Console(stderr=True)
     if output is not None:

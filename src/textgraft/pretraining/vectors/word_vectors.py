@@ -18,8 +18,8 @@ from textgraft.files import remove_folder
 from textgraft.models.word_tokenizer import SPECIAL_TOKENS, train_word_tokenizer
 from textgraft.pretraining.corpus.corpus import read_corpus
 from textgraft.pretraining.corpus.tokens import Tokens, tokenize_corpus
-from textgraft.pretraining.glove import GloveSettings, count_cooccurrences, train_glove
-from textgraft.pretraining.word2vec import Word2VecSettings, train_word2vec
+from textgraft.pretraining.vectors.glove import GloveSettings, count_cooccurrences, train_glove
+from textgraft.pretraining.vectors.word2vec import Word2VecSettings, train_word2vec
 
 METHODS: dict[str, type[Word2VecSettings | GloveSettings]] = {
     "word2vec": Word2VecSettings,
@@ -55,8 +55,8 @@ def word_vectors(
         output: File to write, see :meth:`WordVectors.save`; None writes none.
         on_epoch: Called after each epoch with the number of those done, and of all.
         note: Told what the user should know.
-        settings: Of :class:`~textgraft.pretraining.word2vec.Word2VecSettings` or
-            :class:`~textgraft.pretraining.glove.GloveSettings`, as ``size``, ``window`` and ``epochs``.
+        settings: Of :class:`~textgraft.pretraining.vectors.word2vec.Word2VecSettings` or
+            :class:`~textgraft.pretraining.vectors.glove.GloveSettings`, as ``size``, ``window`` and ``epochs``.
 
     Returns:
         The vectors, the most frequent word first.
