@@ -24,9 +24,9 @@ def check(
     from rich.console import Console
 
     from textgraft.comparison.reporting.terminal import check_table
-    from textgraft.comparison.rows import named_task, read_splits
     from textgraft.data.check import check_dataset
     from textgraft.files import write_json
+    from textgraft.tasks.reading import named_task, read_splits
 
     console = Console()
     kind = named_task(task, source, lambda line: console.print(line, highlight=False), text=text, label=label)

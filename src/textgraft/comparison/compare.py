@@ -21,7 +21,6 @@ from textgraft.comparison.contenders.tables import (
 from textgraft.comparison.records.preferences import Preferences
 from textgraft.comparison.records.trials import Examination, save_struct
 from textgraft.comparison.records.verdict import Comparison
-from textgraft.comparison.rows import named_task, read_splits
 from textgraft.comparison.running.progress import Reporter, SilentReporter
 from textgraft.comparison.running.run import Request, Run
 from textgraft.data.check import DataCheck, check_dataset
@@ -32,6 +31,7 @@ from textgraft.errors import OptionError
 from textgraft.files import content_hash, output_errors, write_atomic
 from textgraft.models.encoders import EncoderSource, encoder_max_length, resolve_encoder
 from textgraft.tasks.base import Task
+from textgraft.tasks.reading import named_task, read_splits
 
 EXCERPT = 600
 

@@ -17,12 +17,12 @@ from textgraft.comparison.contenders.tables import (
     scaled_to,
     with_vectors,
 )
-from textgraft.comparison.rows import named_task, read_splits
 from textgraft.data.dataset import Dataset
 from textgraft.embeddings.word_vectors import VectorSource
 from textgraft.errors import OptionError, unknown
 from textgraft.files import content_hash, remove_folder
 from textgraft.models.encoders import EncoderSource, resolve_encoder
+from textgraft.tasks.reading import named_task, read_splits
 
 if TYPE_CHECKING:
     from textgraft.comparison.records.trials import Trial
