@@ -10,7 +10,7 @@ import msgspec
 from textgraft.data.dataset import Dataset
 from textgraft.evaluation.intervals import Estimate, percentile_interval, resampled_scores
 from textgraft.inference.predictor import Predictor, load
-from textgraft.tasks.generation import GenerationTask
+from textgraft.tasks.generation.base import GenerationTask
 from textgraft.tasks.scoring import Scoring
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from textgraft.tasks.base import Task
 
 TASKS = {
-    "captioning": "textgraft.tasks.captioning:Captioning",
+    "captioning": "textgraft.tasks.generation.captioning:Captioning",
     "classification": "textgraft.tasks.classification:SingleLabelClassification",
     "multi-label": "textgraft.tasks.multi_label:MultiLabelClassification",
     "multiple-choice": "textgraft.tasks.multiple_choice:MultipleChoice",
@@ -19,10 +19,10 @@ TASKS = {
     "question-answering": "textgraft.tasks.question_answering:QuestionAnswering",
     "regression": "textgraft.tasks.regression:Regression",
     "similarity": "textgraft.tasks.pairs:PairSimilarity",
-    "summarization": "textgraft.tasks.summarization:Summarization",
-    "text2text": "textgraft.tasks.text2text:TextToText",
+    "summarization": "textgraft.tasks.generation.summarization:Summarization",
+    "text2text": "textgraft.tasks.generation.text2text:TextToText",
     "token-classification": "textgraft.tasks.token_classification:TokenClassification",
-    "translation": "textgraft.tasks.translation:Translation",
+    "translation": "textgraft.tasks.generation.translation:Translation",
 }
 """Where each task lives, so that this table can be read without loading torch."""
 

@@ -12,7 +12,7 @@ from textgraft.inference.attention_maps import AttentionMap, attention_maps
 if TYPE_CHECKING:
     from textgraft.data.dataset import Dataset
     from textgraft.inference.predictor import Predictor
-    from textgraft.tasks.generation import GeneratedText
+    from textgraft.tasks.generation.base import GeneratedText
 
 
 class Writing(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +41,7 @@ def observe_writing(
         predictions: Its answers to them.
         seconds: That these took.
     """
-    from textgraft.tasks.generation import GenerationTask
+    from textgraft.tasks.generation.base import GenerationTask
 
     if not isinstance(predictor.task, GenerationTask):
         return None

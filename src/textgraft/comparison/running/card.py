@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from textgraft.tasks.generation import GenerationTask
+from textgraft.tasks.generation.base import GenerationTask
 
 if TYPE_CHECKING:
     from textgraft.comparison.records.trials import Trial

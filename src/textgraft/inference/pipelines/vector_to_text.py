@@ -11,7 +11,7 @@ import torch
 from textgraft.errors import ModelError, OptionError
 from textgraft.inference.pipelines.sources import Source
 from textgraft.inference.pipelines.written_texts import WritingOptions, WritingPipeline
-from textgraft.tasks.captioning import Captioning
+from textgraft.tasks.generation.captioning import Captioning
 
 
 class ImageToTextPipeline(WritingPipeline):

@@ -19,10 +19,10 @@ from textgraft.inference.pipelines.base import Pipeline
 from textgraft.inference.pipelines.options import Count, Options
 from textgraft.inference.pipelines.sources import Source
 from textgraft.models.generation.decoding import Decoded
-from textgraft.tasks.generation import GenerationTask, write
-from textgraft.tasks.summarization import Summarization
-from textgraft.tasks.text2text import TextToText
-from textgraft.tasks.translation import Translation
+from textgraft.tasks.generation.base import GenerationTask, write
+from textgraft.tasks.generation.summarization import Summarization
+from textgraft.tasks.generation.text2text import TextToText
+from textgraft.tasks.generation.translation import Translation
 
 
 class WritingOptions(Options):

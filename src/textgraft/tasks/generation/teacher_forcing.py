@@ -22,7 +22,7 @@ from textgraft.tasks.scoring import Features, Scoring
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from textgraft.tasks.generation import GenerationTask
+    from textgraft.tasks.generation.base import GenerationTask
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from textgraft.data.readers.sequences import language_of, read_sequences
 from textgraft.evaluation.bleu import bleu_signature, tokenizer_for, weighted_bleu
 from textgraft.evaluation.chrf import chrf_signature, weighted_chrf
 from textgraft.evaluation.exact_match import weighted_exact_match
-from textgraft.tasks.generation import GenerationTask, known_targets, reference_count
+from textgraft.tasks.generation.base import GenerationTask, known_targets, reference_count
 
 
 class Translation(GenerationTask):

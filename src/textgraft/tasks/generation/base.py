@@ -17,8 +17,8 @@ from textgraft.models.recurrent.teacher_forcing import NOT_PREDICTED
 from textgraft.models.subword_tokenizer import target_ids, target_tokenizer
 from textgraft.models.tokenizing import token_ids
 from textgraft.tasks.base import Task, padded_inputs
+from textgraft.tasks.generation.teacher_forcing import TeacherForcing, padded_targets
 from textgraft.tasks.scoring import Features, Scoring
-from textgraft.tasks.teacher_forcing import TeacherForcing, padded_targets
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
@@ -52,7 +52,7 @@ class GenerationTask(Task):
     """A source is read and a target written.
 
     While a model is trained, its dev rows are scored without writing
-    (:class:`textgraft.tasks.teacher_forcing.TeacherForcing`). How it searches for the best target, as with
+    (:class:`textgraft.tasks.generation.teacher_forcing.TeacherForcing`). How it searches for the best target, as with
     how many beams, stands in the model's own ``generation_config``.
     """
 

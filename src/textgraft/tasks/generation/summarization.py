@@ -13,7 +13,7 @@ from textgraft.data.dataset import Dataset
 from textgraft.data.readers.sequences import read_sequences
 from textgraft.evaluation.exact_match import weighted_exact_match
 from textgraft.evaluation.rouge import METRICS, rouge_signature, weighted_rouge
-from textgraft.tasks.generation import GenerationTask
+from textgraft.tasks.generation.base import GenerationTask
 
 
 class Summarization(GenerationTask):

@@ -14,7 +14,7 @@ from textgraft.data.readers.sequences import read_sequences
 from textgraft.evaluation.bleu import bleu_signature, weighted_bleu
 from textgraft.evaluation.chrf import chrf_signature, weighted_chrf
 from textgraft.evaluation.exact_match import weighted_exact_match
-from textgraft.tasks.generation import GenerationTask, reference_count
+from textgraft.tasks.generation.base import GenerationTask, reference_count
 
 
 class TextToText(GenerationTask):
