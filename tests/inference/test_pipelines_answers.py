@@ -14,7 +14,7 @@ import textgraft
 from tests.inference.tiny_heads import FAMILIES, save_tiny_head
 from textgraft.data.words import cut_words
 from textgraft.errors import OptionError
-from textgraft.tasks.answer_spans import CANDIDATES
+from textgraft.tasks.spans.answer_spans import CANDIDATES
 
 CONTEXT = "John works at Google in California. The moon is at the zoo, Zürich!"
 QUESTION = "where works John"

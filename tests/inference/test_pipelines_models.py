@@ -104,7 +104,7 @@ def test_numbers_come_in_the_units_of_the_targets(tmp_path: Path) -> None:
 def test_a_trained_tagger_labels_words(tmp_path: Path) -> None:
     from transformers import AutoModelForTokenClassification
 
-    from textgraft.tasks.token_classification import TokenClassification
+    from textgraft.tasks.spans.token_classification import TokenClassification
 
     task = TokenClassification(["O", "B-LOC", "I-LOC", "B-PER", "I-PER"])
     folder = save_tiny_head(tmp_path / "raw", "AutoModelForTokenClassification", list(task.labels))

@@ -27,7 +27,7 @@ from textgraft.models.subwords import NO_LABEL
 from textgraft.models.word_tokenizer import train_word_tokenizer
 from textgraft.tasks.base import gold_of
 from textgraft.tasks.registry import task_class
-from textgraft.tasks.token_classification import TagPrediction, TokenClassification
+from textgraft.tasks.spans.token_classification import TagPrediction, TokenClassification
 from textgraft.training.evaluate import run_model
 from textgraft.training.loop import fit
 from textgraft.training.settings import TrainingSettings

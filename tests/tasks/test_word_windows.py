@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textgraft.tasks.word_windows import Window, word_windows
+from textgraft.tasks.spans.word_windows import Window, word_windows
 
 
 @given(st.integers(1, 24), st.data())

@@ -16,12 +16,12 @@ TASKS = {
     "multi-label": "textgraft.tasks.multi_label:MultiLabelClassification",
     "multiple-choice": "textgraft.tasks.multiple_choice:MultipleChoice",
     "pairs": "textgraft.tasks.pairs:PairClassification",
-    "question-answering": "textgraft.tasks.question_answering:QuestionAnswering",
+    "question-answering": "textgraft.tasks.spans.question_answering:QuestionAnswering",
     "regression": "textgraft.tasks.regression:Regression",
     "similarity": "textgraft.tasks.pairs:PairSimilarity",
     "summarization": "textgraft.tasks.generation.summarization:Summarization",
     "text2text": "textgraft.tasks.generation.text2text:TextToText",
-    "token-classification": "textgraft.tasks.token_classification:TokenClassification",
+    "token-classification": "textgraft.tasks.spans.token_classification:TokenClassification",
     "translation": "textgraft.tasks.generation.translation:Translation",
 }
 """Where each task lives, so that this table can be read without loading torch."""

@@ -14,8 +14,8 @@ from textgraft.data.words import cut_words
 from textgraft.errors import OptionError
 from textgraft.inference.pipelines.base import Pipeline
 from textgraft.inference.pipelines.options import Count, Options, Share
-from textgraft.tasks.answer_spans import CANDIDATES, SpanPrediction
-from textgraft.tasks.question_answering import QuestionAnswering
+from textgraft.tasks.spans.answer_spans import CANDIDATES, SpanPrediction
+from textgraft.tasks.spans.question_answering import QuestionAnswering
 
 _EMPTY = {"start": 0, "end": 0, "answer": ""}
 

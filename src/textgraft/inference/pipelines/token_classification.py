@@ -20,8 +20,8 @@ from textgraft.inference.pipelines.sources import Source
 from textgraft.inference.pipelines.tokens import run_tokens
 from textgraft.inference.predictor import MAX_TOKENS
 from textgraft.tasks.base import Features
-from textgraft.tasks.token_classification import TagPrediction, TokenClassification
-from textgraft.tasks.word_windows import word_windows
+from textgraft.tasks.spans.token_classification import TagPrediction, TokenClassification
+from textgraft.tasks.spans.word_windows import word_windows
 
 
 class TokenClassificationOptions(Options):

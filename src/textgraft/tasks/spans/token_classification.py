@@ -23,7 +23,7 @@ from textgraft.evaluation.spans import METRICS, weighted_span_metrics
 from textgraft.models.recurrent.characters import character_ids
 from textgraft.models.subwords import NO_LABEL, Subwords
 from textgraft.tasks.base import Features, Task, padded, padded_inputs
-from textgraft.tasks.word_windows import word_windows
+from textgraft.tasks.spans.word_windows import word_windows
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

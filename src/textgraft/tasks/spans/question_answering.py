@@ -21,9 +21,9 @@ from textgraft.evaluation.question_answering import (
     weighted_metrics,
 )
 from textgraft.models.tokenizing import takes_token_types
-from textgraft.tasks.answer_spans import CANDIDATES, SpanPrediction, best_answers
 from textgraft.tasks.base import Features, Task, padded_inputs
-from textgraft.tasks.question_windows import (
+from textgraft.tasks.spans.answer_spans import CANDIDATES, SpanPrediction, best_answers
+from textgraft.tasks.spans.question_windows import (
     TokenizedText,
     pair_frame,
     question_ids,

@@ -107,7 +107,7 @@ def best_answers(
 
     Args:
         windows: The windows of the context, each with its logits [2, 1 + tokens] as
-            :meth:`~textgraft.tasks.question_answering.QuestionAnswering.decode` keeps them.
+            :meth:`~textgraft.tasks.spans.question_answering.QuestionAnswering.decode` keeps them.
         has_no_answer: Whether no answer is a candidate.
         longest: Tokens of an answer at most.
         temperature: Divides the scores before they become probabilities.
