@@ -41,7 +41,7 @@ from textgraft.data.demo.embedded import docstrings_dataset
 from textgraft.data.readers.reading import read_dataset
 from textgraft.data.splits import make_splits, nested_subsets
 from textgraft.models.encoders import resolve_encoder
-from textgraft.tasks.classification import SingleLabelClassification
+from textgraft.tasks.text.classification import SingleLabelClassification
 
 NAMES = ("tfidf", "bert-frozen", "bert-finetuned")
 

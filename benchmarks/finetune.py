@@ -47,7 +47,7 @@ from transformers import (
 )
 
 from textgraft.models.tokenizing import token_ids
-from textgraft.tasks.classification import SingleLabelClassification
+from textgraft.tasks.text.classification import SingleLabelClassification
 from textgraft.training.batching import padding_share, token_budget_batches
 from textgraft.training.frozen import fit_upper_layers
 from textgraft.training.loop import fit

@@ -11,7 +11,7 @@ from textgraft.comparison.contenders.tables import contenders_for
 from textgraft.data.readers.reading import read_dataset
 from textgraft.data.splits import make_splits
 from textgraft.inference.predictor import Predictor
-from textgraft.tasks.classification import SingleLabelClassification
+from textgraft.tasks.text.classification import SingleLabelClassification
 
 
 @pytest.mark.slow

@@ -9,9 +9,9 @@ import pyarrow.parquet
 import pytest
 
 from textgraft.errors import DataError, OptionError
-from textgraft.tasks.multi_label import MultiLabelClassification
-from textgraft.tasks.pairs import PairClassification, PairSimilarity
-from textgraft.tasks.regression import Regression
+from textgraft.tasks.text.multi_label import MultiLabelClassification
+from textgraft.tasks.text.pairs import PairClassification, PairSimilarity
+from textgraft.tasks.text.regression import Regression
 
 
 def write(path, text):

@@ -15,7 +15,7 @@ def topic_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from textgraft.inference.predictor import Predictor
     from textgraft.models.baselines.tfidf import fit_tfidf
     from textgraft.models.directory import Golden, Manifest, save_model_directory
-    from textgraft.tasks.classification import SingleLabelClassification
+    from textgraft.tasks.text.classification import SingleLabelClassification
 
     labels = sorted(TOPICS)
     rows = topic_rows(200)

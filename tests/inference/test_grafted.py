@@ -18,7 +18,7 @@ from textgraft.models.graft.heads import (
     GraftForSequenceClassification,
     GraftForTokenClassification,
 )
-from textgraft.tasks.classification import SingleLabelClassification
+from textgraft.tasks.text.classification import SingleLabelClassification
 
 IDS = torch.tensor([[2, 6, 7, 8, 3, 11, 12, 3], [2, 9, 3, 14, 3, 0, 0, 0]])
 BATCH = {

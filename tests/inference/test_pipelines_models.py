@@ -87,7 +87,7 @@ def test_a_pair_of_texts(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_numbers_come_in_the_units_of_the_targets(tmp_path: Path) -> None:
-    from textgraft.tasks.regression import Regression
+    from textgraft.tasks.text.regression import Regression
 
     task = Regression(mean=100.0, deviation=20.0)
     folder = save_tiny_head(
@@ -285,7 +285,7 @@ def test_topics_are_ordered_by_label(topic_model: Path) -> None:
 def test_a_graft_is_run_on_the_encoder_it_names(tmp_path: Path) -> None:
     from textgraft.models.encoders import load_encoder, resolve_encoder
     from textgraft.models.graft.heads import GraftConfig, GraftForSequenceClassification
-    from textgraft.tasks.classification import SingleLabelClassification
+    from textgraft.tasks.text.classification import SingleLabelClassification
 
     encoder = resolve_encoder(save_tiny_bert(tmp_path / "encoder"))
     task = SingleLabelClassification(["no", "yes"])

@@ -13,7 +13,7 @@ from textgraft.inference.encode import Encoder
 from textgraft.models.encoders import load_encoder, resolve_encoder
 from textgraft.models.graft.pairs import PairGraftConfig, PairGraftForSequenceClassification
 from textgraft.models.pairs import pair_features, siamese_tokenizer
-from textgraft.tasks.pairs import PairClassification
+from textgraft.tasks.text.pairs import PairClassification
 from textgraft.training.shallow import fit_shallow
 
 TASK = PairClassification(["no", "yes"])

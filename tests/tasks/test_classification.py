@@ -12,7 +12,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 from tests.tiny import save_tiny_bert, topic_rows
 from textgraft.data.dataset import Dataset
 from textgraft.errors import DataError
-from textgraft.tasks.classification import SingleLabelClassification
+from textgraft.tasks.text.classification import SingleLabelClassification
 
 TASK = SingleLabelClassification(["food", "space", "sport"])
 
@@ -107,7 +107,7 @@ def test_metrics_are_those_of_scikit_learn(pairs):
 
 
 def test_many_rows_keep_their_order(tokenizer, monkeypatch):
-    monkeypatch.setattr("textgraft.tasks.texts.CHUNK", 7)
+    monkeypatch.setattr("textgraft.tasks.text.texts.CHUNK", 7)
     rows = topic_rows(30)
     features = TASK.features(dataset(rows), tokenizer, 64)
     monkeypatch.undo()

@@ -9,7 +9,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 from tests.tasks.toys import bert_tokenizer, dataset
 from textgraft.errors import DataError
 from textgraft.models.losses import sequence_loss
-from textgraft.tasks.multi_label import MultiLabelClassification
+from textgraft.tasks.text.multi_label import MultiLabelClassification
 
 TASK = MultiLabelClassification(["food", "space", "sport"])
 ROWS = dataset({"text": ["goal soup", "the", "moon"]}, [("sport", "food"), (), ("space",)])

@@ -9,7 +9,7 @@ from transformers.modeling_outputs import MultipleChoiceModelOutput
 from tests.tasks.toys import FAMILIES, dataset, model_of, tokenizer_of
 from textgraft.errors import DataError, OptionError
 from textgraft.models.recurrent.encoder import RecurrentConfig
-from textgraft.tasks.multiple_choice import MultipleChoice
+from textgraft.tasks.text.multiple_choice import MultipleChoice
 
 TASK = MultipleChoice(3)
 ROWS = dataset(
@@ -59,7 +59,7 @@ def test_choices_score_alike_alone_and_in_company(family):
 def test_many_rows_keep_their_order(monkeypatch):
     tokenizer = tokenizer_of("bert")
     whole = TASK.features(ROWS, tokenizer, 64)
-    monkeypatch.setattr("textgraft.tasks.texts.CHUNK", 1)
+    monkeypatch.setattr("textgraft.tasks.text.texts.CHUNK", 1)
     assert TASK.features(ROWS, tokenizer, 64) == whole
     assert [feature["row"] for feature in whole] == [0, 1]
 

@@ -9,7 +9,7 @@ from tests.conftest import shared_data
 from tests.tasks.toys import FAMILIES, dataset, tokenizer_of
 from textgraft.errors import DataError, OptionError
 from textgraft.models.recurrent.encoder import RecurrentConfig
-from textgraft.tasks.pairs import PairClassification, PairSimilarity
+from textgraft.tasks.text.pairs import PairClassification, PairSimilarity
 
 TASK = PairClassification(["0", "1"])
 ROWS = dataset({"sentence1": ["goal team", "soup"], "sentence2": ["moon", "the oven was old"]}, ["1", "0"])

@@ -9,7 +9,7 @@ import torch
 from tests.tasks.toys import bert_tokenizer, dataset
 from textgraft.errors import DataError
 from textgraft.models.losses import sequence_loss
-from textgraft.tasks.regression import Regression
+from textgraft.tasks.text.regression import Regression
 
 ROWS = dataset({"text": ["goal", "soup", "moon"]}, [10.0, 20.0, 60.0])
 TASK = Regression.fitted_to(ROWS)

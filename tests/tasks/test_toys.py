@@ -7,10 +7,10 @@ import pytest
 
 from tests.tasks.toys import FAMILIES, dataset, learn, sentence, word_of
 from tests.tiny import TOPICS
-from textgraft.tasks.multi_label import MultiLabelClassification
-from textgraft.tasks.multiple_choice import MultipleChoice
-from textgraft.tasks.pairs import PairClassification, PairSimilarity
-from textgraft.tasks.regression import Regression
+from textgraft.tasks.text.multi_label import MultiLabelClassification
+from textgraft.tasks.text.multiple_choice import MultipleChoice
+from textgraft.tasks.text.pairs import PairClassification, PairSimilarity
+from textgraft.tasks.text.regression import Regression
 
 NAMES = sorted(TOPICS)
 EACH_FAMILY = pytest.mark.parametrize("family", FAMILIES)

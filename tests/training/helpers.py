@@ -16,7 +16,7 @@ from transformers import (
 )
 
 from textgraft.tasks.base import Features
-from textgraft.tasks.classification import SingleLabelClassification
+from textgraft.tasks.text.classification import SingleLabelClassification
 
 LABELS = ("even", "odd", "none")
 TASK = SingleLabelClassification(LABELS)

@@ -32,7 +32,7 @@ from textgraft.models.quiet import quiet_transformers
 from textgraft.models.recurrent.encoder import RecurrentConfig
 from textgraft.models.word_tokenizer import SPECIAL_TOKENS, train_word_tokenizer, with_words_of
 from textgraft.pretraining.adaptation import adapt
-from textgraft.tasks.pairs import PairTexts
+from textgraft.tasks.text.pairs import PairTexts
 from textgraft.training.frozen import fit_upper_layers
 from textgraft.training.loop import fit
 from textgraft.training.settings import TrainingSettings
@@ -41,7 +41,7 @@ from textgraft.training.task_rows import TaskRows
 
 if TYPE_CHECKING:
     from textgraft.models.recurrent.language_model import RecurrentForCausalLM
-    from textgraft.tasks.texts import TextTask
+    from textgraft.tasks.text.texts import TextTask
 
 RECURRENT_MAX_LENGTH = 512
 ENCODING_SAMPLE = 256

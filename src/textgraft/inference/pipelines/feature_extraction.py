@@ -14,7 +14,7 @@ from textgraft.inference.pipelines.options import Options
 from textgraft.inference.pipelines.tokens import run_tokens
 from textgraft.inference.predictor import MAX_TOKENS
 from textgraft.tasks.base import Features
-from textgraft.tasks.classification import SingleLabelClassification
+from textgraft.tasks.text.classification import SingleLabelClassification
 
 
 class FeatureExtractionOptions(Options):

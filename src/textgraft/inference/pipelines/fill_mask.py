@@ -17,7 +17,7 @@ from textgraft.inference.pipelines.options import Count, Options, Share
 from textgraft.inference.pipelines.sources import Source
 from textgraft.inference.pipelines.tokens import run_tokens
 from textgraft.tasks.base import Features
-from textgraft.tasks.classification import SingleLabelClassification
+from textgraft.tasks.text.classification import SingleLabelClassification
 
 MAX_TOKENS = 512
 """Padded tokens in a batch; each has a logit for every word of the vocabulary, 60 MB in all for BERT's."""

@@ -13,7 +13,7 @@ from textgraft.data.readers.choices import split_names
 from textgraft.errors import OptionError
 from textgraft.inference.pipelines.base import Pipeline
 from textgraft.inference.pipelines.options import Count, Options, Share
-from textgraft.tasks.multiple_choice import ChoicePrediction, MultipleChoice
+from textgraft.tasks.text.multiple_choice import ChoicePrediction, MultipleChoice
 
 
 class MultipleChoiceOptions(Options):

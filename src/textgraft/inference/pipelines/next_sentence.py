@@ -12,7 +12,7 @@ from textgraft.inference.pipelines.text_classification import (
     TextClassificationOptions,
     TextClassificationPipeline,
 )
-from textgraft.tasks.pairs import PairClassification
+from textgraft.tasks.text.pairs import PairClassification
 
 LABELS = ("IsNext", "NotNext")
 """In the order of the head's outputs, named as in the paper."""

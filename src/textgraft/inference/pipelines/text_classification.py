@@ -16,9 +16,9 @@ from textgraft.inference.pipelines.base import Pipeline
 from textgraft.inference.pipelines.options import Count, Options
 from textgraft.inference.pipelines.sources import Source
 from textgraft.tasks.base import Task
-from textgraft.tasks.classification import SingleLabelClassification
-from textgraft.tasks.pairs import PairClassification
-from textgraft.tasks.regression import Regression
+from textgraft.tasks.text.classification import SingleLabelClassification
+from textgraft.tasks.text.pairs import PairClassification
+from textgraft.tasks.text.regression import Regression
 
 
 class TextClassificationOptions(Options):

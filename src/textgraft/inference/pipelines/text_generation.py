@@ -18,7 +18,7 @@ from textgraft.inference.pipelines.options import Count, Options
 from textgraft.inference.pipelines.sources import Source
 from textgraft.models.tokenizing import CHARACTERS_PER_TOKEN
 from textgraft.pretraining.objectives.streams import boundary_ids
-from textgraft.tasks.classification import SingleLabelClassification
+from textgraft.tasks.text.classification import SingleLabelClassification
 from textgraft.training.batching import token_budget_batches
 
 MAX_TOKENS = 16_384

@@ -16,7 +16,7 @@ from textgraft.data.readers.reading import read_dataset
 from textgraft.evaluation.calibration import fit_temperature, log_loss
 from textgraft.evaluation.metrics import METRICS, weighted_metrics
 from textgraft.tasks.base import Features
-from textgraft.tasks.texts import JoinedTexts, LabelProbabilities, known_labels, unknown_label
+from textgraft.tasks.text.texts import JoinedTexts, LabelProbabilities, known_labels, unknown_label
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from textgraft.evaluation.calibration import fit_temperature, log_loss
 from textgraft.evaluation.metrics import weighted_accuracy
 from textgraft.models.tokenizing import PairIds, pair_token_ids, takes_token_types
 from textgraft.tasks.base import Features, padded_inputs
-from textgraft.tasks.texts import TextTask, known_labels
+from textgraft.tasks.text.texts import TextTask, known_labels
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedTokenizerFast

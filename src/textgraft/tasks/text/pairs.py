@@ -20,9 +20,9 @@ from textgraft.data.values import as_number, every_text
 from textgraft.errors import DataError, OptionError, unknown
 from textgraft.evaluation.metrics import PAIR_METRICS, weighted_pair_metrics
 from textgraft.models.tokenizing import PairIds, pair_token_ids
-from textgraft.tasks.classification import SingleLabelClassification
-from textgraft.tasks.regression import Regression
-from textgraft.tasks.texts import TextTask
+from textgraft.tasks.text.classification import SingleLabelClassification
+from textgraft.tasks.text.regression import Regression
+from textgraft.tasks.text.texts import TextTask
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedTokenizerFast

@@ -19,7 +19,7 @@ from textgraft.errors import DataError
 from textgraft.evaluation.calibration import MAX_TEMPERATURE, MIN_TEMPERATURE
 from textgraft.evaluation.correlations import REGRESSION_METRICS, weighted_regression_metrics
 from textgraft.tasks.base import Features
-from textgraft.tasks.texts import JoinedTexts, known_labels
+from textgraft.tasks.text.texts import JoinedTexts, known_labels
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig

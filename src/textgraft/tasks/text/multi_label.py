@@ -19,7 +19,7 @@ from textgraft.errors import DataError
 from textgraft.evaluation.calibration import binary_log_loss, fit_temperature
 from textgraft.evaluation.metrics import MULTI_LABEL_METRICS, weighted_multi_label_metrics
 from textgraft.tasks.base import Features
-from textgraft.tasks.texts import JoinedTexts, LabelProbabilities, known_labels, unknown_label
+from textgraft.tasks.text.texts import JoinedTexts, LabelProbabilities, known_labels, unknown_label
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig

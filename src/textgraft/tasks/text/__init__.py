@@ -1,0 +1,1 @@
+"""Tasks whose answer is a label or a number for a text."""
