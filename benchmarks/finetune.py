@@ -46,8 +46,8 @@ from transformers import (
     TrainingArguments,
 )
 
-from textgraft.models.tokenizing import token_ids
 from textgraft.tasks.text.classification import SingleLabelClassification
+from textgraft.tokenization.encode import token_ids
 from textgraft.training.batching import padding_share, token_budget_batches
 from textgraft.training.frozen import fit_upper_layers
 from textgraft.training.loop import fit

@@ -19,9 +19,9 @@ from textgraft.inference.encode import Encoder
 from textgraft.models.encoders import load_encoder, resolve_language_model
 from textgraft.models.recurrent.encoder import RecurrentConfig
 from textgraft.models.recurrent.language_model import RecurrentForCausalLM
-from textgraft.models.word_tokenizer import train_word_tokenizer, with_words_of
 from textgraft.pretraining.adaptation import adapt, boundary_ids, texts_as_tokens
 from textgraft.pretraining.objectives.streams import Streams
+from textgraft.tokenization.word_tokenizer import train_word_tokenizer, with_words_of
 from textgraft.training.loop import fit
 from textgraft.training.settings import TrainingSettings
 

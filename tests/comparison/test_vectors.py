@@ -20,7 +20,7 @@ from textgraft.embeddings.word_table import fill_word_table
 from textgraft.embeddings.word_vectors import VectorSource, WordVectors
 from textgraft.errors import DataError, OptionError
 from textgraft.models.recurrent.encoder import RecurrentConfig, RecurrentForSequenceClassification
-from textgraft.models.word_tokenizer import train_word_tokenizer
+from textgraft.tokenization.word_tokenizer import train_word_tokenizer
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from textgraft.comparison.train import train
 from textgraft.data.dataset import Dataset
 from textgraft.errors import ModelError, OptionError
 from textgraft.models.generation.encoder_decoder import transformer
-from textgraft.models.subword_tokenizer import train_vocabularies
+from textgraft.tokenization.subword_tokenizer import train_vocabularies
 
 SMALL = {
     "hidden_size": 48,

@@ -13,8 +13,8 @@ from tests.tiny import save_tiny_bert
 from textgraft.errors import OptionError
 from textgraft.models.pairs import PairDropout, pair_features, siamese_tokenizer, split_pairs
 from textgraft.models.recurrent.encoder import RecurrentConfig, RecurrentForSequenceClassification
-from textgraft.models.tokenizing import pair_token_ids, token_ids
-from textgraft.models.word_tokenizer import train_word_tokenizer
+from textgraft.tokenization.encode import pair_token_ids, token_ids
+from textgraft.tokenization.word_tokenizer import train_word_tokenizer
 
 SENTENCES = st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join)
 

@@ -10,8 +10,8 @@ import textgraft.models.auto  # noqa: F401
 from textgraft.models.baselines.lead import LeadForSeq2SeqLM
 from textgraft.models.baselines.nearest_caption import NearestCaptionForSeq2SeqLM
 from textgraft.models.generation.decoding import DecodingSettings, decode_batch
-from textgraft.models.subword_tokenizer import train_subword_tokenizer
 from textgraft.tasks.base import padded_inputs
+from textgraft.tokenization.subword_tokenizer import train_subword_tokenizer
 
 TEXTS = ["Two dogs, one cat.\nThey run away!", "Hi", "", "a b c d e"]
 TOKENIZER = train_subword_tokenizer(TEXTS * 3)

@@ -17,7 +17,7 @@ from textgraft.models.recurrent.encoder import (
     reorder,
     reversal_index,
 )
-from textgraft.models.word_tokenizer import train_word_tokenizer
+from textgraft.tokenization.word_tokenizer import train_word_tokenizer
 
 VARIANTS = list(itertools.product(("rnn", "lstm", "gru"), (False, True), (1, 2), ("attention", "last")))
 

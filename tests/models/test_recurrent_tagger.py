@@ -13,8 +13,8 @@ from textgraft.errors import OptionError
 from textgraft.models.recurrent.characters import LONGEST_WORD, character_ids
 from textgraft.models.recurrent.encoder import RecurrentConfig
 from textgraft.models.recurrent.tagger import RecurrentForTokenClassification
-from textgraft.models.subwords import NO_LABEL
-from textgraft.models.word_tokenizer import train_word_tokenizer
+from textgraft.tokenization.word_tokenizer import train_word_tokenizer
+from textgraft.tokenization.words import NO_LABEL
 
 TAGS = ["O", "B-A", "I-A", "B-B", "I-B"]
 VARIANTS = list(itertools.product((False, True), ("none", "cnn", "lstm")))

@@ -7,7 +7,7 @@ from transformers import AutoTokenizer
 
 from tests.tasks.toys import bert_tokenizer
 from textgraft.errors import OptionError
-from textgraft.models.subword_tokenizer import (
+from textgraft.tokenization.subword_tokenizer import (
     SourceTokenizer,
     start_and_end,
     target_ids,

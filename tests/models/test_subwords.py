@@ -5,8 +5,8 @@ from transformers import PreTrainedTokenizerFast
 
 from tests.tiny_tokenizers import SUBWORD_FAMILIES, train_subwords
 from textgraft.errors import OptionError
-from textgraft.models.subwords import Subwords
-from textgraft.models.word_tokenizer import train_word_tokenizer
+from textgraft.tokenization.word_tokenizer import train_word_tokenizer
+from textgraft.tokenization.words import Subwords
 
 TEXTS = ["the lighthouse keepers in Lisbon, at night", "a house of light; keep the night light"] * 3
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from textgraft.models.tokenizing import token_ids
 from textgraft.pretraining.tokenizers import train_tokenizer
+from textgraft.tokenization.encode import token_ids
 
 
 def test_a_text_without_tokens_is_read_as_a_special_one_where_nothing_stands_around_it():

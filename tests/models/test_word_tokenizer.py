@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from textgraft.models.word_tokenizer import train_word_tokenizer
+from textgraft.tokenization.word_tokenizer import train_word_tokenizer
 
 TEXTS = ["the cat sat", "the dog sat", "the bird flew away", "a b c d e", "e d c b a"]
 

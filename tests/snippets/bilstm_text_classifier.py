@@ -4,7 +4,7 @@ from transformers import AutoModelForSequenceClassification
 import textgraft.models.auto  # noqa: F401  makes the Auto classes know recurrent models
 from textgraft import pipeline
 from textgraft.models.recurrent.encoder import RecurrentConfig
-from textgraft.models.word_tokenizer import train_word_tokenizer
+from textgraft.tokenization.word_tokenizer import train_word_tokenizer
 
 texts = [
     "a wonderful film with a great cast",

@@ -24,12 +24,12 @@ from textgraft.data.dataset import Dataset
 from textgraft.errors import DataError, OptionError
 from textgraft.inference.predictor import Predictor
 from textgraft.models.auto import RecurrentConfig
-from textgraft.models.word_tokenizer import train_word_tokenizer
 from textgraft.tasks.base import gold_of
 from textgraft.tasks.registry import task_class
 from textgraft.tasks.spans.answer_spans import CANDIDATES
 from textgraft.tasks.spans.question_answering import QuestionAnswering
 from textgraft.tasks.spans.question_windows import tokenize_each, window_starts
+from textgraft.tokenization.word_tokenizer import train_word_tokenizer
 from textgraft.training.loop import fit
 from textgraft.training.settings import TrainingSettings
 from textgraft.training.task_rows import TaskRows

@@ -23,11 +23,11 @@ from textgraft.data.readers.tagged import read_tagged
 from textgraft.data.words import spaced
 from textgraft.errors import DataError, OptionError
 from textgraft.models.recurrent.encoder import RecurrentConfig
-from textgraft.models.subwords import NO_LABEL
-from textgraft.models.word_tokenizer import train_word_tokenizer
 from textgraft.tasks.base import gold_of
 from textgraft.tasks.registry import task_class
 from textgraft.tasks.spans.token_classification import TagPrediction, TokenClassification
+from textgraft.tokenization.word_tokenizer import train_word_tokenizer
+from textgraft.tokenization.words import NO_LABEL
 from textgraft.training.evaluate import run_model
 from textgraft.training.loop import fit
 from textgraft.training.settings import TrainingSettings

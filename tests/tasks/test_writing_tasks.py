@@ -15,11 +15,11 @@ from textgraft.errors import DataError, OptionError
 from textgraft.inference.predictor import Predictor
 from textgraft.models.recurrent.seq2seq import RecurrentForSeq2SeqLM, RecurrentSeq2SeqConfig
 from textgraft.models.recurrent.teacher_forcing import NOT_PREDICTED
-from textgraft.models.subword_tokenizer import target_tokenizer, train_vocabularies
 from textgraft.tasks.generation.captioning import Captioning
 from textgraft.tasks.generation.summarization import Summarization
 from textgraft.tasks.generation.text2text import TextToText
 from textgraft.tasks.generation.translation import Translation
+from textgraft.tokenization.subword_tokenizer import target_tokenizer, train_vocabularies
 from textgraft.training.evaluate import evaluate
 from textgraft.training.loop import fit
 from textgraft.training.settings import TrainingSettings

@@ -12,7 +12,7 @@ import textgraft.models.auto  # noqa: F401  registers our architectures
 from tests.tiny import FILLER, TOPICS
 from textgraft.data.dataset import Dataset
 from textgraft.models.recurrent.encoder import RecurrentConfig
-from textgraft.models.word_tokenizer import train_word_tokenizer
+from textgraft.tokenization.word_tokenizer import train_word_tokenizer
 from textgraft.training.loop import fit
 from textgraft.training.settings import TrainingSettings
 from textgraft.training.task_rows import TaskRows

@@ -188,7 +188,7 @@ def _token_counters(source: EncoderSource | None, max_length: int | None) -> dic
         return {}
     from tokenizers import Tokenizer
 
-    from textgraft.models.tokenizing import token_ids
+    from textgraft.tokenization.encode import token_ids
 
     file = source.path / "tokenizer.json"
     if not file.is_file():

@@ -9,7 +9,7 @@ from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from textgraft.embeddings.word_vectors import WordVectors
-from textgraft.models.word_tokenizer import SPECIAL_TOKENS
+from textgraft.tokenization.word_tokenizer import SPECIAL_TOKENS
 
 
 def words_with_vectors(tokenizer: PreTrainedTokenizerFast, vectors: WordVectors) -> dict[int, int]:

@@ -46,7 +46,7 @@ def attention_maps(predictor: Predictor, rows: Dataset, most: int = 3) -> list[A
     import torch
 
     from textgraft.models.baselines.lookup import Reciter
-    from textgraft.models.subword_tokenizer import start_and_end, target_tokenizer
+    from textgraft.tokenization.subword_tokenizer import start_and_end, target_tokenizer
 
     task, model, tokenizer = predictor.task, predictor.model, predictor.tokenizer
     sample = replace(rows.select(range(min(4 * most, len(rows)))), labels=None)

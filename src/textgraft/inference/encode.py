@@ -34,7 +34,7 @@ from textgraft.models.encoders import (
     resolve_encoder,
 )
 from textgraft.models.pooling import POOLINGS
-from textgraft.models.tokenizing import TokenIds, token_ids
+from textgraft.tokenization.encode import TokenIds, token_ids
 from textgraft.training.batching import token_budget_batches
 
 if TYPE_CHECKING:

@@ -41,7 +41,7 @@ from textgraft.models.recurrent.language_model import RecurrentForCausalLM
 from textgraft.models.recurrent.reader import RecurrentForQuestionAnswering
 from textgraft.models.recurrent.seq2seq import RecurrentForSeq2SeqLM, RecurrentSeq2SeqConfig
 from textgraft.models.recurrent.tagger import RecurrentForTokenClassification
-from textgraft.models.subword_tokenizer import SourceTokenizer
+from textgraft.tokenization.subword_tokenizer import SourceTokenizer
 
 CONFIGS: tuple[type[PreTrainedConfig], ...] = (
     CaptionerConfig,

@@ -17,9 +17,9 @@ from transformers import PreTrainedTokenizerFast
 
 from textgraft.files import content_hash
 from textgraft.models.recurrent.language_model import RecurrentForCausalLM
-from textgraft.models.tokenizing import CHARACTERS_PER_TOKEN
 from textgraft.pretraining.corpus.tokens import Tokens
 from textgraft.pretraining.objectives.streams import Streams, boundary_ids
+from textgraft.tokenization.encode import CHARACTERS_PER_TOKEN
 from textgraft.training.loop import fit
 from textgraft.training.settings import TrainingSettings
 

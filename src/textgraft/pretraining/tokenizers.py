@@ -21,8 +21,8 @@ from tokenizers import (
 from transformers import BertTokenizer, GPT2Tokenizer, PreTrainedTokenizerFast, RobertaTokenizer
 
 from textgraft.errors import DataError, OptionError, unknown
-from textgraft.models.word_tokenizer import PAD, START, UNKNOWN, train_word_tokenizer
 from textgraft.pretraining.corpus.corpus import Texts
+from textgraft.tokenization.word_tokenizer import PAD, START, UNKNOWN, train_word_tokenizer
 
 ARCHITECTURES = ("bert", "roberta", "gpt", "lstm", "gru", "rnn")
 RECURRENT = ("lstm", "gru", "rnn")

@@ -30,9 +30,9 @@ from textgraft.models.graft.pairs import PairGraftConfig, PairGraftForSequenceCl
 from textgraft.models.pairs import pair_features, siamese_tokenizer
 from textgraft.models.quiet import quiet_transformers
 from textgraft.models.recurrent.encoder import RecurrentConfig
-from textgraft.models.word_tokenizer import SPECIAL_TOKENS, train_word_tokenizer, with_words_of
 from textgraft.pretraining.adaptation import adapt
 from textgraft.tasks.text.pairs import PairTexts
+from textgraft.tokenization.word_tokenizer import SPECIAL_TOKENS, train_word_tokenizer, with_words_of
 from textgraft.training.frozen import fit_upper_layers
 from textgraft.training.loop import fit
 from textgraft.training.settings import TrainingSettings

@@ -19,8 +19,8 @@ from textgraft.models.generation.encoder_decoder import bert_to_bert as build_be
 from textgraft.models.generation.encoder_decoder import transformer as build_transformer
 from textgraft.models.recurrent.captioner import CaptionerConfig, CaptionerForSeq2SeqLM
 from textgraft.models.recurrent.seq2seq import RecurrentForSeq2SeqLM, RecurrentSeq2SeqConfig
-from textgraft.models.subword_tokenizer import target_ids, target_tokenizer, train_vocabularies
 from textgraft.tasks.generation.captioning import vectors_of
+from textgraft.tokenization.subword_tokenizer import target_ids, target_tokenizer, train_vocabularies
 
 MAX_LENGTH = 512
 """Tokens read and written of a text where the user sets no other limit."""

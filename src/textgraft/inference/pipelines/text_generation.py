@@ -16,9 +16,9 @@ from textgraft.errors import ModelError, OptionError
 from textgraft.inference.pipelines.base import Pipeline
 from textgraft.inference.pipelines.options import Count, Options
 from textgraft.inference.pipelines.sources import Source
-from textgraft.models.tokenizing import CHARACTERS_PER_TOKEN
 from textgraft.pretraining.objectives.streams import boundary_ids
 from textgraft.tasks.text.classification import SingleLabelClassification
+from textgraft.tokenization.encode import CHARACTERS_PER_TOKEN
 from textgraft.training.batching import token_budget_batches
 
 MAX_TOKENS = 16_384

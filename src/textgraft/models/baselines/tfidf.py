@@ -20,8 +20,8 @@ from transformers.utils import can_return_tuple
 from textgraft.errors import DataError, OptionError
 from textgraft.models.baselines.linear import fit_linear
 from textgraft.models.losses import ProblemType, sequence_loss
-from textgraft.models.tokenizing import token_ids
-from textgraft.models.word_tokenizer import SPECIAL_TOKENS, train_word_tokenizer
+from textgraft.tokenization.encode import token_ids
+from textgraft.tokenization.word_tokenizer import SPECIAL_TOKENS, train_word_tokenizer
 
 if TYPE_CHECKING:
     import numpy as np

@@ -19,7 +19,7 @@ from textgraft.data.tag_schemes import allowed_transitions
 from textgraft.errors import OptionError
 from textgraft.models.recurrent.crf import ConditionalRandomField
 from textgraft.models.recurrent.encoder import RecurrentConfig, RecurrentModel, RecurrentPreTrainedModel
-from textgraft.models.subwords import NO_LABEL
+from textgraft.tokenization.words import NO_LABEL
 
 
 @dataclass

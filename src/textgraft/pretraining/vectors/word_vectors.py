@@ -15,11 +15,11 @@ from textgraft.embeddings.word_vectors import WordVectors
 from textgraft.errors import DataError, OptionError, unknown
 from textgraft.evaluation.word_similarity import WordScore, analogy_scores, similarity_score
 from textgraft.files import remove_folder
-from textgraft.models.word_tokenizer import SPECIAL_TOKENS, train_word_tokenizer
 from textgraft.pretraining.corpus.corpus import read_corpus
 from textgraft.pretraining.corpus.tokens import Tokens, tokenize_corpus
 from textgraft.pretraining.vectors.glove import GloveSettings, count_cooccurrences, train_glove
 from textgraft.pretraining.vectors.word2vec import Word2VecSettings, train_word2vec
+from textgraft.tokenization.word_tokenizer import SPECIAL_TOKENS, train_word_tokenizer
 
 METHODS: dict[str, type[Word2VecSettings | GloveSettings]] = {
     "word2vec": Word2VecSettings,

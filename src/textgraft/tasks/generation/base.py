@@ -14,11 +14,11 @@ from textgraft.errors import DataError, OptionError
 from textgraft.evaluation.exact_match import is_exact
 from textgraft.models.generation.decoding import Decoded, DecodingSettings, decode_batch
 from textgraft.models.recurrent.teacher_forcing import NOT_PREDICTED
-from textgraft.models.subword_tokenizer import target_ids, target_tokenizer
-from textgraft.models.tokenizing import token_ids
 from textgraft.tasks.base import Task, padded_inputs
 from textgraft.tasks.generation.teacher_forcing import TeacherForcing, padded_targets
 from textgraft.tasks.scoring import Features, Scoring
+from textgraft.tokenization.encode import token_ids
+from textgraft.tokenization.subword_tokenizer import target_ids, target_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast

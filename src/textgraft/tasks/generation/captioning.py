@@ -12,11 +12,11 @@ from textgraft.data.dataset import Dataset
 from textgraft.data.readers.feature_vectors import as_vector, read_vectors
 from textgraft.data.values import UnusableError
 from textgraft.errors import DataError, OptionError
-from textgraft.models.subword_tokenizer import target_ids, target_tokenizer
 from textgraft.tasks.generation.base import known_targets
 from textgraft.tasks.generation.teacher_forcing import padded_targets
 from textgraft.tasks.generation.text2text import TextToText
 from textgraft.tasks.scoring import Features
+from textgraft.tokenization.subword_tokenizer import target_ids, target_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

@@ -20,7 +20,6 @@ from textgraft.evaluation.question_answering import (
     fit_confidence,
     weighted_metrics,
 )
-from textgraft.models.tokenizing import takes_token_types
 from textgraft.tasks.base import Features, Task, padded_inputs
 from textgraft.tasks.spans.answer_spans import CANDIDATES, SpanPrediction, best_answers
 from textgraft.tasks.spans.question_windows import (
@@ -30,6 +29,7 @@ from textgraft.tasks.spans.question_windows import (
     tokenize_each,
     window_starts,
 )
+from textgraft.tokenization.encode import takes_token_types
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

@@ -17,7 +17,7 @@ from unicodedata import category
 import numpy as np
 from numpy.typing import NDArray
 
-from textgraft.models.tokenizing import CHARACTERS_PER_TOKEN, PairFrame
+from textgraft.tokenization.encode import CHARACTERS_PER_TOKEN, PairFrame
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

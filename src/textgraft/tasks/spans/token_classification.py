@@ -21,9 +21,9 @@ from textgraft.errors import DataError, OptionError, nearest
 from textgraft.evaluation.calibration import fit_temperature
 from textgraft.evaluation.spans import METRICS, weighted_span_metrics
 from textgraft.models.recurrent.characters import character_ids
-from textgraft.models.subwords import NO_LABEL, Subwords
 from textgraft.tasks.base import Features, Task, padded, padded_inputs
 from textgraft.tasks.spans.word_windows import word_windows
+from textgraft.tokenization.words import NO_LABEL, Subwords
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

@@ -20,9 +20,9 @@ from textgraft.data.readers.choices import read_choices, split_names
 from textgraft.errors import DataError, OptionError
 from textgraft.evaluation.calibration import fit_temperature, log_loss
 from textgraft.evaluation.metrics import weighted_accuracy
-from textgraft.models.tokenizing import PairIds, pair_token_ids, takes_token_types
 from textgraft.tasks.base import Features, padded_inputs
 from textgraft.tasks.text.texts import TextTask, known_labels
+from textgraft.tokenization.encode import PairIds, pair_token_ids, takes_token_types
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedTokenizerFast

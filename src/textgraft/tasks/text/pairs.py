@@ -19,10 +19,10 @@ from textgraft.data.readers.reading import Form, read_dataset
 from textgraft.data.values import as_number, every_text
 from textgraft.errors import DataError, OptionError, unknown
 from textgraft.evaluation.metrics import PAIR_METRICS, weighted_pair_metrics
-from textgraft.models.tokenizing import PairIds, pair_token_ids
 from textgraft.tasks.text.classification import SingleLabelClassification
 from textgraft.tasks.text.regression import Regression
 from textgraft.tasks.text.texts import TextTask
+from textgraft.tokenization.encode import PairIds, pair_token_ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedTokenizerFast

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from textgraft.data.dataset import Dataset
 from textgraft.errors import DataError, OptionError, nearest
-from textgraft.models.tokenizing import PairIds, TokenIds, takes_token_types, token_ids
 from textgraft.tasks.base import Features, Task, padded_inputs
+from textgraft.tokenization.encode import PairIds, TokenIds, takes_token_types, token_ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers import PreTrainedTokenizerFast
 
 from textgraft.errors import unknown
-from textgraft.models.tokenizing import TokenIds, token_ids
+from textgraft.tokenization.encode import TokenIds, token_ids
 
 PAD, START, END = SPECIAL_TOKENS = ("<pad>", "<s>", "</s>")
 """Their ids are 0, 1 and 2. A text ends in </s>; <s> stands before the first word that is to be written."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from textgraft.errors import OptionError
-from textgraft.models.tokenizing import CHARACTERS_PER_TOKEN
+from textgraft.tokenization.encode import CHARACTERS_PER_TOKEN
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
