@@ -1,8 +1,8 @@
 """Texts to vectors with a pre-trained encoder, fast.
 
 Texts are tokenized without padding, sorted by length and run in batches of a token budget, so that almost no
-work is spent on padding. With a graph on disk (see :mod:`textgraft.inference.engines.conversion`) nothing here loads
-torch or Transformers: the first vector is there in a fraction of a second.
+work is spent on padding. With a graph on disk (see :mod:`textgraft.inference.engines.conversion`) nothing
+here loads torch or Transformers: the first vector is there in a fraction of a second.
 """
 
 from __future__ import annotations

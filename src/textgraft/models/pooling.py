@@ -13,6 +13,8 @@ from textgraft.errors import unknown
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+POOLINGS = ("mean", "cls", "max")
+
 
 def pool(states: Tensor, attention_mask: Tensor, pooling: str) -> Tensor:
     """Reduce the hidden states of each text to one vector; padding has no part in it.
@@ -72,6 +74,3 @@ class PooledEncoder(nn.Module):
         states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         pooled = pool(states, attention_mask, self.pooling)
         return nn.functional.normalize(pooled, dim=-1) if self.normalize else pooled
-
-
-POOLINGS = ("mean", "cls", "max")

@@ -86,10 +86,10 @@ def distill(
     """Train a smaller encoder on raw text to do what a teacher does.
 
     A teacher with a masked-LM head and a student of its layers: DistilBERT's recipe, see
-    :class:`~textgraft.pretraining.objectives.distilled_masked.DistilledText`. Any other teacher, or a recurrent student: the
-    student learns the teacher's encodings, see
-    :class:`~textgraft.pretraining.objectives.distilled_encodings.DistilledEncodings`. It has their width and space, and may stand
-    in for the teacher wherever encodings are used.
+    :class:`~textgraft.pretraining.objectives.distilled_masked.DistilledText`. Any other teacher, or a
+    recurrent student: the student learns the teacher's encodings, see
+    :class:`~textgraft.pretraining.objectives.distilled_encodings.DistilledEncodings`. It has their width and
+    space, and may stand in for the teacher wherever encodings are used.
 
     Stopped at any moment, the same call goes on from the last checkpoint in ``<output>.training``.
 

@@ -56,8 +56,8 @@ def train_tokenizer(
 
     Args:
         architecture: One of :data:`ARCHITECTURES`.
-        texts: Raw strings, as :attr:`~textgraft.pretraining.corpus.corpus.Corpus.texts` of a corpus; read twice for
-            "bert". The memory needed grows with the different words in them only.
+        texts: Raw strings, as :attr:`~textgraft.pretraining.corpus.corpus.Corpus.texts` of a corpus; read
+            twice for "bert". The memory needed grows with the different words in them only.
         characters: Whether every character is a token; for "gpt" and the recurrent ones.
         vocabulary_size: Entries at most, special tokens included.
         lowercase: Whether WordPiece and words ignore case (WordPiece then accents, too). The others keep it.

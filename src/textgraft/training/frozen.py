@@ -55,8 +55,8 @@ def fit_upper_layers(
     training, not the filling of the cache.
 
     Args:
-        model: On an encoder of one of the types in ``textgraft.models.graft.encoder_layers.STACKS``, with any head; or a
-            graft.
+        model: On an encoder of one of the types in ``textgraft.models.graft.encoder_layers.STACKS``, with any
+            head; or a graft.
         material: The task's rows to learn from, and those that decide which weights are best.
         settings: All choices of the training.
         freeze_layers: Layers to freeze, from the lowest. At least one must remain; of a graft, those that its

@@ -16,6 +16,9 @@ from textgraft.evaluation.intervals import Estimate
 if TYPE_CHECKING:
     from textgraft.inference.predictor import Predictor
 
+SIGNIFICANT = 0.05
+"""The level of the tests between two contenders, corrected for the number of pairs."""
+
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):
     """One contender at one size."""
@@ -182,9 +185,6 @@ class Crossing(msgspec.Struct, frozen=True, kw_only=True):
     """Lower end of the 95% interval; None where it lies below the smallest measured size."""
     high: float | None
     """Upper end; None where it lies beyond the largest measured size."""
-
-
-SIGNIFICANT = 0.05
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):

@@ -58,8 +58,8 @@ def read_dataset(
     (one text a line, only for rows to predict), or a Hub data set by its name. Text files are read line by
     line: UTF-8 or UTF-16 with or without a byte order mark, else Windows-1252 or Latin-1. Rows that cannot be
     used are in ``rejected`` with line and reason; they are those whose form is broken, that are longer than
-    :data:`~textgraft.data.formats.lines.LONGEST_ROW` characters, whose texts are all empty or not text, or that lack
-    their label, id or group. Labels that are numbers or truth values become strings.
+    :data:`~textgraft.data.formats.lines.LONGEST_ROW` characters, whose texts are all empty or not text, or
+    that lack their label, id or group. Labels that are numbers or truth values become strings.
 
     Args:
         source: Path of the file, or a Hub name: ``owner/name`` where no such path exists, or ``hub:name``.

@@ -1,7 +1,8 @@
 """Sources and the texts that are to be made of them: translations, summaries, rewritten texts.
 
 A table with a column of sources and one of targets, or two files of lines
-(:mod:`textgraft.data.formats.parallel`). The target of a row is a list of texts, all of them right; the first is what models learn.
+(:mod:`textgraft.data.formats.parallel`). The target of a row is a list of texts, all of them right; the first
+is what models learn.
 """
 
 from __future__ import annotations

@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import nn
 
-
 PRECISIONS = ("auto", "fp32", "bf16", "int8")
 
-
 Batch = Mapping[str, NDArray[np.int64]]
-
+"""Right-padded inputs by name, as input_ids and attention_mask, each [batch, time]."""
 
 Outputs = dict[str, NDArray[Any]]
+"""Outputs by name; the first axis is the batch."""
 
 
 class Engine(Protocol):

@@ -9,23 +9,16 @@ from __future__ import annotations
 import importlib.util
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from textgraft.errors import MissingExtraError, OptionError, unknown
-from textgraft.inference.engines.processor import processor_has
-
-if TYPE_CHECKING:
-    pass
 from textgraft.inference.engines.base import PRECISIONS, Engine, ModuleSource
+from textgraft.inference.engines.processor import processor_has
 
 logger = logging.getLogger(__name__)
 
 ENGINES = ("auto", "torch", "openvino")
 FEWEST_CALIBRATION_BATCHES = 100
 """Calibrated on fewer texts, int8 activations clip what they have not seen."""
-
-"""Right-padded inputs by name, as input_ids and attention_mask, each [batch, time]."""
-"""Outputs by name; the first axis is the batch."""
 
 
 def open_engine(

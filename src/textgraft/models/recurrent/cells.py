@@ -1,7 +1,7 @@
 """Recurrent cells as plain equations: one step each, nothing fused, nothing hidden.
 
-This is the reference to read. Models run torch's fused layers (:mod:`textgraft.models.recurrent.encoder`), which
-compute the same numbers; the tests hold the two together.
+This is the reference to read. Models run torch's fused layers (:mod:`textgraft.models.recurrent.encoder`),
+which compute the same numbers; the tests hold the two together.
 
 Notation: x is the input of this step, h the hidden state, c the cell state, σ the logistic function and ⊙ the
 product element by element. Every gate has its own weights W (on x), U (on h) and biases b, d. torch keeps the

@@ -1,8 +1,8 @@
 """Recurrent networks as a Transformers architecture: embed, encode, attend, predict.
 
-Word vectors are read by an RNN, LSTM or GRU (the equations stand in :mod:`textgraft.models.recurrent.cells`), in both
-directions if wanted; the states are pooled to one vector by attention or by taking the last state, and a
-linear layer predicts the label.
+Word vectors are read by an RNN, LSTM or GRU (the equations stand in :mod:`textgraft.models.recurrent.cells`),
+in both directions if wanted; the states are pooled to one vector by attention or by taking the last state,
+and a linear layer predicts the label.
 
 Batches are padded on the right, and padding changes no output. The rightward direction meets padding only
 after the text. The leftward direction is a second layer of the same kind that reads the text reversed within

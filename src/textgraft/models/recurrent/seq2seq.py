@@ -1,7 +1,7 @@
 """Recurrent encoder–decoders as a Transformers architecture: one sequence in, another one out.
 
-The encoder (:class:`textgraft.models.recurrent.encoder.RecurrentModel`) reads the source, in both directions if
-wanted. What it knew at the end, one vector of fixed width, makes the decoder's first state; with attention
+The encoder (:class:`textgraft.models.recurrent.encoder.RecurrentModel`) reads the source, in both directions
+if wanted. What it knew at the end, one vector of fixed width, makes the decoder's first state; with attention
 the decoder also looks at the states of every source token. Padding changes no output.
 
 Words are predicted by the vectors they are read with (Press and Wolf 2017). With one vocabulary for both

@@ -56,7 +56,8 @@ def word_vectors(
         on_epoch: Called after each epoch with the number of those done, and of all.
         note: Told what the user should know.
         settings: Of :class:`~textgraft.pretraining.vectors.word2vec.Word2VecSettings` or
-            :class:`~textgraft.pretraining.vectors.glove.GloveSettings`, as ``size``, ``window`` and ``epochs``.
+            :class:`~textgraft.pretraining.vectors.glove.GloveSettings`, as ``size``, ``window`` and
+            ``epochs``.
 
     Returns:
         The vectors, the most frequent word first.

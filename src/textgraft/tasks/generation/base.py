@@ -52,8 +52,8 @@ class GenerationTask(Task):
     """A source is read and a target written.
 
     While a model is trained, its dev rows are scored without writing
-    (:class:`textgraft.tasks.generation.teacher_forcing.TeacherForcing`). How it searches for the best target, as with
-    how many beams, stands in the model's own ``generation_config``.
+    (:class:`textgraft.tasks.generation.teacher_forcing.TeacherForcing`). How it searches for the best target,
+    as with how many beams, stands in the model's own ``generation_config``.
     """
 
     auto_class = "AutoModelForSeq2SeqLM"
@@ -220,8 +220,8 @@ def write(model: PreTrainedModel, batch: Mapping[str, torch.Tensor], **options: 
     Args:
         model: An encoder–decoder.
         batch: What its encoder takes.
-        options: Fields of :class:`~textgraft.models.generation.decoding.DecodingSettings`, in place of those of the
-            model's ``generation_config``.
+        options: Fields of :class:`~textgraft.models.generation.decoding.DecodingSettings`, in place of those
+            of the model's ``generation_config``.
     """
     own = vars(model.generation_config)
     given = {name: own[name] for name in DecodingSettings.__dataclass_fields__ if own.get(name) is not None}
