@@ -101,6 +101,7 @@ import json, os, random, signal, sys, time
 from pathlib import Path
 import torch
 from textgraft.pretraining import pretrain as module
+# all that a child needs is imported before it is made
 from textgraft.pretraining.objectives.causal import CausalText
 import transformers.models.bert.modeling_bert, transformers.models.gpt2.modeling_gpt2
 

@@ -239,7 +239,7 @@ def test_two_processes_train_as_one_that_accumulates_twice_as_much(tmp_path, arc
         "one": ([sys.executable, str(script)], 4),
         "two": ([sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", str(script)], 2),
     }
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
     history = {}
     for name, (command, accumulation) in launches.items():

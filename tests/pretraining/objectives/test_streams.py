@@ -191,7 +191,7 @@ def train(folder: Path | None, on_step=None, bidirectional=False, **changes):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from tests.pretraining.test_streams import train
+from tests.pretraining.objectives.test_streams import train
 def die(progress):
     print(progress.step, progress.loss.hex(), flush=True)
     if progress.step == 19:
@@ -204,7 +204,7 @@ def test_losses_after_sigkill_are_equal_to_the_last_bit(tmp_path):
     unbroken, result, expected = train(None, bidirectional=True)
     process = subprocess.run(
         [sys.executable, "-c", KILLED, str(tmp_path)],
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())},
         capture_output=True,
         text=True,
@@ -226,7 +226,7 @@ def test_losses_after_sigkill_are_equal_to_the_last_bit(tmp_path):
 TORCHRUN = """
 import sys
 from pathlib import Path
-from tests.pretraining.test_streams import START, chosen, documents, language_model
+from tests.pretraining.objectives.test_streams import START, chosen, documents, language_model
 from textgraft.pretraining.objectives.streams import Streams
 from textgraft.training.loop import fit
 tokens = documents([40, 25, 60, 33] * 2)
@@ -239,7 +239,7 @@ fit(language_model(bidirectional=True, dropout=0.0), material, wanted, folder=Pa
 @pytest.mark.slow
 def test_two_processes_train_as_one_with_as_many_streams(tmp_path):
     (tmp_path / "script.py").write_text(TORCHRUN)
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
     launches = {"one": ([], "2"), "two": (["-m", "torch.distributed.run", "--nproc_per_node=2"], "1")}
     found = {}
