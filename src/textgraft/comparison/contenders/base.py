@@ -117,7 +117,7 @@ class Contender:
     def fit(self, job: Job, settings: Settings) -> Fitted:
         """Train on ``job`` with one of the settings."""
         module, _, function = self.recipe.rpartition(".")
-        recipes = importlib.import_module(f"textgraft.comparison.{module or 'recipes'}")
+        recipes = importlib.import_module(f"textgraft.comparison.contenders.{module or 'recipes'}")
         recipe: Callable[..., Fitted] = getattr(recipes, function)
         if self.passes is not None:
             size = len(job.train)
