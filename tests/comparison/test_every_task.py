@@ -157,8 +157,8 @@ def encoder(tmp_path_factory) -> Path:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_from_a_file_to_the_winners_answers(task, encoder, tmp_path, monkeypatch):
-    # Few passes: what is looked at here is that everything fits together.
-    monkeypatch.setattr("textgraft.comparison.contenders.base.Passes.epochs", lambda self, size: 2)
+    # Few epochs: what is looked at here is that everything fits together.
+    monkeypatch.setattr("textgraft.comparison.contenders.base.EpochSchedule.number", lambda self, size: 2)
     source = MAKERS[task](tmp_path)
     monkeypatch.setattr(
         "textgraft.comparison.contenders.tables.ALL_CONTENDERS",

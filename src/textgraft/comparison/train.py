@@ -109,7 +109,7 @@ def full_config(config: TrainConfig) -> str:
     _check_settings(config, contender)
     _, settings = _for_encoder(config, contender)
     values = config.model_dump()
-    defaults = TrainingSettings().model_dump(exclude={"seed", "max_seconds"}) if contender.passes else {}
+    defaults = TrainingSettings().model_dump(exclude={"seed", "max_seconds"}) if contender.epochs else {}
     values["settings"] = {**defaults, **settings}
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
@@ -130,7 +130,7 @@ def _check_settings(config: TrainConfig, contender: Contender) -> None:
     from textgraft.training.settings import TrainingSettings
 
     known = [*contender.grid[0], *contender.model_settings]
-    if contender.passes:
+    if contender.epochs:
         known += [name for name in TrainingSettings.model_fields if name not in ("seed", "max_seconds")]
     for name in config.settings:
         if name not in known:
@@ -227,7 +227,7 @@ def train(
         max_length=wanted.max_length,
         freeze_layers=wanted.freeze_layers,
         max_seconds=wanted.budget,
-        folder=checkpoints if contender.passes else None,
+        folder=checkpoints if contender.epochs else None,
         on_step=on_step,
         vectors=vectors,
         language_model=language_model,

@@ -11,8 +11,8 @@ from textgraft.errors import OptionError
 from textgraft.wording import parse_seconds
 
 RATES = {
-    "tfidf": Rate(fixed=0.5, per_row=0.0005, per_showing=0.0),
-    "bert-finetuned": Rate(fixed=3.0, per_row=0.001, per_showing=0.006, passes=(8000, 4, 20)),
+    "tfidf": Rate(fixed=0.5, per_row=0.0005, per_epoch=0.0),
+    "bert-finetuned": Rate(fixed=3.0, per_row=0.001, per_epoch=0.006, epochs=(8000, 4, 20)),
 }
 SIZES = [100, 300, 1000, 3000, 6000]
 
@@ -65,7 +65,7 @@ def test_settings_go_before_sizes_and_middle_sizes_before_the_largest() -> None:
 
 
 def test_finished_trials_correct_the_estimate() -> None:
-    rate = Rate(fixed=1.0, per_row=0.01, per_showing=0.0)
+    rate = Rate(fixed=1.0, per_row=0.01, per_epoch=0.0)
     before = rate.seconds(1000, 1)
     for _ in range(8):
         rate.observe(rate.seconds(1000, 1), 3 * before)

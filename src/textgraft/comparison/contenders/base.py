@@ -64,7 +64,7 @@ class Fitted:
 
 
 @dataclass(frozen=True)
-class Passes:
+class EpochSchedule:
     """How often the rows are shown: few rows more often, so that small sizes get enough steps to learn.
 
     Fine-tuning on few rows fails for want of steps, not of rows (Mosbach et al. 2021, "On the stability of
@@ -77,17 +77,17 @@ class Passes:
     most: int
     """Bounds of the number of epochs."""
 
-    def epochs(self, size: int) -> int:
+    def number(self, size: int) -> int:
         """Return the most epochs that ``size`` training rows are shown; early stopping may end sooner."""
         return min(self.most, max(self.least, round(self.rows / size)))
 
     def rows_shown(self, size: int) -> float:
         """Estimate how many rows a training run is shown; early stopping ends it after three quarters."""
-        return 0.75 * size * self.epochs(size)
+        return 0.75 * size * self.number(size)
 
     def patience(self, size: int) -> int:
         """Return after how many epochs without a better dev score training stops."""
-        return max(2, self.epochs(size) // 4)
+        return max(2, self.number(size) // 4)
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class Contender:
     needs_language_model: bool = False
     tasks: tuple[str, ...] = ()
     """The tasks it is made for; none: all."""
-    passes: Passes | None = None
+    epochs: EpochSchedule | None = None
     """For those that train in epochs."""
 
     def fit(self, job: Job, settings: Settings) -> Fitted:
@@ -119,8 +119,11 @@ class Contender:
         module, _, function = self.recipe.rpartition(".")
         recipes = importlib.import_module(f"textgraft.comparison.contenders.{module or 'recipes'}")
         recipe: Callable[..., Fitted] = getattr(recipes, function)
-        if self.passes is not None:
+        if self.epochs is not None:
             size = len(job.train)
-            length = {"epochs": self.passes.epochs(size), "patience": self.passes.patience(size)}
+            length = {
+                "epochs": self.epochs.number(size),
+                "patience": self.epochs.patience(size),
+            }
             settings = {**length, **settings}
         return recipe(job, settings, **self.options)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from textgraft.comparison.contenders.base import Contender, Passes, Settings
+from textgraft.comparison.contenders.base import Contender, EpochSchedule, Settings
 from textgraft.comparison.contenders.writing_contenders import WRITING_CONTENDERS
 from textgraft.embeddings.word_vectors import VectorSource
 from textgraft.errors import OptionError, unknown
@@ -28,7 +28,7 @@ _RECURRENT_GRID: tuple[Settings, ...] = (
     {**_RECURRENT_BASE, "learning_rate": 5e-3, "dropout": 0.5, "embedding_dropout": 0.5},
     {**_RECURRENT_BASE, "learning_rate": 1e-3, "dropout": 0.3, "embedding_dropout": 0.3},
 )
-_RECURRENT_PASSES = Passes(rows=15_000, least=10, most=60)
+_RECURRENT_EPOCHS = EpochSchedule(rows=15_000, least=10, most=60)
 _STATED_WIDTH = 384
 """Of the bundled encoder, for which the learning rates of fine-tuning are stated."""
 _FINETUNING_GRID: tuple[Settings, ...] = (
@@ -40,7 +40,7 @@ _FINETUNING_GRID: tuple[Settings, ...] = (
 _SCRATCH_GRID: tuple[Settings, ...] = tuple(
     {"learning_rate": rate, "batch_size": 16} for rate in (5e-4, 1e-3, 2e-4)
 )
-_FINETUNING_PASSES = Passes(rows=8_000, least=4, most=20)
+_FINETUNING_EPOCHS = EpochSchedule(rows=8_000, least=4, most=20)
 _ADAPTER_GRID: tuple[Settings, ...] = (
     # Low rank wants a higher rate than the whole of the weights.
     {"lora_rank": 16, "learning_rate": 1e-3, "head_learning_rate": 1e-3, "batch_size": 16},
@@ -52,7 +52,7 @@ _HEAD_GRID: tuple[Settings, ...] = (
     {"learning_rate": 1e-2, "batch_size": 32, "hidden_size": 256},
     {"learning_rate": 1e-3, "batch_size": 32, "hidden_size": 256},
 )
-_HEAD_PASSES = Passes(rows=60_000, least=5, most=30)
+_HEAD_EPOCHS = EpochSchedule(rows=60_000, least=5, most=30)
 
 _PRETRAINED_GRID: tuple[Settings, ...] = tuple(
     {
@@ -93,7 +93,7 @@ ALL_CONTENDERS = (
             _RECURRENT_GRID,
             {"cell": cell},
             tasks=READING,
-            passes=_RECURRENT_PASSES,
+            epochs=_RECURRENT_EPOCHS,
         )
         for cell, title in (("rnn", "Elman RNN, both directions"), ("gru", "BiGRU"), ("lstm", "BiLSTM"))
     ),
@@ -104,7 +104,7 @@ ALL_CONTENDERS = (
         _RECURRENT_GRID,
         {"cell": "lstm", "crf": True, "characters": "cnn"},
         tasks=("token-classification",),
-        passes=_RECURRENT_PASSES,
+        epochs=_RECURRENT_EPOCHS,
     ),
     Contender(
         "lstm-pretrained",
@@ -113,7 +113,7 @@ ALL_CONTENDERS = (
         _PRETRAINED_GRID,
         needs_language_model=True,
         tasks=(*TEXTS, *PAIRS),
-        passes=_RECURRENT_PASSES,
+        epochs=_RECURRENT_EPOCHS,
     ),
     Contender(
         "bert-frozen",
@@ -138,7 +138,7 @@ ALL_CONTENDERS = (
         _HEAD_GRID,
         needs_encoder=True,
         tasks=("token-classification", "question-answering", "multiple-choice"),
-        passes=_HEAD_PASSES,
+        epochs=_HEAD_EPOCHS,
     ),
     Contender(
         "bert-adapter",
@@ -148,7 +148,7 @@ ALL_CONTENDERS = (
         model_settings=("lora_alpha", "lora_dropout"),
         needs_encoder=True,
         tasks=READING,
-        passes=_FINETUNING_PASSES,
+        epochs=_FINETUNING_EPOCHS,
     ),
     Contender(
         "bert-scratch",
@@ -158,7 +158,7 @@ ALL_CONTENDERS = (
         {"pretrained": False},
         needs_encoder=True,
         tasks=READING,
-        passes=_RECURRENT_PASSES,
+        epochs=_RECURRENT_EPOCHS,
     ),
     Contender(
         "bert-finetuned",
@@ -168,7 +168,7 @@ ALL_CONTENDERS = (
         needs_encoder=True,
         rate_follows_width=True,
         tasks=READING,
-        passes=_FINETUNING_PASSES,
+        epochs=_FINETUNING_EPOCHS,
     ),
     *WRITING_CONTENDERS,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from textgraft.comparison.contenders.base import Contender, Passes, Settings
+from textgraft.comparison.contenders.base import Contender, EpochSchedule, Settings
 
 WRITING = ("translation", "summarization", "text2text")
 """Tasks whose source and answer are texts, the latter written word by word."""
@@ -24,7 +24,7 @@ _SEQ2SEQ_GRID: tuple[Settings, ...] = (
     {**_SEQ2SEQ_BASE, "learning_rate": 1e-3, "num_layers": 2},
     {**_SEQ2SEQ_BASE, "learning_rate": 4e-3, "dropout": 0.5},
 )
-_SEQ2SEQ_PASSES = Passes(rows=300_000, least=10, most=60)
+_SEQ2SEQ_EPOCHS = EpochSchedule(rows=300_000, least=10, most=60)
 _TRANSFORMER_BASE: Settings = {
     **_WRITING_BASE,
     # It wants many steps: of Multi30k's first half pass it learned more in batches of 64 than of 128 pairs.
@@ -99,7 +99,7 @@ WRITING_CONTENDERS = (
             {"attention": attention},
             model_settings=("cell", "num_layers", "input_feeding", "vocabulary", *_SEARCH),
             tasks=WRITING,
-            passes=_SEQ2SEQ_PASSES,
+            epochs=_SEQ2SEQ_EPOCHS,
         )
         for name, title, attention in (
             ("lstm-seq2seq", "LSTM encoder–decoder, one vector between", "none"),
@@ -113,7 +113,7 @@ WRITING_CONTENDERS = (
         _TRANSFORMER_GRID,
         model_settings=("vocabulary", *_SEARCH),
         tasks=WRITING,
-        passes=Passes(rows=450_000, least=15, most=90),
+        epochs=EpochSchedule(rows=450_000, least=15, most=90),
     ),
     Contender(
         "bert-to-bert",
@@ -124,7 +124,7 @@ WRITING_CONTENDERS = (
         needs_encoder=True,
         rate_follows_width=True,
         tasks=WRITING,
-        passes=Passes(rows=60_000, least=3, most=30),
+        epochs=EpochSchedule(rows=60_000, least=3, most=30),
     ),
     Contender(
         "lstm-captioner",
@@ -133,7 +133,7 @@ WRITING_CONTENDERS = (
         _CAPTIONER_GRID,
         model_settings=("cell", "num_layers", "label_smoothing", *_SEARCH),
         tasks=("captioning",),
-        passes=_SEQ2SEQ_PASSES,
+        epochs=_SEQ2SEQ_EPOCHS,
     ),
 )
 """The contenders of these tasks, and their baselines."""

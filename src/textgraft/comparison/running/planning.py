@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from textgraft.comparison.contenders.base import Contender, Fitted, Job, Passes
+from textgraft.comparison.contenders.base import Contender, EpochSchedule, Fitted, Job
 from textgraft.errors import OptionError
 
 PROBE_ROWS = 64
@@ -53,16 +53,16 @@ class Rate:
     """Seconds whatever the size: loading, building, a single pass over the test rows."""
     per_row: float
     """Seconds a training row costs once: tokenizing, encoding, what frozen layers compute."""
-    per_showing: float
-    """Seconds each time a training row is shown."""
-    passes: tuple[int, int, int] | None = None
-    """Of contenders that train in epochs: the fields of their Passes."""
+    per_epoch: float
+    """Seconds that a training row costs in every epoch."""
+    epochs: tuple[int, int, int] | None = None
+    """Of contenders that train in epochs: the fields of their schedule."""
     correction: float = 1.0
 
     def seconds(self, size: int, settings: int) -> float:
         """Estimate a trial that tries ``settings`` settings on ``size`` rows."""
-        shown = Passes(*self.passes).rows_shown(size) if self.passes else 0.0
-        once = size * self.per_row + shown * self.per_showing
+        shown = EpochSchedule(*self.epochs).rows_shown(size) if self.epochs else 0.0
+        once = size * self.per_row + shown * self.per_epoch
         return self.correction * (self.fixed + settings * once)
 
     def observe(self, estimate: float, seconds: float) -> None:
@@ -78,7 +78,7 @@ def probe(contender: Contender, job: Job, test_rows: int) -> Rate:
 
     def timed(rows: int, epochs: int) -> tuple[float, Fitted]:
         few = sample.select(range(min(rows, len(sample))))
-        settings = contender.grid[0] | ({"epochs": epochs} if contender.passes else {})
+        settings = contender.grid[0] | ({"epochs": epochs} if contender.epochs else {})
         quickest = math.inf
         for _ in range(REPEATS):
             start = time.perf_counter()
@@ -91,26 +91,26 @@ def probe(contender: Contender, job: Job, test_rows: int) -> Rate:
     timed(len(sample) // 4, 1)  # imports, kernels and caches warm up
     few, _ = timed(len(sample) // 4, 1)
     once, fitted = timed(len(sample), 1)
-    per_showing = 0.0
-    if contender.passes:
+    per_epoch = 0.0
+    if contender.epochs:
         epochs = 1 + PROBE_EPOCHS
         again, _ = timed(len(sample), epochs)
         if again - once < NOTICEABLE:
             epochs = 1 + 8 * PROBE_EPOCHS
             again, _ = timed(len(sample), epochs)
         # The dev rows of the probe are its training rows; looking at them is part of an epoch here as there.
-        per_showing = max(0.0, again - once) / ((epochs - 1) * len(sample))
+        per_epoch = max(0.0, again - once) / ((epochs - 1) * len(sample))
     predictor = Predictor(fitted.model, fitted.tokenizer, job.task, fitted.max_length)
     start = time.perf_counter()
     predictor.predict_rows(sample)
     per_test_row = (time.perf_counter() - start) / len(sample)
     grown = once - few
-    per_row = grown / (0.75 * len(sample)) - per_showing if grown > NOTICEABLE / 3 else 0.0
+    per_row = grown / (0.75 * len(sample)) - per_epoch if grown > NOTICEABLE / 3 else 0.0
     return Rate(
         fixed=few + per_test_row * test_rows + SMALL_CHANGE,
         per_row=max(0.0, per_row),
-        per_showing=per_showing,
-        passes=(p.rows, p.least, p.most) if (p := contender.passes) else None,
+        per_epoch=per_epoch,
+        epochs=(p.rows, p.least, p.most) if (p := contender.epochs) else None,
     )
 
 
