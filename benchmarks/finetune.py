@@ -155,15 +155,15 @@ class Bench:
 
     def three_epochs(self, frozen: bool) -> float:
         """Return the seconds of three epochs on the first rows."""
-        material = TaskRows(self.task, self.rows[:FEW], self.rows[FEW : FEW + 64], pad_token_id=0)
+        objective = TaskRows(self.task, self.rows[:FEW], self.rows[FEW : FEW + 64], pad_token_id=0)
         settings = TrainingSettings(epochs=3, patience=None)
         model = self.model()
         start = time.perf_counter()
         if frozen:
             with tempfile.TemporaryDirectory() as cache:
-                fit_upper_layers(model, material, settings, freeze_layers=4, cache_folder=Path(cache))
+                fit_upper_layers(model, objective, settings, freeze_layers=4, cache_folder=Path(cache))
                 return time.perf_counter() - start
-        fit(model, material, settings)
+        fit(model, objective, settings)
         return time.perf_counter() - start
 
 

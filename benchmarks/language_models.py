@@ -33,7 +33,7 @@ from textgraft.pretraining.objectives.causal import CausalText
 from textgraft.pretraining.objectives.streams import Streams
 from textgraft.pretraining.sizes import initial_deviation
 from textgraft.training.loop import fit
-from textgraft.training.material import Material
+from textgraft.training.objective import Objective
 from textgraft.training.precision import resolve_precision
 from textgraft.training.settings import TrainingSettings
 
@@ -56,7 +56,7 @@ class Text:
     start: int
     end: int
 
-    def material(self, name: str, held_out: Tokens) -> Material:
+    def objective(self, name: str, held_out: Tokens) -> Objective:
         """Return what a model is trained on."""
         if name == "GPT":
             return CausalText(self.train, held_out, length=CONTEXT)
@@ -103,9 +103,9 @@ def race(text: Text, settings: Mapping[str, dict[str, Any]], names: Sequence[str
         model = text.model(name, own.pop("dropout", 0.0))
         own["max_tokens"] = own["batch_size"] * CONTEXT
         wanted = TrainingSettings(epochs=10_000, max_seconds=seconds, patience=None, **own)
-        result = fit(model, text.material(name, text.dev), wanted)
+        result = fit(model, text.objective(name, text.dev), wanted)
         precision = resolve_precision("auto", model.device)
-        metrics, loss = text.material(name, text.test).evaluate(model, wanted, precision)
+        metrics, loss = text.objective(name, text.test).evaluate(model, wanted, precision)
         embeddings = text.vocabulary * (WIDTH + (name != "GPT"))
         found[name] = {
             "parameters": model.num_parameters(),

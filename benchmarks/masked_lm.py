@@ -172,7 +172,7 @@ class Bench:
             )
         )
 
-    def material(self, pairs: bool = False) -> MaskedText:
+    def objective(self, pairs: bool = False) -> MaskedText:
         """Return what textgraft trains on; a few held-out sequences, as the loop wants some."""
         kind = SentencePairs if pairs else FullSentences
         train, dev = (kind(tokens, self.frame, length=LENGTH) for tokens in (self.train, self.dev))
@@ -183,9 +183,9 @@ class Bench:
         self, *, pairs: bool = False, steps: int | None = None, scorer: Scorer | None = None, **settings: Any
     ) -> Meter:
         """Train with textgraft, by the clock or for some steps."""
-        material, meter = self.material(pairs), Meter(self.frame)
+        objective, meter = self.objective(pairs), Meter(self.frame)
         model = self.model(BertForPreTraining if pairs else BertForMaskedLM)
-        plain = material.batch
+        plain = objective.batch
 
         def batch(rows: Sequence[int], generator: np.random.Generator) -> dict[str, Tensor]:
             made = plain(rows, generator)
@@ -197,7 +197,7 @@ class Bench:
             if scorer:
                 scorer(model, meter.tokens)
 
-        material.batch = batch  # type: ignore[method-assign]
+        objective.batch = batch  # type: ignore[method-assign]
         chosen = TrainingSettings(
             learning_rate=RATE,
             warmup_share=WARMUP,
@@ -209,7 +209,7 @@ class Bench:
             max_steps=steps,
             **settings,
         )
-        fit(model, material, chosen, on_step=on_step)
+        fit(model, objective, chosen, on_step=on_step)
         return meter
 
     def trainer(
@@ -296,7 +296,7 @@ class Scorer:
         forms = {"sentences": Lines(bench.dev, bench.frame), "full sequences": full}
         for name, dev in forms.items():
             dev.lengths = dev.lengths[: HELD_OUT[name]]
-        self.materials = {name: MaskedText(full, dev, bench.masking) for name, dev in forms.items()}
+        self.objectives = {name: MaskedText(full, dev, bench.masking) for name, dev in forms.items()}
         self.curves: dict[str, list[tuple[int, float]]] = {name: [] for name in forms}
         # A little less than all, so that the last time comes even if sentences turn out shorter.
         self.every = 0.97 * tokens / SCORED
@@ -308,8 +308,8 @@ class Scorer:
             return
         self.due += self.every
         with torch.random.fork_rng():
-            for name, material in self.materials.items():
-                metrics, _ = material.evaluate(model, TrainingSettings(), "fp32")
+            for name, objective in self.objectives.items():
+                metrics, _ = objective.evaluate(model, TrainingSettings(), "fp32")
                 self.curves[name].append((tokens, -metrics["log_likelihood"]))
         model.train()
 

@@ -82,19 +82,19 @@ def test_adaptation_lowers_the_perplexity_of_the_tasks_texts(pair):
     old, new = embedding[: len(tokenizer)], embedding[len(tokenizer) :]
     assert (new - old.mean(dim=0)).abs().max() < 1e-3, "new words begin as the mean of the known ones"
     tokens = texts_as_tokens(extended, texts, 64)
-    material = Streams(tokens, tokens, start_id=2, bidirectional=True)
+    objective = Streams(tokens, tokens, start_id=2, bidirectional=True)
     settings = TrainingSettings(batch_size=4, max_tokens=256)
-    before = material.evaluate(model, settings, "fp32")[0]["perplexity"]
+    before = objective.evaluate(model, settings, "fp32")[0]["perplexity"]
     adapt(model, extended, texts, texts, epochs=8, max_length=64)
-    assert material.evaluate(model, settings, "fp32")[0]["perplexity"] < 0.9 * before
+    assert objective.evaluate(model, settings, "fp32")[0]["perplexity"] < 0.9 * before
 
 
 def test_the_classifier_begins_with_the_language_models_layers(pair, monkeypatch):
     begun = {}
 
-    def remember(model, material, settings, **others):
-        if isinstance(material, Streams):
-            return fit(model, material, settings, **others)
+    def remember(model, objective, settings, **others):
+        if isinstance(objective, Streams):
+            return fit(model, objective, settings, **others)
         begun.update({name: tensor.clone() for name, tensor in model.state_dict().items()}, settings=settings)
         begun["config"] = model.config
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""Tiny tokenizers, materials and models of each architecture, on the small corpus."""
+"""Tiny tokenizers, objectives and models of each architecture, on the small corpus."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ _SHAPE = {
 }
 
 
-def make_material(folder: Path, architecture: str) -> tuple[Any, Any]:
-    """Return the tokenizer and the material of "bert", "roberta" or "gpt"."""
+def make_objective(folder: Path, architecture: str) -> tuple[Any, Any]:
+    """Return the tokenizer and the objective of "bert", "roberta" or "gpt"."""
     place = folder / "corpus"
     # Processes that run side by side must not write what another reads.
     corpus = read_corpus(place if place.is_dir() else write_corpus(place, documents=100))

@@ -198,14 +198,14 @@ def test_the_loss_is_the_published_sum(corpus, masked):
     tokenizer, (train, dev) = tokenized(corpus, masked)
     teacher = AutoModelForMaskedLM.from_pretrained(masked).eval()
     examples = [FullSentences(part, Frame.of(tokenizer), length=24) for part in (train, dev)]
-    material = DistilledText(*examples, Masking.of(tokenizer, share=0.3), teacher, "teacher")
+    objective = DistilledText(*examples, Masking.of(tokenizer, share=0.3), teacher, "teacher")
     student = layer_student(teacher).eval()
-    batch = material.batch([0, 1, 2, 5], np.random.default_rng(0))
+    batch = objective.batch([0, 1, 2, 5], np.random.default_rng(0))
     inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
     with torch.no_grad():
         said, taught = (model(**inputs, output_hidden_states=True) for model in (student, teacher))
-        loss = material.loss(student, batch)
-        same = material.loss(teacher, batch)
+        loss = objective.loss(student, batch)
+        same = objective.loss(teacher, batch)
     at = batch["positions"]
     words, soft = (outputs.logits.flatten(0, 1)[at] for outputs in (said, taught))
     target = (soft / 2).softmax(-1)
@@ -222,7 +222,7 @@ def test_the_loss_is_the_published_sum(corpus, masked):
         float(2 * torch.nn.functional.cross_entropy(words, batch["labels"])), rel=1e-4
     )
     other = DistilledText(*examples, Masking.of(tokenizer, share=0.3), teacher, "another")
-    assert other.identity() != material.identity()
+    assert other.identity() != objective.identity()
     assert not any(parameter.grad is not None for parameter in teacher.parameters())
 
 
@@ -282,6 +282,6 @@ def test_a_student_of_the_teacher_itself_has_nothing_to_learn(corpus, encoder, t
         teacher_encodings(PooledEncoder(teacher).eval(), part, tmp_path / str(number), size=32)
         for number, part in enumerate(texts)
     ]
-    material = encodings.DistilledEncodings(texts[0], targets[0], texts[1], targets[1])
-    result = fit(layer_student(teacher, 4), material, settings)
+    objective = encodings.DistilledEncodings(texts[0], targets[0], texts[1], targets[1])
+    result = fit(layer_student(teacher, 4), objective, settings)
     assert result.dev_metrics["cosine"] == pytest.approx(1, abs=1e-3)

@@ -119,9 +119,9 @@ def test_tokens_make_a_run_that_repeats_itself(corpus, tmp_path):
 def test_nine_tenths_of_the_tokens_are_learned_in_short_sequences(arch, corpus, tmp_path, monkeypatch):
     batches = []
 
-    def batch(material, rows, generator):
-        made = whole(material, rows, generator)
-        batches.append((made["input_ids"].shape[1], material.tokens(rows)))
+    def batch(objective, rows, generator):
+        made = whole(objective, rows, generator)
+        batches.append((made["input_ids"].shape[1], objective.tokens(rows)))
         return made
 
     whole = MaskedText.batch

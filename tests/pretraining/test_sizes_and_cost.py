@@ -135,8 +135,8 @@ def test_money_is_spread_over_tasks_beside_the_published():
     assert priced("my server", 0.5, torch.device("cpu")) == ("my server", 0.5)
 
 
-def test_a_trial_changes_neither_model_nor_material():
-    class Material:
+def test_a_trial_changes_neither_model_nor_objective():
+    class Objective:
         begun = 0
 
         def begin(self, settings):
@@ -159,7 +159,7 @@ def test_a_trial_changes_neither_model_nor_material():
     torch.manual_seed(3)
     expected = torch.rand(2)
     torch.manual_seed(3)
-    assert measured_rate(model, Material(), TrainingSettings(precision="fp32"), 0.0) > 0
+    assert measured_rate(model, Objective(), TrainingSettings(precision="fp32"), 0.0) > 0
     assert torch.equal(torch.rand(2), expected)
     assert all(torch.equal(model.state_dict()[name], weight) for name, weight in before.items())
     assert all(weight.grad is None for weight in model.parameters())

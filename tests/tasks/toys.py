@@ -126,5 +126,5 @@ def learn(family: str, task, train: Dataset, dev: Dataset, epochs: int = 12):
         patience=None,
     )
     windows = [task.features(rows, tokenizer, 64) for rows in (train, dev)]
-    material = TaskRows(task, *windows, pad_token_id=tokenizer.pad_token_id)
-    return model, tokenizer, fit(model, material, settings)
+    objective = TaskRows(task, *windows, pad_token_id=tokenizer.pad_token_id)
+    return model, tokenizer, fit(model, objective, settings)

@@ -15,7 +15,7 @@ from textgraft.training.settings import TrainingSettings
 from textgraft.training.task_rows import TaskRows
 
 TRAIN, DEV = make_rows(40), make_rows(12, seed=1)
-MATERIAL = TaskRows(TASK, TRAIN, DEV, pad_token_id=0)
+OBJECTIVE = TaskRows(TASK, TRAIN, DEV, pad_token_id=0)
 SETTINGS = TrainingSettings(learning_rate=1e-2, epochs=2, batch_size=8, precision="fp32", patience=None)
 
 
@@ -36,11 +36,11 @@ def test_equals_plain_training_with_the_same_layers_frozen(family, tmp_path):
 
     losses: dict[str, list[float]] = {"cached": [], "plain": []}
     result = fit_upper_layers(
-        cached, MATERIAL, SETTINGS, freeze_layers=2, cache_folder=tmp_path,
+        cached, OBJECTIVE, SETTINGS, freeze_layers=2, cache_folder=tmp_path,
         on_step=lambda progress: losses["cached"].append(progress.loss),
     )  # fmt: skip
     expected = fit(
-        plain, MATERIAL, SETTINGS,
+        plain, OBJECTIVE, SETTINGS,
         on_step=lambda progress: losses["plain"].append(progress.loss),
     )  # fmt: skip
 
@@ -59,16 +59,16 @@ def test_lower_layers_run_once_and_the_cache_is_shared(tmp_path, monkeypatch):
     calls = []
     model.bert.embeddings.register_forward_hook(lambda *_: calls.append(1))
     options = {"freeze_layers": 1, "cache_folder": tmp_path}
-    fit_upper_layers(model, MATERIAL, SETTINGS, **options)
+    fit_upper_layers(model, OBJECTIVE, SETTINGS, **options)
     first = len(calls)
     assert first == 1  # one batch holds all rows
-    fit_upper_layers(model, MATERIAL, SETTINGS.model_copy(update={"seed": 1}), **options)
+    fit_upper_layers(model, OBJECTIVE, SETTINGS.model_copy(update={"seed": 1}), **options)
     assert len(calls) == first
     fit_upper_layers(model, TaskRows(TASK, TRAIN[1:], DEV, pad_token_id=0), SETTINGS, **options)
     assert len(calls) == first + 1
     with torch.no_grad():
         model.bert.encoder.layer[0].output.dense.bias += 0.1
-    fit_upper_layers(model, MATERIAL, SETTINGS, **options)
+    fit_upper_layers(model, OBJECTIVE, SETTINGS, **options)
     assert len(calls) == first + 2
     assert len(list(tmp_path.iterdir())) == 3
 
@@ -90,10 +90,10 @@ def test_too_large_a_cache_is_said_and_the_layers_are_frozen_without_it(tmp_path
     reference = copy.deepcopy(model)
     options = {"freeze_layers": 1}
     with caplog.at_level(logging.WARNING):
-        fit_upper_layers(model, MATERIAL, SETTINGS, **options, cache_folder=tmp_path, max_cache_bytes=10)
+        fit_upper_layers(model, OBJECTIVE, SETTINGS, **options, cache_folder=tmp_path, max_cache_bytes=10)
     assert "cannot be cached" in caplog.text
     assert not list(tmp_path.iterdir())
-    fit_upper_layers(reference, MATERIAL, SETTINGS, **options, cache_folder=tmp_path)
+    fit_upper_layers(reference, OBJECTIVE, SETTINGS, **options, cache_folder=tmp_path)
     for name, tensor in reference.state_dict().items():
         torch.testing.assert_close(model.state_dict()[name], tensor, atol=1e-4, rtol=1e-3)
     assert all(parameter.requires_grad for parameter in model.parameters())
@@ -102,7 +102,7 @@ def test_too_large_a_cache_is_said_and_the_layers_are_frozen_without_it(tmp_path
 def test_bf16_states_are_stored_in_two_bytes(tmp_path, monkeypatch):
     monkeypatch.setattr("textgraft.training.precision._has_native_bf16", lambda device: True)
     settings = SETTINGS.model_copy(update={"precision": "bf16"})
-    result = fit_upper_layers(make_bert(), MATERIAL, settings, freeze_layers=1, cache_folder=tmp_path)
+    result = fit_upper_layers(make_bert(), OBJECTIVE, settings, freeze_layers=1, cache_folder=tmp_path)
     assert result.precision == "bf16"
     tokens = sum(len(row["input_ids"]) for row in [*TRAIN, *DEV])
     assert [file.stat().st_size for file in tmp_path.glob("*/*.bin")] == [tokens * 16 * 2]
@@ -111,14 +111,14 @@ def test_bf16_states_are_stored_in_two_bytes(tmp_path, monkeypatch):
 @pytest.mark.parametrize("layers", [0, 2, 7])
 def test_number_of_layers_is_checked(layers):
     with pytest.raises(OptionError, match="the model has 2 layers"):
-        fit_upper_layers(make_bert(), MATERIAL, SETTINGS, freeze_layers=layers)
+        fit_upper_layers(make_bert(), OBJECTIVE, SETTINGS, freeze_layers=layers)
 
 
 def test_other_families_are_refused():
     model = make_bert()
     model.config.model_type = "perceiver"
     with pytest.raises(OptionError, match="perceiver"):
-        fit_upper_layers(model, MATERIAL, SETTINGS, freeze_layers=1)
+        fit_upper_layers(model, OBJECTIVE, SETTINGS, freeze_layers=1)
 
 
 def test_the_frozen_part_runs_without_dropout(tmp_path):
@@ -128,7 +128,7 @@ def test_the_frozen_part_runs_without_dropout(tmp_path):
         torch.manual_seed(len(losses))  # what dropout would draw from while the cache is filled
         steps = []
         fit_upper_layers(
-            model, MATERIAL, SETTINGS.model_copy(update={"epochs": 1}),
+            model, OBJECTIVE, SETTINGS.model_copy(update={"epochs": 1}),
             freeze_layers=1, cache_folder=tmp_path / folder, on_step=steps.append,
         )  # fmt: skip
         losses.append([step.loss for step in steps])

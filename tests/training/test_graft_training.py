@@ -33,7 +33,7 @@ def rows(count, seed=0):
     ]
 
 
-MATERIAL = TaskRows(TASK, rows(120), rows(30, seed=1), pad_token_id=0)
+OBJECTIVE = TaskRows(TASK, rows(120), rows(30, seed=1), pad_token_id=0)
 
 
 def make(folder, family="bert", **settings):
@@ -54,7 +54,7 @@ def encoder_weights(model):
 def test_training_improves_and_leaves_the_encoder_alone(tmp_path):
     model = make(tmp_path / "encoder")
     before = encoder_weights(model)
-    result = fit(model, MATERIAL, SETTINGS)
+    result = fit(model, OBJECTIVE, SETTINGS)
     assert result.dev_metrics["macro_f1"] > 0.9
     assert result.history[-1]["train_loss"] < 0.7 * result.history[0]["train_loss"]
     after = encoder_weights(model)
@@ -76,7 +76,7 @@ def test_resumed_equal_to_the_last_bit(tmp_path):
 
         # Dropout, whose draws must not depend on when the encoder was loaded.
         model = make(tmp_path / "encoder", lora_dropout=0.2)
-        fit(model, MATERIAL, SETTINGS, folder=folder, on_step=remember)
+        fit(model, OBJECTIVE, SETTINGS, folder=folder, on_step=remember)
         return model, losses
 
     def stop(progress):
@@ -109,13 +109,13 @@ def test_cached_states_train_the_same(tmp_path, family, settings):
     cached.encoder.embeddings.register_forward_hook(lambda *_: calls.append(1))
     result = fit_upper_layers(
         cached,
-        MATERIAL,
+        OBJECTIVE,
         two,
         freeze_layers=cached.frozen_layers,
         cache_folder=tmp_path / "c",
     )
     assert len(calls) == 2, "the embeddings of all rows are looked up once, in two batches"
-    expected = fit(plain, MATERIAL, two)
+    expected = fit(plain, OBJECTIVE, two)
     losses = [[entry["train_loss"] for entry in run.history] for run in (result, expected)]
     np.testing.assert_allclose(*losses, atol=1e-4)
     for name, tensor in plain.state_dict().items():
@@ -125,7 +125,7 @@ def test_cached_states_train_the_same(tmp_path, family, settings):
 def test_layers_that_the_adapter_changes_cannot_be_cached(tmp_path):
     model = make(tmp_path / "encoder", lora_layers=[1])
     with pytest.raises(OptionError, match="1 of them are to be trained"):
-        fit_upper_layers(model, MATERIAL, SETTINGS, freeze_layers=2)
+        fit_upper_layers(model, OBJECTIVE, SETTINGS, freeze_layers=2)
 
 
 def test_the_head_has_a_rate_of_its_own(tmp_path):

@@ -19,8 +19,8 @@ settings = TrainingSettings(
     learning_rate=1e-2, epochs=2, batch_size=8, precision="fp32", accumulation=int(sys.argv[1]),
 )
 train, dev = make_rows(150), make_rows(20, 1)
-material = TaskRows(TASK, train, dev, pad_token_id=0)
-fit(make_bert(dropout=0.0), material, settings, folder=Path(sys.argv[2]))
+objective = TaskRows(TASK, train, dev, pad_token_id=0)
+fit(make_bert(dropout=0.0), objective, settings, folder=Path(sys.argv[2]))
 """
 
 

@@ -36,8 +36,8 @@ def run(folder: Path | None, chosen: TrainingSettings = SETTINGS, on_step=None, 
             on_step(progress)
 
     model = model or make_bert()
-    material = TaskRows(TASK, TRAIN, DEV, pad_token_id=0)
-    result = fit(model, material, chosen, folder=folder, on_step=remember)
+    objective = TaskRows(TASK, TRAIN, DEV, pad_token_id=0)
+    result = fit(model, objective, chosen, folder=folder, on_step=remember)
     return model, result, losses
 
 

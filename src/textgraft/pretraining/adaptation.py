@@ -81,7 +81,7 @@ def adapt(
         on_step: Called after every step.
     """
     learned, held_out = (texts_as_tokens(tokenizer, texts, max_length) for texts in (train, dev))
-    material = Streams(
+    objective = Streams(
         learned, held_out, start_id=boundary_ids(tokenizer)[0], bidirectional=model.config.bidirectional
     )
     streams = max(1, min(_STREAMS, len(learned.ids) // (SEGMENT * _STEPS)))
@@ -95,4 +95,4 @@ def adapt(
         seed=seed,
         max_seconds=max_seconds,
     )
-    return fit(model, material, settings, folder=folder, on_step=on_step)
+    return fit(model, objective, settings, folder=folder, on_step=on_step)

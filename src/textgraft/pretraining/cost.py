@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from textgraft.training.material import Material
+from textgraft.training.objective import Objective
 from textgraft.training.optimizer import build_optimizer
 from textgraft.training.precision import autocast, resolve_precision
 from textgraft.training.processes import join_processes
@@ -181,22 +181,22 @@ def training_flops(
 
 
 def measured_rate(
-    model: PreTrainedModel, material: Material, settings: TrainingSettings, seconds: float
+    model: PreTrainedModel, objective: Objective, settings: TrainingSettings, seconds: float
 ) -> float:
     """Train a copy of a model for some seconds; return the tokens a second of one process."""
     device = join_processes().device
     precision = resolve_precision(settings.precision, device)
     copied = copy.deepcopy(model).to(device).train()
     optimizer = build_optimizer(copied, settings)
-    material.begin(settings)
-    batches = list(chain(*material.steps(0, settings, 1)))
+    objective.begin(settings)
+    batches = list(chain(*objective.steps(0, settings, 1)))
     tokens, started = 0, 0.0
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         for number, rows in enumerate(cycle(batches)):
-            batch = material.batch(rows, np.random.default_rng(number))
+            batch = objective.batch(rows, np.random.default_rng(number))
             batch = {name: tensor.to(device) for name, tensor in batch.items()}
             with autocast(precision, device):
-                loss = material.loss(copied, batch)
+                loss = objective.loss(copied, batch)
             loss.backward()
             nn.utils.clip_grad_norm_(copied.parameters(), settings.clip_norm)
             optimizer.step()
@@ -206,7 +206,7 @@ def measured_rate(
             if number == 0:
                 started = now
                 continue
-            tokens += material.tokens(rows)
+            tokens += objective.tokens(rows)
             if number >= _TRIAL_BATCHES and now - started >= seconds:
                 break
     return tokens / (now - started)

@@ -32,7 +32,7 @@ from textgraft.pretraining.objectives.examples import Frame
 from textgraft.pretraining.objectives.full_sentences import FullSentences
 from textgraft.pretraining.objectives.masking import Masking
 from textgraft.training.loop import fit
-from textgraft.training.material import Material
+from textgraft.training.objective import Objective
 from textgraft.training.processes import join_processes
 from textgraft.training.progress import Progress, TrainingResult
 from textgraft.training.settings import TrainingSettings
@@ -148,13 +148,13 @@ def distill(
         read_corpus(corpus, text=text), tokenizer, unit="sentences" if is_masked else unit
     )
     model: PreTrainedModel
-    material: Material
+    objective: Objective
     if is_masked:
         with quiet_transformers():
             taught = AutoModelForMaskedLM.from_pretrained(source.path, dtype=torch.float32)
         model = layer_student(taught, layers)
         train, dev = (FullSentences(part, Frame.of(tokenizer), length=length) for part in tokens)
-        material = DistilledText(train, dev, Masking.of(tokenizer), taught, source.identity)
+        objective = DistilledText(train, dev, Masking.of(tokenizer), taught, source.identity)
         note(f"{len(train):,} sequences: the teacher's words, the true words, and hidden states")
     else:
         model = (
@@ -162,12 +162,12 @@ def distill(
             if kind == "layers"
             else recurrent_student(taught, encoder_width(source), cell=student, embedding_size=embedding_size)
         )
-        material = _encodings(
+        objective = _encodings(
             source, taught, tokenizer, tokens, checkpoints, length, pooling, texts, on_texts, note
         )
     sizes = _parameters(model), _parameters(taught)
     note(f"the student has {sizes[0] / 1e6:.1f} M parameters, the teacher {sizes[1] / 1e6:.1f} M")
-    result = fit(model, material, wanted, folder=checkpoints, on_step=on_step)
+    result = fit(model, objective, wanted, folder=checkpoints, on_step=on_step)
     distilled = Distilled(output, result.dev_metrics, result, sizes)
     if join_processes().is_main_process:
         _save(distilled, model, tokenizer, source, student, length)

@@ -23,7 +23,7 @@ from textgraft.pretraining.objectives.next_sentence import SentencePairs
 from textgraft.pretraining.objectives.streams import Streams, boundary_ids
 from textgraft.pretraining.sizes import build_model
 from textgraft.pretraining.tokenizers import train_tokenizer
-from textgraft.training.material import Material
+from textgraft.training.objective import Objective
 
 _DEV_SHARES = (0.02, 0.1, 0.3)
 _FEWEST_HELD_OUT = 8
@@ -37,7 +37,7 @@ class Prepared:
     tokenizer: PreTrainedTokenizerFast
     model: PreTrainedModel
     """With random weights."""
-    material: Material
+    objective: Objective
     train: Tokens
     dev: Tokens
 
@@ -45,7 +45,7 @@ class Prepared:
 def prepare(
     source: str | Path, config: PretrainConfig, on_documents: Callable[[int], None] | None = None
 ) -> Prepared:
-    """Read a corpus, learn its tokenizer, and make the model and the material of its training.
+    """Read a corpus, learn its tokenizer, and make the model and the objective of its training.
 
     The tokenizer and the token ids are kept in textgraft's cache folder by the content of the corpus, so that
     a second call costs little.
@@ -73,7 +73,7 @@ def prepare(
         bidirectional=config.bidirectional,
         seed=config.seed,
     )
-    return Prepared(tokenizer, model, _material(train, held_out, tokenizer, config), train, held_out)
+    return Prepared(tokenizer, model, _objective(train, held_out, tokenizer, config), train, held_out)
 
 
 def _tokenizer(corpus: Corpus, config: PretrainConfig) -> PreTrainedTokenizerFast:
@@ -120,9 +120,9 @@ def _tokens(
     return train, held_out
 
 
-def _material(
+def _objective(
     train: Tokens, dev: Tokens, tokenizer: PreTrainedTokenizerFast, config: PretrainConfig
-) -> Material:
+) -> Objective:
     if config.objective == "recurrent":
         start, _ = boundary_ids(tokenizer)
         return Streams(train, dev, start_id=start, bidirectional=config.bidirectional)

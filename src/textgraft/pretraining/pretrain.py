@@ -20,7 +20,7 @@ from textgraft.pretraining.objectives.masked import MaskedText
 from textgraft.pretraining.prepare import Prepared, prepare
 from textgraft.pretraining.sizes import SIZES
 from textgraft.training.loop import fit
-from textgraft.training.material import Material
+from textgraft.training.objective import Objective
 from textgraft.training.processes import join_processes
 from textgraft.training.progress import Progress, TrainingResult
 from textgraft.training.settings import TrainingSettings
@@ -128,11 +128,11 @@ def pretrain(
     # Settings come from a measurement: made once, they hold for every process and for a resumed run.
     given = [_settled(prepared, wanted, checkpoints) if processes.is_main_process else None]
     plan: Plan = broadcast_object_list(given)[0]
-    if isinstance(prepared.material, MaskedText):
-        prepared.material.short_tokens = plan.short_tokens
+    if isinstance(prepared.objective, MaskedText):
+        prepared.objective.short_tokens = plan.short_tokens
     if on_plan is not None:
         on_plan(plan)
-    result = fit(prepared.model, prepared.material, plan.settings, folder=checkpoints, on_step=on_step)
+    result = fit(prepared.model, prepared.objective, plan.settings, folder=checkpoints, on_step=on_step)
     spent = replace(
         plan.costs,
         tokens=result.tokens,
@@ -179,10 +179,10 @@ def _plan(prepared: Prepared, config: PretrainConfig) -> Plan:
         "keep": config.keep,
     }
     settings = TrainingSettings(**{**usual, **config.settings})
-    material = prepared.material
-    rate = measured_rate(prepared.model, material, settings, TRIAL_SECONDS) * processes.num_processes
-    steps = material.steps(0, settings, processes.num_processes)
-    epoch = sum(material.tokens(rows) for step in steps for rows in step)
+    objective = prepared.objective
+    rate = measured_rate(prepared.model, objective, settings, TRIAL_SECONDS) * processes.num_processes
+    steps = objective.steps(0, settings, processes.num_processes)
+    epoch = sum(objective.tokens(rows) for step in steps for rows in step)
     ends = [config.tokens, config.budget and rate * config.budget]
     if epochs := config.settings.get("epochs"):
         ends.append(epoch * epochs)
@@ -192,10 +192,10 @@ def _plan(prepared: Prepared, config: PretrainConfig) -> Plan:
         "evaluations_per_epoch": max(1, round(EVALUATIONS * epoch / tokens)),
     }
     short = 0
-    if isinstance(material, MaskedText) and material.short is not None:
-        material.short_tokens = short = round(SHORT_SHARE * tokens)
+    if isinstance(objective, MaskedText) and objective.short is not None:
+        objective.short_tokens = short = round(SHORT_SHARE * tokens)
     if config.tokens is not None:
-        changes["max_steps"] = _steps_until(config.tokens, material, settings, processes.num_processes)
+        changes["max_steps"] = _steps_until(config.tokens, objective, settings, processes.num_processes)
     settings = TrainingSettings(**{**settings.model_dump(), **changes, **config.settings})
     machine, price = priced(config.machine, config.price, processes.device)
     return Plan(
@@ -217,12 +217,12 @@ def _plan(prepared: Prepared, config: PretrainConfig) -> Plan:
     )
 
 
-def _steps_until(tokens: int, material: Material, settings: TrainingSettings, processes: int) -> int:
+def _steps_until(tokens: int, objective: Objective, settings: TrainingSettings, processes: int) -> int:
     """Return how many steps it takes to see so many tokens."""
     seen = 0
-    steps = (step for epoch in count() for step in material.steps(epoch, settings, processes))
+    steps = (step for epoch in count() for step in objective.steps(epoch, settings, processes))
     for number, step in enumerate(steps, start=1):
-        seen += sum(map(material.tokens, step))
+        seen += sum(map(objective.tokens, step))
         if seen >= tokens:
             return number
     raise AssertionError("there is always another epoch")

@@ -6,7 +6,7 @@ A run's folder holds::
         model.safetensors      trained parameters and buffers
         optimizer.safetensors  AdamW's moments
         best.safetensors       the best weights on held-out examples so far
-        carried.safetensors    what the material hands from step to step, as hidden states
+        carried.safetensors    what the objective hands from step to step, as hidden states
         state.json             position, scores, history
         manifest.json          SHA-256 of each file above
     metrics.jsonl              one line an evaluation

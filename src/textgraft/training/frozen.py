@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 def fit_upper_layers(
     model: PreTrainedModel,
-    material: TaskRows,
+    objective: TaskRows,
     settings: TrainingSettings,
     *,
     freeze_layers: int,
@@ -57,7 +57,7 @@ def fit_upper_layers(
     Args:
         model: On an encoder of one of the types in ``textgraft.models.graft.encoder_layers.STACKS``, with any
             head; or a graft.
-        material: The task's rows to learn from, and those that decide which weights are best.
+        objective: The task's rows to learn from, and those that decide which weights are best.
         settings: All choices of the training.
         freeze_layers: Layers to freeze, from the lowest. At least one must remain; of a graft, those that its
             adapter changes, so without an adapter none (``graft.frozen_layers`` is the most).
@@ -79,21 +79,22 @@ def fit_upper_layers(
             fix=f"Give a number from 1 to {most}." if most else "Train all layers.",
         )
     rows: list[Features] = [
-        {**feature, "window": at} for at, feature in enumerate(itertools.chain(material.train, material.dev))
+        {**feature, "window": at}
+        for at, feature in enumerate(itertools.chain(objective.train, objective.dev))
     ]
     states = None
     if isinstance(rows[0]["input_ids"][0], int):
-        states = _states(model, material, rows, settings, freeze_layers, cache_folder, max_cache_bytes)
+        states = _states(model, objective, rows, settings, freeze_layers, cache_folder, max_cache_bytes)
     if states is None:
         logger.warning("the hidden states cannot be cached: they are computed in every epoch")
         with _frozen(encoder, freeze_layers):
-            return fit(model, material, settings, folder=folder, on_step=on_step)
+            return fit(model, objective, settings, folder=folder, on_step=on_step)
     with only_layers(encoder, freeze_layers, layers):
         on_states = TaskRows(
-            cast("Task", _OnStates(material.task, states)),
-            rows[: len(material.train)],
-            rows[len(material.train) :],
-            pad_token_id=material.pad_token_id,
+            cast("Task", _OnStates(objective.task, states)),
+            rows[: len(objective.train)],
+            rows[len(objective.train) :],
+            pad_token_id=objective.pad_token_id,
         )
         return fit(model, on_states, settings, folder=folder, on_step=on_step)
 
@@ -140,7 +141,7 @@ class _OnStates:
 
 def _states(
     model: PreTrainedModel,
-    material: TaskRows,
+    objective: TaskRows,
     rows: Sequence[Features],
     settings: TrainingSettings,
     freeze_layers: int,
@@ -168,7 +169,7 @@ def _states(
         lower = only_layers(encoder, 0, freeze_layers)
         with lower, torch.inference_mode(), autocast(precision, device):
             for members in batches:
-                batch = material.task.collate([rows[row] for row in members], material.pad_token_id)
+                batch = objective.task.collate([rows[row] for row in members], objective.pad_token_id)
                 ids, mask, types = (batch[n].to(device) if n in batch else None for n in _INPUTS)
                 hidden = last_hidden_states(encoder, ids, mask, types, None).float().cpu().numpy()
                 for row, states in zip(members, hidden, strict=True):

@@ -1,6 +1,6 @@
 """One training loop for every model, task and pre-training objective.
 
-What a step does depends on nothing but the weights, the optimizer's state, what the material carries and its
+What a step does depends on nothing but the weights, the optimizer's state, what the objective carries and its
 number: the order of an epoch's batches is drawn from (seed, epoch), the masking and dropout of a batch from
 (seed, step, its place in the step). So a run that was killed goes on from its last checkpoint bit by bit as
 if it had never stopped, and finding its place costs nothing.
@@ -27,8 +27,8 @@ from textgraft.errors import OptionError
 from textgraft.files import content_hash, output_errors, write_atomic
 from textgraft.training.checkpoint import load_checkpoint, save_checkpoint
 from textgraft.training.interrupt import Interrupt, deferred_interrupt
-from textgraft.training.material import Material, Steps
 from textgraft.training.memory import return_freed_memory
+from textgraft.training.objective import Objective, Steps
 from textgraft.training.optimizer import (
     build_optimizer,
     optimizer_tensors,
@@ -50,7 +50,7 @@ _EVALUATION_SHARE = 0.5
 
 def fit(
     model: PreTrainedModel,
-    material: Material,
+    objective: Objective,
     settings: TrainingSettings,
     *,
     folder: Path | None = None,
@@ -62,8 +62,8 @@ def fit(
     chooses, and left in evaluation mode. Under ``torchrun`` every process trains on its part of each step.
 
     Args:
-        model: A model whose forward takes the material's batches.
-        material: What to learn from, and what decides which weights are best and when to stop.
+        model: A model whose forward takes the objective's batches.
+        objective: What to learn from, and what decides which weights are best and when to stop.
         settings: All choices; see :class:`TrainingSettings`.
         folder: Where checkpoints and metrics.jsonl go. If it holds checkpoints of this very run, training
             goes on from the newest that is whole. None: nothing is written to disk.
@@ -76,7 +76,7 @@ def fit(
         OutputError: The folder cannot be written.
         KeyboardInterrupt: Ctrl-C; with a folder, after a checkpoint of the last whole step.
     """
-    run = _Run(model, material, settings, folder)
+    run = _Run(model, objective, settings, folder)
     devices = [run.device] if run.device.type == "cuda" else []
     interrupts = deferred_interrupt() if folder else contextlib.nullcontext(Interrupt())
     with torch.random.fork_rng(devices), interrupts as interrupt:
@@ -114,7 +114,7 @@ class _Run:
     def __init__(
         self,
         model: PreTrainedModel,
-        material: Material,
+        objective: Objective,
         settings: TrainingSettings,
         folder: Path | None,
     ) -> None:
@@ -123,13 +123,13 @@ class _Run:
         self.device = self.processes.device
         self.model = model.to(self.device)
         self.replica = replicate(self.model, self.processes)
-        self.material = material
+        self.objective = objective
         self.settings = settings
         self.folder = folder
         self.precision = resolve_precision(settings.precision, self.device)
         self.parameters = list(trainable(model).values())
         self.optimizer = build_optimizer(model, settings)
-        material.begin(settings)
+        objective.begin(settings)
         self.at = _Position()
         self.best_tensors: dict[str, Tensor] = {}
         self.evaluation_seconds: float | None = None
@@ -178,11 +178,11 @@ class _Run:
         )
 
     def _steps(self, epoch: int) -> Steps:
-        return self.material.steps(epoch, self.settings, self.processes.num_processes)
+        return self.objective.steps(epoch, self.settings, self.processes.num_processes)
 
     def _step(self, steps: Steps) -> float:
         """Make one optimizer step and return the mean loss of its batches, of all processes."""
-        at, settings, material = self.at, self.settings, self.material
+        at, settings, objective = self.at, self.settings, self.objective
         processes, rank = self.processes.num_processes, self.processes.process_index
         done = self._done(len(steps), 0.5)
         set_rate(self.optimizer, rate_factor(done, settings.schedule, settings.warmup_share), at.epoch)
@@ -192,7 +192,7 @@ class _Run:
         # A process without a batch of its own computes the first one and counts it nothing.
         batches = [self._batch(group[place if place < len(group) else 0], place) for place in places]
         weights = [
-            material.weight(batch) if place < len(group) else 0.0
+            objective.weight(batch) if place < len(group) else 0.0
             for place, batch in zip(places, batches, strict=True)
         ]
         # Gradients are averaged over the processes, so the weights of a step are, too.
@@ -203,7 +203,7 @@ class _Run:
             is_last = place == places[-1]
             with contextlib.nullcontext() if is_last else unsynchronised(self.replica):
                 with autocast(self.precision, self.device):
-                    loss = material.loss(cast("PreTrainedModel", self.replica), batch) * (weight / total)
+                    loss = objective.loss(cast("PreTrainedModel", self.replica), batch) * (weight / total)
                 loss.backward()
             loss_sum += loss.detach()
         norm = nn.utils.clip_grad_norm_(self.parameters, settings.clip_norm)
@@ -216,7 +216,7 @@ class _Run:
         self.optimizer.zero_grad()
         at.step += 1
         at.step_in_epoch += 1
-        at.tokens += sum(map(material.tokens, group))
+        at.tokens += sum(map(objective.tokens, group))
         at.loss_sum += value
         at.loss_steps += 1
         return value
@@ -228,7 +228,7 @@ class _Run:
     def _batch(self, rows: Sequence[int], place: int) -> dict[str, Tensor]:
         # The 1 keeps it apart from the order of an epoch: numpy takes [seed, epoch] and [seed, epoch, 0] as
         # the same.
-        batch = self.material.batch(rows, np.random.default_rng([*self._entropy(place), 1]))
+        batch = self.objective.batch(rows, np.random.default_rng([*self._entropy(place), 1]))
         return {name: tensor.to(self.device, non_blocking=True) for name, tensor in batch.items()}
 
     def _divergence(self, sign: str) -> DivergenceError:
@@ -260,7 +260,7 @@ class _Run:
         if self.at.seconds < SETTLED * budget:
             return budget
         pace = self.at.training_seconds * self.processes.num_processes / max(1, self.at.tokens)
-        return budget - _EVALUATION_SHARE * pace * self.material.held_out_tokens()
+        return budget - _EVALUATION_SHARE * pace * self.objective.held_out_tokens()
 
     def _epochs(self, steps: int, ahead: float = 0.0) -> float:
         return self.at.epoch + (self.at.step_in_epoch + ahead) / steps
@@ -277,13 +277,13 @@ class _Run:
         """Score the weights on the held-out examples, and keep them if they are the best so far."""
         at = self.at
         before = self._clock()
-        metrics, loss = self.material.evaluate(self.model, self.settings, self.precision)
+        metrics, loss = self.objective.evaluate(self.model, self.settings, self.precision)
         self.model.train()
         return_freed_memory()
         if not math.isfinite(loss):
             raise self._divergence(f"the loss on held-out examples is {loss}")
         self.evaluation_seconds = self._clock() - before
-        score = [metrics[self.material.main_metric], -loss]
+        score = [metrics[self.objective.main_metric], -loss]
         at.stale += 1
         if score > at.best:
             at.best, at.best_metrics, at.stale = score, metrics, 0
@@ -349,7 +349,7 @@ class _Run:
         pause, at = self.settings.checkpoint_seconds, self.at
         is_due = is_evaluated if pause is None else at.seconds - self.last_saved >= pause
         if is_due or at.stopped_by or interrupt.requested:
-            carried = gather(self.material.carried())
+            carried = gather(self.objective.carried())
             if self.processes.is_main_process:
                 save_checkpoint(
                     self.folder,
@@ -382,7 +382,7 @@ class _Run:
         restore_optimizer(self.model, self.optimizer, checkpoint.tensors["optimizer"])
         self.best_tensors = checkpoint.tensors["best"]
         rank, processes = self.processes.process_index, self.processes.num_processes
-        self.material.carry(
+        self.objective.carry(
             {
                 name: tensor.chunk(processes)[rank].to(self.device)
                 for name, tensor in checkpoint.tensors["carried"].items()
@@ -393,4 +393,4 @@ class _Run:
         """Return a hash of what a run's result depends on, besides the values of its initial weights."""
         shapes = {name: list(tensor.shape) for name, tensor in self._tensors().items()}
         settings = self.settings.model_dump(exclude={"checkpoint_seconds", "keep"})
-        return content_hash([self.material.identity(), settings, shapes, self.processes.num_processes])
+        return content_hash([self.objective.identity(), settings, shapes, self.processes.num_processes])

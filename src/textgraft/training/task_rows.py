@@ -1,4 +1,4 @@
-"""A task's training and dev rows as the material of a training run."""
+"""A task as a training objective: its training and dev rows."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from textgraft.tasks.base import Features, Task
 from textgraft.training.batching import bucketed_steps
 from textgraft.training.evaluate import evaluate
 from textgraft.training.losses import balanced_class_weights, batch_loss
-from textgraft.training.material import Material, Steps
+from textgraft.training.objective import Objective, Steps
 from textgraft.training.settings import TrainingSettings
 
 
-class TaskRows(Material):
+class TaskRows(Objective):
     """Rows of a task, in batches of similar length.
 
     Args:

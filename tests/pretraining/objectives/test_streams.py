@@ -79,24 +79,24 @@ def chosen(**changes) -> TrainingSettings:
 )
 def test_an_epoch_reads_each_stream_in_order(lengths, streams, segment, accumulation, epoch, direction):
     tokens = documents(lengths)
-    material = Streams(tokens, tokens, start_id=START, bidirectional=True)
+    objective = Streams(tokens, tokens, start_id=START, bidirectional=True)
     wanted = chosen(batch_size=streams, max_tokens=streams * segment, accumulation=accumulation)
     total = streams * accumulation
     if len(tokens.ids) < total:
         with pytest.raises(DataError, match="too few for"):
-            material.steps(epoch, wanted, 1)
+            objective.steps(epoch, wanted, 1)
         return
-    steps = material.steps(epoch, wanted, 1)
+    steps = objective.steps(epoch, wanted, 1)
     read = [[] for _ in range(total)]
     predicted = [[] for _ in range(total)]
     counted = 0
     for number, step in enumerate(steps):
         assert len(step) == accumulation
         for turn, rows in enumerate(step):
-            batch = material.batch(rows, Remembering())
+            batch = objective.batch(rows, Remembering())
             assert int(batch["turn"]) == turn
-            counted += material.tokens(rows)
-            assert material.weight(batch) == material.tokens(rows)
+            counted += objective.tokens(rows)
+            assert objective.weight(batch) == objective.tokens(rows)
             half = slice(None, streams) if direction == "rightward" else slice(streams, None)
             ids, labels, starts = (
                 batch[name][half].numpy() for name in ("input_ids", "shift_labels", "starts")
@@ -139,14 +139,14 @@ def one_by_one(model, tokens, direction) -> float:
 def test_perplexity_is_that_of_each_document_by_itself(segment, bidirectional):
     tokens = documents([7, 1, 12, 5])
     model = language_model(bidirectional).eval()
-    material = Streams(tokens, tokens, start_id=START, bidirectional=bidirectional)
+    objective = Streams(tokens, tokens, start_id=START, bidirectional=bidirectional)
     directions = ("rightward", "leftward")[: 1 + bidirectional]
     expected = np.mean([one_by_one(model, tokens, direction) for direction in directions])
-    metrics, loss = material.evaluate(model, chosen(batch_size=1, max_tokens=segment), "fp32")
+    metrics, loss = objective.evaluate(model, chosen(batch_size=1, max_tokens=segment), "fp32")
     assert abs(loss - expected) < 1e-5
     assert metrics == {"log_likelihood": -loss, "perplexity": math.exp(loss)}
     # Cut into more streams, each token is still predicted once.
-    _, cut = material.evaluate(model, chosen(batch_size=5, max_tokens=5 * segment), "fp32")
+    _, cut = objective.evaluate(model, chosen(batch_size=5, max_tokens=5 * segment), "fp32")
     assert abs(cut - expected) < 0.3
 
 
@@ -154,22 +154,22 @@ def test_perplexity_is_that_of_each_document_by_itself(segment, bidirectional):
 def test_steps_carry_the_state_and_not_the_gradient(cell):
     tokens = documents([60])
     model = language_model(dropout=0.0, cell=cell).eval()
-    material = Streams(tokens, tokens, start_id=START)
+    objective = Streams(tokens, tokens, start_id=START)
     wanted = chosen(batch_size=2, max_tokens=10)
-    material.begin(wanted)
-    batches = [material.batch(step[0], Remembering()) for step in material.steps(0, wanted, 1)]
-    losses = [material.loss(model, batch) for batch in batches]
+    objective.begin(wanted)
+    batches = [objective.batch(step[0], Remembering()) for step in objective.steps(0, wanted, 1)]
+    losses = [objective.loss(model, batch) for batch in batches]
     joined = {
         name: torch.cat([batch[name] for batch in batches], dim=1)
         for name in ("input_ids", "shift_labels", "starts")
     }
     whole = model(**joined).loss
-    weights = torch.tensor([float(material.weight(batch)) for batch in batches])
+    weights = torch.tensor([float(objective.weight(batch)) for batch in batches])
     assert abs(float((torch.stack(losses) @ weights / weights.sum() - whole).detach())) < 1e-5
-    assert not any(tensor.requires_grad for tensor in material.carried().values())
+    assert not any(tensor.requires_grad for tensor in objective.carried().values())
     with_memory = float(losses[1].detach())
-    material.begin(wanted)
-    assert abs(float(material.loss(model, batches[1]).detach()) - with_memory) > 1e-4
+    objective.begin(wanted)
+    assert abs(float(objective.loss(model, batches[1]).detach()) - with_memory) > 1e-4
 
 
 def train(folder: Path | None, on_step=None, bidirectional=False, **changes):
@@ -181,11 +181,11 @@ def train(folder: Path | None, on_step=None, bidirectional=False, **changes):
         if on_step:
             on_step(progress)
 
-    material = Streams(documents([9, 30, 14, 40, 5] * 3), documents([20, 9], seed=1), start_id=START,
+    objective = Streams(documents([9, 30, 14, 40, 5] * 3), documents([20, 9], seed=1), start_id=START,
                        bidirectional=bidirectional)  # fmt: skip
     model = language_model(bidirectional)
     wanted = chosen(epochs=3, accumulation=2, evaluations_per_epoch=2, checkpoint_seconds=None, **changes)
-    return model, fit(model, material, wanted, folder=folder, on_step=remember), losses
+    return model, fit(model, objective, wanted, folder=folder, on_step=remember), losses
 
 
 KILLED = """
@@ -230,9 +230,9 @@ from tests.pretraining.objectives.test_streams import START, chosen, documents, 
 from textgraft.pretraining.objectives.streams import Streams
 from textgraft.training.loop import fit
 tokens = documents([40, 25, 60, 33] * 2)
-material = Streams(tokens, tokens, start_id=START, bidirectional=True)
+objective = Streams(tokens, tokens, start_id=START, bidirectional=True)
 wanted = chosen(epochs=2, evaluations_per_epoch=2, accumulation=int(sys.argv[1]), checkpoint_seconds=None)
-fit(language_model(bidirectional=True, dropout=0.0), material, wanted, folder=Path(sys.argv[2]))
+fit(language_model(bidirectional=True, dropout=0.0), objective, wanted, folder=Path(sys.argv[2]))
 """
 
 
@@ -263,9 +263,9 @@ def test_two_processes_train_as_one_with_as_many_streams(tmp_path):
 
 def test_a_batch_without_room_for_its_streams_is_refused():
     tokens = documents([30])
-    material = Streams(tokens, tokens, start_id=START)
+    objective = Streams(tokens, tokens, start_id=START)
     with pytest.raises(OptionError, match="has none for some of its 8 streams"):
-        material.steps(0, chosen(batch_size=8, max_tokens=7), 1)
+        objective.steps(0, chosen(batch_size=8, max_tokens=7), 1)
 
 
 def test_there_must_be_text():

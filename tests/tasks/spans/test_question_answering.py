@@ -382,8 +382,8 @@ def test_a_tiny_model_learns_to_answer(kind, tmp_path):
         model = AutoModelForQuestionAnswering.from_config(RecurrentConfig(vocab_size=len(tokenizer), **shape))
         rate = 1e-2
     chosen = TrainingSettings(learning_rate=rate, epochs=8, batch_size=16, precision="fp32", patience=None)
-    material = TaskRows(task, *(task.features(rows, tokenizer, 48) for rows in (train, dev)), pad_token_id=0)
-    result = fit(model, material, chosen, folder=tmp_path / "run")
+    objective = TaskRows(task, *(task.features(rows, tokenizer, 48) for rows in (train, dev)), pad_token_id=0)
+    result = fit(model, objective, chosen, folder=tmp_path / "run")
     assert result.dev_metrics["exact_match"] > 0.95
     model.save_pretrained(tmp_path / "model")
     loaded = AutoModelForQuestionAnswering.from_pretrained(tmp_path / "model")
@@ -402,9 +402,9 @@ def test_unanswerable_questions_are_learnt():
     task, tokenizer = QuestionAnswering.fitted_to(train), wordpiece_tokenizer()
     model = tiny_reader(len(tokenizer), initializer_range=0.1)
     chosen = TrainingSettings(learning_rate=5e-3, epochs=10, batch_size=16, precision="fp32", patience=None)
-    material = TaskRows(task, *(task.features(rows, tokenizer, 48) for rows in (train, dev)), pad_token_id=0)
-    result = fit(model, material, chosen)
-    assert [] in gold_of(material.dev)
+    objective = TaskRows(task, *(task.features(rows, tokenizer, 48) for rows in (train, dev)), pad_token_id=0)
+    result = fit(model, objective, chosen)
+    assert [] in gold_of(objective.dev)
     assert result.dev_metrics["exact_match"] > 0.9
 
 

@@ -1,4 +1,4 @@
-"""Causal language models as the material of a training run: GPT's objective, on sequences that are full."""
+"""Causal language modelling, GPT's objective, on sequences that are full."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from textgraft.errors import DataError
 from textgraft.files import content_hash
 from textgraft.pretraining.corpus.tokens import Tokens
 from textgraft.training.batching import bucketed_steps
-from textgraft.training.material import Material, Steps
+from textgraft.training.objective import Objective, Steps
 from textgraft.training.precision import autocast
 from textgraft.training.settings import TrainingSettings
 
 
-class CausalText(Material):
+class CausalText(Objective):
     """Sequences cut out of all documents, put one after the other; each of their tokens is predicted.
 
     An epoch has as many sequences as fill the text once. Each begins anywhere within its part of the text,

@@ -22,7 +22,7 @@ from textgraft.models.pooling import PooledEncoder, pool
 from textgraft.pretraining.corpus.tokens import Tokens
 from textgraft.pretraining.objectives.examples import Arrays, Examples, Frame, attention_mask, padded
 from textgraft.training.batching import bucketed_steps, token_budget_batches
-from textgraft.training.material import Material, Steps
+from textgraft.training.objective import Objective, Steps
 from textgraft.training.precision import autocast, resolve_precision
 from textgraft.training.settings import TrainingSettings
 
@@ -121,7 +121,7 @@ def _encode(
         return teacher(**batch).float().cpu().numpy()
 
 
-class DistilledEncodings(Material):
+class DistilledEncodings(Objective):
     """Texts and the teacher's encodings of them, which the student's pooled states are to point along.
 
     The loss is one minus the cosine between the two, as of normalised encodings half their squared distance.

@@ -1,4 +1,4 @@
-"""Masked language models as the material of a training run: BERT's objective and RoBERTa's.
+"""Masked language modelling: the objective of BERT and that of RoBERTa.
 
 Gaps are drawn anew whenever a sequence comes up ("dynamic masking"). The head, whose last layer has as many
 outputs as there are words and which in a small model costs more than all the rest, runs at the gaps only.
@@ -22,7 +22,7 @@ from textgraft.files import content_hash
 from textgraft.pretraining.objectives.examples import Examples
 from textgraft.pretraining.objectives.masking import Masking
 from textgraft.training.batching import bucketed_steps, token_budget_batches
-from textgraft.training.material import Material, Steps
+from textgraft.training.objective import Objective, Steps
 from textgraft.training.precision import autocast
 from textgraft.training.settings import TrainingSettings
 
@@ -34,7 +34,7 @@ EVALUATED = 2048
 _NOT_INPUTS = ("positions", "labels", "next_sentence_label")
 
 
-class MaskedText(Material):
+class MaskedText(Objective):
     """Sequences with gaps, and where the examples are pairs, whether the second part goes on.
 
     Args:

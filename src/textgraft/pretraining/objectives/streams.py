@@ -26,7 +26,7 @@ from textgraft.errors import DataError, OptionError
 from textgraft.files import content_hash
 from textgraft.models.recurrent.language_model import DIRECTIONS, NOT_PREDICTED, RecurrentState
 from textgraft.pretraining.corpus.tokens import Tokens
-from textgraft.training.material import Material, Steps
+from textgraft.training.objective import Objective, Steps
 from textgraft.training.precision import autocast
 from textgraft.training.settings import TrainingSettings
 
@@ -44,7 +44,7 @@ def boundary_ids(tokenizer: PreTrainedTokenizerFast) -> tuple[int, int]:
     return start, end
 
 
-class Streams(Material):
+class Streams(Objective):
     """Text for a recurrent language model, or a pair of them.
 
     ``settings.batch_size`` is the number of streams in a batch, ``settings.max_tokens`` divided by it the

@@ -1,4 +1,4 @@
-"""What the training loop needs to know of what it trains on: a task's rows, or text for pre-training."""
+"""What the training loop needs to know of its objective: a task on its rows, or pre-training on text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Steps = Sequence[Sequence[Sequence[int]]]
 """Optimizer steps; each a list of batches; a batch a list of example numbers."""
 
 
-class Material(ABC):
+class Objective(ABC):
     """What a run trains on: its examples, their batches, the loss, and how the model scores on held-out ones.
 
     All but :meth:`loss` and :meth:`evaluate` are functions of their arguments alone, so that a run which was

@@ -22,7 +22,7 @@ from transformers import (
     BertForPreTraining,
 )
 
-from tests.pretraining.small_models import LENGTH, make_material, make_model
+from tests.pretraining.small_models import LENGTH, make_model, make_objective
 from textgraft.errors import DataError, ModelError
 from textgraft.pretraining.objectives.causal import CausalText
 from textgraft.pretraining.objectives.masked import MaskedText, gap_logits
@@ -33,9 +33,9 @@ from textgraft.training.settings import TrainingSettings
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """Tokenizer and material of each architecture."""
+    """Tokenizer and objective of each architecture."""
     folder = tmp_path_factory.mktemp("made")
-    return {name: make_material(folder / name, name) for name in ("bert", "roberta", "gpt")}
+    return {name: make_objective(folder / name, name) for name in ("bert", "roberta", "gpt")}
 
 
 def dense_loss(model, batch):
@@ -48,11 +48,11 @@ def dense_loss(model, batch):
 
 @pytest.mark.parametrize("architecture", ["bert", "roberta"])
 def test_the_head_at_the_gaps_gives_the_loss_and_gradients_of_the_dense_one(made, architecture):
-    tokenizer, material = made[architecture]
+    tokenizer, objective = made[architecture]
     model = make_model(architecture, tokenizer).eval()
-    batch = material.batch([0, 3, 5], np.random.default_rng(0))
+    batch = objective.batch([0, 3, 5], np.random.default_rng(0))
     gradients = []
-    for loss in (material.loss(model, batch), dense_loss(model, batch)):
+    for loss in (objective.loss(model, batch), dense_loss(model, batch)):
         model.zero_grad()
         loss.backward()
         gradients.append((loss.item(), [p.grad.clone() for p in model.parameters() if p.grad is not None]))
@@ -61,18 +61,18 @@ def test_the_head_at_the_gaps_gives_the_loss_and_gradients_of_the_dense_one(made
     assert len(our_gradients) == len(their_gradients)
     for one, other in zip(our_gradients, their_gradients, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
-    assert material.weight(batch) == len(batch["labels"])
+    assert objective.weight(batch) == len(batch["labels"])
     words, _ = gap_logits(model, batch)
     assert words.shape == (len(batch["positions"]), len(tokenizer))
 
 
 def test_a_sequence_without_gaps_has_no_loss(made):
-    tokenizer, material = made["roberta"]
+    tokenizer, objective = made["roberta"]
     model = make_model("roberta", tokenizer)
-    batch = material.batch([0], np.random.default_rng(0))
+    batch = objective.batch([0], np.random.default_rng(0))
     empty = {**batch, "positions": batch["positions"][:0], "labels": batch["labels"][:0]}
-    assert material.loss(model, empty).item() == 0
-    assert material.weight(empty) == 1
+    assert objective.loss(model, empty).item() == 0
+    assert objective.weight(empty) == 1
 
 
 def test_a_model_whose_head_is_elsewhere_is_refused(made):
@@ -84,11 +84,11 @@ def test_a_model_whose_head_is_elsewhere_is_refused(made):
 
 @pytest.mark.parametrize("architecture", ["bert", "roberta", "gpt"])
 def test_models_learn_and_load_in_plain_transformers(made, tmp_path, architecture):
-    tokenizer, material = made[architecture]
+    tokenizer, objective = made[architecture]
     model = make_model(architecture, tokenizer)
-    before, _ = material.evaluate(model, TrainingSettings(), "fp32")
+    before, _ = objective.evaluate(model, TrainingSettings(), "fp32")
     settings = TrainingSettings(epochs=4, learning_rate=5e-3, patience=None, precision="fp32", batch_size=8)
-    result = fit(model, material, settings)
+    result = fit(model, objective, settings)
     after = result.dev_metrics
     assert before["perplexity"] > 100
     assert after["perplexity"] < 0.35 * before["perplexity"]
@@ -111,26 +111,26 @@ def test_models_learn_and_load_in_plain_transformers(made, tmp_path, architectur
 
 
 def test_gaps_are_drawn_anew_and_held_out_ones_are_not(made):
-    tokenizer, material = made["bert"]
-    first, again, other = (material.batch([1, 2], np.random.default_rng(seed)) for seed in (0, 0, 1))
+    tokenizer, objective = made["bert"]
+    first, again, other = (objective.batch([1, 2], np.random.default_rng(seed)) for seed in (0, 0, 1))
     assert first.keys() == again.keys()
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["positions"], other["positions"])
     model = make_model("bert", tokenizer)
-    scores = [material.evaluate(model, TrainingSettings(), "fp32") for _ in range(2)]
+    scores = [objective.evaluate(model, TrainingSettings(), "fp32") for _ in range(2)]
     assert scores[0] == scores[1]
 
 
 def test_a_causal_batch_predicts_what_follows(made):
-    _, material = made["gpt"]
-    ids = torch.from_numpy(np.asarray(material.train.ids, dtype=np.int64))
-    steps = material.steps(0, TrainingSettings(), 1)
+    _, objective = made["gpt"]
+    ids = torch.from_numpy(np.asarray(objective.train.ids, dtype=np.int64))
+    steps = objective.steps(0, TrainingSettings(), 1)
     rows = [row for step in steps for batch in step for row in batch]
     assert sorted(rows) == list(range((len(ids) - 1) // LENGTH))
     generator = np.random.default_rng(0)
     starts = []
     for _ in range(20):
-        batch = material.batch(rows[:8], generator)
+        batch = objective.batch(rows[:8], generator)
         assert torch.equal(batch["input_ids"][:, 1:], batch["labels"][:, :-1])
         for row, number in enumerate(rows[:8]):
             window = torch.cat([batch["input_ids"][row], batch["labels"][row, -1:]])
@@ -145,10 +145,10 @@ def test_a_causal_batch_predicts_what_follows(made):
 
 
 def test_every_held_out_token_but_the_first_is_predicted_once(made):
-    tokenizer, material = made["gpt"]
+    tokenizer, objective = made["gpt"]
     model = make_model("gpt", tokenizer).eval()
-    metrics, loss = material.evaluate(model, TrainingSettings(max_tokens=100), "fp32")
-    ids = torch.from_numpy(np.asarray(material.dev.ids, dtype=np.int64))
+    metrics, loss = objective.evaluate(model, TrainingSettings(max_tokens=100), "fp32")
+    ids = torch.from_numpy(np.asarray(objective.dev.ids, dtype=np.int64))
     losses = []
     for start in range(0, len(ids) - 1, LENGTH):
         window = ids[start : start + LENGTH + 1]
@@ -156,20 +156,20 @@ def test_every_held_out_token_but_the_first_is_predicted_once(made):
             logits = model(window[None, :-1]).logits[0]
         losses.append(functional.cross_entropy(logits, window[1:], reduction="none"))
     together = torch.cat(losses)
-    assert len(together) == len(ids) - 1 == material.held_out_tokens()
+    assert len(together) == len(ids) - 1 == objective.held_out_tokens()
     assert loss == pytest.approx(together.mean().item(), rel=1e-5)
     assert metrics["perplexity"] == pytest.approx(math.exp(loss))
 
 
 def test_too_little_text_is_refused(made):
-    _, material = made["gpt"]
+    _, objective = made["gpt"]
     with pytest.raises(DataError, match="do not fill a sequence"):
-        CausalText(material.train, material.dev, length=len(material.train.ids))
+        CausalText(objective.train, objective.dev, length=len(objective.train.ids))
 
 
 @pytest.mark.parametrize("architecture", ["bert", "gpt"])
 def test_a_stopped_run_goes_on_bit_by_bit(made, tmp_path, architecture):
-    tokenizer, material = made[architecture]
+    tokenizer, objective = made[architecture]
     settings = TrainingSettings(
         max_steps=11,
         learning_rate=1e-3,
@@ -191,7 +191,7 @@ def test_a_stopped_run_goes_on_bit_by_bit(made, tmp_path, architecture):
                 raise Stop
 
         with contextlib.suppress(Stop):
-            fit(make_model(architecture, tokenizer), material, settings, folder=folder, on_step=note)
+            fit(make_model(architecture, tokenizer), objective, settings, folder=folder, on_step=note)
         return losses
 
     whole = run(tmp_path / "whole")
@@ -203,30 +203,30 @@ def test_a_stopped_run_goes_on_bit_by_bit(made, tmp_path, architecture):
 
 
 def test_the_identity_tells_text_and_objective_apart(made):
-    _, material = made["bert"]
+    _, objective = made["bert"]
     tokenizer = made["bert"][0]
     others = [
-        MaskedText(material.train, material.dev, masking)
+        MaskedText(objective.train, objective.dev, masking)
         for masking in (Masking.of(tokenizer, share=0.2), Masking.of(tokenizer, whole_words=True))
     ]
-    others.append(MaskedText(material.dev, material.dev, material.masking))
-    names = {material.identity(), *(other.identity() for other in others)}
+    others.append(MaskedText(objective.dev, objective.dev, objective.masking))
+    names = {objective.identity(), *(other.identity() for other in others)}
     assert len(names) == 4
-    assert material.identity() == MaskedText(material.train, material.dev, material.masking).identity()
+    assert objective.identity() == MaskedText(objective.train, objective.dev, objective.masking).identity()
 
 
 SCRIPT = """
 import sys
 from pathlib import Path
-from tests.pretraining.small_models import make_material, make_model
+from tests.pretraining.small_models import make_objective, make_model
 from textgraft.training.loop import fit
 from textgraft.training.settings import TrainingSettings
 architecture, accumulation, folder = sys.argv[1:]
 settings = TrainingSettings(
     learning_rate=1e-3, epochs=2, batch_size=8, precision="fp32", accumulation=int(accumulation),
 )
-tokenizer, material = make_material(Path(folder).parent, architecture)
-fit(make_model(architecture, tokenizer, dropout=0.0), material, settings, folder=Path(folder))
+tokenizer, objective = make_objective(Path(folder).parent, architecture)
+fit(make_model(architecture, tokenizer, dropout=0.0), objective, settings, folder=Path(folder))
 """
 
 
