@@ -12,7 +12,7 @@ import numpy as np
 from scipy.stats import norm
 
 from textgraft.comparison.judging.judge import judge
-from textgraft.comparison.records.trials import Cost, Examination, Trial, save_struct, trial_id
+from textgraft.comparison.records.trials import Cost, TestSet, Trial, save_struct, trial_id
 from textgraft.comparison.records.verdict import Verdict
 from textgraft.data.check import check_dataset
 from textgraft.data.dataset import Dataset
@@ -62,12 +62,12 @@ class Comparison:
     """Another number gives another world of the same truth."""
     texts: Sequence[str] = field(default=())
 
-    def examination(self) -> Examination:
+    def test_set(self) -> TestSet:
         rng = np.random.default_rng([self.draw, 0])
         texts = self.texts or [
             " ".join(rng.choice(SENTENCE.split(), rng.integers(5, 40))) for _ in range(self.rows)
         ]
-        return Examination(
+        return TestSet(
             task="classification",
             task_settings={"labels": list(self.labels)},
             labels=list(self.labels),
@@ -148,16 +148,16 @@ class Comparison:
         )
 
     def judge(self, **options) -> Verdict:
-        return judge(self.trials(), self.examination(), **options)
+        return judge(self.trials(), self.test_set(), **options)
 
     def write(self, folder: Path, **options) -> Path:
         """Write the folder of this comparison, as ``compare`` leaves it before the report is drawn."""
         (folder / "trials").mkdir(parents=True)
-        trials, examination = self.trials(), self.examination()
+        trials, test_set = self.trials(), self.test_set()
         for trial in trials:
             save_struct(folder / "trials" / f"{trial.id}.json", trial)
-        save_struct(folder / "data.json", examination)
-        save_struct(folder / "comparison.json", judge(trials, examination, **options))
+        save_struct(folder / "data.json", test_set)
+        save_struct(folder / "comparison.json", judge(trials, test_set, **options))
         plan = {
             "title": "complaints.csv",
             "source": "complaints.csv",
@@ -172,7 +172,7 @@ class Comparison:
             "dev_rule": "a quarter of the training size, at least 20 rows",
             "estimate_seconds": 420.0,
             "notes": [],
-            "slots": [
+            "planned": [
                 {"contender": trial.contender, "size": trial.size, "seed": trial.seed} for trial in trials
             ],
             "trials": {f"{trial.contender}/{trial.size}/{trial.seed}": trial.id for trial in trials},

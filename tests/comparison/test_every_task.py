@@ -16,7 +16,7 @@ import textgraft
 from tests.tiny import FILLER, TOPICS, save_tiny_bert, topic_rows
 from textgraft.cli import app
 from textgraft.comparison.contenders.tables import ALL_CONTENDERS, contenders_for
-from textgraft.comparison.records.trials import load_examination
+from textgraft.comparison.records.trials import load_test_set
 from textgraft.comparison.records.verdict import Comparison
 from textgraft.tasks.registry import TASKS
 
@@ -204,10 +204,10 @@ WRITTEN = ("translation", "text2text", "summarization", "captioning")
 
 def _look_at_what_was_written(result: Comparison, source: Path, page: str) -> None:
     """Look for samples, attention, speed and signatures, and score the test rows once more."""
-    examination = load_examination(result.folder)
+    test_set = load_test_set(result.folder)
     test = result.folder / "test.jsonl"
     lines = source.read_text().splitlines()
-    test.write_text("".join(f"{lines[int(name) - 1]}\n" for name in examination.test_ids))
+    test.write_text("".join(f"{lines[int(name) - 1]}\n" for name in test_set.test_ids))
     assert "<h3>Samples</h3>" in page
     for trial in result.trials:
         learned = trial.stopped_by != "closed form"

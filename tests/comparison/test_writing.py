@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from textgraft.comparison.judging.judge import judge
 from textgraft.comparison.records.generation_stats import Writing
-from textgraft.comparison.records.trials import Cost, Examination, Trial
+from textgraft.comparison.records.trials import Cost, TestSet, Trial
 from textgraft.comparison.reporting.figures import attention_heatmap
 from textgraft.comparison.reporting.sections import attended, samples
 from textgraft.inference.attention_maps import AttentionMap
@@ -16,7 +16,7 @@ GOLD = [[f"the {n} dogs run", f"{n} dogs are running"] for n in range(ROWS)]
 MAP = AttentionMap(
     source=["<b>", "Hunde"], target=["dogs", "dogs", "</s>"], weights=[[0.1, 0.9], [0.5, 0.5], [1, 0]]
 )
-EXAMINATION = Examination(
+TEST_SET = TestSet(
     task="translation",
     task_settings={"source": "de", "target": "en"},
     labels=[],
@@ -80,7 +80,7 @@ TRIALS = [
 
 
 def test_the_verdict_has_speed_and_perplexity():
-    verdict = judge(TRIALS, EXAMINATION)
+    verdict = judge(TRIALS, TEST_SET)
     assert verdict.row("lstm-attention").tokens_per_second == 200
     assert verdict.row("lstm-attention").perplexity == 6
     assert verdict.row("copy").perplexity is None
@@ -90,7 +90,7 @@ def test_the_verdict_has_speed_and_perplexity():
 
 
 def test_samples_are_not_chosen_by_how_well_they_went():
-    shown = samples(TRIALS, EXAMINATION, 100)
+    shown = samples(TRIALS, TEST_SET, 100)
     assert [sample.id for sample in shown] == [str(1 + 3 * place) for place in range(12)]
     assert list(shown[0].outputs) == ["copy", "lstm-attention", "lstm-seq2seq"]
     assert shown[0].references == "the 0 dogs run | 0 dogs are running"

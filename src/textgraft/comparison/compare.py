@@ -19,7 +19,7 @@ from textgraft.comparison.contenders.tables import (
     with_vectors,
 )
 from textgraft.comparison.records.preferences import Preferences
-from textgraft.comparison.records.trials import Examination, save_struct
+from textgraft.comparison.records.trials import TestSet, save_struct
 from textgraft.comparison.records.verdict import Comparison
 from textgraft.comparison.running.progress import Reporter, SilentReporter
 from textgraft.comparison.running.run import Request, Run
@@ -136,8 +136,8 @@ def compare(
     reporter.data(check, folder)
     with _exclusive(folder):
         _own(folder, data_hash, splits)
-        examination = _examination(splits, check, fitted)
-        save_struct(folder / "data.json", examination)
+        test_set = _test_set(splits, check, fitted)
+        save_struct(folder / "data.json", test_set)
         _save_rejected(folder / "rejected.jsonl", [whole, splits.dev, splits.test])
         if vector_source is not None:
             from textgraft.comparison.contenders.recipes import word_table_note
@@ -158,7 +158,7 @@ def compare(
         )
         plan = run.plan(wanted)
         run.trials(plan, wanted)
-        return run.conclude(examination, preferences)
+        return run.conclude(test_set, preferences)
 
 
 def _stem(source: str) -> str:
@@ -231,8 +231,8 @@ def _own(folder: Path, data_hash: str, splits: Splits) -> None:
             )
 
 
-def _examination(splits: Splits, check: DataCheck, task: Task) -> Examination:
-    return Examination(
+def _test_set(splits: Splits, check: DataCheck, task: Task) -> TestSet:
+    return TestSet(
         task=task.name,
         task_settings=task.settings(),
         labels=list(task.labels),

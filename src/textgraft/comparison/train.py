@@ -213,7 +213,7 @@ def train(
     note(f"{len(splits.train):,} training, {len(splits.dev):,} dev and {len(splits.test):,} test rows")
     # torch takes seconds to load: only once the rows are known to be usable.
     from textgraft.comparison.contenders.recipes import word_table_note
-    from textgraft.comparison.running.trials import Setup, run_trial, save_model
+    from textgraft.comparison.running.trials import TrialSpec, run_trial, save_model
 
     if vectors is not None:
         note(word_table_note(splits.train, vectors))
@@ -233,8 +233,8 @@ def train(
         language_model=language_model,
     )
     data_hash = content_hash([splits.train.hash, splits.dev.hash, splits.test.hash])
-    setup = Setup(contender, job, splits.test, len(splits.train), (settings,), data_hash)
-    trial, attempt = run_trial(setup)
-    save_model(output, setup, trial, attempt)
+    spec = TrialSpec(contender, job, splits.test, len(splits.train), (settings,), data_hash)
+    trial, attempt = run_trial(spec)
+    save_model(output, spec, trial, attempt)
     remove_folder(checkpoints)
     return Trained(output, trial)

@@ -230,7 +230,7 @@ def test_an_interrupted_comparison_is_judged_at_the_largest_common_size():
     trials = [
         trial for trial in comparison.trials() if not (trial.contender == "lstm" and trial.size == 3000)
     ]
-    verdict = judge(trials, comparison.examination())
+    verdict = judge(trials, comparison.test_set())
     assert verdict.size == 1000
     assert "Judged at 1,000 labels, the largest size that every contender was tried at" in text(verdict)
 
@@ -239,18 +239,18 @@ def test_contenders_with_different_seeds_are_compared_on_those_they_share():
     comparison = Comparison(sizes=(300,), curves=(TFIDF, FROZEN))
     trials = comparison.trials()
     shared = [trial for trial in trials if trial.seed < 2]
-    assert judge(trials[:-1], comparison.examination()).pairs == judge(shared, comparison.examination()).pairs
+    assert judge(trials[:-1], comparison.test_set()).pairs == judge(shared, comparison.test_set()).pairs
     disjoint = [t for t in trials if (t.contender == "tfidf") == (t.seed == 0)]
-    assert judge(disjoint, comparison.examination()).pairs[0].p_holm < 0.05
+    assert judge(disjoint, comparison.test_set()).pairs[0].p_holm < 0.05
 
 
 def test_nothing_to_judge_is_an_error():
     comparison = Comparison(sizes=(100, 300), curves=(TFIDF, LSTM))
     with pytest.raises(OptionError, match="no trial has finished"):
-        judge([], comparison.examination())
+        judge([], comparison.test_set())
     apart = [t for t in comparison.trials() if (t.contender == "lstm") == (t.size == 100)]
     with pytest.raises(OptionError, match="not trained at a common size"):
-        judge(apart, comparison.examination())
+        judge(apart, comparison.test_set())
 
 
 def test_the_verdict_is_the_same_every_time_and_survives_json(tmp_path, usual):

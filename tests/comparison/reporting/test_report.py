@@ -177,33 +177,33 @@ def test_no_finished_trial_and_a_missing_plan_are_clear_errors(tmp_path):
 
 def test_confusions_are_added_up_and_ranked():
     comparison = Comparison(curves=(TFIDF,), sizes=(300,), rows=500)
-    trials, examination = comparison.trials(), comparison.examination()
-    matrix = total_confusion(trials, examination)
+    trials, test_set = comparison.trials(), comparison.test_set()
+    matrix = total_confusion(trials, test_set)
     assert matrix.sum() == 3 * 500
-    top = top_confusions(matrix, examination.labels)
+    top = top_confusions(matrix, test_set.labels)
     assert [entry.rows for entry in top] == sorted((entry.rows for entry in top), reverse=True)
     assert all(entry.gold != entry.predicted for entry in top)
-    gold, guess = examination.labels.index(top[0].gold), examination.labels.index(top[0].predicted)
+    gold, guess = test_set.labels.index(top[0].gold), test_set.labels.index(top[0].predicted)
     assert top[0].rows == matrix[gold, guess]
     assert top[0].share == pytest.approx(matrix[gold, guess] / (3 * 100))
 
 
 def test_confident_errors_are_wrong_and_sorted_by_joint_confidence():
     comparison = Comparison(curves=(TFIDF,), sizes=(300,), rows=500)
-    trials, examination = comparison.trials(), comparison.examination()
-    errors = confident_errors(trials, examination)
+    trials, test_set = comparison.trials(), comparison.test_set()
+    errors = confident_errors(trials, test_set)
     assert len(errors) == 20
     sureness = [error.confidence * error.wrong_seeds for error in errors]
     assert sureness == sorted(sureness, reverse=True)
     for error in errors:
-        row = examination.test_ids.index(error.id)
-        assert error.gold == examination.labels[examination.gold[row]] != error.predicted
-        assert error.wrong_seeds == sum(trial.predicted[row] != examination.gold[row] for trial in trials)
+        row = test_set.test_ids.index(error.id)
+        assert error.gold == test_set.labels[test_set.gold[row]] != error.predicted
+        assert error.wrong_seeds == sum(trial.predicted[row] != test_set.gold[row] for trial in trials)
 
 
 def test_a_perfect_model_has_no_errors():
     comparison = Comparison(curves=(Curve("tfidf", lambda _: 0.9),), sizes=(10,), rows=10, leaked=range(10))
-    assert confident_errors(comparison.trials(), comparison.examination()) == []
+    assert confident_errors(comparison.trials(), comparison.test_set()) == []
 
 
 def test_efforts_name_only_the_settings_that_differed():

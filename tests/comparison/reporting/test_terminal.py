@@ -29,7 +29,7 @@ def test_without_a_pick_nothing_is_marked():
 
 
 def test_the_data_check_is_printed_and_its_markup_stays_text():
-    check = Comparison().examination().check
+    check = Comparison().test_set().check
     check["rejected"] = {"rows": 3, "kinds": {"[bold]empty": 3}, "examples": []}
     text = printed(check_table(check))
     assert "3 (3 [bold]empty)" in text

@@ -38,7 +38,7 @@ def test_durations_that_are_none(text: str) -> None:
 
 def test_without_a_budget_everything_is_run() -> None:
     plan = make_plan(RATES, SIZES, 3, 3, None)
-    assert len(plan.slots) == 2 * 5 * 3
+    assert len(plan.trials) == 2 * 5 * 3
     assert plan.tuning == 3
     assert plan.notes == []
 
@@ -48,7 +48,7 @@ def test_a_budget_is_kept_and_seeds_with_it(budget: float) -> None:
     plan = make_plan(RATES, SIZES, 3, 3, budget)
     assert plan.seconds <= budget
     assert plan.seeds == 3
-    assert len(plan.slots) == len(plan.sizes) * 2 * 3
+    assert len(plan.trials) == len(plan.sizes) * 2 * 3
     assert set(plan.sizes) <= set(SIZES)
 
 
@@ -87,6 +87,6 @@ def test_spare_time_takes_up_the_largest_size_that_fits() -> None:
     longer = extend_plan(plan, RATES, SIZES, 10 * full)
     assert longer is not None
     assert longer.sizes == sorted([*plan.sizes, max(left_out)])
-    assert longer.slots[: len(plan.slots)] == plan.slots
-    assert {slot.size for slot in longer.slots[len(plan.slots) :]} == {max(left_out)}
-    assert len(longer.slots) - len(plan.slots) == 2 * 3
+    assert longer.trials[: len(plan.trials)] == plan.trials
+    assert {planned.size for planned in longer.trials[len(plan.trials) :]} == {max(left_out)}
+    assert len(longer.trials) - len(plan.trials) == 2 * 3

@@ -14,7 +14,7 @@ from textgraft.comparison.judging.curves import find_crossing, fit_power_law
 from textgraft.comparison.judging.savings import savings
 from textgraft.comparison.judging.scores import Cell, ScoreTable
 from textgraft.comparison.records.preferences import Preferences
-from textgraft.comparison.records.trials import Examination, Trial
+from textgraft.comparison.records.trials import TestSet, Trial
 from textgraft.comparison.records.verdict import (
     Curve,
     Pair,
@@ -31,14 +31,12 @@ from textgraft.tasks.base import Task
 from textgraft.wording import METRIC_TITLES
 
 
-def judge(
-    trials: Sequence[Trial], examination: Examination, *, preferences: Preferences | None = None
-) -> Verdict:
+def judge(trials: Sequence[Trial], test_set: TestSet, *, preferences: Preferences | None = None) -> Verdict:
     """Judge the finished trials of a comparison.
 
     Args:
         trials: Any finished trials of one data set; contenders keep the order in which they first occur.
-        examination: What the trials were judged on.
+        test_set: What the trials were judged on.
         preferences: Limits, and what to prefer; they change the pick and no figure.
 
     Raises:
@@ -49,7 +47,7 @@ def judge(
     wanted = preferences or Preferences()
     if not trials:
         raise OptionError("no trial has finished: there is nothing to judge", fix="Let at least one finish.")
-    table = ScoreTable(trials, examination)
+    table = ScoreTable(trials, test_set)
     wanted.check(table.contenders)
     size = table.common_size()
     if size is None:
@@ -57,7 +55,7 @@ def judge(
             "the contenders were not trained at a common size, so they cannot be compared",
             fix="Run the same command again: it goes on with the missing trials.",
         )
-    rows = _rows(table, size, examination, wanted)
+    rows = _rows(table, size, test_set, wanted)
     pairs = _pairs(table, size)
     curves = {contender: table.curve(contender) for contender in table.contenders}
     crossings = [
@@ -78,17 +76,17 @@ def judge(
         curves=[_curve(table, contender) for contender in table.contenders],
         crossings=crossings,
         savings=savings(table),
-        test_rows=len(examination.gold),
-        labels=len(examination.labels),
-        train_rows=examination.train_rows,
-        leaked=len(examination.leaked),
+        test_rows=len(test_set.gold),
+        labels=len(test_set.labels),
+        train_rows=test_set.train_rows,
+        leaked=len(test_set.leaked),
         trials=len(trials),
         signatures=next((trial.writing.signatures for trial in trials if trial.writing), {}),
     )
     return msgspec.structs.replace(verdict, sentences=write_sentences(verdict))
 
 
-def _rows(table: ScoreTable, size: int, examination: Examination, preferences: Preferences) -> list[Row]:
+def _rows(table: ScoreTable, size: int, test_set: TestSet, preferences: Preferences) -> list[Row]:
     rows = []
     for contender in table.contenders:
         cell = table.cells[contender, size]
@@ -102,8 +100,8 @@ def _rows(table: ScoreTable, size: int, examination: Examination, preferences: P
                 seeds=cell.seeds,
                 score=cell.estimate(),
                 metrics={name: cell.estimate(name) for name in table.task.metric_names},
-                score_without_leaked=table.score_without(contender, size, examination.leaked, examination),
-                calibration_error=_calibration_error(cell, examination, table.task),
+                score_without_leaked=table.score_without(contender, size, test_set.leaked, test_set),
+                calibration_error=_calibration_error(cell, test_set, table.task),
                 training_seconds=seconds,
                 tuning_seconds=max(cost.tuning_seconds for cost in costs),
                 latency_ms_p50=latency,
@@ -132,13 +130,11 @@ def _median(values: Sequence[float | None]) -> float | None:
     return median(known) if known else None
 
 
-def _calibration_error(cell: Cell, examination: Examination, task: Task) -> float | None:
+def _calibration_error(cell: Cell, test_set: TestSet, task: Task) -> float | None:
     if not task.has_probabilities:
         return None
     errors = [
-        expected_calibration_error(
-            trial.confidence, list(map(task.is_right, examination.gold, trial.predicted))
-        )
+        expected_calibration_error(trial.confidence, list(map(task.is_right, test_set.gold, trial.predicted)))
         for trial in cell.trials
     ]
     return float(np.mean(errors))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textgraft.comparison.judging.curves import LearningCurve
-from textgraft.comparison.records.trials import Examination, Trial, examined_task
+from textgraft.comparison.records.trials import TestSet, Trial, task_of
 from textgraft.evaluation.intervals import Estimate, over_seeds, percentile_interval, resampled_scores
 from textgraft.evaluation.paired import PairedTest, paired_test
 
@@ -45,16 +45,16 @@ class ScoreTable:
 
     Args:
         trials: Finished trials, in any order.
-        examination: What they were judged on.
+        test_set: What they were judged on.
     """
 
-    def __init__(self, trials: Sequence[Trial], examination: Examination) -> None:
+    def __init__(self, trials: Sequence[Trial], test_set: TestSet) -> None:
         ordered = sorted(trials, key=lambda trial: (trial.contender, trial.size, trial.seed))
-        self.task = task = examined_task(examination)
+        self.task = task = task_of(test_set)
         draws = resampled_scores(
-            lambda answers, weights: task.weighted_metrics(examination.gold, answers, weights),
+            lambda answers, weights: task.weighted_metrics(test_set.gold, answers, weights),
             [trial.predicted for trial in ordered],
-            len(examination.gold),
+            len(test_set.gold),
         )
         places: dict[tuple[str, int], list[int]] = {}
         for position, trial in enumerate(ordered):
@@ -101,14 +101,12 @@ class ScoreTable:
             draws.append(resampled[keep] if shared else resampled.mean(axis=0, keepdims=True))
         return paired_test(values[0] - values[1], draws[0] - draws[1])
 
-    def score_without(
-        self, contender: str, size: int, rows: Sequence[int], examination: Examination
-    ) -> float:
+    def score_without(self, contender: str, size: int, rows: Sequence[int], test_set: TestSet) -> float:
         """Return the mean score over seeds when some test rows are left out."""
-        weights = np.ones((len(examination.gold), 1), dtype=np.float32)
+        weights = np.ones((len(test_set.gold), 1), dtype=np.float32)
         weights[list(rows)] = 0
         scores = [
-            self.task.weighted_metrics(examination.gold, trial.predicted, weights)[self.task.main_metric]
+            self.task.weighted_metrics(test_set.gold, trial.predicted, weights)[self.task.main_metric]
             for trial in self.cells[contender, size].trials
         ]
         return float(np.mean(scores))

@@ -3,7 +3,7 @@
 A comparison is a folder::
 
     plan.json          settings, data hash, contenders, sizes, seeds, tuning budget, estimate
-    data.json          Examination: labels, the test rows, the data check
+    data.json          TestSet: labels, the test rows, the data check
     rejected.jsonl     rows that could not be used, with line and reason
     trials/<id>.json   one Trial each
     models/<contender> the model directory of the best seed at the largest size
@@ -15,7 +15,7 @@ A comparison is a folder::
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
@@ -59,7 +59,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     """Every setting tried: {"settings": …, "dev_score": …, "seconds": …}; its length is the tuning budget."""
     data_hash: str
     predicted: list[Any]
-    """The answer for each test row in the task's form, as an index into Examination.labels."""
+    """The answer for each test row in the task's form, as an index into TestSet.labels."""
     confidence: list[float]
     """Score of that answer, 0 to 1."""
     metric: str
@@ -90,8 +90,11 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
         return self.dev_metrics[self.metric]
 
 
-class Examination(msgspec.Struct, frozen=True, kw_only=True):
+class TestSet(msgspec.Struct, frozen=True, kw_only=True):
     """What every trial is judged on: the same labels and the same test rows."""
+
+    __test__: ClassVar[bool] = False
+    """Tells pytest, which collects classes of such names, that this is none of its own."""
 
     task: str
     task_settings: dict[str, Any]
@@ -110,11 +113,11 @@ class Examination(msgspec.Struct, frozen=True, kw_only=True):
     """The data check (data.check.DataCheck.to_dict)."""
 
 
-def examined_task(examination: Examination) -> Task:
+def task_of(test_set: TestSet) -> Task:
     """Make the task again that a comparison was about."""
     from textgraft.tasks.registry import task_class
 
-    return task_class(examination.task)(**examination.task_settings)
+    return task_class(test_set.task)(**test_set.task_settings)
 
 
 def trial_id(data_hash: str, contender: str, size: int, seed: int, settings: dict[str, Any]) -> str:
@@ -123,7 +126,7 @@ def trial_id(data_hash: str, contender: str, size: int, seed: int, settings: dic
 
 
 def save_struct(path: Path, value: msgspec.Struct) -> None:
-    """Write a Trial or an Examination as JSON, atomically."""
+    """Write a Trial or a TestSet as JSON, atomically."""
     write_atomic(path, msgspec.json.format(msgspec.json.encode(value), indent=1))
 
 
@@ -146,7 +149,7 @@ def load_trials(folder: Path) -> list[Trial]:
     return sorted(trials, key=lambda trial: (trial.contender, trial.size, trial.seed))
 
 
-def load_examination(folder: Path) -> Examination:
+def load_test_set(folder: Path) -> TestSet:
     """Read data.json of a comparison.
 
     Raises:
@@ -154,7 +157,7 @@ def load_examination(folder: Path) -> Examination:
     """
     path = folder / "data.json"
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Examination)
+        return msgspec.json.decode(path.read_bytes(), type=TestSet)
     except (OSError, msgspec.DecodeError) as error:
         raise ModelError(
             f"not a readable comparison: {error}",

@@ -14,7 +14,7 @@ from textgraft import wording
 from textgraft.comparison.judging.choice import CHANCE_AT_MOST
 from textgraft.comparison.judging.judge import judge
 from textgraft.comparison.records.preferences import MARGINS
-from textgraft.comparison.records.trials import Examination, Trial, load_examination, load_trials
+from textgraft.comparison.records.trials import TestSet, Trial, load_test_set, load_trials
 from textgraft.comparison.records.verdict import Verdict, load_verdict
 from textgraft.comparison.reporting import sections
 from textgraft.comparison.reporting.facts import check_facts
@@ -42,14 +42,14 @@ def write_report(folder: Path) -> Path:
         OutputError: The report cannot be written.
     """
     plan = _load_plan(folder)
-    examination = load_examination(folder)
+    test_set = load_test_set(folder)
     finished = load_trials(folder)
     planned = set(plan["trials"].values()) if "trials" in plan else {trial.id for trial in finished}
     trials = [trial for trial in finished if trial.id in planned]
     known = (folder / "comparison.json").is_file()
-    verdict = load_verdict(folder) if known else judge(trials, examination)
+    verdict = load_verdict(folder) if known else judge(trials, test_set)
     path = folder / "report.html"
-    write_atomic(path, render_report(plan, examination, trials, verdict))
+    write_atomic(path, render_report(plan, test_set, trials, verdict))
     return path
 
 
@@ -66,21 +66,19 @@ def _load_plan(folder: Path) -> dict[str, Any]:
     return plan
 
 
-def render_report(
-    plan: dict[str, Any], examination: Examination, trials: list[Trial], verdict: Verdict
-) -> str:
+def render_report(plan: dict[str, Any], test_set: TestSet, trials: list[Trial], verdict: Verdict) -> str:
     """Return the report as HTML.
 
     Args:
         plan: plan.json.
-        examination: What the trials were judged on.
+        test_set: What the trials were judged on.
         trials: Those of the plan.
         verdict: Their verdict.
     """
     shown = verdict.pick or verdict.choice.leader
     judged = [trial for trial in trials if (trial.contender, trial.size) == (shown, verdict.size)]
-    is_confusable = all(isinstance(target, int) for target in examination.gold)
-    matrix = sections.total_confusion(judged, examination) if is_confusable else None
+    is_confusable = all(isinstance(target, int) for target in test_set.gold)
+    matrix = sections.total_confusion(judged, test_set) if is_confusable else None
     figures = {
         "curves": learning_curves(verdict),
         "training": cost_scatter(verdict, "training_seconds", "seconds of training"),
@@ -91,7 +89,7 @@ def render_report(
     looking, maps = sections.attended([t for t in trials if t.size == verdict.size], shown)
     figures |= {f"attention-{place}": attention_heatmap(found) for place, found in enumerate(maps)}
     if matrix is not None:
-        figures["confusion"] = confusion_heatmap(matrix, examination.labels)
+        figures["confusion"] = confusion_heatmap(matrix, test_set.labels)
     environment = Environment(
         loader=PackageLoader("textgraft.comparison.reporting"),
         autoescape=True,
@@ -111,22 +109,22 @@ def render_report(
     }
     return environment.get_template("report.html.j2").render(
         plan=plan,
-        examination=examination,
+        test_set=test_set,
         trials=trials,
         verdict=verdict,
         shown=shown,
         colours={name: colour for name, (colour, _) in styles([c.contender for c in verdict.curves]).items()},
         titles={name: entry["title"] for name, entry in plan.get("contenders", {}).items()},
-        confusions=[] if matrix is None else sections.top_confusions(matrix, examination.labels),
+        confusions=[] if matrix is None else sections.top_confusions(matrix, test_set.labels),
         is_confusable=is_confusable,
         calibrated=all(row.calibration_error is not None for row in verdict.rows),
-        errors=sections.confident_errors(judged, examination),
-        samples=sections.samples(trials, examination, verdict.size),
+        errors=sections.confident_errors(judged, test_set),
+        samples=sections.samples(trials, test_set, verdict.size),
         looking=looking,
         attentions=len(maps),
         writes=any(row.tokens_per_second is not None for row in verdict.rows),
         efforts=sections.efforts(trials),
-        facts=check_facts(examination.check),
+        facts=check_facts(test_set.check),
         margin=MARGINS.get(verdict.preferences.prefer, MARGINS["score"]),
         chance_at_most=CHANCE_AT_MOST,
         most_labels=MOST_LABELS,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textgraft import wording
-from textgraft.comparison.records.trials import Examination, Trial, examined_task
+from textgraft.comparison.records.trials import TestSet, Trial, task_of
 from textgraft.evaluation.metrics import confusion_matrix
 from textgraft.inference.attention_maps import AttentionMap
 
@@ -72,10 +72,10 @@ class Effort:
     truncated_share: float
 
 
-def total_confusion(trials: Sequence[Trial], examination: Examination) -> NDArray[np.int64]:
+def total_confusion(trials: Sequence[Trial], test_set: TestSet) -> NDArray[np.int64]:
     """Add up the confusion matrices of several seeds, [labels, labels]."""
-    count = len(examination.labels)
-    matrices = [confusion_matrix(examination.gold, trial.predicted, count) for trial in trials]
+    count = len(test_set.labels)
+    matrices = [confusion_matrix(test_set.gold, trial.predicted, count) for trial in trials]
     return np.sum(matrices, axis=0, dtype=np.int64)
 
 
@@ -96,9 +96,9 @@ def top_confusions(matrix: NDArray[np.int64], labels: Sequence[str]) -> list[Con
     ]
 
 
-def confident_errors(trials: Sequence[Trial], examination: Examination) -> list[ConfidentError]:
+def confident_errors(trials: Sequence[Trial], test_set: TestSet) -> list[ConfidentError]:
     """List the test rows that the seeds together get wrong with the most confidence: label errors, often."""
-    task, gold = examined_task(examination), examination.gold
+    task, gold = task_of(test_set), test_set.gold
     confidence = np.array([trial.confidence for trial in trials])
     wrong = np.array([[not right for right in map(task.is_right, gold, t.predicted)] for t in trials])
     sureness = (confidence * wrong).sum(axis=0)
@@ -112,8 +112,8 @@ def confident_errors(trials: Sequence[Trial], examination: Examination) -> list[
         given = Counter(task.show(trials[at].predicted[row]) for at in np.flatnonzero(mistaken).tolist())
         errors.append(
             ConfidentError(
-                id=examination.test_ids[row],
-                text=examination.test_texts[row],
+                id=test_set.test_ids[row],
+                text=test_set.test_texts[row],
                 gold=task.show(gold[row]),
                 predicted=given.most_common(1)[0][0],
                 confidence=float(confidence[mistaken, row].mean()),
@@ -124,27 +124,27 @@ def confident_errors(trials: Sequence[Trial], examination: Examination) -> list[
     return errors
 
 
-def samples(trials: Sequence[Trial], examination: Examination, size: int) -> list[Sample]:
+def samples(trials: Sequence[Trial], test_set: TestSet, size: int) -> list[Sample]:
     """Show test rows at even distances, not chosen by how well they went, with what was written for them.
 
     Args:
         trials: All finished trials.
-        examination: What they were judged on.
+        test_set: What they were judged on.
         size: Training rows of the trials that are shown.
     """
     if not any(trial.writing for trial in trials):
         return []
-    task = examined_task(examination)
+    task = task_of(test_set)
     first = {trial.contender: trial for trial in reversed(trials) if trial.size == size}
-    step = max(1, len(examination.gold) // MOST_SAMPLES)
+    step = max(1, len(test_set.gold) // MOST_SAMPLES)
     return [
         Sample(
-            id=examination.test_ids[row],
-            source=examination.test_texts[row],
-            references=task.show(examination.gold[row]),
+            id=test_set.test_ids[row],
+            source=test_set.test_texts[row],
+            references=task.show(test_set.gold[row]),
             outputs={name: task.show(trial.predicted[row]) for name, trial in reversed(first.items())},
         )
-        for row in range(0, len(examination.gold), step)[:MOST_SAMPLES]
+        for row in range(0, len(test_set.gold), step)[:MOST_SAMPLES]
     ]
 
 

@@ -37,7 +37,7 @@ def default_sizes(rows: int) -> list[int]:
 
 
 @dataclass(frozen=True)
-class Slot:
+class PlannedTrial:
     """A place in the plan: which contender, at which size, with which seed."""
 
     contender: str
@@ -118,7 +118,7 @@ def probe(contender: Contender, job: Job, test_rows: int) -> Rate:
 class Plan:
     """The trials of a comparison, in the order in which they run."""
 
-    slots: list[Slot]
+    trials: list[PlannedTrial]
     sizes: list[int]
     seeds: int
     tuning: int
@@ -127,19 +127,19 @@ class Plan:
     """Estimated."""
     notes: list[str]
 
-    def estimate(self, slot: Slot, rates: dict[str, Rate]) -> float:
+    def estimate(self, planned: PlannedTrial, rates: dict[str, Rate]) -> float:
         """Estimate the seconds of a trial: all settings are tried on the first seed only."""
-        settings = self.tuning if slot.seed == 0 else 1
-        return rates[slot.contender].seconds(slot.size, settings)
+        settings = self.tuning if planned.seed == 0 else 1
+        return rates[planned.contender].seconds(planned.size, settings)
 
 
 def _build(
     rates: dict[str, Rate], sizes: Sequence[int], seeds: int, tuning: int, notes: Iterable[str] = ()
 ) -> Plan:
     # Seeds outermost: whoever stops early has whole curves with fewer seeds, not half a curve.
-    slots = [Slot(name, size, seed) for seed in range(seeds) for size in sizes for name in rates]
-    plan = Plan(slots, list(sizes), seeds, tuning, 0.0, list(notes))
-    return replace(plan, seconds=sum(plan.estimate(slot, rates) for slot in slots))
+    trials = [PlannedTrial(name, size, seed) for seed in range(seeds) for size in sizes for name in rates]
+    plan = Plan(trials, list(sizes), seeds, tuning, 0.0, list(notes))
+    return replace(plan, seconds=sum(plan.estimate(planned, rates) for planned in trials))
 
 
 def make_plan(
@@ -196,7 +196,7 @@ def extend_plan(plan: Plan, rates: dict[str, Rate], sizes: Sequence[int], room: 
         if more.seconds <= SAFETY * room:
             return replace(
                 plan,
-                slots=[*plan.slots, *more.slots],
+                trials=[*plan.trials, *more.trials],
                 sizes=sorted([*plan.sizes, size]),
                 seconds=plan.seconds + more.seconds,
             )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from textgraft.comparison.records.trials import Trial
     from textgraft.comparison.records.verdict import Comparison
-    from textgraft.comparison.running.planning import Plan, Rate, Slot
+    from textgraft.comparison.running.planning import Plan, PlannedTrial, Rate
     from textgraft.data.check import DataCheck
     from textgraft.training.loop import Progress
 from textgraft.wording import duration
@@ -30,7 +30,7 @@ class Reporter(Protocol):
     def plan(self, plan: Plan, rates: dict[str, Rate]) -> None:
         """This will be run."""
 
-    def trial_started(self, slot: Slot, position: int, total: int, remaining: float) -> None:
+    def trial_started(self, planned: PlannedTrial, position: int, total: int, remaining: float) -> None:
         """A trial begins; ``remaining`` seconds are estimated for it and all after it."""
 
     def setting(self, position: int) -> None:
@@ -58,7 +58,7 @@ class SilentReporter:
     def plan(self, plan: Plan, rates: dict[str, Rate]) -> None:
         """Ignore it."""
 
-    def trial_started(self, slot: Slot, position: int, total: int, remaining: float) -> None:
+    def trial_started(self, planned: PlannedTrial, position: int, total: int, remaining: float) -> None:
         """Ignore it."""
 
     def setting(self, position: int) -> None:
@@ -122,20 +122,20 @@ class TerminalReporter(SilentReporter):
             table.add_row(name, *(f"~{duration(value)}" for value in seconds))
         self.console.print(table)
         self.console.print(
-            f"{len(plan.slots)} trials: {plan.seeds} seeds a size, {plan.tuning} settings tried by each "
+            f"{len(plan.trials)} trials: {plan.seeds} seeds a size, {plan.tuning} settings tried by each "
             f"contender at each size. Estimated {duration(plan.seconds)} in all.",
             highlight=False,
         )
         for text in plan.notes:
             self.note(text)
 
-    def trial_started(self, slot: Slot, position: int, total: int, remaining: float) -> None:
+    def trial_started(self, planned: PlannedTrial, position: int, total: int, remaining: float) -> None:
         """Move the bar on."""
         self._bar.start()
         self._setting = 0
         self._bar.update(
             self._task,
-            description=f"{slot.contender} · {slot.size:,} rows · seed {slot.seed}",
+            description=f"{planned.contender} · {planned.size:,} rows · seed {planned.seed}",
             completed=position,
             total=total,
             left=f"~{duration(remaining)} left",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from textgraft.comparison.contenders.base import Contender, Job
 from textgraft.comparison.records.preferences import Preferences
-from textgraft.comparison.records.trials import Examination, Trial, load_trials, save_struct
+from textgraft.comparison.records.trials import TestSet, Trial, load_trials, save_struct
 from textgraft.comparison.running.measuring import machine
 from textgraft.comparison.running.progress import Reporter
 from textgraft.data.dataset import Dataset
@@ -25,8 +25,8 @@ from textgraft.models.encoders import EncoderSource
 from textgraft.tasks.base import Task
 
 if TYPE_CHECKING:
-    from textgraft.comparison.running.planning import Plan, Rate, Slot
-    from textgraft.comparison.running.trials import Setup
+    from textgraft.comparison.running.planning import Plan, PlannedTrial, Rate
+    from textgraft.comparison.running.trials import TrialSpec
 from textgraft.comparison.records.verdict import Comparison
 
 DEV_FRACTION = 4
@@ -108,7 +108,7 @@ class Run:
 
     def plan(self, sizes: list[int]) -> Plan:
         """Take up the plan of an earlier run with the same request, or measure and make one."""
-        from textgraft.comparison.running.planning import Plan, Rate, Slot, make_plan, probe
+        from textgraft.comparison.running.planning import Plan, PlannedTrial, Rate, make_plan, probe
 
         path = self.folder / "plan.json"
         asked = json.loads(json.dumps(vars(self.request)))
@@ -116,7 +116,7 @@ class Run:
         if held.get("request") == asked:
             self.rates = {name: Rate(**rate) for name, rate in held["rates"].items()}
             plan = Plan(
-                slots=[Slot(**slot) for slot in held["slots"]],
+                trials=[PlannedTrial(**planned) for planned in held["planned"]],
                 sizes=held["sizes"],
                 seeds=held["seeds"],
                 tuning=held["tuning"],
@@ -158,7 +158,7 @@ class Run:
                     "estimate_seconds": plan.seconds,
                     "notes": plan.notes,
                     "rates": {name: vars(rate) for name, rate in self.rates.items()},
-                    "slots": [vars(slot) for slot in plan.slots],
+                    "planned": [vars(planned) for planned in plan.trials],
                 },
             )
         self.reporter.plan(plan, self.rates)
@@ -185,16 +185,16 @@ class Run:
         dev_rows = min(len(dev), max(DEV_ROWS_AT_LEAST, size // DEV_FRACTION))
         return train.select(rows), dev.select(nested_subsets(dev.strata, [dev_rows], seed, None)[dev_rows])
 
-    def _setup(self, slot: Slot, plan: Plan, chosen: dict[tuple[str, int], Any]) -> Setup:
-        from textgraft.comparison.running.trials import Setup
+    def _spec(self, planned: PlannedTrial, plan: Plan, chosen: dict[tuple[str, int], Any]) -> TrialSpec:
+        from textgraft.comparison.running.trials import TrialSpec
 
-        contender = self.contenders[slot.contender]
-        settings = chosen.get((slot.contender, slot.size))
-        return Setup(
+        contender = self.contenders[planned.contender]
+        settings = chosen.get((planned.contender, planned.size))
+        return TrialSpec(
             contender=contender,
-            job=self._job(*self._rows(slot.size, slot.seed, plan.sizes), slot.seed),
+            job=self._job(*self._rows(planned.size, planned.seed, plan.sizes), planned.seed),
             test=self.splits.test,
-            size=slot.size,
+            size=planned.size,
             settings=(settings,) if settings is not None else contender.grid[: plan.tuning],
             data_hash=self.data_hash,
         )
@@ -209,41 +209,43 @@ class Run:
         spent = sum(trial.cost.training_seconds + trial.cost.tuning_seconds for trial in finished.values())
         deadline = None if self.request.budget is None else self.started + self.request.budget - spent
         position = 0
-        while position < len(plan.slots):
-            slot = plan.slots[position]
-            setup = self._setup(slot, plan, chosen)
-            trial = finished.get(setup.id)
+        while position < len(plan.trials):
+            planned = plan.trials[position]
+            spec = self._spec(planned, plan, chosen)
+            trial = finished.get(spec.id)
             if trial is None:
                 seconds = self._allowance(plan, position, deadline)
                 if seconds is not None and seconds <= 0:
-                    self.reporter.note(f"out of time: {len(plan.slots) - position} trials are left out")
+                    self.reporter.note(f"out of time: {len(plan.trials) - position} trials are left out")
                     break
-                self.reporter.trial_started(slot, position, len(plan.slots), self._remaining(plan, position))
-                trial = self._trial(setup, slot, plan, seconds)
-            chosen.setdefault((slot.contender, slot.size), trial.settings)
-            done[f"{slot.contender}/{slot.size}/{slot.seed}"] = trial.id
+                self.reporter.trial_started(
+                    planned, position, len(plan.trials), self._remaining(plan, position)
+                )
+                trial = self._trial(spec, planned, plan, seconds)
+            chosen.setdefault((planned.contender, planned.size), trial.settings)
+            done[f"{planned.contender}/{planned.size}/{planned.seed}"] = trial.id
             position += 1
-            if position == len(plan.slots) and deadline is not None:
+            if position == len(plan.trials) and deadline is not None:
                 longer = extend_plan(plan, self.rates, sizes, deadline - time.perf_counter())
                 if longer:
                     added = max(set(longer.sizes) - set(plan.sizes))
                     self.reporter.note(f"there is time to spare: {added:,} rows are taken up again")
                     plan = longer
-                    self._amend({"slots": [vars(slot) for slot in plan.slots], "sizes": plan.sizes})
+                    self._amend({"planned": [vars(planned) for planned in plan.trials], "sizes": plan.sizes})
         # The report is drawn from these trials alone, whatever an earlier plan left in the folder.
         self._amend({"trials": done})
 
-    def _trial(self, setup: Setup, slot: Slot, plan: Plan, seconds: float | None) -> Trial:
+    def _trial(self, spec: TrialSpec, planned: PlannedTrial, plan: Plan, seconds: float | None) -> Trial:
         """Run one trial and write down its result."""
         from textgraft.comparison.running.trials import run_trial, save_if_best
 
-        setup = replace(setup, job=replace(setup.job, max_seconds=seconds, on_step=self.reporter.step))
+        spec = replace(spec, job=replace(spec.job, max_seconds=seconds, on_step=self.reporter.step))
         start = time.perf_counter()
-        trial, attempt = run_trial(setup, self.reporter.setting)
-        if slot.size == plan.sizes[-1]:
-            save_if_best(self.folder / "models" / slot.contender, setup, trial, attempt)
+        trial, attempt = run_trial(spec, self.reporter.setting)
+        if planned.size == plan.sizes[-1]:
+            save_if_best(self.folder / "models" / planned.contender, spec, trial, attempt)
         save_struct(self.folder / "trials" / f"{trial.id}.json", trial)
-        self.rates[slot.contender].observe(plan.estimate(slot, self.rates), time.perf_counter() - start)
+        self.rates[planned.contender].observe(plan.estimate(planned, self.rates), time.perf_counter() - start)
         self.reporter.trial_finished(trial)
         return trial
 
@@ -253,7 +255,7 @@ class Run:
         write_json(path, {**json.loads(path.read_text()), **values})
 
     def _remaining(self, plan: Plan, position: int) -> float:
-        return sum(plan.estimate(slot, self.rates) for slot in plan.slots[position:])
+        return sum(plan.estimate(planned, self.rates) for planned in plan.trials[position:])
 
     def _allowance(self, plan: Plan, position: int, deadline: float | None) -> float | None:
         """Return the seconds that this trial may take.
@@ -264,11 +266,11 @@ class Run:
         if deadline is None:
             return None
         left = deadline - time.perf_counter()
-        own = plan.estimate(plan.slots[position], self.rates)
+        own = plan.estimate(plan.trials[position], self.rates)
         work = self._remaining(plan, position)
         return own + left - work if left > work else left * own / work
 
-    def conclude(self, examination: Examination, preferences: Preferences) -> Comparison:
+    def conclude(self, test_set: TestSet, preferences: Preferences) -> Comparison:
         """Judge the trials of the plan, draw the report and put the winner into ``best/``."""
         from textgraft.comparison.judging.judge import judge
         from textgraft.comparison.reporting.report import write_report
@@ -277,7 +279,7 @@ class Run:
         trials = [trial for trial in load_trials(self.folder) if trial.id in planned]
         if not trials:
             raise DataError("no trial was finished", where=str(self.folder), fix="Give a larger --budget.")
-        verdict = judge(trials, examination, preferences=preferences)
+        verdict = judge(trials, test_set, preferences=preferences)
         save_struct(self.folder / "comparison.json", verdict)
         write_report(self.folder)
         self._hand_over(verdict.pick)

@@ -41,7 +41,7 @@ class Attempt:
 
 
 @dataclass(frozen=True)
-class Setup:
+class TrialSpec:
     """What all trials of a comparison share."""
 
     contender: Contender
@@ -71,11 +71,11 @@ class Setup:
         return trial_id(self.data_hash, self.contender.name, self.size, self.job.seed, depends)
 
 
-def _attempt(setup: Setup, settings: Settings) -> Attempt:
-    job = setup.job
+def _attempt(spec: TrialSpec, settings: Settings) -> Attempt:
+    job = spec.job
     torch.manual_seed(job.seed)
     start = time.perf_counter()
-    fitted = setup.contender.fit(job, settings)
+    fitted = spec.contender.fit(job, settings)
     seconds = time.perf_counter() - start + fitted.cached_seconds
     task, gold = job.task, job.task.targets(job.dev)
     predictor = Predictor(fitted.model, fitted.tokenizer, task, fitted.max_length)
@@ -93,25 +93,25 @@ def _attempt(setup: Setup, settings: Settings) -> Attempt:
     )
 
 
-def run_trial(setup: Setup, on_setting: Callable[[int], None] | None = None) -> tuple[Trial, Attempt]:
+def run_trial(spec: TrialSpec, on_setting: Callable[[int], None] | None = None) -> tuple[Trial, Attempt]:
     """Fit, choose the setting on the dev rows, then predict the test rows once.
 
     Args:
-        setup: The trial.
+        spec: The trial.
         on_setting: Called with the position of each setting as it begins.
 
     Returns:
         The result and the attempt that was chosen, its model trained.
     """
-    job, budget = setup.job, setup.job.max_seconds
+    job, budget = spec.job, spec.job.max_seconds
     chosen: Attempt | None = None
     tried: list[dict[str, Any]] = []
     with peak_memory() as memory:
-        for position, settings in enumerate(setup.settings):
+        for position, settings in enumerate(spec.settings):
             if on_setting:
                 on_setting(position)
-            share = budget / len(setup.settings) if budget else None
-            attempt = _attempt(replace(setup, job=replace(job, max_seconds=share)), settings)
+            share = budget / len(spec.settings) if budget else None
+            attempt = _attempt(replace(spec, job=replace(job, max_seconds=share)), settings)
             tried.append(
                 {
                     "settings": settings,
@@ -123,31 +123,31 @@ def run_trial(setup: Setup, on_setting: Callable[[int], None] | None = None) -> 
                 chosen = attempt
     assert chosen is not None, "every contender has at least one setting"
     chosen.predictor.temperature = chosen.temperature
-    p50, p95 = latency_ms(chosen.predictor.predict_rows, setup.test)
+    p50, p95 = latency_ms(chosen.predictor.predict_rows, spec.test)
     start = time.perf_counter()
-    predictions = chosen.predictor.predict_rows(setup.test)
+    predictions = chosen.predictor.predict_rows(spec.test)
     seconds = time.perf_counter() - start
     answers = [prediction.answer for prediction in predictions]
     fitted = chosen.fitted
     trial = Trial(
-        id=setup.id,
-        contender=setup.contender.name,
-        size=setup.size,
+        id=spec.id,
+        contender=spec.contender.name,
+        size=spec.size,
         seed=job.seed,
         settings=chosen.settings,
         tried=tried,
-        data_hash=setup.data_hash,
+        data_hash=spec.data_hash,
         predicted=answers,
         confidence=[round(prediction.score, 4) for prediction in predictions],
         metric=job.task.main_metric,
-        metrics=job.task.metrics(job.task.targets(setup.test), answers),
+        metrics=job.task.metrics(job.task.targets(spec.test), answers),
         dev_metrics=chosen.dev_metrics,
         cost=Cost(
             training_seconds=chosen.seconds,
             tuning_seconds=sum(entry["seconds"] for entry in tried) - chosen.seconds,
             latency_ms_p50=p50,
             latency_ms_p95=p95,
-            throughput_per_second=len(setup.test) / seconds,
+            throughput_per_second=len(spec.test) / seconds,
             model_mb=model_bytes(fitted.model, fitted.tokenizer) / MEGABYTE,
             peak_memory_mb=memory.rise / MEGABYTE,
         ),
@@ -156,37 +156,37 @@ def run_trial(setup: Setup, on_setting: Callable[[int], None] | None = None) -> 
         stopped_by=fitted.stopped_by,
         history=fitted.history,
         versions=library_versions(),
-        writing=observe_writing(chosen.predictor, setup.test, predictions, seconds),
+        writing=observe_writing(chosen.predictor, spec.test, predictions, seconds),
     )
     gc.collect()
     return trial, chosen
 
 
-def save_if_best(path: Path, setup: Setup, trial: Trial, attempt: Attempt) -> None:
+def save_if_best(path: Path, spec: TrialSpec, trial: Trial, attempt: Attempt) -> None:
     """Write the trained model as ``path``, unless a seed with a higher dev score already stands there."""
     if path.is_dir():
         held = read_manifest(path)
-        is_of_this = (held.data_hash, held.training["rows"]) == (setup.data_hash, trial.size)
+        is_of_this = (held.data_hash, held.training["rows"]) == (spec.data_hash, trial.size)
         if is_of_this and held.dev_score >= trial.dev_score:
             return
-    save_model(path, setup, trial, attempt)
+    save_model(path, spec, trial, attempt)
 
 
-def save_model(path: Path, setup: Setup, trial: Trial, attempt: Attempt) -> None:
+def save_model(path: Path, spec: TrialSpec, trial: Trial, attempt: Attempt) -> None:
     """Write the model directory of a trial: the model, its card, its calibration and its golden outputs."""
-    task = setup.job.task
-    rows = setup.test.select(range(min(GOLDEN_ROWS, len(setup.test))))
+    task = spec.job.task
+    rows = spec.test.select(range(min(GOLDEN_ROWS, len(spec.test))))
     predictions = attempt.predictor.predict_rows(rows)
     manifest = Manifest(
         task=task.name,
         task_settings=task.settings(),
         contender=trial.contender,
-        text_columns=list(setup.test.columns),
-        label_column=setup.job.train.label_column,
+        text_columns=list(spec.test.columns),
+        label_column=spec.job.train.label_column,
         max_length=attempt.fitted.max_length,
         temperature=attempt.predictor.temperature,
-        data_source=Path(setup.job.train.source).name,
-        data_hash=setup.data_hash,
+        data_source=Path(spec.job.train.source).name,
+        data_hash=spec.data_hash,
         training={
             "rows": trial.size,
             "seed": trial.seed,
