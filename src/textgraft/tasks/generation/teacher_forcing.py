@@ -22,8 +22,6 @@ from textgraft.tasks.scoring import Features, Scoring
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from textgraft.tasks.generation.base import GenerationTask
-
 
 @dataclass(frozen=True, slots=True)
 class ForcedTarget:
@@ -37,12 +35,12 @@ class TeacherForcing(Scoring):
     """Scores the true targets of a task's rows.
 
     Args:
-        task: The task.
+        task: A task whose answers are written: it makes the batches.
     """
 
     main_metric = "token_accuracy"
 
-    def __init__(self, task: GenerationTask) -> None:
+    def __init__(self, task: Scoring) -> None:
         self.task = task
 
     def length(self, feature: Features) -> int:
