@@ -97,7 +97,7 @@ def table(verdict: Verdict) -> str:
         f"| contender | {verdict.metric} (95%) | {names} | perplexity | training | tokens/s | size |",
         "|---" * (6 + len(others)) + "|",
     ]
-    for row in verdict.rows:
+    for row in verdict.standings:
         score = row.score
         seconds = duration(row.training_seconds) if row.training_seconds >= 1 else "< 1 s"
         perplexity = "–" if row.perplexity is None else f"{row.perplexity:.2f}"

@@ -110,7 +110,7 @@ def table(verdict: Verdict) -> str:
         "| training | one row p50, p95 | rows/s | size | memory |",
         "|---" * (7 + len(others)) + "|",
     ]
-    for row in verdict.rows:
+    for row in verdict.standings:
         score = row.score
         lines.append(
             f"| {row.contender}{' ✓' if row.contender == verdict.pick else ''} "
@@ -141,7 +141,7 @@ def overview(verdicts: dict[str, Verdict]) -> str:
         "|---" * 8 + "|",
     ]
     for name, verdict in verdicts.items():
-        for place, row in enumerate(verdict.rows):
+        for place, row in enumerate(verdict.standings):
             told = f"{name} | {verdict.metric} | {verdict.size:,}" if place == 0 else "| |"
             score = row.score
             lines.append(

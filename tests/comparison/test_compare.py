@@ -66,7 +66,7 @@ def test_every_planned_trial_has_a_result(finished: Comparison) -> None:
 
 
 def test_learnable_text_is_learned_and_the_floor_is_a_floor(finished: Comparison) -> None:
-    scores = {row.contender: row.score.value for row in finished.verdict.rows}
+    scores = {row.contender: row.score.value for row in finished.verdict.standings}
     assert scores["tfidf"] > 0.9
     assert scores["lstm"] > 0.7
     assert scores["majority"] < 0.4
@@ -85,7 +85,7 @@ def test_a_finished_comparison_runs_nothing_again(world: tuple[Path, Path], fini
         world[0], encoder=str(world[1]), output=finished.folder, reporter=recorder, **SETTINGS
     )
     assert recorder.finished_trials == []
-    assert again.verdict.rows == finished.verdict.rows
+    assert again.verdict.standings == finished.verdict.standings
 
 
 def test_only_the_missing_trial_is_run(world: tuple[Path, Path], finished: Comparison) -> None:
@@ -116,7 +116,9 @@ def test_limits_change_the_pick_and_no_figure(world: tuple[Path, Path], finished
         **SETTINGS,
     )
     assert result.verdict.pick is None
-    assert [row.score for row in result.verdict.rows] == [row.score for row in finished.verdict.rows]
+    assert [row.score for row in result.verdict.standings] == [
+        row.score for row in finished.verdict.standings
+    ]
     assert not (finished.folder / "best").exists()
     with pytest.raises(ModelError):
         _ = result.best

@@ -181,7 +181,7 @@ def test_from_a_file_to_the_winners_answers(task, encoder, tmp_path, monkeypatch
     )
     assert {trial.contender for trial in result.trials} == set(names)
     assert result.verdict.task == task, "the task is told by the file"
-    for row in result.verdict.rows:
+    for row in result.verdict.standings:
         assert row.score.low <= row.score.high
         assert np.isfinite(row.score.value)
     page = result.report.read_text()

@@ -81,9 +81,9 @@ TRIALS = [
 
 def test_the_verdict_has_speed_and_perplexity():
     verdict = judge(TRIALS, TEST_SET)
-    assert verdict.row("lstm-attention").tokens_per_second == 200
-    assert verdict.row("lstm-attention").perplexity == 6
-    assert verdict.row("copy").perplexity is None
+    assert verdict.standing("lstm-attention").tokens_per_second == 200
+    assert verdict.standing("lstm-attention").perplexity == 6
+    assert verdict.standing("copy").perplexity is None
     assert verdict.signatures == {"bleu": "nrefs:2"}
     assert verdict.metric == "BLEU"
     assert verdict.pick == "lstm-seq2seq"

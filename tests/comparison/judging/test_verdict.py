@@ -32,7 +32,7 @@ def test_the_best_contender_is_picked_with_figures_near_the_truth(usual):
     assert usual.pick == "bert-finetuned"
     assert usual.size == 3000
     for curve in (TFIDF, LSTM, FROZEN, FINETUNED):
-        row = usual.row(curve.name)
+        row = usual.standing(curve.name)
         assert row.score.value == pytest.approx(curve.accuracy(3000), abs=0.035)
         assert row.score.low < row.score.value < row.score.high
         assert row.training_seconds == pytest.approx(curve.seconds(3000), rel=0.06)
@@ -46,7 +46,7 @@ def test_intervals_cover_the_true_scores():
         for draw in range(25)
         for verdict in [Comparison(sizes=(1000,), rows=500, draw=draw).judge()]
         for curve in (TFIDF, LSTM, FROZEN, FINETUNED)
-        for row in [verdict.row(curve.name)]
+        for row in [verdict.standing(curve.name)]
     ]
     assert sum(covered) / len(covered) >= 0.9
 
@@ -58,7 +58,7 @@ def test_a_tie_goes_to_the_cheaper():
     ties = [verdict for verdict in verdicts if not verdict.pairs[0].significant]
     assert len(ties) >= 10
     assert {verdict.pick for verdict in ties} == {"tfidf"}
-    leaders = {verdict.choice.leader for verdict in ties}
+    leaders = {verdict.decision.leader for verdict in ties}
     assert leaders == {"tfidf", "bert-finetuned"}, "some of these worlds favour the dear one by chance"
 
 
@@ -90,7 +90,7 @@ def test_a_large_lead_is_taken_even_where_it_may_be_chance():
         verdict
         for verdict in verdicts
         if not verdict.pairs[0].significant
-        and verdict.row("bert-frozen").score.value - verdict.row("tfidf").score.value > 0.05
+        and verdict.standing("bert-frozen").score.value - verdict.standing("tfidf").score.value > 0.05
     ]
     assert unsure, "50 rows leave some of twelve such differences unproven"
     for verdict in unsure:
@@ -101,21 +101,21 @@ def test_a_large_lead_is_taken_even_where_it_may_be_chance():
 def test_limits_change_the_pick_and_no_figure(usual):
     limited = Comparison().judge(preferences=Preferences(max_latency_ms=5))
     assert limited.pick in ("lstm", "tfidf")
-    assert limited.choice.leader == "bert-finetuned"
-    assert limited.row("bert-finetuned").excluded_by == ["latency"]
+    assert limited.decision.leader == "bert-finetuned"
+    assert limited.standing("bert-finetuned").excluded_by == ["latency"]
     assert "Not within 5 ms a text: bert-finetuned" in text(limited)
-    for row in usual.rows:
-        assert msgspec.structs.replace(limited.row(row.contender), excluded_by=[]) == row
+    for row in usual.standings:
+        assert msgspec.structs.replace(limited.standing(row.contender), excluded_by=[]) == row
     assert limited.pairs == usual.pairs
     small = Comparison().judge(preferences=Preferences(max_size_mb=5))
     assert small.pick == "tfidf"
-    assert small.row("lstm").excluded_by == ["size"]
+    assert small.standing("lstm").excluded_by == ["size"]
 
 
 def test_limits_nobody_keeps_leave_no_pick_and_name_the_nearest():
     verdict = Comparison().judge(preferences=Preferences(max_latency_ms=0.1, max_size_mb=1))
     assert verdict.pick is None
-    assert verdict.choice.nearest == "tfidf"
+    assert verdict.decision.nearest == "tfidf"
     assert verdict.sentences[0].startswith(
         "No contender stays within 0.1 ms a text and 1 MB; tfidf comes nearest"
     )
@@ -177,11 +177,11 @@ def _log(value):
 def test_more_labels_are_predicted_with_an_interval_and_refused_for_too_few_sizes(usual):
     truth = FROZEN.accuracy(12_000) - FROZEN.accuracy(3000)
     curve = next(curve for curve in usual.curves if curve.contender == "bert-frozen")
-    double, fourfold = curve.predictions
+    double, fourfold = curve.forecasts
     assert (double.labels, fourfold.labels) == (6000, 12_000)
     assert fourfold.gain.low - 0.01 <= truth <= fourfold.gain.high + 0.01
     few = Comparison(sizes=(100, 300)).judge()
-    assert all(curve.predictions == [] for curve in few.curves)
+    assert all(curve.forecasts == [] for curve in few.curves)
     assert "cannot be said: a learning curve needs at least 3 training sizes, this one has 2." in text(few)
 
 
@@ -194,7 +194,7 @@ def test_a_flat_curve_promises_nothing():
 
 def test_leaked_rows_are_counted_and_their_effect_is_shown():
     verdict = Comparison(sizes=(300,), leaked=range(100), rows=500).judge()
-    row = verdict.row(verdict.pick)
+    row = verdict.standing(verdict.pick)
     assert verdict.leaked == 100
     assert row.score_without_leaked < row.score.value
     assert "100 of 500 test rows also stand among the training rows; without them" in text(verdict)
@@ -209,7 +209,7 @@ def test_the_majority_baseline_is_not_picked_for_want_of_test_rows():
     tfidf = constant("tfidf", 0.3, latency_ms=5.0)
     for draw in range(6):
         verdict = Comparison(curves=(MAJORITY, tfidf), sizes=(100,), rows=60, draw=draw).judge()
-        if verdict.row("tfidf").score.value > verdict.row("majority").score.value + 0.005:
+        if verdict.standing("tfidf").score.value > verdict.standing("majority").score.value + 0.005:
             assert verdict.pick == "tfidf"
 
 
@@ -220,7 +220,7 @@ def test_small_comparisons_are_judged_without_crash(curves, sizes, seeds):
     for rows, preferences in itertools.product((1, 7, 200), (Preferences(), Preferences(max_latency_ms=1))):
         comparison = Comparison(curves=curves, sizes=sizes, seeds=seeds, rows=rows)
         verdict = comparison.judge(preferences=preferences)
-        assert len(verdict.rows) == len(curves)
+        assert len(verdict.standings) == len(curves)
         assert all(sentence.endswith(".") and "nan" not in sentence for sentence in verdict.sentences)
         assert ("one seed" in text(verdict)) == (seeds == 1)
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from textgraft.comparison.records.preferences import MARGINS, Preferences
-from textgraft.comparison.records.verdict import Choice, Pair, Row
+from textgraft.comparison.records.verdict import Decision, Pair, Standing
 
 CHANCE_AT_MOST = 0.05
 """A lead from which on the better contender is picked even where the lead may be chance."""
@@ -32,7 +32,7 @@ def cost_index(training_seconds: float, latency_ms: float, model_mb: float) -> f
     return float((max(training_seconds, 1.0) * max(latency_ms, 1.0) * max(model_mb, 1.0)) ** (1 / 3))
 
 
-def excess(row: Row, preferences: Preferences) -> dict[str, float]:
+def excess(row: Standing, preferences: Preferences) -> dict[str, float]:
     """Return by what factor a contender breaks each limit that it breaks."""
     limits = {
         "latency": (row.latency_ms_p95, preferences.max_latency_ms),
@@ -41,7 +41,7 @@ def excess(row: Row, preferences: Preferences) -> dict[str, float]:
     return {name: value / limit for name, (value, limit) in limits.items() if limit and value > limit}
 
 
-def choose(rows: Sequence[Row], pairs: Sequence[Pair], preferences: Preferences) -> Choice:
+def choose(rows: Sequence[Standing], pairs: Sequence[Pair], preferences: Preferences) -> Decision:
     """Pick a contender.
 
     Args:
@@ -54,12 +54,12 @@ def choose(rows: Sequence[Row], pairs: Sequence[Pair], preferences: Preferences)
     allowed = [row for row in ranked if not row.excluded_by]
     if not allowed:
         nearest = min(ranked, key=lambda row: max(excess(row, preferences).values())).contender
-        return Choice(pick=None, leader=leader, allowed_leader=None, tied=[], nearest=nearest)
+        return Decision(pick=None, leader=leader, allowed_leader=None, tied=[], nearest=nearest)
     best = allowed[0]
     significant = {frozenset((pair.first, pair.second)): pair.significant for pair in pairs}
     margin = MARGINS.get(preferences.prefer, MARGINS["score"])
 
-    def ties(row: Row) -> bool:
+    def ties(row: Standing) -> bool:
         lead = best.score.value - row.score.value
         chance = lead < CHANCE_AT_MOST and not significant[frozenset((best.contender, row.contender))]
         return lead < margin or (chance and row.contender != MAJORITY)
@@ -67,7 +67,7 @@ def choose(rows: Sequence[Row], pairs: Sequence[Pair], preferences: Preferences)
     tied = [row for row in allowed[1:] if ties(row)]
     named = [row for row in allowed if row.contender == preferences.prefer]
     pick = named[0] if named else min([best, *tied], key=lambda row: row.cost)
-    return Choice(
+    return Decision(
         pick=pick.contender,
         leader=leader,
         allowed_leader=best.contender,

@@ -13,14 +13,15 @@ from textgraft.comparison.judging.choice import choose, cost_index, excess
 from textgraft.comparison.judging.curves import find_crossing, fit_power_law
 from textgraft.comparison.judging.savings import savings
 from textgraft.comparison.judging.scores import Cell, ScoreTable
+from textgraft.comparison.judging.sentences import write_sentences
 from textgraft.comparison.records.preferences import Preferences
 from textgraft.comparison.records.trials import TestSet, Trial
 from textgraft.comparison.records.verdict import (
     Curve,
+    Forecast,
     Pair,
     Point,
-    Prediction,
-    Row,
+    Standing,
     Verdict,
 )
 from textgraft.errors import OptionError
@@ -42,8 +43,6 @@ def judge(trials: Sequence[Trial], test_set: TestSet, *, preferences: Preference
     Raises:
         OptionError: There is no trial, the contenders share no size, or a preference is unusable.
     """
-    from textgraft.comparison.judging.sentences import write_sentences
-
     wanted = preferences or Preferences()
     if not trials:
         raise OptionError("no trial has finished: there is nothing to judge", fix="Let at least one finish.")
@@ -55,7 +54,7 @@ def judge(trials: Sequence[Trial], test_set: TestSet, *, preferences: Preference
             "the contenders were not trained at a common size, so they cannot be compared",
             fix="Run the same command again: it goes on with the missing trials.",
         )
-    rows = _rows(table, size, test_set, wanted)
+    standings = _standings(table, size, test_set, wanted)
     pairs = _pairs(table, size)
     curves = {contender: table.curve(contender) for contender in table.contenders}
     crossings = [
@@ -69,9 +68,9 @@ def judge(trials: Sequence[Trial], test_set: TestSet, *, preferences: Preference
         metric=names[table.task.main_metric],
         metrics=names,
         size=size,
-        choice=choose(rows, pairs, wanted),
+        decision=choose(standings, pairs, wanted),
         preferences=wanted,
-        rows=rows,
+        standings=standings,
         pairs=pairs,
         curves=[_curve(table, contender) for contender in table.contenders],
         crossings=crossings,
@@ -86,7 +85,7 @@ def judge(trials: Sequence[Trial], test_set: TestSet, *, preferences: Preference
     return msgspec.structs.replace(verdict, sentences=write_sentences(verdict))
 
 
-def _rows(table: ScoreTable, size: int, test_set: TestSet, preferences: Preferences) -> list[Row]:
+def _standings(table: ScoreTable, size: int, test_set: TestSet, preferences: Preferences) -> list[Standing]:
     rows = []
     for contender in table.contenders:
         cell = table.cells[contender, size]
@@ -95,7 +94,7 @@ def _rows(table: ScoreTable, size: int, test_set: TestSet, preferences: Preferen
         latency = median(cost.latency_ms_p50 for cost in costs)
         megabytes = median(cost.model_mb for cost in costs)
         rows.append(
-            Row(
+            Standing(
                 contender=contender,
                 seeds=cell.seeds,
                 score=cell.estimate(),
@@ -177,12 +176,12 @@ def _curve(table: ScoreTable, contender: str) -> Curve:
     try:
         law = fit_power_law(table.curve(contender))
     except OptionError as error:
-        return Curve(contender=contender, points=points, power_law=None, predictions=[], refused=error.what)
-    predictions = [
-        Prediction(labels=labels, score=law.predict(labels), gain=law.gain(labels))
+        return Curve(contender=contender, points=points, power_law=None, forecasts=[], refused=error.what)
+    forecasts = [
+        Forecast(labels=labels, score=law.predict(labels), gain=law.gain(labels))
         for labels in (2 * points[-1].size, 4 * points[-1].size)
     ]
     coefficients = {"a": float(law.a[0]), "b": float(law.b[0]), "c": float(law.c[0])}
     return Curve(
-        contender=contender, points=points, power_law=coefficients, predictions=predictions, refused=None
+        contender=contender, points=points, power_law=coefficients, forecasts=forecasts, refused=None
     )

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from textgraft.comparison.judging.choice import CHANCE_AT_MOST, MAJORITY, excess
 from textgraft.comparison.judging.savings import CLAIMED
 from textgraft.comparison.records.preferences import MARGINS
-from textgraft.comparison.records.verdict import Crossing, Outcome, Ratio, Row, Saving
+from textgraft.comparison.records.verdict import Crossing, Outcome, Ratio, Saving, Standing, Verdict
 from textgraft.evaluation.intervals import Estimate
 from textgraft.wording import (
     about,
@@ -23,9 +22,6 @@ from textgraft.wording import (
     signed,
 )
 
-if TYPE_CHECKING:
-    from textgraft.comparison.records.verdict import Verdict
-
 NOTICEABLE = 0.005
 """A predicted gain below this is called none."""
 
@@ -38,13 +34,13 @@ def write_sentences(verdict: Verdict) -> list[str]:
 
 def _pick(verdict: Verdict) -> Iterator[str]:
     if verdict.pick is None:
-        nearest = verdict.row(verdict.choice.nearest or verdict.choice.leader)
+        nearest = verdict.standing(verdict.decision.nearest or verdict.decision.leader)
         yield (
             f"No contender stays within {_limits(verdict)}; {nearest.contender} comes nearest "
             f"({_breaches(verdict, nearest)}), with {verdict.metric} {score(nearest.score.value)}."
         )
         return
-    row = verdict.row(verdict.pick)
+    row = verdict.standing(verdict.pick)
     yield (
         f"Use {row.contender}: {verdict.metric} {score(row.score.value)} "
         f"(95% interval {interval(row.score)}), "
@@ -54,7 +50,7 @@ def _pick(verdict: Verdict) -> Iterator[str]:
     )
 
 
-def _second(verdict: Verdict, row: Row) -> str:
+def _second(verdict: Verdict, row: Standing) -> str:
     """Name the task's second metric, if it has one, as most people know it best."""
     return "".join(f"{title} {score(row.metrics[name].value)}, " for name, title in verdict.others(1).items())
 
@@ -63,10 +59,10 @@ def _limited(verdict: Verdict) -> Iterator[str]:
     """Say which contenders the limits ruled out that would otherwise have been picked or preferred."""
     if verdict.pick is None:
         return
-    pick = verdict.row(verdict.pick)
+    pick = verdict.standing(verdict.pick)
     ruled_out = [
         f"{row.contender} ({score(row.score.value)}; {_breaches(verdict, row)})"
-        for row in verdict.rows
+        for row in verdict.standings
         if row.excluded_by
         and (row.score.value > pick.score.value or row.contender == verdict.preferences.prefer)
     ]
@@ -84,7 +80,7 @@ def _limits(verdict: Verdict) -> str:
     return listing(limits)
 
 
-def _breaches(verdict: Verdict, row: Row) -> str:
+def _breaches(verdict: Verdict, row: Standing) -> str:
     values = {
         "latency": f"95% of texts within {milliseconds(row.latency_ms_p95)}",
         "size": megabytes(row.model_mb),
@@ -94,25 +90,25 @@ def _breaches(verdict: Verdict, row: Row) -> str:
 
 def _rivals(verdict: Verdict) -> Iterator[str]:
     """Say how the pick stands against every other contender within the limits."""
-    pick, leader = verdict.pick, verdict.choice.allowed_leader
+    pick, leader = verdict.pick, verdict.decision.allowed_leader
     if pick is None or leader is None:
         return
-    if len(verdict.rows) == 1:
+    if len(verdict.standings) == 1:
         yield "It is the only contender, so nothing was compared."
         return
     if pick != leader:
         yield _passed_over(verdict, pick, leader)
     better, unsure, level = [], [], []
-    for row in verdict.rows:
+    for row in verdict.standings:
         if row.contender in (pick, leader, MAJORITY) or row.excluded_by:
             continue
         pair = verdict.pair(pick, row.contender)
         described = f"{row.contender} by {score(pair.difference.value)} ({p_value(pair.p_holm)})"
         if pair.significant and pair.difference.value > 0:
             better.append(described)
-        elif pick == leader and row.contender not in verdict.choice.tied:
+        elif pick == leader and row.contender not in verdict.decision.tied:
             unsure.append(described)
-        elif row.contender in verdict.choice.tied:
+        elif row.contender in verdict.decision.tied:
             level.append(row.contender)
     if better:
         yield f"{pick} is better than {listing(better)}."
@@ -129,7 +125,7 @@ def _passed_over(verdict: Verdict, pick: str, leader: str) -> str:
     lead = f"{leader} scores {score(difference.value)} higher"
     if verdict.preferences.prefer == pick:
         return f"{lead} ({chance}), but you prefer {pick}."
-    factor = verdict.row(leader).cost / verdict.row(pick).cost
+    factor = verdict.standing(leader).cost / verdict.standing(pick).cost
     dearer = f"costs {about(factor)} times as much (training time, latency and size together)"
     if pair.significant:
         margin = MARGINS.get(verdict.preferences.prefer, MARGINS["score"])
@@ -144,8 +140,8 @@ def _passed_over(verdict: Verdict, pick: str, leader: str) -> str:
 
 
 def _baseline(verdict: Verdict) -> Iterator[str]:
-    others = [row.contender for row in verdict.rows if row.contender != MAJORITY]
-    if not others or len(others) == len(verdict.rows):
+    others = [row.contender for row in verdict.standings if row.contender != MAJORITY]
+    if not others or len(others) == len(verdict.standings):
         return
     pairs = [verdict.pair(name, MAJORITY) for name in others]
     if not any(pair.significant and pair.difference.value > 0 for pair in pairs):
@@ -162,7 +158,7 @@ def _scope(verdict: Verdict) -> Iterator[str]:
         )
     elif verdict.size < verdict.train_rows:
         yield f"Judged at {count(verdict.size)} of the {count(verdict.train_rows)} training rows there are."
-    if all(len(row.seeds) == 1 for row in verdict.rows):
+    if all(len(row.seeds) == 1 for row in verdict.standings):
         yield "With one seed the intervals speak of the test rows alone, not of luck in training."
 
 
@@ -183,12 +179,12 @@ def _crossing_interval(crossing: Crossing) -> str:
 
 
 def _more_labels(verdict: Verdict) -> Iterator[str]:
-    pick = verdict.pick or verdict.choice.leader
+    pick = verdict.pick or verdict.decision.leader
     curve = next(curve for curve in verdict.curves if curve.contender == pick)
     if curve.refused:
         yield f"What more labels would buy cannot be said: {curve.refused}."
         return
-    double, fourfold = curve.predictions
+    double, fourfold = curve.forecasts
     if fourfold.gain.high < NOTICEABLE:
         yield (
             f"More labels would buy {pick} nothing noticeable: {_gain(fourfold.gain)} {verdict.metric} "
@@ -271,7 +267,7 @@ def _speed(saving: Saving) -> str:
 def _leaks(verdict: Verdict) -> Iterator[str]:
     if not verdict.leaked:
         return
-    row = verdict.row(verdict.pick or verdict.choice.leader)
+    row = verdict.standing(verdict.pick or verdict.decision.leader)
     change = row.score_without_leaked - row.score.value
     yield (
         f"{count(verdict.leaked)} of {count(verdict.test_rows)} test rows also stand among the training "

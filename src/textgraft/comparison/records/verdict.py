@@ -30,7 +30,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     """Median over seeds."""
 
 
-class Prediction(msgspec.Struct, frozen=True, kw_only=True):
+class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     """What a power law expects at more labels than were measured."""
 
     labels: int
@@ -46,7 +46,7 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
     points: list[Point]
     power_law: dict[str, float] | None
     """error = a n^-b + c; None where it was refused."""
-    predictions: list[Prediction]
+    forecasts: list[Forecast]
     """At two and four times the largest measured size."""
     refused: str | None
     """Why there is no power law."""
@@ -62,9 +62,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """All metrics of the task: their keys in rows and how people call them; the main one first."""
     size: int
     """Training rows at which contenders are judged: the largest size that all were tried at."""
-    choice: Choice
+    decision: Decision
     preferences: Preferences
-    rows: list[Row]
+    standings: list[Standing]
     """One a contender, best score first."""
     pairs: list[Pair]
     curves: list[Curve]
@@ -84,15 +84,15 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def pick(self) -> str | None:
         """The contender to use; None where no contender stays within the limits."""
-        return self.choice.pick
+        return self.decision.pick
 
     def others(self, most: int) -> dict[str, str]:
         """Return keys and names of the first metrics besides the main one."""
         return dict(list(self.metrics.items())[1 : 1 + most])
 
-    def row(self, contender: str) -> Row:
+    def standing(self, contender: str) -> Standing:
         """Return the figures of one contender."""
-        return next(row for row in self.rows if row.contender == contender)
+        return next(standing for standing in self.standings if standing.contender == contender)
 
     def pair(self, first: str, second: str) -> Pair:
         """Return the test between two contenders, its difference taken as first minus second."""
@@ -187,7 +187,7 @@ class Crossing(msgspec.Struct, frozen=True, kw_only=True):
     """Upper end; None where it lies beyond the largest measured size."""
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """One contender at the judged size. Costs are medians over seeds."""
 
     contender: str
@@ -233,7 +233,7 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
         return self.p_holm < SIGNIFICANT
 
 
-class Choice(msgspec.Struct, frozen=True, kw_only=True):
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """The pick and the reasons for it."""
 
     pick: str | None

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textgraft import wording
-from textgraft.comparison.records.verdict import Curve, Row, Verdict
+from textgraft.comparison.records.verdict import Curve, Standing, Verdict
 from textgraft.inference.attention_maps import AttentionMap
 
 Figure = dict[str, Any]
@@ -58,10 +58,10 @@ def learning_curves(verdict: Verdict) -> Figure:
     data: list[dict[str, Any]] = []
     for curve in verdict.curves:
         data += _curve(curve, *looks[curve.contender])
-        if curve.contender == verdict.pick and curve.predictions:
+        if curve.contender == verdict.pick and curve.forecasts:
             data.append(_predicted(curve, looks[curve.contender][0]))
     sizes = {point.size for curve in verdict.curves for point in curve.points}
-    sizes |= {prediction.labels for curve in verdict.curves for prediction in curve.predictions[-1:]}
+    sizes |= {prediction.labels for curve in verdict.curves for prediction in curve.forecasts[-1:]}
     return {
         "data": data,
         "layout": {
@@ -117,8 +117,8 @@ def _curve(curve: Curve, colour: str, symbol: str) -> list[dict[str, Any]]:
 
 def _predicted(curve: Curve, colour: str) -> dict[str, Any]:
     last = curve.points[-1]
-    estimates = [last.score, *(prediction.score for prediction in curve.predictions)]
-    sizes = [last.size, *(prediction.labels for prediction in curve.predictions)]
+    estimates = [last.score, *(forecast.score for forecast in curve.forecasts)]
+    sizes = [last.size, *(forecast.labels for forecast in curve.forecasts)]
     bars = _error_bars(estimates, colour)
     bars["array"][0] = bars["arrayminus"][0] = 0  # the measured point has its band already
     return {
@@ -144,17 +144,18 @@ def cost_scatter(verdict: Verdict, field: str, title: str, limit: float | None =
 
     Args:
         verdict: The verdict.
-        field: The cost, a field of Row.
+        field: The cost, a field of Standing.
         title: Of the cost's axis.
         limit: The user's limit on that cost, drawn as a line.
     """
     looks = styles([curve.contender for curve in verdict.curves])
-    largest = max(row.model_mb for row in verdict.rows)
-    ends = _padded_range(verdict.rows, field)
+    largest = max(row.model_mb for row in verdict.standings)
+    ends = _padded_range(verdict.standings, field)
     middle = 10 ** (sum(ends) / 2)
     figure: Figure = {
         "data": [
-            _bubble(row, field, verdict.metric, looks[row.contender], largest, middle) for row in verdict.rows
+            _bubble(row, field, verdict.metric, looks[row.contender], largest, middle)
+            for row in verdict.standings
         ],
         "layout": {
             "height": 380,
@@ -180,7 +181,7 @@ def cost_scatter(verdict: Verdict, field: str, title: str, limit: float | None =
 
 
 def _bubble(
-    row: Row, field: str, metric: str, look: tuple[str, str], largest: float, middle: float
+    row: Standing, field: str, metric: str, look: tuple[str, str], largest: float, middle: float
 ) -> dict[str, Any]:
     colour, symbol = look
     x = max(getattr(row, field), 1e-3)
@@ -210,7 +211,7 @@ def _bubble(
     }
 
 
-def _padded_range(rows: Sequence[Row], field: str) -> list[float]:
+def _padded_range(rows: Sequence[Standing], field: str) -> list[float]:
     """Return the ends of a log axis with room for the names beside the outermost bubbles."""
     logs = np.log10([max(getattr(row, field), 1e-3) for row in rows])
     room = max(0.35, 0.22 * float(logs.max() - logs.min()))

@@ -75,7 +75,7 @@ def render_report(plan: dict[str, Any], test_set: TestSet, trials: list[Trial], 
         trials: Those of the plan.
         verdict: Their verdict.
     """
-    shown = verdict.pick or verdict.choice.leader
+    shown = verdict.pick or verdict.decision.leader
     judged = [trial for trial in trials if (trial.contender, trial.size) == (shown, verdict.size)]
     is_confusable = all(isinstance(target, int) for target in test_set.gold)
     matrix = sections.total_confusion(judged, test_set) if is_confusable else None
@@ -117,12 +117,12 @@ def render_report(plan: dict[str, Any], test_set: TestSet, trials: list[Trial], 
         titles={name: entry["title"] for name, entry in plan.get("contenders", {}).items()},
         confusions=[] if matrix is None else sections.top_confusions(matrix, test_set.labels),
         is_confusable=is_confusable,
-        calibrated=all(row.calibration_error is not None for row in verdict.rows),
+        calibrated=all(row.calibration_error is not None for row in verdict.standings),
         errors=sections.confident_errors(judged, test_set),
         samples=sections.samples(trials, test_set, verdict.size),
         looking=looking,
         attentions=len(maps),
-        writes=any(row.tokens_per_second is not None for row in verdict.rows),
+        writes=any(row.tokens_per_second is not None for row in verdict.standings),
         efforts=sections.efforts(trials),
         facts=check_facts(test_set.check),
         margin=MARGINS.get(verdict.preferences.prefer, MARGINS["score"]),

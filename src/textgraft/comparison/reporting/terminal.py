@@ -41,7 +41,7 @@ def results_table(verdict: Verdict) -> Table:
     others = verdict.others(1)
     for name in (f"{verdict.metric} (95%)", *others.values(), "training", "one text", "size"):
         table.add_column(name, justify="right", no_wrap=True)
-    for row in verdict.rows:
+    for row in verdict.standings:
         picked = row.contender == verdict.pick
         low, high = wording.score(row.score.low), wording.score(row.score.high)
         table.add_row(
