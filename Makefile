@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# A worker a core, and a fixture of a file made once: a file's tests stay together until a worker is idle.
+PARALLEL := -n auto --maxprocesses 8 --dist worksteal
 
 .PHONY: demo test test-slow check clean
 
@@ -10,7 +12,7 @@ demo: $(VENV)/.installed  ## Run the main job offline, on the bundled encoder an
 	$(BIN)/textgraft demo
 
 test: $(VENV)/.installed-dev  ## Run the tests that finish in minutes.
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 test-slow: $(VENV)/.installed-dev  ## Run the long tests on real data.
 	$(BIN)/python -m pytest -m slow

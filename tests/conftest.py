@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+
 from pathlib import Path
 
 import pytest
+
+# Before a library reads them: tests run side by side, a thread each. More would get in one another's way, and
+# figures would depend on how many run.
+for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"):
+    os.environ[_name] = "1"
 
 
 @pytest.fixture(autouse=True)
