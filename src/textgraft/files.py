@@ -150,3 +150,26 @@ def remove_folder(path: Path) -> None:
     with contextlib.suppress(OSError):
         path.rename(rest)
     shutil.rmtree(rest, ignore_errors=True)
+
+
+def refuse_to_replace(path: Path, *, overwrite: bool) -> None:
+    """Refuse an output in whose place something stands, unless the user says that it may go.
+
+    Called before any work is done. An empty folder is nothing to lose.
+
+    Args:
+        path: Where a file or a folder is to be written.
+        overwrite: Whether what stands there may be replaced.
+
+    Raises:
+        OutputError: Something stands there, and nobody said that it may be replaced.
+    """
+    if overwrite or not os.path.lexists(path):
+        return
+    if path.is_dir() and not any(path.iterdir()):
+        return
+    raise OutputError(
+        "it exists already, and nothing is replaced unasked",
+        where=str(path),
+        fix="Choose another --output, or say --overwrite to replace it.",
+    )

@@ -1,0 +1,24 @@
+"""Outputs stand where nothing stood, unless the user says otherwise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from textgraft.errors import OutputError
+from textgraft.files import refuse_to_replace
+
+
+def test_nothing_is_replaced_unasked(tmp_path: Path) -> None:
+    file, folder, link = tmp_path / "file", tmp_path / "folder", tmp_path / "link"
+    refuse_to_replace(file, overwrite=False)
+    folder.mkdir()
+    refuse_to_replace(folder, overwrite=False)
+    file.touch()
+    (folder / "inside").touch()
+    link.symlink_to(tmp_path / "nowhere")
+    for path in (file, folder, link):
+        with pytest.raises(OutputError, match="--overwrite"):
+            refuse_to_replace(path, overwrite=False)
+        refuse_to_replace(path, overwrite=True)
