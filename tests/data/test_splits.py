@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from textgraft.data.dataset import Dataset
 from textgraft.data.near_duplicates import normalise
+from textgraft.data.readers.tagged import read_tagged
 from textgraft.data.splits import make_splits, nested_subsets
 from textgraft.errors import DataError, OptionError
+from textgraft.tasks.spans.token_classification import TokenClassification
 
 
 def dataset(rows, groups=None, source="train.csv") -> Dataset:
@@ -239,3 +241,28 @@ def test_targets_that_are_no_names_are_split_all_the_same():
     rows = dataset([(f"text {row}", row / 7) for row in range(100)])
     splits = make_splits(rows)
     assert (len(splits.train), len(splits.dev), len(splits.test)) == (70, 10, 20)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_type_of_tags_that_is_too_rare_to_split_stays_in_training(tmp_path, seed):
+    names = [f"RARE{number}" for number in range(8)] + ["TWO"] * 2 + ["PER"] * 60
+    rng = np.random.default_rng(seed)
+    rng.shuffle(names)
+    path = tmp_path / "a.conll"
+    path.write_text("\n\n".join(f"w{n} B-{name}\nsaw O" for n, name in enumerate(names)) + "\n")
+    splits = make_splits(read_tagged(path))
+    trained = {name for row in splits.train.names for name in row}
+    assert trained == set(names)
+    for part in (splits.dev, splits.test):
+        assert {name for row in part.names for name in row} == {"PER"}
+        assert not part.rejected
+    task = TokenClassification.fitted_to(splits.train)
+    assert len(task.targets(splits.test)) == len(splits.test)
+
+
+def test_sentences_of_a_test_file_with_a_type_that_is_not_trained_are_set_aside(tmp_path):
+    (tmp_path / "a.conll").write_text("\n\n".join(f"w{n} B-PER\nsaw O" for n in range(20)) + "\n")
+    (tmp_path / "b.conll").write_text("Ann B-PER\n\nRome B-LOC\nand O\nBo B-PER\n")
+    splits = make_splits(read_tagged(tmp_path / "a.conll"), test=read_tagged(tmp_path / "b.conll"))
+    assert splits.test.labels == [["B-PER"]]
+    assert [row.reason for row in splits.test.rejected] == ["unseen label: no training row has 'LOC'"]

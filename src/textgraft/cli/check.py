@@ -18,6 +18,7 @@ def check(
     test: Annotated[Path | None, typer.Option(help="Your own test file.")] = None,
     id_column: options.IdColumn = None,
     group: options.Group = None,
+    merge_labels: options.MergeLabels = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Also save it as JSON.")] = None,
 ) -> None:
     """Check labelled rows before any training: duplicates, leaks, contradictions, rare labels, encodings."""
@@ -31,7 +32,15 @@ def check(
     console = Console()
     kind = named_task(task, source, lambda line: console.print(line, highlight=False), text=text, label=label)
     splits, dataset = read_splits(
-        kind, source, text=text, label=label, id_column=id_column, group=group, test=test, dev=None
+        kind,
+        source,
+        text=text,
+        label=label,
+        id_column=id_column,
+        group=group,
+        test=test,
+        dev=None,
+        merge_labels=merge_labels,
     )
     found = check_dataset(dataset, splits)
     console.print(check_table(found.to_dict()))

@@ -30,6 +30,9 @@ IdColumn = Annotated[str | None, typer.Option("--id", help="Column that names ro
 Group = Annotated[
     str | None, typer.Option("--group", help="Column whose equal values never straddle the splits.")
 ]
+MergeLabels = Annotated[
+    bool, typer.Option("--merge-labels", help="Take labels that differ in spelling alone for one label.")
+]
 EncoderName = Annotated[str, typer.Option("--encoder", help=ENCODER_HELP)]
 Revision = Annotated[str | None, typer.Option("--revision", help="Revision of a Hub id.")]
 MaxLength = Annotated[

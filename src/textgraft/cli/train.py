@@ -23,6 +23,7 @@ def train(
     label: options.Label = None,
     id_column: options.IdColumn = None,
     group: options.Group = None,
+    merge_labels: options.MergeLabels = False,
     test: Annotated[Path | None, typer.Option(help="Your own test file.")] = None,
     dev: Annotated[Path | None, typer.Option(help="Your own dev file.")] = None,
     contender: Annotated[
@@ -67,6 +68,7 @@ def train(
         "label": label,
         "id_column": id_column,
         "group": group,
+        "merge_labels": merge_labels or None,
         "test": test and str(test),
         "dev": dev and str(dev),
         "contender": options.trained_contender(contender, adapter, freeze),

@@ -46,6 +46,7 @@ def compare(
     dev: str | Path | None = None,
     id_column: str | None = None,
     group: str | None = None,
+    merge_labels: bool = False,
     contenders: Sequence[str] | None = None,
     sizes: Sequence[int] | None = None,
     seeds: int = 3,
@@ -75,6 +76,7 @@ def compare(
         dev: A file of the user's own dev rows.
         id_column: Column that names rows.
         group: Column whose equal values never straddle splits, as an author or a document.
+        merge_labels: Whether labels that differ in spelling alone, as Food and food, are one label.
         contenders: Names from contenders.py; the task's usual ones if left out.
         sizes: Training sizes; 100, 300, 1000, … and all rows if left out.
         seeds: Runs a size, each with its own training rows and random weights.
@@ -123,7 +125,15 @@ def compare(
     preferences = preferences or Preferences()
     preferences.check(request.contenders)
     splits, whole = read_splits(
-        kind, source, text=text, label=label, id_column=id_column, group=group, test=test, dev=dev
+        kind,
+        source,
+        text=text,
+        label=label,
+        id_column=id_column,
+        group=group,
+        test=test,
+        dev=dev,
+        merge_labels=merge_labels,
     )
     fitted = kind.fitted_to(splits.train)
     needs_encoder = any(contender.needs_encoder for contender in chosen)

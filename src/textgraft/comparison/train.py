@@ -46,6 +46,8 @@ class TrainConfig(BaseModel):
     label: str | None = None
     id_column: str | None = None
     group: str | None = None
+    merge_labels: bool = False
+    """Whether labels that differ in spelling alone, as Food and food, are one label."""
     dev: str | None = None
     """Own file of dev rows; otherwise a tenth of the rows."""
     test: str | None = None
@@ -204,7 +206,7 @@ def train(
             where=str(checkpoints),
             fix="Go on with it by --resume, or delete the folder to begin anew.",
         )
-    files = wanted.model_dump(include={"text", "label", "id_column", "group", "test", "dev"})
+    files = wanted.model_dump(include={"text", "label", "id_column", "group", "test", "dev", "merge_labels"})
     splits, whole = read_splits(kind, source, **files)
     task = kind.fitted_to(splits.train)
     if whole.rejected:

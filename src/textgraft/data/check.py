@@ -12,6 +12,7 @@ import numpy as np
 
 from textgraft.data.dataset import Dataset, ReadingNotes, Rejected
 from textgraft.data.near_duplicates import near_duplicates, normalise
+from textgraft.data.spellings import Spellings, find_spellings
 from textgraft.data.splits import Splits
 
 TokenCounter = Callable[[Sequence[str]], list[int]]
@@ -53,7 +54,11 @@ class DataCheck:
     """How many rows were set aside, by kind of reason."""
     rejected_examples: list[dict[str, Any]]
     labels: dict[str, int]
-    """Rows of each label, the most frequent first."""
+    """Rows of each label, or with each type of tag, the most frequent first."""
+    one_label: bool
+    """Whether every row has exactly one label."""
+    spellings: list[Spellings]
+    """Labels that are written in several ways."""
     untested_labels: list[str]
     """Labels of training rows that no test row has: too rare to split."""
     repeated_rows: int
@@ -105,6 +110,7 @@ class DataCheck:
                 "rows": shown,
                 "rare": [label for label in shown if label in self.rare_labels],
                 "untested": self.untested_labels[:_SHOWN_LABELS],
+                "spellings": [asdict(group) for group in self.spellings[:_SHOWN_LABELS]],
             },
             "repeated": {"rows": self.repeated_rows, "examples": self.repeated_examples},
             "near_duplicates": {
@@ -145,7 +151,9 @@ def check_dataset(
     repeated = [positions for positions in by_text if len(positions) > 1]
     contradictory = [positions for positions in repeated if len({rows.labels[at] for at in positions}) > 1]
     near_texts = {text for left, right, _ in near for text in (left, right)}
-    tested = set(splits.test.strata) if splits else set()
+    parts = list(sides.values()) or [dataset]
+    labels = Counter(name for part in parts for names in part.names for name in names)
+    tested = {name for names in splits.test.names for name in names} if splits else set()
     return DataCheck(
         source=dataset.source,
         rows=len(rows.texts),
@@ -153,8 +161,12 @@ def check_dataset(
         notes=dataset.notes,
         rejected=dict(Counter(bad.kind for _, bad in rejected).most_common()),
         rejected_examples=_rejected_examples(rejected),
-        labels=dict(Counter(label for label in rows.labels if label is not None).most_common()),
-        untested_labels=sorted(set(splits.train.strata) - tested) if splits else [],
+        labels=dict(labels.most_common()),
+        one_label=dataset.has_names,
+        spellings=find_spellings(labels),
+        untested_labels=sorted({name for names in splits.train.names for name in names} - tested)
+        if splits
+        else [],
         repeated_rows=sum(len(positions) - 1 for positions in repeated),
         repeated_examples=[rows.example(positions) for positions in repeated[:_EXAMPLES]],
         near_duplicate_rows=sum(len(by_text[text]) for text in near_texts),
@@ -301,6 +313,11 @@ def _warnings(check: DataCheck) -> Iterable[str]:
             f"{_count(check.repeated_rows, 'row')} ({share:.1%}) repeat an earlier text. "
             "They make the data look larger than it is: consider removing them."
         )
+    for group in check.spellings[:_EXAMPLES]:
+        yield (
+            f"A label is written in {len(group.rows)} ways: {group}. Models take them for different labels: "
+            "write them alike, or merge them by --merge-labels (in Python: merge_labels=True)."
+        )
     labels = check.labels
     if len(labels) > check.rows / 5:
         yield (
@@ -317,10 +334,11 @@ def _warnings(check: DataCheck) -> Iterable[str]:
             f"Too rare to split, hence only in training: {_some(dict.fromkeys(check.untested_labels))}. "
             "The scores say nothing about them."
         )
-    if labels and max(labels.values()) > 0.8 * sum(labels.values()):
+    in_all = sum(labels.values())
+    if check.one_label and max(labels.values()) > 0.8 * in_all:
         label, count = next(iter(labels.items()))
         yield (
-            f"{count / sum(labels.values()):.0%} of the rows have the label {label!r}: accuracy is high for "
+            f"{count / in_all:.0%} of the rows have the label {label!r}: accuracy is high for "
             "a model that always says so. Go by macro F1."
         )
     for model, lost in check.truncation.items():

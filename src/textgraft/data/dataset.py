@@ -79,6 +79,8 @@ class Dataset:
     """Name of the user's id column; None where the ids are row numbers."""
     notes: ReadingNotes | None = None
     """How the source was read; None for data that was not read from a source."""
+    kinds: list[tuple[str, ...]] | None = None
+    """For targets that are no names but hold some, as tags hold types: the names of each row."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -98,11 +100,17 @@ class Dataset:
         return lists[0] if len(lists) == 1 else ["\n".join(parts) for parts in zip(*lists, strict=True)]
 
     @functools.cached_property
+    def names(self) -> list[tuple[str, ...]]:
+        """The names in each row's target: its label or labels, the types of its tags; none in other forms."""
+        if self.kinds is not None:
+            return self.kinds
+        return [_names_of(label) for label in self.labels or [None] * len(self)]
+
+    @functools.cached_property
     def strata(self) -> list[str]:
-        """What splits and subsets keep in proportion: of each row its label, or the rarest of its labels."""
-        names = [names_of(label) for label in self.labels or [None] * len(self)]
-        counts = Counter(name for row in names for name in row)
-        return [min(row, key=lambda name: (counts[name], name), default="") for row in names]
+        """What splits and subsets keep in proportion: of each row its name, or the rarest of its names."""
+        counts = Counter(name for row in self.names for name in row)
+        return [min(row, key=lambda name: (counts[name], name), default="") for row in self.names]
 
     @property
     def has_names(self) -> bool:
@@ -121,6 +129,7 @@ class Dataset:
             groups=None if self.groups is None else [self.groups[row] for row in rows],
             label_column=self.label_column,
             id_column=self.id_column,
+            kinds=None if self.kinds is None else [self.kinds[row] for row in rows],
         )
 
     @functools.cached_property
@@ -137,7 +146,7 @@ class Dataset:
         return digest.hexdigest()[:16]
 
 
-def names_of(label: Any) -> tuple[str, ...]:
+def _names_of(label: Any) -> tuple[str, ...]:
     """Return the names in a label: one, or those of a set of labels; none where it is of another form."""
     if isinstance(label, str):
         return (label,)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from textgraft.data.dataset import Dataset, Rejected, names_of
+from textgraft.data.dataset import Dataset, Rejected
 from textgraft.data.near_duplicates import normalise
 from textgraft.errors import DataError, OptionError
 
@@ -47,8 +47,8 @@ def make_splits(
 ) -> Splits:
     """Split labelled rows.
 
-    A label of which fewer units exist than there are sides to draw keeps them all for training; every other
-    label has at least one unit on each side.
+    A label, or a type of tags, of which fewer units exist than there are sides to draw keeps them all for
+    training; every other one has at least one unit on each side.
 
     Args:
         dataset: The rows to split.
@@ -82,7 +82,7 @@ def make_splits(
     train = dataset.select(np.flatnonzero(side == _TRAIN).tolist())
     drawn_test = dataset.select(np.flatnonzero(side == _TEST).tolist()) if test is None else test
     drawn_dev = dataset.select(np.flatnonzero(side == _DEV).tolist()) if dev is None else dev
-    known = {name for label in _labels(train) for name in names_of(label)}
+    known = {name for names in train.names for name in names}
     splits = Splits(train, _with_known_labels(drawn_dev, known), _with_known_labels(drawn_test, known))
     one_label = dataset.has_names and len(set(_labels(train))) < 2
     if not len(splits.dev) or not len(splits.test) or one_label:
@@ -196,8 +196,8 @@ def _with_known_labels(part: Dataset, known: set[str]) -> Dataset:
     """Set aside the rows with a label that is not in ``known``; targets without names are left alone."""
     unseen = {
         row: name
-        for row, label in enumerate(_labels(part))
-        if (name := next((name for name in names_of(label) if name not in known), None)) is not None
+        for row, names in enumerate(part.names)
+        if (name := next((name for name in names if name not in known), None)) is not None
     }
     if not unseen:
         return part

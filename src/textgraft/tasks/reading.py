@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from textgraft.data.dataset import Dataset
+from textgraft.data.spellings import merge_spellings
 from textgraft.data.splits import Splits, make_splits
 from textgraft.tasks.base import Task
 from textgraft.tasks.registry import task_class
@@ -43,8 +44,12 @@ def read_splits(
     group: str | None,
     test: str | Path | None,
     dev: str | Path | None,
+    merge_labels: bool = False,
 ) -> tuple[Splits, Dataset]:
-    """Read the user's files; return their splits and the whole of the first one."""
+    """Read the user's files; return their splits and the whole of the first one.
+
+    With ``merge_labels``, labels that differ in spelling alone become one, in all files alike.
+    """
     columns = [text] if isinstance(text, str) else text
 
     def read(path: str | Path, text: Sequence[str] | None, label: str | None) -> Dataset:
@@ -54,4 +59,9 @@ def read_splits(
     # Columns that were guessed in one file must be the same in the others.
     names = list(whole.columns) if whole.label_column else None
     others = [read(path, names, whole.label_column) if path else None for path in (test, dev)]
+    if merge_labels:
+        given = [dataset for dataset in (whole, *others) if dataset is not None]
+        merged, _ = merge_spellings(given)
+        whole, *rest = merged
+        others = [None if dataset is None else rest.pop(0) for dataset in others]
     return make_splits(whole, test=others[0], dev=others[1]), whole

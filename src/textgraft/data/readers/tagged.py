@@ -26,6 +26,7 @@ from textgraft.data.tag_schemes import (
     bio_tags,
     broken_transitions,
     detect_scheme,
+    entities,
     is_tag,
     repaired,
 )
@@ -300,6 +301,11 @@ def _span(text: str, span: Any) -> tuple[int, int, str]:
     return start, start + len(inside.strip()), kind.strip()
 
 
+def _types(tags: Sequence[str]) -> tuple[str, ...]:
+    """Return the types that tags name, each once."""
+    return tuple(dict.fromkeys(kind for kind, _, _ in entities(tags)))
+
+
 class _Rows:
     """The usable rows, and the others."""
 
@@ -340,17 +346,17 @@ class _Rows:
         widened = [row.line for row in rows if row.is_widened]
         # One string for each tag instead of one for each word.
         shared: dict[str, str] = {}
+        labels = [[shared.setdefault(tag, tag) for tag in repaired(own)] for own in tags]
         return Dataset(
             columns={"text": [row.text for row in rows], "words": [row.words for row in rows]},
-            labels=[[shared.setdefault(tag, tag) for tag in repaired(own)] for own in tags]
-            if self.labelled
-            else None,
+            labels=labels if self.labelled else None,
             ids=[row.name or str(number) for number, row in enumerate(rows, start=1)],
             lines=[row.line for row in rows],
             source=str(path),
             groups=[row.group for row in rows if row.group is not None] or None,
             rejected=self.rejected,
             id_column=id_column,
+            kinds=[_types(tags) for tags in labels] if self.labelled else None,
             notes=TaggingNotes(
                 format=table.format,
                 total_rows=len(rows) + len(self.rejected),
