@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
+import glob
 import hashlib
 import json
 import os
 import shutil
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from textgraft.errors import OutputError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 
 @contextlib.contextmanager
@@ -62,14 +71,16 @@ def atomic_writer(path: Path) -> Iterator[BinaryIO]:
         OutputError: The folder is missing or not writable, or the disk is full. Nothing is left behind.
     """
     with output_errors(path):
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        _sweep(path)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PARTIAL)
         try:
             with os.fdopen(descriptor, "wb") as handle:
+                _claim(handle.fileno())
                 yield handle
                 handle.flush()
                 os.fsync(handle.fileno())
-            Path(name).chmod(0o666 & ~_umask())
-            Path(name).replace(path)
+                Path(name).chmod(0o666 & ~_umask())
+                Path(name).replace(path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
@@ -91,35 +102,125 @@ def write_json(path: Path, value: Any) -> None:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary sibling folder that takes the place of ``path`` when the block ends well.
 
-    A folder that stood at ``path`` before is replaced; if the block raises, it is left as it was.
+    A folder that stood at ``path`` before is exchanged with the new one in a single step, so that a whole
+    folder, old or new, stands there at every moment; if the block raises, it is left as it was. Where the
+    file system cannot exchange, as NFS and FAT cannot, the old one is renamed away and the new one renamed
+    in: a process killed between the two leaves the old one in a hidden sibling.
 
     Raises:
         OutputError: The parent is not writable or the disk is full.
     """
     with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+        _sweep(path)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PARTIAL))
+    descriptor = os.open(temporary, os.O_RDONLY)
     try:
+        _claim(descriptor)
         with output_errors(path):
             yield temporary
-            for file in temporary.rglob("*"):
-                if file.is_file():
-                    with file.open("rb") as handle:
-                        os.fsync(handle.fileno())
-                    # Some writers leave their files private; a server's user reads a model directory too.
-                    file.chmod(0o666 & ~_umask())
-            temporary.chmod(0o777 & ~_umask())
-            if path.exists():
-                old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-                path.rename(old / "old")
-                temporary.rename(path)
-                shutil.rmtree(old)
-            else:
-                temporary.rename(path)
+            _settle(temporary)
+            _put(temporary, path)
             _sync_folder(path.parent)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+    finally:
+        # What stands there now is what is not wanted: the old folder, or half of a new one.
+        _discard(temporary)
+        os.close(descriptor)
+
+
+def _settle(folder: Path) -> None:
+    """Bring all of a folder to the disk, readable to others as far as the user's umask lets them."""
+    for file in folder.rglob("*"):
+        if file.is_file():
+            with file.open("rb") as handle:
+                os.fsync(handle.fileno())
+            # Some writers leave their files private; a server's user reads a model directory too.
+            file.chmod(0o666 & ~_umask())
+        elif file.is_dir():
+            _sync_folder(file)
+    folder.chmod(0o777 & ~_umask())
+    _sync_folder(folder)
+
+
+def _put(new: Path, path: Path) -> None:
+    """Let ``new`` stand at ``path``, and what stood there, if anything did, at ``new``."""
+    if not os.path.lexists(path):
+        new.rename(path)
+    elif not exchange(new, path):
+        old = new.with_name(f"{new.name}.old")
+        path.rename(old)
+        try:
+            new.rename(path)
+        except OSError:
+            old.rename(path)
+            raise
+        old.rename(new)
+
+
+_SWAP = {"linux": ("renameat2", 2), "darwin": ("renamex_np", 2)}
+"""The C library's function that exchanges two names, and its flag for that: RENAME_EXCHANGE, RENAME_SWAP."""
+_AT_FDCWD = -100
+_UNSUPPORTED = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP})
+
+
+def exchange(first: Path, second: Path) -> bool:
+    """Let two names of one file system change places in a single step.
+
+    Returns:
+        Whether the system and the file system can do that; if not, nothing has happened.
+
+    Raises:
+        OSError: One of them is missing, or the folder is not writable.
+    """
+    name, flag = _SWAP.get(sys.platform, ("", 0))
+    swap = getattr(ctypes.CDLL(None, use_errno=True), name, None) if name else None
+    if swap is None:
+        return False
+    names = os.fsencode(first), os.fsencode(second)
+    if name == "renameat2":
+        failed = swap(_AT_FDCWD, names[0], _AT_FDCWD, names[1], ctypes.c_uint(flag))
+    else:
+        failed = swap(*names, ctypes.c_uint(flag))
+    if not failed:
+        return True
+    if (code := ctypes.get_errno()) in _UNSUPPORTED:
+        return False
+    raise OSError(code, os.strerror(code), str(second))
+
+
+_PARTIAL = ".partial"
+"""Ends the names of what is being written; a process that was killed leaves such a file or folder."""
+_ABANDONED_SECONDS = 60
+"""What is younger may be of a process that has not claimed it yet."""
+
+
+def _claim(descriptor: int) -> None:
+    """Mark what is being written as belonging to a living process."""
+    with contextlib.suppress(OSError):
+        if fcntl is not None:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _sweep(path: Path) -> None:
+    """Delete what killed processes left of writing ``path``; the system ended their claims with them."""
+    for rest in path.parent.glob(f".{glob.escape(path.name)}.*{_PARTIAL}"):
+        with contextlib.suppress(OSError):
+            if fcntl is None or time.time() - rest.stat().st_mtime < _ABANDONED_SECONDS:
+                continue
+            descriptor = os.open(rest, os.O_RDONLY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _discard(rest)
+            finally:
+                os.close(descriptor)
+
+
+def _discard(path: Path) -> None:
+    """Delete a file, link or folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def sha256_file(path: Path) -> str:
