@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import shared_data
+from tests.processors import needs_int8
 from tests.tiny import FILLER, TOPICS, topic_rows
 from tests.tiny_encoders import FAMILIES, save_tiny_encoder
 from textgraft.errors import ModelError, OptionError
 from textgraft.inference import encode as encode_module
 from textgraft.inference.encode import Encoder, encode
-from textgraft.inference.engines.processor import processor_has
 from textgraft.models.encoders import load_encoder, resolve_encoder
 
 needs_openvino = pytest.mark.skipif(
@@ -183,7 +183,7 @@ def test_texts_that_are_cached_and_texts_that_are_not_keep_their_places(folders,
 
 
 @needs_openvino
-@pytest.mark.skipif(not processor_has("int8"), reason="this processor has no VNNI")
+@needs_int8
 def test_int8_is_calibrated_on_the_first_texts(folders):
     texts = [text for text, _ in topic_rows(150)]
     encoder = Encoder(folders["bert"], precision="int8", engine="openvino")

@@ -11,6 +11,8 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 from torch.overrides import TorchFunctionMode
 
+from textgraft.processor import processor_has
+
 logger = logging.getLogger(__name__)
 
 
@@ -72,8 +74,7 @@ def _in_fp32(value: Any) -> Any:
 
 def _has_native_bf16(device: torch.device) -> bool:
     if device.type == "cpu":
-        capabilities = torch.cpu.get_capabilities()
-        return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+        return processor_has("bf16")
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return False

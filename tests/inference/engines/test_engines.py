@@ -6,19 +6,17 @@ import pytest
 import torch
 from torch import nn
 
+from tests.processors import needs_bf16, needs_int8
 from textgraft.errors import MissingExtraError, ModelError, OptionError
 from textgraft.files import cache_folder
 from textgraft.inference.engines import conversion
 from textgraft.inference.engines import open as engines
 from textgraft.inference.engines.base import ModuleSource
 from textgraft.inference.engines.open import open_engine
-from textgraft.inference.engines.processor import processor_has
 
 needs_openvino = pytest.mark.skipif(
     importlib.util.find_spec("openvino") is None, reason="the extra 'openvino' is not installed"
 )
-needs_bf16 = pytest.mark.skipif(not processor_has("bf16"), reason="this processor has no bf16")
-needs_int8 = pytest.mark.skipif(not processor_has("int8"), reason="this processor has no VNNI")
 
 
 class Tiny(nn.Module):

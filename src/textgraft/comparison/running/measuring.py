@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from textgraft.processor import instruction_sets
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
@@ -31,8 +33,8 @@ def machine() -> str:
         text = ""
     pairs = (line.partition(":") for line in text.splitlines())
     fields = {key.strip(): value.strip() for key, _, value in pairs}
-    flags = set(fields.get("flags", "").split())
-    wide = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16") if flag in flags]
+    sets = instruction_sets()
+    wide = [name for name in ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16") if name in sets]
     parts = [
         fields.get("model name") or platform.processor() or platform.machine(),
         f"{os.cpu_count()} cores",

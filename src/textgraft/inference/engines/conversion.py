@@ -24,7 +24,7 @@ from textgraft.errors import ModelError
 from textgraft.files import atomic_folder, cache_folder
 from textgraft.inference.engines.base import Batch, ModuleSource
 from textgraft.inference.engines.openvino import OpenVinoEngine, load_openvino
-from textgraft.inference.engines.processor import processor_has
+from textgraft.processor import processor_has
 
 logger = logging.getLogger(__name__)
 

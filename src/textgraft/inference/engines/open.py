@@ -12,7 +12,7 @@ from pathlib import Path
 
 from textgraft.errors import MissingExtraError, OptionError, unknown
 from textgraft.inference.engines.base import PRECISIONS, Engine, ModuleSource
-from textgraft.inference.engines.processor import processor_has
+from textgraft.processor import processor_has
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from textgraft.inference.engines.base import Batch, Outputs
-from textgraft.inference.engines.processor import processor_has
+from textgraft.processor import processor_has
 
 
 def load_openvino() -> Any:

@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
+from textgraft.models.recurrent.fused import run_fused
 from textgraft.models.recurrent.reversal import reorder, reversal_index
 
 CHARACTERS = 257
@@ -94,8 +95,8 @@ class CharacterLSTM(CharacterEncoder):
     def read(self, vectors: Tensor, lengths: Tensor) -> Tensor:
         """Run both directions, and take the state after the last character of each."""
         reversal = reversal_index(lengths, vectors.shape[1])
-        rightward, _ = self.rightward(vectors)
-        leftward, _ = self.leftward(reorder(vectors, reversal))
+        rightward, _ = run_fused(self.rightward, vectors)
+        leftward, _ = run_fused(self.leftward, reorder(vectors, reversal))
         rows = torch.arange(len(lengths), device=lengths.device)
         return torch.cat([states[rows, lengths - 1] for states in (rightward, leftward)], dim=-1)
 

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from textgraft.models.recurrent.cross_attention import AdditiveAttention, Memory, MultiplicativeAttention
 from textgraft.models.recurrent.encoder import CELLS
+from textgraft.models.recurrent.fused import run_fused
 from textgraft.models.recurrent.language_model import RecurrentState
 
 ATTENTIONS = {"bahdanau": AdditiveAttention, "luong": MultiplicativeAttention}
@@ -184,7 +185,7 @@ class RecurrentDecoder(nn.Module):
         for depth, layer in enumerate(self.layers):
             given = [tensor[depth : depth + 1] for tensor in tensors]
             # torch takes and gives the pair of an LSTM, the single tensor of the others.
-            inputs, left = layer(self.dropout(inputs) if depth else inputs, _packed(given))
+            inputs, left = run_fused(layer, self.dropout(inputs) if depth else inputs, _packed(given))
             last.append(left if isinstance(left, tuple) else (left,))
         return inputs, [torch.cat(parts) for parts in zip(*last, strict=True)]
 

@@ -25,6 +25,7 @@ from textgraft.models.losses import sequence_loss
 from textgraft.models.pairs import PairDropout, pair_features, pair_head, split_pairs
 from textgraft.models.recurrent.attention import AttentionPooling
 from textgraft.models.recurrent.characters import CHARACTER_ENCODERS
+from textgraft.models.recurrent.fused import run_fused
 from textgraft.models.recurrent.reversal import reorder, reversal_index
 
 CELLS: dict[str, type[nn.RNN | nn.LSTM | nn.GRU]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
@@ -144,10 +145,10 @@ class RecurrentLayer(nn.Module):
             States [batch, time, state_size]; those at padding mean nothing.
         """
         to_right, to_left = inputs.chunk(2, dim=-1) if self.apart else (inputs, inputs)
-        rightward, _ = self.rightward(to_right)
+        rightward, _ = run_fused(self.rightward, to_right)
         if self.leftward is None:
             return rightward
-        leftward, _ = self.leftward(reorder(to_left, reversal))
+        leftward, _ = run_fused(self.leftward, reorder(to_left, reversal))
         return torch.cat([rightward, reorder(leftward, reversal)], dim=-1)
 
 

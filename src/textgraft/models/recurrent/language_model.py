@@ -25,6 +25,7 @@ from transformers.utils import can_return_tuple
 
 from textgraft.errors import OptionError, unknown
 from textgraft.models.recurrent.encoder import RecurrentConfig, RecurrentModel, RecurrentPreTrainedModel
+from textgraft.models.recurrent.fused import run_fused
 
 DIRECTIONS = {"rightward": ("rightward",), "leftward": ("leftward",), "both": ("rightward", "leftward")}
 """What may be run of a pair of language models; of a single one it is "rightward"."""
@@ -236,7 +237,7 @@ def _read_rows(
             state = tuple(tensor * keeps for tensor in state)
         # torch takes and gives the pair of an LSTM, the single tensor of the others.
         given = state[0] if state is not None and len(state) == 1 else state
-        states, left = cell(inputs[:, begin:end], given)
+        states, left = run_fused(cell, inputs[:, begin:end], given)
         state = left if isinstance(left, tuple) else (left,)
         pieces.append(states)
     assert state is not None, "a batch has at least one position"
