@@ -35,3 +35,12 @@ def shared_data(name: str) -> Path:
     if not folder.is_dir():
         pytest.skip(f"data set {name} is not here: set TEXTGRAFT_DATA to the folder that holds it")
     return folder
+
+
+def shared_case(name: str) -> Path:
+    """Return a file of ``cases``, which stands beside the shared data, or skip the test."""
+    root = Path(os.environ.get("TEXTGRAFT_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    path = root.parent / "cases" / name
+    if not path.is_file():
+        pytest.skip(f"{path} is not here: set TEXTGRAFT_DATA to the folder beside which cases stands")
+    return path

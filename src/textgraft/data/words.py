@@ -8,13 +8,13 @@ from tokenizers import Regex
 from tokenizers.pre_tokenizers import Split
 
 from textgraft.data.dataset import Dataset
+from textgraft.tokenization.scripts import UNSPACED, UNSPACED_TOKEN
 
-_ALONE = r"\p{Han}\p{Hiragana}\p{Katakana}\u30fc"
-_LETTERS = rf"[\w&&[^{_ALONE}]]+"
+_LETTERS = rf"[\w&&[^{UNSPACED}]]+"
 _WORD = "|".join(
     (
         r"\d+(?:[.,]\d+)+",  # 1,000.50
-        rf"[{_ALONE}]\p{{M}}*",  # scripts without spaces: a character is a word
+        UNSPACED_TOKEN,  # scripts without spaces: a character is a word
         # Letters, digits and the marks that combine with them; Persian and Indic words may hold joiners.
         rf"{_LETTERS}(?:[\u200c\u200d]{_LETTERS})*",
         # Punctuation, symbols and emoji, with all that makes one picture of several characters. What is

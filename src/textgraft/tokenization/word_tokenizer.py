@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
+from textgraft.tokenization.scripts import UNSPACED, UNSPACED_TOKEN
+
 PAD, UNKNOWN, START = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]")
 """Their ids are 0, 1 and 2. Every text starts with [CLS], so that an empty one still has a token; so does
 each text of a pair, whose tokens are of type 0 and 1."""
@@ -16,12 +18,12 @@ _TAGGERS_INPUTS = ("word_mask", "character_ids")
 
 WORD = "|".join(
     (
-        r"\p{Han}|\p{Hiragana}|\p{Katakana}",  # scripts without spaces: a character is a word
+        UNSPACED_TOKEN,  # scripts without spaces: a character is a word
         r"\d+(?:[.,]\d+)+",  # 1,000.50
         r"\w+?(?=(?i:n't)\b)",  # do|n't, as in the Penn Treebank
         r"(?i:n't)\b",
         r"(?i:'(?:s|m|d|re|ve|ll))\b",  # it|'s
-        r"\w+",
+        rf"[\w&&[^{UNSPACED}]]+",
         r"[^\w\s]",  # punctuation, symbols, emoji
     )
 )

@@ -21,6 +21,7 @@ from textgraft.errors import DataError, OptionError
 from textgraft.models.baselines.linear import fit_linear
 from textgraft.models.losses import ProblemType, sequence_loss
 from textgraft.tokenization.encode import token_ids
+from textgraft.tokenization.scripts import is_unspaced
 from textgraft.tokenization.word_tokenizer import SPECIAL_TOKENS, train_word_tokenizer
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def fit_tfidf(
     *,
     problem_type: ProblemType | None = None,
     c: float = 10.0,
-    ngrams: tuple[int, int] = (1, 2),
+    ngrams: tuple[int, int] | None = None,
     min_frequency: int = 1,
     max_features: int = 20_000,
     sublinear: bool = True,
@@ -188,7 +189,8 @@ def fit_tfidf(
         num_labels: Labels there are; some may have no training row.
         problem_type: Which model it is, see :func:`~textgraft.models.baselines.linear.fit_linear`.
         c: Inverse strength of the L2 penalty, as in scikit-learn.
-        ngrams: Lengths of the shortest and the longest n-gram.
+        ngrams: Lengths of the shortest and the longest n-gram; None for words and pairs of words or, where
+            texts are written without spaces and a token is a character, for up to three of them.
         min_frequency: Texts that an n-gram must occur in.
         max_features: N-grams kept, the most frequent ones.
         sublinear: Whether an n-gram found tf times counts 1 + log(tf) instead of tf.
@@ -203,6 +205,8 @@ def fit_tfidf(
     import numpy as np
     from sklearn.feature_extraction.text import TfidfTransformer
 
+    if ngrams is None:
+        ngrams = (1, 3) if is_unspaced(texts) else (1, 2)
     if not 1 <= ngrams[0] <= ngrams[1] <= LONGEST_NGRAM:
         raise OptionError(
             f"ngrams {tuple(ngrams)} is no range of lengths",
