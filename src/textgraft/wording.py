@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from textgraft.errors import OptionError
 
@@ -64,6 +64,75 @@ def about(value: float) -> str:
         return "0"
     rounded = float(f"{value:.2g}")
     return f"{rounded:,.0f}" if rounded >= 10 else f"{rounded:g}"
+
+
+class Ratio(Protocol):
+    """How many times less one thing takes than another, with an interval."""
+
+    @property
+    def value(self) -> float | None:
+        """The ratio; None where it is not known."""
+
+    @property
+    def low(self) -> float | None:
+        """The lower end; None where there is none."""
+
+    @property
+    def high(self) -> float | None:
+        """The upper end; None where there is none."""
+
+    @property
+    def at_least(self) -> bool:
+        """Whether the value is a lower bound."""
+
+
+class Comparatives(NamedTuple):
+    """How a quantity is compared."""
+
+    less: str
+    more: str
+    equal: str
+    noun: str
+
+
+LABELS = Comparatives("fewer", "more", "as many", "labels")
+TRAINING_TIME = Comparatives("less", "more", "as much", "training time")
+
+
+def times(ratio: Ratio, words: Comparatives) -> str:
+    """Write how many times less is needed, as people say it.
+
+    "13 times fewer labels (6.3 to 26)"; for a ratio of 0.53 "1.9 times more training time (1.4 to 2.5)".
+
+    Args:
+        ratio: Its value is known.
+        words: What is compared.
+    """
+    value, low, high = ratio.value, ratio.low, ratio.high
+    assert value is not None, "what is not known cannot be written"
+    if ratio.at_least:
+        bound = "at least" if value >= 1 else "at most"
+        return (
+            f"no more {words.noun}" if about(value) == "1" else f"{bound} {_times(value, words)} {words.noun}"
+        )
+    told = f"{words.equal if about(value) == '1' else _times(value, words)} {words.noun}"
+    if low is None:
+        return f"{told} (not certain)"
+    if high is None:
+        return (
+            f"{told} ({about(low)} or more)"
+            if min(value, low) >= 1
+            else f"{told} ({_times(low, words)} at most)"
+        )
+    if min(value, low) >= 1:
+        return f"{told} ({about(low)} to {about(high)})"
+    if max(value, high) <= 1:
+        return f"{told} ({about(1 / high)} to {about(1 / low)})"
+    return f"{told} ({_times(low, words)} to {_times(high, words)})"
+
+
+def _times(ratio: float, words: Comparatives) -> str:
+    return f"{about(ratio)} times {words.less}" if ratio >= 1 else f"{about(1 / ratio)} times {words.more}"
 
 
 def seconds(value: float) -> str:

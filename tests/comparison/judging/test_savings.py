@@ -1,6 +1,8 @@
 import pytest
 
 from tests.comparison.synthetic import FROZEN, LSTM, TFIDF, Comparison, Curve
+from textgraft.comparison.records.verdict import Ratio
+from textgraft.wording import LABELS, TRAINING_TIME, times
 
 
 def savings(frozen, lstm, **options):
@@ -50,6 +52,60 @@ def test_the_claim_holds_where_the_sizes_can_show_it():
     sentences = " ".join(Comparison(curves=(LSTM, strong), sizes=(30, 300, 3000)).judge().sentences)
     assert "needs at least 100 times fewer labels and at least 78 times less training time" in sentences
     assert "The claims of 100 times fewer labels and 20 times less training time hold here." in sentences
+
+
+def test_a_plateau_saves_nothing_more_however_far_it_is_measured():
+    """An LSTM flat from 300 labels needs 300, whether it was measured to 3,000 or to 30,000."""
+    flat = Curve("lstm", lambda n: 0.6 if n < 300 else 0.85, lambda n: 4 + n / 40)
+    steep = Curve("bert-frozen", lambda n: 0.9 - 3.2 * n**-0.83, lambda n: 1 + n / 150)
+    sizes = (100, 300, 1000, 3000, 10_000, 30_000)
+    needed = labels_for(0.85, steep)
+    covered = 0
+    for draw in range(6):
+        comparison = Comparison(curves=(flat, steep), sizes=sizes, draw=draw, rows=2000)
+        verdict = comparison.judge()
+        saving = verdict.savings[0]
+        assert saving.baseline_labels == 300
+        assert saving.labels.value < 4
+        covered += saving.labels.low <= 300 / needed <= (saving.labels.high or 3)
+        assert saving.baseline_score == pytest.approx(0.85, abs=0.02)
+        text = " ".join(verdict.sentences)
+        assert "at 300 labels (more, up to 30,000, did not raise it)" in text
+    assert covered >= 5
+
+
+@pytest.mark.parametrize(
+    ("ratio", "expected"),
+    [
+        ((13, 6.3, 26), "13 times fewer labels (6.3 to 26)"),
+        ((0.52, 0.4, 0.69), "1.9 times more labels (1.4 to 2.5)"),
+        ((0.9, 0.5, 1.4), "1.1 times more labels (2 times more to 1.4 times fewer)"),
+        ((1.001, 0.5, 1.4), "as many labels (2 times more to 1.4 times fewer)"),
+        ((13, 6.3, None), "13 times fewer labels (6.3 or more)"),
+        ((0.9, 0.5, None), "1.1 times more labels (2 times more at most)"),
+        ((13, None, 20), "13 times fewer labels (not certain)"),
+    ],
+)
+def test_ratios_are_written_as_people_say_them(ratio, expected):
+    assert times(_ratio(*ratio), LABELS) == expected
+
+
+def test_bounds_are_written_as_bounds():
+    for value, expected in ((30, "at least 30 times less"), (0.5, "at most 2 times more"), (1.0, "no more")):
+        assert times(_ratio(value, value, None, at_least=True), TRAINING_TIME) == f"{expected} training time"
+
+
+def _ratio(value, low, high, at_least=False):
+    return Ratio(value=value, low=low, high=high, at_least=at_least, claimed=100, outcome="undecided")
+
+
+def test_a_longer_training_is_never_called_less():
+    slow = Curve("bert-frozen", FROZEN.accuracy, lambda n: 40 * LSTM.seconds(n))
+    verdict = Comparison(curves=(LSTM, slow)).judge()
+    assert verdict.savings[0].time_at_equal_score.value < 1
+    sentence = next(sentence for sentence in verdict.sentences if sentence.startswith("To match"))
+    assert "times more training time" in sentence
+    assert "less training time" not in sentence
 
 
 def test_a_score_never_reached_saves_nothing():

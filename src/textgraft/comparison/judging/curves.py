@@ -24,6 +24,9 @@ FURTHEST = 4
 FEWEST_SIZES = 3
 """A power law has three parameters."""
 
+NOTICEABLE = 0.005
+"""A difference of scores below this is called none."""
+
 _EXPONENTS = np.geomspace(0.01, 3, 200)
 
 
@@ -136,6 +139,19 @@ def find_crossing(first: LearningCurve, second: LearningCurve, names: tuple[str,
         low=float(np.exp(low)) if np.isfinite(low) else None,
         high=float(np.exp(high)) if np.isfinite(high) else None,
     )
+
+
+def plateau_start(curve: LearningCurve) -> int:
+    """Find where a curve stops rising.
+
+    Returns:
+        The position of the first size from which on every score is as good as that of the largest size: less
+        than :data:`NOTICEABLE` below it, or less than two standard errors of the difference.
+    """
+    below = curve.scores[-1] - curve.scores
+    errors = (curve.draws[-1] - curve.draws).std(axis=1)
+    rising = np.flatnonzero(below > np.maximum(NOTICEABLE, 2 * errors))
+    return int(rising[-1]) + 1 if len(rising) else 0
 
 
 def _last_rise_through_zero(positions: Floats, leads: Floats) -> Floats:

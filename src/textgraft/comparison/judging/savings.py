@@ -4,11 +4,13 @@ The claim under test is that a frozen BERT with a shallow network needs a hundre
 twentieth of the training time of an LSTM for the same score. On the user's data it becomes three ratios,
 each with an interval from the draws of both curves:
 
-- labels: the LSTM's labels at its largest size over the labels at which BERT first reaches that score;
-- training time at equal score: the LSTM's time at its largest size over BERT's time at that many labels;
+- labels: those from which on the LSTM has its last score over those at which BERT first reaches that score;
+- training time at equal score: the LSTM's time at the one size over BERT's time at the other;
 - training time at equal size: both at the largest size they share.
 
-Where BERT is already better at the smallest measured size, the first two are bounds: at least so many times.
+Where the LSTM's curve is flat at its end, more labels bought it nothing: its need is counted from the first
+size of the plateau, and its score is the mean over the plateau. Where BERT is already better at the smallest
+measured size, the first two are bounds: at least so many times.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from textgraft.comparison.judging.curves import labels_needed
+from textgraft.comparison.judging.curves import labels_needed, plateau_start
 from textgraft.comparison.judging.scores import ScoreTable
 from textgraft.comparison.records.verdict import Outcome, Ratio, Saving
 from textgraft.evaluation.intervals import RESAMPLES, seed_weights
@@ -46,12 +48,12 @@ def _saving(table: ScoreTable, contender: str) -> Saving | None:
     # One size shows no saving: how few labels would do was not measured.
     if not shared or len(curve.sizes) < 2:
         return None
-    target = np.concatenate([baseline.scores[-1:], baseline.draws[-1]])
+    start = plateau_start(baseline)
+    target = np.append(baseline.scores[start:].mean(), baseline.draws[start:].mean(axis=0))
     needed = labels_needed(curve, target)
     reached = np.isfinite(needed)
     bounded = needed <= curve.sizes[0]
     times = {name: _training_seconds(table, name) for name in (contender, BASELINE)}
-    largest = int(baseline.sizes[-1])
     at_need = _interpolate_time(
         np.log(curve.sizes), times[contender], np.log(np.minimum(needed, curve.sizes[-1]))
     )
@@ -61,11 +63,12 @@ def _saving(table: ScoreTable, contender: str) -> Saving | None:
     return Saving(
         contender=contender,
         baseline=BASELINE,
-        baseline_labels=largest,
-        baseline_score=float(baseline.scores[-1]),
+        baseline_labels=int(baseline.sizes[start]),
+        baseline_largest=int(baseline.sizes[-1]),
+        baseline_score=float(target[0]),
         smallest_size=int(curve.sizes[0]),
-        labels=_ratio(largest / needed, reached, bounded, CLAIMED_LABELS),
-        time_at_equal_score=_ratio(times[BASELINE][-1] / at_need, reached, bounded, CLAIMED_TIME),
+        labels=_ratio(baseline.sizes[start] / needed, reached, bounded, CLAIMED_LABELS),
+        time_at_equal_score=_ratio(times[BASELINE][start] / at_need, reached, bounded, CLAIMED_TIME),
         time_at_equal_size=_ratio(equal[0] / equal[1], ~unbounded, unbounded, CLAIMED_TIME),
         equal_size=equal_size,
     )

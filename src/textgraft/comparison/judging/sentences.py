@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from textgraft.comparison.judging.choice import CHANCE_AT_MOST, MAJORITY, excess
+from textgraft.comparison.judging.curves import NOTICEABLE
 from textgraft.comparison.judging.savings import CLAIMED
 from textgraft.comparison.records.preferences import MARGINS
-from textgraft.comparison.records.verdict import Crossing, Outcome, Ratio, Saving, Standing, Verdict
+from textgraft.comparison.records.verdict import Crossing, Outcome, Saving, Standing, Verdict
 from textgraft.evaluation.intervals import Estimate
 from textgraft.wording import (
+    LABELS,
+    TRAINING_TIME,
     about,
     count,
     interval,
@@ -20,10 +23,8 @@ from textgraft.wording import (
     score,
     seconds,
     signed,
+    times,
 )
-
-NOTICEABLE = 0.005
-"""A predicted gain below this is called none."""
 
 
 def write_sentences(verdict: Verdict) -> list[str]:
@@ -203,9 +204,10 @@ def _gain(gain: Estimate) -> str:
 
 def _savings(verdict: Verdict) -> Iterator[str]:
     for saving in verdict.savings:
-        target = (
-            f"{saving.baseline}'s {score(saving.baseline_score)} at {count(saving.baseline_labels)} labels"
-        )
+        labels = count(saving.baseline_labels)
+        target = f"{saving.baseline}'s {score(saving.baseline_score)} at {labels} labels"
+        if saving.baseline_labels < saving.baseline_largest:
+            target += f" (more, up to {count(saving.baseline_largest)}, did not raise it)"
         speed = f"with {count(saving.equal_size)} labels it trains {_speed(saving)}"
         if saving.labels.value is None:
             yield (
@@ -214,22 +216,11 @@ def _savings(verdict: Verdict) -> Iterator[str]:
             )
             continue
         yield (
-            f"To match {target}, {saving.contender} needs {_times(saving.labels)} fewer labels and "
-            f"{_times(saving.time_at_equal_score)} less training time; {speed}."
+            f"To match {target}, {saving.contender} needs {times(saving.labels, LABELS)} and "
+            f"{times(saving.time_at_equal_score, TRAINING_TIME)}; {speed}."
         )
         if saving.contender == CLAIMED:
             yield _claims(saving)
-
-
-def _times(ratio: Ratio) -> str:
-    assert ratio.value is not None, "only asked where the score was reached"
-    value = f"{about(ratio.value)} times"
-    if ratio.at_least:
-        return f"at least {value}"
-    if ratio.low is None:
-        return f"{value} (not certain)"
-    high = f"to {about(ratio.high)}" if ratio.high is not None else "or more"
-    return f"{value} ({about(ratio.low)} {high})"
 
 
 _OUTCOMES: dict[Outcome, tuple[str, str]] = {
@@ -259,6 +250,8 @@ def _claims(saving: Saving) -> str:
 def _speed(saving: Saving) -> str:
     ratio = saving.time_at_equal_size.value
     assert ratio is not None, "at equal size there is always a ratio"
+    if about(ratio) == "1":
+        return f"as fast as {saving.baseline}"
     if ratio >= 1:
         return f"{about(ratio)} times faster than {saving.baseline}"
     return f"{about(1 / ratio)} times longer than {saving.baseline}"

@@ -164,8 +164,11 @@ class Saving(msgspec.Struct, frozen=True, kw_only=True):
     contender: str
     baseline: str
     baseline_labels: int
+    """The size from which on the baseline has its score."""
+    baseline_largest: int
     """The baseline's largest size."""
     baseline_score: float
+    """Its mean over these sizes: the score to match."""
     smallest_size: int
     """The pre-trained contender's smallest size: fewer labels were not measured."""
     labels: Ratio
