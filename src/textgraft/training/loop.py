@@ -106,6 +106,8 @@ class _Position:
     """Evaluations since the best."""
     history: list[dict[str, float]] = field(default_factory=list)
     stopped_by: str = ""
+    cut: bool = False
+    """Whether the clock has shaped a step so far, or ended the training."""
 
 
 class _Run:
@@ -174,6 +176,7 @@ class _Run:
             epochs=self._epochs(len(self._steps(at.epoch))),
             tokens=at.tokens,
             stopped_by=at.stopped_by,
+            cut=at.cut,
             precision=self.precision,
         )
 
@@ -184,7 +187,8 @@ class _Run:
         """Make one optimizer step and return the mean loss of its batches, of all processes."""
         at, settings, objective = self.at, self.settings, self.objective
         processes, rank = self.processes.num_processes, self.processes.process_index
-        done = self._done(len(steps), 0.5)
+        done, by_clock = self._done(len(steps), 0.5)
+        at.cut |= by_clock
         set_rate(self.optimizer, rate_factor(done, settings.schedule, settings.warmup_share), at.epoch)
         group = steps[at.step_in_epoch]
         turns = math.ceil(len(group) / processes)
@@ -265,13 +269,18 @@ class _Run:
     def _epochs(self, steps: int, ahead: float = 0.0) -> float:
         return self.at.epoch + (self.at.step_in_epoch + ahead) / steps
 
-    def _done(self, steps: int, ahead: float = 0.0) -> float:
-        """Share of the training that is done ``ahead`` steps from here, by steps or by the clock."""
+    def _done(self, steps: int, ahead: float = 0.0) -> tuple[float, bool]:
+        """Return how much of the training is done ``ahead`` steps from here, 0 to 1.
+
+        With it whether it is the clock that says so, which is then further than the steps are.
+        """
         epochs, max_steps = self.settings.epochs, self.settings.max_steps
         shares = [] if epochs is None else [self._epochs(steps, ahead) / epochs]
         if max_steps is not None:
             shares.append((self.at.step + ahead) / max_steps)
-        return budgeted_progress(max(shares, default=None), self.at.seconds, self._deadline())
+        by_steps = max(shares, default=None)
+        done = budgeted_progress(by_steps, self.at.seconds, self._deadline())
+        return done, by_steps is None or done > by_steps
 
     def _evaluate(self, steps: int) -> None:
         """Score the weights on the held-out examples, and keep them if they are the best so far."""
@@ -313,12 +322,12 @@ class _Run:
         elif at.step == settings.max_steps:
             at.stopped_by = "steps"
         elif at.seconds >= self._deadline():
-            at.stopped_by = "budget"
+            at.stopped_by, at.cut = "budget", True
         elif settings.patience is not None and at.stale >= settings.patience:
             at.stopped_by = "patience"
 
     def _report(self, loss: float, steps: int) -> Progress:
-        done, at = self._done(steps), self.at
+        (done, _), at = self._done(steps), self.at
         return Progress(
             step=at.step,
             planned_steps=max(at.step, round(at.step / done)),

@@ -46,5 +46,8 @@ class TrainingResult:
     """Trained on, by all processes; a token counts as often as it was read."""
     stopped_by: str
     """"epochs", "steps", "patience" or "budget"."""
+    cut: bool
+    """Whether the clock shaped it, by ending it or by bringing the learning rate down sooner than the epochs
+    would have: then the same run on a faster machine ends in other weights."""
     precision: str
     """"fp32" or "bf16": the arithmetic that was used."""

@@ -60,7 +60,9 @@ class Fitted:
     stopped_by: str = "closed form"
     history: list[dict[str, float]] = field(default_factory=list)
     cached_seconds: float = 0.0
-    """Seconds of work that a cache saved and that training from raw text would have cost."""
+    """Seconds of work that was done for an earlier configuration and not again for this one."""
+    cut: bool = False
+    """Whether the clock shaped the result: with more time it would have been another."""
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from textgraft.tasks.text.texts import TextTask
 
 RECURRENT_MAX_LENGTH = 512
-ENCODING_SAMPLE = 256
+LEAST_SECONDS = 1e-3
 ADAPTATION_SHARE = 1 / 3
 """Of a budget, what a language model may read the training texts for before the task is trained."""
 
@@ -100,7 +100,7 @@ def train_on_rows(
             result = run(freeze_layers=freeze_layers, cache_folder=Path(folder))
     else:
         result = run()
-    return Fitted(model, tokenizer, length, result.epochs, result.stopped_by, result.history)
+    return Fitted(model, tokenizer, length, result.epochs, result.stopped_by, result.history, cut=result.cut)
 
 
 ARCHITECTURE = ("embedding_size", "hidden_size", "num_layers", "dropout", "embedding_dropout")
@@ -171,7 +171,7 @@ def lstm_pretrained(job: Job, settings: Settings) -> Fitted:
     with quiet_transformers():
         language_model.resize_token_embeddings(len(tokenizer))
     length = job.max_length or RECURRENT_MAX_LENGTH
-    adapt(
+    adapted = adapt(
         language_model,
         tokenizer,
         job.train.texts,
@@ -193,8 +193,11 @@ def lstm_pretrained(job: Job, settings: Settings) -> Fitted:
         name: value for name, value in settings.items() if name not in (*ARCHITECTURE, "adaptation_epochs")
     }
     if job.max_seconds:
-        job = replace(job, max_seconds=job.max_seconds - (time.perf_counter() - start))
-    return train_on_rows(job, model, tokenizer, length, training)
+        # Where reading the texts took all of it, the task still gets the step that the loop never leaves out.
+        left = job.max_seconds - (time.perf_counter() - start)
+        job = replace(job, max_seconds=max(LEAST_SECONDS, left))
+    fitted = train_on_rows(job, model, tokenizer, length, training)
+    return replace(fitted, cut=fitted.cut or adapted.cut)
 
 
 def encoder_of(job: Job) -> EncoderSource:
@@ -262,18 +265,28 @@ def _graft(job: Job, config: GraftConfig, settings: Settings) -> Fitted:
 
 
 @functools.lru_cache(maxsize=2)
-def _frozen_encoder(source: EncoderSource, max_length: int | None) -> Encoder:
-    return Encoder.from_source(source, max_length=max_length, cache=True)
+def _frozen_encoder(source: EncoderSource, identity: str, max_length: int | None) -> Encoder:
+    """Return an encoder that keeps nothing on disk.
+
+    How texts meet in batches moves their encodings by a rounding error. What is kept on disk was computed in
+    other company, so a trial would depend on what ran before it.
+
+    Args:
+        source: The encoder.
+        identity: Its identity: the files may change while the process lives.
+        max_length: Tokens that a text is cut to.
+    """
+    del identity
+    encoder = Encoder.from_source(source, max_length=max_length)
+    encoder.open()
+    return encoder
 
 
-@functools.lru_cache(maxsize=2)
-def _encoding_rate(encoder: Encoder, sample: tuple[str, ...]) -> float:
-    """Seconds of encoding a character, measured once without the cache on a sample of the user's texts."""
-    fresh = encoder.without_cache()
-    fresh.encode(sample[:8])
+@functools.lru_cache(maxsize=4)
+def _encodings(encoder: Encoder, texts: tuple[str, ...]) -> tuple[np.ndarray, float]:
+    """Encode texts, once for all configurations of a trial; return the seconds that it took, too."""
     start = time.perf_counter()
-    fresh.encode(sample)
-    return (time.perf_counter() - start) / max(1, sum(map(len, sample)))
+    return encoder.encode(texts), time.perf_counter() - start
 
 
 def bert_encodings(job: Job, settings: Settings) -> Fitted:
@@ -283,12 +296,17 @@ def bert_encodings(job: Job, settings: Settings) -> Fitted:
     """
     source, task = encoder_of(job), cast("TextTask", job.task)
     in_pairs = isinstance(task, PairTexts)
-    encoder = _frozen_encoder(source, job.max_length)
+    encoder = _frozen_encoder(source, source.identity, job.max_length)
+    seconds = 0.0
 
     def encodings(rows: Dataset) -> np.ndarray:
+        nonlocal seconds
+        sides = rows.columns.values() if in_pairs else [rows.texts]
+        computed = [_encodings(encoder, tuple(texts)) for texts in sides]
+        seconds += sum(taken for _, taken in computed)
         if not in_pairs:
-            return encoder.encode(rows.texts)
-        first, second = (torch.from_numpy(encoder.encode(texts)) for texts in rows.columns.values())
+            return computed[0][0]
+        first, second = (torch.from_numpy(vectors) for vectors, _ in computed)
         return pair_features(first, second).numpy()
 
     config_class = PairGraftConfig if in_pairs else GraftConfig
@@ -310,13 +328,10 @@ def bert_encodings(job: Job, settings: Settings) -> Fitted:
     )
     config.hidden_sizes = [len(bias) for _, bias in layers[:-1]]
     model = model_class.from_layers(config, layers)
-    sample = tuple(job.train.texts[:ENCODING_SAMPLE])
-    characters = sum(map(len, job.train.texts)) + sum(map(len, job.dev.texts))
-    saved = max(0.0, _encoding_rate(encoder, sample) * characters - spent)
     _, tokenizer = load_encoder(source)
     return Fitted(
         model,
         siamese_tokenizer(tokenizer) if in_pairs else tokenizer,
         encoder.max_length,
-        cached_seconds=saved,
+        cached_seconds=max(0.0, seconds - spent),
     )
