@@ -1,10 +1,12 @@
 """Train the grafts that the package ships, on sets that may be shipped, and write their cards.
 
     python benchmarks/ship_grafts.py --data ../shared/data [NAME …] [--reference MINUTES]
+    python benchmarks/ship_grafts.py --stamp [NAME …]
 
 Every graft is one `textgraft.train` with the options below; a run that was stopped goes on. With --reference
 all layers are fine-tuned too on the same rows for so many minutes, for the card. The grafts land in
-src/textgraft/grafts/.
+src/textgraft/grafts/. With --stamp nothing is trained: textgraft.json of those that are there is written
+anew, in the current format, with the hashes of the files beside it.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from machine import describe
 
 from textgraft.comparison.train import train
 from textgraft.inference.evaluate import Evaluation, evaluate
-from textgraft.models.directory import MANIFEST
+from textgraft.models.directory import MANIFEST, read_manifest, stamp
 from textgraft.wording import duration
 
 GRAFTS = Path(__file__).parents[1] / "src" / "textgraft" / "grafts"
@@ -287,11 +289,17 @@ def main() -> None:
     """Train what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", default=list(RECIPES))
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--stamp", action="store_true")
     parser.add_argument("--runs", type=Path, default=Path(tempfile.gettempdir()) / "textgraft-grafts")
     parser.add_argument("--reference", type=float, metavar="MINUTES")
     arguments = parser.parse_args()
+    if not arguments.stamp and arguments.data is None:
+        parser.error("--data is needed to train")
     for name in arguments.names:
+        if arguments.stamp:
+            stamp(GRAFTS / name, read_manifest(GRAFTS / name))
+            continue
         ship(name, arguments.data, arguments.runs, arguments.reference)
 
 

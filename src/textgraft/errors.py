@@ -45,6 +45,10 @@ class ModelError(TextgraftError):
     """A model directory or an encoder is missing, damaged or of another kind than asked for."""
 
 
+class DamagedError(ModelError):
+    """A file that textgraft wrote, or one of a model, is missing, damaged or changed."""
+
+
 class OutputError(TextgraftError):
     """A result cannot be written: folder not writable, disk full, or something else in its place."""
 

@@ -59,7 +59,7 @@ def test_the_printed_config_trains_the_same(world, tmp_path):
     assert result.exit_code == 0, result.output
     same = train(source, tmp_path / "b", **config.model_dump())
     held = json.loads((tmp_path / "a" / "textgraft.json").read_text())
-    assert held["weights_sha256"] == same.predictor.manifest.weights_sha256
+    assert held["files"]["model.safetensors"] == same.predictor.manifest.weights_sha256
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipe
 
 import textgraft
 from textgraft.errors import ModelError, OptionError
+from textgraft.integrity import write_record
 
 TEXTS = ["we saw the rocket and the moon", "soup with cheese", "", "the team had a match"]
 
@@ -64,7 +65,7 @@ def test_exchanged_weights_are_noticed(topic_model: Path, tmp_path: Path) -> Non
     data = bytearray((copy / "model.safetensors").read_bytes())
     data[-1] ^= 1
     (copy / "model.safetensors").write_bytes(data)
-    with pytest.raises(ModelError, match="not the ones that were saved"):
+    with pytest.raises(ModelError, match=r"model\.safetensors: .*other content"):
         textgraft.load(copy)
 
 
@@ -73,7 +74,7 @@ def test_other_golden_outputs_are_noticed(topic_model: Path, tmp_path: Path) -> 
     manifest = json.loads((copy / "textgraft.json").read_text())
     first, *rest = manifest["golden"][0]["numbers"]
     manifest["golden"][0]["numbers"] = [*rest, first]
-    (copy / "textgraft.json").write_text(json.dumps(manifest))
+    write_record(copy / "textgraft.json", manifest)
     with pytest.raises(ModelError, match="golden outputs"):
         textgraft.load(copy)
 

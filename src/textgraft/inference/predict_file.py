@@ -200,8 +200,7 @@ def predict_file(
         raise OptionError(
             f"unknown output format {output.suffix!r}", where=str(output), fix="End it in .csv or .jsonl."
         )
-    manifest = predictor.manifest
-    model = manifest.weights_sha256 + str(manifest.temperature) if manifest else ""
+    model = predictor.manifest.identity if predictor.manifest else ""
     with closing(RowCache(output.with_name(output.name + ".cache"), model)) as cache:
         computed = predict_rows(predictor, dataset, cache, on_progress)
         with atomic_writer(output) as handle:

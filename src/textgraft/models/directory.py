@@ -2,19 +2,29 @@
 
 config.json (with id2label), model.safetensors and the tokenizer make the folder an ordinary Transformers
 model. textgraft.json adds what serving needs: the task, the columns, the label order, the calibration, where
-the model came from, and golden inputs with the outputs that this model gave when it was saved.
+the model came from, golden inputs with the outputs that this model gave when it was saved, and the SHA-256 of
+every other file that is read again.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import msgspec
 
 from textgraft.errors import ModelError
-from textgraft.files import atomic_folder, sha256_file
+from textgraft.files import atomic_folder, content_hash
+from textgraft.integrity import (
+    CHECKSUM,
+    as_record,
+    check_files,
+    file_hashes,
+    read_members,
+    read_record,
+    write_record,
+)
 from textgraft.models.quiet import quiet_transformers
 
 if TYPE_CHECKING:
@@ -24,6 +34,9 @@ GRAFT = "graft"
 """The model type whose weights are but a part: the encoder is named by its hash."""
 MANIFEST = "textgraft.json"
 WEIGHTS = "model.safetensors"
+FORMAT = 3
+"""Of textgraft.json. Format 2 had the hash of the weights alone, and no checksum of its own."""
+_COPY = "Copy the whole folder again, or train again."
 
 
 class Golden(msgspec.Struct, frozen=True):
@@ -38,17 +51,17 @@ class Golden(msgspec.Struct, frozen=True):
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """The content of textgraft.json."""
 
-    format: int = 2
+    format: int = FORMAT
     task: str
     task_settings: dict[str, Any]
     """What makes the task again, as its labels."""
     contender: str
     """Which entry of the comparison trained this model, as "lstm"."""
-    text_columns: list[str]
+    text_columns: Annotated[list[str], msgspec.Meta(min_length=1)]
     label_column: str | None
-    max_length: int
+    max_length: Annotated[int, msgspec.Meta(ge=1, le=10**6)]
     """Tokens a text is cut to, special tokens included."""
-    temperature: float
+    temperature: Annotated[float, msgspec.Meta(ge=1e-3, le=1e3)]
     """Logits are divided by this before they become probabilities (Guo et al. 2017, fitted on dev rows)."""
     data_source: str
     data_hash: str
@@ -58,8 +71,19 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """On the test rows."""
     dev_score: float
     golden: list[Golden]
-    weights_sha256: str = ""
+    files: dict[str, str] = msgspec.field(default_factory=dict)
+    """SHA-256 of each other file that is read again, by its path in the folder."""
     versions: dict[str, str] = msgspec.field(default_factory=dict)
+
+    @property
+    def weights_sha256(self) -> str:
+        """The hash of the weights: which model this is."""
+        return self.files.get(WEIGHTS, "")
+
+    @property
+    def identity(self) -> str:
+        """A hash of everything that predictions depend on."""
+        return content_hash([self.files, self.task, self.task_settings, self.max_length, self.temperature])
 
 
 def library_versions() -> dict[str, str]:
@@ -77,7 +101,7 @@ def save_model_directory(
         path: The folder to write.
         model: Saved by ``save_pretrained`` as safetensors.
         tokenizer: Saved beside it; that of a graft is its encoder's and stays there.
-        manifest: Saved as textgraft.json, with the weights' hash and the library versions filled in.
+        manifest: Saved as textgraft.json, with the files' hashes and the library versions filled in.
         card: The model card, saved as README.md.
 
     Raises:
@@ -89,10 +113,17 @@ def save_model_directory(
         if model.config.model_type != GRAFT:
             tokenizer.save_pretrained(folder)
         (folder / "README.md").write_text(card)
-        complete = msgspec.structs.replace(
-            manifest, weights_sha256=sha256_file(folder / WEIGHTS), versions=library_versions()
-        )
-        (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(complete), indent=1))
+        stamp(folder, msgspec.structs.replace(manifest, versions=library_versions()))
+
+
+def stamp(folder: Path, manifest: Manifest) -> None:
+    """Write textgraft.json with the hashes of the files that stand in the folder now.
+
+    Raises:
+        OutputError: The folder cannot be written.
+    """
+    files = {name: sha256 for name, sha256 in file_hashes(folder).items() if name != MANIFEST}
+    write_record(folder / MANIFEST, msgspec.structs.replace(manifest, format=FORMAT, files=files))
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -112,12 +143,17 @@ def read_manifest(path: Path) -> Manifest:
         nested = next(path.glob(f"best/{MANIFEST}"), None)
         hint = f"Did you mean {nested.parent}?" if nested else "Give a folder that textgraft wrote."
         raise ModelError(f"this folder holds no {MANIFEST}", where=str(path), fix=hint)
-    try:
-        return msgspec.json.decode(file.read_bytes(), type=Manifest)
-    except msgspec.DecodeError as error:
+    members = read_members(file, fix=_COPY)
+    if members.get("format") not in (2, FORMAT):
         raise ModelError(
-            f"{MANIFEST} is damaged: {error}", where=str(file), fix="Train or copy the model again."
-        ) from error
+            f"its format is {members.get('format')!r}, and this textgraft reads {FORMAT}",
+            where=str(file),
+            fix="It was damaged, or written by a newer version: install that one, or train again.",
+        )
+    if CHECKSUM in members or members["format"] != 2:
+        return read_record(file, Manifest, fix=_COPY)
+    members["files"] = {WEIGHTS: members.pop("weights_sha256", "")}
+    return as_record(members, Manifest, where=str(file), fix=_COPY)
 
 
 def load_model_directory(
@@ -130,20 +166,10 @@ def load_model_directory(
         auto_class: Name of the Auto class of the model's task.
 
     Raises:
-        ModelError: A file is missing or damaged, or the weights are not those that were saved.
+        ModelError: A file is missing, damaged, or not the one that was saved.
     """
     manifest = read_manifest(path)
-    weights = path / WEIGHTS
-    if not weights.is_file():
-        raise ModelError(
-            f"{WEIGHTS} is missing", where=str(path), fix="Copy the whole folder, or train again."
-        )
-    if sha256_file(weights) != manifest.weights_sha256:
-        raise ModelError(
-            "the weights are not the ones that were saved with this model",
-            where=str(weights),
-            fix="The file is damaged or was exchanged: copy the folder again, or train again.",
-        )
+    check_files(path, manifest.files, fix=_COPY)
     import transformers
 
     import textgraft.models.auto  # noqa: F401  registers our architectures
