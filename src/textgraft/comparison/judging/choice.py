@@ -1,11 +1,12 @@
 """Which contender to use: the best one, unless a cheaper one ties with it or the user's limits forbid it.
 
-A **tie** with the leader is a difference of scores below the margin: half a point, or three points where
-the user prefers low cost. It is also a difference below five points that the paired test cannot tell from
-chance (Holm-corrected over all pairs, p >= 0.05). Among those that tie, the cheapest is picked. A lead of
-five points decides even where it may be chance, and the verdict says so: too few test rows are no reason to
-give up what is most likely better. For the same reason the majority baseline, which ignores the text, ties
-by the margin alone.
+A contender **ties** with the leader where the paired test cannot tell their difference from chance
+(Holm-corrected over all pairs, p >= 0.05), the difference is below five points, and no other contender within
+the limits is significantly better. Among those that tie, the cheapest is picked: so no pick is significantly
+worse than another contender that might have been picked. A user who prefers low cost gives up three points,
+proven or not. A lead of five points decides even where it may be chance, and the verdict says so: too few
+test rows are no reason to give up what is most likely better. For the same reason the majority baseline,
+which ignores the text, ties only below half a point.
 
 **Cost** is one number without weights to choose: the geometric mean of training time (at the chosen
 setting, from raw text), single-text latency and model size, as a multiple of the cheapest contender's.
@@ -32,45 +33,52 @@ def cost_index(training_seconds: float, latency_ms: float, model_mb: float) -> f
     return float((max(training_seconds, 1.0) * max(latency_ms, 1.0) * max(model_mb, 1.0)) ** (1 / 3))
 
 
-def excess(row: Standing, preferences: Preferences) -> dict[str, float]:
+def excess(standing: Standing, preferences: Preferences) -> dict[str, float]:
     """Return by what factor a contender breaks each limit that it breaks."""
     limits = {
-        "latency": (row.latency_ms_p95, preferences.max_latency_ms),
-        "size": (row.model_mb, preferences.max_size_mb),
+        "latency": (standing.latency_ms_p95, preferences.max_latency_ms),
+        "size": (standing.model_mb, preferences.max_size_mb),
     }
     return {name: value / limit for name, (value, limit) in limits.items() if limit and value > limit}
 
 
-def choose(rows: Sequence[Standing], pairs: Sequence[Pair], preferences: Preferences) -> Decision:
+def choose(standings: Sequence[Standing], pairs: Sequence[Pair], preferences: Preferences) -> Decision:
     """Pick a contender.
 
     Args:
-        rows: Every contender at the judged size.
+        standings: Every contender at the judged size.
         pairs: Every pair of them, in either order.
         preferences: Limits, and what to prefer.
     """
-    ranked = sorted(rows, key=lambda row: -row.score.value)
+    ranked = sorted(standings, key=lambda one: -one.score.value)
     leader = ranked[0].contender
-    allowed = [row for row in ranked if not row.excluded_by]
+    allowed = [one for one in ranked if not one.excluded_by]
     if not allowed:
-        nearest = min(ranked, key=lambda row: max(excess(row, preferences).values())).contender
+        nearest = min(ranked, key=lambda one: max(excess(one, preferences).values(), default=1.0)).contender
         return Decision(pick=None, leader=leader, allowed_leader=None, tied=[], nearest=nearest)
-    best = allowed[0]
-    significant = {frozenset((pair.first, pair.second)): pair.significant for pair in pairs}
     margin = MARGINS.get(preferences.prefer, MARGINS["score"])
+    given_up = margin if preferences.prefer == "cost" else 0.0
+    proven = {(pair.first, pair.second): pair.difference.value for pair in pairs if pair.significant}
+    proven |= {(second, first): -lead for (first, second), lead in proven.items()}
 
-    def ties(row: Standing) -> bool:
-        lead = best.score.value - row.score.value
-        chance = lead < CHANCE_AT_MOST and not significant[frozenset((best.contender, row.contender))]
-        return lead < margin or (chance and row.contender != MAJORITY)
+    def is_beaten(one: Standing) -> bool:
+        return any(proven.get((other.contender, one.contender), 0.0) > given_up for other in allowed)
 
-    tied = [row for row in allowed[1:] if ties(row)]
-    named = [row for row in allowed if row.contender == preferences.prefer]
-    pick = named[0] if named else min([best, *tied], key=lambda row: row.cost)
+    unbeaten = [one for one in allowed if not is_beaten(one)] or allowed[:1]
+    best = unbeaten[0]
+
+    def ties(one: Standing) -> bool:
+        lead = best.score.value - one.score.value
+        chance = lead < CHANCE_AT_MOST and (best.contender, one.contender) not in proven
+        return lead < margin or (chance and one.contender != MAJORITY)
+
+    tied = [one for one in unbeaten[1:] if ties(one)]
+    named = [one for one in allowed if one.contender == preferences.prefer]
+    pick = named[0] if named else min([best, *tied], key=lambda one: one.cost)
     return Decision(
         pick=pick.contender,
         leader=leader,
         allowed_leader=best.contender,
-        tied=[row.contender for row in tied],
+        tied=[one.contender for one in tied],
         nearest=None,
     )

@@ -129,8 +129,7 @@ def _passed_over(verdict: Verdict, pick: str, leader: str) -> str:
     factor = verdict.standing(leader).cost / verdict.standing(pick).cost
     dearer = f"costs {about(factor)} times as much (training time, latency and size together)"
     if pair.significant:
-        margin = MARGINS.get(verdict.preferences.prefer, MARGINS["score"])
-        return f"{lead} ({chance}), less than the {margin:g} that count, and {dearer}."
+        return f"{lead} ({chance}), less than the {MARGINS['cost']:g} that you give up, and {dearer}."
     sentence = (
         f"{lead}, which may be chance (95% interval {signed(difference.low)} to {signed(difference.high)}, "
         f"{chance}), and {dearer}."

@@ -1,0 +1,81 @@
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from textgraft.comparison.judging.choice import choose
+from textgraft.comparison.records.preferences import Preferences
+from textgraft.comparison.records.verdict import Pair, Standing
+from textgraft.evaluation.intervals import Estimate
+
+
+def standing(contender, score, cost, excluded=False):
+    return Standing(
+        contender=contender,
+        seeds=[0],
+        score=Estimate(score, score - 0.02, score + 0.02),
+        metrics={},
+        score_without_leaked=score,
+        calibration_error=None,
+        training_seconds=1.0,
+        tuning_seconds=1.0,
+        latency_ms_p50=1.0,
+        latency_ms_p95=1.0,
+        throughput_per_second=1.0,
+        model_mb=1.0,
+        peak_memory_mb=1.0,
+        cost=cost,
+        excluded_by=["size"] if excluded else [],
+    )
+
+
+def pair(first, second, p_value):
+    lead = first.score.value - second.score.value
+    return Pair(
+        first=first.contender,
+        second=second.contender,
+        difference=Estimate(lead, lead - 0.01, lead + 0.01),
+        p_value=p_value,
+        p_holm=p_value,
+    )
+
+
+NAMES = ("tfidf", "lstm", "bert-frozen", "bert-finetuned", "majority")
+standings_of_any_kind = st.lists(
+    st.tuples(st.floats(0.5, 0.6), st.floats(1, 100), st.booleans()), min_size=2, max_size=len(NAMES)
+).map(lambda figures: [standing(name, *one) for name, one in zip(NAMES, figures, strict=False)])
+P_VALUES = st.lists(st.sampled_from([0.0026, 0.04, 0.06, 1.0]), min_size=10, max_size=10)
+
+
+@pytest.mark.parametrize(("prefer", "given_up"), [("score", 0.0), ("cost", 0.03)])
+@given(standings=standings_of_any_kind, p_values=P_VALUES)
+def test_no_pick_is_significantly_worse_than_another_allowed_contender(prefer, given_up, standings, p_values):
+    combinations = list(itertools.combinations(standings, 2))
+    pairs = [pair(*both, p) for both, p in zip(combinations, p_values, strict=False)]
+    decision = choose(standings, pairs, Preferences(prefer=prefer))
+    allowed = {one.contender for one in standings if not one.excluded_by}
+    assert (decision.pick is None) == (not allowed)
+    for one in pairs:
+        if one.significant and {one.first, one.second} <= allowed and abs(one.difference.value) > given_up:
+            worse = one.second if one.difference.value > 0 else one.first
+            assert worse != decision.pick
+            assert worse not in decision.tied
+    if decision.pick:
+        cost = {one.contender: one.cost for one in standings}
+        assert all(cost[decision.pick] <= cost[name] for name in decision.tied)
+
+
+def test_a_tie_with_the_leader_does_not_hide_a_proven_lead_of_the_second():
+    tfidf, lstm, bert = standing("tfidf", 0.55, 1), standing("lstm", 0.59, 3), standing("bert", 0.595, 9)
+    pairs = [pair(bert, tfidf, 0.2), pair(bert, lstm, 0.9), pair(lstm, tfidf, 0.0026)]
+    decision = choose([tfidf, lstm, bert], pairs, Preferences())
+    assert decision.pick == "lstm"
+    assert decision.tied == ["lstm"]
+
+
+def test_a_small_lead_that_is_proven_is_no_tie():
+    cheap, dear = standing("tfidf", 0.590, 1), standing("lstm", 0.594, 90)
+    assert choose([cheap, dear], [pair(dear, cheap, 0.001)], Preferences()).pick == "lstm"
+    assert choose([cheap, dear], [pair(dear, cheap, 0.001)], Preferences(prefer="cost")).pick == "tfidf"
+    assert choose([cheap, dear], [pair(dear, cheap, 0.2)], Preferences()).pick == "tfidf"
