@@ -130,6 +130,27 @@ def test_killed_it_goes_on_with_resume_alone(world, tmp_path):
     assert steps[0] > 1
 
 
+def test_an_encoder_that_does_not_read_the_texts_is_noted_and_stands_in_the_card(world, tmp_path):
+    good = ["Das Essen war gut und der Abend schön", "Wir kommen gerne wieder hierher", "Alle waren nett"]
+    bad = ["Das Zimmer war leider sehr schmutzig", "Niemand hat uns geholfen", "Nie wieder in dieses Haus"]
+    rows = [(f"{text} {number}", label) for number in range(15)
+            for texts, label in ((good, "gut"), (bad, "schlecht")) for text in texts]  # fmt: skip
+    source = tmp_path / "urteile.csv"
+    source.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in rows))
+    notes: list[str] = []
+    trained = train(
+        source, tmp_path / "model", contender="bert-frozen", encoder=str(world[1]),
+        task="classification", note=notes.append,
+    )  # fmt: skip
+    warning = next(note for note in notes if note.startswith("The texts are German"))
+    assert "tells nothing about BERT in German" in warning
+    assert warning in (trained.folder / "README.md").read_text()
+    fits = train(
+        world[0], tmp_path / "other", contender="bert-frozen", encoder=str(world[1]), task="classification"
+    )
+    assert "Warning" not in (fits.folder / "README.md").read_text()
+
+
 def test_train_is_found_at_the_top():
     assert textgraft.train is train
     assert textgraft.evaluate is evaluate

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from textgraft.cli import options
+
+if TYPE_CHECKING:
+    from textgraft.data.check import EncoderCheck
 
 
 def check(
@@ -19,6 +23,8 @@ def check(
     id_column: options.IdColumn = None,
     group: options.Group = None,
     merge_labels: options.MergeLabels = False,
+    encoder: options.EncoderName = "bundled",
+    revision: options.Revision = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Also save it as JSON.")] = None,
 ) -> None:
     """Check labelled rows before any training: duplicates, leaks, contradictions, rare labels, encodings."""
@@ -42,9 +48,23 @@ def check(
         dev=None,
         merge_labels=merge_labels,
     )
-    found = check_dataset(dataset, splits)
+    found = check_dataset(dataset, splits, encoder_check=_encoder_check(encoder, revision))
     console.print(check_table(found.to_dict()))
     for warning in found.warnings:
         console.print(f"[yellow]![/yellow] {warning}", highlight=False)
     if output:
         write_json(output, found.to_dict())
+
+
+def _encoder_check(encoder: str, revision: str | None) -> EncoderCheck | None:
+    """Return what tells whether the encoder reads the texts; None where the bundled one is not installed."""
+    from textgraft.errors import MissingExtraError
+    from textgraft.models.encoder_languages import encoder_warning
+    from textgraft.models.encoders import BUNDLED, resolve_encoder
+
+    try:
+        return functools.partial(encoder_warning, resolve_encoder(encoder, revision))
+    except MissingExtraError:
+        if encoder == BUNDLED:
+            return None
+        raise

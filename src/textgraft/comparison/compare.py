@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import time
 from collections.abc import Iterator, Sequence
@@ -29,6 +30,7 @@ from textgraft.data.splits import Splits
 from textgraft.embeddings.word_vectors import VectorSource
 from textgraft.errors import OptionError
 from textgraft.files import content_hash, output_errors, write_atomic
+from textgraft.models.encoder_languages import encoder_warning
 from textgraft.models.encoders import EncoderSource, encoder_max_length, resolve_encoder
 from textgraft.tasks.base import Task
 from textgraft.tasks.reading import named_task, read_splits
@@ -139,7 +141,12 @@ def compare(
     needs_encoder = any(contender.needs_encoder for contender in chosen)
     encoder_source = resolve_encoder(encoder, revision) if needs_encoder else None
     chosen = scaled_to(chosen, encoder_source)
-    check = check_dataset(whole, splits, _token_counters(encoder_source, max_length))
+    check = check_dataset(
+        whole,
+        splits,
+        _token_counters(encoder_source, max_length),
+        functools.partial(encoder_warning, encoder_source) if encoder_source else None,
+    )
     wanted = _sizes(request.sizes, splits, reporter)
     data_hash = content_hash([splits.train.hash, splits.dev.hash, splits.test.hash])
     folder = Path(output) if output else Path("runs") / f"{_stem(whole.source)}-{data_hash[:6]}"

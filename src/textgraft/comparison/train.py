@@ -21,6 +21,7 @@ from textgraft.data.dataset import Dataset
 from textgraft.embeddings.word_vectors import VectorSource
 from textgraft.errors import OptionError, unknown
 from textgraft.files import content_hash, remove_folder
+from textgraft.models.encoder_languages import encoder_warning
 from textgraft.models.encoders import EncoderSource, resolve_encoder
 from textgraft.tasks.reading import named_task, read_splits
 
@@ -220,6 +221,8 @@ def train(
     if vectors is not None:
         note(word_table_note(splits.train, vectors))
     encoder, settings = _for_encoder(wanted, contender)
+    if encoder and (warning := encoder_warning(encoder, splits.train)):
+        note(warning)
     job = Job(
         splits.train,
         splits.dev,

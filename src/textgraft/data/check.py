@@ -11,12 +11,15 @@ from typing import Any
 import numpy as np
 
 from textgraft.data.dataset import Dataset, ReadingNotes, Rejected
+from textgraft.data.languages import Languages, dataset_languages
 from textgraft.data.near_duplicates import near_duplicates, normalise
 from textgraft.data.spellings import Spellings, find_spellings
 from textgraft.data.splits import Splits
 
 TokenCounter = Callable[[Sequence[str]], list[int]]
 """Counts the tokens of each text, before any truncation."""
+EncoderCheck = Callable[[Dataset], str | None]
+"""Says what speaks against an encoder for these texts; None where nothing does."""
 
 LEARNABLE = 10
 """Labels with fewer rows are reported as hard to learn."""
@@ -79,8 +82,11 @@ class DataCheck:
     """Words a text, separated by spaces: mean and quantiles."""
     characters: dict[str, float]
     """Characters a text: mean and quantiles."""
+    languages: Languages
     truncation: dict[str, Truncation] = field(default_factory=dict)
     """By model."""
+    encoder_warning: str | None = None
+    """That the encoder does not read the language of the texts, and what to do; None where it seems to."""
 
     @property
     def rare_labels(self) -> dict[str, int]:
@@ -122,6 +128,8 @@ class DataCheck:
             "leaked": {"rows": len(self.leaked), "examples": self.leaked_examples},
             "words": self.words,
             "characters": self.characters,
+            "languages": {"told": self.languages.told, "shares": self.languages.shares},
+            "encoder_warning": self.encoder_warning,
             "truncation": {model: asdict(lost) for model, lost in self.truncation.items()},
             "warnings": self.warnings,
         }
@@ -131,6 +139,7 @@ def check_dataset(
     dataset: Dataset,
     splits: Splits | None = None,
     token_counters: Mapping[str, tuple[TokenCounter, int]] | None = None,
+    encoder_check: EncoderCheck | None = None,
 ) -> DataCheck:
     """Examine labelled or unlabelled rows.
 
@@ -139,6 +148,7 @@ def check_dataset(
         splits: Its splits, if made: then the user's own dev and test rows are examined too, and test rows
             that leak into training are found.
         token_counters: By model name, the function that counts tokens and the model's length limit.
+        encoder_check: Asked whether the encoder to be used reads the language of the texts.
     """
     sides = {"train": splits.train, "dev": splits.dev, "test": splits.test} if splits else {}
     rows = _Rows.of(list(sides.values()) or [dataset])
@@ -185,6 +195,8 @@ def check_dataset(
             model: _truncation(rows.texts, counter, limit)
             for model, (counter, limit) in (token_counters or {}).items()
         },
+        languages=dataset_languages(dataset),
+        encoder_warning=encoder_check(dataset) if encoder_check else None,
     )
 
 
@@ -291,6 +303,8 @@ def _warnings(check: DataCheck) -> Iterable[str]:
             f"{_count(rejected, 'row')} cannot be used ({kinds}), as {example['row']}: {example['reason']}. "
             "Correct them if they matter."
         )
+    if check.encoder_warning:
+        yield check.encoder_warning
     if check.notes:
         yield from check.notes.warnings()
     if check.leaked:

@@ -32,7 +32,7 @@ LONGEST_INPUT = 512
 RECURRENT = "recurrent"
 """The model type of our recurrent networks, whose hidden_size is that of one direction."""
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-_HUB_FILES = ["*.json", "*.safetensors", "vocab.txt", "merges.txt", "*.model"]
+_HUB_FILES = ["*.json", "*.safetensors", "vocab.txt", "merges.txt", "*.model", "README.md"]
 
 
 @dataclass(frozen=True)

@@ -244,6 +244,15 @@ def test_contenders_with_different_seeds_are_compared_on_those_they_share():
     assert judge(disjoint, comparison.test_set()).pairs[0].p_holm < 0.05
 
 
+def test_an_encoder_that_does_not_read_the_texts_is_spoken_of_next_to_the_pick():
+    comparison = Comparison(sizes=(300,))
+    held = comparison.test_set()
+    warning = "The texts are German (99%), but …"
+    warned = msgspec.structs.replace(held, check={**held.check, "encoder_warning": warning})
+    assert judge(comparison.trials(), warned).sentences[1] == warning
+    assert judge(comparison.trials(), held).encoder_warning is None
+
+
 def test_nothing_to_judge_is_an_error():
     comparison = Comparison(sizes=(100, 300), curves=(TFIDF, LSTM))
     with pytest.raises(OptionError, match="no trial has finished"):

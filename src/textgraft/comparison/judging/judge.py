@@ -81,6 +81,7 @@ def judge(trials: Sequence[Trial], test_set: TestSet, *, preferences: Preference
         leaked=len(test_set.leaked),
         trials=len(trials),
         signatures=next((trial.writing.signatures for trial in trials if trial.writing), {}),
+        encoder_warning=test_set.check.get("encoder_warning"),
     )
     return msgspec.structs.replace(verdict, sentences=write_sentences(verdict))
 

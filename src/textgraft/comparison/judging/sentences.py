@@ -29,7 +29,18 @@ from textgraft.wording import (
 
 def write_sentences(verdict: Verdict) -> list[str]:
     """Write the verdict: first the pick, then the reasons, then what else the figures say."""
-    parts = (_pick, _limited, _rivals, _baseline, _scope, _crossings, _more_labels, _savings, _leaks)
+    parts = (
+        _pick,
+        _language,
+        _limited,
+        _rivals,
+        _baseline,
+        _scope,
+        _crossings,
+        _more_labels,
+        _savings,
+        _leaks,
+    )
     return [sentence for part in parts for sentence in part(verdict)]
 
 
@@ -49,6 +60,12 @@ def _pick(verdict: Verdict) -> Iterator[str]:
         f"trained in {seconds(row.training_seconds)}, {milliseconds(row.latency_ms_p50)} a text, "
         f"{megabytes(row.model_mb)}."
     )
+
+
+def _language(verdict: Verdict) -> Iterator[str]:
+    """Say that scores of BERT are those of an encoder that does not read the language."""
+    if verdict.encoder_warning:
+        yield verdict.encoder_warning
 
 
 def _second(verdict: Verdict, row: Standing) -> str:

@@ -79,6 +79,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """Finished trials; each looked at the test rows once."""
     signatures: dict[str, str] = {}
     """Of metrics of written texts, how exactly they were computed."""
+    encoder_warning: str | None = None
+    """That the encoder does not read the language of the texts, and what to do; None where it seems to."""
     sentences: list[str] = []
 
     @property

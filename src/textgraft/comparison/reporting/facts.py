@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from textgraft.data.languages import Languages
 from textgraft.wording import count
 
 Fact = tuple[str, str]
@@ -29,6 +30,8 @@ def check_facts(check: dict[str, Any]) -> list[Fact]:
         ("texts under several labels", count(check["contradictions"]["texts"])),
         ("test rows also in training", count(check["leaked"]["rows"])),
     ]
+    if languages := check.get("languages"):
+        facts.append(("languages", Languages(**languages).named or "not told"))
     if check["words"]:
         words = [f"{name} {check['words'][name]:,.0f}" for name in ("median", "p95", "max")]
         facts.append(("words a text", ", ".join(words)))

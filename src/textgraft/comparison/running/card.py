@@ -27,8 +27,15 @@ _WRITING = {
 """The same by task, for models that write."""
 
 
-def model_card(manifest: Manifest, trial: Trial, task: Task) -> str:
-    """Draw the card of a trial's model as Markdown."""
+def model_card(manifest: Manifest, trial: Trial, task: Task, warning: str | None = None) -> str:
+    """Draw the card of a trial's model as Markdown.
+
+    Args:
+        manifest: What textgraft.json holds of the model.
+        trial: How it was trained and what it scored.
+        task: Its task.
+        warning: What speaks against the encoder that it stands on.
+    """
     rows = "\n".join(f"| {name} | {value:.4f} |" for name, value in manifest.metrics.items())
     writes = isinstance(task, GenerationTask)
     tag = _WRITING[task.name] if writes else _PIPELINES[task.auto_class]
@@ -42,7 +49,7 @@ tags: [textgraft, {manifest.contender}]
 Task: {task.name}, from {", ".join(f"`{name}`" for name in manifest.text_columns)}{_outputs(manifest, task)}.
 Trained by textgraft on {trial.size:,} labelled rows
 (seed {trial.seed}, settings `{trial.settings}`) in {trial.cost.training_seconds:.1f} s.
-
+{f"{chr(10)}**Warning.** {warning}{chr(10)}" if warning else ""}
 | test metric | value |
 |---|---|
 {rows}

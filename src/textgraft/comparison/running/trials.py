@@ -21,6 +21,7 @@ from textgraft.data.dataset import Dataset
 from textgraft.files import content_hash
 from textgraft.inference.predictor import Predictor
 from textgraft.models.directory import Golden, Manifest, library_versions, read_manifest, save_model_directory
+from textgraft.models.encoder_languages import encoder_warning
 
 GOLDEN_ROWS = 4
 
@@ -203,6 +204,7 @@ def save_model(path: Path, spec: TrialSpec, trial: Trial, attempt: Attempt) -> N
             for at, prediction in enumerate(predictions)
         ],
     )
-    save_model_directory(
-        path, attempt.fitted.model, attempt.fitted.tokenizer, manifest, model_card(manifest, trial, task)
-    )
+    encoder = spec.job.encoder if spec.contender.needs_encoder else None
+    warning = encoder_warning(encoder, spec.job.train) if encoder else None
+    card = model_card(manifest, trial, task, warning)
+    save_model_directory(path, attempt.fitted.model, attempt.fitted.tokenizer, manifest, card)
