@@ -226,3 +226,6 @@ EVERY: dict[str, Architecture] = {
 RECURRENT = tuple(
     name for name in EVERY if name.startswith(("recurrent", "language", "seq2seq", "captioner"))
 )
+WRITING = tuple(
+    name for name in EVERY if name.startswith(("language", "seq2seq", "captioner", "lead", "nearest"))
+)

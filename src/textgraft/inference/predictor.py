@@ -13,6 +13,7 @@ from textgraft.data.dataset import Dataset
 from textgraft.errors import ModelError
 from textgraft.models.baselines.lookup import Reciter
 from textgraft.models.directory import Manifest, load_model_directory, read_manifest
+from textgraft.models.temperature import fold_temperature
 from textgraft.tasks.base import Features, Task
 from textgraft.tasks.registry import task_class
 from textgraft.tasks.scoring import Scoring
@@ -38,7 +39,8 @@ class Predictor:
         tokenizer: The tokenizer it was trained with.
         task: How rows become tensors, and outputs predictions.
         max_length: Tokens that the model reads at once.
-        temperature: Divides the logits before they become probabilities.
+        temperature: Divides the logits before they become probabilities; 1 for a model that is calibrated by
+            itself.
         manifest: Where the model came from, when it was loaded from a model directory.
     """
 
@@ -58,6 +60,36 @@ class Predictor:
         self.temperature = temperature
         self.manifest = manifest
         self._precision = resolve_precision("auto", model.device)
+
+    def calibrate(self, temperature: float, sample: Dataset) -> float:
+        """Make the model's own logits calibrated, so that whoever runs it gets the same scores.
+
+        Where the temperature divides no logits, or the head has none that a layer's weights scale, the
+        predictor keeps the temperature.
+
+        Args:
+            temperature: As the task fitted it on held-out rows.
+            sample: A few rows, on which both ways must agree.
+
+        Returns:
+            The temperature that is now in the weights; 1 if none is.
+        """
+        self.temperature = temperature
+        if not self.task.divides_logits or temperature == 1:
+            return 1.0
+        wanted = self._numbers(sample)
+        undo = fold_temperature(self.model, temperature)
+        if undo is None:
+            return 1.0
+        self.temperature = 1.0
+        if _drift(self._numbers(sample), wanted) <= GOLDEN_TOLERANCE:
+            return temperature
+        undo()
+        self.temperature = temperature
+        return 1.0
+
+    def _numbers(self, rows: Dataset) -> list[list[float]]:
+        return [prediction.numbers() for prediction in self.predict_rows(rows)]
 
     def outputs(
         self, dataset: Dataset, on_progress: Callable[[int], None] | None = None
@@ -146,13 +178,17 @@ def load(path: str | Path) -> Predictor:
 def _check_golden(predictor: Predictor, manifest: Manifest, path: Path) -> None:
     names = manifest.golden[0].columns
     rows = Dataset.unlabelled({name: [golden.columns[name] for golden in manifest.golden] for name in names})
-    found = [prediction.numbers() for prediction in predictor.predict_rows(rows)]
-    expected = [golden.numbers for golden in manifest.golden]
-    same_form = [len(numbers) for numbers in found] == [len(numbers) for numbers in expected]
-    drift = np.abs(np.concatenate(found) - np.concatenate(expected)).max(initial=0) if same_form else np.inf
+    drift = _drift(predictor._numbers(rows), [golden.numbers for golden in manifest.golden])
     if not drift <= GOLDEN_TOLERANCE:
         raise ModelError(
             f"the model no longer gives its golden outputs: a probability is off by {drift:.3f}",
             where=str(path),
             fix=f"It was saved with {manifest.versions}: install those versions or train again.",
         )
+
+
+def _drift(found: Sequence[Sequence[float]], expected: Sequence[Sequence[float]]) -> float:
+    """Return the largest difference between the numbers of predictions; infinite if they differ in form."""
+    if [len(numbers) for numbers in found] != [len(numbers) for numbers in expected]:
+        return np.inf
+    return float(np.abs(np.concatenate(found) - np.concatenate(expected)).max(initial=0))

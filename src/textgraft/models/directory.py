@@ -8,6 +8,7 @@ every other file that is read again.
 
 from __future__ import annotations
 
+import copy
 import importlib.metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -62,7 +63,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     max_length: Annotated[int, msgspec.Meta(ge=1, le=10**6)]
     """Tokens a text is cut to, special tokens included."""
     temperature: Annotated[float, msgspec.Meta(ge=1e-3, le=1e3)]
-    """Logits are divided by this before they become probabilities (Guo et al. 2017, fitted on dev rows)."""
+    """Logits are divided by this before they become probabilities (Guo et al. 2017, fitted on dev rows): what
+    of the calibration is not in the weights."""
+    calibration: Annotated[float, msgspec.Meta(ge=1e-3, le=1e3)] = 1.0
+    """The temperature that the weights were divided by, so that the model's own logits are calibrated."""
     data_source: str
     data_hash: str
     training: dict[str, Any]
@@ -100,7 +104,7 @@ def save_model_directory(
     Args:
         path: The folder to write.
         model: Saved by ``save_pretrained`` as safetensors.
-        tokenizer: Saved beside it; that of a graft is its encoder's and stays there.
+        tokenizer: Saved beside it.
         manifest: Saved as textgraft.json, with the files' hashes and the library versions filled in.
         card: The model card, saved as README.md.
 
@@ -110,8 +114,10 @@ def save_model_directory(
     with atomic_folder(path) as folder:
         with quiet_transformers():
             model.save_pretrained(folder)
-        if model.config.model_type != GRAFT:
-            tokenizer.save_pretrained(folder)
+        # Whoever loads it cuts texts where this model does.
+        saved = copy.deepcopy(tokenizer)
+        saved.model_max_length = manifest.max_length
+        saved.save_pretrained(folder)
         (folder / "README.md").write_text(card)
         stamp(folder, msgspec.structs.replace(manifest, versions=library_versions()))
 
@@ -177,7 +183,9 @@ def load_model_directory(
     try:
         with quiet_transformers():
             model = getattr(transformers, auto_class).from_pretrained(path)
-        home = model.source.path if model.config.model_type == GRAFT else path
+        # Grafts were once saved without the tokenizer, which is their encoder's.
+        is_bare = model.config.model_type == GRAFT and not (path / "tokenizer_config.json").is_file()
+        home = model.source.path if is_bare else path
         tokenizer = cast("PreTrainedTokenizerFast", transformers.AutoTokenizer.from_pretrained(home))
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(

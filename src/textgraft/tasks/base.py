@@ -60,6 +60,8 @@ class Task(Scoring):
     """Name of the Transformers Auto class whose models have this task's head."""
     has_probabilities: ClassVar[bool] = True
     """Whether a score is the probability of being right."""
+    divides_logits: ClassVar[bool] = True
+    """Whether the temperature is what logits are divided by."""
     labels: tuple[str, ...]
     """Names of the head's outputs, in order; it has as many."""
 

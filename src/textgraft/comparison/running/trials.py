@@ -39,6 +39,8 @@ class Attempt:
     temperature: float
     """Fitted on the dev rows."""
     seconds: float
+    calibration: float = 1.0
+    """What of it is in the model's weights."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,10 @@ def run_trial(spec: TrialSpec, on_setting: Callable[[int], None] | None = None) 
             if chosen is None or attempt.rank > chosen.rank:
                 chosen = attempt
     assert chosen is not None, "every contender has at least one setting"
-    chosen.predictor.temperature = chosen.temperature
+    folded = chosen.predictor.calibrate(
+        chosen.temperature, job.dev.select(range(min(GOLDEN_ROWS, len(job.dev))))
+    )
+    chosen = replace(chosen, calibration=folded)
     p50, p95 = latency_ms(chosen.predictor.predict_rows, spec.test)
     start = time.perf_counter()
     predictions = chosen.predictor.predict_rows(spec.test)
@@ -186,6 +191,7 @@ def save_model(path: Path, spec: TrialSpec, trial: Trial, attempt: Attempt) -> N
         label_column=spec.job.train.label_column,
         max_length=attempt.fitted.max_length,
         temperature=attempt.predictor.temperature,
+        calibration=attempt.calibration,
         data_source=Path(spec.job.train.source).name,
         data_hash=spec.data_hash,
         training={

@@ -41,6 +41,10 @@ class MajorityForSequenceClassification(PreTrainedModel):
         self.logits = nn.Parameter((counts / counts.sum()).log())
         self.post_init()
 
+    def output_parameters(self) -> list[nn.Parameter]:
+        """Return the logits."""
+        return [self.logits]
+
     @can_return_tuple
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor | None = None, labels: Tensor | None = None

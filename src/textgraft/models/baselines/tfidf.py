@@ -104,6 +104,10 @@ class TfidfForSequenceClassification(PreTrainedModel):
             nn.init.zeros_(self.weight)
             nn.init.zeros_(self.bias)
 
+    def output_parameters(self) -> list[nn.Parameter]:
+        """Return what logits are linear in."""
+        return [self.weight, self.bias]
+
     def features(self, input_ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Count and weigh the known n-grams of every text.
 

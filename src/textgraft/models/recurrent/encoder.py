@@ -54,6 +54,7 @@ class RecurrentConfig(PreTrainedConfig):
         character_embedding_size: Width of a character's vector.
         character_size: Width of the vector that the characters of a word make.
         crf: Whether tags are predicted jointly, by a conditional random field; for token classification.
+        marginal_temperature: What the field's log probabilities are divided by, to be calibrated.
         pad_token_id: Its word vector is zero and stays so.
         pairs: Whether inputs are pairs of texts, told apart by token_type_ids, read apart and then compared.
         tie_word_embeddings: Whether a language model predicts words by the vectors that it reads them with.
@@ -80,6 +81,7 @@ class RecurrentConfig(PreTrainedConfig):
     character_embedding_size: int = 30
     character_size: int = 50
     crf: bool = False
+    marginal_temperature: float = 1.0
     pad_token_id: int = 0
     pairs: bool = False
     tie_word_embeddings: bool = True

@@ -92,6 +92,10 @@ class RecurrentForQuestionAnswering(RecurrentPreTrainedModel):
         self.end = nn.Linear(5 * size, 1)
         self.post_init()
 
+    def output_parameters(self) -> list[nn.Parameter]:
+        """Return what logits are linear in."""
+        return [*self.start.parameters(), *self.end.parameters()]
+
     @can_return_tuple
     def forward(
         self,

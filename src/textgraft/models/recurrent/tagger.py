@@ -7,6 +7,7 @@ via bi-directional LSTM-CNNs-CRF").
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from textgraft.data.tag_schemes import allowed_transitions
 from textgraft.errors import OptionError
 from textgraft.models.recurrent.crf import ConditionalRandomField
 from textgraft.models.recurrent.encoder import RecurrentConfig, RecurrentModel, RecurrentPreTrainedModel
+from textgraft.models.temperature import divided
 from textgraft.tokenization.words import NO_LABEL
 
 
@@ -51,6 +53,17 @@ class RecurrentForTokenClassification(RecurrentPreTrainedModel):
             self.crf = ConditionalRandomField(allowed_transitions(tags))
         self.post_init()
 
+    def divide_logits(self, temperature: float) -> Callable[[], None]:
+        """Divide the logits from now on; returns what takes it back.
+
+        Those of a field are log probabilities over whole sequences, which are linear in no layer.
+        """
+        if self.crf is None:
+            return divided([*self.classifier.parameters()], temperature)
+        before = self.config.marginal_temperature
+        self.config.marginal_temperature = before * temperature
+        return lambda: setattr(self.config, "marginal_temperature", before)
+
     @can_return_tuple
     def forward(
         self,
@@ -76,8 +89,9 @@ class RecurrentForTokenClassification(RecurrentPreTrainedModel):
 
         Returns:
             logits [batch, time, tags], and the loss if labels were given. With a conditional random field the
-            logits are log probabilities of the tags over all sequences, and ``tags`` the best sequence; in
-            training neither is computed, and the logits are its emissions.
+            logits are log probabilities of the tags over all sequences, divided by the configuration's
+            ``marginal_temperature``, and ``tags`` the best sequence; in training neither is computed, and the
+            logits are its emissions.
 
         Raises:
             OptionError: The model reads characters and got none, or its field meets a word without a label.
@@ -109,6 +123,7 @@ class RecurrentForTokenClassification(RecurrentPreTrainedModel):
             if not self.training:
                 marginals = self.crf.log_marginals(emissions, words)
                 logits = logits.scatter(1, place.unsqueeze(2).expand_as(marginals), marginals)
+                logits = logits / self.config.marginal_temperature
                 best = self.crf.best_tags(emissions, words).masked_fill(~words, NO_LABEL)
                 tags = torch.full_like(input_ids, NO_LABEL).scatter(1, place, best)
         return TaggerOutput(loss=loss, logits=logits, hidden_states=outputs.hidden_states, tags=tags)

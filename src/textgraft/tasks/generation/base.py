@@ -58,6 +58,7 @@ class GenerationTask(Task):
 
     auto_class = "AutoModelForSeq2SeqLM"
     has_probabilities = False
+    divides_logits = False
     labels = ()
     search: Callable[[PreTrainedModel, Mapping[str, torch.Tensor]], list[Any]]
     """Finds a target for each source of a batch; by default :func:`write`."""

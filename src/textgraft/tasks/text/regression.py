@@ -67,6 +67,7 @@ class Regression(JoinedTexts):
     main_metric = "spearman"
     metric_names = REGRESSION_METRICS
     has_probabilities = False
+    divides_logits = False
     labels = ("value",)
 
     def __init__(self, mean: float, deviation: float) -> None:
