@@ -18,7 +18,7 @@ from textgraft.comparison.records.preferences import Preferences
 from textgraft.comparison.records.trials import Trial, load_trials
 from textgraft.comparison.records.verdict import Comparison
 from textgraft.comparison.running.progress import SilentReporter
-from textgraft.errors import ModelError, OptionError
+from textgraft.errors import DataError, ModelError, OptionError
 
 SETTINGS = {
     "contenders": ["majority", "tfidf", "lstm", "bert-frozen"],
@@ -156,3 +156,14 @@ def test_kill_at_any_moment_loses_at_most_the_running_trial(world: tuple[Path, P
     assert len(after) == 12
     assert kept.items() <= after.items()
     assert json.loads((output / "comparison.json").read_text())["trials"] == 12
+
+
+def test_test_rows_of_one_label_are_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    source = write_topics(tmp_path / "topics.csv", 60)
+    header, *rows = source.read_text().splitlines()
+    label = rows[0].rsplit(",", 1)[1]
+    only = tmp_path / "test.csv"
+    only.write_text("\n".join([header, *(f"new {row}" for row in rows if row.rsplit(",", 1)[1] == label)]))
+    with pytest.raises(DataError, match=r"all .* test rows have the same target"):
+        textgraft.compare(source, test=only, contenders=["majority"], output=tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -19,6 +19,7 @@ from textgraft.comparison.contenders.tables import (
     scaled_to,
     with_vectors,
 )
+from textgraft.comparison.judging.judge import check_test_targets
 from textgraft.comparison.records.preferences import Preferences
 from textgraft.comparison.records.trials import TestSet, save_struct
 from textgraft.comparison.records.verdict import Comparison
@@ -138,6 +139,7 @@ def compare(
         merge_labels=merge_labels,
     )
     fitted = kind.fitted_to(splits.train)
+    check_test_targets(fitted, fitted.targets(splits.test))
     needs_encoder = any(contender.needs_encoder for contender in chosen)
     encoder_source = resolve_encoder(encoder, revision) if needs_encoder else None
     chosen = scaled_to(chosen, encoder_source)

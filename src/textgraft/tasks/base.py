@@ -147,6 +147,13 @@ class Task(Scoring):
         """Return whether an answer is wholly right."""
         return bool(gold == answer)
 
+    def sole_target(self, gold: Sequence[Any]) -> str | None:
+        """Return, for people to read, the target that all rows have; None where they differ.
+
+        Rows of one target tell no model from another: whoever always gives it scores best.
+        """
+        return self.show(gold[0]) if len(gold) and all(target == gold[0] for target in gold) else None
+
     def show(self, answer: Any) -> str:
         """Write a gold target or an answer for people to read."""
         return self.labels[answer] if isinstance(answer, int) else str(answer)

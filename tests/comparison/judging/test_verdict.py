@@ -5,12 +5,16 @@ import pytest
 
 from tests.comparison.synthetic import FINETUNED, FROZEN, LSTM, TFIDF, Comparison, Curve
 from textgraft.comparison.judging.choice import cost_index
-from textgraft.comparison.judging.judge import judge
+from textgraft.comparison.judging.judge import check_test_targets, judge
 from textgraft.comparison.records.preferences import Preferences
 from textgraft.comparison.records.trials import save_struct
 from textgraft.comparison.records.verdict import Verdict, load_verdict
-from textgraft.errors import ModelError, OptionError
+from textgraft.errors import DataError, ModelError, OptionError
 from textgraft.evaluation.paired import holm
+from textgraft.tasks.spans.token_classification import TokenClassification
+from textgraft.tasks.text.classification import SingleLabelClassification
+from textgraft.tasks.text.multi_label import MultiLabelClassification
+from textgraft.tasks.text.regression import Regression
 
 MAJORITY = Curve("majority", lambda _: 0.2, lambda _: 0.01, 0.05, 0.1)
 
@@ -217,7 +221,7 @@ def test_the_majority_baseline_is_not_picked_for_want_of_test_rows():
 @pytest.mark.parametrize("sizes", [(100,), (100, 300), (100, 300, 1000)])
 @pytest.mark.parametrize("seeds", [1, 2])
 def test_small_comparisons_are_judged_without_crash(curves, sizes, seeds):
-    for rows, preferences in itertools.product((1, 7, 200), (Preferences(), Preferences(max_latency_ms=1))):
+    for rows, preferences in itertools.product((2, 7, 200), (Preferences(), Preferences(max_latency_ms=1))):
         comparison = Comparison(curves=curves, sizes=sizes, seeds=seeds, rows=rows)
         verdict = comparison.judge(preferences=preferences)
         assert len(verdict.standings) == len(curves)
@@ -260,6 +264,27 @@ def test_nothing_to_judge_is_an_error():
     apart = [t for t in comparison.trials() if (t.contender == "lstm") == (t.size == 100)]
     with pytest.raises(OptionError, match="not trained at a common size"):
         judge(apart, comparison.test_set())
+
+
+@pytest.mark.parametrize(
+    ("task", "gold", "sole"),
+    [
+        (SingleLabelClassification(["no", "yes"]), [1, 1, 1], "yes"),
+        (MultiLabelClassification(["no", "yes"]), [[0, 1], [0, 1]], "no, yes"),
+        (Regression(0.0, 1.0), [0.5, 0.5], "0.5"),
+        (TokenClassification(["O", "B-X"]), [["O", "O"], ["O"]], "O"),
+    ],
+)
+def test_test_rows_of_one_target_allow_no_verdict(task, gold, sole):
+    with pytest.raises(DataError, match=f"have the same target, '{sole}'.*no verdict"):
+        check_test_targets(task, gold)
+
+
+def test_a_single_label_among_the_test_rows_is_refused_when_judging():
+    comparison = Comparison(sizes=(100,), curves=(TFIDF, LSTM))
+    only = msgspec.structs.replace(comparison.test_set(), gold=[2] * comparison.rows)
+    with pytest.raises(DataError, match="'returns'"):
+        judge(comparison.trials(), only)
 
 
 def test_the_verdict_is_the_same_every_time_and_survives_json(tmp_path, usual):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from statistics import median
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -24,7 +25,7 @@ from textgraft.comparison.records.verdict import (
     Standing,
     Verdict,
 )
-from textgraft.errors import OptionError
+from textgraft.errors import DataError, OptionError
 from textgraft.evaluation.calibration import expected_calibration_error
 from textgraft.evaluation.intervals import Estimate
 from textgraft.evaluation.paired import holm
@@ -41,6 +42,7 @@ def judge(trials: Sequence[Trial], test_set: TestSet, *, preferences: Preference
         preferences: Limits, and what to prefer; they change the pick and no figure.
 
     Raises:
+        DataError: All test rows have the same target.
         OptionError: There is no trial, the contenders share no size, or a preference is unusable.
     """
     wanted = preferences or Preferences()
@@ -48,6 +50,7 @@ def judge(trials: Sequence[Trial], test_set: TestSet, *, preferences: Preference
         raise OptionError("no trial has finished: there is nothing to judge", fix="Let at least one finish.")
     table = ScoreTable(trials, test_set)
     wanted.check(table.contenders)
+    check_test_targets(table.task, test_set.gold)
     size = table.common_size()
     if size is None:
         raise OptionError(
@@ -84,6 +87,21 @@ def judge(trials: Sequence[Trial], test_set: TestSet, *, preferences: Preference
         encoder_warning=test_set.check.get("encoder_warning"),
     )
     return msgspec.structs.replace(verdict, sentences=write_sentences(verdict))
+
+
+def check_test_targets(task: Task, gold: Sequence[Any]) -> None:
+    """Refuse test rows that tell no contender from another.
+
+    Raises:
+        DataError: All of them have the same target.
+    """
+    sole = task.sole_target(gold)
+    if sole is not None:
+        raise DataError(
+            f"all {len(gold):,} test rows have the same target, {sole!r}: any contender that always gives it "
+            "scores full marks, so there can be no verdict",
+            fix="Test on rows of several targets; without --test, a fifth of the rows is set aside for it.",
+        )
 
 
 def _standings(table: ScoreTable, size: int, test_set: TestSet, preferences: Preferences) -> list[Standing]:

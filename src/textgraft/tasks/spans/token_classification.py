@@ -195,6 +195,11 @@ class TokenClassification(Task):
                     )
         return [list(tags) for tags in dataset.labels]
 
+    def sole_target(self, gold: Sequence[Sequence[str]]) -> str | None:
+        """Return the tag that all words of all rows have; None where they differ."""
+        tags = {tag for row in gold for tag in row}
+        return tags.pop() if len(tags) == 1 else None
+
     def features(
         self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int
     ) -> list[Features]:
