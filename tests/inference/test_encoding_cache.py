@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textgraft.errors import ModelError, OutputError
+from textgraft.errors import OutputError
 from textgraft.inference.encoding_cache import EncodingCache, Entry, entry_keys
 
 
@@ -53,23 +53,29 @@ def test_processes_share_it(tmp_path):
     assert len(EncodingCache(path).get(list(entries(200)))) == 200
 
 
-def test_damaged_and_foreign_files_are_told_and_left_alone(tmp_path):
+def test_foreign_files_are_told_and_left_alone(tmp_path):
     text = tmp_path / "notes.txt"
     text.write_text("my notes, for years\n" * 100)
-    with pytest.raises(ModelError, match="no encoding cache"):
+    with pytest.raises(OutputError, match="none of our caches"):
         EncodingCache(text)
     foreign = tmp_path / "shop.db"
     with sqlite3.connect(foreign) as connection:
         connection.execute("CREATE TABLE orders (id)")
-    with pytest.raises(ModelError, match="something else"):
+    with pytest.raises(OutputError, match="something else"):
         EncodingCache(foreign)
     assert text.read_text().startswith("my notes")
+
+
+def test_a_damaged_file_is_begun_anew_and_says_so(tmp_path, caplog):
     path = tmp_path / "cache.db"
     EncodingCache(path).put(entries(5000))
     content = path.read_bytes()
     path.write_bytes(content[:4096] + b"\x00" * 20_000 + content[24_096:])
-    with pytest.raises(ModelError, match="Delete the file"):
-        EncodingCache(path).get(list(entries(5000)))
+    cache = EncodingCache(path)
+    cache.get(list(entries(5000)))
+    assert [record.message.count(str(path)) for record in caplog.records] == [1]
+    cache.put(entries(5000))
+    assert len(cache.get(list(entries(5000)))) == 5000
 
 
 def test_a_path_that_cannot_be_written(tmp_path):

@@ -24,6 +24,7 @@ from textgraft.inference.engines.base import PRECISIONS, Batch, Engine, ModuleSo
 from textgraft.inference.engines.open import ENGINES, open_engine
 from textgraft.models.encoders import (
     BUNDLED,
+    POOLINGS,
     EncoderSource,
     encoder_max_length,
     encoder_positions,
@@ -33,7 +34,6 @@ from textgraft.models.encoders import (
     pad_token_id,
     resolve_encoder,
 )
-from textgraft.models.pooling import POOLINGS
 from textgraft.tokenization.encode import TokenIds, token_ids
 from textgraft.training.batching import token_budget_batches
 

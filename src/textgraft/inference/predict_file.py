@@ -10,10 +10,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,13 +19,16 @@ from typing import Any, BinaryIO
 import msgspec
 
 from textgraft.data.dataset import Dataset
-from textgraft.errors import OptionError, OutputError
-from textgraft.files import atomic_writer, output_errors
+from textgraft.errors import OptionError
+from textgraft.files import atomic_writer
 from textgraft.inference.predictor import Predictor
+from textgraft.inference.row_store import RowStore
 
 CHUNK = 1024
 """Rows computed between two commits: what an interruption can cost."""
 FORMATS = (".csv", ".jsonl")
+FORM = 0x1001
+"""Of the store of finished rows: change it when what a prediction holds changes."""
 
 
 @dataclass(frozen=True)
@@ -44,31 +45,20 @@ class Summary:
 
 
 class RowCache:
-    """Predictions by row, in an SQLite file, for one model.
+    """Predictions by row, for one model.
 
     Args:
-        path: The database, made if it is missing. None keeps everything in memory.
+        path: A store on disk, made if it is missing. None keeps everything in memory.
         model: Identity of the model; rows of another model do not count.
 
     Raises:
-        OutputError: The file is no such database or cannot be written.
+        OutputError: The file is something else, or cannot be written.
     """
 
     def __init__(self, path: Path | None, model: str) -> None:
         self.model = model
-        with output_errors(path or Path()):
-            try:
-                self.connection = sqlite3.connect(path or ":memory:")
-                self.connection.execute("PRAGMA journal_mode=WAL")
-                self.connection.execute(
-                    "CREATE TABLE IF NOT EXISTS predictions (key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID"
-                )
-            except sqlite3.Error as error:
-                raise OutputError(
-                    f"not a usable cache: {error}",
-                    where=str(path),
-                    fix="Delete the file, or write the output elsewhere; its rows are then computed anew.",
-                ) from error
+        self._store = None if path is None else RowStore(path, FORM)
+        self._memory: dict[bytes, bytes] = {}
 
     def key(self, dataset: Dataset, row: int) -> bytes:
         """Return the identity of a row under this model."""
@@ -77,10 +67,13 @@ class RowCache:
             self.model.encode() + msgspec.json.encode(list(map(_encodable, values)))
         ).digest()
 
-    def get(self, key: bytes) -> dict[str, Any] | None:
-        """Return what was predicted for a row, or None."""
-        found = self.connection.execute("SELECT value FROM predictions WHERE key = ?", (key,)).fetchone()
-        return msgspec.json.decode(found[0]) if found else None
+    def get(self, keys: Sequence[bytes]) -> dict[bytes, dict[str, Any]]:
+        """Return what was predicted for those rows that are known."""
+        if self._store is not None:
+            found = self._store.get(keys)
+        else:
+            found = {key: self._memory[key] for key in keys if key in self._memory}
+        return {key: msgspec.json.decode(value) for key, value in found.items()}
 
     def put(self, keys: list[bytes], predictions: list[dict[str, Any]]) -> None:
         """Keep the predictions of some rows, all or none of them.
@@ -88,21 +81,11 @@ class RowCache:
         Raises:
             OutputError: The disk is full or the file cannot be written.
         """
-        try:
-            with self.connection:
-                self.connection.executemany(
-                    "INSERT OR REPLACE INTO predictions VALUES (?, ?)",
-                    zip(keys, map(msgspec.json.encode, predictions), strict=True),
-                )
-        except sqlite3.Error as error:
-            raise OutputError(
-                f"finished rows cannot be kept: {error}",
-                fix="Free some disk space and run the same command again: it goes on from here.",
-            ) from error
-
-    def close(self) -> None:
-        """Close the database."""
-        self.connection.close()
+        rows = dict(zip(keys, map(msgspec.json.encode, predictions), strict=True))
+        if self._store is not None:
+            self._store.put(rows)
+        else:
+            self._memory |= rows
 
 
 def _encodable(value: Any) -> Any:
@@ -121,7 +104,8 @@ def predict_rows(
     for start in range(0, len(dataset), CHUNK):
         rows = range(start, min(start + CHUNK, len(dataset)))
         keys = {row: cache.key(dataset, row) for row in rows}
-        missing = [row for row in rows if cache.get(keys[row]) is None]
+        known = cache.get(list(keys.values()))
+        missing = [row for row in rows if keys[row] not in known]
         if missing:
             predictions = predictor.predict_rows(dataset.select(missing))
             cache.put([keys[row] for row in missing], [prediction.to_dict() for prediction in predictions])
@@ -157,10 +141,11 @@ def write_predictions(handle: BinaryIO, form: str, dataset: Dataset, cache: RowC
 
 
 def _results(dataset: Dataset, cache: RowCache) -> Iterator[dict[str, Any]]:
-    for row, name in enumerate(dataset.ids):
-        predicted = cache.get(cache.key(dataset, row))
-        assert predicted is not None, "predict_rows has filled the cache"
-        yield {"id": name, **predicted}
+    for start in range(0, len(dataset), CHUNK):
+        keys = [cache.key(dataset, row) for row in range(start, min(start + CHUNK, len(dataset)))]
+        known = cache.get(keys)
+        for name, key in zip(dataset.ids[start : start + CHUNK], keys, strict=True):
+            yield {"id": name, **known[key]}
 
 
 def _flat(entry: dict[str, Any]) -> dict[str, Any]:
@@ -201,10 +186,10 @@ def predict_file(
             f"unknown output format {output.suffix!r}", where=str(output), fix="End it in .csv or .jsonl."
         )
     model = predictor.manifest.identity if predictor.manifest else ""
-    with closing(RowCache(output.with_name(output.name + ".cache"), model)) as cache:
-        computed = predict_rows(predictor, dataset, cache, on_progress)
-        with atomic_writer(output) as handle:
-            write_predictions(handle, form, dataset, cache)
+    cache = RowCache(output.with_name(output.name + ".cache"), model)
+    computed = predict_rows(predictor, dataset, cache, on_progress)
+    with atomic_writer(output) as handle:
+        write_predictions(handle, form, dataset, cache)
     if dataset.rejected:
         with atomic_writer(output.with_name(output.name + ".rejected.jsonl")) as handle:
             for row in dataset.rejected:

