@@ -15,6 +15,7 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,8 +35,8 @@ from transformers import (
 )
 
 from textgraft.comparison.contenders.base import Job
-from textgraft.comparison.contenders.tables import contenders_for
-from textgraft.comparison.running.trials import Setup, run_trial
+from textgraft.comparison.contenders.registry import contenders_for
+from textgraft.comparison.running.trials import TrialSpec, run_trial
 from textgraft.data.dataset import Dataset
 from textgraft.data.demo.embedded import docstrings_dataset
 from textgraft.data.readers.reading import read_dataset
@@ -60,23 +61,23 @@ class Rows(TorchDataset):
         return {**{key: values[row] for key, values in self.encoded.items()}, "labels": self.labels[row]}
 
 
-def script_tfidf(job: Job, test: Dataset, settings: dict, epochs: float) -> np.ndarray:
+def script_tfidf(job: Job, test: Dataset, settings: Any, epochs: float) -> np.ndarray:
     model = make_pipeline(
         TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True),
-        LogisticRegression(C=settings["c"], max_iter=1000),
+        LogisticRegression(C=settings.c, max_iter=1000),
     )
     model.fit(job.train.texts, job.targets(job.train))
     return model.predict(test.texts)
 
 
-def script_frozen(job: Job, test: Dataset, settings: dict, epochs: float) -> np.ndarray:
+def script_frozen(job: Job, test: Dataset, settings: Any, epochs: float) -> np.ndarray:
     encoder = SentenceTransformer(str(job.encoder.path))
-    model = LogisticRegression(C=settings["c"], max_iter=1000)
+    model = LogisticRegression(C=settings.c, max_iter=1000)
     model.fit(encoder.encode(job.train.texts, show_progress_bar=False), job.targets(job.train))
     return model.predict(encoder.encode(test.texts, show_progress_bar=False))
 
 
-def script_finetuned(job: Job, test: Dataset, settings: dict, epochs: float) -> np.ndarray:
+def script_finetuned(job: Job, test: Dataset, settings: Any, epochs: float) -> np.ndarray:
     tokenizer = AutoTokenizer.from_pretrained(job.encoder.path)
     model = AutoModelForSequenceClassification.from_pretrained(
         job.encoder.path, num_labels=len(job.task.labels)
@@ -88,8 +89,8 @@ def script_finetuned(job: Job, test: Dataset, settings: dict, epochs: float) -> 
             args=TrainingArguments(
                 folder,
                 num_train_epochs=round(epochs),
-                learning_rate=settings["learning_rate"],
-                per_device_train_batch_size=settings["batch_size"],
+                learning_rate=settings.learning_rate,
+                per_device_train_batch_size=settings.batch_size,
                 per_device_eval_batch_size=64,
                 eval_strategy="epoch",
                 save_strategy="no",
@@ -144,7 +145,7 @@ def main() -> None:
                 for name in NAMES:
                     contender = contenders_for("classification")[name]
                     settings = contender.grid[0]
-                    setup = Setup(contender, job, splits.test, size, (settings,), "benchmark")
+                    setup = TrialSpec(contender, job, splits.test, size, (settings,), "benchmark")
                     start = time.perf_counter()
                     trial, _ = run_trial(setup)
                     ours = time.perf_counter() - start

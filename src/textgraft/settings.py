@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 
@@ -38,3 +38,13 @@ class Checked(BaseModel):
                 where=f"{cls.kind} {name!r}",
                 fix="Give a value within those bounds, or leave it out for its default.",
             ) from error
+
+    def given(self) -> dict[str, Any]:
+        """Return the values that were given, without those that are defaults."""
+        return {
+            name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set
+        }
+
+    def but(self, **changes: Any) -> Self:
+        """Return the same with other values, checked as if given at first."""
+        return type(self)(**{**self.given(), **changes})

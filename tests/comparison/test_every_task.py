@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,8 @@ from typer.testing import CliRunner
 import textgraft
 from tests.tiny import FILLER, TOPICS, save_tiny_bert, topic_rows
 from textgraft.cli import app
-from textgraft.comparison.contenders.tables import ALL_CONTENDERS, contenders_for
+from textgraft.comparison.contenders.base import RecipeSettings
+from textgraft.comparison.contenders.registry import CONTENDERS, contenders_for
 from textgraft.comparison.records.trials import load_test_set
 from textgraft.comparison.records.verdict import Comparison
 from textgraft.tasks.registry import TASKS
@@ -144,10 +144,11 @@ def test_every_task_has_a_file():
 _SIZES = ("hidden_size", "embedding_size", "feed_forward_size")
 
 
-def _tiny(settings: dict[str, Any]) -> dict[str, Any]:
-    """Make of a setting that of a small network which writes without beams."""
-    small = {name: min(32, settings[name]) for name in _SIZES if name in settings}
-    return settings | small | ({"num_beams": 1} if "num_beams" in settings else {})
+def _tiny(settings: RecipeSettings) -> RecipeSettings:
+    """Make of a configuration that of a small network which writes without beams."""
+    given = settings.given()
+    small = {name: min(32, given[name]) for name in _SIZES if name in given}
+    return settings.but(**small, **({"num_beams": 1} if "num_beams" in given else {}))
 
 
 @pytest.fixture(scope="module")
@@ -161,8 +162,8 @@ def test_from_a_file_to_the_winners_answers(task, encoder, tmp_path, monkeypatch
     monkeypatch.setattr("textgraft.comparison.contenders.base.EpochSchedule.number", lambda self, size: 2)
     source = MAKERS[task](tmp_path)
     monkeypatch.setattr(
-        "textgraft.comparison.contenders.tables.ALL_CONTENDERS",
-        tuple(replace(entry, grid=tuple(map(_tiny, entry.grid))) for entry in ALL_CONTENDERS),
+        "textgraft.comparison.contenders.registry.CONTENDERS",
+        tuple(entry.with_grid(_tiny) for entry in CONTENDERS),
     )
     # Those that begin with a language model of their own are compared in test_lstm_pretrained.py.
     names = [

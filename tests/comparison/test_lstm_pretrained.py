@@ -12,7 +12,7 @@ from transformers import AutoModelForSequenceClassification
 
 from tests.tiny import topic_rows, write_topics
 from textgraft.comparison.compare import compare
-from textgraft.comparison.contenders.tables import choose_contenders
+from textgraft.comparison.contenders.registry import choose_contenders
 from textgraft.comparison.train import train
 from textgraft.errors import ModelError, OptionError
 from textgraft.inference.encode import Encoder
@@ -99,8 +99,8 @@ def test_the_classifier_begins_with_the_language_models_layers(pair, monkeypatch
         begun["config"] = model.config
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("textgraft.comparison.contenders.recipes.fit", remember)
-    monkeypatch.setattr("textgraft.comparison.contenders.recipes.adapt", lambda *given, **named: None)
+    monkeypatch.setattr("textgraft.training.loop.fit", remember)
+    monkeypatch.setattr("textgraft.pretraining.adaptation.adapt", lambda *given, **named: None)
     source = write_topics(pair.parent / "begun.csv", 90)
     with pytest.raises(KeyboardInterrupt):
         train(source, pair.parent / "begun", contender="lstm-pretrained", language_model=str(pair))

@@ -11,7 +11,7 @@ from transformers import AutoModel, AutoModelForSequenceClassification
 
 from tests.tiny import topic_rows, write_topics
 from textgraft.comparison.compare import compare
-from textgraft.comparison.contenders.tables import choose_contenders, scaled_to
+from textgraft.comparison.contenders.registry import choose_contenders, scaled_to
 from textgraft.comparison.train import TrainConfig, full_config, train
 from textgraft.models.encoders import resolve_encoder
 from textgraft.pretraining.pretrain import pretrain
@@ -81,7 +81,8 @@ def test_the_rate_of_fine_tuning_falls_with_the_width_of_the_encoder(world):
     narrow = scaled_to(stated, resolve_encoder(encoders["bert"]))
     for (before, after), factor in zip(zip(stated, narrow, strict=True), (1, 1, 3), strict=True):
         for old, new in zip(before.grid, after.grid, strict=True):
-            assert new == {**old, "learning_rate": pytest.approx(factor * old["learning_rate"])}
+            rate = {"learning_rate": pytest.approx(factor * old.learning_rate)}
+            assert new.given() == {**old.given(), **rate}
     config = TrainConfig(encoder=str(encoders["bert"]))
     assert yaml.safe_load(full_config(config))["settings"]["learning_rate"] == 3e-4
     chosen = config.model_copy(update={"settings": {"learning_rate": 1e-4}})

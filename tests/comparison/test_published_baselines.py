@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import shared_data
 from textgraft.comparison.contenders.base import Job
-from textgraft.comparison.contenders.tables import contenders_for
+from textgraft.comparison.contenders.registry import contenders_for
 from textgraft.data.readers.reading import read_dataset
 from textgraft.data.splits import make_splits
 from textgraft.inference.predictor import Predictor

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from tests.tiny import write_topics
 from textgraft.cli import app
 from textgraft.comparison.compare import compare
-from textgraft.comparison.contenders.tables import ALL_CONTENDERS, choose_contenders, with_vectors
+from textgraft.comparison.contenders.registry import CONTENDERS, choose_contenders, with_vectors
 from textgraft.comparison.train import TrainConfig, full_config, train
 from textgraft.embeddings.word_table import fill_word_table
 from textgraft.embeddings.word_vectors import VectorSource, WordVectors
@@ -104,11 +104,11 @@ def test_what_cannot_be_meant_is_refused(world, tmp_path, config, error, message
 
 def test_only_recurrent_contenders_are_changed(world):
     source = VectorSource.of(world[1])
-    assert with_vectors(ALL_CONTENDERS, None) == list(ALL_CONTENDERS)
-    for before, after in zip(ALL_CONTENDERS, with_vectors(ALL_CONTENDERS, source), strict=True):
+    assert with_vectors(CONTENDERS, None) == list(CONTENDERS)
+    for before, after in zip(CONTENDERS, with_vectors(CONTENDERS, source), strict=True):
         assert (before == after) == (before.name not in ("rnn", "gru", "lstm", "lstm-crf"))
     (tagger,) = with_vectors(choose_contenders(["lstm-crf"], "token-classification"), source)
-    assert {settings["embedding_size"] for settings in tagger.grid} == {12}
+    assert {settings.embedding_size for settings in tagger.grid} == {12}
 
 
 def test_a_comparison_reports_the_vectors(world, tmp_path):

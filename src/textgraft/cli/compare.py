@@ -14,7 +14,7 @@ Contenders = Annotated[
     typer.Option(
         "--contenders",
         "-c",
-        help="Comma-separated: majority, tfidf, rnn, gru, lstm, bert-frozen, bert-finetuned, …",
+        help="Comma-separated, as tfidf,lstm; a wrong name lists those of the task.",
     ),
 ]
 Budget = Annotated[str | None, typer.Option("--budget", help="Time for everything, as 10m or 2h.")]

@@ -45,7 +45,7 @@ Vectors = Annotated[
 
 LanguageModel = Annotated[
     Path | None,
-    typer.Option("--language-model", help="Recurrent language model that lstm-pretrained begins with."),
+    typer.Option("--language-model", help="Recurrent language model that a contender begins with."),
 ]
 
 
@@ -124,6 +124,8 @@ def trained_contender(contender: str | None, adapter: str | None, freeze: str | 
     Raises:
         OptionError: They contradict each other, or a value is unknown.
     """
+    from textgraft.comparison.contenders.registry import contender_by_option
+
     if adapter is not None and adapter != "lora":
         raise unknown("adapter", adapter, ("lora",), where="--adapter")
     if freeze is not None and freeze != "all" and not freeze.isdigit():
@@ -134,8 +136,8 @@ def trained_contender(contender: str | None, adapter: str | None, freeze: str | 
         name
         for name, is_meant in (
             (contender, contender is not None),
-            ("bert-adapter", adapter is not None),
-            ("bert-frozen", freeze == "all"),
+            (contender_by_option("--adapter lora"), adapter is not None),
+            (contender_by_option("--freeze all"), freeze == "all"),
         )
         if is_meant
     }

@@ -27,7 +27,7 @@ def train(
     test: Annotated[Path | None, typer.Option(help="Your own test file.")] = None,
     dev: Annotated[Path | None, typer.Option(help="Your own dev file.")] = None,
     contender: Annotated[
-        str | None, typer.Option("--contender", "-c", help="What to train, as lstm or bert-finetuned.")
+        str | None, typer.Option("--contender", "-c", help="What to train, as lstm.")
     ] = None,
     adapter: Annotated[
         str | None, typer.Option(help="lora: train a small adapter and leave the encoder as it is.")

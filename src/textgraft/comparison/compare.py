@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 from filelock import FileLock, Timeout
 
-from textgraft.comparison.contenders.tables import (
+from textgraft.comparison.contenders.recurrent import word_table_note
+from textgraft.comparison.contenders.registry import (
     choose_contenders,
     needed_language_model,
     scaled_to,
@@ -80,7 +81,7 @@ def compare(
         id_column: Column that names rows.
         group: Column whose equal values never straddle splits, as an author or a document.
         merge_labels: Whether labels that differ in spelling alone, as Food and food, are one label.
-        contenders: Names from contenders.py; the task's usual ones if left out.
+        contenders: Names of contenders; the task's usual ones if left out.
         sizes: Training sizes; 100, 300, 1000, … and all rows if left out.
         seeds: Runs a size, each with its own training rows and random weights.
         tuning: Settings each contender may try on the dev rows, the same number for all.
@@ -90,7 +91,7 @@ def compare(
         freeze_layers: Lower layers of the encoder that fine-tuning leaves as they are; what they compute is
             then computed once. None of them: every layer is trained.
         vectors: File of word vectors that the recurrent contenders begin with.
-        language_model: Folder of the recurrent language model that lstm-pretrained begins with.
+        language_model: Folder of a recurrent language model, for contenders that begin with one.
         budget: Seconds that everything may take.
         output: Folder of the comparison; ``runs/<name>-<hash of the data>`` if left out.
         preferences: Limits on latency and size, and what to prefer. They change the pick, not the figures.
@@ -159,8 +160,6 @@ def compare(
         save_struct(folder / "data.json", test_set)
         _save_rejected(folder / "rejected.jsonl", [whole, splits.dev, splits.test])
         if vector_source is not None:
-            from textgraft.comparison.contenders.recipes import word_table_note
-
             reporter.note(word_table_note(splits.train, vector_source))
         run = Run(
             folder,

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from textgraft.comparison.contenders.base import Contender, Job, Settings
-from textgraft.comparison.contenders.tables import (
-    choose_contenders,
+from textgraft.comparison.contenders.base import Contender, Job, RecipeSettings
+from textgraft.comparison.contenders.recurrent import word_table_note
+from textgraft.comparison.contenders.registry import (
     needed_language_model,
     scaled_to,
+    trained_contender,
     with_vectors,
 )
 from textgraft.data.dataset import Dataset
@@ -53,7 +54,8 @@ class TrainConfig(BaseModel):
     """Own file of dev rows; otherwise a tenth of the rows."""
     test: str | None = None
     """Own file of test rows; otherwise a fifth of the rows, fixed by hash."""
-    contender: str = "bert-finetuned"
+    contender: str | None = None
+    """The usual one of the task if left out."""
     encoder: str = "bundled"
     revision: str | None = None
     max_length: int | None = None
@@ -61,7 +63,7 @@ class TrainConfig(BaseModel):
     vectors: str | None = None
     """File of word vectors that a recurrent contender begins with."""
     language_model: str | None = None
-    """Folder of the recurrent language model that lstm-pretrained begins with."""
+    """Folder of a recurrent language model, for a contender that begins with one."""
     budget: float | None = None
     """Seconds of training."""
     seed: int = 0
@@ -105,46 +107,40 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def full_config(config: TrainConfig) -> str:
-    """Return the config as YAML with every default written out; the file trains what the options would."""
-    from textgraft.training.settings import TrainingSettings
+    """Return the config as YAML with every default written out; the file trains what the options would.
 
+    How many epochs and how much patience follows from the rows, so both stand there only if they are given.
+    """
     contender, _ = _named(config, config.task or "classification")
-    _check_settings(config, contender)
     _, settings = _for_encoder(config, contender)
-    values = config.model_dump()
-    defaults = TrainingSettings().model_dump(exclude={"seed", "max_seconds"}) if contender.epochs else {}
-    values["settings"] = {**defaults, **settings}
+    left_out = {"epochs", "patience"} if contender.epochs else set()
+    left_out |= {"vectors"}  # None of them, where none are given; a config may be used with some later.
+    values = {**config.model_dump(), "contender": contender.name}
+    values["settings"] = settings.model_dump(exclude=left_out - settings.model_fields_set)
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
 
 def _named(config: TrainConfig, task: str) -> tuple[Contender, VectorSource | None]:
     """Return the contender and the word vectors that it begins with."""
     vectors = VectorSource.of(config.vectors) if config.vectors else None
-    (contender,) = with_vectors(choose_contenders([config.contender], task), vectors)
+    (contender,) = with_vectors([trained_contender(config.contender, task)], vectors)
     return contender, vectors
 
 
-def _check_settings(config: TrainConfig, contender: Contender) -> None:
-    """Check the names of the user's settings.
+def _configured(config: TrainConfig, contender: Contender) -> RecipeSettings:
+    """Put the user's settings over the contender's first ones.
 
     Raises:
-        OptionError: The contender has no such setting.
+        OptionError: The contender has no such setting, or a value is out of bounds.
     """
-    from textgraft.training.settings import TrainingSettings
-
-    known = [*contender.grid[0], *contender.model_settings]
-    if contender.epochs:
-        known += [name for name in TrainingSettings.model_fields if name not in ("seed", "max_seconds")]
-    for name in config.settings:
-        if name not in known:
-            raise unknown(f"setting of {contender.name}", name, known)
+    return contender.configured({**contender.grid[0].given(), **config.settings})
 
 
-def _for_encoder(config: TrainConfig, contender: Contender) -> tuple[EncoderSource | None, Settings]:
+def _for_encoder(config: TrainConfig, contender: Contender) -> tuple[EncoderSource | None, RecipeSettings]:
     """Find the encoder, and put the user's settings over the contender's first ones for it."""
     encoder = resolve_encoder(config.encoder, config.revision) if contender.needs_encoder else None
     (scaled,) = scaled_to([contender], encoder)
-    return encoder, {**scaled.grid[0], **config.settings}
+    return encoder, _configured(config, scaled)
 
 
 @dataclass(frozen=True)
@@ -198,7 +194,7 @@ def train(
     kind = named_task(wanted.task, source, note, text=wanted.text, label=wanted.label)
     contender, vectors = _named(wanted, kind.name)
     language_model = needed_language_model([contender], wanted.language_model)
-    _check_settings(wanted, contender)
+    _configured(wanted, contender)
     output = Path(output)
     checkpoints = output.with_name(output.name + ".training")
     if checkpoints.is_dir() and any(checkpoints.iterdir()) and not resume:
@@ -215,7 +211,6 @@ def train(
         note(f"{len(whole.rejected):,} rows cannot be used; the first, line {first.line}: {first.reason}")
     note(f"{len(splits.train):,} training, {len(splits.dev):,} dev and {len(splits.test):,} test rows")
     # torch takes seconds to load: only once the rows are known to be usable.
-    from textgraft.comparison.contenders.recipes import word_table_note
     from textgraft.comparison.running.trials import TrialSpec, run_trial, save_model
 
     if vectors is not None:

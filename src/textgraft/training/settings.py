@@ -13,8 +13,8 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
-class TrainingSettings(Checked):
-    """Settings of one training run.
+class LoopSettings(Checked):
+    """How a model is trained, but for the seed and the clock, which belong to a single run.
 
     The defaults suit the fine-tuning of a BERT; a recurrent model trained from nothing wants a
     ``learning_rate`` near 1e-3 and more ``epochs``.
@@ -38,8 +38,6 @@ class TrainingSettings(Checked):
     """Most passes over the training rows; None: as many as max_seconds or max_steps leave time for."""
     max_steps: Annotated[int, Field(ge=1)] | None = None
     """Most optimizer steps; the schedule ends with them. None: as many as the epochs have."""
-    max_seconds: Positive | None = None
-    """Wall-clock budget of the whole fit, evaluations included. The schedule ends when the budget does."""
     batch_size: Annotated[int, Field(ge=1)] = 32
     """Most sequences in a batch."""
     max_tokens: Annotated[int, Field(ge=1)] = 2048
@@ -63,12 +61,23 @@ class TrainingSettings(Checked):
     """Evaluations on the dev rows in an epoch, evenly spread; the last one ends it."""
     class_weights: Literal["none", "balanced"] = "none"
     """"balanced" weighs each row by the inverse frequency of its label."""
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    """Determines the order of the batches and the dropout."""
     checkpoint_seconds: Positive | None = 60.0
     """Seconds between checkpoints, where a folder is given; None: after every evaluation."""
     keep: Annotated[int, Field(ge=1)] = 2
     """Checkpoints kept: the newest, and older ones to fall back on."""
+
+
+class TrainingSettings(LoopSettings):
+    """Settings of one training run.
+
+    Raises:
+        OptionError: A setting does not exist (the nearest name is suggested) or its value is out of bounds.
+    """
+
+    max_seconds: Positive | None = None
+    """Wall-clock budget of the whole fit, evaluations included. The schedule ends when the budget does."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Determines the order of the batches and the dropout."""
 
     @model_validator(mode="after")
     def _has_an_end(self) -> Self:

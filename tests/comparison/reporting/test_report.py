@@ -7,9 +7,10 @@ import plotly.graph_objects as go
 import pytest
 
 from tests.comparison.synthetic import FINETUNED, FROZEN, LSTM, TFIDF, Comparison, Curve
+from textgraft.comparison.contenders.registry import CONTENDERS
 from textgraft.comparison.records.preferences import Preferences
 from textgraft.comparison.records.verdict import load_verdict
-from textgraft.comparison.reporting.figures import MOST_LABELS, STYLES, confusion_heatmap, styles
+from textgraft.comparison.reporting.figures import MOST_LABELS, confusion_heatmap, styles
 from textgraft.comparison.reporting.report import write_report
 from textgraft.comparison.reporting.sections import confident_errors, efforts, top_confusions, total_confusion
 from textgraft.errors import ModelError, OptionError
@@ -106,8 +107,9 @@ def test_figures_are_valid_plotly(usual):
 
 
 def test_contenders_keep_their_colour_and_differ_in_symbol():
-    assert len({symbol for _, symbol in STYLES.values()}) == len(STYLES)
-    assert styles(["mine", "lstm"])["lstm"] == STYLES["lstm"]
+    names = {entry.name for entry in CONTENDERS}
+    assert len({symbol for _, symbol in styles(list(names)).values()}) == len(names)
+    assert styles(["mine", "lstm"])["lstm"] == styles(["lstm"])["lstm"]
     assert styles(["mine", "yours"])["mine"] != styles(["mine", "yours"])["yours"]
 
 

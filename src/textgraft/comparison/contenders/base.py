@@ -1,24 +1,45 @@
-"""What a contender is: how it is fitted, on what, and with what result."""
+"""What a contender is: one entry with its recipe, its settings, and all that is to be known of it elsewhere.
+
+A new contender is one entry in its family's file beside this one. Its recipe is a function that imports what
+it needs when it is called, so that the entries can be read without loading torch.
+"""
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import functools
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field
 
 from textgraft.data.dataset import Dataset
 from textgraft.embeddings.word_vectors import VectorSource
+from textgraft.errors import unknown
 from textgraft.models.encoders import EncoderSource
+from textgraft.settings import Checked
+from textgraft.training.settings import LoopSettings, TrainingSettings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from textgraft.tasks.base import Task
-    from textgraft.training.loop import Progress
+    from textgraft.training.progress import Progress
 
-Settings = dict[str, Any]
+LABELS = ("classification",)
+"""Tasks of one label a text."""
+TEXTS = (*LABELS, "multi-label", "regression")
+"""Tasks on whole texts."""
+PAIRS = ("pairs", "similarity")
+"""Tasks on two texts."""
+READING = (*TEXTS, *PAIRS, "token-classification", "question-answering", "multiple-choice")
+"""Tasks whose answer is chosen or found."""
+
+MAX_LENGTH = 512
+"""Tokens read of a text where neither the user nor a pre-trained encoder sets a limit."""
+Count = Annotated[int, Field(ge=1)]
 
 
 @dataclass(frozen=True)
@@ -39,14 +60,19 @@ class Job:
     folder: Path | None = None
     """Where checkpoints go, if there are to be any."""
     vectors: VectorSource | None = None
-    """Word vectors that the recurrent contenders begin with; None: random ones."""
+    """Word vectors that contenders who take them begin with; None: random ones."""
     language_model: EncoderSource | None = None
-    """What lstm-pretrained begins with; None where it does not compete."""
+    """What contenders begin with that need a language model; None where none of them competes."""
     on_step: Callable[[Progress], None] | None = None
 
     def targets(self, dataset: Dataset) -> list[Any]:
         """Return the targets of a labelled data set."""
         return self.task.targets(dataset)
+
+    def needed_encoder(self) -> EncoderSource:
+        """Return the encoder of a contender that needs one."""
+        assert self.encoder is not None, "an encoder is found for every contender that needs one"
+        return self.encoder
 
 
 @dataclass(frozen=True)
@@ -67,29 +93,54 @@ class Fitted:
 
 @dataclass(frozen=True)
 class EpochSchedule:
-    """How often the rows are shown: few rows more often, so that small sizes get enough steps to learn.
+    """How often the rows are seen: few rows more often, so that small sizes get enough steps to learn.
 
     Fine-tuning on few rows fails for want of steps, not of rows (Mosbach et al. 2021, "On the stability of
     fine-tuning BERT").
     """
 
     rows: int
-    """Rows to show in all, within the bounds below."""
+    """Rows to see in all, within the bounds below."""
     least: int
     most: int
     """Bounds of the number of epochs."""
 
     def number(self, size: int) -> int:
-        """Return the most epochs that ``size`` training rows are shown; early stopping may end sooner."""
+        """Return the most epochs over ``size`` training rows; early stopping may end sooner."""
         return min(self.most, max(self.least, round(self.rows / size)))
 
-    def rows_shown(self, size: int) -> float:
-        """Estimate how many rows a training run is shown; early stopping ends it after three quarters."""
+    def rows_seen(self, size: int) -> float:
+        """Estimate how many rows a training run sees; early stopping ends it after three quarters."""
         return 0.75 * size * self.number(size)
 
     def patience(self, size: int) -> int:
         """Return after how many epochs without a better dev score training stops."""
         return max(2, self.number(size) // 4)
+
+
+class RecipeSettings(Checked):
+    """A hyperparameter configuration: what a user can set of a contender's model and of its training."""
+
+    kind: ClassVar[str] = "setting"
+
+
+class TrainedSettings(RecipeSettings, LoopSettings):
+    """Settings of a contender that the training loop trains, beside those of its model."""
+
+    kind: ClassVar[str] = "setting"
+
+    def training(self, job: Job) -> TrainingSettings:
+        """Return what the training loop is told."""
+        own = {name: getattr(self, name) for name in LoopSettings.model_fields}
+        return TrainingSettings(seed=job.seed, max_seconds=job.max_seconds, **own)
+
+    def model(self, *others: str) -> dict[str, Any]:
+        """Return the settings of the model alone: neither those of its training nor these others."""
+        return {
+            name: getattr(self, name)
+            for name in type(self).model_fields
+            if name not in LoopSettings.model_fields and name not in others
+        }
 
 
 @dataclass(frozen=True)
@@ -98,34 +149,98 @@ class Contender:
 
     name: str
     title: str
-    recipe: str
-    """A function of recipes.py in this folder, or ``module.function`` of another module in it; named so
-    that this table can be read without loading torch."""
-    grid: tuple[Settings, ...]
-    """The settings tried, most promising first; the tuning budget says how many of them."""
-    options: Settings = field(default_factory=dict)
-    """Fixed arguments of the recipe, as the recurrent cell."""
-    model_settings: tuple[str, ...] = ()
-    """What its model can be told besides the settings of the grid."""
+    """What it is, in a few words, as "BERT fine-tuned"."""
+    recipe: Callable[[Job, Any], Fitted]
+    """Trains it on a job with one of the configurations."""
+    grid: tuple[RecipeSettings, ...]
+    """The configurations tried, most promising first; the tuning budget says how many of them."""
+    tasks: tuple[str, ...]
+    """The tasks it can do."""
+    colour: str
+    """Of its curve, as "#e69f00": of those that Okabe and Ito (2008, "Color universal design") chose to be
+    told apart with any kind of colour vision; grey for baselines."""
+    marker: str
+    """Of its curve, a symbol of plotly's."""
+    is_default: bool = False
+    """Whether it competes where the user names no contenders."""
+    is_default_of_train: bool = False
+    """Whether it is what ``train`` trains where the user names none."""
+    is_floor: bool = False
+    """Whether it ignores the text, so that whatever does not beat it has learned nothing."""
+    saving: Literal["baseline", "claimed", "measured"] | None = None
+    """Its part in what pre-training saves: what is counted against, what the claim of a hundredth of the
+    labels is about, or another one for which the saving is measured."""
+    train_option: str | None = None
+    """The option of ``textgraft train`` that means it, as "--freeze all"."""
+    epochs: EpochSchedule | None = None
+    """For those that train in epochs."""
     needs_encoder: bool = False
     rate_follows_width: bool = False
     """Whether its learning rates are stated for the bundled encoder, and fall with the width of another."""
     needs_language_model: bool = False
-    tasks: tuple[str, ...] = ()
-    """The tasks it is made for; none: all."""
-    epochs: EpochSchedule | None = None
-    """For those that train in epochs."""
+    takes_vectors: bool = False
+    """Whether it can begin with word vectors: its settings then have ``vectors`` and ``embedding_size``."""
 
-    def fit(self, job: Job, settings: Settings) -> Fitted:
-        """Train on ``job`` with one of the settings."""
-        module, _, function = self.recipe.rpartition(".")
-        recipes = importlib.import_module(f"textgraft.comparison.contenders.{module or 'recipes'}")
-        recipe: Callable[..., Fitted] = getattr(recipes, function)
+    def configured(self, values: Mapping[str, Any]) -> RecipeSettings:
+        """Make a configuration of values that a user gave or a file holds.
+
+        Raises:
+            OptionError: There is no such setting (the nearest is suggested), or a value is out of bounds.
+        """
+        settings = type(self.grid[0])
+        for name in values:
+            if name not in settings.model_fields:
+                raise unknown(f"setting of {self.name}", name, settings.model_fields)
+        return settings(**values)
+
+    def with_grid(self, change: Callable[[Any], RecipeSettings], **others: Any) -> Self:
+        """Return the same contender with every configuration changed."""
+        return replace(self, grid=tuple(map(change, self.grid)), **others)
+
+    def fit(self, job: Job, settings: RecipeSettings) -> Fitted:
+        """Train on ``job`` with one configuration; how many epochs follows from the rows unless it says."""
         if self.epochs is not None:
             size = len(job.train)
-            length = {
-                "epochs": self.epochs.number(size),
-                "patience": self.epochs.patience(size),
-            }
-            settings = {**length, **settings}
-        return recipe(job, settings, **self.options)
+            usual = {"epochs": self.epochs.number(size), "patience": self.epochs.patience(size)}
+            settings = settings.but(**{**usual, **settings.given()})
+        return self.recipe(job, settings)
+
+
+def train_on_rows(
+    job: Job,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    length: int,
+    settings: TrainedSettings,
+    freeze_layers: int = 0,
+) -> Fitted:
+    """Run the one training loop and wrap up its result.
+
+    Args:
+        job: The rows, and the task they are of.
+        model: Changed in place.
+        tokenizer: Its tokenizer.
+        length: Tokens a text is cut to.
+        settings: Of which the loop reads its own.
+        freeze_layers: Lowest layers that stay as they are; what they compute is then computed once.
+    """
+    from textgraft.training.frozen import fit_upper_layers
+    from textgraft.training.loop import fit
+    from textgraft.training.task_rows import TaskRows
+
+    train, dev = (job.task.features(rows, tokenizer, length) for rows in (job.train, job.dev))
+    run = functools.partial(
+        fit_upper_layers if freeze_layers else fit,
+        model,
+        TaskRows(job.task, train, dev, pad_token_id=tokenizer.pad_token_id),
+        settings.training(job),
+        folder=job.folder,
+        on_step=job.on_step,
+    )
+    if freeze_layers:
+        # A cache of its own for every run: training time is to include what fills it.
+        with tempfile.TemporaryDirectory() as folder:
+            result = run(freeze_layers=freeze_layers, cache_folder=Path(folder))
+    else:
+        result = run()
+    return Fitted(model, tokenizer, length, result.epochs, result.stopped_by, result.history, cut=result.cut)

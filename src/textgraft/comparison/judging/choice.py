@@ -5,8 +5,8 @@ A contender **ties** with the leader where the paired test cannot tell their dif
 the limits is significantly better. Among those that tie, the cheapest is picked: so no pick is significantly
 worse than another contender that might have been picked. A user who prefers low cost gives up three points,
 proven or not. A lead of five points decides even where it may be chance, and the verdict says so: too few
-test rows are no reason to give up what is most likely better. For the same reason the majority baseline,
-which ignores the text, ties only below half a point.
+test rows are no reason to give up what is most likely better. For the same reason a floor, which
+ignores the text, ties only below half a point.
 
 **Cost** is one number without weights to choose: the geometric mean of training time (at the chosen
 setting, from raw text), single-text latency and model size, as a multiple of the cheapest contender's.
@@ -20,12 +20,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from textgraft.comparison.contenders.registry import is_floor
 from textgraft.comparison.records.preferences import MARGINS, Preferences
 from textgraft.comparison.records.verdict import Decision, Pair, Standing
 
 CHANCE_AT_MOST = 0.05
 """A lead from which on the better contender is picked even where the lead may be chance."""
-MAJORITY = "majority"
 
 
 def cost_index(training_seconds: float, latency_ms: float, model_mb: float) -> float:
@@ -70,7 +70,7 @@ def choose(standings: Sequence[Standing], pairs: Sequence[Pair], preferences: Pr
     def ties(one: Standing) -> bool:
         lead = best.score.value - one.score.value
         chance = lead < CHANCE_AT_MOST and (best.contender, one.contender) not in proven
-        return lead < margin or (chance and one.contender != MAJORITY)
+        return lead < margin or (chance and not is_floor(one.contender))
 
     tied = [one for one in unbeaten[1:] if ties(one)]
     named = [one for one in allowed if one.contender == preferences.prefer]

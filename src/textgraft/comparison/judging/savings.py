@@ -18,33 +18,31 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from textgraft.comparison.contenders.registry import contenders_in_savings
 from textgraft.comparison.judging.curves import labels_needed, plateau_start
 from textgraft.comparison.judging.scores import ScoreTable
 from textgraft.comparison.records.verdict import Outcome, Ratio, Saving
 from textgraft.evaluation.intervals import RESAMPLES, seed_weights
 
-BASELINE = "lstm"
-CLAIMED = "bert-frozen"
-"""The contender that the claim is about."""
-PRETRAINED = (CLAIMED, "bert-finetuned")
 CLAIMED_LABELS = 100.0
 CLAIMED_TIME = 20.0
 
 
 def savings(table: ScoreTable) -> list[Saving]:
     """Compare each pre-trained contender with the baseline, where they share a size of several."""
-    if BASELINE not in table.contenders:
-        return []
+    pretrained = [*contenders_in_savings("claimed"), *contenders_in_savings("measured")]
     return [
         saving
-        for contender in PRETRAINED
-        if contender in table.contenders and (saving := _saving(table, contender)) is not None
+        for reference in contenders_in_savings("baseline")
+        for contender in pretrained
+        if {reference, contender} <= set(table.contenders)
+        and (saving := _saving(table, contender, reference)) is not None
     ]
 
 
-def _saving(table: ScoreTable, contender: str) -> Saving | None:
-    shared = set(table.sizes(contender)) & set(table.sizes(BASELINE))
-    curve, baseline = table.curve(contender), table.curve(BASELINE)
+def _saving(table: ScoreTable, contender: str, reference: str) -> Saving | None:
+    shared = set(table.sizes(contender)) & set(table.sizes(reference))
+    curve, baseline = table.curve(contender), table.curve(reference)
     # One size shows no saving: how few labels would do was not measured.
     if not shared or len(curve.sizes) < 2:
         return None
@@ -53,22 +51,22 @@ def _saving(table: ScoreTable, contender: str) -> Saving | None:
     needed = labels_needed(curve, target)
     reached = np.isfinite(needed)
     bounded = needed <= curve.sizes[0]
-    times = {name: _training_seconds(table, name) for name in (contender, BASELINE)}
+    times = {name: _training_seconds(table, name) for name in (contender, reference)}
     at_need = _interpolate_time(
         np.log(curve.sizes), times[contender], np.log(np.minimum(needed, curve.sizes[-1]))
     )
     equal_size = max(shared)
-    equal = [times[name][table.sizes(name).index(equal_size)] for name in (BASELINE, contender)]
+    equal = [times[name][table.sizes(name).index(equal_size)] for name in (reference, contender)]
     unbounded = np.zeros_like(bounded)
     return Saving(
         contender=contender,
-        baseline=BASELINE,
+        baseline=reference,
         baseline_labels=int(baseline.sizes[start]),
         baseline_largest=int(baseline.sizes[-1]),
         baseline_score=float(target[0]),
         smallest_size=int(curve.sizes[0]),
         labels=_ratio(baseline.sizes[start] / needed, reached, bounded, CLAIMED_LABELS),
-        time_at_equal_score=_ratio(times[BASELINE][start] / at_need, reached, bounded, CLAIMED_TIME),
+        time_at_equal_score=_ratio(times[reference][start] / at_need, reached, bounded, CLAIMED_TIME),
         time_at_equal_size=_ratio(equal[0] / equal[1], ~unbounded, unbounded, CLAIMED_TIME),
         equal_size=equal_size,
     )

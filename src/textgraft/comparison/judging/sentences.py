@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from textgraft.comparison.judging.choice import CHANCE_AT_MOST, MAJORITY, excess
+from textgraft.comparison.contenders.registry import contender_named, contenders_in_savings, is_floor
+from textgraft.comparison.judging.choice import CHANCE_AT_MOST, excess
 from textgraft.comparison.judging.curves import NOTICEABLE
-from textgraft.comparison.judging.savings import CLAIMED
 from textgraft.comparison.records.preferences import MARGINS
 from textgraft.comparison.records.verdict import Crossing, Outcome, Saving, Standing, Verdict
 from textgraft.evaluation.intervals import Estimate
@@ -118,7 +118,7 @@ def _rivals(verdict: Verdict) -> Iterator[str]:
         yield _passed_over(verdict, pick, leader)
     better, unsure, level = [], [], []
     for row in verdict.standings:
-        if row.contender in (pick, leader, MAJORITY) or row.excluded_by:
+        if row.contender in (pick, leader) or is_floor(row.contender) or row.excluded_by:
             continue
         pair = verdict.pair(pick, row.contender)
         described = f"{row.contender} by {score(pair.difference.value)} ({p_value(pair.p_holm)})"
@@ -157,12 +157,12 @@ def _passed_over(verdict: Verdict, pick: str, leader: str) -> str:
 
 
 def _baseline(verdict: Verdict) -> Iterator[str]:
-    others = [row.contender for row in verdict.standings if row.contender != MAJORITY]
-    if not others or len(others) == len(verdict.standings):
-        return
-    pairs = [verdict.pair(name, MAJORITY) for name in others]
-    if not any(pair.significant and pair.difference.value > 0 for pair in pairs):
-        yield "No contender is clearly better than always giving the most frequent label."
+    names = [row.contender for row in verdict.standings]
+    others = [name for name in names if not is_floor(name)]
+    for floor in (entry for name in names if (entry := contender_named(name)) and entry.is_floor):
+        pairs = [verdict.pair(name, floor.name) for name in others]
+        if pairs and not any(pair.significant and pair.difference.value > 0 for pair in pairs):
+            yield f"No contender is clearly better than {floor.name} ({floor.title})."
 
 
 def _scope(verdict: Verdict) -> Iterator[str]:
@@ -235,7 +235,7 @@ def _savings(verdict: Verdict) -> Iterator[str]:
             f"To match {target}, {saving.contender} needs {times(saving.labels, LABELS)} and "
             f"{times(saving.time_at_equal_score, TRAINING_TIME)}; {speed}."
         )
-        if saving.contender == CLAIMED:
+        if saving.contender in contenders_in_savings("claimed"):
             yield _claims(saving)
 
 

@@ -1,7 +1,6 @@
 """The report's plots, as plain plotly figures (data and layout); the page adds the theme's colours.
 
-Every contender has one colour and one symbol in all plots. The colours are those of Okabe and Ito (2008,
-"Color universal design"), told apart with any kind of colour vision.
+Every contender has one colour and one symbol in all plots: those of its entry.
 """
 
 from __future__ import annotations
@@ -15,30 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textgraft import wording
+from textgraft.comparison.contenders.registry import contender_named
 from textgraft.comparison.records.verdict import Curve, Standing, Verdict
 from textgraft.inference.attention_maps import AttentionMap
 
 Figure = dict[str, Any]
 
-STYLES = {
-    "majority": ("#8a8a8a", "x"),
-    "tfidf": ("#e69f00", "square"),
-    "rnn": ("#cc79a7", "triangle-down"),
-    "gru": ("#0072b2", "triangle-up"),
-    "lstm": ("#009e73", "diamond"),
-    "bert-frozen": ("#56b4e9", "circle"),
-    "bert-adapter": ("#cc79a7", "pentagon"),
-    "bert-finetuned": ("#d55e00", "star"),
-    "lead": ("#8a8a8a", "cross"),
-    "copy": ("#8a8a8a", "square-open"),
-    "nearest": ("#8a8a8a", "diamond-open"),
-    "lstm-seq2seq": ("#e69f00", "triangle-left"),
-    "lstm-attention": ("#009e73", "diamond-wide"),
-    "lstm-captioner": ("#009e73", "diamond-tall"),
-    "transformer": ("#0072b2", "hexagon2"),
-    "bert-to-bert": ("#d55e00", "hexagram"),
-}
 _SPARE = (("#cc79a7", "pentagon"), ("#0072b2", "hexagon"), ("#009e73", "cross"), ("#e69f00", "bowtie"))
+"""Of contenders without an entry, as those of another version."""
 
 MOST_LABELS = 40
 """A confusion matrix of more labels shows those with the most errors."""
@@ -49,7 +32,8 @@ _CELL = 26
 def styles(contenders: Sequence[str]) -> dict[str, tuple[str, str]]:
     """Return colour and symbol of each contender; unknown ones take the spare ones in turn."""
     spare = itertools.cycle(_SPARE)
-    return {name: STYLES.get(name) or next(spare) for name in contenders}
+    entries = {name: contender_named(name) for name in contenders}
+    return {name: (entry.colour, entry.marker) if entry else next(spare) for name, entry in entries.items()}
 
 
 def learning_curves(verdict: Verdict) -> Figure:

@@ -61,7 +61,7 @@ class Rate:
 
     def seconds(self, size: int, settings: int) -> float:
         """Estimate a trial that tries ``settings`` settings on ``size`` rows."""
-        shown = EpochSchedule(*self.epochs).rows_shown(size) if self.epochs else 0.0
+        shown = EpochSchedule(*self.epochs).rows_seen(size) if self.epochs else 0.0
         once = size * self.per_row + shown * self.per_epoch
         return self.correction * (self.fixed + settings * once)
 
@@ -78,7 +78,7 @@ def probe(contender: Contender, job: Job, test_rows: int) -> Rate:
 
     def timed(rows: int, epochs: int) -> tuple[float, Fitted]:
         few = sample.select(range(min(rows, len(sample))))
-        settings = contender.grid[0] | ({"epochs": epochs} if contender.epochs else {})
+        settings = contender.grid[0].but(**({"epochs": epochs} if contender.epochs else {}))
         quickest = math.inf
         for _ in range(REPEATS):
             start = time.perf_counter()

@@ -147,7 +147,7 @@ class Run:
                     "contenders": {
                         name: {
                             "title": contender.title,
-                            "grid": [dict(entry) for entry in contender.grid[: plan.tuning]],
+                            "grid": [settings.given() for settings in contender.grid[: plan.tuning]],
                         }
                         for name, contender in self.contenders.items()
                     },
@@ -195,7 +195,9 @@ class Run:
             job=self._job(*self._rows(planned.size, planned.seed, plan.sizes), planned.seed),
             test=self.splits.test,
             size=planned.size,
-            settings=(settings,) if settings is not None else contender.grid[: plan.tuning],
+            settings=(contender.configured(settings),)
+            if settings is not None
+            else contender.grid[: plan.tuning],
             data_hash=self.data_hash,
         )
 

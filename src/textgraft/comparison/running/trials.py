@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from textgraft._version import __version__
-from textgraft.comparison.contenders.base import Contender, Fitted, Job, Settings
+from textgraft.comparison.contenders.base import Contender, Fitted, Job, RecipeSettings
 from textgraft.comparison.records.generation_stats import observe_writing
 from textgraft.comparison.records.trials import Cost, Trial, trial_id
 from textgraft.comparison.running.card import model_card
@@ -30,7 +30,7 @@ GOLDEN_ROWS = 4
 class Attempt:
     """One setting fitted and scored on the dev rows."""
 
-    settings: Settings
+    settings: RecipeSettings
     fitted: Fitted
     predictor: Predictor
     dev_metrics: dict[str, float]
@@ -52,7 +52,7 @@ class TrialSpec:
     """Its train and dev rows are those of the trial."""
     test: Dataset
     size: int
-    settings: tuple[Settings, ...]
+    settings: tuple[RecipeSettings, ...]
     """The settings to try; one that was chosen before, or the head of the contender's grid."""
     data_hash: str
 
@@ -62,7 +62,7 @@ class TrialSpec:
         encoder = self.job.encoder.sha256 if self.contender.needs_encoder and self.job.encoder else None
         language_model = self.job.language_model if self.contender.needs_language_model else None
         depends = {
-            "tried": list(self.settings),
+            "tried": [settings.given() for settings in self.settings],
             "encoder": encoder,
             "max_length": self.job.max_length,
             "freeze_layers": self.job.freeze_layers if encoder else 0,
@@ -74,7 +74,7 @@ class TrialSpec:
         return trial_id(self.data_hash, self.contender.name, self.size, self.job.seed, depends)
 
 
-def _attempt(spec: TrialSpec, settings: Settings) -> Attempt:
+def _attempt(spec: TrialSpec, settings: RecipeSettings) -> Attempt:
     job = spec.job
     torch.manual_seed(job.seed)
     start = time.perf_counter()
@@ -117,7 +117,7 @@ def run_trial(spec: TrialSpec, on_setting: Callable[[int], None] | None = None) 
             attempt = _attempt(replace(spec, job=replace(job, max_seconds=share)), settings)
             tried.append(
                 {
-                    "settings": settings,
+                    "settings": settings.given(),
                     "dev_score": attempt.dev_metrics[job.task.main_metric],
                     "seconds": attempt.seconds,
                 }
@@ -140,7 +140,7 @@ def run_trial(spec: TrialSpec, on_setting: Callable[[int], None] | None = None) 
         contender=spec.contender.name,
         size=spec.size,
         seed=job.seed,
-        settings=chosen.settings,
+        settings=chosen.settings.given(),
         tried=tried,
         data_hash=spec.data_hash,
         predicted=answers,

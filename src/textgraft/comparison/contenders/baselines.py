@@ -1,0 +1,89 @@
+"""Baselines: what ignores the text, and what counts its words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from textgraft.comparison.contenders.base import (
+    LABELS,
+    MAX_LENGTH,
+    TEXTS,
+    Contender,
+    Fitted,
+    Job,
+    RecipeSettings,
+)
+from textgraft.training.settings import Positive
+
+if TYPE_CHECKING:
+    from textgraft.tasks.text.texts import TextTask
+
+
+class MajoritySettings(RecipeSettings):
+    """There is nothing to set."""
+
+
+def _majority(job: Job, settings: MajoritySettings) -> Fitted:
+    """Count the training labels."""
+    import numpy as np
+
+    from textgraft.models.baselines.majority import MajorityConfig, MajorityForSequenceClassification
+    from textgraft.tokenization.word_tokenizer import train_word_tokenizer
+
+    del settings
+    counts = np.bincount(job.targets(job.train), minlength=len(job.task.labels))
+    config = MajorityConfig(label_counts=counts.tolist())
+    job.task.configure(config)
+    tokenizer = train_word_tokenizer(job.train.texts)
+    return Fitted(MajorityForSequenceClassification(config), tokenizer, MAX_LENGTH)
+
+
+class TfidfSettings(RecipeSettings):
+    """Settings of a linear model on weighted words and word pairs."""
+
+    c: Positive = 10.0
+    """Inverse strength of the L2 penalty, as in scikit-learn."""
+
+
+def _tfidf(job: Job, settings: TfidfSettings) -> Fitted:
+    """Fit logistic regression, or ridge regression for numbers."""
+    from transformers import PreTrainedConfig
+
+    from textgraft.models.baselines.tfidf import fit_tfidf
+
+    shape = PreTrainedConfig()
+    job.task.configure(shape)
+    model, tokenizer = fit_tfidf(
+        job.train.texts,
+        cast("TextTask", job.task).loss_targets(job.train),
+        len(job.task.labels),
+        problem_type=shape.problem_type,
+        c=settings.c,
+    )
+    job.task.configure(model.config)
+    # A bag of words has no length limit; the tokenizer's own guards against absurd inputs.
+    return Fitted(model, tokenizer, job.max_length or tokenizer.model_max_length)
+
+
+CONTENDERS = (
+    Contender(
+        name="majority",
+        title="most frequent label",
+        recipe=_majority,
+        grid=(MajoritySettings(),),
+        tasks=LABELS,
+        colour="#8a8a8a",
+        marker="x",
+        is_floor=True,
+    ),
+    Contender(
+        name="tfidf",
+        title="TF-IDF + logistic regression",
+        recipe=_tfidf,
+        grid=tuple(TfidfSettings(c=c) for c in (10.0, 100.0, 1.0)),
+        tasks=TEXTS,
+        colour="#e69f00",
+        marker="square",
+        is_default=True,
+    ),
+)

@@ -1,0 +1,164 @@
+"""Every contender, and which compete: by task, by name, fitted to the encoder and the vectors at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from textgraft.comparison.contenders import baselines, bert, generation, recurrent
+from textgraft.comparison.contenders.base import Contender, RecipeSettings
+from textgraft.embeddings.word_vectors import VectorSource
+from textgraft.errors import OptionError, unknown
+from textgraft.models.encoders import EncoderSource, encoder_width, resolve_language_model
+
+CONTENDERS: tuple[Contender, ...] = (
+    *baselines.CONTENDERS,
+    *recurrent.CONTENDERS,
+    *bert.CONTENDERS,
+    *generation.CONTENDERS,
+)
+"""Every contender, baselines first; those of one name do different tasks."""
+_STATED_WIDTH = 384
+"""Of the bundled encoder, for which the learning rates of fine-tuning are stated."""
+
+
+def contender_named(name: str) -> Contender | None:
+    """Return the first entry of a name; None where there is none, as for trials of another version."""
+    return next((entry for entry in CONTENDERS if entry.name == name), None)
+
+
+def is_floor(name: str) -> bool:
+    """Return whether a contender ignores the text."""
+    entry = contender_named(name)
+    return entry is not None and entry.is_floor
+
+
+def contenders_in_savings(part: str) -> list[str]:
+    """Return the names of the contenders that have this part in what pre-training saves."""
+    return list(dict.fromkeys(entry.name for entry in CONTENDERS if entry.saving == part))
+
+
+def contenders_for(task: str) -> dict[str, Contender]:
+    """Return the contenders that can do a task, by name."""
+    return {entry.name: entry for entry in CONTENDERS if task in entry.tasks}
+
+
+def choose_contenders(names: Sequence[str] | None, task: str) -> list[Contender]:
+    """Return the contenders of these names, in order and once each; the usual ones of the task for None.
+
+    Raises:
+        OptionError: A name is unknown, or not one for this task.
+    """
+    able = contenders_for(task)
+    if names is None:
+        return [entry for entry in able.values() if entry.is_default]
+    for name in names:
+        if name not in able and contender_named(name):
+            raise OptionError(
+                f"the contender {name!r} cannot do the task {task}",
+                where="--contenders",
+                fix=f"For this task there are {', '.join(able)}.",
+            )
+        if name not in able:
+            raise unknown("contender", name, able, where="--contenders")
+    return [able[name] for name in dict.fromkeys(names)]
+
+
+def trained_contender(name: str | None, task: str) -> Contender:
+    """Return the contender that ``train`` trains: the one of this name, or its usual one for the task.
+
+    Raises:
+        OptionError: The name is unknown or not one for this task, or there is none that is usual for it.
+    """
+    able = contenders_for(task)
+    usual = name or next((entry.name for entry in able.values() if entry.is_default_of_train), None)
+    if usual is None:
+        raise OptionError(
+            f"no contender is usual for the task {task}",
+            where="--contender",
+            fix=f"Name one of {', '.join(able)}.",
+        )
+    return choose_contenders([usual], task)[0]
+
+
+def contender_by_option(option: str) -> str:
+    """Return the name of the contender that an option of ``train`` means, as "--freeze all"."""
+    return next(entry.name for entry in CONTENDERS if entry.train_option == option)
+
+
+def needed_language_model(contenders: Sequence[Contender], path: str | Path | None) -> EncoderSource | None:
+    """Return the recurrent language model that a contender begins with; None where none of them does.
+
+    Raises:
+        ModelError: It cannot be found, or is something else.
+        OptionError: None is named and one is needed, or the other way round.
+    """
+    needing = [contender.name for contender in contenders if contender.needs_language_model]
+    if not needing and path is None:
+        return None
+    if not needing:
+        raise OptionError(
+            f"none of {_names(contenders)} begins with a language model",
+            where="--language-model",
+            fix=f"Name {_names(CONTENDERS, 'needs_language_model')}, or leave the language model out.",
+        )
+    if path is None:
+        raise OptionError(
+            f"the contender {needing[0]!r} begins with a recurrent language model, and none is named",
+            where="--language-model",
+            fix="Give the folder of one, as textgraft pretrain --arch lstm writes it.",
+        )
+    return resolve_language_model(path)
+
+
+def _names(contenders: Sequence[Contender], field: str = "name") -> str:
+    """List the names of contenders for which a field is true."""
+    return ", ".join(dict.fromkeys(entry.name for entry in contenders if getattr(entry, field)))
+
+
+def with_vectors(contenders: Sequence[Contender], vectors: VectorSource | None) -> list[Contender]:
+    """Let the contenders that can begin with word vectors, as a part of all their configurations.
+
+    Raises:
+        DataError: The vectors cannot be read.
+        OptionError: None of the contenders can.
+    """
+    if vectors is None:
+        return list(contenders)
+    if not any(contender.takes_vectors for contender in contenders):
+        raise OptionError(
+            f"none of {_names(contenders)} begins with word vectors",
+            where="--vectors",
+            fix=f"Name one of {_names(CONTENDERS, 'takes_vectors')}, or leave the vectors out.",
+        )
+    own: dict[str, Any] = {"embedding_size": vectors.load().size, "vectors": vectors.name}
+    return [
+        contender.with_grid(lambda settings: settings.but(**own), title=f"{contender.title} on word vectors")
+        if contender.takes_vectors
+        else contender
+        for contender in contenders
+    ]
+
+
+def scaled_to(contenders: Sequence[Contender], encoder: EncoderSource | None) -> list[Contender]:
+    """Fit the learning rates of contenders that fine-tune a whole encoder to its width.
+
+    Under Adam the rate that suits a matrix falls with the number of its inputs (Yang et al. 2022, "Tensor
+    programs V", table 3). The rates of the entries are those for the bundled encoder; BERT-base then is
+    trained at 5e-5 and BERT-tiny at 3e-4, which lie in the ranges that their authors searched. From random
+    weights the narrow ones learned less at a higher rate, so theirs stays.
+
+    Raises:
+        ModelError: The encoder does not state its width.
+    """
+    if encoder is None:
+        return list(contenders)
+    factor = _STATED_WIDTH / encoder_width(encoder)
+
+    def scaled(settings: Any) -> RecipeSettings:
+        return settings.but(learning_rate=float(f"{factor * settings.learning_rate:.2g}"))
+
+    return [
+        contender.with_grid(scaled) if contender.rate_follows_width else contender for contender in contenders
+    ]
