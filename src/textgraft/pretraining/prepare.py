@@ -11,6 +11,7 @@ from filelock import FileLock
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
 from textgraft.files import atomic_folder, cache_folder, content_hash, output_errors
+from textgraft.integrity import is_intact, seal
 from textgraft.pretraining.config import PretrainConfig
 from textgraft.pretraining.corpus.corpus import Corpus, read_corpus
 from textgraft.pretraining.corpus.tokens import Tokens, tokenize_corpus
@@ -89,10 +90,11 @@ def _tokenizer(corpus: Corpus, config: PretrainConfig) -> PreTrainedTokenizerFas
     with output_errors(home):
         home.mkdir(parents=True, exist_ok=True)
     with FileLock(home / f".{name}.lock"):
-        if not (home / name).is_dir():
+        if not is_intact(home / name):
             tokenizer = train_tokenizer(config.arch, corpus.texts, **options)
             with atomic_folder(home / name) as folder:
                 tokenizer.save_pretrained(folder)
+                seal(folder)
         return cast("PreTrainedTokenizerFast", AutoTokenizer.from_pretrained(home / name))
 
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from textgraft.files import atomic_folder, output_errors
+from textgraft.integrity import is_intact, seal
 
 _FILE = "states.bin"
 
@@ -64,7 +65,7 @@ def stored_states(
     *,
     max_bytes: int,
 ) -> HiddenStates | None:
-    """Return the states stored under ``key``; if there are none, compute and store them.
+    """Return the states stored under ``key``; if there are none, or damaged ones, compute and store them.
 
     The entries used longest ago are deleted to stay within ``max_bytes``.
 
@@ -86,7 +87,7 @@ def stored_states(
     entry = folder / key
     needed = sum(lengths) * width * np.dtype(dtype).itemsize
     path = entry / _FILE
-    if not (path.is_file() and path.stat().st_size == needed):
+    if not is_intact(entry):
         with output_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             if needed > max_bytes or needed > shutil.disk_usage(folder).free:
@@ -99,6 +100,7 @@ def stored_states(
                 for row, values in computed:
                     states[ends[row] - lengths[row] : ends[row]] = values
             states.flush()
+            seal(temporary)
     os.utime(entry)
     return HiddenStates(path, lengths, width, dtype)
 

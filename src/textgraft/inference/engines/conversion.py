@@ -2,7 +2,8 @@
 
 A graph lies in ``<cache>/engines/<key>/``, in one folder for the float form (run in fp32 or bf16) and one for
 every int8 calibration: graph.xml, graph.bin, and agreement.json with the cosine between its outputs and
-torch's on the golden batches, by precision.
+torch's on the golden batches, by precision; checksums.json vouches for them, and a graph that fails its check
+is converted anew.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from textgraft.errors import ModelError
 from textgraft.files import atomic_folder, cache_folder
 from textgraft.inference.engines.base import Batch, ModuleSource
 from textgraft.inference.engines.openvino import OpenVinoEngine, load_openvino
+from textgraft.integrity import is_intact, seal
 from textgraft.processor import processor_has
 
 logger = logging.getLogger(__name__)
@@ -57,16 +59,16 @@ def open_openvino(
     """
     slower = FASTEST_FIRST[FASTEST_FIRST.index(precision) + 1 :]
     for candidate in (precision, *filter(processor_has, slower)):
-        folder = _graph_folder(source, candidate)
-        cosine = _read_agreement(folder)[candidate]
+        folder, agreement = _graph(source, candidate)
+        cosine = agreement[candidate]
         if cosine >= LEAST_AGREEMENT[candidate]:
             return OpenVinoEngine(folder / GRAPH, candidate, source.outputs, threads)
         notes.append(f"{candidate} differs from the reference (cosine {cosine:.4f})")
     raise ConversionError("its outputs are not those of torch", fix="Use the engine 'torch'.")
 
 
-def _graph_folder(source: ModuleSource, precision: str) -> Path:
-    """Return the folder of the converted graph, converting the model if it is not there yet.
+def _graph(source: ModuleSource, precision: str) -> tuple[Path, dict[str, float]]:
+    """Return the folder of the converted graph and its agreement, converting the model if need be.
 
     Args:
         source: The model.
@@ -77,26 +79,32 @@ def _graph_folder(source: ModuleSource, precision: str) -> Path:
     """
     engines = cache_folder() / "engines" / f"{source.key}-{load_openvino().__version__.split('-')[0]}"
     folder = engines / (f"int8-{_batches_hash(source.calibration)}" if precision == "int8" else "float")
-    if precision in _read_agreement(folder):
-        return folder
+    agreement = _read_agreement(folder)
+    if precision in agreement:
+        return folder, agreement
     from filelock import FileLock
 
     engines.mkdir(parents=True, exist_ok=True)
     with FileLock(engines / f"{folder.name}.lock"):
         # Another process may have converted it while this one waited for the lock.
-        if precision not in _read_agreement(folder):
+        agreement = _read_agreement(folder)
+        if precision not in agreement:
             if precision == "int8":
-                _quantize(source, _graph_folder(source, "fp32"), folder)
+                agreement = _quantize(source, _graph(source, "fp32")[0], folder)
             else:
-                _convert(source, folder)
-    return folder
+                agreement = _convert(source, folder)
+    return folder, agreement
 
 
 def _read_agreement(folder: Path) -> dict[str, float]:
-    try:
-        return json.loads((folder / AGREEMENT).read_text())
-    except (OSError, ValueError):
-        return {}
+    """Return the agreement of the graph in a folder; nothing if there is none that is whole."""
+    return json.loads((folder / AGREEMENT).read_text()) if is_intact(folder) else {}
+
+
+def _write_agreement(folder: Path, agreement: dict[str, float]) -> dict[str, float]:
+    (folder / AGREEMENT).write_text(json.dumps(agreement))
+    seal(folder)
+    return agreement
 
 
 def _batches_hash(batches: Sequence[Batch]) -> str:
@@ -107,7 +115,7 @@ def _batches_hash(batches: Sequence[Batch]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _convert(source: ModuleSource, folder: Path) -> None:
+def _convert(source: ModuleSource, folder: Path) -> dict[str, float]:
     """Convert the torch module and write the float graph and its agreement."""
     logger.info("converting the model for OpenVINO: once, some seconds")
     import torch
@@ -156,10 +164,10 @@ def _convert(source: ModuleSource, folder: Path) -> None:
                 found[precision] = _cosine(
                     reference, _run(temporary / GRAPH, precision, source, source.golden)
                 )
-        (temporary / AGREEMENT).write_text(json.dumps(found))
+        return _write_agreement(temporary, found)
 
 
-def _quantize(source: ModuleSource, float_folder: Path, folder: Path) -> None:
+def _quantize(source: ModuleSource, float_folder: Path, folder: Path) -> dict[str, float]:
     """Calibrate the float graph's int8 form and write it with its agreement to the float graph."""
     logger.info("calibrating int8 on %d texts: once, about half a minute", len(source.calibration))
     ov = load_openvino()
@@ -181,7 +189,7 @@ def _quantize(source: ModuleSource, float_folder: Path, folder: Path) -> None:
         golden = source.calibration[:GOLDEN_CALIBRATION_BATCHES]
         reference = _run(float_folder / GRAPH, "fp32", source, golden)
         found = {"int8": _cosine(reference, _run(temporary / GRAPH, "int8", source, golden))}
-        (temporary / AGREEMENT).write_text(json.dumps(found))
+        return _write_agreement(temporary, found)
 
 
 def _run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import sys
 from collections import deque
@@ -9,8 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from textgraft.errors import OutputError
+from textgraft.files import sha256_file, write_atomic
 from textgraft.inference.engines.base import Batch, Outputs
 from textgraft.processor import processor_has
+
+_HASH = ".sha256"
+"""Ends the name of the file that vouches for a compiled graph."""
 
 
 def load_openvino() -> Any:
@@ -62,7 +68,10 @@ class OpenVinoEngine:
             settings["INFERENCE_NUM_THREADS"] = threads
         if keep_compiled:
             settings |= {"CACHE_DIR": str(graph.parent), "CACHE_MODE": "OPTIMIZE_SIZE"}
+            _drop_unvouched(graph.parent)
         compiled = load_openvino().Core().compile_model(graph, "CPU", settings)
+        if keep_compiled:
+            _vouch(graph.parent)
         streams = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         # Twice as many requests as streams: the next batch is ready when one is done.
         self._free: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -114,3 +123,21 @@ class OpenVinoEngine:
         running.popleft()
         self._free.put(request)
         return outputs
+
+
+def _drop_unvouched(folder: Path) -> None:
+    """Delete compiled graphs whose hash is not beside them: OpenVINO would run a damaged one."""
+    for compiled in folder.glob("*.blob"):
+        hashed = compiled.with_suffix(_HASH)
+        if not hashed.is_file() or hashed.read_bytes() != sha256_file(compiled).encode():
+            compiled.unlink(missing_ok=True)
+            hashed.unlink(missing_ok=True)
+
+
+def _vouch(folder: Path) -> None:
+    """Write the hash of a compiled graph that OpenVINO has written beside it."""
+    # Where nothing can be written, OpenVINO keeps nothing; another process may have deleted the file since.
+    with contextlib.suppress(OutputError, OSError):
+        for compiled in folder.glob("*.blob"):
+            if not (hashed := compiled.with_suffix(_HASH)).is_file():
+                write_atomic(hashed, sha256_file(compiled))

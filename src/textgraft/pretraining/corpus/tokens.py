@@ -25,6 +25,7 @@ from tokenizers import Tokenizer
 
 from textgraft.errors import DataError
 from textgraft.files import atomic_folder, cache_folder, content_hash, output_errors, write_json
+from textgraft.integrity import is_intact, seal
 from textgraft.pretraining.corpus.corpus import Corpus, Document, fingerprint, shuffled
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 Unit = Literal["sentences", "text"]
 
-_FORMAT = 1
+_FORMAT = 2
 _HEADER = "tokens.json"
 _BATCH_CHARACTERS = 1 << 20
 _STRETCH = 1 << 16
@@ -83,8 +84,8 @@ def tokenize_corpus(
     """Turn a corpus into token ids on disk, or find it there.
 
     The cache is named by a hash of the content of the files, of the tokenizer and of the options. It is
-    written atomically; a second process waits for the first. Documents are shuffled in a buffer, so that
-    neighbours seldom come from one file.
+    written atomically, and made anew where a file fails its checksum; a second process waits for the first.
+    Documents are shuffled in a buffer, so that neighbours seldom come from one file.
 
     Args:
         corpus: The documents.
@@ -124,7 +125,7 @@ def tokenize_corpus(
         home.mkdir(parents=True, exist_ok=True)
     place = home / identity
     with FileLock(home / f".{identity}.lock"):
-        if not (place / _HEADER).is_file():
+        if not is_intact(place):
             for leftover in home.glob(f".{identity}.*/"):  # of a process that was killed
                 shutil.rmtree(leftover, ignore_errors=True)
             dtype = np.dtype(np.uint16 if len(tokenizer) <= 1 << 16 else np.uint32)
@@ -132,6 +133,7 @@ def tokenize_corpus(
             with atomic_folder(place) as temporary:
                 _write(temporary, documents, backend, unit, end_id, dtype, on_documents)
                 write_json(temporary / _HEADER, {"dtype": dtype.name, "unit": unit})
+                seal(temporary)
     dtype = np.dtype(json.loads((place / _HEADER).read_text())["dtype"])
     train, held_out = (_open(place / name, dtype, f"{identity}/{name}") for name in ("train", "dev"))
     for tokens, purpose in ((train, "train on"), (held_out, "hold out")):

@@ -6,8 +6,11 @@ The teacher reads every text once; its encodings lie on disk while the student l
 from __future__ import annotations
 
 import hashlib
+import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import torch
@@ -28,9 +31,13 @@ from textgraft.training.settings import TrainingSettings
 
 _CHUNK = 2048
 """Texts that the teacher reads between two writes to disk."""
+_CHECK = 32
+"""Bytes of a SHA-256."""
 _MAX_TOKENS = 2048
 """Padded tokens in a batch of the teacher's."""
 _SPECIAL_TOKENS = 2
+
+logger = logging.getLogger(__name__)
 
 
 class Pieces(Examples):
@@ -76,7 +83,8 @@ def teacher_encodings(
     Args:
         teacher: An encoder with its pooling.
         texts: What it reads.
-        path: File of the encodings. It must be of these texts and this teacher: name it by both.
+        path: File of the encodings, with the checksums of its chunks beside it. It must be of these texts
+            and this teacher: name it by both.
         size: Numbers in an encoding.
         on_texts: Called with the number of texts encoded so far.
 
@@ -89,12 +97,18 @@ def teacher_encodings(
     device = next(teacher.parameters()).device
     precision = resolve_precision("auto", device)
     chunk = 2 * size * _CHUNK
-    with output_errors(path), FileLock(f"{path}.lock"), path.open("ab") as file:
+    with (
+        output_errors(path),
+        FileLock(f"{path}.lock"),
+        path.open("a+b") as file,
+        path.with_name(f"{path.name}.checks").open("a+b") as checks,
+    ):
         # Of a chunk that was not written to its end nothing is kept: how texts meet in batches moves the
         # last digit.
-        done = file.tell() // chunk
-        if file.tell() < 2 * size * len(texts):
+        done = _whole_chunks(file, checks, chunk)
+        if done * _CHUNK < len(texts):
             file.truncate(done * chunk)
+            checks.truncate(done * _CHECK)
             for start in range(done * _CHUNK, len(texts), _CHUNK):
                 numbers = np.arange(start, min(start + _CHUNK, len(texts)))
                 encodings = np.empty((len(numbers), size), dtype=np.float16)
@@ -105,11 +119,33 @@ def teacher_encodings(
                     encodings[places] = _encode(
                         teacher, texts.batch(numbers[places].tolist()), precision, device
                     )
-                file.write(encodings.tobytes())
+                file.write(content := encodings.tobytes())
                 file.flush()
+                checks.write(hashlib.sha256(content).digest())
+                checks.flush()
                 if on_texts is not None:
                     on_texts(int(numbers[-1]) + 1)
     return np.memmap(path, np.float16, mode="r", shape=(len(texts), size))
+
+
+def _whole_chunks(file: IO[bytes], checks: IO[bytes], chunk: int) -> int:
+    """Return how many chunks, from the first on, are what their SHA-256 says; leave both files at their ends.
+
+    Args:
+        file: The chunks one after another.
+        checks: The SHA-256 of each.
+        chunk: Bytes of one; the last may be shorter.
+    """
+    file.seek(0)
+    checks.seek(0)
+    done = 0
+    while (content := file.read(chunk)) and checks.read(_CHECK) == hashlib.sha256(content).digest():
+        done += 1
+    if content:
+        logger.warning("%s is not whole from chunk %d on; the rest is computed again", file.name, done)
+    file.seek(0, os.SEEK_END)
+    checks.seek(0, os.SEEK_END)
+    return done
 
 
 @torch.inference_mode()
