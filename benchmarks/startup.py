@@ -27,7 +27,7 @@ SIDES = {
     "sentence-transformers": ["-c", THEIRS],
     "textgraft.encode": ["-c", "import textgraft; textgraft.encode(['A cold start.'])"],
     "import textgraft": ["-c", "import textgraft"],
-    "textgraft --help": ["-m", "textgraft.cli", "--help"],
+    "textgraft --help": ["-m", "textgraft", "--help"],
     "python alone": ["-c", "pass"],
 }
 

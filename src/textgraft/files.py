@@ -245,6 +245,28 @@ def cache_folder() -> Path:
     return base
 
 
+@contextlib.contextmanager
+def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold a lock file for a block, against other processes; it is gone afterwards, however the block ends.
+
+    Args:
+        path: The lock file; its folder is there.
+        wait: Whether to wait for another process that holds it.
+
+    Raises:
+        TimeoutError: Another process holds it, and it is not waited for.
+    """
+    from filelock import FileLock
+
+    lock = FileLock(path, timeout=-1 if wait else 0)
+    with lock:
+        try:
+            yield
+        finally:
+            # While it is held: who waits for it sees that the file is gone, and makes another.
+            path.unlink(missing_ok=True)
+
+
 def remove_folder(path: Path) -> None:
     """Delete a folder as if at once: killed on the way, it leaves a hidden rest and no half folder."""
     rest = path.with_name(f".{path.name}.{os.getpid()}.removed")

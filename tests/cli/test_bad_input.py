@@ -157,7 +157,7 @@ def test_compare_refuses(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_the_process_says_it_in_one_message_with_code_2(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "textgraft.cli", "compare", str(tmp_path / "absent.csv")],
+        [sys.executable, "-m", "textgraft", "compare", str(tmp_path / "absent.csv")],
         capture_output=True,
         text=True,
         check=False,

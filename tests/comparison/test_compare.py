@@ -140,7 +140,7 @@ def test_a_damaged_trial_is_named(world: tuple[Path, Path], tmp_path: Path) -> N
 def test_kill_at_any_moment_loses_at_most_the_running_trial(world: tuple[Path, Path], tmp_path: Path) -> None:
     source, encoder = world
     output = tmp_path / "run"
-    command = [sys.executable, "-m", "textgraft.cli", "compare", str(source), "--encoder", str(encoder)]
+    command = [sys.executable, "-m", "textgraft", "compare", str(source), "--encoder", str(encoder)]
     command += ["--contenders", "tfidf,lstm", "--sizes", "40,120", "--seeds", "3", "--tuning", "2"]
     command += ["--output", str(output)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

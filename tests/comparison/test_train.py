@@ -90,7 +90,7 @@ def test_what_cannot_be_meant_is_refused(world, tmp_path, config, message):
     ],
 )
 def test_bad_options_end_in_one_message(world, tmp_path, options, message):
-    command = [sys.executable, "-m", "textgraft.cli", "train", str(world[0]), "-o", str(tmp_path / "m")]
+    command = [sys.executable, "-m", "textgraft", "train", str(world[0]), "-o", str(tmp_path / "m")]
     ended = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
     assert ended.returncode == 2
     assert message in ended.stderr
@@ -100,7 +100,7 @@ def test_bad_options_end_in_one_message(world, tmp_path, options, message):
 def test_killed_it_goes_on_with_resume_alone(world, tmp_path):
     source, _ = world
     output = tmp_path / "model"
-    command = [sys.executable, "-m", "textgraft.cli", "train", str(source), "-o", str(output)]
+    command = [sys.executable, "-m", "textgraft", "train", str(source), "-o", str(output)]
     command += ["--task", "classification", "-c", "lstm", "--set", "checkpoint_seconds=0.05"]
     command += ["--set", "epochs=400", "--set", "patience=null"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 def test_two_processes_train_to_the_loss_of_one_with_the_same_global_batch(arch, tmp_path):
     corpus = write_corpus(tmp_path / "text", documents=120)
     command = [
-        "-m", "textgraft.cli", "pretrain", str(corpus), "--arch", arch, "--tokens", "12k",
+        "-m", "textgraft", "pretrain", str(corpus), "--arch", arch, "--tokens", "12k",
         "--max-length", "32", "--vocabulary-size", "300", "--dropout", "0",
         "--set", "max_tokens=256", "--set", "batch_size=8", "--set", "precision=fp32",
         "--set", "evaluations_per_epoch=2",

@@ -12,6 +12,7 @@ import typer
 
 from textgraft._version import __version__
 from textgraft.cli import check, compare, demo, distill, encode, evaluate, predict, pretrain, train, vectors
+from textgraft.cli.stopping import stoppable
 from textgraft.errors import TextgraftError
 
 app = typer.Typer(
@@ -22,16 +23,24 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(name="compare")(compare.compare)
-app.command(name="train")(train.train)
-app.command(name="evaluate")(evaluate.evaluate)
-app.command(name="predict")(predict.predict)
-app.command(name="check")(check.check)
-app.command(name="encode")(encode.encode)
-app.command(name="demo")(demo.demo)
-app.command(name="pretrain")(pretrain.pretrain)
-app.command(name="vectors")(vectors.vectors)
-app.command(name="distill")(distill.distill)
+TRIALS_KEPT = "Finished trials are kept: the same command goes on from there."
+STEPS_KEPT = (
+    "The steps up to the last checkpoint are kept: the same command with --resume goes on from there."
+)
+NOTHING_KEPT = "Nothing was written: the same command begins anew."
+for command, kept in (
+    (compare.compare, TRIALS_KEPT),
+    (train.train, STEPS_KEPT),
+    (evaluate.evaluate, NOTHING_KEPT),
+    (predict.predict, predict.kept),
+    (check.check, NOTHING_KEPT),
+    (encode.encode, NOTHING_KEPT),
+    (demo.demo, TRIALS_KEPT),
+    (pretrain.pretrain, STEPS_KEPT),
+    (vectors.vectors, vectors.kept),
+    (distill.distill, "What is finished is kept: the same command goes on from there."),
+):
+    app.command(name=command.__name__)(stoppable(command, kept))
 
 
 def _print_version(wanted: bool) -> None:
@@ -52,14 +61,24 @@ def _options(
 def main() -> None:
     """Run a command; a user's mistake ends in one message and exit code 2, Ctrl-C in exit code 130."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except TextgraftError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("\nstopped. What is finished is kept: the same command goes on from here.", err=True)
-        sys.exit(130)
     except BrokenPipeError:
-        # The reader went away, as `| head` does. Keep Python from complaining while it shuts down.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+        _silence_output()
+        sys.exit(141)  # the reader went away, as `| head` does
+    except OSError as error:
+        # What a file is written or read by says more; left are the standard streams.
+        where = f"{error.filename}: " if error.filename else ""
+        typer.echo(f"error: {where}cannot be read or written: {os.strerror(error.errno or 0)}", err=True)
+        _silence_output()
+        sys.exit(2)
+
+
+def _silence_output() -> None:
+    """Keep Python from complaining of standard output while it shuts down."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -14,6 +14,14 @@ from textgraft.cli import options
 FORMATS = ("csv", "tsv", "jsonl", "txt")
 
 
+def kept(source: str, output: Path | None, **options: object) -> str:
+    """Say what a stopped run leaves."""
+    del options
+    if source == "-" and output is None:
+        return "Nothing is kept of standard input: the same command begins anew."
+    return "The rows predicted so far are kept: the same command computes the rest."
+
+
 def predict(
     model: Annotated[Path, typer.Argument(help="A model directory, as runs/<name>/best.")],
     source: Annotated[

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from textgraft.evaluation.word_similarity import WordScore
 
 
+def kept(method: str, output: Path | None, **options: object) -> str:
+    """Say what a stopped run leaves."""
+    del options
+    if output is None or method != "glove":
+        return "Nothing was written: the same command begins anew."
+    return "The epochs up to the last checkpoint are kept: the same command goes on from there."
+
+
 def vectors(
     source: Annotated[
         Path, typer.Argument(help="A corpus to train on, with --output; else a file of word vectors.")

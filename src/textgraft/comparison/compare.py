@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from filelock import FileLock, Timeout
 
 from textgraft.comparison.contenders.recurrent import word_table_note
 from textgraft.comparison.contenders.registry import (
@@ -31,7 +30,7 @@ from textgraft.data.dataset import Dataset
 from textgraft.data.splits import Splits
 from textgraft.embeddings.word_vectors import VectorSource
 from textgraft.errors import OptionError
-from textgraft.files import content_hash, output_errors, write_atomic
+from textgraft.files import content_hash, locked, output_errors, write_atomic
 from textgraft.models.encoder_languages import encoder_warning
 from textgraft.models.encoders import EncoderSource, encoder_max_length, resolve_encoder
 from textgraft.tasks.base import Task
@@ -221,19 +220,17 @@ def _exclusive(folder: Path) -> Iterator[None]:
     """Make the folder, and keep a second run out of it."""
     with output_errors(folder):
         (folder / "trials").mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock", timeout=0)
+        stack = contextlib.ExitStack()
         try:
-            lock.acquire()
-        except Timeout as error:
+            stack.enter_context(locked(folder / ".lock", wait=False))
+        except TimeoutError as error:
             raise OptionError(
                 "another comparison is running in this folder",
                 where=str(folder),
                 fix="Wait for it, or choose another --output.",
             ) from error
-    try:
+    with stack:
         yield
-    finally:
-        lock.release()
 
 
 def _own(folder: Path, data_hash: str, splits: Splits) -> None:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from filelock import FileLock
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
-from textgraft.files import atomic_folder, cache_folder, content_hash, output_errors
+from textgraft.files import atomic_folder, cache_folder, content_hash, locked, output_errors
 from textgraft.integrity import is_intact, seal
 from textgraft.pretraining.config import PretrainConfig
 from textgraft.pretraining.corpus.corpus import Corpus, read_corpus
@@ -89,7 +88,7 @@ def _tokenizer(corpus: Corpus, config: PretrainConfig) -> PreTrainedTokenizerFas
     name = content_hash([corpus.identity(), config.arch, options])
     with output_errors(home):
         home.mkdir(parents=True, exist_ok=True)
-    with FileLock(home / f".{name}.lock"):
+    with locked(home / f".{name}.lock"):
         if not is_intact(home / name):
             tokenizer = train_tokenizer(config.arch, corpus.texts, **options)
             with atomic_folder(home / name) as folder:

@@ -25,8 +25,8 @@ from transformers import PreTrainedModel
 
 from textgraft.errors import OptionError
 from textgraft.files import content_hash, output_errors, write_atomic
+from textgraft.interrupts import Interrupt, deferred_interrupt
 from textgraft.training.checkpoint import load_checkpoint, save_checkpoint
-from textgraft.training.interrupt import Interrupt, deferred_interrupt
 from textgraft.training.memory import return_freed_memory
 from textgraft.training.objective import Objective, Steps
 from textgraft.training.optimizer import (
@@ -374,7 +374,7 @@ class _Run:
                 )
             self.last_saved = at.seconds
         if interrupt.requested:
-            raise KeyboardInterrupt
+            raise interrupt.stop()
 
     def _resume(self, folder: Path) -> None:
         checkpoint = load_checkpoint(folder)

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textgraft.errors import ModelError
-from textgraft.files import atomic_folder, cache_folder
+from textgraft.files import atomic_folder, cache_folder, locked
 from textgraft.inference.engines.base import Batch, ModuleSource
 from textgraft.inference.engines.openvino import OpenVinoEngine, load_openvino
 from textgraft.integrity import is_intact, seal
@@ -82,10 +82,8 @@ def _graph(source: ModuleSource, precision: str) -> tuple[Path, dict[str, float]
     agreement = _read_agreement(folder)
     if precision in agreement:
         return folder, agreement
-    from filelock import FileLock
-
     engines.mkdir(parents=True, exist_ok=True)
-    with FileLock(engines / f"{folder.name}.lock"):
+    with locked(engines / f"{folder.name}.lock"):
         # Another process may have converted it while this one waited for the lock.
         agreement = _read_agreement(folder)
         if precision not in agreement:

@@ -19,12 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import DTypeLike, NDArray
 from tokenizers import Tokenizer
 
 from textgraft.errors import DataError
-from textgraft.files import atomic_folder, cache_folder, content_hash, output_errors, write_json
+from textgraft.files import atomic_folder, cache_folder, content_hash, locked, output_errors, write_json
 from textgraft.integrity import is_intact, seal
 from textgraft.pretraining.corpus.corpus import Corpus, Document, fingerprint, shuffled
 
@@ -124,7 +123,7 @@ def tokenize_corpus(
     with output_errors(home):
         home.mkdir(parents=True, exist_ok=True)
     place = home / identity
-    with FileLock(home / f".{identity}.lock"):
+    with locked(home / f".{identity}.lock"):
         if not is_intact(place):
             for leftover in home.glob(f".{identity}.*/"):  # of a process that was killed
                 shutil.rmtree(leftover, ignore_errors=True)

@@ -14,13 +14,12 @@ from typing import IO
 
 import numpy as np
 import torch
-from filelock import FileLock
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from textgraft.files import content_hash, output_errors
+from textgraft.files import content_hash, locked, output_errors
 from textgraft.models.pooling import PooledEncoder, pool
 from textgraft.pretraining.corpus.tokens import Tokens
 from textgraft.pretraining.objectives.examples import Arrays, Examples, Frame, attention_mask, padded
@@ -99,7 +98,7 @@ def teacher_encodings(
     chunk = 2 * size * _CHUNK
     with (
         output_errors(path),
-        FileLock(f"{path}.lock"),
+        locked(Path(f"{path}.lock")),
         path.open("a+b") as file,
         path.with_name(f"{path.name}.checks").open("a+b") as checks,
     ):
