@@ -16,7 +16,7 @@ from textgraft.comparison.contenders.recurrent import word_table_note
 from textgraft.comparison.contenders.registry import (
     choose_contenders,
     needed_language_model,
-    scaled_to,
+    with_encoder,
     with_vectors,
 )
 from textgraft.comparison.judging.judge import check_test_targets
@@ -32,7 +32,7 @@ from textgraft.embeddings.word_vectors import VectorSource
 from textgraft.errors import OptionError
 from textgraft.files import content_hash, locked, output_errors, write_atomic
 from textgraft.models.encoder_languages import encoder_warning
-from textgraft.models.encoders import EncoderSource, encoder_max_length, resolve_encoder
+from textgraft.models.encoders import EncoderSource, encoder_max_length
 from textgraft.tasks.base import Task
 from textgraft.tasks.reading import named_task, read_splits
 
@@ -103,6 +103,7 @@ def compare(
         DataError: The rows cannot be read or learned from.
         OptionError: An option is unknown or out of range, or the output folder holds other data.
         ModelError: The encoder is missing or damaged.
+        MissingExtraError: A contender is named that needs the bundled encoder, which is not installed.
         OutputError: The output folder cannot be written.
     """
     started = time.perf_counter()
@@ -111,6 +112,9 @@ def compare(
     vector_source = VectorSource.of(vectors) if vectors else None
     chosen = with_vectors(choose_contenders(contenders, kind.name), vector_source)
     language_model_source = needed_language_model(chosen, language_model)
+    chosen, encoder_source = with_encoder(
+        chosen, encoder, revision, spare=reporter.note if contenders is None else None
+    )
     request = Request(
         kind.name,
         tuple(contender.name for contender in chosen),
@@ -140,9 +144,6 @@ def compare(
     )
     fitted = kind.fitted_to(splits.train)
     check_test_targets(fitted, fitted.targets(splits.test))
-    needs_encoder = any(contender.needs_encoder for contender in chosen)
-    encoder_source = resolve_encoder(encoder, revision) if needs_encoder else None
-    chosen = scaled_to(chosen, encoder_source)
     check = check_dataset(
         whole,
         splits,

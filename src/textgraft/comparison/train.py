@@ -14,8 +14,8 @@ from textgraft.comparison.contenders.base import Contender, Job, RecipeSettings
 from textgraft.comparison.contenders.recurrent import word_table_note
 from textgraft.comparison.contenders.registry import (
     needed_language_model,
-    scaled_to,
     trained_contender,
+    with_encoder,
     with_vectors,
 )
 from textgraft.data.dataset import Dataset
@@ -23,7 +23,7 @@ from textgraft.embeddings.word_vectors import VectorSource
 from textgraft.errors import OptionError, unknown
 from textgraft.files import content_hash, remove_folder
 from textgraft.models.encoder_languages import encoder_warning
-from textgraft.models.encoders import EncoderSource, resolve_encoder
+from textgraft.models.encoders import EncoderSource
 from textgraft.tasks.reading import named_task, read_splits
 
 if TYPE_CHECKING:
@@ -138,8 +138,7 @@ def _configured(config: TrainConfig, contender: Contender) -> RecipeSettings:
 
 def _for_encoder(config: TrainConfig, contender: Contender) -> tuple[EncoderSource | None, RecipeSettings]:
     """Find the encoder, and put the user's settings over the contender's first ones for it."""
-    encoder = resolve_encoder(config.encoder, config.revision) if contender.needs_encoder else None
-    (scaled,) = scaled_to([contender], encoder)
+    (scaled,), encoder = with_encoder([contender], config.encoder, config.revision)
     return encoder, _configured(config, scaled)
 
 

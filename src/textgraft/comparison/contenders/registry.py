@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from textgraft.comparison.contenders import baselines, bert, generation, recurrent
 from textgraft.comparison.contenders.base import Contender, RecipeSettings
 from textgraft.embeddings.word_vectors import VectorSource
-from textgraft.errors import OptionError, unknown
-from textgraft.models.encoders import EncoderSource, encoder_width, resolve_language_model
+from textgraft.errors import MissingExtraError, OptionError, unknown
+from textgraft.models.encoders import EncoderSource, encoder_width, resolve_encoder, resolve_language_model
 
 CONTENDERS: tuple[Contender, ...] = (
     *baselines.CONTENDERS,
@@ -139,6 +139,43 @@ def with_vectors(contenders: Sequence[Contender], vectors: VectorSource | None) 
         else contender
         for contender in contenders
     ]
+
+
+def with_encoder(
+    contenders: Sequence[Contender],
+    encoder: str,
+    revision: str | None = None,
+    *,
+    spare: Callable[[str], None] | None = None,
+) -> tuple[list[Contender], EncoderSource | None]:
+    """Find the encoder of the contenders that need one, and fit them to it.
+
+    Args:
+        contenders: Those that are to compete.
+        encoder: "bundled", a local directory or a Hub id.
+        revision: Of a Hub id.
+        spare: Given where the contenders are merely the usual ones: told which of them are left out because
+            the bundled encoder is not installed.
+
+    Returns:
+        The contenders, and the encoder if one of them needs it.
+
+    Raises:
+        MissingExtraError: The bundled encoder is not installed, and a contender was named that needs it.
+        ModelError: There is no such encoder, or it is damaged.
+    """
+    needing = [contender for contender in contenders if contender.needs_encoder]
+    if not needing:
+        return list(contenders), None
+    try:
+        source = resolve_encoder(encoder, revision)
+    except MissingExtraError as error:
+        rest = [contender for contender in contenders if not contender.needs_encoder]
+        if spare is None or not rest:
+            raise
+        spare(f"left out, for want of an encoder: {_names(needing)}. {error.fix}; or name one by --encoder.")
+        return rest, None
+    return scaled_to(contenders, source), source
 
 
 def scaled_to(contenders: Sequence[Contender], encoder: EncoderSource | None) -> list[Contender]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from textgraft.wording import METRIC_TITLES
+from rich.markup import escape
+
+from textgraft.wording import METRIC_TITLES, duration
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -14,8 +16,7 @@ if TYPE_CHECKING:
     from textgraft.comparison.records.verdict import Comparison
     from textgraft.comparison.running.planning import Plan, PlannedTrial, Rate
     from textgraft.data.check import DataCheck
-    from textgraft.training.loop import Progress
-from textgraft.wording import duration
+    from textgraft.training.progress import Progress
 
 
 class Reporter(Protocol):
@@ -97,7 +98,7 @@ class TerminalReporter(SilentReporter):
 
     def note(self, text: str) -> None:
         """Print it, dimmed."""
-        self.console.print(f"[dim]· {text}[/dim]", highlight=False)
+        self.console.print(f"[dim]· {escape(text)}[/dim]", highlight=False)
 
     def data(self, check: DataCheck, folder: Path) -> None:
         """Print the data check and every warning."""
@@ -105,7 +106,7 @@ class TerminalReporter(SilentReporter):
 
         self.console.print(check_table(check.to_dict()))
         for warning in check.warnings:
-            self.console.print(f"[yellow]![/yellow] {warning}", highlight=False)
+            self.console.print(f"[yellow]![/yellow] {escape(warning)}", highlight=False)
         self.note(f"results go to {folder}")
 
     def plan(self, plan: Plan, rates: dict[str, Rate]) -> None:
