@@ -204,8 +204,8 @@ def test_the_loss_is_the_published_sum(corpus, masked):
     inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
     with torch.no_grad():
         said, taught = (model(**inputs, output_hidden_states=True) for model in (student, teacher))
-        loss = objective.loss(student, batch)
-        same = objective.loss(teacher, batch)
+        loss = sum(objective.losses(student, batch))
+        same = sum(objective.losses(teacher, batch))
     at = batch["positions"]
     words, soft = (outputs.logits.flatten(0, 1)[at] for outputs in (said, taught))
     target = (soft / 2).softmax(-1)

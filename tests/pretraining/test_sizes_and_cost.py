@@ -148,8 +148,8 @@ def test_a_trial_changes_neither_model_nor_objective():
         def batch(self, rows, generator):
             return {"input_ids": torch.randint(1, 50, (len(rows), 8))}
 
-        def loss(self, model, batch):
-            return model(**batch, labels=batch["input_ids"]).loss
+        def losses(self, model, batch):
+            return (model(**batch, labels=batch["input_ids"]).loss,)
 
         def tokens(self, rows):
             return 8 * len(rows)

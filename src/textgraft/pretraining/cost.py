@@ -196,7 +196,7 @@ def measured_rate(
             batch = objective.batch(rows, np.random.default_rng(number))
             batch = {name: tensor.to(device) for name, tensor in batch.items()}
             with autocast(precision, device):
-                loss = objective.loss(copied, batch)
+                loss = torch.stack(objective.losses(copied, batch)).sum()
             loss.backward()
             nn.utils.clip_grad_norm_(copied.parameters(), settings.clip_norm)
             optimizer.step()

@@ -48,8 +48,8 @@ class Scoring(ABC):
         """Run a model on a batch: once, unless answers are generated."""
         return model(**batch)
 
-    def weight(self, batch: Mapping[str, torch.Tensor]) -> float:
-        """Return what a batch's mean loss counts among those of a step: its rows, or predicted tokens."""
+    def loss_count(self, batch: Mapping[str, torch.Tensor]) -> float:
+        """Return what the loss of a batch is the mean over: how many rows, words or predicted tokens."""
         return len(next(iter(batch.values())))
 
     @abstractmethod

@@ -69,7 +69,7 @@ def evaluate(
     precision: str,
     class_weights: Tensor | None = None,
 ) -> tuple[dict[str, float], float]:
-    """Return metrics and the mean loss a window, or a predicted token. The model is left in evaluation mode.
+    """Return metrics and the mean loss a window, word or token predicted; leaves the model evaluating.
 
     Args:
         model: Any model of the task, on the device it is to run on.
@@ -86,9 +86,9 @@ def evaluate(
     def add(rows: Sequence[int], outputs: Any, batch: Mapping[str, Tensor]) -> None:
         nonlocal total, counted
         del rows
-        weight = scoring.weight(batch)
-        total += batch_loss(outputs, batch, class_weights).item() * weight
-        counted += weight
+        count = scoring.loss_count(batch)
+        total += batch_loss(outputs, batch, class_weights).item() * count
+        counted += count
 
     decoded = run_model(
         model,

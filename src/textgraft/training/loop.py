@@ -12,14 +12,12 @@ import contextlib
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import cast
 
-import numpy as np
 import torch
-from accelerate.utils import broadcast, gather, reduce
+from accelerate.utils import broadcast, gather
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -27,6 +25,7 @@ from textgraft.errors import OptionError
 from textgraft.files import content_hash, output_errors, write_atomic
 from textgraft.interrupts import Interrupt, deferred_interrupt
 from textgraft.training.checkpoint import load_checkpoint, save_checkpoint
+from textgraft.training.gradient import accumulate
 from textgraft.training.memory import return_freed_memory
 from textgraft.training.objective import Objective, Steps
 from textgraft.training.optimizer import (
@@ -36,8 +35,8 @@ from textgraft.training.optimizer import (
     set_rate,
     trainable,
 )
-from textgraft.training.precision import autocast, resolve_precision
-from textgraft.training.processes import join_processes, replicate, unsynchronised
+from textgraft.training.precision import resolve_precision
+from textgraft.training.processes import join_processes, replicate
 from textgraft.training.progress import DivergenceError, Progress, TrainingResult
 from textgraft.training.schedule import SETTLED, budgeted_progress, evaluation_points, rate_factor
 from textgraft.training.settings import TrainingSettings
@@ -185,33 +184,20 @@ class _Run:
 
     def _step(self, steps: Steps) -> float:
         """Make one optimizer step and return the mean loss of its batches, of all processes."""
-        at, settings, objective = self.at, self.settings, self.objective
-        processes, rank = self.processes.num_processes, self.processes.process_index
+        at, settings = self.at, self.settings
         done, by_clock = self._done(len(steps), 0.5)
         at.cut |= by_clock
         set_rate(self.optimizer, rate_factor(done, settings.schedule, settings.warmup_share), at.epoch)
         group = steps[at.step_in_epoch]
-        turns = math.ceil(len(group) / processes)
-        places = range(rank, turns * processes, processes)
-        # A process without a batch of its own computes the first one and counts it nothing.
-        batches = [self._batch(group[place if place < len(group) else 0], place) for place in places]
-        weights = [
-            objective.weight(batch) if place < len(group) else 0.0
-            for place, batch in zip(places, batches, strict=True)
-        ]
-        # Gradients are averaged over the processes, so the weights of a step are, too.
-        total = float(reduce(torch.tensor(sum(weights), dtype=torch.float64, device=self.device), "mean"))
-        loss_sum = torch.zeros((), device=self.device)
-        for place, batch, weight in zip(places, batches, weights, strict=True):
-            torch.manual_seed(int(np.random.SeedSequence(self._entropy(place)).generate_state(1)[0]))
-            is_last = place == places[-1]
-            with contextlib.nullcontext() if is_last else unsynchronised(self.replica):
-                with autocast(self.precision, self.device):
-                    loss = objective.loss(cast("PreTrainedModel", self.replica), batch) * (weight / total)
-                loss.backward()
-            loss_sum += loss.detach()
+        value = accumulate(
+            self.replica,
+            self.objective,
+            group,
+            entropy=(settings.seed, at.step),
+            processes=self.processes,
+            precision=self.precision,
+        )
         norm = nn.utils.clip_grad_norm_(self.parameters, settings.clip_norm)
-        value = float(reduce(loss_sum, "mean"))
         if at.step == 0:
             at.first_loss = value
         if not (math.isfinite(norm) and value < _DIVERGED * max(1.0, at.first_loss)):
@@ -220,20 +206,10 @@ class _Run:
         self.optimizer.zero_grad()
         at.step += 1
         at.step_in_epoch += 1
-        at.tokens += sum(map(objective.tokens, group))
+        at.tokens += sum(map(self.objective.tokens, group))
         at.loss_sum += value
         at.loss_steps += 1
         return value
-
-    def _entropy(self, place: int) -> list[int]:
-        """Return what the randomness of a batch of this step is drawn from, the same for any process."""
-        return [self.settings.seed, self.at.step, place]
-
-    def _batch(self, rows: Sequence[int], place: int) -> dict[str, Tensor]:
-        # The 1 keeps it apart from the order of an epoch: numpy takes [seed, epoch] and [seed, epoch, 0] as
-        # the same.
-        batch = self.objective.batch(rows, np.random.default_rng([*self._entropy(place), 1]))
-        return {name: tensor.to(self.device, non_blocking=True) for name, tensor in batch.items()}
 
     def _divergence(self, sign: str) -> DivergenceError:
         kept = f" The last good checkpoint is kept in {self.folder}." if self.folder else ""

@@ -59,12 +59,17 @@ class Objective(ABC):
         """
 
     @abstractmethod
-    def loss(self, model: PreTrainedModel, batch: Mapping[str, Tensor]) -> Tensor:
-        """Return the mean loss of a batch, a scalar; calls ``model`` itself, not its parts."""
+    def losses(self, model: PreTrainedModel, batch: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
+        """Return the loss of a batch, a scalar, or the terms that add up to it.
+
+        Calls ``model`` itself, not its parts. Terms are apart that are means over different things, as masked
+        tokens and pairs of sentences: so that a step's gradient does not depend on how its examples meet in
+        batches, each term is weighed by what it is a mean over.
+        """
 
     @abstractmethod
-    def weight(self, batch: Mapping[str, Tensor]) -> float:
-        """Return what a batch's mean loss counts among those of its step: its rows, or predicted tokens."""
+    def counts(self, batch: Mapping[str, Tensor]) -> tuple[float, ...]:
+        """Return how many rows, words or tokens each term of :meth:`losses` is the mean over."""
 
     @abstractmethod
     def evaluate(

@@ -68,13 +68,13 @@ class TaskRows(Objective):
         del generator
         return self.scoring.collate([self.train[row] for row in rows], self.pad_token_id)
 
-    def loss(self, model: PreTrainedModel, batch: Mapping[str, Tensor]) -> Tensor:
-        """Return the mean loss over the rows, or predicted tokens, of a batch."""
-        return batch_loss(self.scoring.outputs(model, batch), batch, self.class_weights)
+    def losses(self, model: PreTrainedModel, batch: Mapping[str, Tensor]) -> tuple[Tensor]:
+        """Return the mean loss over the rows, words or predicted tokens of a batch."""
+        return (batch_loss(self.scoring.outputs(model, batch), batch, self.class_weights),)
 
-    def weight(self, batch: Mapping[str, Tensor]) -> float:
-        """Return the number of rows, or of predicted tokens."""
-        return self.scoring.weight(batch)
+    def counts(self, batch: Mapping[str, Tensor]) -> tuple[float]:
+        """Return the number of rows, words or predicted tokens."""
+        return (self.scoring.loss_count(batch),)
 
     def evaluate(
         self, model: PreTrainedModel, settings: TrainingSettings, precision: str

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from accelerate import PartialState
 from torch.nn import functional
 from transformers import (
     AutoModel,
@@ -27,6 +28,7 @@ from textgraft.errors import DataError, ModelError
 from textgraft.pretraining.objectives.causal import CausalText
 from textgraft.pretraining.objectives.masked import MaskedText, gap_logits
 from textgraft.pretraining.objectives.masking import Masking
+from textgraft.training.gradient import accumulate
 from textgraft.training.loop import fit
 from textgraft.training.settings import TrainingSettings
 
@@ -52,7 +54,7 @@ def test_the_head_at_the_gaps_gives_the_loss_and_gradients_of_the_dense_one(made
     model = make_model(architecture, tokenizer).eval()
     batch = objective.batch([0, 3, 5], np.random.default_rng(0))
     gradients = []
-    for loss in (objective.loss(model, batch), dense_loss(model, batch)):
+    for loss in (sum(objective.losses(model, batch)), dense_loss(model, batch)):
         model.zero_grad()
         loss.backward()
         gradients.append((loss.item(), [p.grad.clone() for p in model.parameters() if p.grad is not None]))
@@ -61,7 +63,7 @@ def test_the_head_at_the_gaps_gives_the_loss_and_gradients_of_the_dense_one(made
     assert len(our_gradients) == len(their_gradients)
     for one, other in zip(our_gradients, their_gradients, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
-    assert objective.weight(batch) == len(batch["labels"])
+    assert objective.counts(batch)[0] == len(batch["labels"])
     words, _ = gap_logits(model, batch)
     assert words.shape == (len(batch["positions"]), len(tokenizer))
 
@@ -71,8 +73,9 @@ def test_a_sequence_without_gaps_has_no_loss(made):
     model = make_model("roberta", tokenizer)
     batch = objective.batch([0], np.random.default_rng(0))
     empty = {**batch, "positions": batch["positions"][:0], "labels": batch["labels"][:0]}
-    assert objective.loss(model, empty).item() == 0
-    assert objective.weight(empty) == 1
+    (loss,) = objective.losses(model, empty)
+    assert loss.item() == 0
+    assert objective.counts(empty) == (0,)
 
 
 def test_a_model_whose_head_is_elsewhere_is_refused(made):
@@ -219,6 +222,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from tests.pretraining.small_models import make_objective, make_model
+from textgraft.training.gradient import accumulate
 from textgraft.training.loop import fit
 from textgraft.training.settings import TrainingSettings
 architecture, accumulation, folder = sys.argv[1:]
@@ -251,3 +255,28 @@ def test_two_processes_train_as_one_that_accumulates_twice_as_much(tmp_path, arc
         assert two["step"] == one["step"]
         for key in ("train_loss", "dev_loss", "learning_rate"):
             assert two[key] == pytest.approx(one[key], rel=1e-4)
+
+
+@pytest.mark.parametrize("architecture", ["bert", "roberta", "gpt"])
+def test_every_term_weighs_what_it_is_a_mean_over(made, architecture):
+    tokenizer, objective = made[architecture]
+    model = make_model(architecture, tokenizer).eval()
+    group = [[0, 1], [2], [3, 4, 5, 6]]
+    alone = PartialState(cpu=True)
+    value = accumulate(model, objective, group, entropy=(0, 0), processes=alone, precision="fp32")
+    found = [parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None]
+    model.zero_grad()
+    batches = [
+        objective.batch(rows, np.random.default_rng([0, 0, place, 1])) for place, rows in enumerate(group)
+    ]
+    losses, counts = ([part(batch) for batch in batches] for part in (
+        lambda batch: objective.losses(model, batch), objective.counts,
+    ))  # fmt: skip
+    terms = zip(zip(*losses, strict=True), zip(*counts, strict=True), strict=True)
+    whole = sum(sum(loss * count for loss, count in zip(*term, strict=True)) / sum(term[1]) for term in terms)
+    assert len(counts[0]) == (2 if architecture == "bert" else 1)
+    whole.backward()
+    assert value == pytest.approx(float(whole.detach()), rel=1e-5)
+    expected = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)

@@ -96,7 +96,7 @@ def test_an_epoch_reads_each_stream_in_order(lengths, streams, segment, accumula
             batch = objective.batch(rows, Remembering())
             assert int(batch["turn"]) == turn
             counted += objective.tokens(rows)
-            assert objective.weight(batch) == objective.tokens(rows)
+            assert objective.counts(batch) == (objective.tokens(rows),)
             half = slice(None, streams) if direction == "rightward" else slice(streams, None)
             ids, labels, starts = (
                 batch[name][half].numpy() for name in ("input_ids", "shift_labels", "starts")
@@ -158,18 +158,18 @@ def test_steps_carry_the_state_and_not_the_gradient(cell):
     wanted = chosen(batch_size=2, max_tokens=10)
     objective.begin(wanted)
     batches = [objective.batch(step[0], Remembering()) for step in objective.steps(0, wanted, 1)]
-    losses = [objective.loss(model, batch) for batch in batches]
+    losses = [objective.losses(model, batch)[0] for batch in batches]
     joined = {
         name: torch.cat([batch[name] for batch in batches], dim=1)
         for name in ("input_ids", "shift_labels", "starts")
     }
     whole = model(**joined).loss
-    weights = torch.tensor([float(objective.weight(batch)) for batch in batches])
+    weights = torch.tensor([float(objective.counts(batch)[0]) for batch in batches])
     assert abs(float((torch.stack(losses) @ weights / weights.sum() - whole).detach())) < 1e-5
     assert not any(tensor.requires_grad for tensor in objective.carried().values())
     with_memory = float(losses[1].detach())
     objective.begin(wanted)
-    assert abs(float(objective.loss(model, batches[1]).detach()) - with_memory) > 1e-4
+    assert abs(float(objective.losses(model, batches[1])[0].detach()) - with_memory) > 1e-4
 
 
 def train(folder: Path | None, on_step=None, bidirectional=False, **changes):

@@ -61,8 +61,8 @@ def test_windows_hold_both_sides(tokenizer):
         assert feature["lost"] == 0
         assert TASK.sides(feature) == (len(feature["input_ids"]), len(feature["labels"]))
     batch = TASK.collate(features, tokenizer.pad_token_id)
-    assert (batch["labels"] == NOT_PREDICTED).sum() == batch["labels"].numel() - TASK.weight(batch)
-    assert TASK.weight(batch) == sum(len(feature["labels"]) for feature in features)
+    assert (batch["labels"] == NOT_PREDICTED).sum() == batch["labels"].numel() - TASK.loss_count(batch)
+    assert TASK.loss_count(batch) == sum(len(feature["labels"]) for feature in features)
 
 
 def test_what_the_model_cannot_read_is_counted(tokenizer):

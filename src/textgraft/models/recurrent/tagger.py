@@ -122,7 +122,9 @@ class RecurrentForTokenClassification(RecurrentPreTrainedModel):
                 loss = -self.crf.log_likelihood(emissions, words, gold).sum() / words.sum().clamp(min=1)
             if not self.training:
                 marginals = self.crf.log_marginals(emissions, words)
-                logits = logits.scatter(1, place.unsqueeze(2).expand_as(marginals), marginals)
+                logits = logits.scatter(
+                    1, place.unsqueeze(2).expand_as(marginals), marginals.to(logits.dtype)
+                )
                 logits = logits / self.config.marginal_temperature
                 best = self.crf.best_tags(emissions, words).masked_fill(~words, NO_LABEL)
                 tags = torch.full_like(input_ids, NO_LABEL).scatter(1, place, best)

@@ -66,13 +66,13 @@ class CausalText(Objective):
         starts = np.minimum(starts, len(self.train.ids) - self.length - 1)
         return _shifted(self.train.ids[starts[:, None] + np.arange(self.length + 1)])
 
-    def loss(self, model: PreTrainedModel, batch: Mapping[str, Tensor]) -> Tensor:
+    def losses(self, model: PreTrainedModel, batch: Mapping[str, Tensor]) -> tuple[Tensor]:
         """Return the mean cross entropy of the next token."""
-        return functional.cross_entropy(*_logits(model, batch))
+        return (functional.cross_entropy(*_logits(model, batch)),)
 
-    def weight(self, batch: Mapping[str, Tensor]) -> float:
+    def counts(self, batch: Mapping[str, Tensor]) -> tuple[float]:
         """Return how many tokens are predicted."""
-        return batch["labels"].numel()
+        return (batch["labels"].numel(),)
 
     @torch.inference_mode()
     def evaluate(

@@ -201,13 +201,13 @@ class DistilledEncodings(Objective):
         del generator
         return _batch(self.train, self.train_targets, rows)
 
-    def loss(self, model: PreTrainedModel, batch: Mapping[str, Tensor]) -> Tensor:
+    def losses(self, model: PreTrainedModel, batch: Mapping[str, Tensor]) -> tuple[Tensor]:
         """Return the mean of one minus the cosine."""
-        return 1 - self._cosines(model, batch).mean()
+        return (1 - self._cosines(model, batch).mean(),)
 
-    def weight(self, batch: Mapping[str, Tensor]) -> float:
+    def counts(self, batch: Mapping[str, Tensor]) -> tuple[float]:
         """Return the number of texts."""
-        return len(batch["encodings"])
+        return (len(batch["encodings"]),)
 
     @torch.inference_mode()
     def evaluate(

@@ -49,8 +49,8 @@ class DistilledText(MaskedText):
         self.teacher = teacher.eval()
         self.teacher_identity = teacher_identity
 
-    def loss(self, model: PreTrainedModel, batch: Mapping[str, Tensor]) -> Tensor:
-        """Return the weighted sum of the three losses."""
+    def losses(self, model: PreTrainedModel, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Return the weighted losses at the gaps, and that of the hidden states at every token."""
         with torch.no_grad():
             teacher = self.teacher.to(batch["input_ids"].device)
             taught = gap_outputs(teacher, batch, output_hidden_states=True)
@@ -69,10 +69,13 @@ class DistilledText(MaskedText):
             said.hidden_states[-1][is_token].float(), taught.hidden_states[-1][is_token].float(), dim=-1
         )
         return (
-            SOFT_WEIGHT * TEMPERATURE**2 * softened / gaps
-            + MASKED_WEIGHT * masked / gaps
-            + COSINE_WEIGHT * (1 - cosines.mean())
+            (SOFT_WEIGHT * TEMPERATURE**2 * softened + MASKED_WEIGHT * masked) / gaps,
+            COSINE_WEIGHT * (1 - cosines.mean()),
         )
+
+    def counts(self, batch: Mapping[str, Tensor]) -> tuple[float, float]:
+        """Return the number of gaps and of tokens."""
+        return len(batch["labels"]), float(batch["attention_mask"].sum())
 
     def identity(self) -> str:
         """Return a hash of the sequences, the gaps and the teacher."""

@@ -88,18 +88,21 @@ class MaskedText(Objective):
         assert self.short is not None
         return self._batch(self.short, [row - len(self.train) for row in rows], generator)
 
-    def loss(self, model: PreTrainedModel, batch: Mapping[str, Tensor]) -> Tensor:
-        """Return the mean cross entropy at the gaps, plus that of the next sentence for pairs."""
+    def losses(self, model: PreTrainedModel, batch: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
+        """Return the mean cross entropy at the gaps, and that of the next sentence for pairs."""
         words, next_sentences = gap_logits(model, batch)
         # Few and short sequences may have no gap.
         loss = functional.cross_entropy(words, batch["labels"], reduction="sum") / max(1, len(words))
-        if next_sentences is not None:
-            loss = loss + functional.cross_entropy(next_sentences, batch["next_sentence_label"])
-        return loss
+        if next_sentences is None:
+            return (loss,)
+        return loss, functional.cross_entropy(next_sentences, batch["next_sentence_label"])
 
-    def weight(self, batch: Mapping[str, Tensor]) -> float:
-        """Return the number of gaps."""
-        return max(1, len(batch["labels"]))
+    def counts(self, batch: Mapping[str, Tensor]) -> tuple[float, ...]:
+        """Return the number of gaps, and of pairs where there are any."""
+        gaps = len(batch["labels"])
+        if "next_sentence_label" not in batch:
+            return (gaps,)
+        return gaps, len(batch["next_sentence_label"])
 
     @torch.inference_mode()
     def evaluate(

@@ -124,17 +124,17 @@ class Streams(Objective):
         turn = rows[0] % cut.streams // cut.batch_size // cut.processes
         return {**self.train.segment(places, forgets), "turn": torch.tensor(turn)}
 
-    def loss(self, model: PreTrainedModel, batch: Mapping[str, Tensor]) -> Tensor:
+    def losses(self, model: PreTrainedModel, batch: Mapping[str, Tensor]) -> tuple[Tensor]:
         """Return the mean loss of a segment, and keep the states after it."""
         given = dict(batch)
         turn = int(given.pop("turn"))
         outputs = self._read(model, given, self._states.get(turn))
         self._states[turn] = outputs.past_key_values.detach()
-        return outputs.loss
+        return (outputs.loss,)
 
-    def weight(self, batch: Mapping[str, Tensor]) -> float:
+    def counts(self, batch: Mapping[str, Tensor]) -> tuple[float]:
         """Return how many tokens are predicted."""
-        return batch["input_ids"].numel()
+        return (batch["input_ids"].numel(),)
 
     @torch.inference_mode()
     def evaluate(

@@ -150,7 +150,7 @@ class GenerationTask(Task):
         """Return the tokens of both sides."""
         return sum(self.sides(feature))
 
-    def weight(self, batch: Mapping[str, torch.Tensor]) -> float:
+    def loss_count(self, batch: Mapping[str, torch.Tensor]) -> float:
         """Return the number of tokens that are to be predicted."""
         return float((batch["labels"] != NOT_PREDICTED).sum())
 

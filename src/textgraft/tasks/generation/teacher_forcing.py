@@ -59,9 +59,9 @@ class TeacherForcing(Scoring):
         """Make a batch of sources and targets."""
         return self.task.collate(features, pad_token_id)
 
-    def weight(self, batch: Mapping[str, torch.Tensor]) -> float:
+    def loss_count(self, batch: Mapping[str, torch.Tensor]) -> float:
         """Return the number of tokens that are to be predicted."""
-        return self.task.weight(batch)
+        return self.task.loss_count(batch)
 
     def outputs(self, model: PreTrainedModel, batch: Mapping[str, torch.Tensor]) -> Any:
         """Predict every token of the targets at once, and the loss."""

@@ -259,6 +259,10 @@ class TokenClassification(Task):
             batch["character_ids"] = padded(tokens, 0).unflatten(0, (len(features), time))
         return batch
 
+    def loss_count(self, batch: Mapping[str, torch.Tensor]) -> float:
+        """Return the number of words that have a tag."""
+        return float((batch["labels"] != NO_LABEL).sum())
+
     def decode(self, outputs: Any, features: Sequence[Features]) -> list[TagScores]:
         """Return logits, and ``tags`` where the model gives them, of the words each window answers for."""
         logits = outputs["logits"].float().cpu().numpy()
