@@ -21,6 +21,11 @@ class Checked(BaseModel):
     kind: ClassVar[str]
     """What a key is called in messages."""
 
+    @classmethod
+    def place(cls, name: str) -> str:
+        """Return how a message names the place where a key is given."""
+        return f"{cls.kind} {name!r}"
+
     @model_validator(mode="wrap")
     @classmethod
     def _refuse_in_plain_words(cls, values: Any, handler: ModelWrapValidatorHandler[Any]) -> Any:
@@ -35,7 +40,7 @@ class Checked(BaseModel):
             name = str(first["loc"][0]) if first["loc"] else f"{cls.kind}s"
             raise OptionError(
                 f"{name} cannot be {first['input']!r}: {first['msg'].lower()}",
-                where=f"{cls.kind} {name!r}",
+                where=cls.place(name),
                 fix="Give a value within those bounds, or leave it out for its default.",
             ) from error
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +11,27 @@ import numpy as np
 from scipy.stats import norm
 
 from textgraft.comparison.judging.judge import judge
-from textgraft.comparison.records.trials import Cost, TestSet, Trial, save_struct, trial_id
-from textgraft.comparison.records.verdict import Verdict
+from textgraft.comparison.records.plan import (
+    ComparisonPlan,
+    PlannedContender,
+    PlannedTrial,
+    Request,
+    TrialPlan,
+    save_plan,
+)
+from textgraft.comparison.records.trials import (
+    Configuration,
+    Cost,
+    TestSet,
+    Trial,
+    save_test_set,
+    save_trial,
+)
+from textgraft.comparison.records.verdict import Verdict, save_verdict
 from textgraft.data.check import check_dataset
 from textgraft.data.dataset import Dataset
 from textgraft.evaluation.metrics import classification_metrics
+from textgraft.files import content_hash
 
 LABELS = ["billing", "delivery", "returns", "account", "praise"]
 SENTENCE = "the parcel came late and nobody could say why it went to the wrong house"
@@ -116,13 +131,15 @@ class Comparison:
         metrics = classification_metrics(gold, predicted, count)
         settings = {"learning_rate": 1e-3}
         return Trial(
-            id=trial_id("d" * 16, curve.name, size, seed, settings),
+            id=content_hash([self.draw, curve.name, size, seed]),
             contender=curve.name,
             size=size,
             seed=seed,
             settings=settings,
-            tried=[
-                {"settings": {"learning_rate": rate}, "dev_score": metrics["macro_f1"] - gap, "seconds": 2.0}
+            configurations=[
+                Configuration(
+                    settings={"learning_rate": rate}, dev_score=metrics["macro_f1"] - gap, seconds=2.0
+                )
                 for rate, gap in ((1e-3, 0.0), (3e-3, 0.01))
             ],
             data_hash="d" * 16,
@@ -140,7 +157,7 @@ class Comparison:
                 model_mb=curve.megabytes,
                 peak_memory_mb=3 * curve.megabytes,
             ),
-            truncated_share=0.02,
+            truncated_fraction=0.02,
             epochs=6.0,
             stopped_by="patience",
             history=[{"epoch": 1.0, "loss": 1.2, "dev_loss": 1.1, "dev_score": 0.5, "seconds": 1.0}],
@@ -152,30 +169,51 @@ class Comparison:
 
     def write(self, folder: Path, **options) -> Path:
         """Write the folder of this comparison, as ``compare`` leaves it before the report is drawn."""
-        (folder / "trials").mkdir(parents=True)
+        folder.mkdir(parents=True)
         trials, test_set = self.trials(), self.test_set()
         for trial in trials:
-            save_struct(folder / "trials" / f"{trial.id}.json", trial)
-        save_struct(folder / "data.json", test_set)
-        save_struct(folder / "comparison.json", judge(trials, test_set, **options))
-        plan = {
-            "title": "complaints.csv",
-            "source": "complaints.csv",
-            "data_hash": "d" * 16,
-            "contenders": {
-                curve.name: {"title": curve.name, "grid": [{"learning_rate": 1e-3}, {"learning_rate": 3e-3}]}
-                for curve in self.curves
-            },
-            "sizes": list(self.sizes),
-            "seeds": self.seeds,
-            "tuning": 2,
-            "dev_rule": "a quarter of the training size, at least 20 rows",
-            "estimate_seconds": 420.0,
-            "notes": [],
-            "planned": [
-                {"contender": trial.contender, "size": trial.size, "seed": trial.seed} for trial in trials
-            ],
-            "trials": {f"{trial.contender}/{trial.size}/{trial.seed}": trial.id for trial in trials},
-        }
-        (folder / "plan.json").write_text(json.dumps(plan))
+            save_trial(folder, trial)
+        save_test_set(folder, test_set)
+        save_verdict(folder, judge(trials, test_set, **options))
+        save_plan(folder, self.plan(trials))
         return folder
+
+    def plan(self, trials: Sequence[Trial]) -> ComparisonPlan:
+        """Return the plan of which the trials are the results."""
+        planned = [PlannedTrial(trial.contender, trial.size, trial.seed) for trial in trials]
+        names = [curve.name for curve in self.curves]
+        return ComparisonPlan(
+            request=Request(
+                task="classification",
+                contenders=tuple(names),
+                sizes=tuple(self.sizes),
+                seeds=self.seeds,
+                tuning=2,
+                encoder=None,
+                vectors=None,
+                language_model=None,
+                max_length=None,
+                freeze_layers=0,
+                budget=None,
+            ),
+            data_hash="d" * 16,
+            title="complaints.csv",
+            source="complaints.csv",
+            command="textgraft compare complaints.csv",
+            machine="a machine",
+            contenders={
+                name: PlannedContender(name, [{"learning_rate": 1e-3}, {"learning_rate": 3e-3}])
+                for name in names
+            },
+            dev_rule="a quarter of the training size, at least 20 rows",
+            rates={},
+            plan=TrialPlan(
+                trials=planned,
+                sizes=list(self.sizes),
+                seeds=self.seeds,
+                tuning=2,
+                seconds=420.0,
+                notes=[],
+            ),
+            results={entry.name: trial.id for entry, trial in zip(planned, trials, strict=True)},
+        )

@@ -62,7 +62,7 @@ def test_every_planned_trial_has_a_result(finished: Comparison) -> None:
         assert trial.cost.training_seconds > 0
         assert trial.cost.model_mb > 0
         assert trial.cost.latency_ms_p50 <= trial.cost.latency_ms_p95
-        assert len(trial.tried) == 1
+        assert len(trial.configurations) == 1
 
 
 def test_learnable_text_is_learned_and_the_floor_is_a_floor(finished: Comparison) -> None:
@@ -101,7 +101,7 @@ def test_more_seeds_keep_the_finished_trials(world: tuple[Path, Path], finished:
     recorder = Recorder()
     settings = {**SETTINGS, "seeds": 3, "contenders": ["majority", "tfidf", "lstm"]}
     result = textgraft.compare(
-        world[0], encoder=str(world[1]), output=finished.folder, reporter=recorder, **settings
+        world[0], encoder=world[1], output=finished.folder, add=True, reporter=recorder, **settings
     )
     assert {trial.seed for trial in recorder.finished_trials} == {2}
     assert {trial.contender for trial in result.trials} == {"majority", "tfidf", "lstm"}
@@ -112,6 +112,7 @@ def test_limits_change_the_pick_and_no_figure(world: tuple[Path, Path], finished
         world[0],
         encoder=str(world[1]),
         output=finished.folder,
+        add=True,
         preferences=Preferences(max_size_mb=1e-6),
         **SETTINGS,
     )
@@ -133,7 +134,7 @@ def test_other_rows_in_the_same_folder_are_refused(world: tuple[Path, Path], fin
 def test_a_damaged_trial_is_named(world: tuple[Path, Path], tmp_path: Path) -> None:
     (tmp_path / "trials").mkdir()
     (tmp_path / "trials" / "abc.json").write_text("{")
-    with pytest.raises(ModelError, match="cannot be read"):
+    with pytest.raises(ModelError, match="damaged"):
         load_trials(tmp_path)
 
 

@@ -12,7 +12,8 @@ from transformers import AutoModel, AutoModelForSequenceClassification
 from tests.tiny import topic_rows, write_topics
 from textgraft.comparison.compare import compare
 from textgraft.comparison.contenders.registry import choose_contenders, scaled_to
-from textgraft.comparison.train import TrainConfig, full_config, train
+from textgraft.comparison.settings import TrainConfig
+from textgraft.comparison.train import full_config, train
 from textgraft.models.encoders import resolve_encoder
 from textgraft.pretraining.pretrain import pretrain
 

@@ -17,8 +17,9 @@ from typer.testing import CliRunner
 import textgraft
 from tests.tiny import save_tiny_bert, write_topics
 from textgraft.cli import app
-from textgraft.comparison.train import TrainConfig, full_config, train
-from textgraft.errors import OptionError
+from textgraft.comparison.settings import TrainConfig
+from textgraft.comparison.train import full_config, train
+from textgraft.errors import OptionError, OutputError
 from textgraft.inference.evaluate import evaluate
 
 QUICK = {"settings": {"epochs": 3, "learning_rate": 5e-3}, "task": "classification"}
@@ -65,7 +66,6 @@ def test_the_printed_config_trains_the_same(world, tmp_path):
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"contenter": "lstm"}, "contender"),
         ({"settings": {"learning_rte": 1.0}}, "learning_rate"),
         ({"settings": {"lora_rank": 4}, "contender": "lstm"}, "lora_rank"),
         ({"seed": "many"}, "seed"),
@@ -77,6 +77,11 @@ def test_what_cannot_be_meant_is_refused(world, tmp_path, config, message):
     with pytest.raises(OptionError, match=message):
         train(world[0], tmp_path / "model", encoder=str(world[1]), **{"task": "classification", **config})
     assert not (tmp_path / "model").exists()
+
+
+def test_a_misspelt_key_of_a_config_is_refused():
+    with pytest.raises(OptionError, match="contender"):
+        TrainConfig.model_validate({"contenter": "lstm"})
 
 
 @pytest.mark.parametrize(
@@ -106,16 +111,18 @@ def test_killed_it_goes_on_with_resume_alone(world, tmp_path):
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     checkpoints = tmp_path / "model.training"
     deadline = time.monotonic() + 120
-    while not list(checkpoints.glob("checkpoint-*/manifest.json")):
+    while not list(checkpoints.glob("*/checkpoint-*/manifest.json")):
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     config = {"contender": "lstm", "task": "classification"}
-    with pytest.raises(OptionError, match="unfinished"):
-        train(source, output, **config)
     settings = {"checkpoint_seconds": 0.05, "epochs": 400, "patience": None}
+    with pytest.raises(OptionError, match="unfinished"):
+        train(source, output, settings=settings, **config)
+    with pytest.raises(OptionError, match="other rows or choices"):
+        train(source, output, resume=True, settings={**settings, "epochs": 2}, **config)
     steps: list[int] = []
 
     class EnoughError(Exception):
@@ -128,6 +135,12 @@ def test_killed_it_goes_on_with_resume_alone(world, tmp_path):
     with pytest.raises(EnoughError):
         train(source, output, resume=True, on_step=stop, settings=settings, **config)
     assert steps[0] > 1
+    # What was left behind is not in the way of a corrected command.
+    trained = train(source, output, settings={"epochs": 1}, **config)
+    with pytest.raises(OutputError, match="--overwrite"):
+        train(source, output, settings={"epochs": 2}, **config)
+    again = train(source, output, settings={"epochs": 2}, overwrite=True, **config)
+    assert again.predictor.manifest.training["trial"] == again.trial.id != trained.trial.id
 
 
 def test_an_encoder_that_does_not_read_the_texts_is_noted_and_stands_in_the_card(world, tmp_path):

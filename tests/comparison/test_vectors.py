@@ -15,7 +15,8 @@ from tests.tiny import write_topics
 from textgraft.cli import app
 from textgraft.comparison.compare import compare
 from textgraft.comparison.contenders.registry import CONTENDERS, choose_contenders, with_vectors
-from textgraft.comparison.train import TrainConfig, full_config, train
+from textgraft.comparison.settings import TrainConfig
+from textgraft.comparison.train import full_config, train
 from textgraft.embeddings.word_table import fill_word_table
 from textgraft.embeddings.word_vectors import VectorSource, WordVectors
 from textgraft.errors import DataError, OptionError

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from textgraft.comparison.judging.judge import judge
 from textgraft.comparison.records.generation_stats import Writing
-from textgraft.comparison.records.trials import Cost, TestSet, Trial
+from textgraft.comparison.records.trials import Configuration, Cost, TestSet, Trial
 from textgraft.comparison.reporting.figures import attention_heatmap
 from textgraft.comparison.reporting.sections import attended, samples
 from textgraft.inference.attention_maps import AttentionMap
@@ -49,7 +49,7 @@ def trial(contender, seed, *, right, attentions=(), perplexity=None):
         size=100,
         seed=seed,
         settings={},
-        tried=[{"settings": {}, "dev_score": 0.5, "seconds": 3.0}],
+        configurations=[Configuration(settings={}, dev_score=0.5, seconds=3.0)],
         data_hash="x",
         predicted=answers,
         confidence=[0.5] * ROWS,
@@ -57,7 +57,7 @@ def trial(contender, seed, *, right, attentions=(), perplexity=None):
         metrics=scores,
         dev_metrics=scores,
         cost=cost,
-        truncated_share=0.0,
+        truncated_fraction=0.0,
         epochs=1.0,
         stopped_by="epochs",
         history=[],

@@ -18,7 +18,14 @@ Contenders = Annotated[
     ),
 ]
 Budget = Annotated[str | None, typer.Option("--budget", help="Time for everything, as 10m or 2h.")]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="Folder for trials, report and winner.")]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="Folder for trials, report and winner; named after data and options if left out.",
+    ),
+]
 MaxLatency = Annotated[
     float | None,
     typer.Option("--max-latency-ms", help="Pick only a model that answers one text within this."),
@@ -48,7 +55,7 @@ def compare(
     contenders: Contenders = None,
     sizes: Annotated[str | None, typer.Option(help="Training sizes, as 100,300,1000.")] = None,
     seeds: Annotated[int, typer.Option(help="Runs a size.")] = 3,
-    tuning: Annotated[int, typer.Option(help="Settings each contender tries on the dev rows.")] = 3,
+    tuning: Annotated[int, typer.Option(help="Hyperparameter configurations each contender tries.")] = 3,
     encoder: options.EncoderName = "bundled",
     revision: options.Revision = None,
     max_length: options.MaxLength = None,
@@ -59,47 +66,56 @@ def compare(
     language_model: options.LanguageModel = None,
     budget: Budget = None,
     output: Output = None,
+    add: Annotated[
+        bool,
+        typer.Option(
+            "--add", help="Run in the folder of a finished comparison of the same rows; replaces its verdict."
+        ),
+    ] = False,
     max_latency_ms: MaxLatency = None,
     max_size_mb: MaxSize = None,
     prefer: Prefer = "score",
 ) -> None:
     """Compare TF-IDF, an LSTM, BERT encodings and fine-tuned BERT on your labelled rows.
 
-    Stopped at any moment, the same command goes on where it was.
+    Stopped at any moment, the same command resumes where it was.
     """
     from rich.console import Console
 
-    from textgraft.comparison.compare import compare as run
-    from textgraft.comparison.records.preferences import Preferences
+    from textgraft.comparison.compare import run_comparison
     from textgraft.comparison.running.progress import TerminalReporter
-    from textgraft.wording import parse_seconds
+    from textgraft.comparison.settings import CompareSettings
 
+    settings = CompareSettings.model_validate(
+        {
+            "task": task,
+            "text": text,
+            "label": label,
+            "test": test,
+            "dev": dev,
+            "id_column": id_column,
+            "group": group,
+            "merge_labels": merge_labels,
+            "contenders": contenders,
+            "sizes": sizes,
+            "seeds": seeds,
+            "tuning": tuning,
+            "encoder": encoder,
+            "revision": revision,
+            "max_length": max_length,
+            "freeze_layers": freeze_layers,
+            "vectors": vectors,
+            "language_model": language_model,
+            "budget": budget,
+            "output": output,
+            "add": add,
+            "max_latency_ms": max_latency_ms,
+            "max_size_mb": max_size_mb,
+            "prefer": prefer,
+        }
+    )
     reporter = TerminalReporter(Console())
     try:
-        run(
-            source,
-            task=task,
-            text=text,
-            label=label,
-            test=test,
-            dev=dev,
-            id_column=id_column,
-            group=group,
-            merge_labels=merge_labels,
-            contenders=options.names(contenders) if contenders else None,
-            sizes=options.numbers(sizes, "--sizes") if sizes else None,
-            seeds=seeds,
-            tuning=tuning,
-            encoder=encoder,
-            revision=revision,
-            max_length=max_length,
-            freeze_layers=freeze_layers,
-            vectors=vectors,
-            language_model=language_model,
-            budget=parse_seconds(budget) if budget else None,
-            output=output,
-            preferences=Preferences(max_latency_ms=max_latency_ms, max_size_mb=max_size_mb, prefer=prefer),
-            reporter=reporter,
-        )
+        run_comparison(source, settings, reporter)
     finally:
         reporter.close()

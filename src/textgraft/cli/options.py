@@ -33,6 +33,7 @@ Group = Annotated[
 MergeLabels = Annotated[
     bool, typer.Option("--merge-labels", help="Take labels that differ in spelling alone for one label.")
 ]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what stands at --output already.")]
 EncoderName = Annotated[str, typer.Option("--encoder", help=ENCODER_HELP)]
 Revision = Annotated[str | None, typer.Option("--revision", help="Revision of a Hub id.")]
 MaxLength = Annotated[
@@ -47,21 +48,6 @@ LanguageModel = Annotated[
     Path | None,
     typer.Option("--language-model", help="Recurrent language model that a contender begins with."),
 ]
-
-
-def numbers(given: str, option: str) -> list[int]:
-    """Read "100,300,1000" as numbers.
-
-    Raises:
-        OptionError: A part is not a whole number.
-    """
-    parts = [part.strip().replace("_", "") for part in given.split(",") if part.strip()]
-    for part in parts:
-        if not part.isdigit():
-            raise OptionError(
-                f"{part!r} is not a whole number", where=option, fix=f"Write {option} 100,300,1000."
-            )
-    return [int(part) for part in parts]
 
 
 def count(given: str, option: str) -> int:
@@ -79,11 +65,6 @@ def count(given: str, option: str) -> int:
     if number < 1:
         raise OptionError(f"{given!r} is no number", where=option, fix=f"Write {option} 500k, 2.5M or 1B.")
     return number
-
-
-def names(given: str) -> list[str]:
-    """Read "a,b,c" as names."""
-    return [part.strip() for part in given.split(",") if part.strip()]
 
 
 def settings(given: Sequence[str]) -> dict[str, Any]:

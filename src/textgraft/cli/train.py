@@ -45,22 +45,23 @@ def train(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, dropout and order.")] = None,
     budget: Annotated[str | None, typer.Option(help="Time for training, as 10m or 2h.")] = None,
-    resume: Annotated[bool, typer.Option(help="Go on with an unfinished training.")] = False,
+    resume: Annotated[bool, typer.Option(help="Resume an unfinished training.")] = False,
+    overwrite: options.Overwrite = False,
     print_config: Annotated[
         bool, typer.Option(help="Print the whole config with every default, and train nothing.")
     ] = False,
 ) -> None:
     """Train one model on your labelled rows and write it as a model directory, tested and calibrated.
 
-    Stopped at any moment, the same command with --resume goes on from its last checkpoint.
+    Stopped at any moment, the same command with --resume resumes from its last checkpoint.
     """
     from rich.console import Console
     from rich.markup import escape
 
-    from textgraft.comparison.train import TrainConfig, full_config, read_config
-    from textgraft.comparison.train import train as run
+    from textgraft.comparison.settings import TrainConfig
+    from textgraft.comparison.train import full_config, read_config, run_training
     from textgraft.errors import OptionError
-    from textgraft.wording import duration, parse_seconds
+    from textgraft.wording import duration
 
     given: dict[str, Any] = {
         "task": task,
@@ -69,22 +70,22 @@ def train(
         "id_column": id_column,
         "group": group,
         "merge_labels": merge_labels or None,
-        "test": test and str(test),
-        "dev": dev and str(dev),
+        "test": test,
+        "dev": dev,
         "contender": options.trained_contender(contender, adapter, freeze),
         "freeze_layers": int(freeze) if freeze and freeze.isdigit() else None,
         "encoder": encoder,
         "revision": revision,
         "max_length": max_length,
-        "vectors": vectors and str(vectors),
-        "language_model": language_model and str(language_model),
+        "vectors": vectors,
+        "language_model": language_model,
         "seed": seed,
-        "budget": parse_seconds(budget) if budget else None,
+        "budget": budget,
     }
     values = read_config(config) if config else {}
     values |= {name: value for name, value in given.items() if value is not None}
     values["settings"] = {**(values.get("settings") or {}), **options.settings(setting or [])}
-    wanted = TrainConfig(**values)
+    wanted = TrainConfig.model_validate(values)
     if print_config:
         typer.echo(full_config(wanted), nl=False)
         return
@@ -100,7 +101,9 @@ def train(
         console.print(f"[dim]· {escape(line)}[/dim]", highlight=False)
 
     with options.training_bar(console) as on_step:
-        trained = run(source, output, resume=resume, on_step=on_step, note=note, **wanted.model_dump())
+        trained = run_training(
+            source, output, wanted, resume=resume, overwrite=overwrite, on_step=on_step, note=note
+        )
     trial = trained.trial
     scores = ", ".join(f"{name} {value:.4f}" for name, value in trial.metrics.items())
     console.print(f"test: {scores}", highlight=False)

@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from textgraft.comparison.contenders.recurrent import word_table_note
-from textgraft.comparison.contenders.registry import (
-    choose_contenders,
-    needed_language_model,
-    with_encoder,
-    with_vectors,
-)
+from textgraft.comparison.contenders.registry import choose_contenders
+from textgraft.comparison.folder import claim, exclusive, usual_folder
 from textgraft.comparison.judging.judge import check_test_targets
+from textgraft.comparison.preparing import Entrants, Material, choose, read
+from textgraft.comparison.records.plan import Request
 from textgraft.comparison.records.preferences import Preferences
-from textgraft.comparison.records.trials import TestSet, save_struct
+from textgraft.comparison.records.trials import TestSet, save_test_set
 from textgraft.comparison.records.verdict import Comparison
 from textgraft.comparison.running.progress import Reporter, SilentReporter
-from textgraft.comparison.running.run import Request, Run
+from textgraft.comparison.running.run import Run
+from textgraft.comparison.settings import CompareSettings
 from textgraft.data.check import DataCheck, check_dataset
 from textgraft.data.dataset import Dataset
-from textgraft.data.splits import Splits
-from textgraft.embeddings.word_vectors import VectorSource
 from textgraft.errors import OptionError
-from textgraft.files import content_hash, locked, output_errors, write_atomic
+from textgraft.files import write_atomic
 from textgraft.models.encoder_languages import encoder_warning
 from textgraft.models.encoders import EncoderSource, encoder_max_length
-from textgraft.tasks.base import Task
-from textgraft.tasks.reading import named_task, read_splits
 
 EXCERPT = 600
 
@@ -50,24 +42,25 @@ def compare(
     id_column: str | None = None,
     group: str | None = None,
     merge_labels: bool = False,
-    contenders: Sequence[str] | None = None,
-    sizes: Sequence[int] | None = None,
+    contenders: str | Sequence[str] | None = None,
+    sizes: str | Sequence[int] | None = None,
     seeds: int = 3,
     tuning: int = 3,
-    encoder: str = "bundled",
+    encoder: str | Path = "bundled",
     revision: str | None = None,
     max_length: int | None = None,
     freeze_layers: int = 0,
     vectors: str | Path | None = None,
     language_model: str | Path | None = None,
-    budget: float | None = None,
+    budget: float | str | None = None,
     output: str | Path | None = None,
+    add: bool = False,
     preferences: Preferences | None = None,
     reporter: Reporter | None = None,
 ) -> Comparison:
     """Measure on the user's own labelled text which generation of NLP it needs.
 
-    The same call goes on where an earlier one was stopped: finished trials are never run again.
+    The same call resumes where an earlier one was stopped: finished trials are never run again.
 
     Args:
         source: A CSV, TSV, JSON Lines or Parquet file, the Hub name of a data set, or a Dataset; for tasks
@@ -80,10 +73,10 @@ def compare(
         id_column: Column that names rows.
         group: Column whose equal values never straddle splits, as an author or a document.
         merge_labels: Whether labels that differ in spelling alone, as Food and food, are one label.
-        contenders: Names of contenders; the task's usual ones if left out.
+        contenders: Their names; the task's usual ones if left out.
         sizes: Training sizes; 100, 300, 1000, … and all rows if left out.
         seeds: Runs a size, each with its own training rows and random weights.
-        tuning: Settings each contender may try on the dev rows, the same number for all.
+        tuning: Hyperparameter configurations that each contender may fit, the same number for all.
         encoder: "bundled", a local directory or a Hub id.
         revision: Of a Hub id.
         max_length: Tokens a text is cut to; each contender's own limit if left out.
@@ -91,8 +84,11 @@ def compare(
             then computed once. None of them: every layer is trained.
         vectors: File of word vectors that the recurrent contenders begin with.
         language_model: Folder of a recurrent language model, for contenders that begin with one.
-        budget: Seconds that everything may take.
-        output: Folder of the comparison; ``runs/<name>-<hash of the data>`` if left out.
+        budget: Time that this call may take, in seconds or as "10m"; what earlier calls took does not count.
+        output: Folder of the comparison; ``runs/<name>-<hash of the data and the request>`` if left out. A
+            folder with a finished comparison of other choices is refused.
+        add: Whether to run there all the same: its trials are used where they fit, and verdict, report and
+            best model are replaced. Without ``output``, the folder with a comparison of the same rows.
         preferences: Limits on latency and size, and what to prefer. They change the pick, not the figures.
         reporter: Told what goes on; silent if left out.
 
@@ -101,92 +97,105 @@ def compare(
 
     Raises:
         DataError: The rows cannot be read or learned from.
-        OptionError: An option is unknown or out of range, or the output folder holds other data.
+        OptionError: An option is unknown or out of range, or the output folder is another comparison's.
         ModelError: The encoder is missing or damaged.
         MissingExtraError: A contender is named that needs the bundled encoder, which is not installed.
         OutputError: The output folder cannot be written.
     """
+    limits = preferences or Preferences()
+    settings = CompareSettings.model_validate(
+        {
+            "task": task,
+            "text": text,
+            "label": label,
+            "test": test,
+            "dev": dev,
+            "id_column": id_column,
+            "group": group,
+            "merge_labels": merge_labels,
+            "contenders": contenders,
+            "sizes": sizes,
+            "seeds": seeds,
+            "tuning": tuning,
+            "encoder": encoder,
+            "revision": revision,
+            "max_length": max_length,
+            "freeze_layers": freeze_layers,
+            "vectors": vectors,
+            "language_model": language_model,
+            "budget": budget,
+            "output": output,
+            "add": add,
+            **msgspec.structs.asdict(limits),
+        }
+    )
+    return run_comparison(source, settings, reporter)
+
+
+def run_comparison(
+    source: str | Path | Dataset, settings: CompareSettings, reporter: Reporter | None = None
+) -> Comparison:
+    """Compare as :func:`compare` does, with all choices in one record."""
     started = time.perf_counter()
     reporter = reporter or SilentReporter()
-    kind = named_task(task, source, reporter.note, text=text, label=label)
-    vector_source = VectorSource.of(vectors) if vectors else None
-    chosen = with_vectors(choose_contenders(contenders, kind.name), vector_source)
-    language_model_source = needed_language_model(chosen, language_model)
-    chosen, encoder_source = with_encoder(
-        chosen, encoder, revision, spare=reporter.note if contenders is None else None
-    )
-    request = Request(
-        kind.name,
-        tuple(contender.name for contender in chosen),
-        tuple(sorted(set(sizes))) if sizes else None,
-        seeds,
-        tuning,
-        encoder,
-        max_length,
-        freeze_layers,
-        vector_source.name if vector_source else None,
-        str(language_model) if language_model else None,
-        budget,
-    )
-    request.check()
-    preferences = preferences or Preferences()
-    preferences.check(request.contenders)
-    splits, whole = read_splits(
-        kind,
+    entrants = choose(
         source,
-        text=text,
-        label=label,
-        id_column=id_column,
-        group=group,
-        test=test,
-        dev=dev,
-        merge_labels=merge_labels,
+        settings,
+        functools.partial(choose_contenders, settings.contenders),
+        reporter.note,
+        are_usual=settings.contenders is None,
     )
-    fitted = kind.fitted_to(splits.train)
-    check_test_targets(fitted, fitted.targets(splits.test))
-    check = check_dataset(
-        whole,
-        splits,
-        _token_counters(encoder_source, max_length),
-        functools.partial(encoder_warning, encoder_source) if encoder_source else None,
+    settings.preferences.check(entrants.names)
+    material = read(source, entrants, settings, reporter.note)
+    check_test_targets(material.task, material.task.targets(material.splits.test))
+    sizes = _sizes(settings.sizes, len(material.splits.train), reporter)
+    request = _request(entrants, settings)
+    data_hash = material.data_hash
+    folder = (
+        Path(settings.output)
+        if settings.output
+        else usual_folder(material.whole.source, request, data_hash, add=settings.add)
     )
-    wanted = _sizes(request.sizes, splits, reporter)
-    data_hash = content_hash([splits.train.hash, splits.dev.hash, splits.test.hash])
-    folder = Path(output) if output else Path("runs") / f"{_stem(whole.source)}-{data_hash[:6]}"
-    reporter.data(check, folder)
-    with _exclusive(folder):
-        _own(folder, data_hash, splits)
-        test_set = _test_set(splits, check, fitted)
-        save_struct(folder / "data.json", test_set)
-        _save_rejected(folder / "rejected.jsonl", [whole, splits.dev, splits.test])
-        if vector_source is not None:
-            reporter.note(word_table_note(splits.train, vector_source))
-        run = Run(
-            folder,
-            request,
-            chosen,
-            splits,
-            fitted,
-            encoder_source,
-            vector_source,
-            language_model_source,
-            data_hash,
-            reporter,
-            started,
+    with exclusive(folder):
+        held = claim(folder, request, data_hash, add=settings.add)
+        check = check_dataset(
+            material.whole,
+            material.splits,
+            _token_counters(entrants.encoder, settings.max_length),
+            functools.partial(encoder_warning, entrants.encoder) if entrants.encoder else None,
         )
-        plan = run.plan(wanted)
-        run.trials(plan, wanted)
-        return run.conclude(test_set, preferences)
+        reporter.data(check, folder)
+        run = Run(folder, request, material, reporter, started)
+        run.plan(sizes, held)
+        test_set = _test_set(material, check)
+        save_test_set(folder, test_set)
+        splits = material.splits
+        _save_rejected(folder / "rejected.jsonl", [material.whole, splits.dev, splits.test])
+        run.trials(sizes)
+        return run.conclude(test_set, settings.preferences)
 
 
-def _stem(source: str) -> str:
-    return Path(source).stem.split(":")[-1] or "comparison"
+def _request(entrants: Entrants, settings: CompareSettings) -> Request:
+    """Return what is asked for: choices in the order and the form in which equal ones are the same."""
+    return Request(
+        task=entrants.task.name,
+        contenders=entrants.names,
+        sizes=tuple(settings.sizes) if settings.sizes else None,
+        seeds=settings.seeds,
+        tuning=settings.tuning,
+        encoder=entrants.encoder.identity if entrants.encoder else None,
+        vectors=entrants.vectors.name if entrants.vectors else None,
+        language_model=entrants.language_model.identity if entrants.language_model else None,
+        max_length=settings.max_length,
+        freeze_layers=settings.freeze_layers,
+        budget=settings.budget,
+    )
 
 
-def _sizes(wanted: tuple[int, ...] | None, splits: Splits, reporter: Reporter) -> list[int]:
+def _sizes(wanted: Sequence[int] | None, rows: int, reporter: Reporter) -> list[int]:
+    """Return the training sizes to plan for, ascending, none above the rows there are."""
     from textgraft.comparison.running.planning import default_sizes
 
-    rows = len(splits.train)
     if wanted is None:
         return default_sizes(rows)
     if min(wanted) > rows:
@@ -216,38 +225,8 @@ def _token_counters(source: EncoderSource | None, max_length: int | None) -> dic
     return {f"BERT ({source.name})": (lambda texts: token_ids(tokenizer, texts, limit).lengths, limit)}
 
 
-@contextlib.contextmanager
-def _exclusive(folder: Path) -> Iterator[None]:
-    """Make the folder, and keep a second run out of it."""
-    with output_errors(folder):
-        (folder / "trials").mkdir(parents=True, exist_ok=True)
-        stack = contextlib.ExitStack()
-        try:
-            stack.enter_context(locked(folder / ".lock", wait=False))
-        except TimeoutError as error:
-            raise OptionError(
-                "another comparison is running in this folder",
-                where=str(folder),
-                fix="Wait for it, or choose another --output.",
-            ) from error
-    with stack:
-        yield
-
-
-def _own(folder: Path, data_hash: str, splits: Splits) -> None:
-    """Refuse a folder that holds a comparison of other data."""
-    plan = folder / "plan.json"
-    if plan.is_file():
-        held = json.loads(plan.read_text()).get("data_hash")
-        if held != data_hash:
-            raise OptionError(
-                "this folder holds a comparison of other rows: the file, its columns or its splits changed",
-                where=str(folder),
-                fix="Choose another --output (finished trials of the old rows stay valid for the old rows).",
-            )
-
-
-def _test_set(splits: Splits, check: DataCheck, task: Task) -> TestSet:
+def _test_set(material: Material, check: DataCheck) -> TestSet:
+    task, splits = material.task, material.splits
     return TestSet(
         task=task.name,
         task_settings=task.settings(),

@@ -2,87 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
 
-from textgraft.comparison.contenders.base import Contender, Job, RecipeSettings
-from textgraft.comparison.contenders.recurrent import word_table_note
-from textgraft.comparison.contenders.registry import (
-    needed_language_model,
-    trained_contender,
-    with_encoder,
-    with_vectors,
-)
+from textgraft.comparison.contenders.base import Contender, RecipeSettings
+from textgraft.comparison.contenders.registry import trained_contender
+from textgraft.comparison.preparing import Entrants, Note, choose, read
+from textgraft.comparison.settings import TrainConfig
 from textgraft.data.dataset import Dataset
-from textgraft.embeddings.word_vectors import VectorSource
-from textgraft.errors import OptionError, unknown
-from textgraft.files import content_hash, remove_folder
+from textgraft.errors import OptionError
+from textgraft.files import refuse_to_replace, remove_folder
 from textgraft.models.encoder_languages import encoder_warning
-from textgraft.models.encoders import EncoderSource
-from textgraft.tasks.reading import named_task, read_splits
 
 if TYPE_CHECKING:
     from textgraft.comparison.records.trials import Trial
     from textgraft.inference.predictor import Predictor
     from textgraft.training.progress import Progress
-
-
-class TrainConfig(BaseModel):
-    """All that a training run depends on; a config file holds the same keys.
-
-    Raises:
-        OptionError: A key does not exist (the nearest is suggested), or a value is of the wrong kind.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    task: str | None = None
-    """Guessed from the file if left out."""
-    text: list[str] | None = None
-    """Text columns, guessed from common names if left out; so are the following ones."""
-    label: str | None = None
-    id_column: str | None = None
-    group: str | None = None
-    merge_labels: bool = False
-    """Whether labels that differ in spelling alone, as Food and food, are one label."""
-    dev: str | None = None
-    """Own file of dev rows; otherwise a tenth of the rows."""
-    test: str | None = None
-    """Own file of test rows; otherwise a fifth of the rows, fixed by hash."""
-    contender: str | None = None
-    """The usual one of the task if left out."""
-    encoder: str = "bundled"
-    revision: str | None = None
-    max_length: int | None = None
-    freeze_layers: int = 0
-    vectors: str | None = None
-    """File of word vectors that a recurrent contender begins with."""
-    language_model: str | None = None
-    """Folder of a recurrent language model, for a contender that begins with one."""
-    budget: float | None = None
-    """Seconds of training."""
-    seed: int = 0
-    settings: dict[str, Any] = {}
-    """Of the contender's model and of the training loop, in place of the usual ones."""
-
-    def __init__(self, **values: Any) -> None:
-        for name in values:
-            if name not in type(self).model_fields:
-                raise unknown("key", name, type(self).model_fields, where="the training's config")
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise OptionError(
-                f"{first['input']!r} cannot be the value of {first['loc'][0]}: {first['msg'].lower()}",
-                where="the training's config",
-                fix="textgraft train --print-config shows every key with its default.",
-            ) from error
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -111,20 +51,20 @@ def full_config(config: TrainConfig) -> str:
 
     How many epochs and how much patience follows from the rows, so both stand there only if they are given.
     """
-    contender, _ = _named(config, config.task or "classification")
-    _, settings = _for_encoder(config, contender)
+    # Without rows to tell the task, that of most files.
+    named = config.model_copy(update={"task": config.task or "classification"})
+    (contender,) = _entrants("", named, lambda text: None).contenders
+    settings = _configured(config, contender)
     left_out = {"epochs", "patience"} if contender.epochs else set()
     left_out |= {"vectors"}  # None of them, where none are given; a config may be used with some later.
-    values = {**config.model_dump(), "contender": contender.name}
+    values = {**config.model_dump(mode="json"), "contender": contender.name}
     values["settings"] = settings.model_dump(exclude=left_out - settings.model_fields_set)
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
 
-def _named(config: TrainConfig, task: str) -> tuple[Contender, VectorSource | None]:
-    """Return the contender and the word vectors that it begins with."""
-    vectors = VectorSource.of(config.vectors) if config.vectors else None
-    (contender,) = with_vectors([trained_contender(config.contender, task)], vectors)
-    return contender, vectors
+def _entrants(source: str | Path | Dataset, config: TrainConfig, note: Note) -> Entrants:
+    """Find the one contender, and what it begins with."""
+    return choose(source, config, lambda task: [trained_contender(config.contender, task)], note)
 
 
 def _configured(config: TrainConfig, contender: Contender) -> RecipeSettings:
@@ -134,12 +74,6 @@ def _configured(config: TrainConfig, contender: Contender) -> RecipeSettings:
         OptionError: The contender has no such setting, or a value is out of bounds.
     """
     return contender.configured({**contender.grid[0].given(), **config.settings})
-
-
-def _for_encoder(config: TrainConfig, contender: Contender) -> tuple[EncoderSource | None, RecipeSettings]:
-    """Find the encoder, and put the user's settings over the contender's first ones for it."""
-    (scaled,), encoder = with_encoder([contender], config.encoder, config.revision)
-    return encoder, _configured(config, scaled)
 
 
 @dataclass(frozen=True)
@@ -162,23 +96,59 @@ def train(
     source: str | Path | Dataset,
     output: str | Path,
     *,
+    task: str | None = None,
+    text: str | Sequence[str] | None = None,
+    label: str | None = None,
+    id_column: str | None = None,
+    group: str | None = None,
+    merge_labels: bool = False,
+    dev: str | Path | None = None,
+    test: str | Path | None = None,
+    contender: str | None = None,
+    encoder: str | Path = "bundled",
+    revision: str | None = None,
+    max_length: int | None = None,
+    freeze_layers: int = 0,
+    vectors: str | Path | None = None,
+    language_model: str | Path | None = None,
+    budget: float | str | None = None,
+    seed: int = 0,
+    settings: Mapping[str, Any] | None = None,
     resume: bool = False,
+    overwrite: bool = False,
     on_step: Callable[[Progress], None] | None = None,
-    note: Callable[[str], None] = lambda text: None,
-    **config: Any,
+    note: Note = lambda text: None,
 ) -> Trained:
     """Train a model on a user's rows and write its model directory.
 
-    Stopped at any moment, it goes on from its last checkpoint with ``resume=True``, as if it had never
+    Stopped at any moment, it resumes from its last checkpoint with ``resume=True``, as if it had never
     stopped.
 
     Args:
         source: A file of the task, a Hub name, or a Dataset.
         output: Folder of the model directory; while training runs, ``<output>.training`` holds checkpoints.
-        resume: Whether to go on with an unfinished run.
+        task: Name of the task; guessed from the file where it is left out.
+        text: Name of the text column, or of several; guessed from common names if left out.
+        label: Name of the label column; likewise.
+        id_column: Column that names rows.
+        group: Column whose equal values never straddle splits, as an author or a document.
+        merge_labels: Whether labels that differ in spelling alone, as Food and food, are one label.
+        dev: A file of the user's own dev rows; otherwise a tenth of the rows.
+        test: A file of the user's own test rows; otherwise a fifth of the rows, fixed by hash.
+        contender: What to train; the usual one of the task if left out.
+        encoder: "bundled", a local directory or a Hub id.
+        revision: Of a Hub id.
+        max_length: Tokens a text is cut to; the contender's own limit if left out.
+        freeze_layers: Lower layers of the encoder that fine-tuning leaves as they are.
+        vectors: File of word vectors that a recurrent contender begins with.
+        language_model: Folder of a recurrent language model, for contenders that begin with one.
+        budget: Time for training, in seconds or as "10m".
+        seed: Of weights, dropout and order.
+        settings: Of the contender's model and of the training loop, in place of the usual ones.
+        resume: Whether to resume an unfinished run of the same choices on the same rows.
+        overwrite: Whether a model that stands at ``output`` may be replaced.
         on_step: Called after every training step.
         note: Told what the user should know.
-        config: The keys of :class:`TrainConfig`.
 
     Returns:
         The folder, and a trial as of a comparison: settings, scores on dev and test rows, costs.
@@ -187,53 +157,102 @@ def train(
         DataError: The rows cannot be read or learned from.
         OptionError: An option is unknown or out of range, or an unfinished run is in the way.
         ModelError: The encoder is missing or damaged.
-        OutputError: The folder cannot be written.
+        OutputError: The folder cannot be written, or holds something already.
     """
-    wanted = TrainConfig(**config)
-    kind = named_task(wanted.task, source, note, text=wanted.text, label=wanted.label)
-    contender, vectors = _named(wanted, kind.name)
-    language_model = needed_language_model([contender], wanted.language_model)
-    _configured(wanted, contender)
-    output = Path(output)
-    checkpoints = output.with_name(output.name + ".training")
-    if checkpoints.is_dir() and any(checkpoints.iterdir()) and not resume:
-        raise OptionError(
-            "an unfinished training is in the way",
-            where=str(checkpoints),
-            fix="Go on with it by --resume, or delete the folder to begin anew.",
-        )
-    files = wanted.model_dump(include={"text", "label", "id_column", "group", "test", "dev", "merge_labels"})
-    splits, whole = read_splits(kind, source, **files)
-    task = kind.fitted_to(splits.train)
-    if whole.rejected:
-        first = whole.rejected[0]
-        note(f"{len(whole.rejected):,} rows cannot be used; the first, line {first.line}: {first.reason}")
+    config = TrainConfig.model_validate(
+        {
+            "task": task,
+            "text": text,
+            "label": label,
+            "id_column": id_column,
+            "group": group,
+            "merge_labels": merge_labels,
+            "dev": dev,
+            "test": test,
+            "contender": contender,
+            "encoder": encoder,
+            "revision": revision,
+            "max_length": max_length,
+            "freeze_layers": freeze_layers,
+            "vectors": vectors,
+            "language_model": language_model,
+            "budget": budget,
+            "seed": seed,
+            "settings": dict(settings or {}),
+        }
+    )
+    return run_training(
+        source, Path(output), config, resume=resume, overwrite=overwrite, on_step=on_step, note=note
+    )
+
+
+def run_training(
+    source: str | Path | Dataset,
+    output: Path,
+    config: TrainConfig,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    on_step: Callable[[Progress], None] | None = None,
+    note: Note = lambda text: None,
+) -> Trained:
+    """Train as :func:`train` does, with all choices in one record."""
+    refuse_to_replace(output, overwrite=overwrite)
+    entrants = _entrants(source, config, note)
+    (contender,) = entrants.contenders
+    settings = _configured(config, contender)
+    material = read(source, entrants, config, note)
+    splits = material.splits
+    for part in (material.whole, splits.dev, splits.test):
+        if part.rejected:
+            first = part.rejected[0]
+            note(
+                f"{part.source}: {len(part.rejected):,} rows cannot be used; "
+                f"the first, line {first.line}: {first.reason}"
+            )
     note(f"{len(splits.train):,} training, {len(splits.dev):,} dev and {len(splits.test):,} test rows")
+    if entrants.encoder and (warning := encoder_warning(entrants.encoder, splits.train)):
+        note(warning)
     # torch takes seconds to load: only once the rows are known to be usable.
     from textgraft.comparison.running.trials import TrialSpec, run_trial, save_model
 
-    if vectors is not None:
-        note(word_table_note(splits.train, vectors))
-    encoder, settings = _for_encoder(wanted, contender)
-    if encoder and (warning := encoder_warning(encoder, splits.train)):
-        note(warning)
-    job = Job(
-        splits.train,
-        splits.dev,
-        task,
-        wanted.seed,
-        encoder,
-        max_length=wanted.max_length,
-        freeze_layers=wanted.freeze_layers,
-        max_seconds=wanted.budget,
-        folder=checkpoints if contender.epochs else None,
-        on_step=on_step,
-        vectors=vectors,
-        language_model=language_model,
-    )
-    data_hash = content_hash([splits.train.hash, splits.dev.hash, splits.test.hash])
-    spec = TrialSpec(contender, job, splits.test, len(splits.train), (settings,), data_hash)
+    job = material.job(splits.train, splits.dev, config.seed, max_seconds=config.budget, on_step=on_step)
+    spec = TrialSpec(contender, job, splits.test, (settings,), material.data_hash)
+    unfinished = output.with_name(f"{output.name}.training")
+    if contender.epochs:
+        # Another run's checkpoints are never in the way: each run has a folder of its own.
+        checkpoints = unfinished / spec.identity(config.budget).id
+        _check_unfinished(unfinished, checkpoints, resume=resume)
+        spec = replace(spec, job=replace(job, folder=checkpoints))
     trial, attempt = run_trial(spec)
     save_model(output, spec, trial, attempt)
-    remove_folder(checkpoints)
+    if contender.epochs:
+        remove_folder(checkpoints)
+        with contextlib.suppress(OSError):  # where those of other runs are left
+            unfinished.rmdir()
     return Trained(output, trial)
+
+
+def _check_unfinished(unfinished: Path, own: Path, *, resume: bool) -> None:
+    """Refuse to begin anew what could be resumed, and to resume what was never begun.
+
+    Args:
+        unfinished: Holds the checkpoints of every unfinished run for this output.
+        own: Those of this run.
+        resume: What the user says.
+
+    Raises:
+        OptionError: The one or the other.
+    """
+    if not resume and any(own.glob("**/manifest.json")):
+        raise OptionError(
+            "an unfinished training of this very model is in the way",
+            where=str(own),
+            fix="Resume it with --resume, or delete the folder to begin anew.",
+        )
+    if resume and not own.is_dir() and any(unfinished.glob("*/**/manifest.json")):
+        raise OptionError(
+            "the unfinished training is of other rows or choices than these",
+            where=str(unfinished),
+            fix="Give the same command as before, or leave --resume out to begin anew.",
+        )

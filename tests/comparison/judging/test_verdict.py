@@ -7,8 +7,7 @@ from tests.comparison.synthetic import FINETUNED, FROZEN, LSTM, TFIDF, Compariso
 from textgraft.comparison.judging.choice import cost_index
 from textgraft.comparison.judging.judge import check_test_targets, judge
 from textgraft.comparison.records.preferences import Preferences
-from textgraft.comparison.records.trials import save_struct
-from textgraft.comparison.records.verdict import Verdict, load_verdict
+from textgraft.comparison.records.verdict import Verdict, load_verdict, save_verdict
 from textgraft.errors import DataError, ModelError, OptionError
 from textgraft.evaluation.paired import holm
 from textgraft.tasks.spans.token_classification import TokenClassification
@@ -289,9 +288,9 @@ def test_a_single_label_among_the_test_rows_is_refused_when_judging():
 
 def test_the_verdict_is_the_same_every_time_and_survives_json(tmp_path, usual):
     assert Comparison().judge() == usual
-    save_struct(tmp_path / "comparison.json", usual)
+    save_verdict(tmp_path, usual)
     assert load_verdict(tmp_path) == usual
     (tmp_path / "comparison.json").write_text('{"size": 3')
-    with pytest.raises(ModelError, match="cannot be read"):
+    with pytest.raises(ModelError, match="damaged"):
         load_verdict(tmp_path)
     assert msgspec.json.decode(msgspec.json.encode(usual), type=Verdict) == usual

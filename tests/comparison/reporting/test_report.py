@@ -2,12 +2,14 @@ import json
 import re
 from html.parser import HTMLParser
 
+import msgspec
 import numpy as np
 import plotly.graph_objects as go
 import pytest
 
 from tests.comparison.synthetic import FINETUNED, FROZEN, LSTM, TFIDF, Comparison, Curve
 from textgraft.comparison.contenders.registry import CONTENDERS
+from textgraft.comparison.records.plan import load_plan, save_plan
 from textgraft.comparison.records.preferences import Preferences
 from textgraft.comparison.records.verdict import load_verdict
 from textgraft.comparison.reporting.figures import MOST_LABELS, confusion_heatmap, styles
@@ -136,9 +138,9 @@ def test_an_interrupted_comparison_is_drawn_from_what_is_there(tmp_path):
 
 def test_trials_of_an_earlier_plan_are_left_out(tmp_path):
     folder = Comparison().write(tmp_path / "comparison")
-    plan = json.loads((folder / "plan.json").read_text())
-    plan["trials"] = {name: key for name, key in plan["trials"].items() if not name.startswith("lstm")}
-    (folder / "plan.json").write_text(json.dumps(plan))
+    plan = load_plan(folder)
+    others = {name: key for name, key in plan.results.items() if not name.startswith("lstm")}
+    save_plan(folder, msgspec.structs.replace(plan, results=others))
     (folder / "comparison.json").unlink()
     assert "36 trials" in Page(write_report(folder).read_text()).visible
 
@@ -172,7 +174,7 @@ def test_no_finished_trial_and_a_missing_plan_are_clear_errors(tmp_path):
     with pytest.raises(OptionError, match="no trial has finished"):
         write_report(folder)
     (folder / "plan.json").unlink()
-    with pytest.raises(ModelError, match="not a readable comparison"):
+    with pytest.raises(ModelError, match="file is missing"):
         write_report(folder)
     assert not (folder / "report.html").exists()
 
@@ -210,7 +212,7 @@ def test_a_perfect_model_has_no_errors():
 
 def test_efforts_name_only_the_settings_that_differed():
     (effort,) = efforts(Comparison(curves=(TFIDF,), sizes=(300,)).trials())
-    assert (effort.tried, effort.seeds, effort.chosen) == (2, 3, "learning rate 0.001")
+    assert (effort.configurations, effort.seeds, effort.chosen) == (2, 3, "learning rate 0.001")
 
 
 def test_a_large_confusion_matrix_keeps_the_labels_with_the_most_errors():

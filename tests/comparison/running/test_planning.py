@@ -6,13 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textgraft.comparison.running.planning import Rate, default_sizes, extend_plan, make_plan
+from textgraft.comparison.contenders.base import EpochSchedule
+from textgraft.comparison.records.plan import Rate
+from textgraft.comparison.running.planning import default_sizes, extend_plan, make_plan
 from textgraft.errors import OptionError
 from textgraft.wording import parse_seconds
 
 RATES = {
     "tfidf": Rate(fixed=0.5, per_row=0.0005, per_epoch=0.0),
-    "bert-finetuned": Rate(fixed=3.0, per_row=0.001, per_epoch=0.006, epochs=(8000, 4, 20)),
+    "bert-finetuned": Rate(fixed=3.0, per_row=0.001, per_epoch=0.006, epochs=EpochSchedule(8000, 4, 20)),
 }
 SIZES = [100, 300, 1000, 3000, 6000]
 

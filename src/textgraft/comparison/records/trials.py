@@ -1,27 +1,30 @@
-"""The file formats of a comparison: what a trial leaves behind, and what the trials were judged on.
+"""What a trial leaves behind, and what the trials of a comparison were judged on: the records on disk.
 
 A comparison is a folder::
 
-    plan.json          settings, data hash, contenders, sizes, seeds, tuning budget, estimate
+    plan.json          ComparisonPlan: the request, the planned trials, the result of each
     data.json          TestSet: labels, the test rows, the data check
     rejected.jsonl     rows that could not be used, with line and reason
-    trials/<id>.json   one Trial each
-    models/<contender> the model directory of the best seed at the largest size
-    comparison.json    the verdict
+    trials/<id>.json   one Trial each, of this plan and of earlier ones
+    models/<id>/       the model directory of a trial: of each contender the best seed's at the judged size
+    comparison.json    Verdict
     report.html        drawn from the files above alone
     best/              the model directory of the pick
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
 from textgraft.comparison.records.generation_stats import Writing
-from textgraft.errors import ModelError
-from textgraft.files import content_hash, write_atomic
+from textgraft.comparison.records.record import FORMAT, NOT_A_COMPARISON, load_record
+from textgraft.errors import DamagedError
+from textgraft.files import content_hash, output_errors
+from textgraft.integrity import write_record
 
 if TYPE_CHECKING:
     from textgraft.tasks.base import Task
@@ -31,9 +34,9 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     """What a trial cost. Times are wall-clock seconds on this machine."""
 
     training_seconds: float
-    """From raw text to a trained model at the chosen setting: tokenizing and encoding included."""
+    """From raw text to a trained model in the chosen configuration: tokenizing and encoding included."""
     tuning_seconds: float
-    """The same for the settings that were tried and not chosen."""
+    """The same for the configurations that were fitted and not chosen."""
     latency_ms_p50: float
     """One text in, one prediction out, median."""
     latency_ms_p95: float
@@ -45,18 +48,31 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     """Rise of resident memory in training over what the process held before, in units of 10^6 bytes."""
 
 
-class Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """One contender trained once: a pure function of (data hash, contender, size, seed, settings)."""
+class Configuration(msgspec.Struct, frozen=True, kw_only=True):
+    """A hyperparameter configuration that was fitted, and how well it did on the dev rows."""
 
+    settings: dict[str, Any]
+    dev_score: float
+    """The main metric."""
+    seconds: float
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """One contender trained once: a pure function of its identity, timings aside."""
+
+    format: int = FORMAT
     id: str
+    """The hash of its :class:`TrialIdentity`."""
+    limit_seconds: float | None = None
+    """The wall-clock time it was given, if the clock cut it; None: the clock had no part in the result."""
     contender: str
     size: int
     """Labelled training rows."""
     seed: int
     settings: dict[str, Any]
-    """The setting chosen on the dev rows."""
-    tried: list[dict[str, Any]]
-    """Every setting tried: {"settings": …, "dev_score": …, "seconds": …}; its length is the tuning budget."""
+    """The configuration chosen on the dev rows."""
+    configurations: list[Configuration]
+    """Every one that was fitted: as many as the tuning budget allows."""
     data_hash: str
     predicted: list[Any]
     """The answer for each test row in the task's form, as an index into TestSet.labels."""
@@ -68,8 +84,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     """On the test rows."""
     dev_metrics: dict[str, float]
     cost: Cost
-    truncated_share: float
-    """Share of training tokens lost to the length limit, 0 to 1."""
+    truncated_fraction: float
+    """Fraction of training tokens lost to the length limit, 0 to 1."""
     epochs: float
     stopped_by: str
     """"epochs", "patience", "budget" or "closed form"."""
@@ -96,6 +112,7 @@ class TestSet(msgspec.Struct, frozen=True, kw_only=True):
     __test__: ClassVar[bool] = False
     """Tells pytest, which collects classes of such names, that this is none of its own."""
 
+    format: int = FORMAT
     task: str
     task_settings: dict[str, Any]
     """What makes the task again."""
@@ -120,18 +137,56 @@ def task_of(test_set: TestSet) -> Task:
     return task_class(test_set.task)(**test_set.task_settings)
 
 
-def trial_id(data_hash: str, contender: str, size: int, seed: int, settings: dict[str, Any]) -> str:
-    """Return the identity of a trial: a hash of all that its result depends on."""
-    return content_hash([data_hash, contender, size, seed, settings])
+class TrialIdentity(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the result of a trial depends on, the machine aside: equal identities, equal results."""
+
+    task: str
+    task_settings: dict[str, Any]
+    """What makes the task again, as its labels in order."""
+    train: str
+    """Hash of the training rows, in their order."""
+    dev: str
+    test: str
+    contender: str
+    size: int
+    seed: int
+    configurations: list[dict[str, Any]]
+    """The settings to choose from on the dev rows, in order."""
+    encoder: str | None
+    """Hash of weights, configuration and tokenizer; None for contenders that need no encoder."""
+    language_model: str | None
+    """Likewise of the language model that it begins with."""
+    max_length: int | None
+    """Tokens a text is cut to; None: the contender's own limit."""
+    freeze_layers: int
+    version: str
+    """Of textgraft."""
+    limit_seconds: float | None = None
+    """The wall-clock time it was given, where that cut it short."""
+
+    @property
+    def id(self) -> str:
+        """A hash of all of it, 16 hexadecimal digits."""
+        return content_hash(msgspec.to_builtins(self))
 
 
-def save_struct(path: Path, value: msgspec.Struct) -> None:
-    """Write a Trial or a TestSet as JSON, atomically."""
-    write_atomic(path, msgspec.json.format(msgspec.json.encode(value), indent=1))
+def save_trial(folder: Path, trial: Trial) -> None:
+    """Write the result of a trial into the folder of a comparison.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    with output_errors(folder):
+        (folder / "trials").mkdir(exist_ok=True)
+    write_record(folder / "trials" / f"{trial.id}.json", trial)
 
 
-def load_trials(folder: Path) -> list[Trial]:
+def load_trials(folder: Path, on_damaged: Callable[[DamagedError], None] | None = None) -> list[Trial]:
     """Read every finished trial of a comparison, ordered by contender, size and seed.
+
+    Args:
+        folder: Of the comparison.
+        on_damaged: Told of each damaged trial, which is then left out; None: it is an error.
 
     Raises:
         ModelError: A trial file is damaged.
@@ -139,14 +194,19 @@ def load_trials(folder: Path) -> list[Trial]:
     trials = []
     for path in sorted((folder / "trials").glob("*.json")):
         try:
-            trials.append(msgspec.json.decode(path.read_bytes(), type=Trial))
-        except msgspec.DecodeError as error:
-            raise ModelError(
-                f"this trial's result cannot be read: {error}",
-                where=str(path),
-                fix="Delete the file: the same command will run the trial again.",
-            ) from error
+            trials.append(
+                load_record(path, Trial, "The same textgraft compare command runs the trial again.")
+            )
+        except DamagedError as error:
+            if on_damaged is None:
+                raise
+            on_damaged(error)
     return sorted(trials, key=lambda trial: (trial.contender, trial.size, trial.seed))
+
+
+def save_test_set(folder: Path, test_set: TestSet) -> None:
+    """Write data.json of a comparison."""
+    write_record(folder / "data.json", test_set)
 
 
 def load_test_set(folder: Path) -> TestSet:
@@ -155,12 +215,4 @@ def load_test_set(folder: Path) -> TestSet:
     Raises:
         ModelError: The file is missing or damaged.
     """
-    path = folder / "data.json"
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=TestSet)
-    except (OSError, msgspec.DecodeError) as error:
-        raise ModelError(
-            f"not a readable comparison: {error}",
-            where=str(path),
-            fix="Give the folder that textgraft compare wrote, or run the comparison again.",
-        ) from error
+    return load_record(folder / "data.json", TestSet, NOT_A_COMPARISON)

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from textgraft.comparison.records.preferences import Preferences
+from textgraft.comparison.records.record import FORMAT, load_record
 from textgraft.comparison.records.trials import Trial
-from textgraft.errors import ModelError
 from textgraft.evaluation.intervals import Estimate
+from textgraft.integrity import write_record
 
 if TYPE_CHECKING:
     from textgraft.inference.predictor import Predictor
 
+_FILE = "comparison.json"
 SIGNIFICANT = 0.05
 """The level of the tests between two contenders, corrected for the number of pairs."""
 
@@ -55,6 +57,7 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What comparison.json holds."""
 
+    format: int = FORMAT
     task: str
     metric: str
     """What scores are of, for people to read, as "macro F1"."""
@@ -111,15 +114,18 @@ def load_verdict(folder: Path) -> Verdict:
     Raises:
         ModelError: The file is missing or damaged.
     """
-    path = folder / "comparison.json"
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Verdict)
-    except (OSError, msgspec.DecodeError) as error:
-        raise ModelError(
-            f"this verdict cannot be read: {error}",
-            where=str(path),
-            fix="Run the same textgraft compare command again: it judges the finished trials anew.",
-        ) from error
+    fix = "Run the same textgraft compare command again: it judges the finished trials anew."
+    return load_record(folder / _FILE, Verdict, fix)
+
+
+def save_verdict(folder: Path, verdict: Verdict) -> None:
+    """Write comparison.json of a comparison."""
+    write_record(folder / _FILE, verdict)
+
+
+def has_verdict(folder: Path) -> bool:
+    """Return whether a comparison has come to its verdict."""
+    return (folder / _FILE).is_file()
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from plotly.offline import get_plotlyjs
 from textgraft import wording
 from textgraft.comparison.judging.choice import CHANCE_AT_MOST
 from textgraft.comparison.judging.judge import judge
+from textgraft.comparison.records.plan import ComparisonPlan, load_plan
 from textgraft.comparison.records.preferences import MARGINS
 from textgraft.comparison.records.trials import TestSet, Trial, load_test_set, load_trials
 from textgraft.comparison.records.verdict import Verdict, load_verdict
@@ -26,7 +27,6 @@ from textgraft.comparison.reporting.figures import (
     learning_curves,
     styles,
 )
-from textgraft.errors import ModelError
 from textgraft.files import write_atomic
 
 
@@ -41,10 +41,10 @@ def write_report(folder: Path) -> Path:
         OptionError: No trial has finished.
         OutputError: The report cannot be written.
     """
-    plan = _load_plan(folder)
+    plan = load_plan(folder)
     test_set = load_test_set(folder)
     finished = load_trials(folder)
-    planned = set(plan["trials"].values()) if "trials" in plan else {trial.id for trial in finished}
+    planned = set(plan.results.values())
     trials = [trial for trial in finished if trial.id in planned]
     known = (folder / "comparison.json").is_file()
     verdict = load_verdict(folder) if known else judge(trials, test_set)
@@ -53,20 +53,7 @@ def write_report(folder: Path) -> Path:
     return path
 
 
-def _load_plan(folder: Path) -> dict[str, Any]:
-    path = folder / "plan.json"
-    try:
-        plan: dict[str, Any] = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"not a readable comparison: {error}",
-            where=str(path),
-            fix="Give the folder that textgraft compare wrote, or run the comparison again.",
-        ) from error
-    return plan
-
-
-def render_report(plan: dict[str, Any], test_set: TestSet, trials: list[Trial], verdict: Verdict) -> str:
+def render_report(plan: ComparisonPlan, test_set: TestSet, trials: list[Trial], verdict: Verdict) -> str:
     """Return the report as HTML.
 
     Args:
@@ -115,7 +102,7 @@ def render_report(plan: dict[str, Any], test_set: TestSet, trials: list[Trial], 
         verdict=verdict,
         shown=shown,
         colours={name: colour for name, (colour, _) in styles([c.contender for c in verdict.curves]).items()},
-        titles={name: entry["title"] for name, entry in plan.get("contenders", {}).items()},
+        titles={name: entry.title for name, entry in plan.contenders.items()},
         confusions=[] if matrix is None else sections.top_confusions(matrix, test_set.labels),
         is_confusable=is_confusable,
         calibrated=all(row.calibration_error is not None for row in verdict.standings),

@@ -63,13 +63,14 @@ class Effort:
     contender: str
     size: int
     seeds: int
-    tried: int
+    configurations: int
+    """Fitted, at most."""
     chosen: str
     dev_score: float
     training_seconds: float
     tuning_seconds: float
     stopped_by: str
-    truncated_share: float
+    truncated_fraction: float
 
 
 def total_confusion(trials: Sequence[Trial], test_set: TestSet) -> NDArray[np.int64]:
@@ -168,22 +169,22 @@ def efforts(trials: Sequence[Trial]) -> list[Effort]:
             contender=contender,
             size=size,
             seeds=len(group),
-            tried=max(len(trial.tried) for trial in group),
+            configurations=max(len(trial.configurations) for trial in group),
             chosen=_chosen(group),
             dev_score=float(np.mean([trial.dev_score for trial in group])),
             training_seconds=float(np.median([trial.cost.training_seconds for trial in group])),
             tuning_seconds=max(trial.cost.tuning_seconds for trial in group),
             stopped_by=_counted([trial.stopped_by for trial in group]),
-            truncated_share=max(trial.truncated_share for trial in group),
+            truncated_fraction=max(trial.truncated_fraction for trial in group),
         )
         for (contender, size), group in groups.items()
     ]
 
 
 def _chosen(trials: Sequence[Trial]) -> str:
-    """Write the chosen setting: only what differed between those tried, or all of it where one was tried."""
-    tried = max((trial.tried for trial in trials), key=len)
-    settings = [entry["settings"] for entry in tried]
+    """Write the chosen configuration: only what differed between those fitted, or all of it where one was."""
+    fitted = max((trial.configurations for trial in trials), key=len)
+    settings = [entry.settings for entry in fitted]
     names = list(dict.fromkeys(name for entry in settings for name in entry))
     differing = [
         name for name in names if any(entry.get(name) != settings[0].get(name) for entry in settings)

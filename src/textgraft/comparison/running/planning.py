@@ -2,8 +2,8 @@
 
 A short probe fits every contender on a few of the user's rows and measures what a row costs. From that
 follows an estimate for each trial. With a time budget, the plan gives up first what costs the verdict least:
-settings tried, then sizes in the middle of the curves, then the largest sizes. Seeds are never given up:
-without them there is no interval.
+configurations fitted, then sizes in the middle of the curves, then the largest sizes. Seeds are never given
+up: without them there is no interval.
 """
 
 from __future__ import annotations
@@ -11,9 +11,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace as replace_job
 
-from textgraft.comparison.contenders.base import Contender, EpochSchedule, Fitted, Job
+from msgspec.structs import replace
+
+from textgraft.comparison.contenders.base import Contender, Fitted, Job
+from textgraft.comparison.records.plan import PlannedTrial, Rate, TrialPlan
 from textgraft.errors import OptionError
 
 PROBE_ROWS = 64
@@ -23,51 +26,17 @@ NOTICEABLE = 0.3
 REPEATS = 3
 """A short measurement is taken so often, and the quickest counts: noise only ever adds."""
 SAFETY = 0.85
-"""Share of the budget that the plan's estimate may fill: the rest is for the report, the winner and noise."""
+"""Fraction of the budget that the plan's estimate may fill: the rest is for report, winner and noise."""
 SMALL_CHANGE = 0.3
 """Seconds that measuring latency and writing the result take."""
 COMPRESSION = 2.0
-"""How far trials may be cut short by their share of the clock before sizes are given up."""
+"""How far trials may be cut short by their part of the clock before sizes are given up."""
 
 
 def default_sizes(rows: int) -> list[int]:
     """Return 100, 300, 1000, 3000, … below ``rows``, and ``rows`` itself."""
     steps = [base * 10**power for power in range(2, 8) for base in (1, 3)]
     return [*(size for size in steps if size <= 0.75 * rows), rows]
-
-
-@dataclass(frozen=True)
-class PlannedTrial:
-    """A place in the plan: which contender, at which size, with which seed."""
-
-    contender: str
-    size: int
-    seed: int
-
-
-@dataclass
-class Rate:
-    """What one contender costs: measured by the probe, corrected by every finished trial."""
-
-    fixed: float
-    """Seconds whatever the size: loading, building, a single pass over the test rows."""
-    per_row: float
-    """Seconds a training row costs once: tokenizing, encoding, what frozen layers compute."""
-    per_epoch: float
-    """Seconds that a training row costs in every epoch."""
-    epochs: tuple[int, int, int] | None = None
-    """Of contenders that train in epochs: the fields of their schedule."""
-    correction: float = 1.0
-
-    def seconds(self, size: int, settings: int) -> float:
-        """Estimate a trial that tries ``settings`` settings on ``size`` rows."""
-        shown = EpochSchedule(*self.epochs).rows_seen(size) if self.epochs else 0.0
-        once = size * self.per_row + shown * self.per_epoch
-        return self.correction * (self.fixed + settings * once)
-
-    def observe(self, estimate: float, seconds: float) -> None:
-        """Move the estimate towards what a trial really took."""
-        self.correction *= max(0.2, min(5.0, seconds / max(1e-3, estimate))) ** 0.5
 
 
 def probe(contender: Contender, job: Job, test_rows: int) -> Rate:
@@ -82,7 +51,7 @@ def probe(contender: Contender, job: Job, test_rows: int) -> Rate:
         quickest = math.inf
         for _ in range(REPEATS):
             start = time.perf_counter()
-            fitted = contender.fit(replace(job, train=few, dev=few, on_step=None), settings)
+            fitted = contender.fit(replace_job(job, train=few, dev=few, on_step=None), settings)
             quickest = min(quickest, time.perf_counter() - start + fitted.cached_seconds)
             if quickest > NOTICEABLE:
                 break
@@ -110,48 +79,31 @@ def probe(contender: Contender, job: Job, test_rows: int) -> Rate:
         fixed=few + per_test_row * test_rows + SMALL_CHANGE,
         per_row=max(0.0, per_row),
         per_epoch=per_epoch,
-        epochs=(p.rows, p.least, p.most) if (p := contender.epochs) else None,
+        epochs=contender.epochs,
     )
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The trials of a comparison, in the order in which they run."""
-
-    trials: list[PlannedTrial]
-    sizes: list[int]
-    seeds: int
-    tuning: int
-    """Settings each contender tries at each size, on the first seed; later seeds take the chosen one."""
-    seconds: float
-    """Estimated."""
-    notes: list[str]
-
-    def estimate(self, planned: PlannedTrial, rates: dict[str, Rate]) -> float:
-        """Estimate the seconds of a trial: all settings are tried on the first seed only."""
-        settings = self.tuning if planned.seed == 0 else 1
-        return rates[planned.contender].seconds(planned.size, settings)
 
 
 def _build(
     rates: dict[str, Rate], sizes: Sequence[int], seeds: int, tuning: int, notes: Iterable[str] = ()
-) -> Plan:
+) -> TrialPlan:
     # Seeds outermost: whoever stops early has whole curves with fewer seeds, not half a curve.
     trials = [PlannedTrial(name, size, seed) for seed in range(seeds) for size in sizes for name in rates]
-    plan = Plan(trials, list(sizes), seeds, tuning, 0.0, list(notes))
+    plan = TrialPlan(
+        trials=trials, sizes=list(sizes), seeds=seeds, tuning=tuning, seconds=0.0, notes=list(notes)
+    )
     return replace(plan, seconds=sum(plan.estimate(planned, rates) for planned in trials))
 
 
 def make_plan(
     rates: dict[str, Rate], sizes: Sequence[int], seeds: int, tuning: int, budget: float | None
-) -> Plan:
+) -> TrialPlan:
     """Plan all trials, within the budget if there is one.
 
     Args:
         rates: What each contender costs.
         sizes: Training sizes wanted, ascending.
         seeds: Seeds a size.
-        tuning: Settings to try for each contender and size.
+        tuning: Configurations to fit for each contender and size.
         budget: Seconds in all, or None.
 
     Raises:
@@ -165,11 +117,11 @@ def make_plan(
     while plan.seconds > room and plan.tuning > 1:
         plan = _build(rates, plan.sizes, seeds, plan.tuning - 1)
     if plan.tuning < tuning:
-        notes.append(f"{plan.tuning} instead of {tuning} settings tried for each contender")
+        notes.append(f"{plan.tuning} instead of {tuning} configurations fitted for each contender")
     while plan.seconds > room and len(plan.sizes) > 3:
         # The second largest costs most among the sizes that only shape the curve.
         plan = _build(rates, [*plan.sizes[:-2], plan.sizes[-1]], seeds, plan.tuning)
-    while plan.seconds > COMPRESSION * room and len(plan.sizes) > 1:
+    while plan.least_seconds(rates, COMPRESSION) > room and len(plan.sizes) > 1:
         smaller = [size for size in sizes if size < plan.sizes[-1]]
         plan = _build(rates, smaller[-3:], seeds, plan.tuning)
     left_out = [size for size in sizes if size not in plan.sizes]
@@ -177,7 +129,7 @@ def make_plan(
         notes.append(f"sizes left out: {', '.join(f'{size:,}' for size in left_out)}")
     if plan.seconds > room:
         notes.append("trials are cut short by the clock where early stopping does not end them first")
-    if plan.seconds > 2 * COMPRESSION * room:
+    if plan.least_seconds(rates, 2 * COMPRESSION) > room:
         raise OptionError(
             f"a budget of {budget:.0f} s is too small: the smallest plan takes about {plan.seconds:.0f} s",
             where="--budget",
@@ -186,7 +138,9 @@ def make_plan(
     return replace(plan, notes=notes, seconds=min(plan.seconds, budget))
 
 
-def extend_plan(plan: Plan, rates: dict[str, Rate], sizes: Sequence[int], room: float) -> Plan | None:
+def extend_plan(
+    plan: TrialPlan, rates: dict[str, Rate], sizes: Sequence[int], room: float
+) -> TrialPlan | None:
     """Take up the largest size left out whose trials fit into ``room`` seconds; None where none does.
 
     Trials that early stopping ended soon leave time that was planned for them.

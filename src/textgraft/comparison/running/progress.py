@@ -12,9 +12,9 @@ from textgraft.wording import METRIC_TITLES, duration
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from textgraft.comparison.records.plan import PlannedTrial, Rate, TrialPlan
     from textgraft.comparison.records.trials import Trial
     from textgraft.comparison.records.verdict import Comparison
-    from textgraft.comparison.running.planning import Plan, PlannedTrial, Rate
     from textgraft.data.check import DataCheck
     from textgraft.training.progress import Progress
 
@@ -28,14 +28,14 @@ class Reporter(Protocol):
     def data(self, check: DataCheck, folder: Path) -> None:
         """The data was read and checked; results will go to ``folder``."""
 
-    def plan(self, plan: Plan, rates: dict[str, Rate]) -> None:
+    def plan(self, plan: TrialPlan, rates: dict[str, Rate]) -> None:
         """This will be run."""
 
     def trial_started(self, planned: PlannedTrial, position: int, total: int, remaining: float) -> None:
         """A trial begins; ``remaining`` seconds are estimated for it and all after it."""
 
-    def setting(self, position: int) -> None:
-        """A trial begins to fit the setting at this position."""
+    def configuration(self, position: int) -> None:
+        """A trial begins to fit the configuration at this position."""
 
     def step(self, progress: Progress) -> None:
         """A training step was made."""
@@ -56,13 +56,13 @@ class SilentReporter:
     def data(self, check: DataCheck, folder: Path) -> None:
         """Ignore it."""
 
-    def plan(self, plan: Plan, rates: dict[str, Rate]) -> None:
+    def plan(self, plan: TrialPlan, rates: dict[str, Rate]) -> None:
         """Ignore it."""
 
     def trial_started(self, planned: PlannedTrial, position: int, total: int, remaining: float) -> None:
         """Ignore it."""
 
-    def setting(self, position: int) -> None:
+    def configuration(self, position: int) -> None:
         """Ignore it."""
 
     def step(self, progress: Progress) -> None:
@@ -94,7 +94,7 @@ class TerminalReporter(SilentReporter):
             disable=not console.is_terminal,
         )
         self._task = self._bar.add_task("", total=1, left="", detail="")
-        self._setting = 0
+        self._configuration = 0
 
     def note(self, text: str) -> None:
         """Print it, dimmed."""
@@ -109,12 +109,12 @@ class TerminalReporter(SilentReporter):
             self.console.print(f"[yellow]![/yellow] {escape(warning)}", highlight=False)
         self.note(f"results go to {folder}")
 
-    def plan(self, plan: Plan, rates: dict[str, Rate]) -> None:
+    def plan(self, plan: TrialPlan, rates: dict[str, Rate]) -> None:
         """Print what will be run and how long it will take, by contender and size."""
         from rich import box
         from rich.table import Table
 
-        table = Table(title="Plan: one setting, one seed", title_justify="left", box=box.SIMPLE_HEAD)
+        table = Table(title="Plan: one configuration, one seed", title_justify="left", box=box.SIMPLE_HEAD)
         table.add_column("contender")
         for size in plan.sizes:
             table.add_column(f"{size:,} rows", justify="right")
@@ -123,8 +123,8 @@ class TerminalReporter(SilentReporter):
             table.add_row(name, *(f"~{duration(value)}" for value in seconds))
         self.console.print(table)
         self.console.print(
-            f"{len(plan.trials)} trials: {plan.seeds} seeds a size, {plan.tuning} settings tried by each "
-            f"contender at each size. Estimated {duration(plan.seconds)} in all.",
+            f"{len(plan.trials)} trials: {plan.seeds} seeds a size, {plan.tuning} configurations fitted by "
+            f"each contender at each size. Estimated {duration(plan.seconds)} in all.",
             highlight=False,
         )
         for text in plan.notes:
@@ -133,7 +133,7 @@ class TerminalReporter(SilentReporter):
     def trial_started(self, planned: PlannedTrial, position: int, total: int, remaining: float) -> None:
         """Move the bar on."""
         self._bar.start()
-        self._setting = 0
+        self._configuration = 0
         self._bar.update(
             self._task,
             description=f"{planned.contender} · {planned.size:,} rows · seed {planned.seed}",
@@ -143,15 +143,15 @@ class TerminalReporter(SilentReporter):
             detail="",
         )
 
-    def setting(self, position: int) -> None:
-        """Remember which setting is being tried."""
-        self._setting = position + 1
+    def configuration(self, position: int) -> None:
+        """Remember which configuration is being fitted."""
+        self._configuration = position + 1
 
     def step(self, progress: Progress) -> None:
         """Show the step and the loss."""
         self._bar.update(
             self._task,
-            detail=f"setting {self._setting}, step {progress.step}/{progress.planned_steps}, "
+            detail=f"configuration {self._configuration}, step {progress.step}/{progress.planned_steps}, "
             f"loss {progress.loss:.3f}",
         )
 

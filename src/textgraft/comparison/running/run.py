@@ -2,72 +2,44 @@
 
 from __future__ import annotations
 
-import json
 import shlex
-import shutil
 import sys
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from textgraft.comparison.contenders.base import Contender, Job
+from msgspec.structs import replace as changed
+
+from textgraft.comparison.contenders.base import RecipeSettings
+from textgraft.comparison.preparing import Material
+from textgraft.comparison.records.plan import (
+    ComparisonPlan,
+    PlannedContender,
+    PlannedTrial,
+    Request,
+    save_plan,
+)
 from textgraft.comparison.records.preferences import Preferences
-from textgraft.comparison.records.trials import TestSet, Trial, load_trials, save_struct
+from textgraft.comparison.records.trials import TestSet, Trial, load_trials, save_trial
+from textgraft.comparison.records.verdict import Comparison, Verdict, save_verdict
+from textgraft.comparison.running.kept_models import KeptModels, best_seed, needed
 from textgraft.comparison.running.measuring import machine
+from textgraft.comparison.running.planning import extend_plan, make_plan, probe
 from textgraft.comparison.running.progress import Reporter
 from textgraft.data.dataset import Dataset
-from textgraft.data.splits import Splits, nested_subsets
-from textgraft.embeddings.word_vectors import VectorSource
-from textgraft.errors import DataError, OptionError
-from textgraft.files import atomic_folder, write_json
-from textgraft.models.encoders import EncoderSource
-from textgraft.tasks.base import Task
+from textgraft.data.splits import nested_subsets
+from textgraft.errors import DataError
+from textgraft.wording import duration
 
 if TYPE_CHECKING:
-    from textgraft.comparison.running.planning import Plan, PlannedTrial, Rate
     from textgraft.comparison.running.trials import TrialSpec
-from textgraft.comparison.records.verdict import Comparison
 
 DEV_FRACTION = 4
 DEV_ROWS_AT_LEAST = 20
-
-
-@dataclass(frozen=True)
-class Request:
-    """What the user asked for, apart from the data: two runs with equal requests share one plan."""
-
-    task: str
-    contenders: tuple[str, ...]
-    sizes: tuple[int, ...] | None
-    seeds: int
-    tuning: int
-    encoder: str
-    max_length: int | None
-    freeze_layers: int
-    vectors: str | None
-    """Name and hash of the word vectors."""
-    language_model: str | None
-    budget: float | None
-
-    def check(self) -> None:
-        """Refuse values that cannot be meant.
-
-        Raises:
-            OptionError: A number is out of its range.
-        """
-        for name, value, low in (("--seeds", self.seeds, 1), ("--tuning", self.tuning, 1)):
-            if value < low:
-                raise OptionError(f"{value} is too few", where=name, fix=f"Give {low} or more.")
-        if not self.contenders:
-            raise OptionError("no contender is named", where="--contenders", fix="Name at least one.")
-        if self.max_length is not None and self.max_length < 4:
-            raise OptionError(f"{self.max_length} is too short", where="--max-length", fix="Give 4 or more.")
-        if self.freeze_layers < 0:
-            raise OptionError(f"{self.freeze_layers} layers cannot be frozen", where="--freeze-layers")
-        for size in self.sizes or ():
-            if size < 2:
-                raise OptionError(f"a size of {size} cannot be learned from", where="--sizes")
+OVERTIME = 1.5
+"""How far a trial may go over its time before it is said."""
 
 
 def command() -> str:
@@ -77,223 +49,264 @@ def command() -> str:
 
 
 class Run:
-    """The trials of one comparison, in one folder."""
+    """The trials of one comparison, in one folder.
+
+    Args:
+        folder: The folder, which no other process uses.
+        request: What is asked for.
+        material: What the trials draw on.
+        reporter: Told what goes on.
+        started: When the call began, by time.perf_counter: its budget counts from there.
+    """
 
     def __init__(
-        self,
-        folder: Path,
-        request: Request,
-        contenders: list[Contender],
-        splits: Splits,
-        task: Task,
-        encoder: EncoderSource | None,
-        vectors: VectorSource | None,
-        language_model: EncoderSource | None,
-        data_hash: str,
-        reporter: Reporter,
-        started: float,
+        self, folder: Path, request: Request, material: Material, reporter: Reporter, started: float
     ) -> None:
         self.folder = folder
         self.request = request
-        self.contenders = {contender.name: contender for contender in contenders}
-        self.splits = splits
-        self.encoder = encoder
-        self.vectors = vectors
-        self.language_model = language_model
-        self.data_hash = data_hash
+        self.material = material
         self.reporter = reporter
         self.started = started
-        self.task = task
-        self.rates: dict[str, Rate] = {}
+        self.contenders = {contender.name: contender for contender in material.entrants.contenders}
+        self.models = KeptModels(folder)
+        self.finished: dict[str, Trial] = {}
+        """Every trial in the folder by its id, of whatever plan."""
 
-    def plan(self, sizes: list[int]) -> Plan:
-        """Take up the plan of an earlier run with the same request, or measure and make one."""
-        from textgraft.comparison.running.planning import Plan, PlannedTrial, Rate, make_plan, probe
+    def plan(self, sizes: list[int], held: ComparisonPlan | None) -> None:
+        """Take up the plan of an earlier run, or measure and make one.
 
-        path = self.folder / "plan.json"
-        asked = json.loads(json.dumps(vars(self.request)))
-        held = json.loads(path.read_text()) if path.is_file() else {}
-        if held.get("request") == asked:
-            self.rates = {name: Rate(**rate) for name, rate in held["rates"].items()}
-            plan = Plan(
-                trials=[PlannedTrial(**planned) for planned in held["planned"]],
-                sizes=held["sizes"],
-                seeds=held["seeds"],
-                tuning=held["tuning"],
-                seconds=held["estimate_seconds"],
-                notes=held["notes"],
-            )
-            self.reporter.note("going on where an earlier run stopped")
-        else:
-            if held:
-                self.reporter.note("other settings than before: finished trials that still fit are kept")
-            self.reporter.note("measuring what each contender costs on a few rows")
-            sample = self.splits.train.select(range(min(100, len(self.splits.train))))
-            job = self._job(sample, self.splits.dev, 0)
-            self.rates = {
-                name: probe(contender, job, len(self.splits.test))
+        Args:
+            sizes: Training sizes wanted, ascending.
+            held: The plan that an earlier run with the same request made in this folder.
+        """
+        if held is not None:
+            self.reporter.note("resuming where an earlier run stopped")
+        self.record = held or self._new_plan(sizes)
+        save_plan(self.folder, self.record)
+        self.reporter.plan(self.record.plan, self.record.rates)
+
+    def _new_plan(self, sizes: list[int]) -> ComparisonPlan:
+        """Measure what each contender costs, and plan."""
+        self.reporter.note("measuring what each contender costs on a few rows")
+        splits, request = self.material.splits, self.request
+        sample = splits.train.select(range(min(100, len(splits.train))))
+        job = self.material.job(sample, splits.dev, 0)
+        rates = {name: probe(contender, job, len(splits.test)) for name, contender in self.contenders.items()}
+        plan = make_plan(rates, sizes, request.seeds, request.tuning, request.budget)
+        return ComparisonPlan(
+            request=request,
+            data_hash=self.material.data_hash,
+            title=Path(splits.train.source).name,
+            source=splits.train.source,
+            command=command(),
+            machine=machine(),
+            contenders={
+                name: PlannedContender(
+                    contender.title, [settings.given() for settings in contender.grid[: plan.tuning]]
+                )
                 for name, contender in self.contenders.items()
-            }
-            plan = make_plan(self.rates, sizes, self.request.seeds, self.request.tuning, self.request.budget)
-            write_json(
-                path,
-                {
-                    "request": asked,
-                    "title": Path(self.splits.train.source).name,
-                    "source": self.splits.train.source,
-                    "command": command(),
-                    "machine": machine(),
-                    "data_hash": self.data_hash,
-                    "contenders": {
-                        name: {
-                            "title": contender.title,
-                            "grid": [settings.given() for settings in contender.grid[: plan.tuning]],
-                        }
-                        for name, contender in self.contenders.items()
-                    },
-                    "sizes": plan.sizes,
-                    "seeds": plan.seeds,
-                    "tuning": plan.tuning,
-                    "dev_rule": f"a quarter of the training size, at least {DEV_ROWS_AT_LEAST} rows",
-                    "estimate_seconds": plan.seconds,
-                    "notes": plan.notes,
-                    "rates": {name: vars(rate) for name, rate in self.rates.items()},
-                    "planned": [vars(planned) for planned in plan.trials],
-                },
-            )
-        self.reporter.plan(plan, self.rates)
-        return plan
-
-    def _job(self, train: Dataset, dev: Dataset, seed: int) -> Job:
-        request = self.request
-        return Job(
-            train,
-            dev,
-            self.task,
-            seed,
-            self.encoder,
-            request.max_length,
-            request.freeze_layers,
-            vectors=self.vectors,
-            language_model=self.language_model,
+            },
+            dev_rule=f"a quarter of the training size, at least {DEV_ROWS_AT_LEAST} rows",
+            rates=rates,
+            plan=plan,
         )
 
-    def _rows(self, size: int, seed: int, sizes: list[int]) -> tuple[Dataset, Dataset]:
+    def _rows(self, size: int, seed: int) -> tuple[Dataset, Dataset]:
         """Return the training rows of a size and seed, and the dev rows that such a user would have."""
-        train, dev = self.splits.train, self.splits.dev
-        rows = nested_subsets(train.strata, sizes, seed, train.groups)[size]
+        train, dev = self.material.splits.train, self.material.splits.dev
+        rows = nested_subsets(train.strata, [size], seed, train.groups)[size]
         dev_rows = min(len(dev), max(DEV_ROWS_AT_LEAST, size // DEV_FRACTION))
         return train.select(rows), dev.select(nested_subsets(dev.strata, [dev_rows], seed, None)[dev_rows])
 
-    def _spec(self, planned: PlannedTrial, plan: Plan, chosen: dict[tuple[str, int], Any]) -> TrialSpec:
+    def _spec(self, planned: PlannedTrial) -> TrialSpec | None:
+        """Return what a planned trial is to run; None while the configuration to take is not chosen yet."""
         from textgraft.comparison.running.trials import TrialSpec
 
-        contender = self.contenders[planned.contender]
-        settings = chosen.get((planned.contender, planned.size))
+        configurations = self._configurations(planned)
+        if not configurations:
+            return None
         return TrialSpec(
-            contender=contender,
-            job=self._job(*self._rows(planned.size, planned.seed, plan.sizes), planned.seed),
-            test=self.splits.test,
-            size=planned.size,
-            settings=(contender.configured(settings),)
-            if settings is not None
-            else contender.grid[: plan.tuning],
-            data_hash=self.data_hash,
+            contender=self.contenders[planned.contender],
+            job=self.material.job(*self._rows(planned.size, planned.seed), planned.seed),
+            test=self.material.splits.test,
+            configurations=configurations,
+            data_hash=self.material.data_hash,
         )
 
-    def trials(self, plan: Plan, sizes: list[int]) -> None:
+    def _configurations(self, planned: PlannedTrial) -> tuple[RecipeSettings, ...]:
+        """Return what the first seed chooses from, and what it chose for the others."""
+        contender = self.contenders[planned.contender]
+        if planned.seed == 0:
+            return contender.grid[: self.record.plan.tuning]
+        first = self.record.results.get(PlannedTrial(planned.contender, planned.size, 0).name)
+        return (contender.configured(self.finished[first].settings),) if first else ()
+
+    def trials(self, sizes: list[int]) -> None:
         """Run every planned trial without a result; with time to spare, sizes that were left out too."""
-        from textgraft.comparison.running.planning import extend_plan
-
-        chosen: dict[tuple[str, int], Any] = {}
-        done: dict[str, str] = {}
-        finished = {trial.id: trial for trial in load_trials(self.folder)}
-        spent = sum(trial.cost.training_seconds + trial.cost.tuning_seconds for trial in finished.values())
-        deadline = None if self.request.budget is None else self.started + self.request.budget - spent
+        known = load_trials(
+            self.folder, lambda error: self.reporter.note(f"{error.where}: {error.what}; it is run again")
+        )
+        self.finished = {trial.id: trial for trial in known}
+        budget = self.request.budget
+        deadline = None if budget is None else self.started + budget
+        left_out: list[PlannedTrial] = []
         position = 0
-        while position < len(plan.trials):
-            planned = plan.trials[position]
-            spec = self._spec(planned, plan, chosen)
-            trial = finished.get(spec.id)
-            if trial is None:
-                seconds = self._allowance(plan, position, deadline)
-                if seconds is not None and seconds <= 0:
-                    self.reporter.note(f"out of time: {len(plan.trials) - position} trials are left out")
-                    break
-                self.reporter.trial_started(
-                    planned, position, len(plan.trials), self._remaining(plan, position)
-                )
-                trial = self._trial(spec, planned, plan, seconds)
-            chosen.setdefault((planned.contender, planned.size), trial.settings)
-            done[f"{planned.contender}/{planned.size}/{planned.seed}"] = trial.id
+        while position < len(self.record.plan.trials):
+            planned = self.record.plan.trials[position]
+            spec = self._spec(planned)
+            trial = self._result(planned, spec) if spec else None
+            if spec and trial is None:
+                seconds = self._allowance(position, deadline)
+                if seconds is None or seconds > 0:
+                    trial = self._run(spec, planned, position, seconds)
+            if trial is not None:
+                self._keep(planned, trial)
+            else:
+                left_out.append(planned)
             position += 1
-            if position == len(plan.trials) and deadline is not None:
-                longer = extend_plan(plan, self.rates, sizes, deadline - time.perf_counter())
-                if longer:
-                    added = max(set(longer.sizes) - set(plan.sizes))
-                    self.reporter.note(f"there is time to spare: {added:,} rows are taken up again")
-                    plan = longer
-                    self._amend({"planned": [vars(planned) for planned in plan.trials], "sizes": plan.sizes})
-        # The report is drawn from these trials alone, whatever an earlier plan left in the folder.
-        self._amend({"trials": done})
+            if position == len(self.record.plan.trials) and deadline is not None and not left_out:
+                self._extend(sizes, deadline)
+        if left_out:
+            self.reporter.note(
+                f"out of time: {len(left_out)} trials are left out, the first {left_out[0].contender} "
+                f"on {left_out[0].size:,} rows"
+            )
 
-    def _trial(self, spec: TrialSpec, planned: PlannedTrial, plan: Plan, seconds: float | None) -> Trial:
-        """Run one trial and write down its result."""
-        from textgraft.comparison.running.trials import run_trial, save_if_best
+    def _result(self, planned: PlannedTrial, spec: TrialSpec) -> Trial | None:
+        """Return the trial that has this specification, if there is one.
 
+        One that the clock cut is a result for nobody but the plan that gave it so much time.
+        """
+        trial = self.finished.get(spec.id)
+        if trial is None:
+            trial = self.finished.get(self.record.results.get(planned.name, ""))
+            if trial is not None and spec.identity(trial.limit_seconds).id != trial.id:
+                return None
+        return trial
+
+    def _run(self, spec: TrialSpec, planned: PlannedTrial, position: int, seconds: float | None) -> Trial:
+        """Run one trial; write down its model, if it may be handed over, and then its result."""
+        from textgraft.comparison.running.trials import run_trial, save_model
+
+        plan = self.record.plan
+        self.reporter.trial_started(planned, position, len(plan.trials), self._remaining(position))
         spec = replace(spec, job=replace(spec.job, max_seconds=seconds, on_step=self.reporter.step))
         start = time.perf_counter()
-        trial, attempt = run_trial(spec, self.reporter.setting)
-        if planned.size == plan.sizes[-1]:
-            save_if_best(self.folder / "models" / planned.contender, spec, trial, attempt)
-        save_struct(self.folder / "trials" / f"{trial.id}.json", trial)
-        self.rates[planned.contender].observe(plan.estimate(planned, self.rates), time.perf_counter() - start)
+        trial, attempt = run_trial(spec, self.reporter.configuration)
+        if trial.id in self._needed({**self._results(), planned.name: trial}):
+            save_model(self.models.path(trial), spec, trial, attempt)
+        save_trial(self.folder, trial)
+        took = time.perf_counter() - start
+        self.record.rates[planned.contender].observe(plan.estimate(planned, self.record.rates), took)
+        if seconds is not None and took > OVERTIME * seconds and not trial.limit_seconds:
+            self.reporter.note(
+                f"{planned.contender} took {duration(took)} where it had {duration(seconds)}: "
+                "this contender cannot be cut short"
+            )
         self.reporter.trial_finished(trial)
         return trial
 
-    def _amend(self, values: dict[str, Any]) -> None:
-        """Change entries of plan.json."""
-        path = self.folder / "plan.json"
-        write_json(path, {**json.loads(path.read_text()), **values})
+    def _keep(self, planned: PlannedTrial, trial: Trial) -> None:
+        """Note the result of a part of the plan; delete the models that no verdict of it needs any more."""
+        self.finished[trial.id] = trial
+        if self.record.results.get(planned.name) != trial.id:
+            # The report is drawn from these trials alone, whatever an earlier plan left in the folder.
+            self.record = changed(self.record, results={**self.record.results, planned.name: trial.id})
+            save_plan(self.folder, self.record)
+        results = self._results()
+        wanted = self._needed(results)
+        self.models.remove(trial for trial in results.values() if trial.id not in wanted)
 
-    def _remaining(self, plan: Plan, position: int) -> float:
-        return sum(plan.estimate(planned, self.rates) for planned in plan.trials[position:])
+    def _results(self) -> dict[str, Trial]:
+        """Return the finished trials of this plan by their place in it."""
+        return {
+            name: self.finished[found]
+            for name, found in self.record.results.items()
+            if found in self.finished
+        }
 
-    def _allowance(self, plan: Plan, position: int, deadline: float | None) -> float | None:
-        """Return the seconds that this trial may take.
+    def _needed(self, results: dict[str, Trial]) -> set[str]:
+        return needed(list(results.values()), self.contenders)
+
+    def _extend(self, sizes: list[int], deadline: float) -> None:
+        """Take up a size that the budget left out, if there is time."""
+        plan = self.record.plan
+        longer = extend_plan(plan, self.record.rates, sizes, deadline - time.perf_counter())
+        if longer:
+            added = max(set(longer.sizes) - set(plan.sizes))
+            self.reporter.note(f"there is time to spare: {added:,} rows are taken up again")
+            self.record = changed(self.record, plan=longer)
+            save_plan(self.folder, self.record)
+
+    def _remaining(self, position: int) -> float:
+        plan = self.record.plan
+        return sum(plan.estimate(planned, self.record.rates) for planned in plan.trials[position:])
+
+    def _allowance(self, position: int, deadline: float | None) -> float | None:
+        """Return the seconds that this trial may take, 0 where it is not to begin; None without a budget.
 
         While there is time to spare, that is its estimate and all the spare time: an estimate that was too
-        low must not cut a contender short. When time is scarce, it is the trial's share of the work left.
+        low must not cut a contender short. When time is scarce, what cannot be cut is begun if there is time
+        for it, and the others share what that leaves.
         """
         if deadline is None:
             return None
-        left = deadline - time.perf_counter()
-        own = plan.estimate(plan.trials[position], self.rates)
-        work = self._remaining(plan, position)
-        return own + left - work if left > work else left * own / work
+        left = max(0.0, deadline - time.perf_counter())
+        plan, rates = self.record.plan, self.record.rates
+        estimates = [
+            (rates[later.contender], plan.estimate(later, rates)) for later in plan.trials[position:]
+        ]
+        rate, own = estimates[0]
+        whole = sum(seconds for rate, seconds in estimates if rate.epochs is None)
+        elastic = sum(seconds for rate, seconds in estimates if rate.epochs is not None)
+        if left >= whole + elastic:
+            return own + left - whole - elastic
+        if rate.epochs is None:
+            return own if own <= left else 0.0
+        return own * max(0.0, left - whole) / elastic
 
     def conclude(self, test_set: TestSet, preferences: Preferences) -> Comparison:
         """Judge the trials of the plan, draw the report and put the winner into ``best/``."""
         from textgraft.comparison.judging.judge import judge
         from textgraft.comparison.reporting.report import write_report
 
-        planned = set(json.loads((self.folder / "plan.json").read_text())["trials"].values())
-        trials = [trial for trial in load_trials(self.folder) if trial.id in planned]
-        if not trials:
-            raise DataError("no trial was finished", where=str(self.folder), fix="Give a larger --budget.")
-        verdict = judge(trials, test_set, preferences=preferences)
-        save_struct(self.folder / "comparison.json", verdict)
+        while True:
+            trials = self._planned_trials()
+            if not trials:
+                raise DataError(
+                    "no trial was finished", where=str(self.folder), fix="Give a larger --budget."
+                )
+            verdict = judge(trials, test_set, preferences=preferences)
+            winner = _winner(verdict, trials)
+            if winner is None or self.models.has(winner):
+                break
+            self._run_again(winner)
+        save_verdict(self.folder, verdict)
         write_report(self.folder)
-        self._hand_over(verdict.pick)
+        self.models.hand_over(winner)
         comparison = Comparison(self.folder, verdict, trials)
         self.reporter.finished(comparison, time.perf_counter() - self.started)
         return comparison
 
-    def _hand_over(self, pick: str | None) -> None:
-        """Put the picked contender's model into ``best/``; where limits leave no pick, leave none there."""
-        best = self.folder / "best"
-        if pick is None:
-            shutil.rmtree(best, ignore_errors=True)
-            return
-        with atomic_folder(best) as folder:
-            shutil.copytree(self.folder / "models" / pick, folder, dirs_exist_ok=True)
+    def _planned_trials(self) -> list[Trial]:
+        """Return the results of the plan, ordered by contender, size and seed."""
+        trials = self._results().values()
+        return sorted(trials, key=lambda trial: (trial.contender, trial.size, trial.seed))
+
+    def _run_again(self, trial: Trial) -> None:
+        """Train a model again that is not kept any more: an earlier plan in this folder did not need it."""
+        planned = PlannedTrial(trial.contender, trial.size, trial.seed)
+        position = self.record.plan.trials.index(planned)
+        spec = self._spec(planned)
+        assert spec is not None, "the trial was planned in the same way before"
+        self.reporter.note(f"the model of {planned.contender} is not kept: it is trained again")
+        self._keep(planned, self._run(spec, planned, position, trial.limit_seconds))
+
+
+def _winner(verdict: Verdict, trials: Sequence[Trial]) -> Trial | None:
+    """Return the trial whose model the verdict hands over; None where limits leave no pick."""
+    if verdict.pick is None:
+        return None
+    return best_seed(
+        trial for trial in trials if (trial.contender, trial.size) == (verdict.pick, verdict.size)
+    )

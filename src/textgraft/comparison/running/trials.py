@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from textgraft._version import __version__
 from textgraft.comparison.contenders.base import Contender, Fitted, Job, RecipeSettings
 from textgraft.comparison.records.generation_stats import observe_writing
-from textgraft.comparison.records.trials import Cost, Trial, trial_id
+from textgraft.comparison.records.trials import Configuration, Cost, Trial, TrialIdentity
 from textgraft.comparison.running.card import model_card
 from textgraft.comparison.running.measuring import MEGABYTE, latency_ms, model_bytes, peak_memory
 from textgraft.data.dataset import Dataset
-from textgraft.files import content_hash
 from textgraft.inference.predictor import Predictor
-from textgraft.models.directory import Golden, Manifest, library_versions, read_manifest, save_model_directory
+from textgraft.models.directory import Golden, Manifest, library_versions, save_model_directory
 from textgraft.models.encoder_languages import encoder_warning
 
 GOLDEN_ROWS = 4
+CHECKPOINTING = ("checkpoint_seconds", "keep")
+"""Settings that no result depends on."""
+OVERTIME = 1.5
+"""How far configurations may go over a trial's budget before the rest of them is left out: a fit's length is
+estimated from the one before."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One setting fitted and scored on the dev rows."""
+    """One configuration fitted and scored on the dev rows."""
 
     settings: RecipeSettings
     fitted: Fitted
@@ -45,40 +48,57 @@ class Attempt:
 
 @dataclass(frozen=True)
 class TrialSpec:
-    """What all trials of a comparison share."""
+    """What a trial is to run."""
 
     contender: Contender
     job: Job
     """Its train and dev rows are those of the trial."""
     test: Dataset
-    size: int
-    settings: tuple[RecipeSettings, ...]
-    """The settings to try; one that was chosen before, or the head of the contender's grid."""
+    configurations: tuple[RecipeSettings, ...]
+    """To choose from on the dev rows: one that was chosen before, or the head of the contender's grid."""
     data_hash: str
+    """Of the comparison that it is a part of."""
 
     @property
     def id(self) -> str:
-        """The identity of the trial, known before it runs."""
-        encoder = self.job.encoder.sha256 if self.contender.needs_encoder and self.job.encoder else None
-        language_model = self.job.language_model if self.contender.needs_language_model else None
-        depends = {
-            "tried": [settings.given() for settings in self.settings],
-            "encoder": encoder,
-            "max_length": self.job.max_length,
-            "freeze_layers": self.job.freeze_layers if encoder else 0,
-            "rows": content_hash([self.job.train.hash, self.job.dev.hash]),
-            "version": __version__,
-        }
-        if language_model is not None:
-            depends["language_model"] = language_model.identity
-        return trial_id(self.data_hash, self.contender.name, self.size, self.job.seed, depends)
+        """The id of the trial if the clock does not cut it, known before it runs."""
+        return self.identity().id
+
+    def identity(self, limit_seconds: float | None = None) -> TrialIdentity:
+        """Return all that the result depends on.
+
+        Args:
+            limit_seconds: The wall-clock time that the trial was given, if that cut it short.
+        """
+        job, contender = self.job, self.contender
+        encoder = job.encoder if contender.needs_encoder else None
+        language_model = job.language_model if contender.needs_language_model else None
+        return TrialIdentity(
+            task=job.task.name,
+            task_settings=job.task.settings(),
+            train=job.train.hash,
+            dev=job.dev.hash,
+            test=self.test.hash,
+            contender=contender.name,
+            size=len(job.train),
+            seed=job.seed,
+            configurations=[
+                {name: value for name, value in settings.given().items() if name not in CHECKPOINTING}
+                for settings in self.configurations
+            ],
+            encoder=encoder.identity if encoder else None,
+            language_model=language_model.identity if language_model else None,
+            max_length=job.max_length,
+            freeze_layers=job.freeze_layers if encoder else 0,
+            version=__version__,
+            limit_seconds=limit_seconds,
+        )
 
 
-def _attempt(spec: TrialSpec, settings: RecipeSettings) -> Attempt:
-    job = spec.job
+def _attempt(contender: Contender, job: Job, settings: RecipeSettings) -> Attempt:
     torch.manual_seed(job.seed)
     start = time.perf_counter()
-    fitted = spec.contender.fit(job, settings)
+    fitted = contender.fit(job, settings)
     seconds = time.perf_counter() - start + fitted.cached_seconds
     task, gold = job.task, job.task.targets(job.dev)
     predictor = Predictor(fitted.model, fitted.tokenizer, task, fitted.max_length)
@@ -96,35 +116,41 @@ def _attempt(spec: TrialSpec, settings: RecipeSettings) -> Attempt:
     )
 
 
-def run_trial(spec: TrialSpec, on_setting: Callable[[int], None] | None = None) -> tuple[Trial, Attempt]:
-    """Fit, choose the setting on the dev rows, then predict the test rows once.
+def run_trial(
+    spec: TrialSpec, on_configuration: Callable[[int], None] | None = None
+) -> tuple[Trial, Attempt]:
+    """Fit, choose the configuration on the dev rows, then predict the test rows once.
+
+    Where the time runs out, further configurations are not fitted; the trial then counts as cut.
 
     Args:
         spec: The trial.
-        on_setting: Called with the position of each setting as it begins.
+        on_configuration: Called with the position of each configuration as it begins.
 
     Returns:
         The result and the attempt that was chosen, its model trained.
     """
     job, budget = spec.job, spec.job.max_seconds
     chosen: Attempt | None = None
-    tried: list[dict[str, Any]] = []
+    fitted: list[Configuration] = []
+    cut = False
     with peak_memory() as memory:
-        for position, settings in enumerate(spec.settings):
-            if on_setting:
-                on_setting(position)
-            share = budget / len(spec.settings) if budget else None
-            attempt = _attempt(replace(spec, job=replace(job, max_seconds=share)), settings)
-            tried.append(
-                {
-                    "settings": settings.given(),
-                    "dev_score": attempt.dev_metrics[job.task.main_metric],
-                    "seconds": attempt.seconds,
-                }
+        for position, settings in enumerate(spec.configurations):
+            if budget is not None and _runs_over(fitted, budget):
+                cut = True
+                break
+            if on_configuration:
+                on_configuration(position)
+            part = None if budget is None else budget / len(spec.configurations)
+            attempt = _attempt(spec.contender, replace(job, max_seconds=part), settings)
+            cut |= attempt.fitted.cut
+            dev_score = attempt.dev_metrics[job.task.main_metric]
+            fitted.append(
+                Configuration(settings=settings.given(), dev_score=dev_score, seconds=attempt.seconds)
             )
             if chosen is None or attempt.rank > chosen.rank:
                 chosen = attempt
-    assert chosen is not None, "every contender has at least one setting"
+    assert chosen is not None, "every contender has at least one configuration"
     folded = chosen.predictor.calibrate(
         chosen.temperature, job.dev.select(range(min(GOLDEN_ROWS, len(job.dev))))
     )
@@ -134,14 +160,16 @@ def run_trial(spec: TrialSpec, on_setting: Callable[[int], None] | None = None) 
     predictions = chosen.predictor.predict_rows(spec.test)
     seconds = time.perf_counter() - start
     answers = [prediction.answer for prediction in predictions]
-    fitted = chosen.fitted
+    model = chosen.fitted
+    limit = budget if cut else None
     trial = Trial(
-        id=spec.id,
+        id=spec.identity(limit).id,
+        limit_seconds=limit,
         contender=spec.contender.name,
-        size=spec.size,
+        size=len(job.train),
         seed=job.seed,
         settings=chosen.settings.given(),
-        tried=tried,
+        configurations=fitted,
         data_hash=spec.data_hash,
         predicted=answers,
         confidence=[round(prediction.score, 4) for prediction in predictions],
@@ -150,17 +178,17 @@ def run_trial(spec: TrialSpec, on_setting: Callable[[int], None] | None = None) 
         dev_metrics=chosen.dev_metrics,
         cost=Cost(
             training_seconds=chosen.seconds,
-            tuning_seconds=sum(entry["seconds"] for entry in tried) - chosen.seconds,
+            tuning_seconds=sum(entry.seconds for entry in fitted) - chosen.seconds,
             latency_ms_p50=p50,
             latency_ms_p95=p95,
             throughput_per_second=len(spec.test) / seconds,
-            model_mb=model_bytes(fitted.model, fitted.tokenizer) / MEGABYTE,
+            model_mb=model_bytes(model.model, model.tokenizer) / MEGABYTE,
             peak_memory_mb=memory.rise / MEGABYTE,
         ),
-        truncated_share=job.task.truncated_share(job.train, fitted.tokenizer, fitted.max_length),
-        epochs=fitted.epochs,
-        stopped_by=fitted.stopped_by,
-        history=fitted.history,
+        truncated_fraction=job.task.truncated_share(job.train, model.tokenizer, model.max_length),
+        epochs=model.epochs,
+        stopped_by=model.stopped_by,
+        history=model.history,
         versions=library_versions(),
         writing=observe_writing(chosen.predictor, spec.test, predictions, seconds),
     )
@@ -168,14 +196,13 @@ def run_trial(spec: TrialSpec, on_setting: Callable[[int], None] | None = None) 
     return trial, chosen
 
 
-def save_if_best(path: Path, spec: TrialSpec, trial: Trial, attempt: Attempt) -> None:
-    """Write the trained model as ``path``, unless a seed with a higher dev score already stands there."""
-    if path.is_dir():
-        held = read_manifest(path)
-        is_of_this = (held.data_hash, held.training["rows"]) == (spec.data_hash, trial.size)
-        if is_of_this and held.dev_score >= trial.dev_score:
-            return
-    save_model(path, spec, trial, attempt)
+def _runs_over(fitted: Sequence[Configuration], budget: float) -> bool:
+    """Return whether one more configuration, as slow as those before it, would take more than the budget.
+
+    Only fits that the clock cannot end come to this: the others keep to their part of the budget.
+    """
+    spent = [entry.seconds for entry in fitted]
+    return bool(spent) and sum(spent) + sum(spent) / len(spent) > OVERTIME * budget
 
 
 def save_model(path: Path, spec: TrialSpec, trial: Trial, attempt: Attempt) -> None:
@@ -195,6 +222,7 @@ def save_model(path: Path, spec: TrialSpec, trial: Trial, attempt: Attempt) -> N
         data_source=Path(spec.job.train.source).name,
         data_hash=spec.data_hash,
         training={
+            "trial": trial.id,
             "rows": trial.size,
             "seed": trial.seed,
             "settings": trial.settings,

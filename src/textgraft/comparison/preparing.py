@@ -1,0 +1,136 @@
+"""What a comparison and a single training do alike before anything is trained: who competes, and on what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from textgraft.comparison.contenders.base import Contender, Job
+from textgraft.comparison.contenders.recurrent import word_table_note
+from textgraft.comparison.contenders.registry import needed_language_model, with_encoder, with_vectors
+from textgraft.comparison.settings import SetupSettings
+from textgraft.data.dataset import Dataset
+from textgraft.data.splits import Splits
+from textgraft.embeddings.word_vectors import VectorSource
+from textgraft.files import content_hash
+from textgraft.models.encoders import EncoderSource
+from textgraft.tasks.base import Task
+from textgraft.tasks.reading import named_task, read_splits
+
+Note = Callable[[str], None]
+"""Told what the user should know."""
+
+
+@dataclass(frozen=True)
+class Entrants:
+    """Who competes, and what they begin with: all that is known before the rows are read."""
+
+    task: type[Task]
+    contenders: list[Contender]
+    """Their configurations fitted to the encoder and the word vectors."""
+    encoder: EncoderSource | None
+    """None where none of them needs one; likewise the following two."""
+    vectors: VectorSource | None
+    language_model: EncoderSource | None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the contenders."""
+        return tuple(contender.name for contender in self.contenders)
+
+
+@dataclass(frozen=True)
+class Material:
+    """What every trial draws on."""
+
+    entrants: Entrants
+    task: Task
+    splits: Splits
+    whole: Dataset
+    """The rows of the user's first file, before they were split."""
+    max_length: int | None
+    freeze_layers: int
+
+    @property
+    def data_hash(self) -> str:
+        """Of all rows of the splits."""
+        return content_hash([self.splits.train.hash, self.splits.dev.hash, self.splits.test.hash])
+
+    def job(self, train: Dataset, dev: Dataset, seed: int, **others: Any) -> Job:
+        """Return what a contender is fitted on: these rows, and what it begins with."""
+        return Job(
+            train,
+            dev,
+            self.task,
+            seed,
+            self.entrants.encoder,
+            self.max_length,
+            self.freeze_layers,
+            vectors=self.entrants.vectors,
+            language_model=self.entrants.language_model,
+            **others,
+        )
+
+
+def choose(
+    source: str | Path | Dataset,
+    settings: SetupSettings,
+    of_task: Callable[[str], list[Contender]],
+    note: Note,
+    *,
+    are_usual: bool = False,
+) -> Entrants:
+    """Find the task, the contenders and what they begin with; no row is read yet.
+
+    Args:
+        source: The user's file or rows.
+        settings: The user's choices.
+        of_task: Returns the contenders that are wanted of a task.
+        note: Told what was guessed, and who was left out.
+        are_usual: Whether the contenders are merely the usual ones, of which some may be left out.
+
+    Raises:
+        MissingExtraError: A contender is named that needs the bundled encoder, which is not installed.
+        OptionError: A name is unknown, or a choice is none for these contenders.
+        ModelError: The encoder or the language model is missing or damaged.
+        DataError: The word vectors cannot be read.
+    """
+    task = named_task(settings.task, source, note, text=settings.text, label=settings.label)
+    vectors = VectorSource.of(settings.vectors) if settings.vectors else None
+    contenders = with_vectors(of_task(task.name), vectors)
+    language_model = needed_language_model(contenders, settings.language_model)
+    contenders, encoder = with_encoder(
+        contenders, settings.encoder, settings.revision, spare=note if are_usual else None
+    )
+    return Entrants(task, contenders, encoder, vectors, language_model)
+
+
+def read(source: str | Path | Dataset, entrants: Entrants, settings: SetupSettings, note: Note) -> Material:
+    """Read and split the user's rows, and fit the task to them.
+
+    Args:
+        source: The user's file or rows.
+        entrants: Who will learn from them.
+        settings: The user's choices.
+        note: Told how many words have a vector.
+
+    Raises:
+        DataError: The rows cannot be read or learned from.
+    """
+    splits, whole = read_splits(
+        entrants.task,
+        source,
+        text=settings.text,
+        label=settings.label,
+        id_column=settings.id_column,
+        group=settings.group,
+        test=settings.test,
+        dev=settings.dev,
+        merge_labels=settings.merge_labels,
+    )
+    if entrants.vectors is not None:
+        note(word_table_note(splits.train, entrants.vectors))
+    task = entrants.task.fitted_to(splits.train)
+    return Material(entrants, task, splits, whole, settings.max_length, settings.freeze_layers)

@@ -1,0 +1,70 @@
+"""The models of a comparison's trials: one folder a trial, kept as long as the verdict may hand it over."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from textgraft.comparison.records.trials import Trial
+from textgraft.files import atomic_folder, remove_folder
+from textgraft.models.directory import MANIFEST
+
+
+class KeptModels:
+    """The model directories below ``models/``, named by the ids of their trials.
+
+    Args:
+        folder: Of the comparison.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._models = folder / "models"
+        self._best = folder / "best"
+
+    def path(self, trial: Trial) -> Path:
+        """Return where the model of a trial belongs."""
+        return self._models / trial.id
+
+    def has(self, trial: Trial) -> bool:
+        """Return whether the model of a trial is kept."""
+        return (self.path(trial) / MANIFEST).is_file()
+
+    def remove(self, trials: Iterable[Trial]) -> None:
+        """Delete the models of trials, where they are kept."""
+        for trial in trials:
+            if self.path(trial).is_dir():
+                remove_folder(self.path(trial))
+
+    def hand_over(self, trial: Trial | None) -> None:
+        """Put the model of a trial into ``best/``; where there is none to hand over, leave none there."""
+        if trial is None:
+            if self._best.is_dir():
+                remove_folder(self._best)
+            return
+        with atomic_folder(self._best) as folder:
+            shutil.copytree(self.path(trial), folder, dirs_exist_ok=True)
+
+
+def best_seed(trials: Iterable[Trial]) -> Trial:
+    """Return the trial with the highest dev score, the first seed's of equals."""
+    return max(trials, key=lambda trial: (trial.dev_score, -trial.seed))
+
+
+def needed(trials: Sequence[Trial], contenders: Iterable[str]) -> set[str]:
+    """Return the ids of the trials that a verdict on these and on later ones may hand over.
+
+    Contenders are judged at the largest size that all of them were tried at, which can only grow: of each
+    contender the best seed is needed, there and above.
+
+    Args:
+        trials: Those that are finished.
+        contenders: Names of all that compete.
+    """
+    sizes = [{trial.size for trial in trials if trial.contender == name} for name in contenders]
+    judged = max(set.intersection(*sizes), default=0) if sizes else 0
+    groups: dict[tuple[str, int], list[Trial]] = {}
+    for trial in trials:
+        if trial.size >= judged:
+            groups.setdefault((trial.contender, trial.size), []).append(trial)
+    return {best_seed(group).id for group in groups.values()}

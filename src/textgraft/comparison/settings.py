@@ -1,0 +1,138 @@
+"""What the user can choose of a comparison and of a training: the commands' options, checked at once."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator, Field
+
+from textgraft.comparison.records.preferences import Preferences
+from textgraft.errors import OptionError
+from textgraft.settings import Checked
+from textgraft.wording import parse_seconds
+
+
+def _names(value: Any) -> Any:
+    """Take "a,b" as a list of names."""
+    names = _parts(value) if isinstance(value, str) else value
+    if names is not None and not list(names):
+        raise OptionError("no contender is named", where="--contenders", fix="Name at least one.")
+    return names
+
+
+def _parts(value: str) -> list[str]:
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def _sizes(value: Any) -> Any:
+    """Take "100,300" as a list of numbers, ascending and each once."""
+    if isinstance(value, str):
+        value = [part.replace("_", "") for part in _parts(value)]
+        for part in value:
+            if not part.isdigit():
+                raise OptionError(
+                    f"{part!r} is not a whole number", where="--sizes", fix="Write --sizes 100,300,1000."
+                )
+        value = list(map(int, value))
+    return sorted(set(value)) if value else None
+
+
+def _seconds(value: Any) -> Any:
+    return parse_seconds(value) if isinstance(value, str) else value
+
+
+def _path(value: Any) -> Any:
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _columns(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Names = Annotated[list[str], BeforeValidator(_names)]
+Sizes = Annotated[list[Annotated[int, Field(ge=2)]] | None, BeforeValidator(_sizes)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_seconds)]
+FilePath = Annotated[str, BeforeValidator(_path)]
+Columns = Annotated[list[str], BeforeValidator(_columns)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class SetupSettings(Checked):
+    """What a comparison and a single training have in common: the rows, and what models begin with.
+
+    Raises:
+        OptionError: A key does not exist (the nearest is suggested), or a value cannot be used.
+    """
+
+    kind: ClassVar[str] = "option"
+
+    task: str | None = None
+    """Guessed from the file if left out."""
+    text: Columns | None = None
+    """Text columns, guessed from common names if left out; so are the following ones."""
+    label: str | None = None
+    id_column: str | None = None
+    group: str | None = None
+    """Column whose equal values never straddle splits."""
+    merge_labels: bool = False
+    """Whether labels that differ in spelling alone, as Food and food, are one label."""
+    dev: FilePath | None = None
+    """Own file of dev rows; otherwise a tenth of the rows."""
+    test: FilePath | None = None
+    """Own file of test rows; otherwise a fifth of the rows, fixed by hash."""
+    encoder: FilePath = "bundled"
+    revision: str | None = None
+    max_length: Annotated[int, Field(ge=4)] | None = None
+    """Tokens a text is cut to; each contender's own limit if left out."""
+    freeze_layers: Annotated[int, Field(ge=0)] = 0
+    """Lower layers of the encoder that fine-tuning leaves as they are."""
+    vectors: FilePath | None = None
+    """File of word vectors that a recurrent contender begins with."""
+    language_model: FilePath | None = None
+    """Folder of a recurrent language model, for contenders that begin with one."""
+    budget: Seconds | None = None
+    """Seconds that the call may take."""
+
+    @classmethod
+    def place(cls, name: str) -> str:
+        """Name the option of the command line."""
+        return "--" + {"id_column": "id"}.get(name, name).replace("_", "-")
+
+
+class CompareSettings(SetupSettings):
+    """All choices of a comparison."""
+
+    contenders: Names | None = None
+    """The task's usual ones if left out."""
+    sizes: Sizes = None
+    """Training sizes; the usual ones for the rows there are if left out."""
+    seeds: Count = 3
+    tuning: Count = 3
+    """Configurations that each contender may fit."""
+    output: FilePath | None = None
+    """Folder of the comparison; named after the data and the request if left out."""
+    add: bool = False
+    """Whether to run in a folder that holds another finished comparison of the same rows."""
+    max_latency_ms: float | None = None
+    max_size_mb: float | None = None
+    prefer: str = "score"
+
+    @property
+    def preferences(self) -> Preferences:
+        """What the pick depends on besides the figures."""
+        return Preferences(
+            max_latency_ms=self.max_latency_ms, max_size_mb=self.max_size_mb, prefer=self.prefer
+        )
+
+
+class TrainConfig(SetupSettings):
+    """All choices of a training; a config file holds the same keys."""
+
+    kind: ClassVar[str] = "key"
+
+    contender: str | None = None
+    """The usual one of the task if left out."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """Of the contender's model and of the training loop, in place of the usual ones."""
