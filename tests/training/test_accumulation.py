@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from textgraft.comparison.contenders.tables import contenders_for
+from textgraft.comparison.contenders.registry import contenders_for
 from torch import Tensor, nn
 
 from tests.comparison.test_every_task import MAKERS
