@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import torch
-from textgraft.comparison.contenders.registry import contenders_for
 from torch import Tensor, nn
 
 from tests.comparison.test_every_task import MAKERS
 from tests.tiny import save_tiny_bert
+from textgraft.comparison.contenders.registry import contenders_for
 from textgraft.comparison.train import train
 from textgraft.tasks.registry import TASKS
 from textgraft.training import loop
