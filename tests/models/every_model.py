@@ -99,7 +99,7 @@ def _word_tags() -> Batch:
 
 
 def _spans() -> Batch:
-    return {"start_positions": torch.full((ROWS,), 3), "end_positions": torch.full((ROWS,), 4)}
+    return {"start_positions": torch.full((ROWS,), 4), "end_positions": torch.full((ROWS,), 4)}
 
 
 def _same_text() -> Batch:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerFast
 
     from textgraft.data.dataset import Dataset
     from textgraft.inference.predictor import Predictor
@@ -45,6 +43,7 @@ def attention_maps(predictor: Predictor, rows: Dataset, most: int = 3) -> list[A
     # Here, so that a report can be drawn of stored maps without loading torch.
     import torch
 
+    from textgraft.models.asked import observable
     from textgraft.models.baselines.lookup import Reciter
     from textgraft.tokenization.subword_tokenizer import start_and_end, target_tokenizer
 
@@ -61,7 +60,7 @@ def attention_maps(predictor: Predictor, rows: Dataset, most: int = 3) -> list[A
         words = torch.tensor([[start, *found.tokens]], device=model.device)
         batch = task.collate([feature], tokenizer.pad_token_id)
         batch = {name: tensor.to(model.device) for name, tensor in batch.items()}
-        with torch.inference_mode(), _observable(model):
+        with torch.inference_mode(), observable(model):
             outputs = model(**batch, decoder_input_ids=words, output_attentions=True, use_cache=False)
         layers = outputs.get("cross_attentions")
         if not layers or layers[0] is None:
@@ -76,20 +75,6 @@ def attention_maps(predictor: Predictor, rows: Dataset, most: int = 3) -> list[A
             )
         )
     return maps
-
-
-@contextlib.contextmanager
-def _observable(model: PreTrainedModel) -> Iterator[None]:
-    """Compute attention in the way that keeps its weights; fused kernels do not."""
-    fused = getattr(model.config, "_attn_implementation", None)
-    if fused in (None, "eager"):
-        yield
-        return
-    model.set_attn_implementation("eager")
-    try:
-        yield
-    finally:
-        model.set_attn_implementation(fused)
 
 
 def _words(tokenizer: PreTrainedTokenizerFast, ids: list[int]) -> list[str]:

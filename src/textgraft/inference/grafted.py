@@ -23,7 +23,7 @@ from textgraft.inference.predictor import MAX_SEQUENCES, MAX_TOKENS, Predictor
 from textgraft.models.directory import MANIFEST, read_manifest
 from textgraft.models.encoders import BUNDLED, load_encoder, resolve_encoder
 from textgraft.models.graft.adapter import merged
-from textgraft.models.graft.base import Graft, last_hidden_states
+from textgraft.models.graft.base import Graft, run_encoder
 from textgraft.models.graft.encoder_layers import STACKS, encoder_layers, only_layers
 from textgraft.models.quiet import quiet_transformers
 from textgraft.tasks.base import Features, Task, padded_inputs
@@ -251,8 +251,8 @@ class GraftedEncoder:
         is_whole = (start, stop) == (0, self._layers)
         with contextlib.nullcontext() if is_whole else only_layers(self.encoder, start, stop):
             if states is None:
-                return last_hidden_states(self.encoder, ids, mask, types, None)
-            return last_hidden_states(self.encoder, None, mask, types, states)
+                return run_encoder(self.encoder, ids, mask, types, None)[0]
+            return run_encoder(self.encoder, None, mask, types, states)[0]
 
 
 def _facts(task: Task, max_length: int, temperature: float) -> dict[str, Any]:

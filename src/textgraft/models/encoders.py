@@ -18,8 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 from textgraft.errors import MissingExtraError, ModelError
 from textgraft.files import content_hash, sha256_file
-from textgraft.integrity import SEAL, check_files, check_seal
-from textgraft.models.directory import MANIFEST, read_manifest
 from textgraft.models.quiet import quiet_transformers
 
 if TYPE_CHECKING:
@@ -37,11 +35,6 @@ LONGEST_INPUT = 512
 """Tokens read of a text where neither the encoder nor its tokenizer states a smaller limit."""
 RECURRENT = "recurrent"
 """The model type of our recurrent networks, whose hidden_size is that of one direction."""
-_DESCRIBING = (
-    "config.json", "sentence_bert_config.json", "tokenizer.json", "tokenizer_config.json", "vocab.*",
-    "merges.txt", "added_tokens.json", "special_tokens_map.json", "*.model",
-)  # fmt: skip
-"""Files beside the weights that an encoder's outputs depend on: what it is, how it reads, and how far."""
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _HUB_FILES = ["*.json", "*.safetensors", "vocab.txt", "merges.txt", "*.model", "README.md"]
 
@@ -59,9 +52,9 @@ class EncoderSource:
 
     @functools.cached_property
     def identity(self) -> str:
-        """Hash of everything that the outputs depend on: weights, architecture, tokenizer and its limits."""
-        names = sorted({path.name for kind in _DESCRIBING for path in self.path.glob(kind)})
-        files = {name: sha256_file(self.path / name) for name in names}
+        """Hash of everything that the outputs depend on: weights, architecture and tokenizer."""
+        names = ("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt")
+        files = {name: sha256_file(self.path / name) for name in names if (self.path / name).is_file()}
         return content_hash({"weights": self.sha256, **files})
 
 
@@ -81,7 +74,6 @@ def resolve_encoder(name: str | Path = BUNDLED, revision: str | None = None) -> 
         return _bundled()
     path = Path(name).expanduser()
     if path.is_dir():
-        _check_written_hashes(path)
         return EncoderSource(name, path.resolve(), _checked_hash(path))
     if path.exists():
         raise ModelError("an encoder is a directory, this is a file", where=name, fix="Give its folder.")
@@ -177,15 +169,6 @@ def _weight_files(path: Path) -> list[Path]:
     raise ModelError(
         "there is no model.safetensors", where=str(path), fix="Give a folder that save_pretrained() wrote."
     )
-
-
-def _check_written_hashes(path: Path) -> None:
-    """Compare the files of a folder that textgraft wrote with what it wrote; others have nothing to tell."""
-    fix = f"Copy the folder again. If you changed it on purpose, delete {SEAL}."
-    if (path / MANIFEST).is_file():
-        check_files(path, read_manifest(path).files, fix="Copy the whole folder again, or train again.")
-    elif (path / SEAL).is_file():
-        check_seal(path, fix=fix)
 
 
 def _checked_hash(path: Path) -> str:

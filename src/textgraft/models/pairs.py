@@ -17,6 +17,7 @@ from torch.nn import functional
 from transformers import PreTrainedTokenizerFast
 
 from textgraft.errors import OptionError
+from textgraft.models.padding import ascending, ordered, true_tokens
 
 
 def pair_features(first: Tensor, second: Tensor) -> Tensor:
@@ -111,20 +112,12 @@ def siamese_tokenizer(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizer
     )
 
 
-def split_pairs(
-    input_ids: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor | None, pad_token_id: int
-) -> tuple[Tensor, Tensor]:
-    """Take the two texts of each row apart.
+def pair_keys(mask: Tensor, token_type_ids: Tensor | None) -> Tensor:
+    """Return what each token belongs to: 0 the first text, 1 the second, 2 padding, [batch, time].
 
     Args:
-        input_ids: Right-padded pairs, [batch, time].
-        attention_mask: 1 at true tokens, [batch, time]; without it every pad_token_id is padding.
+        mask: True at true tokens, [batch, time].
         token_type_ids: 0 at the tokens of the first text and 1 at those of the second, [batch, time].
-        pad_token_id: Fills the texts up.
-
-    Returns:
-        Token ids and mask of a right-padded batch of all first texts, then all second texts,
-        [2 * batch, longest text].
 
     Raises:
         OptionError: The token types are missing.
@@ -134,14 +127,37 @@ def split_pairs(
             "token_type_ids are missing: they tell the two texts of a pair apart",
             fix="Tokenize pairs with the tokenizer that was saved with the model: tokenizer(first, second).",
         )
-    if attention_mask is None:
-        attention_mask = input_ids.ne(pad_token_id).long()
-    both = attention_mask.sum(dim=1)
-    second = (token_type_ids * attention_mask).sum(dim=1)
-    lengths = torch.cat([both - second, second]).unsqueeze(1)
-    starts = torch.cat([torch.zeros_like(both), both - second]).unsqueeze(1)
-    position = torch.arange(input_ids.shape[1], device=input_ids.device)[: lengths.max()]
+    return token_type_ids.masked_fill(~mask, 2)
+
+
+def split_pairs(
+    inputs: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor | None, pad_token_id: int
+) -> tuple[Tensor, Tensor]:
+    """Take the two texts of each row apart.
+
+    Args:
+        inputs: Token ids of pairs, padded on any side, [batch, time]; or vectors, [batch, time, size].
+        attention_mask: 1 at true tokens, [batch, time]; without it every pad_token_id is padding.
+        token_type_ids: 0 at the tokens of the first text and 1 at those of the second, [batch, time].
+        pad_token_id: Fills the texts up.
+
+    Returns:
+        Token ids, or vectors, and mask of a right-padded batch of all first texts, then all second texts,
+        [2 * batch, longest text, …].
+
+    Raises:
+        OptionError: The token types are missing.
+    """
+    true = true_tokens(attention_mask, inputs, pad_token_id)
+    keys = pair_keys(true, token_type_ids)
+    inputs = ordered(inputs, ascending(keys))
+    of_first, of_second = (keys.eq(text).sum(dim=1) for text in (0, 1))
+    lengths = torch.cat([of_first, of_second]).unsqueeze(1)
+    starts = torch.cat([torch.zeros_like(of_first), of_first]).unsqueeze(1)
+    position = torch.arange(inputs.shape[1], device=inputs.device)[: lengths.max()]
     mask = position < lengths
-    source = (starts + position).clamp(max=input_ids.shape[1] - 1)
-    ids = input_ids.repeat(2, 1).gather(1, source)
-    return ids.masked_fill(~mask, pad_token_id), mask.to(attention_mask.dtype)
+    source = (starts + position).clamp(max=inputs.shape[1] - 1)
+    texts = ordered(inputs.repeat(2, *[1] * (inputs.dim() - 1)), source)
+    empty = ~mask.view(*mask.shape, *[1] * (inputs.dim() - 2))
+    filled = texts.masked_fill(empty, pad_token_id if inputs.dim() == 2 else 0)
+    return filled, mask.long() if attention_mask is None else mask.to(attention_mask.dtype)

@@ -30,7 +30,9 @@ def pool(states: Tensor, attention_mask: Tensor, pooling: str) -> Tensor:
     """
     states = states.float()
     if pooling == "cls":
-        return states[:, 0]
+        # Of a left-padded text the first token stands where padding ends.
+        is_first = (attention_mask != 0) & (attention_mask.cumsum(dim=1) == 1)
+        return (states * is_first.unsqueeze(-1)).sum(dim=1)
     true = attention_mask.unsqueeze(-1)
     if pooling == "mean":
         return (states * true).sum(dim=1) / true.sum(dim=1).clamp(min=1)

@@ -22,7 +22,7 @@ from transformers import PreTrainedModel
 
 from textgraft.errors import OptionError
 from textgraft.files import cache_folder as default_cache_folder
-from textgraft.models.graft.base import Graft, last_hidden_states
+from textgraft.models.graft.base import Graft, run_encoder
 from textgraft.models.graft.encoder_layers import encoder_layers, lower_modules, only_layers
 from textgraft.tasks.base import Features, Task
 from textgraft.training.batching import token_budget_batches
@@ -171,7 +171,8 @@ def _states(
             for members in batches:
                 batch = objective.task.collate([rows[row] for row in members], objective.pad_token_id)
                 ids, mask, types = (batch[n].to(device) if n in batch else None for n in _INPUTS)
-                hidden = last_hidden_states(encoder, ids, mask, types, None).float().cpu().numpy()
+                last, _ = run_encoder(encoder, ids, mask, types, None)
+                hidden = last.float().cpu().numpy()
                 for row, states in zip(members, hidden, strict=True):
                     yield row, states[: lengths[row]]
 

@@ -13,6 +13,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import can_return_tuple
 
 from textgraft.models.baselines.lookup import Reciter, ReciterConfig, recited
+from textgraft.models.padding import ascending, ordered, true_tokens
 
 _WHITE = ("Ġ", "Ċ", "č", "ĉ")
 """How a tokenizer of bytes writes space, line feed, carriage return and tabulator."""
@@ -49,11 +50,12 @@ class _Beginning(nn.Module):
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
     ) -> BaseModelOutput:
-        """Cut a right-padded batch [batch, time] after so many words; generate() passes the rest to all."""
+        """Cut a batch [batch, time] after so many words; generate() passes the rest to all."""
         del output_attentions, output_hidden_states
-        kept = input_ids != self.end
-        if attention_mask is not None:
-            kept = kept & attention_mask.bool()
+        true = true_tokens(attention_mask, input_ids)
+        order = ascending(~true)
+        input_ids, true = ordered(input_ids, order), ordered(true, order)
+        kept = true & (input_ids != self.end)
         if self.words:
             kept = kept & (self.begins_word[input_ids].cumsum(dim=1) <= self.words)
         # A source ends in the end token, so that there is room for it.

@@ -14,7 +14,10 @@ from transformers import Cache, GenerationMixin, PreTrainedConfig, PreTrainedMod
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 from transformers.utils import can_return_tuple
 
-from textgraft.models.recurrent.teacher_forcing import shift_right, target_loss
+from textgraft.errors import OptionError
+from textgraft.models.asked import has_only_logits
+from textgraft.models.baselines.wordless import WithoutWordVectors
+from textgraft.models.recurrent.teacher_forcing import read_words, target_loss
 
 CERTAIN = 20.0
 """Logit of the word that comes next; that of all others is 0."""
@@ -72,7 +75,7 @@ class ReciterConfig(PreTrainedConfig):
     tie_word_embeddings: bool = False
 
 
-class Reciter(PreTrainedModel, GenerationMixin):
+class Reciter(WithoutWordVectors, PreTrainedModel, GenerationMixin):
     """Recites what its ``encoder`` gives.
 
     The encoder's last_hidden_state holds the ids of the texts as floats, [batch, time, 1]; each row ends in
@@ -100,6 +103,8 @@ class Reciter(PreTrainedModel, GenerationMixin):
         past_key_values: Cache | None = None,
         labels: Tensor | None = None,
         use_cache: bool | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
     ) -> Seq2SeqLMOutput:
         """Say which word comes next; what has been written so far makes no difference.
 
@@ -112,23 +117,28 @@ class Reciter(PreTrainedModel, GenerationMixin):
             past_key_values: A :class:`Place` to go on from.
             labels: The true words, -100 at padding, [batch, target time].
             use_cache: Whether to go on from ``past_key_values``.
+            output_attentions: Refused if true: there are none.
+            output_hidden_states: Likewise.
 
         Returns:
             logits [batch, target time, vocab_size], and loss if labels were given.
+
+        Raises:
+            OptionError: There is no source or no word, or something is asked for that there is not.
         """
+        has_only_logits(self, output_attentions=output_attentions, output_hidden_states=output_hidden_states)
         if encoder_outputs is None:
             given = {"input_ids": input_ids, "attention_mask": attention_mask, "vectors": vectors}
+            if given[self.main_input_name] is None:
+                raise OptionError(f"a batch holds no {self.main_input_name}", fix="Give the sources.")
             encoder_outputs = self.encoder(**{name: part for name, part in given.items() if part is not None})
-        if decoder_input_ids is None:
-            assert labels is not None, "there are neither decoder_input_ids nor labels"
-            start, pad = self.config.decoder_start_token_id, self.config.pad_token_id
-            decoder_input_ids = shift_right(labels, start_token_id=start, pad_token_id=pad)
+        decoder_input_ids = read_words(self, decoder_input_ids, labels)
         begun = past_key_values.length if use_cache is not False and isinstance(past_key_values, Place) else 0
         assert encoder_outputs.last_hidden_state is not None, "it holds the ids"
         text = encoder_outputs.last_hidden_state[..., 0].long()
         time = torch.arange(begun, begun + decoder_input_ids.shape[1], device=text.device)
         words = text[:, time.clamp(max=text.shape[1] - 1)]
-        logits = torch.zeros(*words.shape, self.config.vocab_size, device=text.device)
+        logits = torch.zeros(*words.shape, self.config.vocab_size, device=text.device, dtype=self.dtype)
         logits = logits.scatter(2, words.unsqueeze(-1), self.certainty.expand(*words.shape, 1))
         return Seq2SeqLMOutput(
             loss=None if labels is None else target_loss(logits, labels),

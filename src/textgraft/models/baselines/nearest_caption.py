@@ -56,7 +56,8 @@ class _Neighbours(nn.Module):
     ) -> BaseModelOutput:
         """Look up a batch of vectors [batch, vector_size]; generate() passes the rest to all encoders."""
         del output_attentions, output_hidden_states
-        distances = torch.cdist(self.scale(vectors).pooler_output, self.scale(self.known).pooler_output)
+        asked, known = (self.scale(given).pooler_output.float() for given in (vectors, self.known))
+        distances = torch.cdist(asked, known)
         return recited(self.captions[distances.argmin(dim=1)])
 
 

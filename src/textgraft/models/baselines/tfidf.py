@@ -18,7 +18,9 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 from transformers.utils import can_return_tuple
 
 from textgraft.errors import DataError, OptionError
+from textgraft.models.asked import has_only_logits
 from textgraft.models.baselines.linear import fit_linear
+from textgraft.models.baselines.wordless import WithoutWordVectors
 from textgraft.models.losses import ProblemType, sequence_loss
 from textgraft.tokenization.encode import token_ids
 from textgraft.tokenization.scripts import is_unspaced
@@ -43,6 +45,9 @@ class TfidfConfig(PreTrainedConfig):
         num_features: N-grams known.
         ngrams: Lengths of the shortest and the longest n-gram.
         sublinear: Whether an n-gram found tf times counts 1 + log(tf) instead of tf.
+        pad_token_id: Of the tokenizer, as Transformers' trainer notes it; the model needs none.
+        bos_token_id: Likewise.
+        eos_token_id: Likewise.
     """
 
     model_type = "tfidf"
@@ -51,6 +56,9 @@ class TfidfConfig(PreTrainedConfig):
     num_features: int = 0
     ngrams: list[int] = field(default_factory=lambda: [1, 2])
     sublinear: bool = True
+    pad_token_id: int | None = None
+    bos_token_id: int | None = None
+    eos_token_id: int | None = None
 
 
 def ngram_keys(ids: Tensor, length: int, vocab_size: int) -> Tensor:
@@ -77,7 +85,7 @@ def ngram_keys(ids: Tensor, length: int, vocab_size: int) -> Tensor:
     return torch.where((runs >= len(SPECIAL_TOKENS)).all(dim=-1), keys, -1)
 
 
-class TfidfForSequenceClassification(PreTrainedModel):
+class TfidfForSequenceClassification(WithoutWordVectors, PreTrainedModel):
     """A linear layer over TF-IDF weights.
 
     Args:
@@ -132,7 +140,12 @@ class TfidfForSequenceClassification(PreTrainedModel):
 
     @can_return_tuple
     def forward(
-        self, input_ids: Tensor, attention_mask: Tensor | None = None, labels: Tensor | None = None
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        labels: Tensor | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
     ) -> SequenceClassifierOutput:
         """Classify a batch.
 
@@ -140,10 +153,16 @@ class TfidfForSequenceClassification(PreTrainedModel):
             input_ids: [batch, time]; padding is told by its id.
             attention_mask: Not used.
             labels: As in :func:`sequence_loss`.
+            output_attentions: Refused if true: there are none.
+            output_hidden_states: Likewise.
 
         Returns:
             logits [batch, num_labels], and the mean loss if labels were given.
+
+        Raises:
+            OptionError: Something is asked for that there is not.
         """
+        has_only_logits(self, output_attentions=output_attentions, output_hidden_states=output_hidden_states)
         rows, found, weights = self.features(input_ids)
         starts = torch.searchsorted(rows, torch.arange(len(input_ids), device=rows.device))
         sums = nn.functional.embedding_bag(

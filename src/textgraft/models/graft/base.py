@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import field
 from itertools import pairwise
 from pathlib import Path
@@ -17,9 +18,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
-from transformers.utils import ModelOutput
+from transformers.utils import ModelOutput, can_return_tuple
 
 from textgraft.errors import ModelError, OptionError, unknown
+from textgraft.models.asked import asked, observable
 from textgraft.models.encoders import (
     BUNDLED,
     BUNDLED_HUB_ID,
@@ -31,10 +33,15 @@ from textgraft.models.encoders import (
 )
 from textgraft.models.graft.adapter import Adapter, initialize, linear_maps
 from textgraft.models.graft.encoder_layers import STACKS, encoder_layers
+from textgraft.models.padding import ascending, inverse, one_of, ordered
 from textgraft.models.pooling import pool
 
 PEFT = "peft"
 """Folder, inside a graft's, that holds its adapter for ``PeftModel.from_pretrained``."""
+
+
+Beside = dict[str, tuple[Tensor, ...]]
+"""What an encoder computed beside its last states, by its name in Transformers' outputs."""
 
 
 class GraftConfig(PreTrainedConfig):
@@ -53,6 +60,9 @@ class GraftConfig(PreTrainedConfig):
         lora_dropout: Of the adapter's inputs.
         lora_layers: Indices of the encoder's layers to adapt; none means all.
         lora_targets: Names of the linear maps to adapt, as "query"; none means all of a layer.
+        pad_token_id: Of the tokenizer, as Transformers' trainer notes it; the model needs none.
+        bos_token_id: Likewise.
+        eos_token_id: Likewise.
 
     Raises:
         OptionError: The pooling is unknown, or the rank negative.
@@ -72,6 +82,9 @@ class GraftConfig(PreTrainedConfig):
     lora_dropout: float = 0.0
     lora_layers: list[int] = field(default_factory=list)
     lora_targets: list[str] = field(default_factory=list)
+    pad_token_id: int | None = None
+    bos_token_id: int | None = None
+    eos_token_id: int | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:
         super().__post_init__(**kwargs)
@@ -146,7 +159,9 @@ class Graft(PreTrainedModel):
         Raises:
             ModelError: The encoder cannot be found, or the graft was trained on other weights.
         """
-        loaded = super().from_pretrained(path, *args, **{"dtype": torch.float32, **kwargs})
+        if kwargs.get("dtype") is None and kwargs.get("torch_dtype") is None:
+            kwargs["dtype"] = torch.float32
+        loaded = super().from_pretrained(path, *args, **kwargs)
         model = loaded[0] if isinstance(loaded, tuple) else loaded
         model.source  # noqa: B018  a missing or wrong encoder is told now, not at the first text
         return loaded
@@ -209,6 +224,34 @@ class Graft(PreTrainedModel):
             self.train(self.training)
         return self._encoder[0]
 
+    def get_input_embeddings(self) -> nn.Module:
+        """Return the encoder's table of word vectors."""
+        return self.encoder.get_input_embeddings()
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        """Refuse to: the encoder is not this model's, and is not saved with it.
+
+        Raises:
+            OptionError: Always.
+        """
+        raise OptionError(
+            "a graft leaves its encoder as it is, so its word vectors cannot be exchanged",
+            where="set_input_embeddings",
+            fix="Exchange them in the encoder, save it, and train a graft on that one.",
+        )
+
+    def resize_token_embeddings(self, *args: Any, **kwargs: Any) -> nn.Embedding:
+        """Refuse to, likewise.
+
+        Raises:
+            OptionError: Always.
+        """
+        raise OptionError(
+            "a graft leaves its encoder as it is, so its vocabulary cannot grow",
+            where="resize_token_embeddings",
+            fix="Resize the encoder's, save it, and train a graft on that one.",
+        )
+
     def _trained_part(self, encoder: PreTrainedModel) -> nn.Module:
         """Return the layers from the lowest on that the adapter changes."""
         if not self.config.lora_rank:
@@ -246,18 +289,68 @@ class Graft(PreTrainedModel):
             encodings = torch.relu(layer(encodings))
         return last(encodings)
 
-    def states(
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        labels: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+    ) -> ModelOutput:
+        """Read a batch of texts, or of pairs of texts.
+
+        Args:
+            input_ids: [..., time]: the texts of a batch, or the choices of each of its prompts.
+            attention_mask: 1 at true tokens, [..., time]; by default all are.
+            token_type_ids: Tells the parts of a pair, [..., time].
+            labels: What the head's loss takes, see :meth:`from_states`.
+            inputs_embeds: In place of ids, [..., time, size].
+            output_attentions: Whether to return the attention of the encoder's layers. What is left out, the
+                configuration says.
+            output_hidden_states: Whether to return the states of the encoder's layers.
+
+        Returns:
+            What :meth:`from_states` does, and what was asked for of the encoder, one text after the other.
+        """
+        states, beside = self.encoded(
+            input_ids,
+            attention_mask,
+            token_type_ids,
+            inputs_embeds,
+            output_attentions=output_attentions,
+            output_hidden_states=output_hidden_states,
+        )
+        return self.from_states(states, attention_mask, labels, **beside)
+
+    def encoded(
         self,
         input_ids: Tensor | None,
         attention_mask: Tensor | None,
         token_type_ids: Tensor | None,
         inputs_embeds: Tensor | None,
-    ) -> Tensor:
-        """Return the last hidden states of a batch, as :func:`last_hidden_states` does."""
-        return last_hidden_states(self.encoder, input_ids, attention_mask, token_type_ids, inputs_embeds)
+        **given: bool | None,
+    ) -> tuple[Tensor, Beside]:
+        """Run the encoder on a batch, as :func:`run_encoder` does."""
+        wanted = asked(self.config, **given)
+        keeps_attention = observable(self.encoder) if wanted["output_attentions"] else nullcontext()
+        with keeps_attention:
+            return run_encoder(
+                self.encoder, input_ids, attention_mask, token_type_ids, inputs_embeds, **wanted
+            )
 
-    def from_states(self, states: Tensor, attention_mask: Tensor | None) -> ModelOutput:
+    def from_states(
+        self, states: Tensor, attention_mask: Tensor | None, labels: Any = None, **beside: tuple[Tensor, ...]
+    ) -> ModelOutput:
         """Do what ``forward`` does above the last hidden states [..., time, size].
+
+        Args:
+            states: Of a batch.
+            attention_mask: As for ``forward``.
+            labels: What the loss of the head takes.
+            beside: What is returned beside the logits and the loss.
 
         Raises:
             NotImplementedError: The head reads two texts and stands above the states of neither alone.
@@ -273,33 +366,55 @@ class Graft(PreTrainedModel):
         return nn.functional.normalize(vectors, dim=-1) if self.config.normalize else vectors
 
 
-def last_hidden_states(
+def run_encoder(
     encoder: PreTrainedModel,
     input_ids: Tensor | None,
     attention_mask: Tensor | None,
     token_type_ids: Tensor | None,
     inputs_embeds: Tensor | None,
-) -> Tensor:
+    **wanted: bool,
+) -> tuple[Tensor, Beside]:
     """Run an encoder over texts, in any number of dimensions before the last.
 
     Args:
         encoder: Any Transformers encoder.
         input_ids: [..., time].
-        attention_mask: 1 at true tokens, [..., time]; by default all are.
+        attention_mask: 1 at true tokens, [..., time]; by default all are. Where padding stands on the left,
+            tokens are read as if it stood on the right: most encoders number the places of a batch.
         token_type_ids: Tells the parts of a pair, [..., time]; told to encoders that know parts.
         inputs_embeds: In place of ids, [..., time, size].
+        wanted: ``output_attentions`` and ``output_hidden_states``, both by default false.
 
     Returns:
-        [..., time, size].
+        The last hidden states [..., time, size]; and by name what else is wanted: hidden_states, one
+        [texts, time, size] a layer, and attentions, one [texts, heads, time, time].
+
+    Raises:
+        OptionError: There are both ids and vectors, or neither.
     """
+    texts = one_of(input_ids, inputs_embeds).shape[: None if inputs_embeds is None else -1][:-1]
     if getattr(encoder.config, "type_vocab_size", 0) < 2:
         token_type_ids = None
+    order = None if attention_mask is None else ascending(attention_mask.flatten(0, -2) == 0)
     inputs = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
     given = {name: tensor.flatten(0, -2) for name, tensor in inputs.items() if tensor is not None}
     if inputs_embeds is not None:
         given["inputs_embeds"] = inputs_embeds.flatten(0, -3)
-        texts = inputs_embeds.shape[:-2]
-    elif input_ids is not None:
-        texts = input_ids.shape[:-1]
-    states = encoder(**given).last_hidden_state
-    return states.view(*texts, *states.shape[-2:])
+    given = {name: ordered(tensor, order) for name, tensor in given.items()}
+    outputs = encoder(**given, **{name: True for name, value in wanted.items() if value}, return_dict=True)
+    back = inverse(order)
+    states = ordered(outputs.last_hidden_state, back)
+    beside: Beside = {}
+    if wanted.get("output_hidden_states"):
+        beside["hidden_states"] = tuple(ordered(layer, back) for layer in outputs.hidden_states)
+    if wanted.get("output_attentions"):
+        beside["attentions"] = tuple(_attention_ordered(layer, back) for layer in outputs.attentions)
+    return states.view(*texts, *states.shape[-2:]), beside
+
+
+def _attention_ordered(weights: Tensor, order: Tensor | None) -> Tensor:
+    """Reorder queries and keys of attention weights [texts, heads, time, time]."""
+    if order is None:
+        return weights
+    by_query = ordered(weights.transpose(1, 2), order)
+    return ordered(by_query.permute(0, 3, 2, 1), order).permute(0, 2, 3, 1)

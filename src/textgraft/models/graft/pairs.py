@@ -13,6 +13,7 @@ from transformers.utils import can_return_tuple
 
 from textgraft.models.graft.base import Graft, GraftConfig
 from textgraft.models.losses import sequence_loss
+from textgraft.models.padding import one_of
 from textgraft.models.pairs import pair_features, split_pairs
 
 
@@ -41,10 +42,13 @@ class PairGraftForSequenceClassification(Graft):
     @can_return_tuple
     def forward(
         self,
-        input_ids: Tensor,
+        input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         token_type_ids: Tensor | None = None,
         labels: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
     ) -> SequenceClassifierOutput:
         """Compare the two texts of each row of a batch.
 
@@ -53,16 +57,29 @@ class PairGraftForSequenceClassification(Graft):
             attention_mask: 1 at true tokens, [batch, time]; by default at all but the padding.
             token_type_ids: 0 at the first text's tokens and 1 at the second's, [batch, time].
             labels: As for ``sequence_loss``.
+            inputs_embeds: In place of ids, [batch, time, size].
+            output_attentions: As in :meth:`Graft.forward`.
+            output_hidden_states: As there.
 
         Returns:
-            logits [batch, num_labels], and the mean loss if labels were given.
+            logits [batch, num_labels], and the mean loss if labels were given. Hidden states and attentions
+            are those of all first texts, then of all second texts.
 
         Raises:
             OptionError: token_type_ids are missing.
         """
         pad = self.encoder.config.pad_token_id or 0
-        ids, mask = split_pairs(input_ids, attention_mask, token_type_ids, pad)
-        encodings = self.pooled(self.states(ids, mask, None, None), mask)
-        logits = self.head(pair_features(*encodings.chunk(2)))
+        inputs = one_of(input_ids, inputs_embeds)
+        texts, mask = split_pairs(inputs, attention_mask, token_type_ids, pad)
+        states, beside = self.encoded(
+            texts if inputs_embeds is None else None,
+            mask,
+            None,
+            None if inputs_embeds is None else texts,
+            output_attentions=output_attentions,
+            output_hidden_states=output_hidden_states,
+        )
+        vectors = self.pooled(states, mask)
+        logits = self.head(pair_features(*vectors.chunk(2)))
         loss = None if labels is None else sequence_loss(logits, labels, self.config.problem_type)
-        return SequenceClassifierOutput(loss=loss, logits=logits)
+        return SequenceClassifierOutput(loss=loss, logits=logits, **beside)

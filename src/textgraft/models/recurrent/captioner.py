@@ -20,7 +20,8 @@ from transformers import Cache, PreTrainedConfig
 from transformers.modeling_outputs import Seq2SeqLMOutput
 from transformers.utils import can_return_tuple
 
-from textgraft.errors import unknown
+from textgraft.errors import OptionError, unknown
+from textgraft.models.asked import has_only_logits
 from textgraft.models.recurrent.decoder import INJECTIONS, RecurrentDecoder
 from textgraft.models.recurrent.encoder import CELLS
 from textgraft.models.recurrent.seq2seq import EncodedSources, RecurrentGenerator
@@ -117,7 +118,7 @@ class VectorEncoder(nn.Module):
     ) -> EncodedSources:
         """Standardise a batch of vectors [batch, vector_size]; generate() passes the rest to all encoders."""
         del output_attentions, output_hidden_states
-        standard = self.dropout((vectors - self.mean) / self.deviation)
+        standard = self.dropout((vectors.to(self.mean.dtype) - self.mean) / self.deviation)
         return EncodedSources(last_hidden_state=standard.unsqueeze(1), pooler_output=standard)
 
 
@@ -166,6 +167,9 @@ class CaptionerForSeq2SeqLM(RecurrentGenerator):
         past_key_values: Cache | None = None,
         labels: Tensor | None = None,
         use_cache: bool | None = None,
+        decoder_inputs_embeds: Tensor | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
     ) -> Seq2SeqLMOutput:
         """Score the words of right-padded captions.
 
@@ -176,10 +180,26 @@ class CaptionerForSeq2SeqLM(RecurrentGenerator):
             past_key_values: As there.
             labels: As there.
             use_cache: As there.
+            decoder_inputs_embeds: As there.
+            output_attentions: Refused if true: there are none.
+            output_hidden_states: Likewise.
 
         Returns:
             logits [batch, target time, vocab_size]; past_key_values; loss, the mean over all labels.
+
+        Raises:
+            OptionError: There are neither vectors nor words, or something is asked for that there is not.
         """
+        has_only_logits(self, output_attentions=output_attentions, output_hidden_states=output_hidden_states)
         if encoder_outputs is None:
+            if vectors is None:
+                raise OptionError("a batch holds no vectors", fix="Give them: [batch, vector_size].")
             encoder_outputs = self.encoder(vectors)
-        return self._predict(encoder_outputs, decoder_input_ids, past_key_values, labels, use_cache, None)
+        return self._predict(
+            encoder_outputs,
+            decoder_input_ids,
+            past_key_values,
+            labels,
+            use_cache,
+            decoder_inputs_embeds=decoder_inputs_embeds,
+        )

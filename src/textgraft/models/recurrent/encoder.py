@@ -4,10 +4,10 @@ Word vectors are read by an RNN, LSTM or GRU (the equations stand in :mod:`textg
 in both directions if wanted; the states are pooled to one vector by attention or by taking the last state,
 and a linear layer predicts the label.
 
-Batches are padded on the right, and padding changes no output. The rightward direction meets padding only
-after the text. The leftward direction is a second layer of the same kind that reads the text reversed within
-its true length, so that it, too, meets padding only after the text. Both run on the fused kernel, which
-``pack_padded_sequence`` would give up on CPUs.
+Padding changes no output. Batches are padded on the right, or brought into that order: the rightward
+direction meets padding only after the text. The leftward direction is a second layer of the same kind that
+reads the text reversed within its true length, so that it, too, meets padding only after the text. Both run
+on the fused kernel, which ``pack_padded_sequence`` would give up on CPUs.
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutputWithPooling, SequenceClassifierOutput
 from transformers.utils import can_return_tuple
 
 from textgraft.errors import OptionError, unknown
+from textgraft.models.asked import asked
 from textgraft.models.losses import sequence_loss
+from textgraft.models.padding import ascending, inverse, one_of, ordered, true_tokens
 from textgraft.models.pairs import PairDropout, pair_features, pair_head, split_pairs
 from textgraft.models.recurrent.attention import AttentionPooling
 from textgraft.models.recurrent.characters import CHARACTER_ENCODERS
@@ -56,6 +59,8 @@ class RecurrentConfig(PreTrainedConfig):
         crf: Whether tags are predicted jointly, by a conditional random field; for token classification.
         marginal_temperature: What the field's log probabilities are divided by, to be calibrated.
         pad_token_id: Its word vector is zero and stays so.
+        bos_token_id: Begins a text, if there is such a token.
+        eos_token_id: Ends a text, likewise; a language model that writes stops there.
         pairs: Whether inputs are pairs of texts, told apart by token_type_ids, read apart and then compared.
         tie_word_embeddings: Whether a language model predicts words by the vectors that it reads them with.
 
@@ -83,6 +88,8 @@ class RecurrentConfig(PreTrainedConfig):
     crf: bool = False
     marginal_temperature: float = 1.0
     pad_token_id: int = 0
+    bos_token_id: int | None = None
+    eos_token_id: int | None = None
     pairs: bool = False
     tie_word_embeddings: bool = True
 
@@ -194,6 +201,11 @@ def _pooling(config: RecurrentConfig) -> nn.Module:
     return (LastPooling if config.pooling == "last" else ConcatPooling)(config.hidden_size)
 
 
+def _is_new(parameter: Tensor) -> bool:
+    """Return whether a parameter is to be initialised: it was not among weights that were loaded."""
+    return not getattr(parameter, "_is_hf_initialized", False)
+
+
 class RecurrentPreTrainedModel(PreTrainedModel):
     """Initialisation shared by all recurrent models."""
 
@@ -203,15 +215,18 @@ class RecurrentPreTrainedModel(PreTrainedModel):
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, nn.Embedding):
-            nn.init.normal_(module.weight, std=0.1)
-            if module.padding_idx is not None:
-                module.weight[module.padding_idx].zero_()
+            if _is_new(module.weight):
+                init.normal_(module.weight, std=0.1)
+                if module.padding_idx is not None:
+                    module.weight[module.padding_idx].zero_()
         elif isinstance(module, nn.Linear):
-            nn.init.xavier_uniform_(module.weight)
+            init.xavier_uniform_(module.weight)
             if module.bias is not None:
-                nn.init.zeros_(module.bias)
+                init.zeros_(module.bias)
         elif isinstance(module, nn.RNNBase):
             for name, parameter in module.named_parameters():
+                if not _is_new(parameter):
+                    continue
                 gates = parameter.split(module.hidden_size)
                 for gate in gates:
                     if name.startswith("weight_ih"):
@@ -269,13 +284,14 @@ class RecurrentModel(RecurrentPreTrainedModel):
     @can_return_tuple
     def forward(
         self,
-        input_ids: Tensor,
+        input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         character_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
     ) -> BaseModelOutputWithPooling:
-        """Read a right-padded batch.
+        """Read a batch.
 
         Args:
             input_ids: [batch, time].
@@ -283,7 +299,9 @@ class RecurrentModel(RecurrentPreTrainedModel):
                 padding.
             character_ids: Of the word that begins at each token, right-padded with 0,
                 [batch, time, characters]; for models that read characters.
-            output_attentions: Whether to return the weights of attention pooling, [batch, time].
+            inputs_embeds: Word vectors in place of ids, [batch, time, embedding_size].
+            output_attentions: Whether to return the weights of attention pooling, [batch, time]. What is left
+                out, the configuration says.
             output_hidden_states: Whether to return the word vectors and the states of every layer.
 
         Returns:
@@ -291,15 +309,14 @@ class RecurrentModel(RecurrentPreTrainedModel):
             [batch, pooled_size], which is None without a pooling layer.
 
         Raises:
-            OptionError: The model reads characters and got none.
+            OptionError: The model reads characters and got none, or there are both ids and vectors, or none.
         """
-        if attention_mask is None:
-            attention_mask = input_ids.ne(self.config.pad_token_id)
-        time = input_ids.shape[1]
-        # A row without any token is read as one padding token: every text has a state.
-        lengths = attention_mask.sum(dim=1).clamp(min=1)
-        reversal = reversal_index(lengths, time)
-        words = self.embedding(input_ids)
+        wanted = asked(
+            self.config, output_attentions=output_attentions, output_hidden_states=output_hidden_states
+        )
+        inputs = one_of(input_ids, inputs_embeds)
+        mask = true_tokens(attention_mask, inputs, self.config.pad_token_id)
+        words = self.embedding(inputs) if inputs_embeds is None else inputs_embeds
         if self.characters is not None:
             if character_ids is None:
                 raise OptionError(
@@ -307,20 +324,29 @@ class RecurrentModel(RecurrentPreTrainedModel):
                     fix="Use the tokenizer that was saved with it, and the task's own batches.",
                 )
             words = torch.cat([words, self.characters(character_ids)], dim=-1)
-        states = self.embedding_dropout(words)
+        order = ascending(~mask)
+        # A row without any token is read as one padding token: every text has a state.
+        lengths = mask.sum(dim=1).clamp(min=1)
+        reversal = reversal_index(lengths, words.shape[1])
+        states = self.embedding_dropout(ordered(words, order))
         every = [states]
         for depth, layer in enumerate(self.layers):
             states = layer(self.dropout(states) if depth else states, reversal)
             every.append(states)
         pooled = weights = None
         if self.pooling is not None:
-            mask = torch.arange(time, device=lengths.device) < lengths.unsqueeze(1)
-            pooled, weights = self.pooling(states, mask)
+            true = torch.arange(words.shape[1], device=lengths.device) < lengths.unsqueeze(1)
+            pooled, weights = self.pooling(states, true)
+        back = inverse(order)
         return BaseModelOutputWithPooling(
-            last_hidden_state=states,
+            last_hidden_state=ordered(states, back),
             pooler_output=pooled,
-            hidden_states=tuple(every) if output_hidden_states else None,
-            attentions=(weights,) if output_attentions and weights is not None else None,
+            hidden_states=tuple(ordered(layer, back) for layer in every)
+            if wanted["output_hidden_states"]
+            else None,
+            attentions=(ordered(weights, back),)
+            if wanted["output_attentions"] and weights is not None
+            else None,
         )
 
 
@@ -349,14 +375,15 @@ class RecurrentForSequenceClassification(RecurrentPreTrainedModel):
     @can_return_tuple
     def forward(
         self,
-        input_ids: Tensor,
+        input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         token_type_ids: Tensor | None = None,
         labels: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
     ) -> SequenceClassifierOutput:
-        """Classify a right-padded batch.
+        """Classify a batch.
 
         Args:
             input_ids: As in :meth:`RecurrentModel.forward`.
@@ -364,6 +391,7 @@ class RecurrentForSequenceClassification(RecurrentPreTrainedModel):
             token_type_ids: 0 and 1 at the tokens of the two texts of a pair, [batch, time]; not looked at
                 where inputs are single texts.
             labels: As in :func:`sequence_loss`.
+            inputs_embeds: As there.
             output_attentions: As there.
             output_hidden_states: As there.
 
@@ -374,15 +402,19 @@ class RecurrentForSequenceClassification(RecurrentPreTrainedModel):
         Raises:
             OptionError: The model reads pairs and token_type_ids are missing.
         """
+        wanted = asked(
+            self.config, output_attentions=output_attentions, output_hidden_states=output_hidden_states
+        )
+        inputs = one_of(input_ids, inputs_embeds)
         if self.config.pairs:
-            input_ids, attention_mask = split_pairs(
-                input_ids, attention_mask, token_type_ids, self.config.pad_token_id
+            inputs, attention_mask = split_pairs(
+                inputs, attention_mask, token_type_ids, self.config.pad_token_id
             )
         outputs = self.recurrent(
-            input_ids,
-            attention_mask,
-            output_attentions=output_attentions,
-            output_hidden_states=output_hidden_states,
+            **{"input_ids" if inputs_embeds is None else "inputs_embeds": inputs},
+            attention_mask=attention_mask,
+            **wanted,
+            return_dict=True,
         )
         pooled = outputs.pooler_output
         if self.config.pairs:

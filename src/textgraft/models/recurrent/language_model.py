@@ -24,6 +24,8 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 from transformers.utils import can_return_tuple
 
 from textgraft.errors import OptionError, unknown
+from textgraft.models.asked import asked
+from textgraft.models.padding import one_of
 from textgraft.models.recurrent.encoder import RecurrentConfig, RecurrentModel, RecurrentPreTrainedModel
 from textgraft.models.recurrent.fused import run_fused
 
@@ -119,7 +121,7 @@ class RecurrentForCausalLM(RecurrentPreTrainedModel, GenerationMixin):
     @can_return_tuple
     def forward(
         self,
-        input_ids: Tensor,
+        input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         past_key_values: Cache | None = None,
         starts: Tensor | None = None,
@@ -127,7 +129,9 @@ class RecurrentForCausalLM(RecurrentPreTrainedModel, GenerationMixin):
         shift_labels: Tensor | None = None,
         direction: str = "rightward",
         use_cache: bool | None = None,
-        logits_to_keep: int = 0,
+        logits_to_keep: int | Tensor = 0,
+        inputs_embeds: Tensor | None = None,
+        output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
     ) -> CausalLMOutputWithPast:
         """Read on from a state.
@@ -149,7 +153,9 @@ class RecurrentForCausalLM(RecurrentPreTrainedModel, GenerationMixin):
                 rows is read rightward and the second leftward.
             use_cache: Whether to go on from ``past_key_values`` and to return the new state. By default both
                 are done.
-            logits_to_keep: Positions at the end whose logits are wanted; 0 for all.
+            logits_to_keep: How many positions at the end the logits are wanted of, 0 for all; or which.
+            inputs_embeds: Word vectors in place of ids, [batch, time, embedding_size].
+            output_attentions: There are none to return.
             output_hidden_states: Whether to return the word vectors and the states of every layer.
 
         Returns:
@@ -161,13 +167,18 @@ class RecurrentForCausalLM(RecurrentPreTrainedModel, GenerationMixin):
         able = tuple(DIRECTIONS) if self.config.bidirectional else ("rightward",)
         if direction not in able:
             raise unknown("direction", direction, able)
+        wanted = asked(
+            self.config, output_attentions=output_attentions, output_hidden_states=output_hidden_states
+        )
+        inputs = one_of(input_ids, inputs_embeds)
         past = past_key_values if isinstance(past_key_values, RecurrentState) else None
         if use_cache is False:
             past = None
-        after_padding = None if attention_mask is None else _after_padding(attention_mask, input_ids.shape[1])
+        after_padding = None if attention_mask is None else _after_padding(attention_mask, inputs.shape[1])
         if after_padding is not None:
             starts = after_padding if starts is None else starts | after_padding
-        states = self.recurrent.embedding_dropout(self.recurrent.embedding(input_ids))
+        words = self.recurrent.embedding(inputs) if inputs_embeds is None else inputs_embeds
+        states = self.recurrent.embedding_dropout(words)
         every, last = [states], []
         for depth, layer in enumerate(self.recurrent.layers):
             state = None if past is None else tuple(tensor[depth : depth + 1] for tensor in past.tensors)
@@ -175,8 +186,11 @@ class RecurrentForCausalLM(RecurrentPreTrainedModel, GenerationMixin):
             states, state = _read(cells, self.dropout(states) if depth else states, state, starts)
             every.append(states)
             last.append(state)
-        wanted = states[:, -logits_to_keep:] if logits_to_keep else states
-        logits = self.lm_head(self.projection(self.dropout(wanted)))
+        if isinstance(logits_to_keep, Tensor):
+            states = states[:, logits_to_keep]
+        elif logits_to_keep:
+            states = states[:, -logits_to_keep:]
+        logits = self.lm_head(self.projection(self.dropout(states)))
         if shift_labels is None and labels is not None:
             shift_labels = nn.functional.pad(labels[:, 1:], (0, 1), value=NOT_PREDICTED)
         loss = None
@@ -184,14 +198,14 @@ class RecurrentForCausalLM(RecurrentPreTrainedModel, GenerationMixin):
             loss = nn.functional.cross_entropy(
                 logits.flatten(0, 1).float(), shift_labels.flatten(), ignore_index=NOT_PREDICTED
             )
-        length = input_ids.shape[1] + (0 if past is None else past.length)
+        length = inputs.shape[1] + (0 if past is None else past.length)
         return CausalLMOutputWithPast(
             loss=loss,
             logits=logits,
             past_key_values=None
             if use_cache is False
             else RecurrentState([torch.cat(parts) for parts in zip(*last, strict=True)], length),
-            hidden_states=tuple(every) if output_hidden_states else None,
+            hidden_states=tuple(every) if wanted["output_hidden_states"] else None,
         )
 
 

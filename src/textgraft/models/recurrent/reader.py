@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from transformers.modeling_outputs import QuestionAnsweringModelOutput
 from transformers.utils import can_return_tuple
 
-from textgraft.models.pairs import split_pairs
+from textgraft.models.asked import asked
+from textgraft.models.padding import ascending, inverse, one_of, ordered, true_tokens
+from textgraft.models.pairs import pair_keys, split_pairs
 from textgraft.models.recurrent.encoder import (
     RecurrentConfig,
     RecurrentLayer,
@@ -99,20 +101,28 @@ class RecurrentForQuestionAnswering(RecurrentPreTrainedModel):
     @can_return_tuple
     def forward(
         self,
-        input_ids: Tensor,
+        input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         token_type_ids: Tensor | None = None,
         start_positions: Tensor | None = None,
         end_positions: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
     ) -> QuestionAnsweringModelOutput:
         """Score every token as start and end of the answer.
 
         Args:
-            input_ids: Question and context, right-padded, [batch, time].
+            input_ids: Question and context, [batch, time].
             attention_mask: 1 at true tokens, [batch, time]; without it every pad_token_id is padding.
             token_type_ids: 0 at the question's tokens and 1 at the context's, [batch, time].
-            start_positions: First token of the answer in ``input_ids``, 0 for none, [batch].
+            start_positions: First token of the answer in ``input_ids``, [batch]; 0, or the first true token,
+                for none.
             end_positions: Its last token, [batch].
+            inputs_embeds: Word vectors in place of ids, [batch, time, embedding_size].
+            output_attentions: There are none to return.
+            output_hidden_states: Whether to return what the context's tokens were found to have to do with
+                the question, and the states of the layers above, each [batch, longest context, …].
 
         Returns:
             start_logits and end_logits [batch, time], of least value at the question but its first token and
@@ -121,19 +131,22 @@ class RecurrentForQuestionAnswering(RecurrentPreTrainedModel):
         Raises:
             OptionError: The token types are missing.
         """
-        batch, time = input_ids.shape
-        ids, mask = split_pairs(input_ids, attention_mask, token_type_ids, self.config.pad_token_id)
+        wanted = asked(
+            self.config, output_attentions=output_attentions, output_hidden_states=output_hidden_states
+        )
+        inputs = one_of(input_ids, inputs_embeds)
+        batch, time = inputs.shape[:2]
+        texts, mask = split_pairs(inputs, attention_mask, token_type_ids, self.config.pad_token_id)
         lengths = mask.sum(dim=1)
-        question_ids, question_mask = _trimmed(ids[:batch], mask[:batch])
-        context_ids, context_mask = _trimmed(ids[batch:], mask[batch:])
-        question = self.recurrent(question_ids, question_mask).last_hidden_state
-        context = self.recurrent(context_ids, context_mask).last_hidden_state
-        found = self.attention(context, context_mask.bool(), question, question_mask.bool())
+        question, question_mask = self._read(texts[:batch], mask[:batch])
+        context, context_mask = self._read(texts[batch:], mask[batch:])
+        found = self.attention(context, context_mask, question, question_mask)
 
-        reversal = reversal_index(lengths[batch:].clamp(min=1), context_ids.shape[1])
-        modeled = found
+        reversal = reversal_index(lengths[batch:].clamp(min=1), context.shape[1])
+        every = [found]
         for layer in self.modeling:
-            modeled = layer(self.dropout(modeled), reversal)
+            every.append(layer(self.dropout(every[-1]), reversal))
+        modeled = every[-1]
         ending = self.ending(self.dropout(modeled), reversal)
         start = self.start(self.dropout(torch.cat([found, modeled], dim=-1))).squeeze(-1)
         end = self.end(self.dropout(torch.cat([found, ending], dim=-1))).squeeze(-1)
@@ -142,18 +155,35 @@ class RecurrentForQuestionAnswering(RecurrentPreTrainedModel):
         start_logits, end_logits = (
             logits.float().gather(1, place).masked_fill(~is_scored, _LEAST) for logits in (start, end)
         )
+        true = true_tokens(attention_mask, inputs, self.config.pad_token_id)
+        back = inverse(ascending(pair_keys(true, token_type_ids)))
         loss = None
         if start_positions is not None and end_positions is not None:
-            of_starts = nn.functional.cross_entropy(start_logits, start_positions)
-            of_ends = nn.functional.cross_entropy(end_logits, end_positions)
+            of_starts = nn.functional.cross_entropy(start_logits, _moved(start_positions, back))
+            of_ends = nn.functional.cross_entropy(end_logits, _moved(end_positions, back))
             loss = (of_starts + of_ends) / 2
-        return QuestionAnsweringModelOutput(loss=loss, start_logits=start_logits, end_logits=end_logits)
+        return QuestionAnsweringModelOutput(
+            loss=loss,
+            start_logits=ordered(start_logits, back),
+            end_logits=ordered(end_logits, back),
+            hidden_states=(*every, ending) if wanted["output_hidden_states"] else None,
+        )
+
+    def _read(self, texts: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the states of texts, and which of them are true, without padding that is common to all."""
+        longest = mask.sum(dim=1).max().clamp(min=1)
+        texts, mask = texts[:, :longest], mask[:, :longest]
+        name = "input_ids" if texts.dim() == 2 else "inputs_embeds"
+        outputs = self.recurrent(**{name: texts}, attention_mask=mask, return_dict=True)
+        return outputs.last_hidden_state, mask.bool()
 
 
-def _trimmed(ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Cut padding that is common to all rows; at least one token stays."""
-    longest = mask.sum(dim=1).max().clamp(min=1)
-    return ids[:, :longest], mask[:, :longest]
+def _moved(positions: Tensor, back: Tensor | None) -> Tensor:
+    """Return where positions of the inputs are once question and context stand at the front; 0 stays."""
+    if back is None:
+        return positions
+    moved = back.gather(1, positions.clamp(min=0).unsqueeze(1)).squeeze(1)
+    return torch.where(positions > 0, moved, positions)
 
 
 def _places(questions: Tensor, contexts: Tensor, time: int) -> tuple[Tensor, Tensor]:

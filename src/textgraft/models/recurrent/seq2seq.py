@@ -20,6 +20,8 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling, Seq2SeqLMO
 from transformers.utils import can_return_tuple
 
 from textgraft.errors import unknown
+from textgraft.models.asked import asked
+from textgraft.models.padding import one_of, true_tokens
 from textgraft.models.recurrent.decoder import ATTENTIONS, DecoderState, RecurrentDecoder
 from textgraft.models.recurrent.encoder import (
     CELLS,
@@ -27,7 +29,7 @@ from textgraft.models.recurrent.encoder import (
     RecurrentModel,
     RecurrentPreTrainedModel,
 )
-from textgraft.models.recurrent.teacher_forcing import shift_right, target_loss
+from textgraft.models.recurrent.teacher_forcing import read_words, shift_right, target_loss
 
 
 class RecurrentSeq2SeqConfig(PreTrainedConfig):
@@ -128,24 +130,26 @@ class SequenceEncoder(RecurrentModel):
     @can_return_tuple
     def forward(
         self,
-        input_ids: Tensor,
+        input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
     ) -> EncodedSources:
-        """Read a right-padded batch; see :meth:`RecurrentModel.forward`."""
-        if attention_mask is None:
-            attention_mask = input_ids.ne(self.config.pad_token_id)
+        """Read a batch; see :meth:`RecurrentModel.forward`."""
+        inputs = one_of(input_ids, inputs_embeds)
+        mask = true_tokens(attention_mask, inputs, self.config.pad_token_id)
         outputs = super().forward(
             input_ids,
-            attention_mask,
+            mask,
+            inputs_embeds=inputs_embeds,
             output_attentions=output_attentions,
             output_hidden_states=output_hidden_states,
+            return_dict=True,
         )
         # A source without any token is read as one padding token, which then is what can be looked at.
-        lengths = attention_mask.sum(dim=1, keepdim=True).clamp(min=1)
-        time = torch.arange(input_ids.shape[1], device=input_ids.device)
-        return EncodedSources(**outputs, mask=time < lengths)
+        is_first = torch.arange(mask.shape[1], device=mask.device) == 0
+        return EncodedSources(**outputs, mask=mask | (is_first & ~mask.any(dim=1, keepdim=True)))
 
 
 class RecurrentGenerator(RecurrentPreTrainedModel, GenerationMixin):
@@ -183,12 +187,14 @@ class RecurrentGenerator(RecurrentPreTrainedModel, GenerationMixin):
         past_key_values: Cache | None,
         labels: Tensor | None,
         use_cache: bool | None,
-        output_attentions: bool | None,
+        *,
+        decoder_inputs_embeds: Tensor | None = None,
+        output_attentions: bool = False,
     ) -> Seq2SeqLMOutput:
         """Read the words so far and score the next one after each; the arguments are those of ``forward``."""
-        if decoder_input_ids is None:
-            assert labels is not None, "there are neither decoder_input_ids nor labels"
-            decoder_input_ids = self.prepare_decoder_input_ids_from_labels(labels)
+        if decoder_inputs_embeds is None:
+            decoder_input_ids = read_words(self, decoder_input_ids, labels)
+            decoder_inputs_embeds = self.decoder_embedding(decoder_input_ids)
         # generate() begins with an empty cache of its own kind.
         state = past_key_values if isinstance(past_key_values, DecoderState) else None
         if state is None or use_cache is False:
@@ -196,8 +202,7 @@ class RecurrentGenerator(RecurrentPreTrainedModel, GenerationMixin):
             assert sources.last_hidden_state is not None, "an encoder gives its states"
             seen = None if sources.mask is None else (sources.last_hidden_state, sources.mask)
             state = self.decoder.start(sources.pooler_output, seen)
-        words = self.embedding_dropout(self.decoder_embedding(decoder_input_ids))
-        readouts, weights, state = self.decoder(words, state)
+        readouts, weights, state = self.decoder(self.embedding_dropout(decoder_inputs_embeds), state)
         logits = self.lm_head(readouts)
         loss = None
         if labels is not None:
@@ -266,6 +271,8 @@ class RecurrentForSeq2SeqLM(RecurrentGenerator):
         past_key_values: Cache | None = None,
         labels: Tensor | None = None,
         use_cache: bool | None = None,
+        inputs_embeds: Tensor | None = None,
+        decoder_inputs_embeds: Tensor | None = None,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
     ) -> Seq2SeqLMOutput:
@@ -282,17 +289,34 @@ class RecurrentForSeq2SeqLM(RecurrentGenerator):
             labels: The true words, -100 at padding, [batch, target time].
             use_cache: Whether to go on from ``past_key_values`` and to return the new state. By default both
                 are done.
-            output_attentions: Whether to return the weights of the attention.
+            inputs_embeds: Word vectors of the sources in place of ids, [batch, source time, embedding_size].
+            decoder_inputs_embeds: The same for ``decoder_input_ids``.
+            output_attentions: Whether to return the weights of the attention. What is left out, the
+                configuration says.
             output_hidden_states: Whether to return the encoder's word vectors and the states of every layer.
 
         Returns:
             logits [batch, target time, target_vocab_size]; past_key_values, the state after the last word;
             loss, the mean over all labels; cross_attentions, one [batch, 1, target time, source time].
         """
+        wanted = asked(
+            self.config, output_attentions=output_attentions, output_hidden_states=output_hidden_states
+        )
         if encoder_outputs is None:
             encoder_outputs = self.encoder(
-                input_ids, attention_mask, output_hidden_states=output_hidden_states
+                input_ids,
+                attention_mask,
+                inputs_embeds,
+                output_attentions=False,
+                output_hidden_states=wanted["output_hidden_states"],
+                return_dict=True,
             )
         return self._predict(
-            encoder_outputs, decoder_input_ids, past_key_values, labels, use_cache, output_attentions
+            encoder_outputs,
+            decoder_input_ids,
+            past_key_values,
+            labels,
+            use_cache,
+            decoder_inputs_embeds=decoder_inputs_embeds,
+            output_attentions=wanted["output_attentions"],
         )

@@ -18,6 +18,8 @@ from transformers.utils import can_return_tuple
 
 from textgraft.data.tag_schemes import allowed_transitions
 from textgraft.errors import OptionError
+from textgraft.models.asked import asked
+from textgraft.models.padding import one_of, true_tokens
 from textgraft.models.recurrent.crf import ConditionalRandomField
 from textgraft.models.recurrent.encoder import RecurrentConfig, RecurrentModel, RecurrentPreTrainedModel
 from textgraft.models.temperature import divided
@@ -67,14 +69,16 @@ class RecurrentForTokenClassification(RecurrentPreTrainedModel):
     @can_return_tuple
     def forward(
         self,
-        input_ids: Tensor,
+        input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         word_mask: Tensor | None = None,
         character_ids: Tensor | None = None,
         labels: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
     ) -> TaggerOutput:
-        """Tag a right-padded batch.
+        """Tag a batch.
 
         Args:
             input_ids: [batch, time].
@@ -85,6 +89,8 @@ class RecurrentForTokenClassification(RecurrentPreTrainedModel):
             character_ids: As for :class:`~textgraft.models.recurrent.encoder.RecurrentModel`.
             labels: Tag where a word begins, :data:`NO_LABEL` elsewhere, [batch, time]; with them the mean
                 negative log-likelihood of a word is returned as loss.
+            inputs_embeds: Word vectors in place of ids, [batch, time, embedding_size].
+            output_attentions: There are none to return.
             output_hidden_states: Whether to return the word vectors and the states of every layer.
 
         Returns:
@@ -96,11 +102,11 @@ class RecurrentForTokenClassification(RecurrentPreTrainedModel):
         Raises:
             OptionError: The model reads characters and got none, or its field meets a word without a label.
         """
-        if attention_mask is None:
-            attention_mask = input_ids.ne(self.config.pad_token_id).long()
-        outputs = self.recurrent(
-            input_ids, attention_mask, character_ids, output_hidden_states=output_hidden_states
+        wanted = asked(
+            self.config, output_attentions=output_attentions, output_hidden_states=output_hidden_states
         )
+        mask = true_tokens(attention_mask, one_of(input_ids, inputs_embeds), self.config.pad_token_id)
+        outputs = self.recurrent(input_ids, mask, character_ids, inputs_embeds, **wanted, return_dict=True)
         logits = self.classifier(self.dropout(outputs.last_hidden_state)).float()
         tags = loss = None
         if self.crf is None:
@@ -108,7 +114,7 @@ class RecurrentForTokenClassification(RecurrentPreTrainedModel):
                 loss = nn.functional.cross_entropy(logits.transpose(1, 2), labels, ignore_index=NO_LABEL)
         else:
             if word_mask is None:
-                word_mask = torch.cat([torch.zeros_like(attention_mask[:, :1]), attention_mask[:, 1:]], dim=1)
+                word_mask = mask & (mask.cumsum(dim=1) > 1)
             emissions, words, place = self._words(logits, word_mask.bool())
             if labels is not None:
                 gold = labels.gather(1, place)
@@ -122,12 +128,12 @@ class RecurrentForTokenClassification(RecurrentPreTrainedModel):
                 loss = -self.crf.log_likelihood(emissions, words, gold).sum() / words.sum().clamp(min=1)
             if not self.training:
                 marginals = self.crf.log_marginals(emissions, words)
-                logits = logits.scatter(
-                    1, place.unsqueeze(2).expand_as(marginals), marginals.to(logits.dtype)
-                )
+                # Words are told by these; elsewhere nothing is, whatever stands beside in the batch.
+                told = torch.where(words.unsqueeze(2), marginals.to(logits.dtype), emissions)
+                logits = logits.scatter(1, place.unsqueeze(2).expand_as(told), told)
                 logits = logits / self.config.marginal_temperature
                 best = self.crf.best_tags(emissions, words).masked_fill(~words, NO_LABEL)
-                tags = torch.full_like(input_ids, NO_LABEL).scatter(1, place, best)
+                tags = torch.full_like(mask, NO_LABEL, dtype=torch.long).scatter(1, place, best)
         return TaggerOutput(loss=loss, logits=logits, hidden_states=outputs.hidden_states, tags=tags)
 
     @staticmethod

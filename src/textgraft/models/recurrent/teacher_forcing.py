@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from textgraft.errors import OptionError
 from textgraft.models.recurrent.language_model import NOT_PREDICTED
 
 if TYPE_CHECKING:
@@ -25,6 +26,23 @@ def shift_right(labels: Tensor, *, start_token_id: int, pad_token_id: int) -> Te
     start = torch.full_like(labels[:, :1], start_token_id)
     before = labels[:, :-1]
     return torch.cat([start, before.masked_fill(before == NOT_PREDICTED, pad_token_id)], dim=1)
+
+
+def read_words(model: PreTrainedModel, decoder_input_ids: Tensor | None, labels: Tensor | None) -> Tensor:
+    """Return what a decoder reads: the words given, else the labels moved by one.
+
+    Raises:
+        OptionError: There are neither.
+    """
+    if decoder_input_ids is not None:
+        return decoder_input_ids
+    if labels is None:
+        raise OptionError(
+            "a batch holds neither decoder_input_ids nor labels",
+            fix="Give the words so far, at first decoder_start_token_id alone; or call generate().",
+        )
+    config = model.config
+    return shift_right(labels, start_token_id=config.decoder_start_token_id, pad_token_id=config.pad_token_id)
 
 
 def target_loss(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:

@@ -307,11 +307,10 @@ class TokenClassification(Task):
     def temperature(
         self, gold: Sequence[Any], features: Sequence[Features], decoded: Sequence[TagScores]
     ) -> float:
-        """Fit temperature scaling on the tags of all words; those of a sentence are one row of evidence."""
+        """Fit temperature scaling (Guo et al. 2017) on the tags of all words."""
         del features  # the windows' words, in order, are those of the rows
         logits = np.concatenate([score.logits for score in decoded])
-        index = np.array([self._index[tag] for tags in gold for tag in tags])
-        return fit_temperature(logits, index, rows=len(gold))
+        return fit_temperature(logits, np.array([self._index[tag] for tags in gold for tag in tags]))
 
 
 def _spread(values: Sequence[Any], places: Sequence[int], length: int, filling: Any) -> list[Any]:
