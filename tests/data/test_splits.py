@@ -266,3 +266,16 @@ def test_sentences_of_a_test_file_with_a_type_that_is_not_trained_are_set_aside(
     splits = make_splits(read_tagged(tmp_path / "a.conll"), test=read_tagged(tmp_path / "b.conll"))
     assert splits.test.labels == [["B-PER"]]
     assert [row.reason for row in splits.test.rejected] == ["unseen label: no training row has 'LOC'"]
+
+
+def test_dev_rows_that_are_test_rows_are_refused_in_whatever_order():
+    rows = [(f"another text {number}", "ab"[number % 2]) for number in range(40)]
+    test, dev = dataset(rows, source="test.csv"), dataset(rows[::-1], source="dev.csv")
+    for part in (test, dev, dataset(rows[5:15], source="dev.csv")):
+        with pytest.raises(DataError, match="the dev rows are the test rows"):
+            make_splits(dataset(many(50)), test=test, dev=part)
+    other = dataset([*rows[:5], ("one of its own", "a")], source="dev.csv")
+    assert len(make_splits(dataset(many(50)), test=test, dev=other).dev) == 6
+    shuffled = dataset(many(50)[::-1], source="test.csv")
+    with pytest.raises(DataError, match="the test rows are the training rows"):
+        make_splits(dataset(many(50)), test=shuffled)

@@ -59,7 +59,7 @@ def make_splits(
 
     Raises:
         DataError: There are fewer than two labels, or too few rows or groups to split, or the user's own test
-            or dev file has other columns or labels, or is the training file itself.
+            or dev file has other columns or labels, or is the training file itself, or one the other.
         OptionError: A share is out of range.
     """
     shares = {"test": test_share if test is None else 0.0, "dev": dev_share if dev is None else 0.0}
@@ -78,6 +78,13 @@ def make_splits(
     for part, own in (("test", test), ("dev", dev)):
         if own is not None:
             _must_fit(dataset, own, part)
+    if test is not None and dev is not None and _stands_in(*sorted((test, dev), key=len)):
+        raise DataError(
+            "the dev rows are the test rows",
+            where=dev.source,
+            fix="Choices are made on dev rows, so scores on the same rows are too good: leave the dev file "
+            "out, and dev rows are set apart from the training file.",
+        )
     side = _draw(_strata(dataset), shares, len(dataset))
     train = dataset.select(np.flatnonzero(side == _TRAIN).tolist())
     drawn_test = dataset.select(np.flatnonzero(side == _TEST).tolist()) if test is None else test
@@ -112,7 +119,7 @@ def _must_fit(dataset: Dataset, own: Dataset, part: str) -> None:
             where=own.source,
             fix="Name the text columns of both files alike.",
         )
-    if own.hash == dataset.hash:
+    if len(own) == len(dataset) and _stands_in(own, dataset):
         raise DataError(
             f"the {part} rows are the training rows",
             where=own.source,
@@ -127,6 +134,14 @@ def _must_fit(dataset: Dataset, own: Dataset, part: str) -> None:
             where=own.source,
             fix="Write the labels of both files alike.",
         )
+
+
+def _stands_in(part: Dataset, whole: Dataset) -> bool:
+    """Return whether every row of ``part``, its label included, is one of ``whole``, in whatever order."""
+    rows, others = (
+        Counter(map(repr, zip(*data.columns.values(), _labels(data), strict=True))) for data in (part, whole)
+    )
+    return rows <= others
 
 
 def _few(labels: set[str]) -> str:
