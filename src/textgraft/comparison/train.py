@@ -211,6 +211,8 @@ def run_training(
                 f"the first, line {first.line}: {first.reason}"
             )
     note(f"{len(splits.train):,} training, {len(splits.dev):,} dev and {len(splits.test):,} test rows")
+    if (sole := material.task.sole_target(material.task.targets(splits.test))) is not None:
+        note(f"all test rows have the same target, {sole!r}: the test scores tell nothing")
     if entrants.encoder and (warning := encoder_warning(entrants.encoder, splits.train)):
         note(warning)
     # torch takes seconds to load: only once the rows are known to be usable.
