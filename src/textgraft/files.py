@@ -13,11 +13,11 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from textgraft.errors import OutputError
+from textgraft.errors import OptionError, OutputError
 
 try:
     import fcntl
@@ -273,6 +273,31 @@ def remove_folder(path: Path) -> None:
     with contextlib.suppress(OSError):
         path.rename(rest)
     shutil.rmtree(rest, ignore_errors=True)
+
+
+def check_output(path: Path, endings: Sequence[str], *, overwrite: bool) -> None:
+    """Refuse an output file of an unknown kind, or in whose place something stands.
+
+    Called before any work is done.
+
+    Args:
+        path: Where a file is to be written.
+        endings: Those of the kinds of files that can be written, as ".csv".
+        overwrite: Whether what stands there may be replaced.
+
+    Raises:
+        OptionError: The name ends in none of them.
+        OutputError: Something stands there, and nobody said that it may be replaced; or a folder does.
+    """
+    if not path.name.lower().endswith(tuple(endings)):
+        raise OptionError(
+            f"files ending in {path.suffix or 'nothing'!r} are not written here",
+            where=str(path),
+            fix=f"End the name in {' or '.join(endings)}.",
+        )
+    if path.is_dir():
+        raise OutputError("this is a folder", where=str(path), fix="Name a file in it.")
+    refuse_to_replace(path, overwrite=overwrite)
 
 
 def refuse_to_replace(path: Path, *, overwrite: bool) -> None:

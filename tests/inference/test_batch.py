@@ -14,8 +14,15 @@ from tests.tiny import topic_rows, write_topics
 from textgraft.cli import app
 from textgraft.data.readers.reading import read_dataset
 from textgraft.errors import OptionError, OutputError
+from textgraft.files import cache_folder
 from textgraft.inference import predict_file as batch
 from textgraft.inference.predict_file import predict_file
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another test predicted is not known."""
+    monkeypatch.setenv("TEXTGRAFT_CACHE", str(tmp_path.with_name(tmp_path.name + "-cache")))
 
 
 def _read(path: Path) -> list[dict[str, str]]:
@@ -43,7 +50,9 @@ def test_a_second_run_computes_nothing_and_writes_the_same(topic_model: Path, tm
     output = tmp_path / "answers.jsonl"
     first = predict_file(model, dataset, output)
     content = output.read_bytes()
-    second = predict_file(model, dataset, output)
+    with pytest.raises(OutputError, match="nothing is replaced unasked"):
+        predict_file(model, dataset, output)
+    second = predict_file(model, dataset, output, overwrite=True)
     assert (first.computed, second.computed) == (50, 0)
     assert output.read_bytes() == content
     assert json.loads(content.splitlines()[0]).keys() == {"id", "label", "score", "scores"}
@@ -76,7 +85,7 @@ def test_a_grown_file_costs_only_its_new_rows(topic_model: Path, tmp_path: Path)
     )
     grown = read_dataset(_with_ids(tmp_path / "b.csv", rows), text="text", id_column="key", labelled=False)
     predict_file(model, short, tmp_path / "answers.csv")
-    assert predict_file(model, grown, tmp_path / "answers.csv").computed == 10
+    assert predict_file(model, grown, tmp_path / "answers.csv", overwrite=True).computed == 10
     assert [row["key"] for row in _read(tmp_path / "answers.csv")] == [f"row-{n}" for n in range(50)]
 
 
@@ -112,13 +121,82 @@ def test_standard_input_is_answered_on_standard_output(topic_model: Path) -> Non
 
 def test_an_unknown_output_format_is_refused(topic_model: Path, tmp_path: Path) -> None:
     dataset = read_dataset(write_topics(tmp_path / "new.csv", 5), text="text", labelled=False)
-    with pytest.raises(OptionError, match="output format"):
+    with pytest.raises(OptionError, match="are not written here"):
         predict_file(textgraft.load(topic_model), dataset, tmp_path / "answers.xlsx")
 
 
-def test_a_cache_that_is_none_is_refused(topic_model: Path, tmp_path: Path) -> None:
+def test_nothing_but_the_answers_stands_beside_the_file(topic_model: Path, tmp_path: Path) -> None:
+    source = write_topics(tmp_path / "new.csv", 20)
+    command = ["predict", str(topic_model), str(source)]
+    assert CliRunner().invoke(app, command).exit_code == 0
+    answers = tmp_path / "new.predictions.csv"
+    assert {path.name for path in tmp_path.iterdir()} == {"new.csv", answers.name}
+    content = answers.read_bytes()
+    again = CliRunner().invoke(app, command)
+    assert isinstance(again.exception, OutputError)
+    assert "--overwrite" in str(again.exception)
+    assert answers.read_bytes() == content
+    replaced = CliRunner().invoke(app, [*command, "--overwrite"])
+    assert replaced.exit_code == 0
+    assert "0 computed" in replaced.stderr
+
+
+def test_a_prediction_depends_on_the_model_the_precision_and_the_row(
+    topic_model: Path, tmp_path: Path
+) -> None:
+    model = textgraft.load(topic_model)
+    dataset = read_dataset(write_topics(tmp_path / "new.csv", 20, seed=9), text="text", labelled=False)
+    assert predict_file(model, dataset, tmp_path / "a.csv").computed == 20
+    assert predict_file(model, dataset, tmp_path / "b.csv").computed == 0
+    model.temperature = 3.0
+    assert predict_file(model, dataset, tmp_path / "c.csv").computed == 20
+    model.precision = "other"
+    assert predict_file(model, dataset, tmp_path / "d.csv").computed == 20
+    model.manifest = None  # a model in memory, which nothing tells from another
+    assert predict_file(model, dataset, tmp_path / "e.csv").computed == 20
+    assert predict_file(model, dataset, tmp_path / "f.csv").computed == 20
+
+
+def test_a_cache_that_cannot_be_used_is_said_once_and_work_goes_on(
+    topic_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(batch, "CHUNK", 5)
+    monkeypatch.setattr(batch.RowStore, "put", _no_space)
+    model = textgraft.load(topic_model)
+    dataset = read_dataset(write_topics(tmp_path / "new.csv", 20, seed=8), text="text", labelled=False)
+    assert predict_file(model, dataset, tmp_path / "answers.csv").computed == 20
+    assert len(_read(tmp_path / "answers.csv")) == 20
+    assert len([record for record in caplog.records if "not kept" in record.getMessage()]) == 1
+
+
+def _no_space(*_: object) -> None:
+    raise OutputError("the cache cannot be used: database or disk is full")
+
+
+def test_of_many_models_the_predictions_used_last_are_kept(
+    topic_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "KEPT_BYTES", 1)
+    model = textgraft.load(topic_model)
     dataset = read_dataset(write_topics(tmp_path / "new.csv", 5), text="text", labelled=False)
-    (tmp_path / "answers.csv.cache").write_text("this is not a database, not at all")
-    with pytest.raises(OutputError, match="cache"):
-        predict_file(textgraft.load(topic_model), dataset, tmp_path / "answers.csv")
-    assert not (tmp_path / "answers.csv").exists()
+    for temperature in (1.0, 2.0, 3.0):
+        model.temperature = temperature
+        predict_file(model, dataset, tmp_path / "answers.csv", overwrite=True)
+    assert len(list((cache_folder() / batch.FOLDER).glob("*.sqlite3"))) == 1
+    assert predict_file(model, dataset, tmp_path / "answers.csv", overwrite=True).computed == 0
+
+
+def test_tokens_are_counted_while_they_are_read(topic_model: Path, tmp_path: Path) -> None:
+    model = textgraft.load(topic_model)
+    model.max_length = 4
+    (tmp_path / "new.csv").write_text("text\nsoup with cheese and bread\nsoup\n")
+    dataset = read_dataset(tmp_path / "new.csv", text="text", labelled=False)
+    lost = predict_file(model, dataset, tmp_path / "answers.csv").truncated_share
+    assert lost == pytest.approx(model.task.truncated_share(dataset, model.tokenizer, 4))
+    assert lost > 0
+
+
+def test_errors_of_standard_input_name_it(topic_model: Path) -> None:
+    result = CliRunner().invoke(app, ["predict", str(topic_model), "-", "--format", "csv"], input="text\n")
+    assert result.exception is not None
+    assert str(result.exception).startswith("standard input: ")

@@ -127,7 +127,7 @@ def test_a_huge_text_costs_no_more_than_its_limit(tiny):
 def test_what_is_no_text_is_told_with_its_position(tiny):
     for wrong, message in (
         ("goal", "one string"),
-        (["goal", None], "text 1 is NoneType"),
+        (["goal", None], "text 1 is missing"),
         (["goal", "team", 3], "text 2 is int"),
         (["go\ud800al"], "text 0 holds half a character"),
     ):

@@ -191,6 +191,9 @@ def test_texts_are_predicted_as_by_each_predictor_alone(tmp_path):
             # In bf16, a merged adapter and another shape of the batch round otherwise.
             assert prediction.numbers() == pytest.approx(row.numbers(), abs=0.02)
     assert list(together.predict(texts, ["mood"])) == ["mood"]
+    assert [len(own) for own in together.predict(text for text in texts).values()] == [len(texts)] * len(
+        found
+    )
     together.add("bare", alone["mood"].model)
     with pytest.raises(OptionError, match="without its task"):
         together.predict(texts)

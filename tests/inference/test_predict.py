@@ -11,6 +11,7 @@ import pytest
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
 import textgraft
+from tests.data.test_inputs import Frame
 from textgraft.errors import ModelError, OptionError
 from textgraft.integrity import write_record
 
@@ -41,6 +42,20 @@ def test_temperature_softens_probabilities_and_changes_no_label(topic_model: Pat
 
 def test_no_texts_no_predictions(topic_model: Path) -> None:
     assert textgraft.load(topic_model).predict([]) == []
+
+
+def test_what_a_notebook_holds_is_predicted_as_the_list_is(topic_model: Path) -> None:
+    model = textgraft.load(topic_model)
+    expected = [prediction.label for prediction in model.predict(TEXTS)]
+    for given in ((text for text in TEXTS), np.array(TEXTS), dict.fromkeys(TEXTS).keys()):
+        assert [prediction.label for prediction in model.predict(given)] == expected
+    # The columns that the model was trained on are known.
+    table = Frame(number=[1, 2, 3, 4], text=TEXTS)
+    assert [prediction.label for prediction in model.predict(table)] == expected
+    other = Frame(number=[1, 2, 3, 4], review=TEXTS)
+    assert [prediction.label for prediction in model.predict(other, text="review")] == expected
+    with pytest.raises(OptionError, match="unknown column 'text'"):
+        model.predict(other)
 
 
 @pytest.mark.parametrize("texts", ["one string", ["a", None], [3]])

@@ -15,6 +15,7 @@ def encode(
         str, typer.Argument(help="A file of texts: CSV, TSV, JSON Lines, Parquet or plain lines.")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the .npy array.")],
+    overwrite: options.Overwrite = False,
     text: options.Text = None,
     encoder: options.EncoderName = "bundled",
     revision: options.Revision = None,
@@ -24,18 +25,18 @@ def encode(
     normalize: Annotated[bool, typer.Option(help="Scale every encoding to length one.")] = True,
     max_length: options.MaxLength = None,
 ) -> None:
-    """Encode texts as vectors: one float32 row a text, in the order of the file."""
-    import io
+    """Encode texts as vectors: one float32 row for each row of the file, in its order.
 
-    import numpy as np
+    A row without text is encoded as an empty string is; of a row that cannot be read, the array has NaN.
+    """
     from rich.console import Console
     from rich.progress import Progress
 
-    from textgraft.data.readers.reading import read_dataset
-    from textgraft.files import write_atomic
+    from textgraft.files import check_output
     from textgraft.inference.encode import Encoder
+    from textgraft.inference.encode_file import ENDINGS, encode_file
 
-    dataset = read_dataset(source, text=text, labelled=False)
+    check_output(output, ENDINGS, overwrite=overwrite)
     console = Console(stderr=True)
     chosen = Encoder(
         encoder,
@@ -46,14 +47,20 @@ def encode(
         normalize=normalize,
         max_length=max_length,
     )
-    with Progress(console=console, transient=True) as progress:
-        bar = progress.add_task("encoding", total=len(dataset))
-        vectors = chosen.encode(dataset.texts, on_progress=lambda done: progress.advance(bar, done))
-    buffer = io.BytesIO()
-    np.save(buffer, vectors)
-    write_atomic(output, buffer.getvalue())
-    console.print(f"{len(vectors):,} texts × {vectors.shape[1]} → {output}", highlight=False)
-    if dataset.rejected:
-        console.print(f"{len(dataset.rejected)} rows cannot be used; the first: {dataset.rejected[0]}")
-    if chosen.truncated_share:
-        console.print(f"{chosen.truncated_share:.1%} of all tokens lie beyond the length limit")
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("encoding", total=None)
+
+        def on_progress(done: int, total: int) -> None:
+            progress.update(bar, total=total, advance=done)
+
+        found = encode_file(chosen, source, output, text=text, overwrite=overwrite, on_progress=on_progress)
+    rows, numbers = found.shape
+    lines = [f"{rows:,} rows × {numbers} → {output}"]
+    if found.empty:
+        lines.append(f"{found.empty:,} rows hold no text and are encoded as an empty string is")
+    if found.unusable:
+        lines.append(f"{found.unusable:,} rows cannot be read and are NaN; the first, {found.first_unusable}")
+    if found.truncated_share:
+        lines.append(f"{found.truncated_share:.1%} of all tokens lie beyond the length limit")
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True, markup=False)

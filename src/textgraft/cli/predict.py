@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from textgraft.cli import options
 
+if TYPE_CHECKING:
+    from textgraft.data.dataset import Dataset
+
 FORMATS = ("csv", "tsv", "jsonl", "txt")
+ANSWERS = (".csv", ".jsonl")
+STANDARD_INPUT = "-"
 
 
 def kept(source: str, output: Path | None, **options: object) -> str:
     """Say what a stopped run leaves."""
     del options
-    if source == "-" and output is None:
+    if source == STANDARD_INPUT and output is None:
         return "Nothing is kept of standard input: the same command begins anew."
     return "The rows predicted so far are kept: the same command computes the rest."
 
@@ -31,6 +37,7 @@ def predict(
         Path | None,
         typer.Option("--output", "-o", help="A .csv or .jsonl file; beside the input if left out."),
     ] = None,
+    overwrite: options.Overwrite = False,
     text: options.Text = None,
     id_column: options.IdColumn = None,
     form: Annotated[
@@ -46,28 +53,29 @@ def predict(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from textgraft.errors import unknown
-    from textgraft.files import output_errors
+    from textgraft.files import check_output
     from textgraft.models.directory import read_manifest
     from textgraft.wording import duration
 
     if form not in FORMATS:
         raise unknown("format", form, FORMATS, where="--format")
+    piped = source == STANDARD_INPUT
+    answer = output or (None if piped else Path(source).with_suffix(".predictions.csv"))
+    if answer is not None:
+        check_output(answer, ANSWERS, overwrite=overwrite)
     manifest = read_manifest(model)
-    piped = source == "-"
     columns = text
     if columns is None and not (piped and form == "txt") and not source.endswith(".txt"):
         columns = manifest.text_columns if manifest.label_column else None
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"standard input.{form}" if piped else Path(source)
-        if piped:
-            with output_errors(path):
-                path.write_bytes(sys.stdin.buffer.read())
-        from textgraft.tasks.registry import task_class
+    from textgraft.tasks.registry import task_class
 
-        dataset = task_class(manifest.task).read(path, text=columns, id_column=id_column, labelled=False)
+    def read(path: Path) -> Dataset:
+        return task_class(manifest.task).read(path, text=columns, id_column=id_column, labelled=False)
+
+    dataset = _standard_input(form, read) if piped else read(Path(source))
     console = Console(stderr=True)
     # Importing torch takes seconds: only once the input is known to be usable.
-    from textgraft.inference.predict_file import RowCache, predict_file, predict_rows, write_predictions
+    from textgraft.inference.predict_file import Predictions, predict_file, write_predictions
     from textgraft.inference.predictor import load
 
     predictor = load(model)
@@ -81,25 +89,48 @@ def predict(
         disable=not console.is_terminal,
     ) as progress:
         bar = progress.add_task("", total=len(dataset))
-        if piped and output is None:
-            cache = RowCache(None, "")
-            predict_rows(predictor, dataset, cache, lambda rows: progress.advance(bar, rows))
-            write_predictions(sys.stdout.buffer, ".jsonl", dataset, cache)
+
+        def on_progress(rows: int) -> None:
+            progress.advance(bar, rows)
+
+        if answer is None:
+            write_predictions(
+                sys.stdout.buffer, ".jsonl", Predictions(predictor, dataset, on_progress=on_progress)
+            )
             for row in dataset.rejected:
-                console.print(f"line {row.line} set aside: {row.reason}", highlight=False)
+                console.print(f"line {row.line} set aside: {row.reason}", highlight=False, markup=False)
             return
-        answer = output or Path(source).with_suffix(".predictions.csv")
-        summary = predict_file(predictor, dataset, answer, lambda rows: progress.advance(bar, rows))
+        summary = predict_file(predictor, dataset, answer, on_progress, overwrite=overwrite)
     console.print(
         f"{summary.rows:,} rows → {answer} ({summary.computed:,} computed, {summary.skipped:,} set aside) "
         f"in {duration(summary.seconds)}",
         highlight=False,
         soft_wrap=True,
+        markup=False,
     )
-    if lost := predictor.task.truncated_share(dataset, predictor.tokenizer, predictor.max_length):
+    if summary.truncated_share:
         console.print(
-            f"{lost:.1%} of all tokens lie beyond the {predictor.max_length} that the model reads of a row",
+            f"{summary.truncated_share:.1%} of all tokens lie beyond the {predictor.max_length} that the "
+            "model reads of a row",
             highlight=False,
         )
     if summary.skipped:
-        console.print(f"set aside, with reasons: {answer}.rejected.jsonl", highlight=False, soft_wrap=True)
+        where = f"{answer}.rejected.jsonl"
+        console.print(f"set aside, with reasons: {where}", highlight=False, soft_wrap=True, markup=False)
+
+
+def _standard_input(form: str, read: Callable[[Path], Dataset]) -> Dataset:
+    """Read rows from standard input as from a file of that format."""
+    from textgraft.errors import TextgraftError
+    from textgraft.files import output_errors
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"input.{form}"
+        with output_errors(path):
+            path.write_bytes(sys.stdin.buffer.read())
+        try:
+            return read(path)
+        except TextgraftError as error:
+            # The user knows nothing of the file that it went through.
+            error.where = error.where and error.where.replace(str(path), "standard input")
+            raise

@@ -10,13 +10,14 @@ from __future__ import annotations
 import copy
 import functools
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from textgraft.data.inputs import given_texts
 from textgraft.errors import ModelError, OptionError, unknown
 from textgraft.files import content_hash
 from textgraft.inference.encoding_cache import EncodingCache, Entry, entry_keys
@@ -122,7 +123,7 @@ class Encoder:
         """Share of all tokens of the last call's texts that lay beyond max_length, 0 to 1."""
         self._wanted = engine, precision
         self._threads = threads
-        self._calibration = None if calibration is None else _checked(calibration)
+        self._calibration = None if calibration is None else given_texts(calibration)
         self._pad = pad_token_id(self.source)
         self._tokenizer = load_tokenizer(self.source)
         self._engine: Engine | None = None
@@ -172,24 +173,33 @@ class Encoder:
                 self._calibrated_on = content_hash(sample)
         return self._engine
 
-    def encode(self, texts: Iterable[str], on_progress: Callable[[int], None] | None = None) -> Encodings:
+    def encode(
+        self,
+        texts: Any,
+        on_progress: Callable[[int], None] | None = None,
+        *,
+        text: str | None = None,
+    ) -> Encodings:
         """Encode texts; equal texts are computed once.
 
         Memory holds the texts, the result (4 bytes a number) and the tokens of some thousand texts at a time.
         How texts meet in batches moves a result by less than the precision's own rounding.
 
         Args:
-            texts: Any number of strings; an empty one is encoded as its special tokens.
+            texts: Any number of strings: a list, a generator, an array, a series; or a table, as a DataFrame.
+                An empty string is encoded as its special tokens.
             on_progress: Called with the number of texts just finished.
+            text: The column of a table that holds the texts.
 
         Returns:
             float32 [texts, dimension], in the order of the texts.
 
         Raises:
-            OptionError: ``texts`` is a single string, or an entry is no valid string.
+            OptionError: ``texts`` is a single string, a dict, or a table whose column is not named; or an
+                entry is missing or no valid string.
             ModelError: The encoder gives numbers that are not finite.
         """
-        given = _checked(texts)
+        given = given_texts(texts, text)
         place = {text: row for row, text in enumerate(dict.fromkeys(given))}
         unique = list(place)
         rows = np.fromiter((place[text] for text in given), dtype=np.int64, count=len(given))
@@ -262,7 +272,7 @@ class Encoder:
 
 
 def encode(
-    texts: Iterable[str],
+    texts: Any,
     encoder: str | Path | EncoderSource = BUNDLED,
     *,
     revision: str | None = None,
@@ -273,6 +283,7 @@ def encode(
     max_length: int | None = None,
     threads: int | None = None,
     cache: Path | bool = False,
+    text: str | None = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> Encodings:
     """Encode texts with a pre-trained encoder: one float32 row a text.
@@ -290,31 +301,13 @@ def encode(
         threads=threads,
         cache=cache,
     )
-    return opened.encode(texts, on_progress)
+    return opened.encode(texts, on_progress, text=text)
 
 
 def _build(source: EncoderSource, pooling: str, normalize: bool) -> nn.Module:
     from textgraft.models.pooling import PooledEncoder
 
     return PooledEncoder(load_encoder(source)[0], pooling, normalize)
-
-
-def _checked(texts: Iterable[str]) -> list[str]:
-    """Return the texts as a list, or say which of them is none."""
-    if isinstance(texts, str):
-        raise OptionError("texts is one string", fix="Give a list of strings: encode([text]).")
-    checked = list(texts)
-    for position, text in enumerate(checked):
-        if not isinstance(text, str):
-            raise OptionError(f"text {position} is {type(text).__name__}, not a string")
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise OptionError(
-                f"text {position} holds half a character (a lone surrogate) at {error.start}",
-                fix="It was decoded wrongly: read it as UTF-8, with errors='replace' if need be.",
-            ) from error
-    return checked
 
 
 def _text_hash(text: str) -> bytes:

@@ -17,6 +17,7 @@ from torch import Tensor
 from transformers.utils import ModelOutput
 
 import textgraft.models.graft.heads as grafts
+from textgraft.data.inputs import given_inputs
 from textgraft.errors import ModelError, OptionError, unknown
 from textgraft.inference.pipelines.shipped import shipped_graft
 from textgraft.inference.predictor import MAX_SEQUENCES, MAX_TOKENS, Predictor
@@ -146,14 +147,21 @@ class GraftedEncoder:
                         found[name] = member.graft.from_states(states, mask)
             return {name: found[name] for name in chosen}
 
-    def predict(self, inputs: Sequence[Any], names: Iterable[str] | None = None) -> dict[str, list[Any]]:
+    def predict(
+        self,
+        inputs: Any,
+        names: Iterable[str] | None = None,
+        *,
+        text: str | Sequence[str] | None = None,
+    ) -> dict[str, list[Any]]:
         """Return every graft's prediction for each input.
 
         Each task cuts the inputs into windows in its own way; those that are alike are run once for all.
 
         Args:
-            inputs: What all the tasks take: strings, for tasks on single texts.
+            inputs: What all the tasks take: strings, for tasks on single texts; or a table, as a DataFrame.
             names: The grafts wanted; by default all.
+            text: The columns of a table to read.
 
         Raises:
             OptionError: There is no graft of a name, it was added without its task, or its task takes other
@@ -161,8 +169,9 @@ class GraftedEncoder:
         """
         chosen = self._chosen(names)
         tasks = {name: _task(name, member) for name, member in chosen.items()}
+        listed = given_inputs(inputs, text)
         windows = {
-            name: task.features(task.rows(inputs), self.tokenizer, chosen[name].max_length)
+            name: task.features(task.rows(listed), self.tokenizer, chosen[name].max_length)
             for name, task in tasks.items()
         }
         decoded: dict[str, list[Any]] = {name: [None] * len(own) for name, own in windows.items()}

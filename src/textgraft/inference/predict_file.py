@@ -1,34 +1,52 @@
 """Predict a whole file: idempotent, resumable, with unusable rows set aside.
 
-Every finished row is kept in a small database beside the output, keyed by its id and text and by the model.
-Running the same command again computes only what is missing: nothing after a finished run, the rest after an
-interrupted one, the new rows when the file has grown.
+Every finished row is kept in the cache folder, keyed by all that its answer depends on. Predicting again
+computes only what is missing: nothing after a finished run, the rest after an interrupted one, the new rows
+when the file has grown.
 """
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import io
+import logging
+import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
 
+from textgraft._version import __version__
 from textgraft.data.dataset import Dataset
-from textgraft.errors import OptionError
-from textgraft.files import atomic_writer
+from textgraft.errors import OutputError
+from textgraft.files import (
+    atomic_writer,
+    cache_folder,
+    check_output,
+    content_hash,
+    output_errors,
+    refuse_to_replace,
+)
 from textgraft.inference.predictor import Predictor
 from textgraft.inference.row_store import RowStore
+from textgraft.tasks.base import token_counts
 
 CHUNK = 1024
 """Rows computed between two commits: what an interruption can cost."""
 FORMATS = (".csv", ".jsonl")
-FORM = 0x1001
+FORM = 0x1002
 """Of the store of finished rows: change it when what a prediction holds changes."""
+FOLDER = "predictions"
+"""Of the cache folder; holds a store a model."""
+KEPT_BYTES = 1 << 31
+"""Of the predictions of all models; of more, those used longest ago are deleted."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -41,51 +59,73 @@ class Summary:
     """Of them, predicted by this run; the others were known from an earlier one."""
     skipped: int
     """Rows set aside with a reason."""
+    truncated_share: float
+    """Share of the tokens of the computed rows that lie beyond what the model reads, 0 to 1."""
     seconds: float
 
 
 class RowCache:
-    """Predictions by row, for one model.
+    """Predictions by row, in the cache folder. A cache that cannot be used is said once, and work goes on.
 
     Args:
-        path: A store on disk, made if it is missing. None keeps everything in memory.
-        model: Identity of the model; rows of another model do not count.
-
-    Raises:
-        OutputError: The file is something else, or cannot be written.
+        predictor: The model; without a manifest, as before it is saved, nothing is kept of it.
     """
 
-    def __init__(self, path: Path | None, model: str) -> None:
-        self.model = model
-        self._store = None if path is None else RowStore(path, FORM)
-        self._memory: dict[bytes, bytes] = {}
+    def __init__(self, predictor: Predictor) -> None:
+        self._store: RowStore | None = None
+        manifest = predictor.manifest
+        if manifest is None:
+            return
+        self._model = content_hash(
+            [manifest.identity, predictor.temperature, predictor.precision, __version__]
+        )
+        with self._or_without():
+            folder = cache_folder() / FOLDER
+            path = folder / f"{self._model}.sqlite3"
+            self._store = RowStore(path, FORM)
+            os.utime(path)
+            _make_room(folder, path)
 
-    def key(self, dataset: Dataset, row: int) -> bytes:
-        """Return the identity of a row under this model."""
-        values = [dataset.ids[row], *(column[row] for column in dataset.columns.values())]
-        return hashlib.sha256(
-            self.model.encode() + msgspec.json.encode(list(map(_encodable, values)))
-        ).digest()
+    def keys(self, dataset: Dataset) -> list[bytes]:
+        """Return what names each row under this model: all values that the model reads."""
+        rows = zip(*dataset.columns.values(), strict=True)
+        return [hashlib.sha256(msgspec.json.encode(list(map(_encodable, row)))).digest() for row in rows]
 
-    def get(self, keys: Sequence[bytes]) -> dict[bytes, dict[str, Any]]:
+    def get(self, keys: Sequence[bytes]) -> Mapping[bytes, dict[str, Any]]:
         """Return what was predicted for those rows that are known."""
-        if self._store is not None:
-            found = self._store.get(keys)
-        else:
-            found = {key: self._memory[key] for key in keys if key in self._memory}
-        return {key: msgspec.json.decode(value) for key, value in found.items()}
+        with self._or_without():
+            found = self._store.get(keys) if self._store else {}
+            return {key: msgspec.json.decode(value) for key, value in found.items()}
+        return {}
 
-    def put(self, keys: list[bytes], predictions: list[dict[str, Any]]) -> None:
-        """Keep the predictions of some rows, all or none of them.
+    def put(self, predictions: Mapping[bytes, dict[str, Any]]) -> None:
+        """Keep the predictions of some rows, all or none of them."""
+        with self._or_without():
+            if self._store:
+                self._store.put({key: msgspec.json.encode(value) for key, value in predictions.items()})
 
-        Raises:
-            OutputError: The disk is full or the file cannot be written.
-        """
-        rows = dict(zip(keys, map(msgspec.json.encode, predictions), strict=True))
-        if self._store is not None:
-            self._store.put(rows)
-        else:
-            self._memory |= rows
+    @contextlib.contextmanager
+    def _or_without(self) -> Iterator[None]:
+        """Go on without the cache where it cannot be used, and say so."""
+        try:
+            yield
+        except (OutputError, OSError) as error:
+            self._store = None
+            logger.warning("%s\nFinished rows are not kept: a run that is stopped begins anew.", error)
+
+
+def _make_room(folder: Path, own: Path) -> None:
+    """Delete the stores used longest ago until the others are within :data:`KEPT_BYTES`."""
+    stores = sorted(
+        (path for path in folder.glob("*.sqlite3") if path != own), key=lambda p: p.stat().st_mtime
+    )
+    excess = sum(path.stat().st_size for path in [*stores, own]) - KEPT_BYTES
+    for path in stores:
+        if excess <= 0:
+            return
+        excess -= path.stat().st_size
+        for suffix in ("", "-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def _encodable(value: Any) -> Any:
@@ -93,39 +133,75 @@ def _encodable(value: Any) -> Any:
     return value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
 
 
-def predict_rows(
-    predictor: Predictor,
-    dataset: Dataset,
-    cache: RowCache,
-    on_progress: Callable[[int], None] | None = None,
-) -> int:
-    """Predict every row that the cache does not know, a chunk at a time; return how many those were."""
-    computed = 0
-    for start in range(0, len(dataset), CHUNK):
-        rows = range(start, min(start + CHUNK, len(dataset)))
-        keys = {row: cache.key(dataset, row) for row in rows}
-        known = cache.get(list(keys.values()))
-        missing = [row for row in rows if keys[row] not in known]
+class Predictions:
+    """The predictions of a data set's rows, computed where the cache does not know them.
+
+    Args:
+        predictor: The model.
+        dataset: The rows.
+        cache: What is known of them, and receives the rest; None keeps nothing.
+        on_progress: Called with the number of rows just finished.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        dataset: Dataset,
+        cache: RowCache | None = None,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> None:
+        self.computed = self._kept = self._lost = 0
+        self._predictor, self._dataset, self._cache = predictor, dataset, cache
+        self._on_progress = on_progress or (lambda rows: None)
+
+    @property
+    def truncated_share(self) -> float:
+        """Share of the tokens of the rows computed so far that no window held, 0 to 1."""
+        return self._lost / (self._kept + self._lost) if self._lost else 0.0
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Yield for each row its id and what was predicted, in order."""
+        for start in range(0, len(self._dataset), CHUNK):
+            rows = self._dataset.select(range(start, min(start + CHUNK, len(self._dataset))))
+            for name, prediction in zip(rows.ids, self._chunk(rows), strict=True):
+                yield {"id": name, **prediction}
+            self._on_progress(len(rows))
+
+    def _chunk(self, rows: Dataset) -> list[dict[str, Any]]:
+        if self._cache is None:
+            return self._compute(rows)
+        keys = self._cache.keys(rows)
+        known = dict(self._cache.get(keys))
+        missing = [row for row, key in enumerate(keys) if key not in known]
         if missing:
-            predictions = predictor.predict_rows(dataset.select(missing))
-            cache.put([keys[row] for row in missing], [prediction.to_dict() for prediction in predictions])
-            computed += len(missing)
-        if on_progress:
-            on_progress(len(rows))
-    return computed
+            found = self._compute(rows.select(missing))
+            new = dict(zip([keys[row] for row in missing], found, strict=True))
+            self._cache.put(new)
+            known |= new
+        return [known[key] for key in keys]
+
+    def _compute(self, rows: Dataset) -> list[dict[str, Any]]:
+        task = self._predictor.task
+        features, decoded = self._predictor.outputs(rows)
+        kept, lost = token_counts(features)
+        self.computed += len(rows)
+        self._kept, self._lost = self._kept + kept, self._lost + lost
+        predictions = task.predictions(features, decoded, self._predictor.temperature)
+        return [prediction.to_dict() for prediction in predictions]
 
 
-def write_predictions(handle: BinaryIO, form: str, dataset: Dataset, cache: RowCache) -> None:
+def write_predictions(
+    handle: BinaryIO, form: str, results: Iterable[dict[str, Any]], id_column: str | None = None
+) -> None:
     """Write one line a row: its id and what was predicted.
 
     Args:
         handle: A binary file.
         form: ".csv" or ".jsonl". A column of CSV is named as the value of JSON Lines; values by name, as the
             scores of all labels, have a column each, named ``score:<label>``; lists are written as JSON.
-        dataset: The rows, in the order of the output.
-        cache: Knows every row.
+        results: The rows' ids and predictions.
+        id_column: Name of the column of ids in CSV; "id" where there is none.
     """
-    results = _results(dataset, cache)
     if form == ".jsonl":
         for entry in results:
             handle.write(msgspec.json.encode(entry) + b"\n")
@@ -135,17 +211,9 @@ def write_predictions(handle: BinaryIO, form: str, dataset: Dataset, cache: RowC
     for place, entry in enumerate(results):
         flat = _flat(entry)
         if place == 0:
-            writer.writerow([dataset.id_column or "id", *list(flat)[1:]])
+            writer.writerow([id_column or "id", *list(flat)[1:]])
         writer.writerow(flat.values())
     text.detach()
-
-
-def _results(dataset: Dataset, cache: RowCache) -> Iterator[dict[str, Any]]:
-    for start in range(0, len(dataset), CHUNK):
-        keys = [cache.key(dataset, row) for row in range(start, min(start + CHUNK, len(dataset)))]
-        known = cache.get(keys)
-        for name, key in zip(dataset.ids[start : start + CHUNK], keys, strict=True):
-            yield {"id": name, **known[key]}
 
 
 def _flat(entry: dict[str, Any]) -> dict[str, Any]:
@@ -164,37 +232,53 @@ def _cell(value: Any) -> Any:
     return msgspec.json.encode(value).decode() if isinstance(value, list) else value
 
 
+def rejected_rows(output: Path) -> Path:
+    """Return the file beside an output that holds the rows that could not be used."""
+    return output.with_name(output.name + ".rejected.jsonl")
+
+
 def predict_file(
     predictor: Predictor,
     dataset: Dataset,
     output: Path,
     on_progress: Callable[[int], None] | None = None,
+    *,
+    overwrite: bool = False,
 ) -> Summary:
     """Predict all rows of a data set into a file.
 
-    Beside ``output`` appear ``<output>.cache`` (finished rows) and, where rows were set aside,
-    ``<output>.rejected.jsonl`` with their lines and reasons.
+    Where rows were set aside, ``<output>.rejected.jsonl`` holds their lines and reasons.
+
+    Args:
+        predictor: The model.
+        dataset: The rows.
+        output: A .csv or .jsonl file.
+        on_progress: Called with the number of rows just finished.
+        overwrite: Whether an output that exists may be replaced.
 
     Raises:
         OptionError: ``output`` ends neither in .csv nor in .jsonl.
-        OutputError: It cannot be written. Finished rows are kept.
+        OutputError: It exists, or cannot be written. Finished rows are kept.
     """
     start = time.perf_counter()
-    form = output.suffix.lower()
-    if form not in FORMATS:
-        raise OptionError(
-            f"unknown output format {output.suffix!r}", where=str(output), fix="End it in .csv or .jsonl."
-        )
-    model = predictor.manifest.identity if predictor.manifest else ""
-    cache = RowCache(output.with_name(output.name + ".cache"), model)
-    computed = predict_rows(predictor, dataset, cache, on_progress)
+    check_output(output, FORMATS, overwrite=overwrite)
+    refuse_to_replace(rejected_rows(output), overwrite=overwrite)
+    predictions = Predictions(predictor, dataset, RowCache(predictor), on_progress)
     with atomic_writer(output) as handle:
-        write_predictions(handle, form, dataset, cache)
+        write_predictions(handle, output.suffix.lower(), predictions, dataset.id_column)
+    rejected = rejected_rows(output)
     if dataset.rejected:
-        with atomic_writer(output.with_name(output.name + ".rejected.jsonl")) as handle:
+        with atomic_writer(rejected) as handle:
             for row in dataset.rejected:
-                handle.write(
-                    msgspec.json.encode({"line": row.line, "reason": row.reason, "excerpt": row.excerpt})
-                    + b"\n"
-                )
-    return Summary(len(dataset), computed, len(dataset.rejected), time.perf_counter() - start)
+                entry = {"line": row.line, "reason": row.reason, "excerpt": row.excerpt}
+                handle.write(msgspec.json.encode(entry) + b"\n")
+    elif overwrite:
+        with output_errors(rejected):
+            rejected.unlink(missing_ok=True)  # of other rows
+    return Summary(
+        rows=len(dataset),
+        computed=predictions.computed,
+        skipped=len(dataset.rejected),
+        truncated_share=predictions.truncated_share,
+        seconds=time.perf_counter() - start,
+    )

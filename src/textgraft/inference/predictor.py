@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from textgraft.data.dataset import Dataset
+from textgraft.data.inputs import given_inputs, given_texts, is_table, table_columns
 from textgraft.errors import ModelError
 from textgraft.models.baselines.lookup import Reciter
 from textgraft.models.directory import Manifest, load_model_directory, read_manifest
@@ -59,7 +60,7 @@ class Predictor:
         self.max_length = max_length
         self.temperature = temperature
         self.manifest = manifest
-        self._precision = resolve_precision("auto", model.device)
+        self.precision = resolve_precision("auto", model.device)
 
     def calibrate(self, temperature: float, sample: Dataset) -> float:
         """Make the model's own logits calibrated, so that whoever runs it gets the same scores.
@@ -118,7 +119,7 @@ class Predictor:
             pad_token_id=self.tokenizer.pad_token_id,
             max_tokens=MAX_TOKENS,
             max_sequences=MAX_SEQUENCES,
-            precision=self._precision,
+            precision=self.precision,
             on_batch=(lambda rows, *_: on_progress(len(rows))) if on_progress else None,
         )
         return features, decoded
@@ -144,16 +145,26 @@ class Predictor:
         features, decoded = self.outputs(dataset, on_progress)
         return self.task.predictions(features, decoded, self.temperature)
 
-    def predict(self, inputs: Sequence[Any]) -> list[Any]:
+    def predict(self, inputs: Any, *, text: str | Sequence[str] | None = None) -> list[Any]:
         """Return one prediction for each input.
 
         Args:
-            inputs: Strings for classification; what other tasks take says their ``rows`` method.
+            inputs: A list, a generator, an array or a series: of strings for classification; what other tasks
+                take says their ``rows`` method. Or a table, as a DataFrame.
+            text: The columns of a table to read; those that the model was trained on if left out.
 
         Raises:
-            OptionError: An input is not of the form that the task takes.
+            OptionError: An input is not of the form that the task takes, or a column is not there.
         """
-        return self.predict_rows(self.task.rows(inputs))
+        names = [text] if isinstance(text, str) else list(text or ())
+        if not names and self.manifest and self.manifest.label_column and is_table(inputs):
+            names = self.manifest.text_columns
+        if len(names) > 1 and is_table(inputs):
+            columns = table_columns(inputs, names)
+            return self.predict_rows(
+                Dataset.unlabelled({name: given_texts(values) for name, values in columns.items()})
+            )
+        return self.predict_rows(self.task.rows(given_inputs(inputs, names)))
 
 
 def load(path: str | Path) -> Predictor:

@@ -11,7 +11,7 @@ outputs what each window needs, and :meth:`Task.predictions` puts the windows of
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -97,8 +97,10 @@ class Task(Scoring):
         """Return the keyword arguments that make this task again: what textgraft.json keeps of it."""
 
     @abstractmethod
-    def rows(self, inputs: Sequence[Any]) -> Dataset:
+    def rows(self, inputs: Iterable[Any]) -> Dataset:
         """Turn Python values to predict, as ``predict(inputs)`` takes them, into unlabelled rows.
+
+        They are listed by :func:`~textgraft.data.inputs.given_inputs`.
 
         Raises:
             OptionError: An entry is not of the form that the task takes; names its position.
@@ -134,8 +136,8 @@ class Task(Scoring):
 
     def truncated_share(self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int) -> float:
         """Return the share of all tokens that no window holds, 0 to 1."""
-        del dataset, tokenizer, max_length
-        return 0.0
+        kept, lost = token_counts(self.features(dataset, tokenizer, max_length))
+        return lost / (kept + lost) if lost else 0.0
 
     # Scores.
 
@@ -167,6 +169,17 @@ class Task(Scoring):
         """Return the temperature that calibrates probabilities on held-out rows; 1 where none is fitted."""
         del gold, features, decoded
         return 1.0
+
+
+def token_counts(features: Sequence[Features]) -> tuple[int, int]:
+    """Return how many tokens windows hold, and how many of their rows are lost to the length limit."""
+    kept = sum(_length(feature.get("input_ids", ())) for feature in features)
+    return kept, sum(feature.get("lost", 0) for feature in features)
+
+
+def _length(ids: Sequence[Any]) -> int:
+    """Count the tokens of a window, or of the choices in it."""
+    return sum(map(len, ids)) if ids and isinstance(ids[0], list) else len(ids)
 
 
 def padded(rows: Sequence[Sequence[int]], value: int) -> torch.Tensor:

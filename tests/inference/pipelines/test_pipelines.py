@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import transformers
 
 import textgraft
+from tests.data.test_inputs import Frame
 from tests.inference.tiny_heads import FAMILIES, save_tiny_head
+from textgraft.errors import OptionError
 
 TEXTS = ["John works at Google in California.", "the moon", "Zürich, who?", "x"]
 TAGS = ["O", "B-PER", "I-PER", "B-ORG", "I-ORG", "LOC"]
@@ -101,6 +104,22 @@ def test_feature_extraction(tmp_path: Path, family: str) -> None:
     tensor = ours(TEXTS[0], return_tensors=True)
     assert tensor.tolist() == ours(TEXTS[0])
     assert tensor.shape == theirs(TEXTS[0], return_tensors=True).shape
+
+
+def test_tables_and_arrays_are_lists_of_inputs(tmp_path: Path) -> None:
+    folder = save_tiny_head(tmp_path / "model", "AutoModelForSequenceClassification", ["bad", "good"])
+    classify = textgraft.pipeline("text-classification", folder)
+    expected = classify(TEXTS)
+    assert equal(classify(np.array(TEXTS)), expected)
+    assert equal(list(classify(text for text in TEXTS)), expected)
+    table = Frame(number=list(range(len(TEXTS))), review=TEXTS)
+    assert equal(classify(table, text="review"), expected)
+    assert equal(list(classify(({"review": text} for text in TEXTS), text="review")), expected)
+    with pytest.raises(OptionError, match="'number', 'review'"):
+        classify(table)
+    with pytest.raises(OptionError, match="text 1 is a pair of texts") as error:
+        classify(["one", ("two", "three")])
+    assert "Join the two" in str(error.value)
 
 
 def test_a_generator_is_read_as_results_are_asked_for(tmp_path: Path) -> None:

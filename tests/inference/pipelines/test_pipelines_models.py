@@ -172,7 +172,7 @@ def test_tokens_below_the_threshold_do_not_fill_a_mask(tmp_path: Path) -> None:
 
 def test_cut_texts_are_told(checkpoint: Path) -> None:
     classify = textgraft.pipeline("text-classification", checkpoint)
-    with pytest.warns(UserWarning, match=r"1 of 2 inputs reach the 64 tokens .*: 50% of their tokens"):
+    with pytest.warns(UserWarning, match=r"1 of 2 inputs are longer than the 64 tokens .*: 50% of their tokens"):
         classify(["who", "moon " * 126])
     assert classify("moon " * 62)
 
@@ -269,7 +269,7 @@ def test_inputs_of_the_wrong_form_are_refused(checkpoint: Path) -> None:
     classify = textgraft.pipeline("text-classification", checkpoint)
     with pytest.raises(OptionError, match="the input is int"):
         classify(3)
-    with pytest.raises(OptionError, match="text 1 is NoneType"):
+    with pytest.raises(OptionError, match="text 1 is missing"):
         classify(["who", None])
     with pytest.raises(OptionError, match="counted from input 64 of the stream"):
         list(classify(text for text in ["who"] * 70 + [None]))

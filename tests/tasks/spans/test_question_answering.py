@@ -317,8 +317,8 @@ def test_rows_from_values():
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
-        ("Who?", "the inputs are one str, not a list"),
-        ({"question": "Who?", "context": "Ann."}, "the inputs are one dict, not a list"),
+        ("Who?", "one string"),
+        ({"question": "Who?", "context": "Ann."}, "a dict with the keys 'question'"),
         (["Who?"], "input 0 is str, not a question with its context"),
         ([("Who?", "Ann."), ("Who?",)], "input 1 is tuple"),
         ([{"question": "Who?"}], "input 0 has no 'context'"),

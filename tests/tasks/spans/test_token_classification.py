@@ -233,11 +233,11 @@ def test_inputs_beside_the_ids_come_only_where_asked_for(tokenizer):
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
-        ("a text", "the input is one string"),
+        ("a text", "one string"),
         ([5], "input 0 is neither a text nor a list of words"),
         (["a", ["b", ""]], "input 1 is neither"),
         (["a", ["b", 5]], "input 1 is neither"),
-        (["\ud800a"], "input 0 is broken Unicode"),
+        (["\ud800a"], "input 0 holds half a character"),
     ],
 )
 def test_inputs_of_another_form_are_refused(inputs, message):

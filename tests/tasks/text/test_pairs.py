@@ -57,7 +57,7 @@ def test_rows_to_predict():
     for wrong in (["ab"], [("a",)], [("a", "b", "c")], [("a", 1)], [{"a": 1, "b": 2}]):
         with pytest.raises(OptionError, match="input 0 is no pair of strings"):
             TASK.rows(wrong)
-    with pytest.raises(OptionError, match="pairs is one string"):
+    with pytest.raises(OptionError, match="one string"):
         TASK.rows("ab")
 
 

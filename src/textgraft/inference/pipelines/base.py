@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from textgraft.data.dataset import Dataset, Rejected
+from textgraft.data.inputs import given_inputs, is_table
 from textgraft.errors import OptionError
 from textgraft.inference.pipelines.options import Options
+from textgraft.tasks.base import token_counts
 
 if TYPE_CHECKING:
     from textgraft.inference.pipelines.sources import Source
-    from textgraft.tasks.base import Features, Task
+    from textgraft.tasks.base import Features
 
 STREAMED = 64
 """Inputs of a generator that are read ahead and run together."""
@@ -105,8 +107,14 @@ class Pipeline(ABC, Generic[ChosenOptions]):
         del single, given
         return result
 
-    def __call__(self, inputs: Any, **options: Any) -> Any:
-        """Return the result for one input, a list of results for a list, an iterator for an iterable.
+    def __call__(self, inputs: Any, *, text: str | Sequence[str] | None = None, **options: Any) -> Any:
+        """Return the result for one input, a list of results for several, an iterator for an iterator.
+
+        Args:
+            inputs: A string or a dict is one input; a list, an array, a series or a table are several; of a
+                generator inputs are read as results are asked for.
+            text: The columns of a table, or of a list of dicts, to read; two for a pair of texts.
+            options: As the options class describes them.
 
         Raises:
             OptionError: An input is not of the form that the pipeline takes, or an option is wrong.
@@ -114,14 +122,10 @@ class Pipeline(ABC, Generic[ChosenOptions]):
         chosen = self.options.changed(options)
         if isinstance(inputs, str | Mapping):
             return self.alone(self.results(self.rows([inputs]), chosen)[0], inputs, options)
-        if isinstance(inputs, list | tuple):
-            return list(self._run(self.rows(inputs), chosen)) if inputs else []
-        if isinstance(inputs, Iterable):
-            return self._stream(iter(inputs), chosen)
-        raise OptionError(
-            f"the input is {type(inputs).__name__}",
-            fix="Give one input, a list of them, or a generator.",
-        )
+        if isinstance(inputs, Iterable) and not isinstance(inputs, Sized) and not is_table(inputs):
+            return self._stream(iter(inputs), chosen, text)
+        several = given_inputs(inputs, text)
+        return list(self._run(self.rows(several), chosen)) if several else []
 
     def file(
         self,
@@ -147,24 +151,14 @@ class Pipeline(ABC, Generic[ChosenOptions]):
         dataset = self.read(path, text=text, id_column=id_column)
         return FileResults(dataset, self._run(dataset, chosen))
 
-    def warn_of_cuts(self, task: Task, dataset: Dataset, features: Sequence[Features]) -> None:
-        """Warn if rows were longer than the model reads and lost their ends.
-
-        Args:
-            task: That of the rows.
-            dataset: The rows.
-            features: Their windows, one each.
-        """
-        limit = self.source.max_length
-        full = [feature["row"] for feature in features if _longest(feature["input_ids"]) >= limit]
-        if not full:
-            return
-        # Only of these few is the length without the limit worth knowing.
-        lost = task.truncated_share(dataset.select(full), self.source.tokenizer, limit)
-        if lost:
+    def warn_of_cuts(self, features: Sequence[Features]) -> None:
+        """Warn if rows were longer than the model reads and lost their ends; ``features`` has one of each."""
+        cut = [feature for feature in features if feature.get("lost")]
+        if cut:
+            kept, lost = token_counts(cut)
             warnings.warn(
-                f"{len(full)} of {len(dataset)} inputs reach the {limit} tokens that the model reads: "
-                f"{lost:.0%} of their tokens are lost",
+                f"{len(cut)} of {len(features)} inputs are longer than the {self.source.max_length} tokens "
+                f"that the model reads: {lost / (kept + lost):.0%} of their tokens are lost",
                 stacklevel=2,
             )
 
@@ -173,19 +167,16 @@ class Pipeline(ABC, Generic[ChosenOptions]):
             part = dataset.select(range(start, min(start + CHUNK, len(dataset))))
             yield from self.results(part, options)
 
-    def _stream(self, inputs: Iterator[Any], options: ChosenOptions) -> Iterator[Any]:
+    def _stream(
+        self, inputs: Iterator[Any], options: ChosenOptions, text: str | Sequence[str] | None
+    ) -> Iterator[Any]:
         start = 0
         while chunk := list(islice(inputs, STREAMED)):
             try:
-                dataset = self.rows(chunk)
+                dataset = self.rows(given_inputs(chunk, text))
             except OptionError as error:
                 raise OptionError(
                     error.what, where=f"counted from input {start} of the stream", fix=error.fix
                 ) from error
             yield from self.results(dataset, options)
             start += len(chunk)
-
-
-def _longest(ids: Sequence[Any]) -> int:
-    """Return the tokens of a window, or of the longest of the choices in it."""
-    return max(map(len, ids)) if isinstance(ids[0], list) else len(ids)

@@ -53,7 +53,7 @@ class FeatureExtractionPipeline(Pipeline[FeatureExtractionOptions]):
     def results(self, dataset: Dataset, options: FeatureExtractionOptions) -> list[Any]:
         """Return the hidden states of each text, [1][tokens][size]."""
         inputs = self._texts.features(dataset, self.source.tokenizer, self.source.max_length)
-        self.warn_of_cuts(self._texts, dataset, inputs)
+        self.warn_of_cuts(inputs)
         states = run_tokens(self.source, inputs, _states, max_tokens=MAX_TOKENS)
         return states if options.return_tensors else [tensor.tolist() for tensor in states]
 

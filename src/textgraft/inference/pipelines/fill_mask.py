@@ -88,7 +88,7 @@ class FillMaskPipeline(Pipeline[FillMaskOptions]):
                     where=text[:80],
                     fix=f"Give a shorter part around {mask}." if mask in text else f"Put {mask} for the gap.",
                 )
-        self.warn_of_cuts(self._texts, dataset, inputs)
+        self.warn_of_cuts(inputs)
         targets = None if options.targets is None else self._targets(options.targets)
         count = min(options.top_k, len(tokenizer) if targets is None else len(targets))
 

@@ -100,7 +100,7 @@ class MultipleChoicePipeline(Pipeline[MultipleChoiceOptions]):
             predictor = self.source.predictor_for(task)
             part = task.rows(list(zip(*dataset.select(rows).columns.values(), strict=True)))
             features, decoded = predictor.outputs(part)
-            self.warn_of_cuts(task, part, features)
+            self.warn_of_cuts(features)
             predictions = task.predictions(features, decoded, predictor.temperature)
             for row, prediction in zip(rows, predictions, strict=True):
                 found[row] = _chosen(prediction, options)

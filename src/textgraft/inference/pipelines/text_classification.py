@@ -93,7 +93,7 @@ class TextClassificationPipeline(Pipeline[TextClassificationOptions]):
         task = self._pair if len(dataset.columns) == 2 else self._single
         predictor = self.source.predictor_for(task)
         features, decoded = predictor.outputs(dataset)
-        self.warn_of_cuts(task, dataset, features)
+        self.warn_of_cuts(features)
         if isinstance(task, Regression):
             numbers = task.predictions(features, decoded, predictor.temperature)
             scores = np.array([[number.answer] for number in numbers])

@@ -114,8 +114,7 @@ class WritingPipeline(Pipeline[WritingOptions]):
         if options.prefix:
             dataset = Dataset.unlabelled({"source": [options.prefix + text for text in dataset.texts]})
         features, decoded = self.source.predictor_for(task).outputs(dataset)
-        if any(feature["lost"] for feature in features):
-            self.warn_of_cuts(task, dataset, features)
+        self.warn_of_cuts(features)
         several = [found if isinstance(found, list) else [found] for found in decoded]
         writer = features[0]["writer"]
         results = [

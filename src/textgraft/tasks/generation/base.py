@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 import torch
 
 from textgraft.data.dataset import Dataset
-from textgraft.errors import DataError, OptionError
+from textgraft.data.inputs import given_texts
+from textgraft.errors import DataError
 from textgraft.evaluation.exact_match import is_exact
 from textgraft.models.generation.decoding import Decoded, DecodingSettings, decode_batch
 from textgraft.models.recurrent.teacher_forcing import NOT_PREDICTED
@@ -79,14 +80,9 @@ class GenerationTask(Task):
     def configure(self, config: PreTrainedConfig) -> None:
         """Set nothing: the head's outputs are tokens."""
 
-    def rows(self, inputs: Sequence[Any]) -> Dataset:
+    def rows(self, inputs: Iterable[Any]) -> Dataset:
         """Take strings."""
-        if isinstance(inputs, str):
-            raise OptionError("the sources are one string", fix="Give a list of strings: predict([text]).")
-        for position, text in enumerate(inputs):
-            if not isinstance(text, str):
-                raise OptionError(f"source {position} is {type(text).__name__}, not a string")
-        return Dataset.unlabelled({"source": list(inputs)})
+        return Dataset.unlabelled({"source": given_texts(inputs)})
 
     def targets(self, dataset: Dataset) -> list[list[str]]:
         """Return the right texts of each row."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
 from textgraft.data.dataset import Dataset
+from textgraft.data.inputs import given_inputs
 from textgraft.data.readers.feature_vectors import as_vector, read_vectors
 from textgraft.data.values import UnusableError
 from textgraft.errors import DataError, OptionError
@@ -54,10 +55,10 @@ class Captioning(TextToText):
         """Return the width."""
         return {"width": self.width}
 
-    def rows(self, inputs: Sequence[Any]) -> Dataset:
+    def rows(self, inputs: Iterable[Any]) -> Dataset:
         """Take vectors: lists or arrays of numbers."""
         vectors = []
-        for position, given in enumerate(inputs):
+        for position, given in enumerate(given_inputs(inputs)):
             try:
                 (vector,) = as_vector([given])
             except UnusableError as problem:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from textgraft.data.dataset import Dataset
+from textgraft.data.inputs import given_inputs
 from textgraft.data.readers.squad import read_squad
 from textgraft.errors import DataError, OptionError
 from textgraft.evaluation.question_answering import (
@@ -103,14 +104,9 @@ class QuestionAnswering(Task):
             "overlap": self.overlap,
         }
 
-    def rows(self, inputs: Sequence[Any]) -> Dataset:
+    def rows(self, inputs: Iterable[Any]) -> Dataset:
         """Take ``{"question": str, "context": str}``, or pairs of question and context."""
-        if isinstance(inputs, str | Mapping):
-            raise OptionError(
-                f"the inputs are one {type(inputs).__name__}, not a list",
-                fix='Give a list: predict([{"question": "…", "context": "…"}]).',
-            )
-        pairs = [_pair(position, entry) for position, entry in enumerate(inputs)]
+        pairs = [_pair(position, entry) for position, entry in enumerate(given_inputs(inputs))]
         return Dataset.unlabelled(
             {"question": [question for question, _ in pairs], "context": [context for _, context in pairs]}
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
 from pathlib import Path
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from textgraft.data.dataset import Dataset
+from textgraft.data.inputs import as_given_text, given_inputs
 from textgraft.data.readers.tagged import read_tagged
 from textgraft.data.tag_schemes import OUTSIDE, entities, repaired
 from textgraft.data.words import Words, cut_words, joined
@@ -145,12 +146,10 @@ class TokenClassification(Task):
         """Return the tags."""
         return {"labels": list(self.labels)}
 
-    def rows(self, inputs: Sequence[Any]) -> Dataset:
+    def rows(self, inputs: Iterable[Any]) -> Dataset:
         """Take texts, which are cut at white space and punctuation, or lists of words."""
-        if isinstance(inputs, str):
-            raise OptionError("the input is one string", fix="Give a list: predict([text]).")
         texts, words = [], []
-        for position, given in enumerate(inputs):
+        for position, given in enumerate(given_inputs(inputs)):
             if isinstance(given, str):
                 text, places = given, None
             elif isinstance(given, list | tuple) and all(isinstance(word, str) and word for word in given):
@@ -160,14 +159,7 @@ class TokenClassification(Task):
                     f"input {position} is neither a text nor a list of words: {str(given)[:80]!r}",
                     fix="Give strings, or lists of strings that are not empty.",
                 )
-            try:
-                text.encode()
-            except UnicodeEncodeError as error:
-                raise OptionError(
-                    f"input {position} is broken Unicode: half a surrogate pair at character {error.start}",
-                    fix="Decode the text anew, or remove that character.",
-                ) from error
-            texts.append(text)
+            texts.append(as_given_text(position, text, "input"))
             words.append(cut_words(text) if places is None else places)
         return Dataset.unlabelled({"text": texts, "words": words})
 

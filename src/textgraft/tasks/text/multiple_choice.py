@@ -5,7 +5,7 @@ A model scores the prompt with each choice; the scores of a row compete in one s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from textgraft.data.dataset import Dataset
+from textgraft.data.inputs import given_inputs
 from textgraft.data.readers.choices import read_choices, split_names
 from textgraft.errors import DataError, OptionError
 from textgraft.evaluation.calibration import fit_temperature, log_loss
@@ -88,9 +89,9 @@ class MultipleChoice(TextTask):
         """Return the number of choices."""
         return {"choices": self.choices}
 
-    def rows(self, inputs: Sequence[Any]) -> Dataset:
+    def rows(self, inputs: Iterable[Any]) -> Dataset:
         """Take dicts, {"prompt": …, "choices": […]}, or pairs of a prompt and its list of choices."""
-        rows = [self._row(position, entry) for position, entry in enumerate(inputs)]
+        rows = [self._row(position, entry) for position, entry in enumerate(given_inputs(inputs))]
         columns = {"prompt": [prompt for prompt, _ in rows]}
         for place in range(self.choices):
             columns[f"choices[{place}]"] = [choices[place] for _, choices in rows]
@@ -151,7 +152,8 @@ class MultipleChoice(TextTask):
             assert isinstance(chunk, PairIds)
             for start in range(0, len(chunk.ids), self.choices):
                 block = slice(start, start + self.choices)
-                feature: Features = {"input_ids": chunk.ids[block], "row": len(features)}
+                lost = sum(chunk.lengths[block]) - sum(map(len, chunk.ids[block]))
+                feature: Features = {"input_ids": chunk.ids[block], "row": len(features), "lost": lost}
                 if has_types:
                     feature["token_type_ids"] = chunk.type_ids[block]
                 features.append(feature)

@@ -6,7 +6,7 @@ apart and compare (:mod:`textgraft.models.pairs`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from textgraft.data.columns import NUMBER_NAMES, PAIR_LABEL_NAMES
 from textgraft.data.dataset import Dataset
+from textgraft.data.inputs import given_inputs, given_texts
 from textgraft.data.readers.reading import Form, read_dataset
 from textgraft.data.values import as_number, every_text
 from textgraft.errors import DataError, OptionError, unknown
@@ -38,20 +39,18 @@ in alphabetical order is."""
 class PairTexts(TextTask):
     """The inputs of tasks on pairs: the two text columns of a data set, in their order."""
 
-    def rows(self, inputs: Sequence[Any]) -> Dataset:
+    def rows(self, inputs: Iterable[Any]) -> Dataset:
         """Take pairs of strings."""
-        if isinstance(inputs, str):
-            raise OptionError("pairs is one string", fix="Give a list: predict([(first, second)]).")
-        for position, pair in enumerate(inputs):
+        pairs = given_inputs(inputs)
+        for position, pair in enumerate(pairs):
             is_pair = isinstance(pair, list | tuple) and len(pair) == 2
             if not is_pair or not all(isinstance(text, str) for text in pair):
                 raise OptionError(
                     f"input {position} is no pair of strings: {str(pair)[:60]!r}",
                     fix="Give a list of pairs: predict([(first, second)]).",
                 )
-        return Dataset.unlabelled(
-            {"first": [pair[0] for pair in inputs], "second": [pair[1] for pair in inputs]}
-        )
+        columns = {"first": [first for first, _ in pairs], "second": [second for _, second in pairs]}
+        return Dataset.unlabelled({name: given_texts(texts) for name, texts in columns.items()})
 
     def tokenized(self, rows: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int) -> PairIds:
         """Tokenize the pairs of some rows; of one that is too long the longer text is cut first."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from textgraft.data.dataset import Dataset
-from textgraft.errors import DataError, OptionError, nearest
+from textgraft.data.inputs import given_texts
+from textgraft.errors import DataError, nearest
 from textgraft.tasks.base import Features, Task, padded_inputs
 from textgraft.tokenization.encode import PairIds, TokenIds, takes_token_types, token_ids
 
@@ -51,14 +52,9 @@ class TextTask(Task):
 
     auto_class = "AutoModelForSequenceClassification"
 
-    def rows(self, inputs: Sequence[Any]) -> Dataset:
+    def rows(self, inputs: Iterable[Any]) -> Dataset:
         """Take strings."""
-        if isinstance(inputs, str):
-            raise OptionError("texts is one string", fix="Give a list of strings: predict([text]).")
-        for position, text in enumerate(inputs):
-            if not isinstance(text, str):
-                raise OptionError(f"text {position} is {type(text).__name__}, not a string")
-        return Dataset.unlabelled({"text": list(inputs)})
+        return Dataset.unlabelled({"text": given_texts(inputs)})
 
     def loss_target(self, target: Any) -> Any:
         """Return a gold target in the form that the loss takes; by default it is the target itself."""
@@ -87,10 +83,13 @@ class TextTask(Task):
     def features(
         self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int
     ) -> list[Features]:
-        """Tokenize the texts; longer ones are cut, and :meth:`truncated_share` says how much that loses."""
+        """Tokenize the texts; longer ones are cut, and a window holds how many tokens are ``lost``."""
         features: list[Features] = []
         for chunk in self.chunks(dataset, tokenizer, max_length):
-            inputs: list[Features] = [{"input_ids": ids} for ids in chunk.ids]
+            inputs: list[Features] = [
+                {"input_ids": ids, "lost": length - len(ids)}
+                for ids, length in zip(chunk.ids, chunk.lengths, strict=True)
+            ]
             if isinstance(chunk, PairIds) and takes_token_types(tokenizer):
                 for feature, types in zip(inputs, chunk.type_ids, strict=True):
                     feature["token_type_ids"] = types
@@ -101,14 +100,6 @@ class TextTask(Task):
             for feature, target in zip(features, self.targets(dataset), strict=True):
                 feature |= {"labels": self.loss_target(target), "gold": target}
         return features
-
-    def truncated_share(self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int) -> float:
-        """Return the share of tokens beyond ``max_length``."""
-        kept = total = 0
-        for chunk in self.chunks(dataset, tokenizer, max_length):
-            kept += sum(map(len, chunk.ids))
-            total += sum(chunk.lengths)
-        return 1 - kept / total if total else 0.0
 
     def collate(self, features: Sequence[Features], pad_token_id: int) -> dict[str, torch.Tensor]:
         """Make a right-padded batch: the inputs [batch, time], and labels [batch, …] if known."""
