@@ -122,6 +122,8 @@ class Task(Scoring):
 
     def configure(self, config: PreTrainedConfig) -> None:
         """Set what the head of a model needs to know of the task."""
+        # A checkpoint that was trained for something else may say otherwise.
+        config.problem_type = None
         config.id2label = dict(enumerate(self.labels))
         config.label2id = {label: index for index, label in enumerate(self.labels)}
 

@@ -89,6 +89,8 @@ class Fitted:
     """Seconds of work that was done for an earlier configuration and not again for this one."""
     cut: bool = False
     """Whether the clock shaped the result: with more time it would have been another."""
+    begun_from: EncoderSource | None = None
+    """Whose weights it has, changed or as they were; None where all began at random."""
 
 
 @dataclass(frozen=True)

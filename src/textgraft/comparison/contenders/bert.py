@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
@@ -28,10 +29,13 @@ from textgraft.training.settings import Positive, Share
 
 if TYPE_CHECKING:
     import numpy as np
+    from transformers import PreTrainedConfig, PreTrainedModel
 
     from textgraft.inference.encode import Encoder
     from textgraft.models.graft.base import GraftConfig
     from textgraft.tasks.text.texts import TextTask
+
+logger = logging.getLogger(__name__)
 
 EPOCHS = EpochSchedule(rows=8_000, least=4, most=20)
 
@@ -126,6 +130,7 @@ def _encodings(job: Job, settings: EncodingsSettings) -> Fitted:
         siamese_tokenizer(tokenizer) if in_pairs else tokenizer,
         encoder.max_length,
         cached_seconds=max(0.0, seconds - spent),
+        begun_from=source,
     )
 
 
@@ -191,7 +196,8 @@ def _graft(job: Job, config: GraftConfig, settings: TrainedSettings) -> Fitted:
     model = getattr(transformers, job.task.auto_class).from_config(config)
     _, tokenizer = load_encoder(source)
     length = job.max_length or encoder_max_length(source)
-    return train_on_rows(job, model, tokenizer, length, settings, model.frozen_layers)
+    fitted = train_on_rows(job, model, tokenizer, length, settings, model.frozen_layers)
+    return replace(fitted, begun_from=source)
 
 
 class FineTuningSettings(TrainedSettings):
@@ -208,21 +214,52 @@ def _finetuned(job: Job, settings: FineTuningSettings, *, pretrained: bool = Tru
 
     import textgraft.models.auto  # noqa: F401  registers our architectures
     from textgraft.models.encoders import load_encoder
-    from textgraft.models.quiet import quiet_transformers
 
     source = job.needed_encoder()
     _, tokenizer = load_encoder(source)
     config = transformers.AutoConfig.from_pretrained(source.path)
     job.task.configure(config)
-    with quiet_transformers():
-        auto_class = getattr(transformers, job.task.auto_class)
-        model = (
-            auto_class.from_pretrained(source.path, config=config, dtype=torch.float32)
-            if pretrained
-            else auto_class.from_config(config, dtype=torch.float32)
-        )
+    auto_class = getattr(transformers, job.task.auto_class)
+    model = (
+        _with_head(source, auto_class, config)
+        if pretrained
+        else auto_class.from_config(config, dtype=torch.float32)
+    )
     length = job.max_length or encoder_max_length(source)
-    return train_on_rows(job, model, tokenizer, length, settings, job.freeze_layers if pretrained else 0)
+    fitted = train_on_rows(job, model, tokenizer, length, settings, job.freeze_layers if pretrained else 0)
+    return replace(fitted, begun_from=source if pretrained else None)
+
+
+def _with_head(source: EncoderSource, auto_class: Any, config: PreTrainedConfig) -> PreTrainedModel:
+    """Load an encoder under the head that a task needs.
+
+    A head that the checkpoint has goes on where it fits; one for other labels is made anew, which is said.
+    """
+    import torch
+
+    from textgraft.models.quiet import quiet_transformers
+
+    with quiet_transformers():
+        model, report = auto_class.from_pretrained(
+            source.path,
+            config=config,
+            dtype=torch.float32,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+    if report["mismatched_keys"]:
+        _tell_new_head(source.name, len(config.id2label or ()))
+    return model
+
+
+@functools.cache
+def _tell_new_head(name: str, outputs: int) -> None:
+    """Say it once, not at every trial."""
+    logger.warning(
+        "the encoder %r comes with a head for other labels than the %d of this task: a new one is trained",
+        name,
+        outputs,
+    )
 
 
 _FROZEN = Contender(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -221,7 +222,8 @@ def _bert_to_bert(job: Job, settings: BertToBertSettings) -> Fitted:
 
     source = job.needed_encoder()
     model, tokenizer = bert_to_bert(source, label_smoothing=settings.label_smoothing)
-    return _fit(job, model, tokenizer, job.max_length or encoder_max_length(source), settings)
+    fitted = _fit(job, model, tokenizer, job.max_length or encoder_max_length(source), settings)
+    return replace(fitted, begun_from=source)
 
 
 class CaptionerSettings(WritingSettings):

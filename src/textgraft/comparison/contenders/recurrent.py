@@ -178,7 +178,7 @@ def _pretrained(job: Job, settings: PretrainedSettings) -> Fitted:
         left = job.max_seconds - (time.perf_counter() - start)
         job = replace(job, max_seconds=max(LEAST_SECONDS, left))
     fitted = train_on_rows(job, model, tokenizer, length, settings)
-    return replace(fitted, cut=fitted.cut or adapted.cut)
+    return replace(fitted, cut=fitted.cut or adapted.cut, begun_from=job.language_model)
 
 
 _BASE = RecurrentSettings(embedding_size=128, hidden_size=128, num_layers=1, batch_size=32, max_tokens=8192)
