@@ -1,45 +1,73 @@
+"""Several processes train one model, and one of them writes it."""
+
 from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
+from typer.testing import CliRunner
 
+import textgraft
+from tests.comparison.test_every_task import MAKERS
+from textgraft.cli import app
+from textgraft.errors import OptionError
+
+SETTINGS = {"epochs": 1, "precision": "fp32", "batch_size": 8, "embedding_size": 16, "hidden_size": 16}
 SCRIPT = """
-import sys
-from pathlib import Path
-from tests.training.helpers import TASK, make_bert, make_rows
-from textgraft.training.loop import fit
-from textgraft.training.settings import TrainingSettings
-from textgraft.training.task_rows import TaskRows
-settings = TrainingSettings(
-    learning_rate=1e-2, epochs=2, batch_size=8, precision="fp32", accumulation=int(sys.argv[1]),
+import json, sys
+import textgraft
+source, output, settings = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+trained = textgraft.train(
+    source, output, task="token-classification", contender="lstm", settings=settings, note=print
 )
-train, dev = make_rows(150), make_rows(20, 1)
-objective = TaskRows(TASK, train, dev, pad_token_id=0)
-fit(make_bert(dropout=0.0), objective, settings, folder=Path(sys.argv[2]))
+print("score", trained.trial.metrics["f1"])
 """
 
 
-@pytest.mark.slow
-def test_two_processes_train_as_one_that_accumulates_twice_as_much(tmp_path):
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT)
-    launches = {
-        "one": [sys.executable, str(script), "4"],
-        "two": [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", str(script), "2"],
-    }
-    root = Path(__file__).parents[2]
-    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-    history = {}
-    for name, command in launches.items():
-        folder = tmp_path / name
-        subprocess.run([*command, str(folder)], cwd=root, env=environment, check=True)
-        history[name] = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    for one, two in zip(history["one"], history["two"], strict=True):
-        assert two["step"] == one["step"]
-        for key in ("train_loss", "dev_loss", "learning_rate"):
-            assert two[key] == pytest.approx(one[key], rel=1e-4)
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def test_two_processes_train_as_one_and_write_one_folder(tmp_path):
+    source = MAKERS["token-classification"](tmp_path)
+    shared = {**os.environ, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    arguments = [str(source), str(tmp_path / "two"), json.dumps({**SETTINGS, "checkpoint_seconds": 0.01})]
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, *arguments],
+            env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for rank in range(2)
+    ]  # fmt: skip
+    one = textgraft.train(
+        source, tmp_path / "one", task="token-classification", contender="lstm",
+        settings={**SETTINGS, "accumulation": 2},
+    )  # fmt: skip
+    ended = [process.communicate(timeout=300) for process in started]
+    assert [process.returncode for process in started] == [0, 0], ended
+    scores = {output.splitlines()[-1] for output, _ in ended}
+    assert scores == {f"score {one.trial.metrics['f1']}"}
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["one", "two"]
+    weights = [load_file(tmp_path / name / "model.safetensors") for name in ("one", "two")]
+    for name, tensor in weights[0].items():
+        torch.testing.assert_close(weights[1][name], tensor, rtol=1e-4, atol=1e-5)
+    assert textgraft.load(tmp_path / "two").predict(["the goal was new"])
+
+
+def test_what_processes_do_not_share_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(OptionError, match="one process"):
+        textgraft.compare(tmp_path / "rows.csv")
+    ended = CliRunner().invoke(app, ["predict", "model", "rows.csv"])
+    assert isinstance(ended.exception, OptionError)
+    assert "torchrun started 2" in str(ended.exception)

@@ -14,6 +14,7 @@ from textgraft._version import __version__
 from textgraft.cli import check, compare, demo, distill, encode, evaluate, predict, pretrain, train, vectors
 from textgraft.cli.stopping import stoppable
 from textgraft.errors import TextgraftError
+from textgraft.processes import refuse_several_processes
 
 app = typer.Typer(
     name="textgraft",
@@ -49,13 +50,20 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+_SHARED_BY_PROCESSES = ("train", "pretrain", "distill")
+"""Commands whose work several processes share under ``torchrun``."""
+
+
 @app.callback()
 def _options(
+    context: typer.Context,
     version: bool = typer.Option(
         False, "--version", help="Print the version.", callback=_print_version, is_eager=True
     ),
 ) -> None:
     del version
+    if context.invoked_subcommand and context.invoked_subcommand not in _SHARED_BY_PROCESSES:
+        refuse_several_processes(context.invoked_subcommand)
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from textgraft.cli import options
+from textgraft.processes import is_main_process
 
 if TYPE_CHECKING:
     from textgraft.pretraining.corpus.tokens import Unit
@@ -46,7 +47,7 @@ def distill(
     from textgraft.pretraining.distill import distill as run
     from textgraft.wording import parse_seconds
 
-    console = Console(stderr=True)
+    console = Console(stderr=True, quiet=not is_main_process())
     with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
         reading, training = (bar.add_task(name, total=None) for name in ("teacher reads", "student learns"))
 

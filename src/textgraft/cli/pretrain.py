@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from textgraft.cli import options
+from textgraft.processes import is_main_process
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -99,7 +99,7 @@ def pretrain(
         "settings": options.settings(setting or []),
     }
     # Under torchrun one process speaks for all.
-    console = Console(stderr=True, quiet=os.environ.get("RANK", "0") != "0")
+    console = Console(stderr=True, quiet=not is_main_process())
     columns = (SpinnerColumn(), TextColumn("reading the corpus: {task.completed:,} documents"))
     bar = Bar(*columns, console=console, transient=True, disable=not console.is_terminal)
     reading = bar.add_task("", total=None)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 from collections.abc import Callable
 from typing import Any
 
 import typer
 
 from textgraft.interrupts import exit_code, ignored_stops, stop_signals
+from textgraft.processes import is_main_process
 
 
 def stoppable(command: Callable[..., None], kept: str | Callable[..., str]) -> Callable[..., None]:
@@ -28,7 +28,7 @@ def stoppable(command: Callable[..., None], kept: str | Callable[..., str]) -> C
                 command(**arguments)
             except KeyboardInterrupt as stop:
                 with ignored_stops(), contextlib.suppress(OSError):  # the terminal may be gone
-                    if os.environ.get("RANK", "0") == "0":  # under torchrun one process speaks for all
+                    if is_main_process():
                         typer.echo(
                             f"\nstopped. {kept if isinstance(kept, str) else kept(**arguments)}", err=True
                         )

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from textgraft.cli import options
+from textgraft.processes import is_main_process
 
 
 def train(
@@ -95,7 +96,7 @@ def train(
             where="textgraft train",
             fix="Write textgraft train rows.csv --output model.",
         )
-    console = Console(stderr=True)
+    console = Console(stderr=True, quiet=not is_main_process())
 
     def note(line: str) -> None:
         console.print(f"[dim]· {escape(line)}[/dim]", highlight=False)

@@ -27,6 +27,7 @@ from textgraft.errors import OptionError
 from textgraft.files import write_atomic
 from textgraft.models.encoder_languages import encoder_warning
 from textgraft.models.encoders import EncoderSource, encoder_max_length
+from textgraft.processes import refuse_several_processes
 
 EXCERPT = 600
 
@@ -102,6 +103,7 @@ def compare(
         MissingExtraError: A contender is named that needs the bundled encoder, which is not installed.
         OutputError: The output folder cannot be written.
     """
+    refuse_several_processes("compare")
     limits = preferences or Preferences()
     settings = CompareSettings.model_validate(
         {

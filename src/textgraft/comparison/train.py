@@ -216,7 +216,10 @@ def run_training(
     if entrants.encoder and (warning := encoder_warning(entrants.encoder, splits.train)):
         note(warning)
     # torch takes seconds to load: only once the rows are known to be usable.
-    from textgraft.comparison.running.trials import TrialSpec, run_trial, save_model
+    from accelerate.utils import broadcast_object_list
+
+    from textgraft.comparison.running.trials import TrialSpec, run_trial, save_model, share_trial
+    from textgraft.training.processes import join_processes
 
     job = material.job(splits.train, splits.dev, config.seed, max_seconds=config.budget, on_step=on_step)
     spec = TrialSpec(contender, job, splits.test, (settings,), material.data_hash)
@@ -226,12 +229,19 @@ def run_training(
         checkpoints = unfinished / spec.identity(config.budget).id
         _check_unfinished(unfinished, checkpoints, resume=resume)
         spec = replace(spec, job=replace(job, folder=checkpoints))
+    processes = join_processes()
+    processes.wait_for_everyone()  # until all have seen what stands there before anything is written
+    if not processes.is_main_process:
+        # It has its part of the training; the first process measures and writes.
+        share_trial(spec)
+        return Trained(output, broadcast_object_list([None])[0])
     trial, attempt = run_trial(spec)
     save_model(output, spec, trial, attempt)
     if contender.epochs:
         remove_folder(checkpoints)
         with contextlib.suppress(OSError):  # where those of other runs are left
             unfinished.rmdir()
+    broadcast_object_list([trial])
     return Trained(output, trial)
 
 

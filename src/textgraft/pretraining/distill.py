@@ -145,9 +145,11 @@ def distill(
         min(MASKED_LENGTH, encoder_max_length(source)) if is_masked else encoder_max_length(source)
     )
     torch.manual_seed(seed)
-    tokens = tokenize_corpus(
-        read_corpus(corpus, text=text), tokenizer, unit="sentences" if is_masked else unit
-    )
+    processes = join_processes()
+    with processes.main_process_first():  # the others find the tokens in the cache
+        tokens = tokenize_corpus(
+            read_corpus(corpus, text=text), tokenizer, unit="sentences" if is_masked else unit
+        )
     model: PreTrainedModel
     objective: Objective
     if is_masked:
@@ -170,9 +172,10 @@ def distill(
     note(f"the student has {sizes[0] / 1e6:.1f} M parameters, the teacher {sizes[1] / 1e6:.1f} M")
     result = fit(model, objective, wanted, folder=checkpoints, on_step=on_step)
     distilled = Distilled(output, result.dev_metrics, result, sizes)
-    if join_processes().is_main_process:
+    if processes.is_main_process:
         _save(distilled, model, tokenizer, source, student, length)
         remove_folder(checkpoints)
+    processes.wait_for_everyone()
     return distilled
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from datetime import timedelta
 
 import torch
 from accelerate import PartialState
 from torch import nn
+
+_PATIENCE = timedelta(days=7)
+"""How long processes wait for one another, as for the first one while it scores a trained model."""
 
 
 def join_processes() -> PartialState:
@@ -14,7 +18,7 @@ def join_processes() -> PartialState:
 
     Not an Accelerator: that settles the precision once for all runs of a process, those of Trainer included.
     """
-    return PartialState(cpu=not torch.accelerator.is_available())
+    return PartialState(cpu=not torch.accelerator.is_available(), timeout=_PATIENCE)
 
 
 def replicate(model: nn.Module, processes: PartialState) -> nn.Module:

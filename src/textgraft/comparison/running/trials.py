@@ -116,6 +116,14 @@ def _attempt(contender: Contender, job: Job, settings: RecipeSettings) -> Attemp
     )
 
 
+def share_trial(spec: TrialSpec) -> None:
+    """Do the part of another process than the first one in a trial of one configuration: train with it."""
+    (settings,) = spec.configurations
+    if spec.contender.epochs is not None:
+        torch.manual_seed(spec.job.seed)
+        spec.contender.fit(spec.job, settings)
+
+
 def run_trial(
     spec: TrialSpec, on_configuration: Callable[[int], None] | None = None
 ) -> tuple[Trial, Attempt]:
