@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -102,6 +104,21 @@ def test_no_file_imports_itself_by_way_of_others(graph):
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         pytest.fail(" <- ".join(error.args[1]))
+
+
+def test_help_and_the_entries_of_contenders_load_nothing_heavy():
+    """Help answers at once, and who competes is known before torch is loaded."""
+    code = """if True:
+        import sys
+        from typer.testing import CliRunner
+        from textgraft.cli import app
+        for name in (None, *(command.name for command in app.registered_commands)):
+            assert CliRunner().invoke(app, [name, "--help"] if name else ["--help"]).exit_code == 0, name
+        import textgraft.comparison.contenders.registry
+        print([name for name in ("torch", "transformers", "sklearn", "scipy") if name in sys.modules])
+    """
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "[]"
 
 
 def test_both_are_seen_wherever_they_stand(tmp_path):
