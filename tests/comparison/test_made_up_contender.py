@@ -88,4 +88,4 @@ def test_it_competes_and_is_shown(source, tmp_path):
     assert ENTRY.marker in page
     assert "single-words" in (tmp_path / "run" / "best" / "README.md").read_text()
     assert result.best.predict(["goal and team"])[0].label in TOPICS
-    assert [tried["settings"] for tried in result.trials[-1].tried] == [{"c": 10.0}, {"c": 1.0}]
+    assert [tried.settings for tried in result.trials[-1].configurations] == [{"c": 10.0}, {"c": 1.0}]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 
 import typer
 
@@ -68,6 +69,9 @@ def _options(
 
 def main() -> None:
     """Run a command; a user's mistake ends in one message and exit code 2, Ctrl-C in exit code 130."""
+    if not sys.warnoptions:
+        # What libraries warn of is for programmers; what concerns users the command says itself.
+        warnings.simplefilter("ignore")
     try:
         try:
             app()

@@ -11,6 +11,7 @@ from torch import nn
 
 from textgraft.errors import DataError
 from textgraft.models.baselines.linear import fit_linear
+from textgraft.models.baselines.softmax_regression import Clock
 from textgraft.models.losses import ProblemType, sequence_loss
 
 Layer = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -36,6 +37,7 @@ def fit_shallow(
     hidden_size: int = 0,
     c: float = 1.0,
     seed: int = 0,
+    clock: Clock | None = None,
 ) -> list[Layer]:
     """Fit a shallow network on encodings.
 
@@ -53,6 +55,7 @@ def fit_shallow(
         hidden_size: Units of the hidden layer; 0 makes it logistic or ridge regression.
         c: Inverse strength of the L2 penalty of those, as in scikit-learn.
         seed: Of the hidden-layer network's initial weights, dropout and order.
+        clock: Where it runs out, the layers are the best so far.
 
     Returns:
         The layers, lowest first, with a ReLU between them.
@@ -68,12 +71,12 @@ def fit_shallow(
     scale = np.float32(max(float(np.sqrt(encodings.var(axis=0, dtype=np.float64).sum())), 1e-6))
     scaled = (encodings - center) / scale
     if hidden_size == 0:
-        linear = fit_linear(scaled, labels, num_labels, c, problem_type)
+        linear = fit_linear(scaled, labels, num_labels, c, problem_type, clock)
         layers = [(linear[0].astype(np.float32), linear[1].astype(np.float32))]
     else:
         train = scaled, np.asarray(labels)
         dev = (dev_encodings - center) / scale, np.asarray(dev_labels)
-        layers = _hidden_layer(train, dev, num_labels, problem_type, hidden_size, seed)
+        layers = _hidden_layer(train, dev, num_labels, problem_type, hidden_size, seed, clock or Clock())
     weight, bias = layers[0]
     weight = weight / scale
     return [(weight, bias - weight @ center), *layers[1:]]
@@ -86,6 +89,7 @@ def _hidden_layer(
     problem_type: ProblemType | None,
     hidden_size: int,
     seed: int,
+    clock: Clock,
 ) -> list[Layer]:
     """Train one hidden layer with AdamW until the dev loss stops falling; the best epoch's weights count."""
     generator = torch.Generator().manual_seed(seed)
@@ -115,6 +119,8 @@ def _hidden_layer(
             best_loss, best_epoch = dev_loss, epoch
             best = [parameter.detach().clone() for parameter in parameters]
         elif epoch - best_epoch >= PATIENCE:
+            break
+        if clock.is_over():
             break
     lower_weight, lower_bias, upper_weight, upper_bias = (parameter.numpy() for parameter in best)
     return [(lower_weight * width, lower_bias), (upper_weight, upper_bias)]

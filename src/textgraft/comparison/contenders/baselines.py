@@ -49,8 +49,10 @@ def _tfidf(job: Job, settings: TfidfSettings) -> Fitted:
     """Fit logistic regression, or ridge regression for numbers."""
     from transformers import PreTrainedConfig
 
+    from textgraft.models.baselines.softmax_regression import Clock
     from textgraft.models.baselines.tfidf import fit_tfidf
 
+    clock = Clock(job.max_seconds)
     shape = PreTrainedConfig()
     job.task.configure(shape)
     model, tokenizer = fit_tfidf(
@@ -59,10 +61,12 @@ def _tfidf(job: Job, settings: TfidfSettings) -> Fitted:
         len(job.task.labels),
         problem_type=shape.problem_type,
         c=settings.c,
+        clock=clock,
     )
     job.task.configure(model.config)
     # A bag of words has no length limit; the tokenizer's own guards against absurd inputs.
-    return Fitted(model, tokenizer, job.max_length or tokenizer.model_max_length)
+    length = job.max_length or tokenizer.model_max_length
+    return Fitted(model, tokenizer, length, stopped_by=clock.stopped_by, cut=clock.was_over)
 
 
 CONTENDERS = (

@@ -83,6 +83,7 @@ def _encodings(job: Job, settings: EncodingsSettings) -> Fitted:
     """
     import torch
 
+    from textgraft.models.baselines.softmax_regression import Clock
     from textgraft.models.encoders import load_encoder
     from textgraft.models.graft.heads import GraftConfig, GraftForSequenceClassification
     from textgraft.models.graft.pairs import PairGraftConfig, PairGraftForSequenceClassification
@@ -90,6 +91,7 @@ def _encodings(job: Job, settings: EncodingsSettings) -> Fitted:
     from textgraft.tasks.text.pairs import PairTexts
     from textgraft.training.shallow import fit_shallow
 
+    clock = Clock(job.max_seconds)
     source, task = job.needed_encoder(), cast("TextTask", job.task)
     in_pairs = isinstance(task, PairTexts)
     encoder = _frozen_encoder(source, source.identity, job.max_length)
@@ -120,6 +122,7 @@ def _encodings(job: Job, settings: EncodingsSettings) -> Fitted:
         len(task.labels),
         problem_type=config.problem_type,
         seed=job.seed,
+        clock=clock,
         **settings.given(),
     )
     config.hidden_sizes = [len(bias) for _, bias in layers[:-1]]
@@ -129,6 +132,8 @@ def _encodings(job: Job, settings: EncodingsSettings) -> Fitted:
         model,
         siamese_tokenizer(tokenizer) if in_pairs else tokenizer,
         encoder.max_length,
+        stopped_by=clock.stopped_by,
+        cut=clock.was_over,
         cached_seconds=max(0.0, seconds - spent),
         begun_from=source,
     )

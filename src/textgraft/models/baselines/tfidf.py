@@ -1,8 +1,8 @@
 """TF-IDF with logistic or ridge regression, as a Transformers model: every number of it is a tensor.
 
 Words and runs of words (n-grams) are looked up by a key computed from their token ids, weighted by
-(1 + log tf) * idf, scaled to unit length and fed to a linear layer. It is fitted by scikit-learn and gives
-the same probabilities; nothing is pickled.
+(1 + log tf) * idf, scaled to unit length and fed to a linear layer. It gives the probabilities that
+scikit-learn would; nothing is pickled.
 """
 
 from __future__ import annotations
@@ -30,9 +30,13 @@ if TYPE_CHECKING:
     import numpy as np
     from scipy.sparse import csr_array
 
+    from textgraft.models.baselines.softmax_regression import Clock
+
 MAX_LENGTH = 10_000
 """Tokens read of a text. A bag of words needs no limit; this one guards against absurd inputs."""
 MAX_WORDS = 1_000_000
+MAX_WEIGHTS = 24_000_000
+"""Weights at most: 96 MB, and five times as much while they are fitted."""
 LONGEST_NGRAM = 3
 """Keys of three words out of MAX_WORDS still fit 64 bits."""
 
@@ -203,6 +207,7 @@ def fit_tfidf(
     min_frequency: int = 1,
     max_features: int = 20_000,
     sublinear: bool = True,
+    clock: Clock | None = None,
 ) -> tuple[TfidfForSequenceClassification, PreTrainedTokenizerFast]:
     """Fit a linear model on TF-IDF weights.
 
@@ -215,8 +220,10 @@ def fit_tfidf(
         ngrams: Lengths of the shortest and the longest n-gram; None for words and pairs of words or, where
             texts are written without spaces and a token is a character, for up to three of them.
         min_frequency: Texts that an n-gram must occur in.
-        max_features: N-grams kept, the most frequent ones.
+        max_features: N-grams kept, the most frequent ones; fewer where many labels would make more weights
+            than MAX_WEIGHTS.
         sublinear: Whether an n-gram found tf times counts 1 + log(tf) instead of tf.
+        clock: Where it runs out, the model is that of the last step.
 
     Returns:
         The model and its tokenizer.
@@ -243,14 +250,15 @@ def fit_tfidf(
     texts_with = np.bincount(counts.indices, minlength=len(keys))
     often = np.flatnonzero(texts_with >= min_frequency)
     by_frequency = often[np.argsort(-counts.sum(axis=0)[often], kind="stable")]
-    kept = np.sort(by_frequency[:max_features])
+    kept = np.sort(by_frequency[: max(1, min(max_features, MAX_WEIGHTS // num_labels))])
     if not len(kept):
         raise DataError(
             f"no word occurs in {min_frequency} texts: nothing to learn from",
             fix="Lower min_frequency, or check that the text column is the right one.",
         )
     transformer = TfidfTransformer(sublinear_tf=sublinear)
-    weight, bias = fit_linear(transformer.fit_transform(counts[:, kept]), labels, num_labels, c, problem_type)
+    weighted = transformer.fit_transform(counts[:, kept])
+    weight, bias = fit_linear(weighted, labels, num_labels, c, problem_type, clock)
     config = TfidfConfig(
         vocab_size=len(tokenizer), num_features=len(kept), ngrams=list(ngrams), sublinear=sublinear
     )

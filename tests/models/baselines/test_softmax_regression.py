@@ -1,0 +1,138 @@
+"""Logistic regression: as scikit-learn's, bounded in memory, and ended by the clock with the best so far."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tracemalloc
+import warnings
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+
+from textgraft.models.baselines import softmax_regression
+from textgraft.models.baselines.linear import fit_linear
+from textgraft.models.baselines.softmax_regression import Clock, fit_softmax
+from textgraft.models.baselines.tfidf import MAX_WEIGHTS, fit_tfidf
+
+
+def rows_of_many_labels(
+    labels: int, rows: int, seed: int, vocabulary: int = 6000
+) -> tuple[list[str], np.ndarray]:
+    """Return texts of twelve words, a quarter of them from four that the label has to itself."""
+    common = 1 / np.arange(1, vocabulary + 1)
+    own = np.random.default_rng(0).integers(vocabulary // 20, vocabulary, (labels, 4))
+    rng = np.random.default_rng(seed)
+    gold = rng.integers(0, labels, rows)
+    words = rng.choice(vocabulary, (rows, 12), p=common / common.sum())
+    mine = own[gold][np.arange(rows)[:, None], rng.integers(0, 4, (rows, 12))]
+    chosen = np.where(rng.random((rows, 12)) < 0.25, mine, words)
+    return [" ".join(f"w{word}" for word in row) for row in chosen], gold
+
+
+def weighted(labels: int, rows: int) -> tuple[csr_array, np.ndarray, csr_array, np.ndarray]:
+    """Return TF-IDF weights and labels of training and of other rows."""
+    texts, gold = rows_of_many_labels(labels, rows, 1)
+    others, other_gold = rows_of_many_labels(labels, 1000, 2)
+    vectorizer = TfidfVectorizer(max_features=3000)
+    train = csr_array(vectorizer.fit_transform(texts))
+    return train, gold, csr_array(vectorizer.transform(others)), other_gold
+
+
+@pytest.mark.parametrize("c", [1.0, 10.0, 100.0])
+def test_both_ways_score_as_scikit_learn_does(monkeypatch, c):
+    train, gold, test, test_gold = weighted(60, 3000)
+    reference = LogisticRegression(C=c, max_iter=1000).fit(train, gold)
+    expected = (reference.predict(test) == test_gold).mean()
+    for most, tolerance in ((10**9, 0.002), (0, 0.012)):
+        monkeypatch.setattr(softmax_regression, "MOST_WEIGHTS_IN_FLOAT64", most)
+        weight, bias = fit_softmax(train, gold, 60, c)
+        assert weight.dtype == (np.float64 if most else np.float32)
+        found = ((test @ weight.T + bias).argmax(axis=1) == test_gold).mean()
+        assert found == pytest.approx(expected, abs=tolerance), most
+
+
+@pytest.mark.parametrize("labels", [2, 5])
+@pytest.mark.parametrize("is_dense", [False, True])
+def test_conjugate_gradients_reach_the_optimum(monkeypatch, labels, is_dense):
+    monkeypatch.setattr(softmax_regression, "LEAST_GAIN", 1e-7)
+    monkeypatch.setattr(softmax_regression, "MOST_WEIGHTS_IN_FLOAT64", 0)
+    monkeypatch.setattr(softmax_regression, "CELLS", 700)  # rows in several parts
+    train, gold, test, _ = weighted(labels, 400)
+    if is_dense:
+        train, test = train.toarray(), test.toarray()
+    weight, bias = fit_softmax(train, gold, labels, 5.0)
+    reference = LogisticRegression(C=5.0, max_iter=5000, tol=1e-8).fit(train, gold)
+    scores = test @ weight.T + bias
+    chances = np.exp(scores - scores.max(axis=1, keepdims=True))
+    chances /= chances.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(chances, reference.predict_proba(test), atol=5e-3)
+
+
+def test_the_memory_is_a_few_tables_of_weights(monkeypatch):
+    monkeypatch.setattr(softmax_regression, "CELLS", 100_000)
+    train, gold, _, _ = weighted(400, 4000)
+    weights = 4 * 400 * train.shape[1]
+    tracemalloc.start()
+    try:
+        fit_softmax(train, gold, 400, 10.0)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 6.5 * weights, f"{most / weights:.1f} tables"
+
+
+def test_many_labels_know_fewer_features(monkeypatch):
+    monkeypatch.setattr("textgraft.models.baselines.tfidf.MAX_WEIGHTS", 20_000)
+    texts, gold = rows_of_many_labels(100, 500, 1)
+    model, _ = fit_tfidf(texts, gold, 100)
+    assert model.config.num_features == 200
+    assert MAX_WEIGHTS >= 20_000 * 1000
+
+
+@pytest.mark.parametrize("most", [0, 10**9])
+@pytest.mark.parametrize("problem_type", [None, "multi_label_classification"])
+def test_the_clock_ends_it_with_what_was_learned(monkeypatch, most, problem_type):
+    monkeypatch.setattr(softmax_regression, "MOST_WEIGHTS_IN_FLOAT64", most)
+    train, gold, test, test_gold = weighted(20, 2000)
+    targets = gold if problem_type is None else np.eye(20)[gold]
+    patient, hurried = Clock(600), Clock(1e-9)
+    fit_linear(train, targets, 20, 10.0, problem_type, patient)
+    assert (patient.was_over, patient.stopped_by) == (False, "closed form")
+    weight, bias = fit_linear(train, targets, 20, 10.0, problem_type, hurried)
+    assert (hurried.was_over, hurried.stopped_by) == (True, "budget")
+    assert ((test @ weight.T + bias).argmax(axis=1) == test_gold).mean() > 0.2, "one in twenty is chance"
+
+
+def test_with_time_enough_a_clock_changes_nothing():
+    train, gold, _, _ = weighted(10, 300)
+    without, with_clock = (fit_linear(train, gold, 10, 10.0, None, clock) for clock in (None, Clock(600)))
+    assert np.array_equal(without[0], with_clock[0])
+
+
+def test_nothing_is_warned_of():
+    rng = np.random.default_rng(0)
+    twice = np.repeat(rng.normal(size=(20, 3)), 2, axis=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit_linear(1e6 * twice, rng.integers(0, 3, 20), 3, 1e9, None)
+        fit_linear(1e6 * twice, rng.normal(size=20), 1, 1e20, "regression")
+        fit_linear(twice, np.ones((20, 2)), 2, 1.0, "multi_label_classification")
+
+
+@pytest.mark.slow
+def test_two_thousand_labels_take_less_than_a_gigabyte():
+    code = """if True:
+        import resource
+        from tests.models.baselines.test_softmax_regression import rows_of_many_labels
+        from textgraft.models.baselines.tfidf import fit_tfidf
+        texts, gold = rows_of_many_labels(2000, 20_000, 1, vocabulary=30_000)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        fit_tfidf(texts, gold, 2000)
+        print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1e6)
+    """
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(ended.stdout) < 0.9, "gigabytes"
