@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
 import errno
+import functools
 import glob
 import hashlib
 import json
+import logging
 import os
 import shutil
 import sys
@@ -18,6 +21,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from textgraft.errors import OptionError, OutputError
+
+logger = logging.getLogger(__name__)
 
 try:
     import fcntl
@@ -236,13 +241,42 @@ def content_hash(value: Any) -> str:
 
 
 def cache_folder() -> Path:
-    """Return the folder for what can be computed again: ``$TEXTGRAFT_CACHE``, else ``~/.cache/textgraft``."""
+    """Return the folder for what can be computed again: ``$TEXTGRAFT_CACHE``, else ``~/.cache/textgraft``.
+
+    Where it cannot be written, as in a read-only home, that is said once and a temporary folder serves for as
+    long as the process lives.
+    """
+    wanted = named_cache_folder()
+    try:
+        wanted.mkdir(parents=True, exist_ok=True)
+        if os.access(wanted, os.W_OK | os.X_OK):
+            return wanted
+        reason = os.strerror(errno.EACCES)
+    except OSError as error:
+        reason = error.strerror or str(error)
+    return _passing_folder(wanted, reason)
+
+
+def named_cache_folder() -> Path:
+    """Return the cache folder's place, whether it is there or not."""
     given = os.environ.get("TEXTGRAFT_CACHE")
-    base = (
-        Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "textgraft"
+    if given:
+        return Path(given)
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")  # noqa: PTH111, PTH118
+    return Path(home) / "textgraft"
+
+
+@functools.cache
+def _passing_folder(wanted: Path, reason: str) -> Path:
+    """Make a folder that is deleted when the process ends."""
+    logger.warning(
+        "%s cannot be written (%s): nothing is cached beyond this run. $TEXTGRAFT_CACHE names another one.",
+        wanted,
+        reason,
     )
-    base.mkdir(parents=True, exist_ok=True)
-    return base
+    folder = Path(tempfile.mkdtemp(prefix="textgraft-cache."))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 @contextlib.contextmanager

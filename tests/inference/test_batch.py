@@ -161,12 +161,12 @@ def test_a_cache_that_cannot_be_used_is_said_once_and_work_goes_on(
     topic_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(batch, "CHUNK", 5)
-    monkeypatch.setattr(batch.RowStore, "put", _no_space)
+    monkeypatch.setattr(batch.RowStore, "_put", _no_space)
     model = textgraft.load(topic_model)
     dataset = read_dataset(write_topics(tmp_path / "new.csv", 20, seed=8), text="text", labelled=False)
     assert predict_file(model, dataset, tmp_path / "answers.csv").computed == 20
     assert len(_read(tmp_path / "answers.csv")) == 20
-    assert len([record for record in caplog.records if "not kept" in record.getMessage()]) == 1
+    assert len([record for record in caplog.records if "nothing more is kept" in record.getMessage()]) == 1
 
 
 def _no_space(*_: object) -> None:

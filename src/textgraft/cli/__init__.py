@@ -12,7 +12,19 @@ import warnings
 import typer
 
 from textgraft._version import __version__
-from textgraft.cli import check, compare, demo, distill, encode, evaluate, predict, pretrain, train, vectors
+from textgraft.cli import (
+    cache,
+    check,
+    compare,
+    demo,
+    distill,
+    encode,
+    evaluate,
+    predict,
+    pretrain,
+    train,
+    vectors,
+)
 from textgraft.cli.stopping import stoppable
 from textgraft.errors import TextgraftError
 from textgraft.processes import refuse_several_processes
@@ -40,6 +52,7 @@ for command, kept in (
     (demo.demo, TRIALS_KEPT),
     (pretrain.pretrain, STEPS_KEPT),
     (vectors.vectors, vectors.kept),
+    (cache.cache, NOTHING_KEPT),
     (distill.distill, "What is finished is kept: the same command goes on from there."),
 ):
     app.command(name=command.__name__)(stoppable(command, kept))

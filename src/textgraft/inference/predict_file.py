@@ -7,7 +7,6 @@ when the file has grown.
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import hashlib
 import io
@@ -65,7 +64,7 @@ class Summary:
 
 
 class RowCache:
-    """Predictions by row, in the cache folder. A cache that cannot be used is said once, and work goes on.
+    """Predictions by row, in the cache folder.
 
     Args:
         predictor: The model; without a manifest, as before it is saved, nothing is kept of it.
@@ -76,49 +75,35 @@ class RowCache:
         manifest = predictor.manifest
         if manifest is None:
             return
-        self._model = content_hash(
-            [manifest.identity, predictor.temperature, predictor.precision, __version__]
-        )
-        with self._or_without():
-            folder = cache_folder() / FOLDER
-            path = folder / f"{self._model}.sqlite3"
+        facts = [manifest.identity, predictor.temperature, predictor.precision, __version__]
+        path = cache_folder() / FOLDER / f"{content_hash(facts)}.sqlite3"
+        try:
             self._store = RowStore(path, FORM)
             os.utime(path)
-            _make_room(folder, path)
+            _make_room(path)
+        except (OutputError, OSError) as error:
+            logger.warning("%s\nFinished rows are not kept: a run that is stopped begins anew.", error)
 
     def keys(self, dataset: Dataset) -> list[bytes]:
         """Return what names each row under this model: all values that the model reads."""
         rows = zip(*dataset.columns.values(), strict=True)
         return [hashlib.sha256(msgspec.json.encode(list(map(_encodable, row)))).digest() for row in rows]
 
-    def get(self, keys: Sequence[bytes]) -> Mapping[bytes, dict[str, Any]]:
+    def get(self, keys: Sequence[bytes]) -> dict[bytes, dict[str, Any]]:
         """Return what was predicted for those rows that are known."""
-        with self._or_without():
-            found = self._store.get(keys) if self._store else {}
-            return {key: msgspec.json.decode(value) for key, value in found.items()}
-        return {}
+        found = self._store.get(keys) if self._store else {}
+        return {key: msgspec.json.decode(value) for key, value in found.items()}
 
     def put(self, predictions: Mapping[bytes, dict[str, Any]]) -> None:
         """Keep the predictions of some rows, all or none of them."""
-        with self._or_without():
-            if self._store:
-                self._store.put({key: msgspec.json.encode(value) for key, value in predictions.items()})
-
-    @contextlib.contextmanager
-    def _or_without(self) -> Iterator[None]:
-        """Go on without the cache where it cannot be used, and say so."""
-        try:
-            yield
-        except (OutputError, OSError) as error:
-            self._store = None
-            logger.warning("%s\nFinished rows are not kept: a run that is stopped begins anew.", error)
+        if self._store:
+            self._store.put({key: msgspec.json.encode(value) for key, value in predictions.items()})
 
 
-def _make_room(folder: Path, own: Path) -> None:
+def _make_room(own: Path) -> None:
     """Delete the stores used longest ago until the others are within :data:`KEPT_BYTES`."""
-    stores = sorted(
-        (path for path in folder.glob("*.sqlite3") if path != own), key=lambda p: p.stat().st_mtime
-    )
+    others = [path for path in own.parent.glob("*.sqlite3") if path != own]
+    stores = sorted(others, key=lambda path: path.stat().st_mtime)
     excess = sum(path.stat().st_size for path in [*stores, own]) - KEPT_BYTES
     for path in stores:
         if excess <= 0:
@@ -171,7 +156,7 @@ class Predictions:
         if self._cache is None:
             return self._compute(rows)
         keys = self._cache.keys(rows)
-        known = dict(self._cache.get(keys))
+        known = self._cache.get(keys)
         missing = [row for row, key in enumerate(keys) if key not in known]
         if missing:
             found = self._compute(rows.select(missing))

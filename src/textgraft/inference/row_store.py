@@ -1,7 +1,8 @@
 """Small values by key on disk, each with a checksum: what the caches of encodings and predictions stand on.
 
 A row that fails its check is as if it were not there; a file that SQLite cannot read is dropped and begun
-anew. So a damaged cache costs time and never changes an answer.
+anew. So a damaged cache costs time and never changes an answer. Where the disk is full or the file can no
+longer be written, that is said once, and work goes on without the store.
 """
 
 from __future__ import annotations
@@ -45,22 +46,29 @@ class RowStore:
     def __init__(self, path: Path, form: int) -> None:
         self.path = path
         self._id = APPLICATION | form
-        self._told = False
+        self._told = self._given_up = False
         with output_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         self._mended(self._prepare)
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """Return the values that are there and whole."""
-        return self._mended(lambda: self._get(keys))
+        return self._forgiven(lambda: self._get(keys), {})
 
     def put(self, rows: Mapping[bytes, bytes]) -> None:
-        """Store values, all or none; those already there are replaced.
+        """Store values, all or none; those already there are replaced."""
+        self._forgiven(lambda: self._put(rows), None)
 
-        Raises:
-            OutputError: The disk is full or the file cannot be written.
-        """
-        self._mended(lambda: self._put(rows))
+    def _forgiven(self, work: Callable[[], T], nothing: T) -> T:
+        """Do some work; where the surroundings do not let it, say so once and go on without the store."""
+        if self._given_up:
+            return nothing
+        try:
+            return self._mended(work)
+        except (OutputError, OSError) as error:
+            self._given_up = True
+            logger.warning("%s\nWork goes on without it: nothing more is kept.", error)
+            return nothing
 
     def _prepare(self) -> None:
         with self._connection() as connection:

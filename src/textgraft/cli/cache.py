@@ -1,0 +1,42 @@
+"""textgraft cache."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def cache(
+    clear: Annotated[
+        str | None,
+        typer.Option(help="Delete a kind of entries, as predictions, or 'all'; they are computed again."),
+    ] = None,
+) -> None:
+    """Show what the cache folder holds: encodings, predictions, converted graphs and so on; or clear it."""
+    import time
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from textgraft import wording
+    from textgraft.cached import ALL, cached, clear_cache
+    from textgraft.files import named_cache_folder
+
+    console = Console()
+    folder = named_cache_folder()
+    if clear is not None:
+        freed = clear_cache(clear)
+        what = "everything" if clear == ALL else clear
+        console.print(f"{what} cleared: {wording.megabytes(freed / 1e6)} in {folder}", markup=False)
+        return
+    kinds = cached()
+    table = Table(title=f"{folder}", title_justify="left", box=None)
+    for name in ("kind", "entries", "size", "last used"):
+        table.add_column(name, justify="left" if name == "kind" else "right")
+    for kind in kinds:
+        age = wording.duration(max(0.0, time.time() - kind.last_used))
+        table.add_row(kind.name, f"{kind.entries:,}", wording.megabytes(kind.bytes / 1e6), f"{age} ago")
+    table.add_row("all", "", wording.megabytes(sum(kind.bytes for kind in kinds) / 1e6), "", style="bold")
+    console.print(table)
+    console.print("Clear with textgraft cache --clear KIND, or --clear all.", style="dim")
