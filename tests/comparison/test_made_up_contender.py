@@ -12,9 +12,11 @@ from tests.tiny import write_topics
 from textgraft.cli import app
 from textgraft.comparison.contenders import registry
 from textgraft.comparison.contenders.base import Contender, Fitted, Job, RecipeSettings
-from textgraft.comparison.contenders.registry import choose_contenders
+from textgraft.comparison.contenders.registry import choose_contenders, contenders_for
 from textgraft.errors import OptionError
 from textgraft.models.baselines.tfidf import fit_tfidf
+from textgraft.tasks.registry import TASKS
+from textgraft.tasks.text.classification import SingleLabelClassification
 from textgraft.training.settings import Positive
 
 TOPICS = {"food", "space", "sport"}
@@ -89,3 +91,14 @@ def test_it_competes_and_is_shown(source, tmp_path):
     assert "single-words" in (tmp_path / "run" / "best" / "README.md").read_text()
     assert result.best.predict(["goal and team"])[0].label in TOPICS
     assert [tried.settings for tried in result.trials[-1].configurations] == [{"c": 10.0}, {"c": 1.0}]
+
+
+def test_a_task_that_is_like_another_has_its_contenders(monkeypatch):
+    class Shouting(SingleLabelClassification):
+        name = "shouting"
+        contenders_of = "classification"
+
+    monkeypatch.setattr(f"{__name__}.Shouting", Shouting, raising=False)
+    monkeypatch.setitem(TASKS, "shouting", f"{__name__}:Shouting")
+    assert contenders_for("shouting") == contenders_for("classification")
+    assert [entry.name for entry in choose_contenders(["tfidf"], "shouting")] == ["tfidf"]

@@ -58,6 +58,8 @@ class Task(Scoring):
     """All keys of :meth:`metrics`."""
     auto_class: ClassVar[str]
     """Name of the Transformers Auto class whose models have this task's head."""
+    contenders_of: ClassVar[str | None] = None
+    """Another task whose contenders can do this one too; None for a task that contenders name themselves."""
     has_probabilities: ClassVar[bool] = True
     """Whether a score is the probability of being right."""
     divides_logits: ClassVar[bool] = True

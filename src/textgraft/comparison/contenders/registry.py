@@ -11,6 +11,7 @@ from textgraft.comparison.contenders.base import Contender, RecipeSettings
 from textgraft.embeddings.word_vectors import VectorSource
 from textgraft.errors import MissingExtraError, OptionError, unknown
 from textgraft.models.encoders import EncoderSource, encoder_width, resolve_encoder, resolve_language_model
+from textgraft.tasks.registry import task_class
 
 CONTENDERS: tuple[Contender, ...] = (
     *baselines.CONTENDERS,
@@ -40,8 +41,14 @@ def contenders_in_savings(part: str) -> list[str]:
 
 
 def contenders_for(task: str) -> dict[str, Contender]:
-    """Return the contenders that can do a task, by name."""
-    return {entry.name: entry for entry in CONTENDERS if task in entry.tasks}
+    """Return the contenders that can do a task, by name: those that name it, or those of the task it is like.
+
+    Raises:
+        OptionError: There is no such task.
+    """
+    able = {entry.name: entry for entry in CONTENDERS if task in entry.tasks}
+    like = None if able else task_class(task).contenders_of
+    return contenders_for(like) if like else able
 
 
 def choose_contenders(names: Sequence[str] | None, task: str) -> list[Contender]:
