@@ -18,10 +18,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 
-from textgraft.evaluation.calibration import MAX_TEMPERATURE, MIN_TEMPERATURE
+from textgraft.evaluation.calibration import shrunk_temperature
 
 METRICS = ("f1", "exact_match")
 
@@ -91,22 +90,26 @@ def weighted_metrics(
 def fit_confidence(logits: NDArray[np.float64], is_right: NDArray[np.bool_]) -> float:
     """Find the temperature at which the best candidate's probability says how often it is right.
 
-    Temperature scaling (Guo et al. 2017), fitted to the two outcomes right and wrong by their likelihood: the
-    right answer need not be among the candidates.
+    Temperature scaling fitted to the two outcomes right and wrong, as the right answer need not be among the
+    candidates, and shrunk towards 1 as in :mod:`textgraft.evaluation.calibration`.
 
     Args:
         logits: Of each candidate, minus infinity where a question has fewer, [questions, candidates].
         is_right: Whether the best candidate is, [questions].
 
     Returns:
-        The temperature, within the bounds of :mod:`textgraft.evaluation.calibration`; 1.0 for no questions.
+        The temperature; 1.0 for no questions.
     """
-    if not len(logits):
-        return 1.0
 
-    def loss(log_temperature: float) -> float:
-        best = softmax(logits / np.exp(log_temperature), axis=1).max(axis=1).clip(_DOUBT, 1 - _DOUBT)
-        return float(-np.log(np.where(is_right, best, 1 - best)).mean())
+    def best(temperature: float) -> NDArray[np.float64]:
+        probabilities: NDArray[np.float64] = softmax(logits / temperature, axis=1)
+        return probabilities.max(axis=1, initial=0).clip(_DOUBT, 1 - _DOUBT)
 
-    bounds = (np.log(MIN_TEMPERATURE), np.log(MAX_TEMPERATURE))
-    return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-5}).x))
+    own = best(1.0)
+
+    def losses(temperature: float) -> tuple[float, float]:
+        right = best(temperature)
+        yes, no = np.log(right), np.log1p(-right)
+        return -float(np.where(is_right, yes, no).sum()), -float((own * yes + (1 - own) * no).sum())
+
+    return shrunk_temperature(losses, len(logits))

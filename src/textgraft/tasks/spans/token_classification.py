@@ -299,10 +299,11 @@ class TokenClassification(Task):
     def temperature(
         self, gold: Sequence[Any], features: Sequence[Features], decoded: Sequence[TagScores]
     ) -> float:
-        """Fit temperature scaling (Guo et al. 2017) on the tags of all words."""
+        """Fit temperature scaling on the tags of all words; those of a sentence are one row of evidence."""
         del features  # the windows' words, in order, are those of the rows
         logits = np.concatenate([score.logits for score in decoded])
-        return fit_temperature(logits, np.array([self._index[tag] for tags in gold for tag in tags]))
+        index = np.array([self._index[tag] for tags in gold for tag in tags])
+        return fit_temperature(logits, index, rows=len(gold))
 
 
 def _spread(values: Sequence[Any], places: Sequence[int], length: int, filling: Any) -> list[Any]:

@@ -105,6 +105,6 @@ class SingleLabelClassification(JoinedTexts):
         return log_loss(self.logits(decoded), gold)
 
     def temperature(self, gold: Sequence[int], features: Sequence[Features], decoded: Sequence[Any]) -> float:
-        """Fit temperature scaling (Guo et al. 2017)."""
+        """Fit temperature scaling, shrunk towards 1 by the rows there are."""
         del features
         return fit_temperature(self.logits(decoded), gold)

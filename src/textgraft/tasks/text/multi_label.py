@@ -16,7 +16,7 @@ from textgraft.data.dataset import Dataset
 from textgraft.data.readers.reading import Form, read_dataset
 from textgraft.data.values import as_names, cut_names
 from textgraft.errors import DataError
-from textgraft.evaluation.calibration import binary_log_loss, fit_temperature
+from textgraft.evaluation.calibration import binary_log_loss, fit_binary_temperature
 from textgraft.evaluation.metrics import MULTI_LABEL_METRICS, weighted_multi_label_metrics
 from textgraft.tasks.base import Features
 from textgraft.tasks.text.texts import JoinedTexts, LabelProbabilities, known_labels, unknown_label
@@ -144,6 +144,6 @@ class MultiLabelClassification(JoinedTexts):
     def temperature(
         self, gold: Sequence[Sequence[int]], features: Sequence[Features], decoded: Sequence[Any]
     ) -> float:
-        """Fit temperature scaling (Guo et al. 2017), one temperature for all labels."""
+        """Fit temperature scaling, one temperature for all labels."""
         del features
-        return fit_temperature(self.logits(decoded), list(map(self.loss_target, gold)), binary_log_loss)
+        return fit_binary_temperature(self.logits(decoded), list(map(self.loss_target, gold)))
