@@ -96,15 +96,21 @@ def test_sharded_weights_are_hashed_together(tmp_path):
         resolve_encoder(tmp_path)
 
 
-def test_the_identity_changes_with_the_tokenizer(tmp_path):
+@pytest.mark.parametrize(
+    "name",
+    ["config.json", "tokenizer.json", "tokenizer_config.json", "sentence_bert_config.json", "merges.txt"],
+)
+def test_the_identity_changes_with_all_that_the_outputs_depend_on(tmp_path, name):
     save_tiny_encoder(tmp_path, "bert")
     before = resolve_encoder(tmp_path)
     identity = before.identity
-    file = tmp_path / "tokenizer.json"
-    file.write_text(file.read_text() + "\n")
+    file = tmp_path / name
+    file.write_text((file.read_text() if file.exists() else "{}") + "\n")
     after = resolve_encoder(tmp_path)
     assert after.sha256 == before.sha256
     assert after.identity != identity
+    (tmp_path / "notes.txt").write_text("written later")
+    assert resolve_encoder(tmp_path).identity == after.identity
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,11 @@ LONGEST_INPUT = 512
 """Tokens read of a text where neither the encoder nor its tokenizer states a smaller limit."""
 RECURRENT = "recurrent"
 """The model type of our recurrent networks, whose hidden_size is that of one direction."""
+_DESCRIBING = (
+    "config.json", "sentence_bert_config.json", "tokenizer.json", "tokenizer_config.json", "vocab.*",
+    "merges.txt", "added_tokens.json", "special_tokens_map.json", "*.model",
+)  # fmt: skip
+"""Files beside the weights that an encoder's outputs depend on: what it is, how it reads, and how far."""
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _HUB_FILES = ["*.json", "*.safetensors", "vocab.txt", "merges.txt", "*.model", "README.md"]
 
@@ -52,9 +57,9 @@ class EncoderSource:
 
     @functools.cached_property
     def identity(self) -> str:
-        """Hash of everything that the outputs depend on: weights, architecture and tokenizer."""
-        names = ("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt")
-        files = {name: sha256_file(self.path / name) for name in names if (self.path / name).is_file()}
+        """Hash of everything that the outputs depend on: weights, architecture, tokenizer and its limits."""
+        names = sorted({path.name for kind in _DESCRIBING for path in self.path.glob(kind)})
+        files = {name: sha256_file(self.path / name) for name in names}
         return content_hash({"weights": self.sha256, **files})
 
 
