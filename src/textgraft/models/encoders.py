@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from textgraft.errors import MissingExtraError, ModelError
 from textgraft.files import content_hash, sha256_file
+from textgraft.integrity import SEAL, check_files, check_seal
+from textgraft.models.directory import MANIFEST, read_manifest
 from textgraft.models.quiet import quiet_transformers
 
 if TYPE_CHECKING:
@@ -79,6 +81,7 @@ def resolve_encoder(name: str | Path = BUNDLED, revision: str | None = None) -> 
         return _bundled()
     path = Path(name).expanduser()
     if path.is_dir():
+        _check_written_hashes(path)
         return EncoderSource(name, path.resolve(), _checked_hash(path))
     if path.exists():
         raise ModelError("an encoder is a directory, this is a file", where=name, fix="Give its folder.")
@@ -174,6 +177,15 @@ def _weight_files(path: Path) -> list[Path]:
     raise ModelError(
         "there is no model.safetensors", where=str(path), fix="Give a folder that save_pretrained() wrote."
     )
+
+
+def _check_written_hashes(path: Path) -> None:
+    """Compare the files of a folder that textgraft wrote with what it wrote; others have nothing to tell."""
+    fix = f"Copy the folder again. If you changed it on purpose, delete {SEAL}."
+    if (path / MANIFEST).is_file():
+        check_files(path, read_manifest(path).files, fix="Copy the whole folder again, or train again.")
+    elif (path / SEAL).is_file():
+        check_seal(path, fix=fix)
 
 
 def _checked_hash(path: Path) -> str:

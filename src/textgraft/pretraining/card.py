@@ -9,13 +9,12 @@ Beside what Transformers and sentence-transformers expect, the folder holds::
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textgraft.files import atomic_folder, write_json
 from textgraft.models.directory import library_versions
-from textgraft.models.quiet import quiet_transformers
-from textgraft.models.sentence_transformers import write_sentence_transformers_files
+from textgraft.models.encoder_directory import save_encoder
 from textgraft.pretraining.cost import PUBLISHED, amortization
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ _AUTO = {
 }
 
 
-def save_encoder(
+def save_pretrained_encoder(
     path: Path,
     prepared: Prepared,
     config: PretrainConfig,
@@ -80,15 +79,17 @@ def save_encoder(
     # A GPT is trained without: sequences are full, and where documents end the token that stands for padding
     # is no padding.
     model.config.pad_token_id = tokenizer.pad_token_id
-    with atomic_folder(path) as folder:
-        with quiet_transformers():
-            model.save_pretrained(folder)
-            tokenizer.save_pretrained(folder)
-        width = getattr(model.config, "state_size", model.config.hidden_size)
-        write_sentence_transformers_files(folder, width=width, max_length=config.max_length)
-        write_json(folder / RECORD, record)
-        (folder / _FIGURE).write_text(curve_svg(result.history))
-        (folder / "README.md").write_text(_card(config, record, spent))
+    save_encoder(
+        path,
+        model,
+        tokenizer,
+        max_length=config.max_length,
+        card=_card(config, record, spent),
+        beside={
+            RECORD: json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+            _FIGURE: curve_svg(result.history),
+        },
+    )
 
 
 def _card(config: PretrainConfig, record: dict[str, Any], spent: Costs) -> str:

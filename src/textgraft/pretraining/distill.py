@@ -11,7 +11,8 @@ import torch
 from transformers import AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokenizerFast
 
 from textgraft.errors import unknown
-from textgraft.files import atomic_folder, content_hash, output_errors, remove_folder, write_json
+from textgraft.files import content_hash, output_errors, remove_folder
+from textgraft.models.encoder_directory import save_encoder
 from textgraft.models.encoders import (
     POOLINGS,
     EncoderSource,
@@ -173,7 +174,7 @@ def distill(
     result = fit(model, objective, wanted, folder=checkpoints, on_step=on_step)
     distilled = Distilled(output, result.dev_metrics, result, sizes)
     if processes.is_main_process:
-        _save(distilled, model, tokenizer, source, student, length)
+        _save(distilled, model, tokenizer, source, student, length, pooling)
         remove_folder(checkpoints)
     processes.wait_for_everyone()
     return distilled
@@ -237,18 +238,13 @@ def _save(
     source: EncoderSource,
     student: str,
     length: int,
+    pooling: str,
 ) -> None:
     """Write the student as an encoder that Transformers and sentence-transformers load."""
     result = distilled.result
     metrics = "\n".join(f"| {name} | {value:.4f} |" for name, value in distilled.metrics.items())
     of = "of its layers" if student == "layers" else f"a bidirectional {student.upper()}"
-    with atomic_folder(distilled.folder) as folder:
-        with quiet_transformers():
-            model.save_pretrained(folder)
-            tokenizer.save_pretrained(folder)
-        write_json(folder / "sentence_bert_config.json", {"max_seq_length": length, "do_lower_case": False})
-        (folder / "README.md").write_text(
-            f"""---
+    card = f"""---
 library_name: transformers
 tags: [textgraft, distillation]
 ---
@@ -265,4 +261,4 @@ steps in {result.seconds:.0f} s.
     import textgraft
     textgraft.encode(["a text"], "path/to/this/folder")
 """
-        )
+    save_encoder(distilled.folder, model, tokenizer, max_length=length, card=card, pooling=pooling)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from itertools import count
@@ -12,8 +11,9 @@ from typing import Any
 from accelerate.utils import broadcast_object_list
 
 from textgraft.errors import OptionError
-from textgraft.files import output_errors, remove_folder, write_json
-from textgraft.pretraining.card import save_encoder
+from textgraft.files import output_errors, remove_folder
+from textgraft.integrity import read_record, write_record
+from textgraft.pretraining.card import save_pretrained_encoder
 from textgraft.pretraining.config import PretrainConfig
 from textgraft.pretraining.cost import Costs, measured_rate, priced, training_flops
 from textgraft.pretraining.objectives.masked import MaskedText
@@ -140,7 +140,7 @@ def pretrain(
         tokens_per_second=result.tokens / result.seconds,
     )
     if processes.is_main_process:
-        save_encoder(output, prepared, wanted, plan.settings, result, plan.costs, spent)
+        save_pretrained_encoder(output, prepared, wanted, plan.settings, result, plan.costs, spent)
         remove_folder(checkpoints)
     processes.wait_for_everyone()
     return Pretrained(output, result.dev_metrics, result, spent)
@@ -240,11 +240,11 @@ def _settled(prepared: Prepared, config: PretrainConfig, checkpoints: Path) -> P
         plan = _plan(prepared, config)
         with output_errors(checkpoints):
             checkpoints.mkdir(parents=True, exist_ok=True)
-        write_json(
+        write_record(
             file, {"options": options, "plan": {**asdict(plan), "settings": plan.settings.model_dump()}}
         )
         return plan
-    record = json.loads(file.read_text())
+    record = read_record(file, dict[str, Any], fix="Delete the folder to begin anew.")
     for name, value in options.items():
         if value != record["options"][name]:
             raise OptionError(
