@@ -69,6 +69,11 @@ class Languages:
     """Passages whose language was told with confidence."""
 
     @property
+    def main(self) -> list[str]:
+        """The codes of those with at least a tenth."""
+        return [code for code, share in self.shares.items() if share >= 0.1]
+
+    @property
     def named(self) -> str:
         """The languages with at least a twentieth, for people: "German (96%)"."""
         return ", ".join(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from textgraft.data.languages import NAMES, Languages, dataset_languages, language_name, sample
+from textgraft.models.encoder_card import front_matter
 from textgraft.models.encoders import EncoderSource, load_tokenizer
 from textgraft.wording import listing
 
@@ -36,7 +37,6 @@ TIMES_ENGLISH = 1.75
 1.3 to 1.7 on European languages and Arabic. More, and so many times more than of English words, means that it
 was made for English."""
 _FEWEST_LETTERS = 200
-_CARD_BYTES = 1 << 18
 _MULTILINGUAL = frozenset({"multilingual", "multi", "mul"})
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
@@ -167,22 +167,7 @@ def card_languages(source: EncoderSource) -> tuple[str, ...] | None:
     Returns:
         None where there is no card, it names no language that is known here, or it says "multilingual".
     """
-    import yaml
-
-    try:
-        with (source.path / "README.md").open("rb") as handle:
-            text = handle.read(_CARD_BYTES).decode(errors="replace")
-    except OSError:
-        return None
-    opening, _, rest = text.partition("\n")
-    front, closing, _ = rest.partition("\n---")
-    if opening.strip() != "---" or not closing:
-        return None
-    try:
-        card = yaml.safe_load(front)
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return None
-    given: Any = card.get("language") if isinstance(card, dict) else None
+    given: Any = front_matter(source).get("language")
     values = [value for value in (given if isinstance(given, list) else [given]) if value is not None]
     # YAML 1.1 takes Norwegian's "no" for False.
     names = ["no" if value is False else str(value).strip().lower() for value in values]

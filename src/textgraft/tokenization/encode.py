@@ -165,7 +165,6 @@ class PairFrame:
 
 def takes_token_types(tokenizer: PreTrainedTokenizerFast) -> bool:
     """Return whether the tokenizer's models want to be told which token belongs to which text of a pair."""
-    # Recurrent models take a pair apart by its types, which the word tokenizer, made for single texts, too,
-    # does not name.
+    # Recurrent models take a pair apart by its types, which the word tokenizer did not always name.
     is_word_level = isinstance(tokenizer.backend_tokenizer.model, WordLevel)
     return is_word_level or "token_type_ids" in tokenizer.model_input_names

@@ -37,6 +37,7 @@ def train_word_tokenizer(
     lowercase: bool = True,
     max_length: int = 512,
     whole_words: bool = False,
+    in_pairs: bool = False,
 ) -> PreTrainedTokenizerFast:
     """Learn a vocabulary of words.
 
@@ -51,6 +52,7 @@ def train_word_tokenizer(
         max_length: The tokenizer's ``model_max_length``: tokens kept where truncation is asked for.
         whole_words: Whether the texts are words that were cut before, with white space between. Each is then
             one token, and the tokenizer asks for ``word_mask`` and ``character_ids`` in the batches.
+        in_pairs: Whether texts will come in pairs, which token types are to tell apart.
 
     Returns:
         A tokenizer that pads on the right and saves and loads with the Auto classes.
@@ -83,7 +85,12 @@ def train_word_tokenizer(
         padding_side="right",
         truncation_side="right",
         model_max_length=max_length,
-        model_input_names=["input_ids", "attention_mask", *(_TAGGERS_INPUTS if whole_words else ())],
+        model_input_names=[
+            "input_ids",
+            *(["token_type_ids"] if in_pairs else ()),
+            "attention_mask",
+            *(_TAGGERS_INPUTS if whole_words else ()),
+        ],
         # A text that happens to say "[PAD]" is text.
         split_special_tokens=True,
     )

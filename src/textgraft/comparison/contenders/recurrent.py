@@ -60,7 +60,10 @@ def training_words(rows: Dataset) -> PreTrainedTokenizerFast:
 
     # Where words are tagged, a token is a word of the user's.
     in_words = "words" in rows.columns
-    return train_word_tokenizer(spaced(rows) if in_words else rows.texts, whole_words=in_words)
+    in_pairs = len(rows.columns) > 1 and not in_words
+    return train_word_tokenizer(
+        spaced(rows) if in_words else rows.texts, whole_words=in_words, in_pairs=in_pairs
+    )
 
 
 def _recurrent(job: Job, settings: RecurrentSettings, **kind: Any) -> Fitted:
@@ -152,6 +155,8 @@ def _pretrained(job: Job, settings: PretrainedSettings) -> Fitted:
     loaded, tokenizer = load_encoder(job.language_model, "AutoModelForCausalLM")
     language_model = cast("RecurrentForCausalLM", loaded)
     tokenizer = with_words_of(tokenizer, job.train.texts)
+    if len(job.train.columns) > 1 and "token_type_ids" not in tokenizer.model_input_names:
+        tokenizer.model_input_names = [*tokenizer.model_input_names, "token_type_ids"]
     with quiet_transformers():
         language_model.resize_token_embeddings(len(tokenizer))
     length = job.max_length or MAX_LENGTH

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
+import yaml
+
+from textgraft.comparison.running.usage import usage
+from textgraft.models.encoder_card import hub_id, licence
 from textgraft.tasks.generation.base import GenerationTask
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from textgraft.comparison.records.trials import Trial
     from textgraft.models.directory import Manifest
+    from textgraft.models.encoders import EncoderSource
     from textgraft.tasks.base import Task
 
 _PIPELINES = {
@@ -27,30 +36,37 @@ _WRITING = {
 """The same by task, for models that write."""
 
 
-def model_card(manifest: Manifest, trial: Trial, task: Task, warning: str | None = None) -> str:
+def model_card(
+    manifest: Manifest,
+    trial: Trial,
+    task: Task,
+    model: PreTrainedModel,
+    *,
+    begun_from: EncoderSource | None = None,
+    languages: Sequence[str] = (),
+    warning: str | None = None,
+) -> str:
     """Draw the card of a trial's model as Markdown.
 
     Args:
         manifest: What textgraft.json holds of the model.
         trial: How it was trained and what it scored.
         task: Its task.
+        model: The model.
+        begun_from: Whose weights it has, changed or as they were; None where all began at random.
+        languages: ISO 639 codes of the languages of the training texts, as far as they were told.
         warning: What speaks against the encoder that it stands on.
     """
     rows = "\n".join(f"| {name} | {value:.4f} |" for name, value in manifest.metrics.items())
-    writes = isinstance(task, GenerationTask)
-    tag = _WRITING[task.name] if writes else _PIPELINES[task.auto_class]
     return f"""---
-library_name: transformers
-pipeline_tag: {tag}
-tags: [textgraft, {manifest.contender}]
----
-# {manifest.contender} for {manifest.data_source}
+{_front_matter(manifest, task, begun_from, languages)}---
+# {_plain(f"{manifest.contender} for {manifest.data_source}")}
 
-Task: {task.name}, from {", ".join(f"`{name}`" for name in manifest.text_columns)}{_outputs(manifest, task)}.
+Task: {task.name}, from {", ".join(map(_code, manifest.text_columns))}{_outputs(manifest, task)}.
 Trained by textgraft on {trial.size:,} labelled rows
 (seed {trial.seed}, settings `{trial.settings}`) in {trial.cost.training_seconds:.1f} s.
-{f"{chr(10)}**Warning.** {warning}{chr(10)}" if warning else ""}
-| test metric | value |
+{_origin(begun_from)}
+{f"**Warning.** {warning}{chr(10)}{chr(10)}" if warning else ""}| test metric | value |
 |---|---|
 {rows}
 
@@ -58,21 +74,61 @@ Trained by textgraft on {trial.size:,} labelled rows
 one text in {trial.cost.latency_ms_p50:.1f} ms (median),
 {trial.cost.throughput_per_second:,.0f} texts a second in batches, {trial.cost.model_mb:.1f} MB.
 
-{_calibration(manifest, writes=writes)}Texts
+{_calibration(manifest, task)}Texts
 are cut after {manifest.max_length} tokens. Scores hold for texts like those it was tested on.
 
-    import textgraft
-    model = textgraft.load("path/to/this/folder")
-    model.predict([…])
-
-Also loads as an ordinary Transformers model after `import textgraft.models.auto`.
+{usage(task, model)}
 """
+
+
+def _front_matter(
+    manifest: Manifest, task: Task, begun_from: EncoderSource | None, languages: Sequence[str]
+) -> str:
+    """Write what the Hub reads of a card, as YAML; what is not known is left out."""
+    writes = isinstance(task, GenerationTask)
+    known: dict[str, Any] = {
+        "library_name": "transformers",
+        "pipeline_tag": _WRITING[task.name] if writes else _PIPELINES[task.auto_class],
+        "tags": ["textgraft", manifest.contender],
+        "language": list(languages),
+        "license": begun_from and licence(begun_from),
+        "base_model": begun_from and hub_id(begun_from),
+    }
+    return yaml.safe_dump(
+        {name: value for name, value in known.items() if value}, sort_keys=False, allow_unicode=True
+    )
+
+
+def _origin(begun_from: EncoderSource | None) -> str:
+    """Say whose weights the model has, and under which terms."""
+    if begun_from is None:
+        return "All its weights began at random. No licence is stated: whoever trained it names one.\n"
+    terms = licence(begun_from)
+    under = f"whose licence is {_code(terms)}" if terms else "whose card states no licence"
+    return f"It began as the encoder {_code(begun_from.name)}, {under}.\n"
+
+
+def _plain(text: str) -> str:
+    """Return text of the user's on one line, no part of which is markup."""
+    return re.sub(r"([\\`*_{}\[\]<>#|!])", r"\\\1", _one_line(text))
+
+
+def _one_line(text: str) -> str:
+    """Return text without line breaks, control characters and escape sequences."""
+    return "".join(character for character in " ".join(text.split()) if character.isprintable())
+
+
+def _code(text: str) -> str:
+    """Return text of the user's as code, whatever marks it holds."""
+    text = _one_line(text)
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    return f"{fence}{text}{fence}" if len(fence) == 1 else f"{fence} {text} {fence}"
 
 
 def _outputs(manifest: Manifest, task: Task) -> str:
     if isinstance(task, GenerationTask):
-        return f" to `{manifest.label_column}`"
-    labels = ", ".join(task.labels[:40]) + (", …" if len(task.labels) > 40 else "")
+        return f" to {_code(str(manifest.label_column))}"
+    labels = ", ".join(map(_plain, task.labels[:40])) + (", …" if len(task.labels) > 40 else "")
     return f"; {len(task.labels)} outputs\n({labels})"
 
 
@@ -84,10 +140,14 @@ def _signatures(trial: Trial) -> str:
     return f"{told}\n\nWrites {trial.writing.tokens_per_second:,.0f} tokens a second.\n"
 
 
-def _calibration(manifest: Manifest, *, writes: bool) -> str:
-    if writes:
+def _calibration(manifest: Manifest, task: Task) -> str:
+    if isinstance(task, GenerationTask):
         return "A score is the mean probability of a written token, not that of being right. "
+    if not task.divides_logits:
+        return f"Errors to expect were measured as {manifest.temperature:.2f} deviations of the targets. "
+    within = "it is part of the weights" if manifest.calibration != 1 else "the model's own scores lack it"
+    temperature = manifest.temperature * manifest.calibration
     return (
-        f"Probabilities are calibrated by temperature ({manifest.temperature:.2f}) "
-        "on rows held out from training. "
+        f"Probabilities are calibrated by temperature ({temperature:.2f}) on rows held out from training"
+        f"{f'; {within}' if temperature != 1 else ''}. "
     )

@@ -17,6 +17,7 @@ from textgraft.comparison.records.trials import Configuration, Cost, Trial, Tria
 from textgraft.comparison.running.card import model_card
 from textgraft.comparison.running.measuring import MEGABYTE, latency_ms, model_bytes, peak_memory
 from textgraft.data.dataset import Dataset
+from textgraft.data.languages import dataset_languages
 from textgraft.inference.predictor import Predictor
 from textgraft.models.directory import Golden, Manifest, library_versions, save_model_directory
 from textgraft.models.encoder_languages import encoder_warning
@@ -248,5 +249,13 @@ def save_model(path: Path, spec: TrialSpec, trial: Trial, attempt: Attempt) -> N
     )
     encoder = spec.job.encoder if spec.contender.needs_encoder else None
     warning = encoder_warning(encoder, spec.job.train) if encoder else None
-    card = model_card(manifest, trial, task, warning)
+    card = model_card(
+        manifest,
+        trial,
+        task,
+        attempt.fitted.model,
+        begun_from=attempt.fitted.begun_from,
+        languages=dataset_languages(spec.job.train).main,
+        warning=warning,
+    )
     save_model_directory(path, attempt.fitted.model, attempt.fitted.tokenizer, manifest, card)

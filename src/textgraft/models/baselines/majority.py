@@ -87,6 +87,7 @@ class MajorityForSequenceClassification(WithoutWordVectors, PreTrainedModel):
             OptionError: There is no batch, or something is asked for that there is not.
         """
         has_only_logits(self, output_attentions=output_attentions, output_hidden_states=output_hidden_states)
-        logits = self.logits.expand(len(one_of(input_ids, inputs_embeds)), -1)
+        # Not a view of the weights, which would ask for gradients even in inference mode.
+        logits = self.logits.repeat(len(one_of(input_ids, inputs_embeds)), 1)
         loss = None if labels is None else nn.functional.cross_entropy(logits, labels)
         return SequenceClassifierOutput(loss=loss, logits=logits)
