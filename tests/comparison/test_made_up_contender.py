@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -102,3 +104,22 @@ def test_a_task_that_is_like_another_has_its_contenders(monkeypatch):
     monkeypatch.setitem(TASKS, "shouting", f"{__name__}:Shouting")
     assert contenders_for("shouting") == contenders_for("classification")
     assert [entry.name for entry in choose_contenders(["tfidf"], "shouting")] == ["tfidf"]
+
+
+def test_no_other_room_knows_a_contender_by_name():
+    """What is to be known of a contender is a field of its entry."""
+    names = {entry.name for entry in registry.CONTENDERS} - {
+        "nearest",
+        "copy",
+        "lead",
+    }  # words of other rooms
+    own = Path(registry.__file__).parent
+    found = [
+        f"{path}: {node.value}"
+        for room in ("cli", "comparison", "inference")
+        for path in (own.parents[1] / room).rglob("*.py")
+        if own not in path.parents
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and node.value in names
+    ]
+    assert found == []
