@@ -5,7 +5,7 @@
     GPT               GPT-2's architecture as nanoGPT's README has it for a laptop: 4 layers, 4 heads, 128
                       wide, contexts of 64, no dropout; weights begin as `textgraft pretrain` has them
 
-The layers above the word table have about as many parameters in all four. All are trained by textgraft's
+The layers above the embedding matrix have about as many parameters in all four. All are trained by one
 loop, in bf16 where the processor has it, on one thread, and the learning rate falls to zero at the end of the
 time. The time is that of everything: training steps and looks at held-out text.
 """

@@ -17,7 +17,7 @@ from textgraft.comparison.compare import compare
 from textgraft.comparison.contenders.registry import CONTENDERS, choose_contenders, with_vectors
 from textgraft.comparison.settings import TrainConfig
 from textgraft.comparison.train import full_config, train
-from textgraft.embeddings.word_table import fill_word_table
+from textgraft.embeddings.embedding_matrix import fill_embedding_matrix
 from textgraft.embeddings.word_vectors import VectorSource, WordVectors
 from textgraft.errors import DataError, OptionError
 from textgraft.models.recurrent.encoder import RecurrentConfig, RecurrentForSequenceClassification
@@ -42,7 +42,7 @@ def test_words_get_their_vectors_and_others_their_measure():
     config = RecurrentConfig(vocab_size=len(tokenizer), embedding_size=size, hidden_size=4, num_labels=2)
     model = RecurrentForSequenceClassification(config)
     matrix = 7 * np.random.default_rng(0).normal(size=(3, size)).astype(np.float32)
-    fill_word_table(model, tokenizer, WordVectors(["Red", "green", "[UNK]"], matrix))
+    fill_embedding_matrix(model, tokenizer, WordVectors(["Red", "green", "[UNK]"], matrix))
     table = model.get_input_embeddings().weight.detach()
     ids = {word: tokenizer.convert_tokens_to_ids(word) for word in ("red", "green", "blue", "[UNK]")}
     assert torch.equal(table[ids["red"]], torch.from_numpy(matrix[0]))

@@ -23,7 +23,9 @@ def distill(
     layers: Annotated[
         int | None, typer.Option(help="Of the student; half the teacher's if left out.")
     ] = None,
-    embedding_size: Annotated[int, typer.Option(help="Width of a recurrent student's word table.")] = 128,
+    embedding_size: Annotated[
+        int, typer.Option(help="Width of a recurrent student's embedding matrix.")
+    ] = 128,
     pooling: Annotated[str, typer.Option(help="Of encodings: mean, cls or max.")] = "mean",
     unit: Annotated[str, typer.Option(help="What is encoded as one text: sentences, or text.")] = "sentences",
     texts: Annotated[int | None, typer.Option(help="Texts to encode at most, drawn at random.")] = None,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from textgraft.comparison.contenders.base import Contender, Job
-from textgraft.comparison.contenders.recurrent import word_table_note
+from textgraft.comparison.contenders.recurrent import vectors_note
 from textgraft.comparison.contenders.registry import needed_language_model, with_encoder, with_vectors
 from textgraft.comparison.settings import SetupSettings
 from textgraft.data.dataset import Dataset
@@ -131,6 +131,6 @@ def read(source: str | Path | Dataset, entrants: Entrants, settings: SetupSettin
         merge_labels=settings.merge_labels,
     )
     if entrants.vectors is not None:
-        note(word_table_note(splits.train, entrants.vectors))
+        note(vectors_note(splits.train, entrants.vectors))
     task = entrants.task.fitted_to(splits.train)
     return Material(entrants, task, splits, whole, settings.max_length, settings.freeze_layers)

@@ -12,7 +12,7 @@ import numpy as np
 from textgraft.data.dataset import Dataset
 from textgraft.data.inputs import given_inputs, given_texts, is_table, table_columns
 from textgraft.errors import ModelError
-from textgraft.models.baselines.lookup import Reciter
+from textgraft.models.baselines.lookup import LookupBaseline
 from textgraft.models.directory import Manifest, load_model_directory, read_manifest
 from textgraft.models.temperature import fold_temperature
 from textgraft.tasks.base import Features, Task
@@ -135,7 +135,7 @@ class Predictor:
             answers are not written, or by a baseline that knows no probabilities.
         """
         scoring = self.task.while_training()
-        if scoring is self.task or isinstance(self.model, Reciter):
+        if scoring is self.task or isinstance(self.model, LookupBaseline):
             return None
         features, decoded = self._run(scoring, dataset)
         return scoring, [prediction.answer for prediction in scoring.predictions(features, decoded)]

@@ -66,14 +66,14 @@ def recurrent_student(
 ) -> RecurrentModel:
     """Make a bidirectional recurrent network that reads the teacher's tokens and answers in its space.
 
-    Its states are as wide as the teacher's. Its word table begins as what the ``embedding_size`` strongest
-    directions of the teacher's hold.
+    Its states are as wide as the teacher's. Its embedding matrix begins as what the ``embedding_size``
+    strongest directions of the teacher's hold.
 
     Args:
         teacher: An encoder.
         width: Of its last hidden states.
         cell: "rnn", "gru" or "lstm".
-        embedding_size: Width of the word table.
+        embedding_size: Width of the embedding matrix.
         num_layers: Recurrent layers.
 
     Raises:
@@ -95,11 +95,11 @@ def recurrent_student(
     )
     student = RecurrentModel(config)
     with torch.no_grad():
-        given = _word_table(teacher).detach().float()
+        given = _embedding_matrix(teacher).detach().float()
         center = given.mean(dim=0)
         _, _, directions = torch.linalg.svd(given - center, full_matrices=False)
         kept = directions[: min(embedding_size, len(directions))]
-        table = _word_table(student)
+        table = _embedding_matrix(student)
         table[:, : len(kept)] = (given - center) @ kept.T
         # Recurrent networks of ours begin with this deviation, which their gates are made for.
         table *= 0.1 / table.std()
@@ -107,7 +107,7 @@ def recurrent_student(
     return student
 
 
-def _word_table(model: PreTrainedModel) -> Tensor:
+def _embedding_matrix(model: PreTrainedModel) -> Tensor:
     embedding = model.get_input_embeddings()
     assert isinstance(embedding, nn.Embedding), "encoders look words up in a table"
     return embedding.weight

@@ -148,7 +148,7 @@ def training_flops(
 ) -> float:
     """Return the operations of training on one token: two a weight forward, four backward, and attention.
 
-    Word tables are looked up and cost nothing; the head runs at the tokens that are predicted. Counted as in
+    Embeddings are looked up and cost nothing; the head runs at the tokens that are predicted. Counted as in
     Kaplan et al. 2020, section 2.1, with the head.
 
     Args:

@@ -48,7 +48,7 @@ HELD_OUT = 1024
 
 _USUAL = {"batch_size": 64, "max_tokens": 4096, "epochs": 3, "evaluations_per_epoch": 4, "patience": None}
 _RATES = {"layers": 2e-4, "recurrent": 2e-3}
-"""Of learning. A recurrent network begins with nothing but its word table."""
+"""Of learning. A recurrent network begins with nothing but its embedding matrix."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def distill(
         output: Folder of the student: what ``encode``, ``compare`` and Transformers take for an encoder.
         student: "layers", or a recurrent network: "lstm", "gru" or "rnn".
         layers: Of the student of layers; every other one of the teacher's if None.
-        embedding_size: Width of a recurrent student's word table.
+        embedding_size: Width of a recurrent student's embedding matrix.
         pooling: How encodings are made of hidden states: "mean", "cls" or "max".
         unit: What a text is, where encodings are learned: "sentences", or "text" for whole documents or rows.
         texts: Texts to learn the encodings of at most, drawn at random; None takes all.

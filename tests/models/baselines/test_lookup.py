@@ -1,4 +1,4 @@
-"""Baselines that recite: the beginning of the source, or the caption of the nearest vector."""
+"""Baselines that look a text up: the beginning of the source, or the caption of the nearest vector."""
 
 from __future__ import annotations
 

@@ -193,7 +193,7 @@ def test_saved_and_loaded_by_the_auto_class_bit_for_bit(form, changes, tmp_path)
     assert loaded.generation_config.eos_token_id == 2
 
 
-def test_which_word_tables_are_one():
+def test_which_embedding_matrices_are_one():
     shared, apart = recurrent(), recurrent(decoder_vocab_size=25)
     assert shared.lm_head.weight is shared.decoder_embedding.weight is shared.encoder.embedding.weight
     assert apart.lm_head.weight is apart.decoder_embedding.weight

@@ -71,7 +71,7 @@ def _recurrent(job: Job, settings: RecurrentSettings, **kind: Any) -> Fitted:
     import transformers
 
     import textgraft.models.auto  # noqa: F401  registers our architectures
-    from textgraft.embeddings.word_table import fill_word_table
+    from textgraft.embeddings.embedding_matrix import fill_embedding_matrix
     from textgraft.models.recurrent.encoder import RecurrentConfig
 
     tokenizer = training_words(job.train)
@@ -86,13 +86,13 @@ def _recurrent(job: Job, settings: RecurrentSettings, **kind: Any) -> Fitted:
     job.task.configure(config)
     model = getattr(transformers, job.task.auto_class).from_config(config)
     if (vectors := _vectors(job.vectors, settings)) is not None:
-        fill_word_table(model, tokenizer, vectors)
+        fill_embedding_matrix(model, tokenizer, vectors)
     return train_on_rows(job, model, tokenizer, job.max_length or MAX_LENGTH, settings)
 
 
-def word_table_note(rows: Dataset, source: VectorSource) -> str:
+def vectors_note(rows: Dataset, source: VectorSource) -> str:
     """Say how many of the words of training rows the word vectors know."""
-    from textgraft.embeddings.word_table import words_with_vectors
+    from textgraft.embeddings.embedding_matrix import words_with_vectors
     from textgraft.tokenization.word_tokenizer import SPECIAL_TOKENS
 
     tokenizer = training_words(rows)

@@ -12,14 +12,14 @@ from transformers import PreTrainedTokenizerFast
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import can_return_tuple
 
-from textgraft.models.baselines.lookup import Reciter, ReciterConfig, recited
+from textgraft.models.baselines.lookup import LookupBaseline, LookupConfig, looked_up
 from textgraft.models.padding import ascending, ordered, true_tokens
 
 _WHITE = ("Ġ", "Ċ", "č", "ĉ")
 """How a tokenizer of bytes writes space, line feed, carriage return and tabulator."""
 
 
-class LeadConfig(ReciterConfig):
+class LeadConfig(LookupConfig):
     """Describes a lead baseline.
 
     Args:
@@ -59,10 +59,10 @@ class _Beginning(nn.Module):
         if self.words:
             kept = kept & (self.begins_word[input_ids].cumsum(dim=1) <= self.words)
         # A source ends in the end token, so that there is room for it.
-        return recited(input_ids.masked_fill(~kept, self.end))
+        return looked_up(input_ids.masked_fill(~kept, self.end))
 
 
-class LeadForSeq2SeqLM(Reciter):
+class LeadForSeq2SeqLM(LookupBaseline):
     """Writes the beginning of its source.
 
     Args:

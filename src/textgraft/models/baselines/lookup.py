@@ -1,4 +1,4 @@
-"""Baselines that write a text which is known before the first word: they recite it.
+"""Baselines that write a text which is known before the first word, as it is looked up.
 
 To Transformers they are encoder–decoders, so that they are saved, loaded, decoded and scored as all others:
 the encoder looks up the text, the decoder is certain of the word that comes next in it.
@@ -24,7 +24,7 @@ CERTAIN = 20.0
 
 
 class Place(Cache):
-    """How far a recitation is; the same for all texts of a batch.
+    """How far a text is written; the same for all texts of a batch.
 
     Args:
         length: Words read so far.
@@ -51,7 +51,7 @@ class Place(Cache):
         """Do nothing, likewise."""
 
 
-class ReciterConfig(PreTrainedConfig):
+class LookupConfig(PreTrainedConfig):
     """What all of them need to know.
 
     Args:
@@ -75,20 +75,20 @@ class ReciterConfig(PreTrainedConfig):
     tie_word_embeddings: bool = False
 
 
-class Reciter(WithoutWordVectors, PreTrainedModel, GenerationMixin):
-    """Recites what its ``encoder`` gives.
+class LookupBaseline(WithoutWordVectors, PreTrainedModel, GenerationMixin):
+    """Writes what its ``encoder`` gives.
 
     The encoder's last_hidden_state holds the ids of the texts as floats, [batch, time, 1]; each row ends in
     at least one eos_token_id. A subclass makes it.
     """
 
-    config_class = ReciterConfig
-    base_model_prefix = "reciter"
+    config_class = LookupConfig
+    base_model_prefix = "lookup"
     _is_stateful = True
     encoder: Any
-    """Makes the texts of a batch, as :func:`recited` does."""
+    """Makes the texts of a batch, as :func:`looked_up` does."""
 
-    def __init__(self, config: ReciterConfig) -> None:
+    def __init__(self, config: LookupConfig) -> None:
         super().__init__(config)
         self.certainty = nn.Parameter(torch.tensor(CERTAIN))
 
@@ -148,6 +148,6 @@ class Reciter(WithoutWordVectors, PreTrainedModel, GenerationMixin):
         )
 
 
-def recited(ids: Tensor) -> BaseModelOutput:
-    """Return texts [batch, time] in the form that :class:`Reciter` takes from its encoder."""
+def looked_up(ids: Tensor) -> BaseModelOutput:
+    """Return texts [batch, time] in the form that :class:`LookupBaseline` takes from its encoder."""
     return BaseModelOutput(last_hidden_state=ids.unsqueeze(-1).float())

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import can_return_tuple
 
-from textgraft.models.baselines.lookup import Reciter, ReciterConfig, recited
+from textgraft.models.baselines.lookup import LookupBaseline, LookupConfig, looked_up
 from textgraft.models.recurrent.captioner import VectorEncoder
 
 
-class NearestCaptionConfig(ReciterConfig):
+class NearestCaptionConfig(LookupConfig):
     """Describes a nearest-neighbour captioner.
 
     Args:
@@ -58,11 +58,11 @@ class _Neighbours(nn.Module):
         del output_attentions, output_hidden_states
         asked, known = (self.scale(given).pooler_output.float() for given in (vectors, self.known))
         distances = torch.cdist(asked, known)
-        return recited(self.captions[distances.argmin(dim=1)])
+        return looked_up(self.captions[distances.argmin(dim=1)])
 
 
-class NearestCaptionForSeq2SeqLM(Reciter):
-    """Recites the caption of the nearest training vector.
+class NearestCaptionForSeq2SeqLM(LookupBaseline):
+    """Writes the caption of the nearest training vector.
 
     Args:
         config: Its description.

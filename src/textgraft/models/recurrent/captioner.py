@@ -151,11 +151,11 @@ class CaptionerForSeq2SeqLM(RecurrentGenerator):
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
-        """Return the word table of the captions."""
+        """Return the embedding matrix of the captions."""
         return self.decoder_embedding
 
     def set_input_embeddings(self, value: nn.Module) -> None:
-        """Exchange the word table of the captions."""
+        """Exchange the embedding matrix of the captions."""
         self.decoder_embedding = value
 
     @can_return_tuple

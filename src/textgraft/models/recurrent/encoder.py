@@ -39,7 +39,7 @@ class RecurrentConfig(PreTrainedConfig):
     """Describes a recurrent network.
 
     Args:
-        vocab_size: Entries of the word table.
+        vocab_size: Entries of the embedding matrix.
         cell: "rnn", "lstm" or "gru".
         embedding_size: Width of a word vector.
         hidden_size: Width of one direction's state.
@@ -274,11 +274,11 @@ class RecurrentModel(RecurrentPreTrainedModel):
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
-        """Return the word table."""
+        """Return the embedding matrix."""
         return self.embedding
 
     def set_input_embeddings(self, value: nn.Module) -> None:
-        """Exchange the word table."""
+        """Exchange the embedding matrix."""
         self.embedding = value
 
     @can_return_tuple

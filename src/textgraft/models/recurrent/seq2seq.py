@@ -254,11 +254,11 @@ class RecurrentForSeq2SeqLM(RecurrentGenerator):
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
-        """Return the word table of the source."""
+        """Return the embedding matrix of the source."""
         return self.encoder.get_input_embeddings()
 
     def set_input_embeddings(self, value: nn.Module) -> None:
-        """Exchange the word table of the source."""
+        """Exchange the embedding matrix of the source."""
         self.encoder.set_input_embeddings(value)
 
     @can_return_tuple

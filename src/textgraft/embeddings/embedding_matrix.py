@@ -1,4 +1,4 @@
-"""Pre-trained word vectors as the initial word table of a recurrent network."""
+"""Pre-trained word vectors as the initial embedding matrix of a recurrent network."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def words_with_vectors(tokenizer: PreTrainedTokenizerFast, vectors: WordVectors)
 
 
 @torch.no_grad()
-def fill_word_table(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, vectors: WordVectors) -> None:
+def fill_embedding_matrix(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, vectors: WordVectors
+) -> None:
     """Give every word of the vocabulary its vector; training goes on from there.
 
     Words without one keep their random vectors, brought to the same standard deviation, so that they speak
