@@ -26,15 +26,18 @@ def check(
     encoder: options.EncoderName = "bundled",
     revision: options.Revision = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Also save it as JSON.")] = None,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Check labelled rows before any training: duplicates, leaks, contradictions, rare labels, encodings."""
     from rich.console import Console
 
     from textgraft.comparison.reporting.terminal import check_table
     from textgraft.data.check import check_dataset
-    from textgraft.files import write_json
+    from textgraft.files import refuse_to_replace, write_json
     from textgraft.tasks.reading import named_task, read_splits
 
+    if output:
+        refuse_to_replace(output, overwrite=overwrite)
     console = Console()
     kind = named_task(task, source, lambda line: console.print(line, highlight=False), text=text, label=label)
     splits, dataset = read_splits(

@@ -19,6 +19,7 @@ def distill(
     teacher: Annotated[str, typer.Argument(help=options.ENCODER_HELP)],
     corpus: Annotated[Path, typer.Argument(help="Raw text: a file or a folder, as for pretrain.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the student.")],
+    overwrite: options.Overwrite = False,
     student: Annotated[str, typer.Option(help="layers (of the teacher's), lstm, gru or rnn.")] = "layers",
     layers: Annotated[
         int | None, typer.Option(help="Of the student; half the teacher's if left out.")
@@ -74,6 +75,7 @@ def distill(
             revision=revision,
             budget=parse_seconds(budget) if budget else None,
             seed=seed,
+            overwrite=overwrite,
             on_texts=on_texts,
             on_step=on_step,
             note=lambda line: console.print(f"[dim]· {escape(line)}[/dim]", highlight=False),

@@ -17,6 +17,7 @@ def evaluate(
     label: options.Label = None,
     id_column: options.IdColumn = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the scores as JSON.")] = None,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Score a trained model on labelled rows: every metric of its task with a 95% interval."""
     import msgspec
@@ -24,9 +25,11 @@ def evaluate(
     from rich.console import Console
     from rich.table import Table
 
-    from textgraft.files import write_atomic
+    from textgraft.files import refuse_to_replace, write_atomic
     from textgraft.inference.evaluate import evaluate as run
 
+    if output:
+        refuse_to_replace(output, overwrite=overwrite)
     result = run(model, source, text=text, label=label, id_column=id_column)
     table = Table(title=f"{result.task}, {result.rows:,} rows", title_justify="left", box=box.SIMPLE_HEAD)
     for name in ("metric", "value", "95% interval"):

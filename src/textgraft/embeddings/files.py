@@ -74,6 +74,10 @@ def read_vectors(path: Path) -> tuple[list[str], NDArray[np.float32]]:
     return words, matrix
 
 
+ENDINGS = tuple(f"{kind}{packed}" for kind in (".txt", ".vec", ".bin") for packed in ("", ".gz"))
+"""Of files of word vectors that are written: GloVe's, and word2vec's text and binary form."""
+
+
 def write_vectors(path: Path, words: Sequence[str], matrix: NDArray[np.float32]) -> None:
     """Write word vectors atomically, in the format that the file's name tells.
 

@@ -11,7 +11,7 @@ import torch
 from transformers import AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokenizerFast
 
 from textgraft.errors import unknown
-from textgraft.files import content_hash, output_errors, remove_folder
+from textgraft.files import content_hash, output_errors, refuse_to_replace, remove_folder
 from textgraft.models.encoder_directory import save_encoder
 from textgraft.models.encoders import (
     POOLINGS,
@@ -80,6 +80,7 @@ def distill(
     revision: str | None = None,
     budget: float | None = None,
     seed: int = 0,
+    overwrite: bool = False,
     on_texts: Callable[[int, int], None] | None = None,
     on_step: Callable[[Progress], None] | None = None,
     note: Callable[[str], None] = lambda line: None,
@@ -110,6 +111,7 @@ def distill(
         revision: Of a Hub id.
         budget: Seconds of training, after the teacher has read the texts.
         seed: Of the order of the texts, gaps and dropout.
+        overwrite: Whether a folder that exists may be replaced.
         on_texts: Called while the teacher reads, with the number of texts done and of all.
         on_step: Called after every training step.
         note: Told what the user should know.
@@ -122,7 +124,7 @@ def distill(
         DataError: The corpus cannot be read or is too small.
         ModelError: The teacher is missing or damaged.
         OptionError: An option is unknown or out of range, or the checkpoints are of another run.
-        OutputError: The folder cannot be written.
+        OutputError: The folder exists, or cannot be written.
         DivergenceError: The loss ran away.
     """
     if student not in STUDENTS:
@@ -136,6 +138,7 @@ def distill(
         **{**_USUAL, "learning_rate": _RATES[kind], "seed": seed, "max_seconds": budget, **settings}
     )
     output = Path(output)
+    refuse_to_replace(output, overwrite=overwrite)
     checkpoints = output.with_name(output.name + ".training")
     with output_errors(checkpoints):
         checkpoints.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from typing import Any
 from accelerate.utils import broadcast_object_list
 
 from textgraft.errors import OptionError
-from textgraft.files import output_errors, remove_folder
+from textgraft.files import output_errors, refuse_to_replace, remove_folder
 from textgraft.integrity import read_record, write_record
 from textgraft.pretraining.card import save_pretrained_encoder
 from textgraft.pretraining.config import PretrainConfig
@@ -89,6 +89,7 @@ def pretrain(
     output: str | Path,
     *,
     resume: bool = False,
+    overwrite: bool = False,
     on_documents: Callable[[int], None] | None = None,
     on_plan: Callable[[Plan], None] | None = None,
     on_step: Callable[[Progress], None] | None = None,
@@ -103,6 +104,7 @@ def pretrain(
         corpus: A file or folder of text, see :func:`~textgraft.pretraining.corpus.corpus.read_corpus`.
         output: Folder of the encoder; while training runs, ``<output>.training`` holds checkpoints.
         resume: Whether to go on with an unfinished run.
+        overwrite: Whether a folder that exists may be replaced.
         on_documents: Called while the corpus is read, with the number of documents so far.
         on_plan: Called before training with what is going to be done.
         on_step: Called after every training step.
@@ -115,10 +117,11 @@ def pretrain(
         DataError: The corpus cannot be read or is too small.
         DivergenceError: The loss ran away; the checkpoints from before are kept.
         OptionError: An option is unknown or out of range, or an unfinished run is in the way.
-        OutputError: The folder cannot be written.
+        OutputError: The folder exists, or cannot be written.
     """
     wanted = _checked(config)
     output = Path(output)
+    refuse_to_replace(output, overwrite=overwrite)
     checkpoints = output.with_name(output.name + ".training")
     processes = join_processes()
     if processes.is_main_process and not resume:

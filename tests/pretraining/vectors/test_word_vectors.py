@@ -128,15 +128,15 @@ def test_a_stopped_glove_goes_on_as_if_it_had_not_been(corpus, tmp_path, monkeyp
             raise Stop
 
     with pytest.raises(Stop):
-        word_vectors(corpus, method="glove", size=8, epochs=6, output=tmp_path / "v", on_epoch=stop)
-    assert (tmp_path / "v.training" / "checkpoint-00000003").is_dir()
+        word_vectors(corpus, method="glove", size=8, epochs=6, output=tmp_path / "v.txt", on_epoch=stop)
+    assert (tmp_path / "v.txt.training" / "checkpoint-00000003").is_dir()
     epochs = []
     resumed = word_vectors(
         corpus,
         method="glove",
         size=8,
         epochs=6,
-        output=tmp_path / "v",
+        output=tmp_path / "v.txt",
         on_epoch=lambda epoch, total: epochs.append(epoch),
     )
     assert epochs == [4, 5, 6]

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textgraft.data.readers.word_sets import is_analogies, read_analogies, read_rated_pairs
+from textgraft.embeddings.files import ENDINGS
 from textgraft.embeddings.word_vectors import WordVectors
 from textgraft.errors import DataError, OptionError, unknown
 from textgraft.evaluation.word_similarity import WordScore, analogy_scores, similarity_score
-from textgraft.files import remove_folder
+from textgraft.files import check_output, remove_folder
 from textgraft.pretraining.corpus.corpus import read_corpus
 from textgraft.pretraining.corpus.tokens import Tokens, tokenize_corpus
 from textgraft.pretraining.vectors.glove import GloveSettings, count_cooccurrences, train_glove
@@ -36,6 +37,7 @@ def word_vectors(
     min_count: int = 5,
     lowercase: bool = True,
     output: str | Path | None = None,
+    overwrite: bool = False,
     on_epoch: Callable[[int, int], None] | None = None,
     note: Callable[[str], None] = lambda line: None,
     **settings: Any,
@@ -53,6 +55,7 @@ def word_vectors(
         min_count: Rarer words get no vector, and are passed over.
         lowercase: Whether case is ignored.
         output: File to write, see :meth:`WordVectors.save`; None writes none.
+        overwrite: Whether a file that exists may be replaced.
         on_epoch: Called after each epoch with the number of those done, and of all.
         note: Told what the user should know.
         settings: Of :class:`~textgraft.pretraining.vectors.word2vec.Word2VecSettings` or
@@ -66,9 +69,11 @@ def word_vectors(
         DataError: The corpus cannot be read or is too small.
         MissingExtraError: gensim is not installed, for word2vec.
         OptionError: An option is unknown or out of range.
-        OutputError: The file cannot be written.
+        OutputError: The file exists, or cannot be written.
     """
     chosen = _settings(method, settings)
+    if output is not None:
+        check_output(Path(output), ENDINGS, overwrite=overwrite)
     checkpoints = None if output is None else Path(output).with_name(Path(output).name + ".training")
     whole = read_corpus(corpus, text=text)
     note("counting words")
