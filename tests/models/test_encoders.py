@@ -89,7 +89,8 @@ def test_sharded_weights_are_hashed_together(tmp_path):
     source = resolve_encoder(tmp_path)
     assert source.sha256 != whole
     load_encoder(source)
-    (tmp_path / "model-2.safetensors").write_bytes(b"other")
+    other = {name: tensors[name] + 1 for name in parts["model-2.safetensors"]}
+    save_file(other, tmp_path / "model-2.safetensors", metadata={"format": "pt"})
     assert resolve_encoder(tmp_path).sha256 != source.sha256
     (tmp_path / "model-2.safetensors").unlink()
     with pytest.raises(ModelError, match=r"model-2\.safetensors is missing"):
@@ -131,10 +132,10 @@ def test_what_is_wrong_with_a_directory_is_told(tmp_path, break_it, message):
 
 def test_damaged_weights_and_tokenizers_are_model_errors(tmp_path):
     save_tiny_encoder(tmp_path, "bert")
+    source = resolve_encoder(tmp_path)
     weights = tmp_path / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
-    source = resolve_encoder(tmp_path)
-    with pytest.raises(ModelError, match="cannot be loaded"):
+    with pytest.raises(ModelError, match="damaged"):
         load_encoder(source)
     (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(ModelError, match="tokenizer cannot be loaded"):

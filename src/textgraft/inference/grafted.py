@@ -26,7 +26,7 @@ from textgraft.models.encoders import BUNDLED, load_encoder, resolve_encoder
 from textgraft.models.graft.adapter import merged
 from textgraft.models.graft.base import Graft, run_encoder
 from textgraft.models.graft.encoder_layers import STACKS, encoder_layers, only_layers
-from textgraft.models.quiet import quiet_transformers
+from textgraft.models.loading import load_model
 from textgraft.tasks.base import Features, Task, padded_inputs
 from textgraft.tasks.registry import task_class
 from textgraft.training.batching import token_budget_batches
@@ -221,8 +221,7 @@ class GraftedEncoder:
         kind = (described.get("architectures") or [None])[0]
         if kind not in grafts.__all__:
             raise ModelError(f"this folder holds a {kind}, no graft", where=str(path))
-        with quiet_transformers():
-            graft = getattr(grafts, kind).from_pretrained(path, encoder=str(self.source.path))
+        graft = load_model(getattr(grafts, kind), path, encoder=str(self.source.path))
         if not (path / MANIFEST).is_file():
             return graft, {}
         manifest = read_manifest(path)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import importlib.metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
@@ -26,6 +26,7 @@ from textgraft.integrity import (
     read_record,
     write_record,
 )
+from textgraft.models.loading import load_model, load_tokenizer
 from textgraft.models.quiet import quiet_transformers
 
 if TYPE_CHECKING:
@@ -176,21 +177,8 @@ def load_model_directory(
     """
     manifest = read_manifest(path)
     check_files(path, manifest.files, fix=_COPY)
-    import transformers
-
-    import textgraft.models.auto  # noqa: F401  registers our architectures
-
-    try:
-        with quiet_transformers():
-            model = getattr(transformers, auto_class).from_pretrained(path)
-        # Grafts were once saved without the tokenizer, which is their encoder's.
-        is_bare = model.config.model_type == GRAFT and not (path / "tokenizer_config.json").is_file()
-        home = model.source.path if is_bare else path
-        tokenizer = cast("PreTrainedTokenizerFast", transformers.AutoTokenizer.from_pretrained(home))
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(
-            f"the model cannot be loaded: {error}",
-            where=str(path),
-            fix="Copy the folder again, or train again.",
-        ) from error
+    model = load_model(auto_class, path)
+    # Grafts were once saved without the tokenizer, which is their encoder's.
+    is_bare = model.config.model_type == GRAFT and not (path / "tokenizer_config.json").is_file()
+    tokenizer = load_tokenizer(model.source.path if is_bare else path)
     return model.eval(), tokenizer, manifest

@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 from textgraft.errors import MissingExtraError, ModelError
 from textgraft.files import content_hash, sha256_file
 from textgraft.integrity import SEAL, check_files, check_seal
+from textgraft.models import loading
 from textgraft.models.directory import MANIFEST, read_manifest
-from textgraft.models.quiet import quiet_transformers
+from textgraft.models.vetting import read_json, vet, weight_files
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -121,7 +121,8 @@ def _bundled() -> EncoderSource:
     spec = importlib.util.find_spec(BUNDLED_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise MissingExtraError(BUNDLED_PACKAGE.replace("_", "-"), "bundled", "the bundled encoder")
-    path = Path(spec.submodule_search_locations[0]) / "model"
+    # Some installers make links of files: together they stand where those lead.
+    path = (Path(spec.submodule_search_locations[0]) / "model" / "config.json").resolve().parent
     sha256 = _checked_hash(path)
     if sha256 != BUNDLED_SHA256:
         raise ModelError(
@@ -154,31 +155,6 @@ def _download(name: str, revision: str | None) -> Path:
         ) from error
 
 
-def _weight_files(path: Path) -> list[Path]:
-    """Return the safetensors files of a Transformers directory, in the order of their names."""
-    single = path / "model.safetensors"
-    if single.is_file():
-        return [single]
-    index = path / "model.safetensors.index.json"
-    if index.is_file():
-        names = sorted(set(_read_json(index).get("weight_map", {}).values()))
-        for name in names:
-            if not (path / name).is_file():
-                raise ModelError(f"the weights are incomplete: {name} is missing", where=str(path))
-        if names:
-            return [path / name for name in names]
-    pickled = next(path.glob("pytorch_model*.bin"), None)
-    if pickled:
-        raise ModelError(
-            f"the weights are pickled ({pickled.name}), which textgraft never loads",
-            where=str(path),
-            fix="Save the model again with a current Transformers: it writes model.safetensors.",
-        )
-    raise ModelError(
-        "there is no model.safetensors", where=str(path), fix="Give a folder that save_pretrained() wrote."
-    )
-
-
 def _check_written_hashes(path: Path) -> None:
     """Compare the files of a folder that textgraft wrote with what it wrote; others have nothing to tell."""
     fix = f"Copy the folder again. If you changed it on purpose, delete {SEAL}."
@@ -193,8 +169,8 @@ def _checked_hash(path: Path) -> str:
         raise ModelError(
             "there is no config.json", where=str(path), fix="Give a folder that save_pretrained() wrote."
         )
-    _read_json(path / "config.json")
-    files = _weight_files(path)
+    vet(path)
+    files = weight_files(path)
     if len(files) == 1:
         return sha256_file(files[0])
     digest = hashlib.sha256()
@@ -205,21 +181,9 @@ def _checked_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise ModelError(
-            f"{path.name} is not JSON: {error}", where=str(path), fix="Copy the encoder again."
-        ) from error
-    if not isinstance(value, dict):
-        raise ModelError(f"{path.name} holds no JSON object", where=str(path), fix="Copy the encoder again.")
-    return value
-
-
 def encoder_config(source: EncoderSource) -> dict[str, Any]:
     """Return config.json of the encoder as it stands there."""
-    return _read_json(source.path / "config.json")
+    return read_json(source.path / "config.json")
 
 
 def encoder_width(source: EncoderSource) -> int:
@@ -266,14 +230,14 @@ def encoder_max_length(source: EncoderSource) -> int:
     positions = encoder_positions(source) or LONGEST_INPUT
     stated = source.path / "sentence_bert_config.json"
     if stated.is_file():
-        length = _read_json(stated).get("max_seq_length")
+        length = read_json(stated).get("max_seq_length")
         if isinstance(length, int) and length > 0:
             return min(length, positions)
     limits = [positions, LONGEST_INPUT]
     tokenizer = source.path / "tokenizer_config.json"
     if tokenizer.is_file():
         # Transformers writes 10^30 where no limit is known.
-        limits.append(int(_read_json(tokenizer).get("model_max_length") or LONGEST_INPUT))
+        limits.append(int(read_json(tokenizer).get("model_max_length") or LONGEST_INPUT))
     return min(limits)
 
 
@@ -292,25 +256,9 @@ def load_tokenizer(source: EncoderSource) -> Tokenizer:
         except Exception as error:  # tokenizers raises bare Exception
             raise ModelError(f"the tokenizer cannot be loaded: {error}", where=str(file)) from error
     else:
-        tokenizer = _transformers_tokenizer(source).backend_tokenizer
+        tokenizer = loading.load_tokenizer(source.path).backend_tokenizer
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    return tokenizer
-
-
-def _transformers_tokenizer(source: EncoderSource) -> PreTrainedTokenizerFast:
-    from transformers import AutoTokenizer, PreTrainedTokenizerFast
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(source.path, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"the tokenizer cannot be loaded: {error}", where=str(source.path)) from error
-    if not isinstance(tokenizer, PreTrainedTokenizerFast):
-        raise ModelError(
-            f"{type(tokenizer).__name__} is no fast tokenizer",
-            where=str(source.path),
-            fix="Save one with a tokenizer.json beside the model.",
-        )
     return tokenizer
 
 
@@ -330,23 +278,9 @@ def load_encoder(
         ModelError: The files do not make a model that Transformers knows.
     """
     import torch
-    import transformers
 
-    from textgraft.models.registration import ENCODERS, register
-
-    register(ENCODERS)
-    with quiet_transformers():
-        try:
-            model = getattr(transformers, auto_class).from_pretrained(
-                source.path, dtype=torch.float32, use_safetensors=True, local_files_only=True
-            )
-        except Exception as error:  # safetensors and Transformers raise many kinds for a damaged file
-            raise ModelError(
-                f"the encoder cannot be loaded: {error}",
-                where=str(source.path),
-                fix="Its files are damaged or of an architecture that Transformers does not know.",
-            ) from error
-    tokenizer = _transformers_tokenizer(source)
+    model = loading.load_model(auto_class, source.path, dtype=torch.float32)
+    tokenizer = loading.load_tokenizer(source.path)
     tokenizer.backend_tokenizer.no_truncation()
     tokenizer.backend_tokenizer.no_padding()
     tokenizer.model_max_length = encoder_max_length(source)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import torch
-from transformers import AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from textgraft.errors import unknown
 from textgraft.files import content_hash, output_errors, refuse_to_replace, remove_folder
@@ -22,8 +22,8 @@ from textgraft.models.encoders import (
     load_encoder,
     resolve_encoder,
 )
+from textgraft.models.loading import load_model
 from textgraft.models.pooling import PooledEncoder
-from textgraft.models.quiet import quiet_transformers
 from textgraft.models.recurrent.encoder import CELLS
 from textgraft.models.students import layer_student, recurrent_student
 from textgraft.pretraining.corpus.corpus import read_corpus
@@ -157,8 +157,7 @@ def distill(
     model: PreTrainedModel
     objective: Objective
     if is_masked:
-        with quiet_transformers():
-            taught = AutoModelForMaskedLM.from_pretrained(source.path, dtype=torch.float32)
+        taught = load_model("AutoModelForMaskedLM", source.path, dtype=torch.float32)
         model = layer_student(taught, layers)
         train, dev = (FullSentences(part, Frame.of(tokenizer), length=length) for part in tokens)
         objective = DistilledText(train, dev, Masking.of(tokenizer), taught, source.identity)

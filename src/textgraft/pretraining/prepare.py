@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from textgraft.files import atomic_folder, cache_folder, content_hash, locked, output_errors
 from textgraft.integrity import is_intact, seal
+from textgraft.models.loading import load_tokenizer
 from textgraft.pretraining.config import PretrainConfig
 from textgraft.pretraining.corpus.corpus import Corpus, read_corpus
 from textgraft.pretraining.corpus.tokens import Tokens, tokenize_corpus
@@ -94,7 +95,7 @@ def _tokenizer(corpus: Corpus, config: PretrainConfig) -> PreTrainedTokenizerFas
             with atomic_folder(home / name) as folder:
                 tokenizer.save_pretrained(folder)
                 seal(folder)
-        return cast("PreTrainedTokenizerFast", AutoTokenizer.from_pretrained(home / name))
+        return load_tokenizer(home / name)
 
 
 def _tokens(

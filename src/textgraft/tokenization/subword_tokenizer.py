@@ -107,7 +107,9 @@ class SourceTokenizer(PreTrainedTokenizerFast):
     ) -> SourceTokenizer:
         """Read both tokenizers."""
         tokenizer = super().from_pretrained(path, *args, **options)
-        tokenizer.target = PreTrainedTokenizerFast.from_pretrained(Path(path) / _TARGET)
+        tokenizer.target = PreTrainedTokenizerFast.from_pretrained(
+            Path(path) / _TARGET, trust_remote_code=False, local_files_only=True
+        )
         return tokenizer
 
 

@@ -182,11 +182,11 @@ def _adapter(job: Job, settings: AdapterSettings) -> Fitted:
 
 def _upper_layers(job: Job) -> list[int]:
     """Return the layers above those that the user freezes; none means all."""
-    from transformers import AutoConfig
+    from textgraft.models.loading import load_config
 
     if not job.freeze_layers:
         return []
-    layers = AutoConfig.from_pretrained(job.needed_encoder().path).num_hidden_layers
+    layers = load_config(job.needed_encoder().path).num_hidden_layers
     return list(range(job.freeze_layers, layers))
 
 
@@ -219,40 +219,33 @@ def _finetuned(job: Job, settings: FineTuningSettings, *, pretrained: bool = Tru
 
     import textgraft.models.auto  # noqa: F401  registers our architectures
     from textgraft.models.encoders import load_encoder
+    from textgraft.models.loading import load_config
 
     source = job.needed_encoder()
     _, tokenizer = load_encoder(source)
-    config = transformers.AutoConfig.from_pretrained(source.path)
+    config = load_config(source.path)
     job.task.configure(config)
-    auto_class = getattr(transformers, job.task.auto_class)
     model = (
-        _with_head(source, auto_class, config)
+        _with_head(source, job.task.auto_class, config)
         if pretrained
-        else auto_class.from_config(config, dtype=torch.float32)
+        else getattr(transformers, job.task.auto_class).from_config(config, dtype=torch.float32)
     )
     length = job.max_length or encoder_max_length(source)
     fitted = train_on_rows(job, model, tokenizer, length, settings, job.freeze_layers if pretrained else 0)
     return replace(fitted, begun_from=source if pretrained else None)
 
 
-def _with_head(source: EncoderSource, auto_class: Any, config: PreTrainedConfig) -> PreTrainedModel:
+def _with_head(source: EncoderSource, auto_class: str, config: PreTrainedConfig) -> PreTrainedModel:
     """Load an encoder under the head that a task needs.
 
     A head that the checkpoint has goes on where it fits; one for other labels is made anew, which is said.
     """
     import torch
 
-    from textgraft.models.quiet import quiet_transformers
+    from textgraft.models.loading import load_under_head
 
-    with quiet_transformers():
-        model, report = auto_class.from_pretrained(
-            source.path,
-            config=config,
-            dtype=torch.float32,
-            ignore_mismatched_sizes=True,
-            output_loading_info=True,
-        )
-    if report["mismatched_keys"]:
+    model, is_new = load_under_head(auto_class, source.path, config=config, dtype=torch.float32)
+    if is_new:
         _tell_new_head(source.name, len(config.id2label or ()))
     return model
 

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-import transformers
-from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 import textgraft.models.auto  # noqa: F401  registers our architectures
 from textgraft.errors import ModelError, OptionError
@@ -23,7 +22,7 @@ from textgraft.models.encoders import (
     load_encoder,
     resolve_encoder,
 )
-from textgraft.models.quiet import quiet_transformers
+from textgraft.models.loading import load_tokenizer, load_with_report
 
 if TYPE_CHECKING:
     from textgraft.tasks.base import Task
@@ -154,31 +153,13 @@ def _of_checkpoint(source: EncoderSource, auto_class: str) -> Source:
     """Load a checkpoint that others trained, in fp32, and refuse it if its head would be a random one."""
     if auto_class == _ANY_HEAD:
         return Source(*load_encoder(source), encoder_max_length(source))
-    try:
-        with quiet_transformers():
-            model, report = getattr(transformers, auto_class).from_pretrained(
-                source.path,
-                dtype=torch.float32,
-                use_safetensors=True,
-                local_files_only=True,
-                output_loading_info=True,
-            )
-        tokenizer = AutoTokenizer.from_pretrained(source.path, local_files_only=True)
-    except Exception as error:  # safetensors and Transformers raise many kinds for a damaged file
-        raise ModelError(
-            f"the checkpoint cannot be loaded with {auto_class}: {error}", where=str(source.path)
-        ) from error
-    if missing := sorted(report["missing_keys"]):
+    model, report = load_with_report(auto_class, source.path, dtype=torch.float32)
+    tokenizer = load_tokenizer(source.path)
+    if missing := report.missing:
         raise ModelError(
             f"the checkpoint has not the head that this pipeline needs: {', '.join(missing[:3])} is missing",
             where=str(source.path),
             fix=f"Give a checkpoint that was saved from a model of {auto_class}.",
-        )
-    if not isinstance(tokenizer, PreTrainedTokenizerFast):
-        raise ModelError(
-            f"{type(tokenizer).__name__} is no fast tokenizer",
-            where=str(source.path),
-            fix="Save one with a tokenizer.json beside the model.",
         )
     return Source(model.eval(), _padding(tokenizer, auto_class), encoder_max_length(source))
 

@@ -17,8 +17,6 @@ from typing import TYPE_CHECKING
 
 import torch
 from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
     EncoderDecoderConfig,
     EncoderDecoderModel,
     GenerationConfig,
@@ -28,8 +26,9 @@ from transformers import (
     MarianMTModel,
 )
 
-from textgraft.errors import OptionError
+from textgraft.errors import ModelError, OptionError
 from textgraft.models.encoders import load_encoder
+from textgraft.models.loading import NEW_PARTS, load_config, load_model
 from textgraft.models.quiet import quiet_transformers
 
 if TYPE_CHECKING:
@@ -121,13 +120,19 @@ def bert_to_bert(
         OptionError: Transformers has no decoder of its architecture.
     """
     encoder, tokenizer = load_encoder(source)
-    config = AutoConfig.from_pretrained(source.path)
+    config = load_config(source.path)
     config.is_decoder = config.add_cross_attention = True
     with quiet_transformers():
         try:
-            decoder = AutoModelForCausalLM.from_pretrained(source.path, config=config, dtype=torch.float32)
+            decoder = load_model(
+                "AutoModelForCausalLM",
+                source.path,
+                new=(*NEW_PARTS, "crossattention"),
+                config=config,
+                dtype=torch.float32,
+            )
             model = _joined(encoder, decoder, tokenizer, label_smoothing)
-        except ValueError as error:
+        except (ModelError, ValueError) as error:  # as an encoder it was loaded
             raise OptionError(
                 f"an encoder of type {config.model_type!r} cannot be turned into a decoder",
                 where=source.name,

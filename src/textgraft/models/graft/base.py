@@ -17,7 +17,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
+from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.utils import ModelOutput, can_return_tuple
 
 from textgraft.errors import ModelError, OptionError, unknown
@@ -33,6 +33,7 @@ from textgraft.models.encoders import (
 )
 from textgraft.models.graft.adapter import Adapter, initialize, linear_maps
 from textgraft.models.graft.encoder_layers import STACKS, encoder_layers
+from textgraft.models.loading import load_config
 from textgraft.models.padding import ascending, inverse, one_of, ordered
 from textgraft.models.pooling import pool
 
@@ -136,7 +137,7 @@ class Graft(PreTrainedModel):
             config.encoding_size = encoder_width(self.source)
         if config.lora_rank:
             with torch.device("meta"):
-                skeleton = AutoModel.from_config(AutoConfig.from_pretrained(self.source.path))
+                skeleton = AutoModel.from_config(load_config(self.source.path))
             shapes = linear_maps(skeleton, config.lora_layers, config.lora_targets)
             self.adapter = Adapter(shapes, config.lora_rank, config.lora_alpha, config.lora_dropout)
         sizes = [self.widths * config.encoding_size, *config.hidden_sizes, outputs]
