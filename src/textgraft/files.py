@@ -12,6 +12,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -19,6 +20,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from safetensors import SafetensorError
 
 from textgraft.errors import OptionError, OutputError
 
@@ -30,12 +33,21 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 
+def _error_number(error: OSError | SafetensorError) -> int:
+    """Return the operating system's number of an error, which safetensors writes out; 0 if there is none."""
+    if isinstance(error, OSError):
+        return error.errno or 0
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return int(found[1]) if found else 0
+
+
 @contextlib.contextmanager
 def output_errors(path: Path) -> Iterator[None]:
     """Turn the operating system's refusal to write ``path`` into an :class:`OutputError`."""
     try:
         yield
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
+        number = _error_number(error)
         fixes = {
             errno.ENOSPC: "Free some disk space, or choose another folder, and run the same command again.",
             errno.EACCES: "Choose a folder you may write to, with --output.",
@@ -43,11 +55,11 @@ def output_errors(path: Path) -> Iterator[None]:
             errno.ENOTDIR: "A part of that path is a file: choose another folder, with --output.",
             errno.EEXIST: "A file stands where a folder is needed: choose another folder, with --output.",
         }
-        reason = os.strerror(error.errno) if error.errno else str(error)
+        reason = os.strerror(number) if number else str(error)
         raise OutputError(
             f"cannot write: {reason}",
             where=str(path),
-            fix=fixes.get(error.errno or 0, "Check the path and try again."),
+            fix=fixes.get(number, "Check the path and try again."),
         ) from error
 
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from tests.training.helpers import TASK, make_bert, make_rows
-from textgraft.errors import ModelError, OptionError
+from tests.training.killed import MOMENTS
+from textgraft.errors import ModelError, OptionError, OutputError
+from textgraft.training import checkpoint
 from textgraft.training.loop import fit
+from textgraft.training.placement import placed
 from textgraft.training.settings import TrainingSettings
 from textgraft.training.task_rows import TaskRows
 
@@ -58,39 +62,38 @@ def assert_same_end(first, second):
         assert torch.equal(second[0].state_dict()[name], tensor), name
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from tests.training.test_resume import run
-def die(progress):
-    print(progress.step, progress.loss.hex(), flush=True)
-    if progress.step == 13:
-        os.kill(os.getpid(), signal.SIGKILL)
-run(Path(sys.argv[1]), on_step=die)
-"""
+def killed(folder: Path, count: int) -> dict[str, Any]:
+    """Return what runs came to that were killed at every moment of :mod:`tests.training.killed`."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "tests.training.killed", str(folder), str(count)],
+        cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    return json.loads(ended.stdout)
 
 
-def test_losses_after_sigkill_are_equal_to_the_last_bit(tmp_path, uninterrupted):
-    process = subprocess.run(
-        [sys.executable, "-c", KILLED, str(tmp_path)],
-        cwd=Path(__file__).parents[2],
-        env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert process.returncode == -signal.SIGKILL, process.stderr
-    pairs = [line.split() for line in process.stdout.splitlines()]
-    before = {int(step): float.fromhex(loss) for step, loss in pairs}
-    assert max(before) == 13
-    resumed = run(tmp_path)
-    after = resumed[2]
-    assert 1 < min(after) <= 13, "it must go on from a checkpoint, not from the beginning"
-    expected = uninterrupted[2]
-    assert {step: expected[step] for step in before} == before
-    assert {step: expected[step] for step in after} == after
-    assert max(after) == max(expected)
-    assert_same_end(uninterrupted, resumed)
+@pytest.fixture(scope="module")
+def resumed(tmp_path_factory):
+    return killed(tmp_path_factory.mktemp("killed"), 0)
+
+
+@pytest.mark.parametrize("kind", ["all layers", "upper layers"])
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_killed_at_any_moment_it_ends_the_same_to_the_last_bit(resumed, kind, moment):
+    unbroken, other = resumed[kind]["unbroken"], resumed[kind][moment]
+    assert 0 < len(other["losses"]) < len(unbroken["losses"]), "it goes on, and not from the beginning"
+    assert other["losses"].items() <= unbroken["losses"].items()
+    for name in ("weights", "history", "steps"):
+        assert other[name] == unbroken[name], name
+
+
+@pytest.mark.slow
+def test_killed_twenty_times_at_random_it_ends_the_same_to_the_last_bit(tmp_path):
+    for runs in killed(tmp_path, 10).values():
+        assert len(runs) == 11
+        for other in runs.values():
+            assert other["losses"].items() <= runs["unbroken"]["losses"].items()
+            assert other["weights"] == runs["unbroken"]["weights"]
 
 
 def test_ctrl_c_leaves_a_checkpoint_of_the_last_whole_step(tmp_path, uninterrupted):
@@ -169,3 +172,45 @@ def test_it_trains_outside_the_main_thread(tmp_path):
     thread.start()
     thread.join()
     assert results[0][1].stopped_by == "epochs"
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, uninterrupted, monkeypatch):
+    plain, calls = checkpoint.save_file, []
+
+    def full(tensors, path):
+        calls.append(path)
+        if len(calls) > 6:  # in the second checkpoint
+            raise SafetensorError("I/O error: No space left on device (os error 28)")
+        plain(tensors, path)
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(OutputError, match="No space left on device") as refused:
+        run(tmp_path)
+    assert "disk space" in str(refused.value)
+    assert len(list(tmp_path.glob("checkpoint-*"))) == 1
+    assert not list(tmp_path.glob(".checkpoint-*"))
+    monkeypatch.undo()
+    resumed = run(tmp_path)
+    assert min(resumed[2]) > 1
+    assert_same_end(uninterrupted, resumed)
+
+
+def test_training_reads_memory_of_torchs_own(tmp_path):
+    # Weights from a file and arrays of numpy lie anywhere: how a product sums may depend on it.
+    model, elsewhere = make_bert(dropout=0.0), torch.zeros(100_000)
+    start = 1
+    for parameter in model.parameters():
+        part = elsewhere[start : start + parameter.numel()].view_as(parameter)
+        parameter.data = part.copy_(parameter.data)
+        start += parameter.numel()
+    assert any(parameter.data_ptr() % 64 for parameter in model.parameters())
+    seen = []
+    model.register_forward_pre_hook(
+        lambda module, _: seen.extend(p.data_ptr() % 64 for p in module.parameters())
+    )
+    run(None, SETTINGS.model_copy(update={"epochs": 1}), model=model)
+    assert seen
+    assert not any(seen)
+    moved = placed({"states": elsewhere[1:9], "ids": torch.arange(3)}, torch.device("cpu"))
+    assert moved["states"].data_ptr() % 64 == 0
+    assert moved["states"].tolist() == elsewhere[1:9].tolist()

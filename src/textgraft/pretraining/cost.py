@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 
 from textgraft.training.objective import Objective
 from textgraft.training.optimizer import build_optimizer
+from textgraft.training.placement import placed
 from textgraft.training.precision import autocast, resolve_precision
 from textgraft.training.processes import join_processes
 from textgraft.training.settings import TrainingSettings
@@ -193,8 +194,7 @@ def measured_rate(
     tokens, started = 0, 0.0
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         for number, rows in enumerate(cycle(batches)):
-            batch = objective.batch(rows, np.random.default_rng(number))
-            batch = {name: tensor.to(device) for name, tensor in batch.items()}
+            batch = placed(objective.batch(rows, np.random.default_rng(number)), device)
             with autocast(precision, device):
                 loss = torch.stack(objective.losses(copied, batch)).sum()
             loss.backward()

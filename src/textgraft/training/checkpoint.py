@@ -81,7 +81,11 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
     for path in _newest_first(folder):
         problem = _first_problem(path)
         if problem is None:
-            tensors = {file.stem: load_file(file) for file in path.glob("*.safetensors")}
+            # Copied, because a file that is mapped is read only when its values are asked for.
+            tensors = {
+                file.stem: {name: tensor.clone() for name, tensor in load_file(file).items()}
+                for file in path.glob("*.safetensors")
+            }
             return Checkpoint(json.loads((path / _STATE).read_text()), tensors)
         damaged.append(problem)
         logger.warning("passing over a damaged checkpoint: %s", problem)

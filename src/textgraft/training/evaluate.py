@@ -13,6 +13,7 @@ from textgraft.tasks.base import gold_of
 from textgraft.tasks.scoring import Features, Scoring
 from textgraft.training.batching import token_budget_batches
 from textgraft.training.losses import batch_loss
+from textgraft.training.placement import placed
 from textgraft.training.precision import autocast
 
 
@@ -50,7 +51,7 @@ def run_model(
         for rows in batches:
             members = [features[row] for row in rows]
             batch = scoring.collate(members, pad_token_id)
-            batch = {name: tensor.to(model.device) for name, tensor in batch.items()}
+            batch = placed(batch, model.device)
             outputs = scoring.outputs(model, batch)
             if on_batch:
                 on_batch(rows, outputs, batch)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from textgraft.training.objective import Objective
+from textgraft.training.placement import placed
 from textgraft.training.precision import autocast
 from textgraft.training.processes import unsynchronised
 
@@ -83,5 +84,4 @@ def _batch(
 ) -> dict[str, Tensor]:
     # The 1 keeps it apart from the order of an epoch: numpy takes [seed, epoch] and [seed, epoch, 0] as the
     # same.
-    batch = objective.batch(rows, np.random.default_rng([*entropy, 1]))
-    return {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
+    return placed(objective.batch(rows, np.random.default_rng([*entropy, 1])), device)

@@ -35,6 +35,7 @@ from textgraft.training.optimizer import (
     set_rate,
     trainable,
 )
+from textgraft.training.placement import place
 from textgraft.training.precision import resolve_precision
 from textgraft.training.processes import join_processes, replicate
 from textgraft.training.progress import DivergenceError, Progress, TrainingResult
@@ -105,6 +106,8 @@ class _Position:
     """Evaluations since the best."""
     history: list[dict[str, float]] = field(default_factory=list)
     stopped_by: str = ""
+    evaluation_seconds: float | None = None
+    """What the last evaluation took."""
     cut: bool = False
     """Whether the clock has shaped a step so far, or ended the training."""
 
@@ -123,6 +126,7 @@ class _Run:
         self.processes = join_processes()
         self.device = self.processes.device
         self.model = model.to(self.device)
+        place(self.model)
         self.replica = replicate(self.model, self.processes)
         self.objective = objective
         self.settings = settings
@@ -133,7 +137,6 @@ class _Run:
         objective.begin(settings)
         self.at = _Position()
         self.best_tensors: dict[str, Tensor] = {}
-        self.evaluation_seconds: float | None = None
         if folder is not None:
             with output_errors(folder):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -235,8 +238,8 @@ class _Run:
         budget = self.settings.max_seconds
         if budget is None:
             return math.inf
-        if self.evaluation_seconds is not None:
-            return budget - self.evaluation_seconds
+        if self.at.evaluation_seconds is not None:
+            return budget - self.at.evaluation_seconds
         if self.at.seconds < SETTLED * budget:
             return budget
         pace = self.at.training_seconds * self.processes.num_processes / max(1, self.at.tokens)
@@ -267,7 +270,7 @@ class _Run:
         return_freed_memory()
         if not math.isfinite(loss):
             raise self._divergence(f"the loss on held-out examples is {loss}")
-        self.evaluation_seconds = self._clock() - before
+        self.at.evaluation_seconds = self._clock() - before
         score = [metrics[self.objective.main_metric], -loss]
         at.stale += 1
         if score > at.best:

@@ -18,6 +18,7 @@ from textgraft.files import content_hash
 from textgraft.pretraining.corpus.tokens import Tokens
 from textgraft.training.batching import bucketed_steps
 from textgraft.training.objective import Objective, Steps
+from textgraft.training.placement import placed
 from textgraft.training.precision import autocast
 from textgraft.training.settings import TrainingSettings
 
@@ -86,7 +87,7 @@ class CausalText(Objective):
         model.eval()
         total, right = 0.0, 0
         for ids in self._held_out(max(1, settings.max_tokens // self.length)):
-            batch = {name: part.to(model.device) for name, part in _shifted(ids).items()}
+            batch = placed(_shifted(ids), model.device)
             with autocast(precision, model.device):
                 logits, labels = _logits(model, batch)
             total += float(functional.cross_entropy(logits, labels, reduction="sum"))

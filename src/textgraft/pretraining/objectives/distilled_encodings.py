@@ -25,6 +25,7 @@ from textgraft.pretraining.corpus.tokens import Tokens
 from textgraft.pretraining.objectives.examples import Arrays, Examples, Frame, attention_mask, padded
 from textgraft.training.batching import bucketed_steps, token_budget_batches
 from textgraft.training.objective import Objective, Steps
+from textgraft.training.placement import placed
 from textgraft.training.precision import autocast, resolve_precision
 from textgraft.training.settings import TrainingSettings
 
@@ -151,7 +152,7 @@ def _whole_chunks(file: IO[bytes], checks: IO[bytes], chunk: int) -> int:
 def _encode(
     teacher: PooledEncoder, arrays: Arrays, precision: str, device: torch.device
 ) -> NDArray[np.float32]:
-    batch = {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
+    batch = placed({name: torch.from_numpy(array) for name, array in arrays.items()}, device)
     with autocast(precision, device):
         return teacher(**batch).float().cpu().numpy()
 
@@ -224,7 +225,7 @@ class DistilledEncodings(Objective):
         total = 0.0
         for places in batches:
             batch = _batch(self.dev, self.dev_targets, places)
-            batch = {name: tensor.to(model.device) for name, tensor in batch.items()}
+            batch = placed(batch, model.device)
             with autocast(precision, model.device):
                 total += float(self._cosines(model, batch).sum())
         cosine = total / len(self.dev)

@@ -23,6 +23,7 @@ from textgraft.pretraining.objectives.examples import Examples
 from textgraft.pretraining.objectives.masking import Masking
 from textgraft.training.batching import bucketed_steps, token_budget_batches
 from textgraft.training.objective import Objective, Steps
+from textgraft.training.placement import placed
 from textgraft.training.precision import autocast
 from textgraft.training.settings import TrainingSettings
 
@@ -121,7 +122,7 @@ class MaskedText(Objective):
         loss = pair_loss = 0.0
         for places in batches:
             batch = self._batch(self.dev, self._held_out[places].tolist(), generator)
-            batch = {name: tensor.to(model.device) for name, tensor in batch.items()}
+            batch = placed(batch, model.device)
             with autocast(precision, model.device):
                 words, next_sentences = gap_logits(model, batch)
             labels = batch["labels"]

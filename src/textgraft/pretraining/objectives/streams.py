@@ -27,6 +27,7 @@ from textgraft.files import content_hash
 from textgraft.models.recurrent.language_model import DIRECTIONS, NOT_PREDICTED, RecurrentState
 from textgraft.pretraining.corpus.tokens import Tokens
 from textgraft.training.objective import Objective, Steps
+from textgraft.training.placement import placed
 from textgraft.training.precision import autocast
 from textgraft.training.settings import TrainingSettings
 
@@ -158,7 +159,7 @@ class Streams(Objective):
             is_of_others = torch.from_numpy(places[:, 1:] >= size).repeat(len(self.dev.directions), 1)
             batch["shift_labels"].masked_fill_(is_of_others, NOT_PREDICTED)
             with autocast(precision, device):
-                outputs = self._read(model, {name: part.to(device) for name, part in batch.items()}, state)
+                outputs = self._read(model, placed(batch, device), state)
             state = outputs.past_key_values
             if counted := int((~is_of_others).sum()):
                 total += float(outputs.loss) * counted
