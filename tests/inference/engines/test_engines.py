@@ -13,6 +13,7 @@ from textgraft.inference.engines import conversion
 from textgraft.inference.engines import open as engines
 from textgraft.inference.engines.base import ModuleSource
 from textgraft.inference.engines.open import open_engine
+from textgraft.inference.engines.torch import TorchEngine
 
 needs_openvino = pytest.mark.skipif(
     importlib.util.find_spec("openvino") is None, reason="the extra 'openvino' is not installed"
@@ -192,7 +193,7 @@ def test_a_wrong_conversion_is_caught_and_torch_takes_over(monkeypatch):
     monkeypatch.setattr(engines, "_gpu_present", lambda: False)
     engine = open_engine(make_source("fixed", Fixed), precision="fp32")
     assert engine.name == "torch"
-    assert "OpenVINO cannot run this model" in engine.note
+    assert "openvino cannot run this model" in engine.note
 
 
 @needs_openvino
@@ -233,10 +234,24 @@ def test_torch_has_no_int8_and_says_so():
 
 
 def test_without_openvino_torch_runs_and_a_demand_for_it_names_the_extra(monkeypatch):
-    monkeypatch.setattr(engines, "_openvino_installed", lambda: False)
+    monkeypatch.setattr(engines, "_installed", lambda package: False)
     assert open_engine(make_source("x")).name == "torch"
     with pytest.raises(MissingExtraError, match=r"textgraft\[openvino\]"):
         open_engine(make_source("x"), engine="openvino")
+
+
+def test_a_new_engine_is_one_entry(monkeypatch):
+    class MadeUp(TorchEngine):
+        name = "made-up"
+
+    entry = engines.Entry("made-up", lambda source, *given: MadeUp(source, "fp32", *given[1:]))
+    monkeypatch.setattr(engines, "REGISTRY", (entry, *engines.REGISTRY))
+    monkeypatch.setattr(engines, "ENGINES", ("made-up", *engines.ENGINES))
+    monkeypatch.setattr(engines, "_gpu_present", lambda: False)
+    for options in ({}, {"engine": "made-up"}):
+        assert open_engine(make_source("x"), **options).name == "made-up"
+    monkeypatch.setattr(engines, "_gpu_present", lambda: True)
+    assert open_engine(make_source("x")).name == "torch", "it does not run on a GPU"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from textgraft.errors import ModelError
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -21,11 +23,15 @@ Outputs = dict[str, NDArray[Any]]
 """Outputs by name; the first axis is the batch."""
 
 
+class CannotRunError(ModelError):
+    """An engine cannot express this model, or what it computes is not what torch computes."""
+
+
 class Engine(Protocol):
     """A model ready to run."""
 
     name: str
-    """"torch" or "openvino"."""
+    """As in the registry, "torch" or "openvino"."""
     precision: str
     """"fp32", "bf16" or "int8"."""
     note: str

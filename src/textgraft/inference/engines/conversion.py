@@ -21,9 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from textgraft.errors import ModelError
 from textgraft.files import atomic_folder, cache_folder, locked
-from textgraft.inference.engines.base import Batch, ModuleSource
+from textgraft.inference.engines.base import Batch, CannotRunError, ModuleSource
 from textgraft.inference.engines.openvino import OpenVinoEngine, load_openvino
 from textgraft.integrity import is_intact, seal
 from textgraft.processor import processor_has
@@ -39,10 +38,6 @@ GOLDEN_CALIBRATION_BATCHES = 32
 """How many of the calibration batches int8 is compared with fp32 on."""
 
 
-class ConversionError(ModelError):
-    """OpenVINO cannot express this model, or what it computes is not what torch computes."""
-
-
 def open_openvino(
     source: ModuleSource, precision: str, threads: int | None, notes: list[str]
 ) -> OpenVinoEngine:
@@ -55,7 +50,7 @@ def open_openvino(
         notes: Receives a sentence for every precision that was given up.
 
     Raises:
-        ConversionError: The model cannot be converted, or not even fp32 agrees with torch.
+        CannotRunError: The model cannot be converted, or not even fp32 agrees with torch.
     """
     slower = FASTEST_FIRST[FASTEST_FIRST.index(precision) + 1 :]
     for candidate in (precision, *filter(processor_has, slower)):
@@ -64,7 +59,7 @@ def open_openvino(
         if cosine >= LEAST_AGREEMENT[candidate]:
             return OpenVinoEngine(folder / GRAPH, candidate, source.outputs, threads)
         notes.append(f"{candidate} differs from the reference (cosine {cosine:.4f})")
-    raise ConversionError("its outputs are not those of torch", fix="Use the engine 'torch'.")
+    raise CannotRunError("its outputs are not those of torch", fix="Use the engine 'torch'.")
 
 
 def _graph(source: ModuleSource, precision: str) -> tuple[Path, dict[str, float]]:
@@ -75,7 +70,7 @@ def _graph(source: ModuleSource, precision: str) -> tuple[Path, dict[str, float]
         precision: "fp32" and "bf16" share a graph; "int8" has one of its own for every calibration.
 
     Raises:
-        ConversionError: OpenVINO cannot convert the model.
+        CannotRunError: OpenVINO cannot convert the model.
     """
     engines = cache_folder() / "engines" / f"{source.key}-{load_openvino().__version__.split('-')[0]}"
     folder = engines / (f"int8-{_batches_hash(source.calibration)}" if precision == "int8" else "float")
@@ -147,7 +142,7 @@ def _convert(source: ModuleSource, folder: Path) -> dict[str, float]:
             )
         except Exception as error:  # the converter raises whatever its layers do
             reason = str(error).strip().splitlines()[0]
-            raise ConversionError(f"conversion failed: {reason}", fix="Use the engine 'torch'.") from error
+            raise CannotRunError(f"conversion failed: {reason}", fix="Use the engine 'torch'.") from error
         finally:
             # The converter silences the root logger, by level and by a filter, for everybody's warnings.
             logging.root.setLevel(level)

@@ -1,24 +1,61 @@
-"""Two engines behind one call: torch runs everything, OpenVINO runs it faster on CPUs.
+"""The engines behind one call: torch runs everything, OpenVINO runs it faster on CPUs.
 
 A model is given as a :class:`ModuleSource`, a recipe to build the torch module together with a key that names
-what it computes. Where OpenVINO has a converted graph of that key on disk, torch is never loaded.
+what it computes. Where OpenVINO has a converted graph of that key on disk, torch is never loaded. A new
+engine is one entry in :data:`REGISTRY`.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import logging
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from textgraft.errors import MissingExtraError, OptionError, unknown
-from textgraft.inference.engines.base import PRECISIONS, Engine, ModuleSource
+from textgraft.inference.engines.base import PRECISIONS, CannotRunError, Engine, ModuleSource
 from textgraft.processor import processor_has
 
 logger = logging.getLogger(__name__)
 
-ENGINES = ("auto", "torch", "openvino")
 FEWEST_CALIBRATION_BATCHES = 100
 """Calibrated on fewer texts, int8 activations clip what they have not seen."""
+
+
+def _open_openvino(source: ModuleSource, precision: str, threads: int | None, notes: list[str]) -> Engine:
+    from textgraft.inference.engines.conversion import open_openvino
+
+    return open_openvino(source, _cpu_precision(precision, source, notes), threads, notes)
+
+
+def _open_torch(source: ModuleSource, precision: str, threads: int | None, notes: list[str]) -> Engine:
+    from textgraft.inference.engines.torch import TorchEngine
+
+    if precision == "int8":
+        notes.append("int8 needs OpenVINO (pip install 'textgraft[openvino]') on a CPU")
+    return TorchEngine(source, "fp32" if precision == "fp32" else "bf16", threads, notes)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An engine that can be opened by its name."""
+
+    name: str
+    open: Callable[[ModuleSource, str, int | None, list[str]], Engine]
+    """Given the model, the precision that was asked for, the threads, and where to note what is not had."""
+    extra: str | None = None
+    """The package that it needs, which is also the extra that brings it."""
+    runs_on_gpu: bool = False
+    """Whether it is worth taking where there is a GPU."""
+
+
+REGISTRY = (
+    Entry("openvino", _open_openvino, extra="openvino"),
+    Entry("torch", _open_torch, runs_on_gpu=True),
+)
+"""Every engine, the one that "auto" likes best first; the last one runs everything."""
+ENGINES = ("auto", *sorted(entry.name for entry in REGISTRY))
 
 
 def open_engine(
@@ -38,8 +75,8 @@ def open_engine(
 
     Raises:
         OptionError: An option has an unknown value.
-        MissingExtraError: OpenVINO is asked for and not installed.
-        ModelError: OpenVINO is asked for and cannot run this model.
+        MissingExtraError: An engine is asked for and not installed.
+        ModelError: An engine is asked for and cannot run this model.
     """
     if engine not in ENGINES:
         raise unknown("engine", engine, ENGINES)
@@ -48,23 +85,22 @@ def open_engine(
     if threads is not None and threads < 1:
         raise OptionError(f"threads is {threads}, but at least one is needed")
     notes: list[str] = []
-    if engine == "openvino" and not _openvino_installed():
-        raise MissingExtraError("openvino", "openvino", "the engine 'openvino'")
-    if engine == "openvino" or (engine == "auto" and _openvino_installed() and not _gpu_present()):
-        from textgraft.inference.engines.conversion import ConversionError, open_openvino
-
-        wanted = _cpu_precision(precision, source, notes)
+    for entry in REGISTRY:
+        if engine not in ("auto", entry.name) or (engine == "auto" and not _is_worth_taking(entry)):
+            continue
+        if entry.extra and not _installed(entry.extra):
+            raise MissingExtraError(entry.extra, entry.extra, f"the engine {entry.name!r}")
         try:
-            return _told(open_openvino(source, wanted, threads, notes), notes)
-        except ConversionError as error:
-            if engine == "openvino":
+            return _told(entry.open(source, precision, threads, notes), notes)
+        except CannotRunError as error:
+            if engine != "auto":
                 raise
-            notes.append(f"OpenVINO cannot run this model: {error.what}")
-    from textgraft.inference.engines.torch import TorchEngine
+            notes.append(f"{entry.name} cannot run this model: {error.what}")
+    raise AssertionError("the last engine runs everything")
 
-    if precision == "int8":
-        notes.append("int8 needs OpenVINO (pip install 'textgraft[openvino]') on a CPU")
-    return _told(TorchEngine(source, "fp32" if precision == "fp32" else "bf16", threads, notes), notes)
+
+def _is_worth_taking(entry: Entry) -> bool:
+    return (not entry.extra or _installed(entry.extra)) and (entry.runs_on_gpu or not _gpu_present())
 
 
 def _told(engine: Engine, notes: list[str]) -> Engine:
@@ -78,7 +114,7 @@ def _cpu_precision(wanted: str, source: ModuleSource, notes: list[str]) -> str:
     if wanted == "int8":
         if not processor_has("int8"):
             notes.append("this processor has no int8 dot product (VNNI)")
-        elif importlib.util.find_spec("nncf") is None:
+        elif not _installed("nncf"):
             notes.append("int8 needs the package nncf (pip install 'textgraft[openvino]')")
         elif len(source.calibration) < FEWEST_CALIBRATION_BATCHES:
             given = len(source.calibration)
@@ -93,8 +129,8 @@ def _cpu_precision(wanted: str, source: ModuleSource, notes: list[str]) -> str:
     return "fp32"
 
 
-def _openvino_installed() -> bool:
-    return importlib.util.find_spec("openvino") is not None
+def _installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
 
 
 def _gpu_present() -> bool:
