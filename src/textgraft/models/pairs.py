@@ -18,6 +18,7 @@ from transformers import PreTrainedTokenizerFast
 
 from textgraft.errors import OptionError
 from textgraft.models.padding import ascending, ordered, true_tokens
+from textgraft.tokenization.encode import TextFrame
 
 
 def pair_features(first: Tensor, second: Tensor) -> Tensor:
@@ -90,16 +91,15 @@ def siamese_tokenizer(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizer
     backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
     backend.no_truncation()
     backend.no_padding()
-    sample = backend.encode(tokenizer.unk_token or "a")
-    tokens, owners = sample.tokens, sample.sequence_ids
-    begin, end = owners.index(0), len(owners) - owners[::-1].index(0)
-    opening, closing = tokens[:begin], tokens[end:]
+    frame = TextFrame.of(backend, tokenizer.unk_token or "a")
+    names = {token: str(backend.id_to_token(token)) for token in (*frame.before, *frame.after)}
+    opening, closing = ([names[token] for token in ids] for ids in (frame.before, frame.after))
     alone = [*opening, "$A", *closing]
     second = [*(f"{token}:1" for token in opening), "$B:1", *(f"{token}:1" for token in closing)]
     backend.post_processor = processors.TemplateProcessing(
         single=alone,
         pair=alone + second,
-        special_tokens=[(token, backend.token_to_id(token)) for token in {*opening, *closing}],
+        special_tokens=[(name, token) for token, name in names.items()],
     )
     return PreTrainedTokenizerFast(
         tokenizer_object=backend,

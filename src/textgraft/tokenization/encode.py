@@ -122,6 +122,33 @@ def pair_token_ids(
 
 
 @dataclass(frozen=True)
+class TextFrame:
+    """The special tokens that a tokenizer puts before and after a text."""
+
+    before: list[int]
+    after: list[int]
+
+    @property
+    def size(self) -> int:
+        """Special tokens of a text."""
+        return len(self.before) + len(self.after)
+
+    @classmethod
+    def of(cls, tokenizer: Tokenizer, sample: str) -> TextFrame:
+        """Read the frame off a text with at least one token; of one without any, all stand before it."""
+        encoding = tokenizer.encode(sample)
+        first, end = _span(encoding.sequence_ids, 0)
+        return cls(encoding.ids[:first], encoding.ids[end:])
+
+
+def _span(owners: Sequence[int | None], text: int) -> tuple[int, int]:
+    """Return where a text's tokens begin and end among those of an encoding; the end where it has none."""
+    if text not in owners:
+        return len(owners), len(owners)
+    return owners.index(text), len(owners) - owners[::-1].index(text)
+
+
+@dataclass(frozen=True)
 class PairFrame:
     """The special tokens that a tokenizer puts before, between and after two texts."""
 
@@ -144,9 +171,7 @@ class PairFrame:
         ids, types, owners = pair.ids, pair.type_ids, pair.sequence_ids
         if 1 not in owners:  # no text has any token, so all order is alike
             return cls((ids, [], []), (types, [], []), (0, 0))
-        bounds = [owners.index(0), len(ids) - owners[::-1].index(0), owners.index(1)]
-        bounds.append(len(ids) - owners[::-1].index(1))
-        first, end, second, last = bounds
+        (first, end), (second, last) = _span(owners, 0), _span(owners, 1)
         return cls(
             (ids[:first], ids[end:second], ids[last:]),
             (types[:first], types[end:second], types[last:]),

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from textgraft.errors import OptionError
-from textgraft.tokenization.encode import CHARACTERS_PER_TOKEN
+from textgraft.tokenization.encode import CHARACTERS_PER_TOKEN, TextFrame
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -38,14 +38,12 @@ class Subwords:
         backend = tokenizer.backend_tokenizer
         backend.no_truncation()
         backend.no_padding()
-        framed = backend.encode(" a")
-        inside = [place for place, mark in enumerate(framed.special_tokens_mask) if not mark]
-        edge = len(framed.ids) if not inside else inside[0]
-        self.before: list[int] = framed.ids[:edge]
+        frame = TextFrame.of(backend, " a")
+        self.before: list[int] = frame.before
         """Special tokens in front of a text."""
-        self.after: list[int] = framed.ids[inside[-1] + 1 :] if inside else []
+        self.after: list[int] = frame.after
         """Special tokens behind it."""
-        self.room = max_length - len(self.before) - len(self.after)
+        self.room = max_length - frame.size
         """Tokens of words that a window has room for."""
         if self.room < 1:
             raise OptionError(
