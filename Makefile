@@ -6,13 +6,20 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # A worker a core, and a fixture of a file made once: a file's tests stay together until a worker is idle.
 PARALLEL := -n auto --maxprocesses 8 --dist worksteal
 
-.PHONY: demo test test-slow check clean
+.PHONY: demo test test-avx2 test-slow check clean
 
 demo: $(VENV)/.installed  ## Run the main job offline, on the bundled encoder and embedded text.
 	$(BIN)/textgraft demo
 
 test: $(VENV)/.installed-dev  ## Run the tests that finish in minutes.
 	$(BIN)/python -m pytest $(PARALLEL)
+
+# What computes in the processor's own ways; AVX2 is what most laptops have.
+BY_PROCESSOR := tests/models/recurrent tests/models/graft tests/inference/engines tests/inference/test_encode.py \
+	tests/training
+
+test-avx2: $(VENV)/.installed-dev  ## Run the tests of precision, engines and training as without AVX-512.
+	ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 $(BIN)/python -m pytest $(PARALLEL) $(BY_PROCESSOR)
 
 test-slow: $(VENV)/.installed-dev  ## Run the long tests on real data.
 	$(BIN)/python -m pytest -m slow
