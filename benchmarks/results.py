@@ -118,7 +118,8 @@ def table(verdict: Verdict) -> str:
             f"{''.join(f'| {row.metrics[name].value:.3f} ' for name in others)}"
             f"| {duration(row.training_seconds) if row.training_seconds >= 1 else '< 1 s'} "
             f"| {row.latency_ms_p50:.1f} / {row.latency_ms_p95:.1f} ms | {row.throughput_per_second:,.0f} "
-            f"| {row.model_mb:.1f} MB | {row.peak_memory_mb:,.0f} MB |"
+            f"| {row.model_mb:.1f} MB "
+            f"| {'–' if row.memory_mb is None else f'{row.memory_mb:,.0f} MB'} |"
         )
     return "\n".join(lines)
 

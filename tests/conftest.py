@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,17 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 def _audible_warnings() -> None:
     """Libraries under test raise the root logger's level; every test begins with it at its default."""
     logging.root.setLevel(logging.WARNING)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_memory_measured() -> Iterator[None]:
+    """A comparison measures memory in a process of its own, which takes seconds: one test does it for all."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "textgraft.comparison.running.memory.measure_memory",
+            lambda models, rows: dict.fromkeys(models, 500.0),
+        )
+        yield
 
 
 def shared_data(name: str) -> Path:

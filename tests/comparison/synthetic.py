@@ -155,7 +155,6 @@ class Comparison:
                 latency_ms_p95=1.3 * curve.latency_ms,
                 throughput_per_second=4000 / curve.latency_ms,
                 model_mb=curve.megabytes,
-                peak_memory_mb=3 * curve.megabytes,
             ),
             truncated_fraction=0.02,
             epochs=6.0,

@@ -11,7 +11,9 @@ import typer
 def demo(
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Folder for the results; named after data and budget if left out."),
+        typer.Option(
+            "--output", "-o", help="Folder for the results; named after data and budget if left out."
+        ),
     ] = None,
     budget: Annotated[str, typer.Option("--budget", help="Time for everything.")] = "4m30s",
 ) -> None:

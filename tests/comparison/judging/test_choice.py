@@ -24,7 +24,6 @@ def standing(contender, score, cost, excluded=False):
         latency_ms_p95=1.0,
         throughput_per_second=1.0,
         model_mb=1.0,
-        peak_memory_mb=1.0,
         cost=cost,
         excluded_by=["size"] if excluded else [],
     )

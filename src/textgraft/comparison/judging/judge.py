@@ -126,7 +126,6 @@ def _standings(table: ScoreTable, size: int, test_set: TestSet, preferences: Pre
                 latency_ms_p95=median(cost.latency_ms_p95 for cost in costs),
                 throughput_per_second=median(cost.throughput_per_second for cost in costs),
                 model_mb=megabytes,
-                peak_memory_mb=median(cost.peak_memory_mb for cost in costs),
                 tokens_per_second=_median(
                     [trial.writing.tokens_per_second for trial in cell.trials if trial.writing]
                 ),

@@ -7,6 +7,7 @@ A comparison is a folder::
     rejected.jsonl     rows that could not be used, with line and reason
     trials/<id>.json   one Trial each, of this plan and of earlier ones
     models/<id>/       the model directory of a trial: of each contender the best seed's at the judged size
+    memory.json        Memory: what these models take where they answer
     comparison.json    Verdict
     report.html        drawn from the files above alone
     best/              the model directory of the pick
@@ -44,8 +45,6 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     """Texts a second over the whole test set in batches, tokenizing included."""
     model_mb: float
     """Bytes on disk that serving needs (encoder included), in units of 10^6."""
-    peak_memory_mb: float
-    """Rise of resident memory in training over what the process held before, in units of 10^6 bytes."""
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):

@@ -217,7 +217,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     latency_ms_p95: float
     throughput_per_second: float
     model_mb: float
-    peak_memory_mb: float
+    memory_mb: float | None = None
+    """Peak resident memory of a process that loads the best seed's model and answers; None: not measured."""
     tokens_per_second: float | None = None
     """Written in batches; None for tasks whose answers are not written."""
     perplexity: float | None = None

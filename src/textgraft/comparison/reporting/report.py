@@ -13,6 +13,7 @@ from plotly.offline import get_plotlyjs
 from textgraft import wording
 from textgraft.comparison.judging.choice import CHANCE_AT_MOST
 from textgraft.comparison.judging.judge import judge
+from textgraft.comparison.records.memory import load_memory
 from textgraft.comparison.records.plan import ComparisonPlan, load_plan
 from textgraft.comparison.records.preferences import MARGINS
 from textgraft.comparison.records.trials import TestSet, Trial, load_test_set, load_trials
@@ -48,6 +49,7 @@ def write_report(folder: Path) -> Path:
     trials = [trial for trial in finished if trial.id in planned]
     known = (folder / "comparison.json").is_file()
     verdict = load_verdict(folder) if known else judge(trials, test_set)
+    verdict = load_memory(folder).in_verdict(verdict, trials)
     path = folder / "report.html"
     write_atomic(path, render_report(plan, test_set, trials, verdict))
     return path

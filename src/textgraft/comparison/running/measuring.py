@@ -1,14 +1,11 @@
-"""What a trained model costs: latency, throughput, size on disk, and the memory that training took."""
+"""What a trained model costs: latency, and size on disk; and on which machine."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import platform
-import resource
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,41 +40,6 @@ def machine() -> str:
         platform.system(),
     ]
     return ", ".join(part for part in parts if part)
-
-
-def _status_bytes(field: str) -> int | None:
-    """Read a memory field of /proc/self/status in bytes; None where there is no /proc."""
-    try:
-        text = Path("/proc/self/status").read_text()
-    except OSError:
-        return None
-    line = next((line for line in text.splitlines() if line.startswith(field + ":")), None)
-    return int(line.split()[1]) * 1024 if line else None
-
-
-class PeakMemory:
-    """The rise of resident memory during a block, in bytes."""
-
-    rise: int = 0
-
-
-@contextlib.contextmanager
-def peak_memory() -> Iterator[PeakMemory]:
-    """Measure how far resident memory rose inside the block above what it was at the start.
-
-    Linux lets a process reset its own high-water mark; elsewhere the mark only ever grows, so a block that
-    stays below an earlier peak reads 0.
-    """
-    measured = PeakMemory()
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-    unit = 1 if sys.platform == "darwin" else 1024
-    start = _status_bytes("VmRSS") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    try:
-        yield measured
-    finally:
-        peak = _status_bytes("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-        measured.rise = max(0, peak - start)
 
 
 def latency_ms(predict: Callable[[Dataset], object], rows: Dataset) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
 import time
@@ -14,6 +15,7 @@ from msgspec.structs import replace as changed
 
 from textgraft.comparison.contenders.base import RecipeSettings
 from textgraft.comparison.preparing import Material
+from textgraft.comparison.records.memory import Memory, load_memory, save_memory
 from textgraft.comparison.records.plan import (
     ComparisonPlan,
     PlannedContender,
@@ -24,6 +26,7 @@ from textgraft.comparison.records.plan import (
 from textgraft.comparison.records.preferences import Preferences
 from textgraft.comparison.records.trials import TestSet, Trial, load_trials, save_trial
 from textgraft.comparison.records.verdict import Comparison, Verdict, save_verdict
+from textgraft.comparison.running import memory as memory_of
 from textgraft.comparison.running.kept_models import KeptModels, best_seed, needed
 from textgraft.comparison.running.measuring import machine
 from textgraft.comparison.running.planning import extend_plan, make_plan, probe
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
 
 DEV_FRACTION = 4
 DEV_ROWS_AT_LEAST = 20
+CONCLUDING = 10.0
+"""Seconds that are kept for measuring memory and drawing the report, at most a tenth of the budget."""
 OVERTIME = 1.5
 """How far a trial may go over its time before it is said."""
 
@@ -148,7 +153,7 @@ class Run:
         )
         self.finished = {trial.id: trial for trial in known}
         budget = self.request.budget
-        deadline = None if budget is None else self.started + budget
+        deadline = None if budget is None else self.started + budget - min(CONCLUDING, 0.1 * budget)
         left_out: list[PlannedTrial] = []
         position = 0
         while position < len(self.record.plan.trials):
@@ -281,12 +286,32 @@ class Run:
             if winner is None or self.models.has(winner):
                 break
             self._run_again(winner)
+        verdict = self._measured(verdict, trials)
         save_verdict(self.folder, verdict)
         write_report(self.folder)
         self.models.hand_over(winner)
         comparison = Comparison(self.folder, verdict, trials)
         self.reporter.finished(comparison, time.perf_counter() - self.started)
         return comparison
+
+    def _measured(self, verdict: Verdict, trials: list[Trial]) -> Verdict:
+        """Return the verdict with the memory that each contender's kept model takes where it answers."""
+        memory = load_memory(self.folder)
+        kept = [trial for trial in trials if trial.size == verdict.size and self.models.has(trial)]
+        paths = {trial.id: self.models.path(trial) for trial in kept if trial.id not in memory.megabytes}
+        if paths and self._left() > CONCLUDING / 2:
+            found = memory_of.measure_memory(paths, self.material.splits.test)
+            memory = Memory(megabytes={**memory.megabytes, **found})
+            save_memory(self.folder, memory)
+        elif paths:
+            self.reporter.note("out of time: memory is not measured; the same command does it")
+        return memory.in_verdict(verdict, trials)
+
+    def _left(self) -> float:
+        """Return the seconds that are left of the budget."""
+        if self.request.budget is None:
+            return math.inf
+        return self.started + self.request.budget - time.perf_counter()
 
     def _planned_trials(self) -> list[Trial]:
         """Return the results of the plan, ordered by contender, size and seed."""

@@ -15,7 +15,7 @@ from textgraft.comparison.contenders.base import Contender, Fitted, Job, RecipeS
 from textgraft.comparison.records.generation_stats import observe_writing
 from textgraft.comparison.records.trials import Configuration, Cost, Trial, TrialIdentity
 from textgraft.comparison.running.card import model_card
-from textgraft.comparison.running.measuring import MEGABYTE, latency_ms, model_bytes, peak_memory
+from textgraft.comparison.running.measuring import MEGABYTE, latency_ms, model_bytes
 from textgraft.data.dataset import Dataset
 from textgraft.data.languages import dataset_languages
 from textgraft.inference.predictor import Predictor
@@ -143,22 +143,19 @@ def run_trial(
     chosen: Attempt | None = None
     fitted: list[Configuration] = []
     cut = False
-    with peak_memory() as memory:
-        for position, settings in enumerate(spec.configurations):
-            if budget is not None and _runs_over(fitted, budget):
-                cut = True
-                break
-            if on_configuration:
-                on_configuration(position)
-            part = None if budget is None else budget / len(spec.configurations)
-            attempt = _attempt(spec.contender, replace(job, max_seconds=part), settings)
-            cut |= attempt.fitted.cut
-            dev_score = attempt.dev_metrics[job.task.main_metric]
-            fitted.append(
-                Configuration(settings=settings.given(), dev_score=dev_score, seconds=attempt.seconds)
-            )
-            if chosen is None or attempt.rank > chosen.rank:
-                chosen = attempt
+    for position, settings in enumerate(spec.configurations):
+        if budget is not None and _runs_over(fitted, budget):
+            cut = True
+            break
+        if on_configuration:
+            on_configuration(position)
+        part = None if budget is None else budget / len(spec.configurations)
+        attempt = _attempt(spec.contender, replace(job, max_seconds=part), settings)
+        cut |= attempt.fitted.cut
+        dev_score = attempt.dev_metrics[job.task.main_metric]
+        fitted.append(Configuration(settings=settings.given(), dev_score=dev_score, seconds=attempt.seconds))
+        if chosen is None or attempt.rank > chosen.rank:
+            chosen = attempt
     assert chosen is not None, "every contender has at least one configuration"
     folded = chosen.predictor.calibrate(
         chosen.temperature, job.dev.select(range(min(GOLDEN_ROWS, len(job.dev))))
@@ -192,7 +189,6 @@ def run_trial(
             latency_ms_p95=p95,
             throughput_per_second=len(spec.test) / seconds,
             model_mb=model_bytes(model.model, model.tokenizer) / MEGABYTE,
-            peak_memory_mb=memory.rise / MEGABYTE,
         ),
         truncated_fraction=job.task.truncated_share(job.train, model.tokenizer, model.max_length),
         epochs=model.epochs,

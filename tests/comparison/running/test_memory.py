@@ -1,0 +1,61 @@
+"""The memory of a model does not depend on what ran before, and a large model takes more than a small one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.tiny import save_tiny_bert, write_topics
+from textgraft.comparison.compare import compare
+from textgraft.comparison.records.trials import load_trials
+from textgraft.comparison.records.verdict import load_verdict
+from textgraft.comparison.running import memory
+
+MEASURE = memory.measure_memory
+"""Before the tests' fixture puts a constant in its place."""
+
+
+def measured(
+    folder: Path, encoder: Path, contenders: str, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, float]:
+    monkeypatch.setattr(memory, "measure_memory", MEASURE)
+    source = write_topics(folder / "topics.csv", 90)
+    ballast = np.ones(40_000_000)  # what a process had once is no part of the figures
+    del ballast
+    compare(
+        source, contenders=contenders, encoder=encoder, sizes="30", seeds=1, tuning=1, output=folder / "run"
+    )
+    return {standing.contender: standing.memory_mb for standing in load_verdict(folder / "run").standings}
+
+
+def test_memory_does_not_depend_on_the_order_of_contenders(tmp_path, monkeypatch):
+    encoder = save_tiny_bert(tmp_path / "tiny")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    first = measured(tmp_path / "a", encoder, "tfidf,bert-frozen", monkeypatch)
+    second = measured(tmp_path / "b", encoder, "bert-frozen,tfidf", monkeypatch)
+    assert first.keys() == second.keys() == {"tfidf", "bert-frozen"}
+    for name, megabytes in first.items():
+        assert megabytes > 100  # Python and the libraries are in it
+        assert second[name] == pytest.approx(megabytes, rel=0.1)
+    assert first["bert-frozen"] > first["tfidf"]
+    # It is measured once for each trial.
+    monkeypatch.setattr(memory, "measure_memory", lambda *_: pytest.fail("measured again"))
+    again = compare(
+        tmp_path / "a" / "topics.csv", contenders="tfidf,bert-frozen", encoder=encoder, sizes="30", seeds=1,
+        tuning=1, output=tmp_path / "a" / "run",
+    )  # fmt: skip
+    assert {standing.contender: standing.memory_mb for standing in again.verdict.standings} == first
+    assert len(load_trials(again.folder)) == 2
+
+
+def test_a_model_that_cannot_be_loaded_has_no_figure(tmp_path, monkeypatch):
+    assert MEASURE({"absent": tmp_path / "nowhere"}, _rows()) == {}
+
+
+def _rows():
+    from textgraft.data.dataset import Dataset
+
+    return Dataset.unlabelled({"text": ["a", "b"]})
