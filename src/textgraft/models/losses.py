@@ -18,13 +18,18 @@ def sequence_loss(logits: Tensor, labels: Tensor, problem_type: ProblemType | No
         logits: Outputs of the head, [batch, outputs].
         labels: What they should be: label indices [batch]; for "multi_label_classification" ones and zeros
             [batch, outputs]; for "regression" numbers [batch] under a head with one output.
-        problem_type: As in a Transformers config. None stands for "single_label_classification".
+        problem_type: As in a Transformers config. None: told as Transformers does, a single output is that of
+            a number, whole numbers are indices, and others say how far each label is given.
 
     Returns:
         The cross-entropy of one label among all; the binary cross-entropy, averaged over the labels, of any
         number of labels; or the squared error of a number.
     """
     logits = logits.float()
+    if problem_type is None and logits.shape[-1] == 1:
+        problem_type = "regression"
+    if problem_type is None and labels.is_floating_point():
+        problem_type = "multi_label_classification"
     if problem_type == "regression":
         return functional.mse_loss(logits.squeeze(-1), labels.float())
     if problem_type == "multi_label_classification":
