@@ -1,4 +1,4 @@
-"""Which columns hold what: named by the user, or guessed from the names in common use."""
+"""Which columns hold what: named by the user, or told by the names in common use and by the first rows."""
 
 from __future__ import annotations
 
@@ -6,25 +6,30 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from textgraft.data.sample import Sample
 from textgraft.errors import DataError, OptionError, unknown
 
 TEXT_NAMES = (
     "text", "sentence", "review", "plot", "content", "body", "message", "description", "question", "query",
     "utterance", "document", "article", "comment", "tweet", "post", "abstract", "summary", "headline",
-    "title", "docstring",
+    "title", "docstring", "phrase", "statement", "claim", "transcript", "lyrics", "narrative", "reviewbody",
 )  # fmt: skip
 """Column names that are taken for the text when no column is named. "text" wins over the others."""
 
 LABEL_NAMES = (
     "label", "class", "category", "target", "sentiment", "intent", "topic", "origin", "genre", "polarity",
-    "emotion", "language", "tag",
+    "emotion", "language", "tag", "stance", "verdict", "classindex",
 )  # fmt: skip
 """Column names that are taken for the label when no column is named. "label" wins over the others."""
 
 NUMBER_NAMES = (
     "label", "score", "similarity", "relatedness", "rating", "stars", "value", "number", "price", "target",
+    "overall",
 )  # fmt: skip
 """The same for targets that are numbers."""
+
+SCALE_NAMES = ("score", "rating", "stars", "overall", "grade")
+"""Columns that people grade texts in: taken for the label where no column of :data:`LABEL_NAMES` is."""
 
 PAIR_LABEL_NAMES = (
     "label", "goldlabel", "class", "target", "relation", "isduplicate", "duplicate", "entailment", "judgment",
@@ -34,7 +39,8 @@ PAIR_LABEL_NAMES = (
 
 PAIRS = (
     ("premise", "hypothesis"), ("question", "sentence"), ("question", "answer"), ("query", "document"),
-    ("query", "passage"), ("first", "second"), ("left", "right"),
+    ("query", "passage"), ("question", "passage"), ("claim", "evidence"), ("first", "second"),
+    ("left", "right"),
 )  # fmt: skip
 """Names of two columns that are taken for a pair of texts, beside those that count one of
 :data:`NUMBERED_TEXTS`: sentence1 and sentence2, text_a and text_b."""
@@ -42,6 +48,41 @@ PAIRS = (
 NUMBERED_TEXTS = (*TEXT_NAMES, "string", "snippet", "s", "q", "t")
 
 _SHOWN_COLUMNS = 40
+_LONGER = 1.5
+"""How many times as long as the others one of several columns must be to be taken for the text."""
+_NOT_LABELS = re.compile(r"(.*[^a-z])?(id|index|idx|no|nr|date|time|timestamp|url|link|user|username|author)")
+"""Columns that say where rows come from; what they hold may repeat as labels do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What the user says of the columns of a source."""
+
+    text: tuple[str, ...] = ()
+    """The text columns in the order to join them; none: they are to be told by names and values."""
+    label: tuple[str, ...] = ()
+    """The label column, or one for each label of a row; none: likewise."""
+    id: str | None = None
+    group: str | None = None
+    labelled: bool = True
+    """Whether labels are to be read."""
+
+    @classmethod
+    def named(
+        cls,
+        text: str | Sequence[str] | None = None,
+        label: str | Sequence[str] | None = None,
+        id_column: str | None = None,
+        group: str | None = None,
+        labelled: bool = True,
+    ) -> Columns:
+        """Take columns as options and keywords name them."""
+        return cls(as_tuple(text), as_tuple(label) if labelled else (), id_column, group, labelled)
+
+
+def as_tuple(names: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Return what an option names: nothing, one thing or several."""
+    return (names,) if isinstance(names, str) else tuple(names or ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,75 +90,85 @@ class Choice:
     """The columns to read."""
 
     text: list[str]
-    label: str | None = None
+    labels: tuple[str, ...] = ()
+    """One column, or one for each label that a row may have; none where rows have no labels."""
     id: str | None = None
     group: str | None = None
 
     @property
+    def label(self) -> str | None:
+        """The label column, where there is one alone."""
+        return self.labels[0] if len(self.labels) == 1 else None
+
+    @property
     def names(self) -> list[str]:
         """Every column to read, each once, the text columns first."""
-        others = (self.label, self.id, self.group)
-        return list(dict.fromkeys([*self.text, *(name for name in others if name is not None)]))
+        others = (self.id, self.group)
+        return list(dict.fromkeys([*self.text, *self.labels, *(name for name in others if name is not None)]))
 
 
 def choose_columns(
-    columns: Sequence[str],
+    sample: Sample,
+    wanted: Columns,
     *,
-    text: str | Sequence[str] | None,
-    label: str | None,
-    id_column: str | None,
-    group: str | None,
-    labelled: bool,
     where: str,
     pair: bool = False,
+    several_labels: bool = False,
     label_names: Collection[str] = LABEL_NAMES,
 ) -> Choice:
     """Settle which columns to read.
 
     Args:
-        columns: The columns of the source.
-        text: The text columns in the order to join them; None to guess one.
-        label: The label column; None to guess it. Not read unless ``labelled``.
-        id_column: The id column, if there is one.
-        group: The group column, if there is one.
-        labelled: Whether a label column is needed.
+        sample: The columns of the source, and its first rows.
+        wanted: What the user says.
         where: The source, for errors.
         pair: Whether there must be exactly two text columns.
+        several_labels: Whether each label may have a column of its own.
         label_names: Column names that are taken for the label when no column is named.
 
     Raises:
         OptionError: A named column does not exist, stands twice in the source, or is given two parts; or a
-            pair is wanted and not two text columns are named.
+            pair is wanted and not two text columns are named; or several label columns are, where one is
+            needed.
         DataError: A column is to be guessed and none, or more than one, qualifies.
     """
-    given = [text] if isinstance(text, str) else list(text or [])
-    label = label if labelled else None
-    for name in (*given, *(name for name in (label, id_column, group) if name is not None)):
+    columns = sample.columns
+    text, labels = list(wanted.text), wanted.label if wanted.labelled else ()
+    for name in (*text, *labels, *(name for name in (wanted.id, wanted.group) if name is not None)):
         _must_exist(name, columns, where)
-    if len(set(given)) < len(given) or label in given:
+    if len({*text, *labels}) < len(text) + len(labels):
         raise OptionError(
-            f"a column is used twice: text {', '.join(map(repr, given))}; label {label!r}",
+            f"a column is used twice: text {_listed(text)}; label {_listed(labels)}",
             where=where,
-            fix="Name each text column once, and another column as the label.",
+            fix="Name each text column once, and other columns as labels.",
         )
-    if pair and given and len(given) != 2:
+    if pair and text and len(text) != 2:
         raise OptionError(
-            f"a pair needs two text columns, and {len(given)} are named: {', '.join(map(repr, given))}",
+            f"a pair needs two text columns, and {len(text)} are named: {_listed(text)}",
             where=where,
             fix="Name the column of the first text and that of the second: --text first --text second.",
         )
-    taken = {*given, label, id_column, group}
-    free = [name for name in columns if name not in taken]
-    if not given:
+    if len(labels) > 1 and not several_labels:
+        raise OptionError(
+            f"one label column is needed, and {len(labels)} are named: {_listed(labels)}",
+            where=where,
+            fix="Name one, or give --task multi-label where a row may have several labels.",
+        )
+    taken = {*text, *labels, wanted.id, wanted.group}
+    known = (*TEXT_NAMES, *label_names)
+    free = [
+        name for name in columns if name not in taken and (_named(name, known) or not sample.is_empty(name))
+    ]
+    if not text:
         # What is left when the label is known must be the text, and the other way round.
-        rest = [name for name in free if label is not None or not _matches(name, label_names)]
-        given = _guess_pair(free, rest, where) if pair else [_guess("text", TEXT_NAMES, free, rest, where)]
-        free = [name for name in free if name not in given]
-    if labelled and label is None:
-        label = _guess("label", label_names, free, free, where)
-    for name in (*given, *([label] if label is not None else [])):
+        rest = [name for name in free if labels or not _named(name, label_names)]
+        text = _guess_pair(free, rest, where) if pair else [_guess_text(sample, free, rest, where)]
+        free = [name for name in free if name not in text]
+    if wanted.labelled and not labels:
+        labels = _guess_labels(sample, free, label_names, where, several=several_labels)
+    for name in (*text, *labels):
         _must_be_single(name, columns, where)
-    return Choice(given, label, id_column, group)
+    return Choice(text, labels, wanted.id, wanted.group)
 
 
 def _must_exist(name: str, columns: Sequence[str], where: str) -> None:
@@ -135,18 +186,56 @@ def _must_be_single(name: str, columns: Sequence[str], where: str) -> None:
         )
 
 
-def _guess(part: str, known: Collection[str], free: Sequence[str], rest: Sequence[str], where: str) -> str:
-    """Return the only column in ``free`` with a known name; failing that, the only column in ``rest``."""
-    found = [name for name in free if _matches(name, known)]
-    plain = [name for name in found if _matches(name, (part,))]
-    candidates = plain or found or (list(rest) if len(rest) == 1 else [])
+def _guess_text(sample: Sample, free: Sequence[str], rest: Sequence[str], where: str) -> str:
+    """Return the text column: the one of a known name, of several the longest; else the only one of prose."""
+    told = [name for name in free if sample[name].is_texts]
+    plain = [name for name in free if _named(name, ("text",)) and not sample[name].is_structured]
+    known = [name for name in told if _named(name, TEXT_NAMES) or _ends_in(name, ("text",))]
+    ending = [name for name in told if _ends_in(name, TEXT_NAMES)]
+    prose = [name for name in told if sample[name].is_prose]
+    candidates = plain or known or ending or prose or (list(rest) if len(rest) == 1 else [])
+    return _only("text", sample, candidates, free, where, longest=True)
+
+
+def _guess_labels(
+    sample: Sample, free: Sequence[str], names: Collection[str], where: str, *, several: bool
+) -> tuple[str, ...]:
+    """Return the label column: the one of a known name, the only one with few values, or the only one."""
+    told = [name for name in free if sample[name].is_labels]
+    for known in (names, SCALE_NAMES):
+        named = [name for name in free if _named(name, known) and not sample[name].is_structured]
+        plain = [name for name in named if _named(name, ("label",))]
+        likely = [name for name in named if name in told]
+        ending = [name for name in told if _ends_in(name, known)]
+        if candidates := plain or likely or named or ending:
+            return (_only("label", sample, candidates, free, where),)
+    few = [name for name in told if sample[name].is_categorical and not _NOT_LABELS.fullmatch(name.lower())]
+    if several and len(marks := [name for name in few if sample[name].is_marks]) > 1:
+        return tuple(marks)
+    candidates = few or (list(free) if len(free) == 1 else [])
+    return (_only("label", sample, candidates, free, where),)
+
+
+def _only(
+    part: str,
+    sample: Sample,
+    candidates: Sequence[str],
+    free: Sequence[str],
+    where: str,
+    *,
+    longest: bool = False,
+) -> str:
+    """Return the only candidate, or, where that may decide, the one that is clearly longest."""
     if candidates and len(set(candidates)) == 1:
         return candidates[0]
-    shown = ", ".join(map(repr, map(_shorten, free[:_SHOWN_COLUMNS])))
+    if candidates and longest:
+        first, second = sorted(candidates, key=lambda name: sample[name].length, reverse=True)[:2]
+        if sample[first].length >= _LONGER * max(1.0, sample[second].length):
+            return first
+    shown = _listed(free[:_SHOWN_COLUMNS])
     if candidates:
-        names = ", ".join(map(repr, candidates))
         raise DataError(
-            f"which column is the {part}? {names} could all be",
+            f"which column is the {part}? {_listed(candidates[:_SHOWN_COLUMNS])} could all be",
             where=where,
             fix=f"Say which with --{part} (in Python: {part}=…). Columns found: {shown}.",
         )
@@ -180,7 +269,7 @@ def _guess_pair(free: Sequence[str], rest: Sequence[str], where: str) -> list[st
     found = find_pair(free) or list(rest)
     if len(found) == 2:
         return found
-    shown = ", ".join(map(repr, map(_shorten, free[:_SHOWN_COLUMNS])))
+    shown = _listed(free[:_SHOWN_COLUMNS])
     raise DataError(
         "no two columns look like a pair of texts",
         where=where,
@@ -192,10 +281,30 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-def _matches(name: str, known: Collection[str]) -> bool:
+def _named(name: str, known: Collection[str]) -> bool:
     """Tell whether ``name`` is one of ``known``, in any case, with plural or surrounding marks."""
     plain = re.sub(r"[^a-z]", "", name.lower())
     return plain in known or plain.removesuffix("s") in known
+
+
+def _ends_in(name: str, known: Collection[str]) -> bool:
+    """Tell whether the last of several words is one of ``known``, as "sentiment" in airline_sentiment."""
+    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)
+    return len(words) > 1 and _named(words[-1], known)
+
+
+def is_text_name(name: str) -> bool:
+    """Tell whether a name, or its last word, is one of those in use for texts."""
+    return _named(name, TEXT_NAMES) or _ends_in(name, TEXT_NAMES)
+
+
+def is_label_name(name: str, known: Collection[str] = (*LABEL_NAMES, *SCALE_NAMES)) -> bool:
+    """Tell whether a name, or its last word, is one of those in use for labels."""
+    return _named(name, known) or _ends_in(name, known)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(repr(_shorten(name)) for name in names)
 
 
 def _shorten(name: str) -> str:

@@ -23,6 +23,13 @@ class Rejected:
     excerpt: str
     """The beginning of the row as it stands in the file, at most 200 characters."""
 
+    def __post_init__(self) -> None:
+        # Half a surrogate pair may be why; it must not break the file or screen that the row is shown on.
+        for part in ("reason", "excerpt"):
+            text: str = getattr(self, part)
+            if not text.isascii():
+                object.__setattr__(self, part, text.encode("utf-8", "replace").decode())
+
     @property
     def kind(self) -> str:
         """The reason without its details, for counting."""
@@ -46,6 +53,8 @@ class ReadingNotes:
     """The character between fields, for delimited text."""
     blank_lines: int = 0
     """Lines with nothing on them, which stand between rows and are not rows."""
+    remarks: tuple[str, ...] = ()
+    """What was assumed where the source could have been read in another way, a sentence or two each."""
 
     def warnings(self) -> Iterator[str]:
         """Say what of it may mean that the source was read wrongly."""
@@ -74,7 +83,8 @@ class Dataset:
     groups: list[str] | None = None
     """Rows of one group never straddle splits."""
     rejected: list[Rejected] = field(default_factory=list)
-    label_column: str | None = None
+    label_column: str | tuple[str, ...] | None = None
+    """The column of the labels, or the columns where each label has its own."""
     id_column: str | None = None
     """Name of the user's id column; None where the ids are row numbers."""
     notes: ReadingNotes | None = None

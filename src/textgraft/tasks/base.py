@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
+    from textgraft.tasks.sketch import Guess, Sketch
+
 
 class Prediction(Protocol):
     """The answer for one row; every task has its own, all share this."""
@@ -84,6 +86,16 @@ class Task(Scoring):
             DataError: The file cannot be read, or no row is usable.
             OptionError: A column does not exist, or the task knows no such column.
         """
+
+    @classmethod
+    def recognise(cls, sketch: Sketch) -> Guess | None:
+        """Say how a file speaks for this task; None where it does not, or the user's word speaks against it.
+
+        Args:
+            sketch: The file, as far as it is looked at.
+        """
+        del sketch
+        return None
 
     @classmethod
     @abstractmethod

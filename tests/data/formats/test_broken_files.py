@@ -30,7 +30,12 @@ FILES_WITHOUT_A_USABLE_ROW = {
     "header only": ("f.csv", b"text,label\n", "a header but no rows"),
     "empty JSON Lines": ("f.jsonl", b"", "the file is empty"),
     "no object in JSON Lines": ("f.jsonl", b"[1]\n[2]\nnope\n", "no line of this file is a JSON object"),
-    "JSON array instead of lines": ("f.jsonl", b'[{"text": "a", "label": "b"}]', "no line of this file"),
+    "JSON of numbers": ("f.json", b"[1, 2, 3]", "this JSON document is no table"),
+    "malformed JSON document": (
+        "f.json",
+        b'[{"text": "a"},\n {"text" "b"}]',
+        "line 2, column 10: malformed JSON",
+    ),
     "JSON objects without keys": ("f.jsonl", b"{}\n{}\n", "no line of this file is a JSON object"),
     "empty Parquet": ("f.parquet", b"", "not a readable Parquet file"),
     "cut Parquet": ("f.parquet", parquet(text=["a"], label=["b"])[:-9], "not a readable Parquet file"),
@@ -55,7 +60,7 @@ FILES_WITHOUT_A_USABLE_ROW = {
     "plain text with labels wanted": ("f.txt", b"one\ntwo\n", "one text a line and no labels"),
     "no text column": ("f.csv", b"price,size,label\n1,2,a\n", "no column looks like the text"),
     "no label column": ("f.csv", b"text,price,size\na,1,2\n", "no column looks like the label"),
-    "no header": ("f.csv", b"I loved it,good,5\nI hated it,bad,1\n", "lacks a first row with the names"),
+    "no header": ("f.csv", b"I loved it,good,5\nI hated it,bad,1\n", "which column is the label.*'column 2'"),
     "unknown delimiter": ("f.csv", b"text^label\na^b\n", "no column looks like the label"),
     "header with an open quote": (
         "f.csv",
@@ -224,7 +229,12 @@ BAD_ROWS = {
         + b"\n"
         + b'{"text":"two","label":"a"}\n',
         ["one", "two"],
-        [(line, "malformed JSON") for line in (2, 3, 4, 5, 6, 7)],
+        [
+            *((line, "malformed JSON") for line in (2, 3, 4)),
+            (5, "empty text"),
+            (6, "broken Unicode"),
+            (7, "malformed JSON"),
+        ],
     ),
     "nulls and wrong types in JSON": (
         "f.jsonl",

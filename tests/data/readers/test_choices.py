@@ -103,7 +103,7 @@ def test_bad_rows_are_listed(tmp_path):
         "unequal choices: 4 where most rows have 3": {"choices": ["x", "y", "z", "u"]},
         "too few choices: 1 where at least 2 are needed": {"choices": ["x"]},
         "no choices: a list is needed": {"choices": "x"},
-        "malformed list": {"choices": "['x', 'y', 'z']"},
+        "malformed list": {"choices": "['x', 'y', 'z'"},
         "empty choice: number 2 of 3": {"choices": ["x", "", "z"]},
         "not text: a number": {"choices": ["x", 2, "z"]},
         "empty text": {"prompt": " "},

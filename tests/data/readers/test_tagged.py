@@ -189,11 +189,15 @@ def test_spans_that_cannot_be_used_are_listed(tmp_path, reason):
     ("bad", "reason"),
     [
         ({"text": "Ann", "spans": {"start": 0}}, "no tags"),
-        ({"text": "Ann", "spans": [[0, 3, "A"]]}, "malformed span"),
+        ({"text": "Ann", "spans": [[0, 3]]}, "malformed span"),
         ({"text": "Ann", "spans": [{"start": 0, "end": 3}]}, "malformed span"),
-        ({"text": "😀 Ann", "spans": [{"start": 3, "end": 6, "label": "A", "text": "Ann"}]}, "span outside"),
         (
-            {"text": "😀 Ann!", "spans": [{"start": 3, "end": 6, "label": "A", "text": "Ann"}]},
+            {"text": "😀 Ann", "spans": [{"start": 3, "end": 6, "label": "A", "text": "Ann"}]},
+            "offsets in UTF-16",
+        ),
+        ({"text": "😀 Ann", "spans": [{"start": 5, "end": 9, "label": "A"}]}, "span outside"),
+        (
+            {"text": "Ann saw it", "spans": [{"start": 4, "end": 7, "label": "A", "text": "Ann"}]},
             "span not at its offset",
         ),
         ({"text": " \n", "spans": []}, "empty text"),
@@ -222,7 +226,7 @@ def test_sentences_that_cannot_be_used_are_listed(tmp_path):
     assert [(row.line, row.reason) for row in dataset.rejected] == [
         (3, "mixed columns: 3 where the file has 2 (line 4)"),
         (6, "empty word: the column of words holds nothing (line 7)"),
-        (9, "no tag: the last column holds nothing (line 9)"),
+        (9, "no tag: the column of tags holds nothing (line 9)"),
         (11, "unknown tag: 'PER' is neither O nor of the form B-TYPE or I-TYPE"),
         (13, "NUL byte: the line holds binary data (line 13)"),
         (15, "broken UTF-8: byte 0xff at character 1 (line 15)"),
@@ -244,10 +248,10 @@ def test_sentences_that_cannot_be_used_are_listed(tmp_path):
         ("a.conll", "Ann\tNNP\nLee\tNNP\n", "none of the 1 rows can be used; .*unknown tag: 'NNP'"),
         ("a.conll", b"PK\x03\x04rest", "not a text file but a ZIP archive"),
         ("a.jsonl", "[1]\n", "no line of this file is a JSON object"),
-        ("a.jsonl", '{"tokens": ["a"]}\n', "no keys look like words and tags"),
-        ("a.jsonl", '{"words": ["a"], "spans": []}\n', "no keys look like words and tags"),
+        ("a.jsonl", '{"tokens": ["a"]}\n', "no columns look like words and tags"),
+        ("a.jsonl", '{"words": ["a"], "spans": []}\n', "no columns look like words and tags"),
         ("a.jsonl", '{"tokens": ["a"], "tags": []}\n', "none of the 1 rows can be used; .*unequal numbers"),
-        ("a.csv", "text,label\na,b\n", "tags are not read from files ending in '.csv'"),
+        ("a.csv", "text,label\na,b\n", "none of the 1 rows can be used; .*no tags: 'b'"),
     ],
 )
 def test_files_that_cannot_be_used(tmp_path, name, content, message):
@@ -265,8 +269,6 @@ def test_sources_that_are_no_file(tmp_path):
         read_tagged("nowhere/train.conll")
     with pytest.raises(DataError, match="this is a folder"):
         read_tagged(tmp_path)
-    with pytest.raises(DataError, match="tags are not read from Hub data sets"):
-        read_tagged("owner/name")
 
 
 def test_keys_are_named_or_refused(tmp_path):

@@ -9,16 +9,20 @@ opened the quote is set aside and reading goes on with the next.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
 from textgraft.data.dataset import Rejected
+from textgraft.data.formats.headers import is_header
 from textgraft.data.formats.lines import LONGEST_ROW, Encoding, Line, TextLines, detect_encoding
 from textgraft.data.formats.tables import Row, reject_line
 from textgraft.errors import DataError
 
 _DELIMITERS = (",", ";", "\t", "|")
+_SEPARATOR_LINE = re.compile(r"\"?sep=(.)\"?[,;\t]*", re.IGNORECASE)
+"""The first line that Excel writes, and reads, to name the delimiter."""
 _SAMPLED_LINES = 50
 _SAMPLED_CHARACTERS = 10_000
 _SUSPICIOUS_LINES = 5
@@ -41,7 +45,9 @@ def sniff_delimiter(sample: Sequence[str], preferred: str) -> str:
 
 
 class DelimitedTable:
-    """A file of delimited text with a header; the delimiter is recognised.
+    """A file of delimited text; the delimiter is recognised, and whether the first row is a header.
+
+    Without a header the columns are called "column 1", "column 2", ….
 
     Raises:
         DataError: The file is empty, not text, or its first row is no header.
@@ -60,9 +66,23 @@ class DelimitedTable:
             raise DataError(
                 "the file has blank lines only", where=str(path), fix="Check that it was written to the end."
             )
-        self.delimiter = sniff_delimiter([line.text[:_SAMPLED_CHARACTERS] for line in sample], preferred)
+        named = _SEPARATOR_LINE.fullmatch(sample[0].text.rstrip("\r\n"))
+        self._skipped = sample.pop(0).number if named else 0
+        self.delimiter: str = (
+            named[1]
+            if named
+            else sniff_delimiter([line.text[:_SAMPLED_CHARACTERS] for line in sample], preferred)
+        )
+        self.remarks: list[str] = []
         self._width = 0  # no header yet: any number of fields will do
-        header = next(self._records())
+        records = self._records()
+        header = next(records, None)
+        if header is None:
+            raise DataError(
+                "nothing follows the line that names the delimiter",
+                where=str(path),
+                fix="Check that the file was written to the end.",
+            )
         if isinstance(header, Rejected):
             raise DataError(
                 f"the header cannot be read: {header.reason}",
@@ -71,13 +91,24 @@ class DelimitedTable:
             )
         self.columns = [str(name).strip() for name in header.values]
         self._width = len(self.columns)
+        first = [record.values for record in islice(records, _SAMPLED_LINES) if isinstance(record, Row)]
+        self._has_header = is_header(self.columns, [row for row in first if len(row) == self._width])
+        if not self._has_header:
+            shown = next((name for name in self.columns if name), "")[:40]
+            self.columns = [f"column {place}" for place in range(1, 1 + self._width)]
+            self.remarks.append(
+                f"The first row is data, as {shown!r} in it is like what stands below. The columns are "
+                f"called {', '.join(map(repr, self.columns[:3]))}{', …' if self._width > 3 else ''}. "
+                "If it is a header, name the columns by plain words, as in: text,label."
+            )
 
     def rows(self, names: Sequence[str]) -> Iterator[Row | Rejected]:
         """Read the columns ``names``, row by row."""
         positions = [self.columns.index(name) for name in names]
         self.blank_lines = 0
         records = self._records()
-        next(records)
+        if self._has_header:
+            next(records)
         for record in records:
             if isinstance(record, Row):
                 fields = record.values
@@ -88,6 +119,8 @@ class DelimitedTable:
     def _records(self) -> Iterator[Row | Rejected]:
         lines = TextLines(self._path, self.encoding)
         for line in lines:
+            if line.number == self._skipped:
+                continue
             text = line.text.rstrip("\r\n")
             if line.problem:
                 yield reject_line(line)

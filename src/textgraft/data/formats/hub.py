@@ -35,6 +35,7 @@ class HubTable:
     encoding: Encoding | None = None
     delimiter: str | None = None
     blank_lines = 0
+    remarks: Sequence[str] = ()
 
     def __init__(self, name: str, split: str) -> None:
         try:

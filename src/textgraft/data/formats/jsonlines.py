@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -16,6 +18,21 @@ from textgraft.errors import DataError
 
 _SAMPLED_OBJECTS = 1000
 """A key counts as a column if it occurs in one of the first so many objects."""
+_BEYOND_JSON = re.compile(r"NaN|Infinity|\\u[dD][89a-fA-F]")
+
+
+def lenient(text: str) -> Any:
+    """Decode JSON that holds what Python and pandas write and JSON does not have: NaN and Infinity, as None.
+
+    Strings may hold half a surrogate pair; whoever uses one must look at it. None for what is no JSON at all,
+    or would have been decoded anyway.
+    """
+    if not _BEYOND_JSON.search(text):
+        return None
+    try:
+        return json.loads(text, parse_constant=lambda name: None)
+    except (ValueError, RecursionError):
+        return None
 
 
 class JsonLinesTable:
@@ -27,6 +44,7 @@ class JsonLinesTable:
 
     format = "JSON Lines"
     delimiter: str | None = None
+    remarks: Sequence[str] = ()
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -49,7 +67,9 @@ class JsonLinesTable:
                 try:
                     yield decoder.decode(line.text)
                 except (msgspec.DecodeError, RecursionError):
-                    continue
+                    value = lenient(line.text)
+                    if isinstance(value, dict):
+                        yield value
 
     def rows(self, names: Sequence[str]) -> Iterator[Row | Rejected]:
         """Read the keys ``names`` of every object; the other keys are skipped without being built."""
@@ -65,7 +85,9 @@ class JsonLinesTable:
             try:
                 yield Row(line.number, astuple(decode(line.text)), line.text)
             except (msgspec.DecodeError, RecursionError) as error:
-                if line.text.strip():
+                if isinstance(value := lenient(line.text), dict):
+                    yield Row(line.number, [value.get(name) for name in names], line.text)
+                elif line.text.strip():
                     yield reject_line(line, f"malformed JSON: {error}")
                 else:
                     self.blank_lines += 1

@@ -53,6 +53,7 @@ class ParallelTable:
     format = "parallel text"
     delimiter: str | None = None
     blank_lines = 0
+    remarks: Sequence[str] = ()
 
     def __init__(self, paths: Sequence[Path], columns: Sequence[str]) -> None:
         self._paths = list(paths)

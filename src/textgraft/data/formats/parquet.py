@@ -24,6 +24,7 @@ class ParquetTable:
     encoding: Encoding | None = None
     delimiter: str | None = None
     blank_lines = 0
+    remarks: Sequence[str] = ()
 
     def __init__(self, path: Path) -> None:
         import pyarrow

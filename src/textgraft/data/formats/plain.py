@@ -16,6 +16,7 @@ class PlainTable:
     format = "plain text"
     delimiter: str | None = None
     blank_lines = 0
+    remarks: Sequence[str] = ()
 
     def __init__(self, path: Path) -> None:
         self._path = path

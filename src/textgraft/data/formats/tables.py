@@ -56,6 +56,11 @@ class Table(Protocol):
         """Lines with nothing on them, known when all rows have been read."""
         ...
 
+    @property
+    def remarks(self) -> Sequence[str]:
+        """As in ReadingNotes."""
+        ...
+
     def rows(self, names: Sequence[str]) -> Iterator[Row | Rejected]:
         """Read the columns ``names``, row by row, without holding the rows."""
         ...

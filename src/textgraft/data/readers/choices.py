@@ -17,10 +17,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from textgraft.data.columns import Choice, choose_columns
+from textgraft.data.columns import Choice, Columns, as_tuple, choose_columns
 from textgraft.data.dataset import Dataset
 from textgraft.data.readers.reading import Form, read_rows, set_aside
-from textgraft.data.values import UnusableError, any_text, as_list, every_text, within_limit
+from textgraft.data.sample import Sample, is_missing
+from textgraft.data.values import UnusableError, any_text, as_list, as_name, every_text, within_limit
 from textgraft.errors import DataError, OptionError
 
 CHOICE_NAMES = ("ending", "choice", "option", "answer", "candidate", "alternative")
@@ -72,11 +73,50 @@ def find_list(columns: Sequence[str]) -> str | None:
     return next((column for column in columns if column.lower() in plural), None)
 
 
+def choices_of(sample: Sample, wanted: Columns) -> list[str] | None:
+    """Return the columns of choices, or the one of their list, where most labels name one of them.
+
+    None also where the user's word is of other columns: of texts without choices, or of several labels.
+    """
+    labels = list(wanted.label) or [name for name in sample.columns if _plain(name) in LABEL_NAMES]
+    found = find_choices([name for name in sample.columns if name not in labels])
+    listed = find_list([name for name in sample.columns if name not in labels])
+    columns = found or ([listed] if listed else [])
+    named = [name for name in wanted.text if name in columns or _ELEMENT.fullmatch(name)]
+    if not columns or len(wanted.label) > 1 or (wanted.text and wanted.label and not named):
+        return None
+    for label in labels:
+        values = zip(
+            sample[label].values, zip(*(sample[name].values for name in columns), strict=True), strict=True
+        )
+        told = [_names_choice(value, row, found) for value, row in values if not is_missing(value)]
+        if told and 2 * sum(told) > len(told):
+            return columns
+    return None
+
+
+def _names_choice(label: Any, cells: Sequence[Any], columns: Sequence[str]) -> bool:
+    """Tell whether a label names one of a row's choices, counted from 0 or from 1."""
+    try:
+        choices = _choices(list(cells) if columns else cells[0])
+        name = as_name(label)
+        if name.isdigit():
+            return int(name) <= len(choices)
+        _target(name, columns or [""] * len(choices), choices)
+    except UnusableError:
+        return False
+    return True
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
 def read_choices(
     source: str | Path,
     *,
     text: str | Sequence[str] | None = None,
-    label: str | None = None,
+    label: str | Sequence[str] | None = None,
     id_column: str | None = None,
     group: str | None = None,
     labelled: bool = True,
@@ -105,20 +145,12 @@ def read_choices(
     prompt: list[str] = []
     choices: list[str] = []
 
-    def choose(columns: Sequence[str]) -> Choice:
+    def choose(sample: Sample) -> Choice:
         nonlocal prompt, choices
-        given = [text] if isinstance(text, str) else list(text or [])
-        prompt, choices = _name_columns(columns, given, {label, id_column, group}, where)
-        return choose_columns(
-            columns,
-            text=[*prompt, *choices],
-            label=label,
-            id_column=id_column,
-            group=group,
-            labelled=labelled,
-            where=where,
-            label_names=LABEL_NAMES,
-        )
+        taken = {*as_tuple(label), id_column, group}
+        prompt, choices = _name_columns(sample.columns, list(as_tuple(text)), taken, where)
+        wanted = Columns.named([*prompt, *choices], label, id_column, group, labelled)
+        return choose_columns(sample, wanted, where=where, label_names=LABEL_NAMES)
 
     def as_texts(values: Sequence[Any]) -> list[Any]:
         prompts, rest = any_text(values[: len(prompt)]), values[len(prompt) :]

@@ -23,13 +23,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from textgraft.data.columns import Choice, choose_columns
+from textgraft.data.columns import Choice, Columns, choose_columns
 from textgraft.data.dataset import Dataset, Rejected
 from textgraft.data.formats.lines import Encoding
 from textgraft.data.formats.parallel import split_pair
 from textgraft.data.formats.tables import Row, Table
 from textgraft.data.readers.reading import Form, missing_file, open_table, read_rows, set_aside
 from textgraft.data.readers.sequences import as_target
+from textgraft.data.sample import Sample
 from textgraft.data.values import UnusableError, as_list
 from textgraft.errors import DataError
 
@@ -47,7 +48,7 @@ def read_vectors(
     source: str | Path,
     *,
     text: str | Sequence[str] | None = None,
-    label: str | None = None,
+    label: str | Sequence[str] | None = None,
     id_column: str | None = None,
     group: str | None = None,
     labelled: bool = True,
@@ -72,31 +73,27 @@ def read_vectors(
             many, or no row can be used.
         OptionError: A named column does not exist.
     """
-    given = [text] if isinstance(text, str) else list(text or [])
+    wanted = Columns.named(text, label, id_column, group, labelled)
 
-    def choose(columns: Sequence[str]) -> Choice:
-        plain = {column.lower(): column for column in reversed(columns)}
-        vectors = (
-            given or [plain[name] for name in VECTOR_NAMES if name in plain and plain[name] != label][:1]
-        )
-        captions = label or next(
-            (plain[name] for name in CAPTION_NAMES if name in plain and plain[name] not in vectors), None
-        )
-        return choose_columns(
-            columns,
-            text=vectors or None,
-            label=captions,
-            id_column=id_column,
-            group=group,
-            labelled=labelled,
-            where=str(source),
-        )
+    def choose(sample: Sample) -> Choice:
+        vectors, captions = find_vectors(sample.columns, wanted)
+        named = replace(wanted, text=vectors, label=captions if labelled else ())
+        return choose_columns(sample, named, where=str(source))
 
-    opened = functools.partial(_open, name=given[0] if given else None, labelled=labelled)
+    opened = functools.partial(_open, name=next(iter(wanted.text), None), labelled=labelled)
     dataset = read_rows(source, choose, Form(as_vector, as_target), opened=opened)
     if dataset.labels is not None:
         dataset = replace(dataset, labels=[list(texts) for texts in dataset.labels])
     return _of_one_length(dataset)
+
+
+def find_vectors(columns: Sequence[str], wanted: Columns) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the column of vectors and that of captions, by the user's word or by their names; none each."""
+    plain = {column.lower(): column for column in reversed(columns)}
+    vectors = [plain[name] for name in VECTOR_NAMES if name in plain and plain[name] not in wanted.label]
+    text = wanted.text or tuple(vectors[:1])
+    captions = [plain[name] for name in CAPTION_NAMES if name in plain and plain[name] not in text]
+    return text, wanted.label or tuple(captions[:1])
 
 
 def as_vector(values: Sequence[Any]) -> list[list[float]]:
@@ -202,6 +199,7 @@ class ArrayTable:
     format = "NumPy"
     delimiter: str | None = None
     blank_lines = 0
+    remarks: Sequence[str] = ()
 
     def __init__(self, arrays: dict[str, NDArray[Any]], beside: Table | None = None, where: str = "") -> None:
         self._arrays, self._beside, self._where = arrays, beside, where

@@ -8,20 +8,38 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from textgraft.data.columns import LABEL_NAMES, Choice, choose_columns
+from textgraft.data.annotations import refusal, verdict_column
+from textgraft.data.columns import LABEL_NAMES, Choice, Columns, choose_columns
 from textgraft.data.dataset import Dataset, ReadingNotes, Rejected
 from textgraft.data.formats.compressed import bare_name
 from textgraft.data.formats.delimited import DelimitedTable
+from textgraft.data.formats.fasttext import FastTextTable, is_fasttext
 from textgraft.data.formats.hub import HubTable, is_hub_name
-from textgraft.data.formats.jsonlines import JsonLinesTable
+from textgraft.data.formats.json_document import JsonTable, open_json
 from textgraft.data.formats.parquet import ParquetTable
 from textgraft.data.formats.plain import PlainTable
 from textgraft.data.formats.tables import EXCERPT, Table
-from textgraft.data.values import UnusableError, any_text, as_name
+from textgraft.data.label_columns import settle_columns
+from textgraft.data.sample import Sample
+from textgraft.data.values import Settled, UnusableError, any_text, as_name
 from textgraft.errors import DataError, nearest
 
-FORMATS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".txt")
+FORMATS = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".txt")
 """Endings of the files that can be read; all but .parquet may be followed by that of a compression."""
+_OF_FILES = (
+    *FORMATS,
+    ".conll",
+    ".conllu",
+    ".iob",
+    ".iob2",
+    ".bio",
+    ".train",
+    ".valid",
+    ".test",
+    ".npy",
+    ".npz",
+)
+"""Endings that no name of the Hub has."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +53,12 @@ class Form:
     """Makes of a row's values in the text columns what the data set holds in them."""
     as_label: Callable[[Any], Any] = as_name
     """Makes of the value in the label column the row's target."""
+    as_listed_label: Callable[[Any], Any] | None = None
+    """The same for a column whose values are lists of names; None: there is no difference."""
+    settle: Callable[[Sequence[Any]], Settled] | None = None
+    """Settles the labels of all rows together, where one cell alone does not tell; None: each is settled."""
+    several_labels: bool = False
+    """Whether each label may have a column of its own."""
     label_names: Collection[str] = LABEL_NAMES
     """Column names that are taken for the label when no column is named."""
     pair: bool = False
@@ -45,7 +69,7 @@ def read_dataset(
     source: str | Path,
     *,
     text: str | Sequence[str] | None = None,
-    label: str | None = None,
+    label: str | Sequence[str] | None = None,
     id_column: str | None = None,
     group: str | None = None,
     labelled: bool = True,
@@ -54,17 +78,20 @@ def read_dataset(
 ) -> Dataset:
     """Read rows of text, with or without labels.
 
-    CSV and TSV (the delimiter is recognised: comma, semicolon, tab or bar), JSON Lines, Parquet, plain text
-    (one text a line, only for rows to predict), or a Hub data set by its name. Text files are read line by
-    line: UTF-8 or UTF-16 with or without a byte order mark, else Windows-1252 or Latin-1. Rows that cannot be
-    used are in ``rejected`` with line and reason; they are those whose form is broken, that are longer than
-    :data:`~textgraft.data.formats.lines.LONGEST_ROW` characters, whose texts are all empty or not text, or
-    that lack their label, id or group. Labels that are numbers or truth values become strings.
+    CSV and TSV (the delimiter is recognised: comma, semicolon, tab or bar; so is a missing header), JSON
+    (lines, or a document of records or columns), Parquet, fastText's labelled lines, plain text (one text a
+    line, only for rows to predict), or a Hub data set by its name. Text files are read line by line: UTF-8 or
+    UTF-16 with or without a byte order mark, else Windows-1252 or Latin-1. Rows that cannot be used are in
+    ``rejected`` with line and reason; they are those whose form is broken, that are longer than
+    :data:`~textgraft.data.formats.lines.LONGEST_ROW` characters, whose texts are all empty or not text, that
+    lack their label, id or group, or that annotators rejected. Labels that are numbers or truth values become
+    strings.
 
     Args:
         source: Path of the file, or a Hub name: ``owner/name`` where no such path exists, or ``hub:name``.
-        text: The text column or columns, in the order to join them; guessed from common names if None.
-        label: The label column; guessed from common names if None. Not read unless ``labelled``.
+        text: The text column or columns, in the order to join them; told by names and values if None.
+        label: The label column, or one for each label where the form allows it; likewise. Not read unless
+            ``labelled``.
         id_column: A column whose values are unique; without it ids are the row numbers "1", "2", ….
         group: A column whose equal values must stay on one side of every split.
         labelled: Whether rows need a label.
@@ -77,17 +104,15 @@ def read_dataset(
         OptionError: A named column does not exist.
         MissingExtraError: A Hub name is given and ``datasets`` is not installed.
     """
+    wanted = Columns.named(text, label, id_column, group, labelled)
 
-    def choose(columns: Sequence[str]) -> Choice:
+    def choose(sample: Sample) -> Choice:
         return choose_columns(
-            columns,
-            text=text,
-            label=label,
-            id_column=id_column,
-            group=group,
-            labelled=labelled,
+            sample,
+            wanted,
             where=str(source),
             pair=form.pair,
+            several_labels=form.several_labels,
             label_names=form.label_names,
         )
 
@@ -96,7 +121,7 @@ def read_dataset(
 
 def read_rows(
     source: str | Path,
-    choose: Callable[[Sequence[str]], Choice],
+    choose: Callable[[Sample], Choice],
     form: Form,
     *,
     labelled: bool = True,
@@ -107,7 +132,7 @@ def read_rows(
 
     Args:
         source: As there.
-        choose: Returns the columns to read, given those of the source.
+        choose: Returns the columns to read, given those of the source and its first rows.
         form: What texts and labels are.
         labelled: As there.
         hub_split: As there.
@@ -121,7 +146,14 @@ def read_rows(
     where = str(source)
     try:
         table = opened(where) if opened else open_table(where, labelled=labelled, hub_split=hub_split)
-        dataset = _collect(table, choose(table.columns), where, form)
+        sample = Sample.of(table)
+        choice = choose(sample)
+        if form.as_listed_label and choice.label is not None and sample[choice.label].is_lists:
+            form = replace(form, as_label=form.as_listed_label)
+        verdict = verdict_column(sample, choice.names) if choice.labels else None
+        dataset = _collect(table, choice, where, form, verdict)
+        if choice.labels:
+            dataset = _settled(dataset, choice, form)
     except OSError as error:
         raise DataError(
             f"the file cannot be read: {error.strerror or error}",
@@ -131,6 +163,23 @@ def read_rows(
     if not len(dataset):
         raise _nothing_usable(dataset)
     return dataset
+
+
+def _settled(dataset: Dataset, choice: Choice, form: Form) -> Dataset:
+    """Settle the labels of all rows together, where the form or the number of label columns asks for it."""
+    if not len(dataset):
+        return dataset
+    cells = dataset.labels or []
+    if len(choice.labels) > 1:
+        found = settle_columns(choice.labels, cells)
+    elif form.settle is not None:
+        found = form.settle(cells)
+    else:
+        return dataset
+    assert dataset.notes is not None
+    remarks = (*dataset.notes.remarks, *([found.remark] if found.remark else []))
+    dataset = replace(dataset, labels=found.values, notes=replace(dataset.notes, remarks=remarks))
+    return set_aside(dataset, found.reasons)
 
 
 def set_aside(dataset: Dataset, reasons: Mapping[int, str]) -> Dataset:
@@ -168,7 +217,7 @@ def open_table(source: str, *, labelled: bool = True, hub_split: str = "train") 
     path = Path(source)
     suffix = Path(bare_name(path)).suffix.lower()
     if not path.exists():
-        if is_hub_name(source) and suffix not in FORMATS and not path.parent.is_dir():
+        if is_hub_name(source) and suffix not in _OF_FILES and not path.parent.is_dir():
             return HubTable(source, hub_split)
         raise missing_file(path)
     if path.is_dir():
@@ -177,17 +226,26 @@ def open_table(source: str, *, labelled: bool = True, hub_split: str = "train") 
         raise DataError("this is a folder, not a file", where=source, fix=f"Name one file. {holds}")
     if suffix in (".csv", ".tsv"):
         return DelimitedTable(path, preferred="\t" if suffix == ".tsv" else ",")
-    if suffix in (".jsonl", ".ndjson"):
-        return JsonLinesTable(path)
+    if suffix in (".json", ".jsonl", ".ndjson"):
+        table = open_json(path, lines=suffix != ".json")
+        if isinstance(table, JsonTable) and table.squad is not None:
+            raise DataError(
+                "this is SQuAD JSON: questions about contexts, and no table",
+                where=source,
+                fix="Leave --task out, or give --task question-answering.",
+            )
+        return table
     if suffix == ".parquet":
         return ParquetTable(path)
+    if is_fasttext(path):
+        return FastTextTable(path)
     if suffix == ".txt" and not labelled:
         return PlainTable(path)
     if suffix == ".txt":
         raise DataError(
             "a .txt file has one text a line and no labels",
             where=source,
-            fix="If it is a table, give it the ending .csv or .tsv.",
+            fix="If it is a table, give it the ending .csv or .tsv; fastText's lines begin with __label__.",
         )
     raise DataError(
         f"files ending in {suffix or 'nothing'!r} are not read",
@@ -206,12 +264,21 @@ def missing_file(path: Path) -> DataError:
     return DataError("there is no such file", where=str(path), fix=hint)
 
 
-def _collect(table: Table, choice: Choice, where: str, form: Form) -> Dataset:
-    """Judge every row of ``table`` and gather the usable ones in columns."""
-    names = choice.names
+def _collect(table: Table, choice: Choice, where: str, form: Form, verdict: str | None) -> Dataset:
+    """Judge every row of ``table`` and gather the usable ones in columns.
+
+    Args:
+        table: Where the rows come from.
+        choice: The columns to read.
+        where: The source, for errors.
+        form: What texts and labels are.
+        verdict: The column that says which rows annotators rejected, if there is one.
+    """
+    names = [*choice.names, *([verdict] if verdict is not None else [])]
     text_positions = [names.index(name) for name in choice.text]
-    label_at, id_at, group_at = (
-        None if name is None else names.index(name) for name in (choice.label, choice.id, choice.group)
+    label_positions = [names.index(name) for name in choice.labels]
+    id_at, group_at, verdict_at = (
+        None if name is None else names.index(name) for name in (choice.id, choice.group, verdict)
     )
     texts: list[list[Any]] = [[] for _ in choice.text]
     labels: list[Any] = []
@@ -229,8 +296,14 @@ def _collect(table: Table, choice: Choice, where: str, form: Form) -> Dataset:
             continue
         values = row.values
         try:
+            if verdict_at is not None and (reason := refusal(values[verdict_at])):
+                raise UnusableError(reason)
             parts = form.as_texts([values[position] for position in text_positions])
-            label = None if label_at is None else form.as_label(values[label_at])
+            label = None
+            if len(label_positions) == 1:
+                label = form.as_label(values[label_positions[0]])
+            elif label_positions:
+                label = tuple(values[position] for position in label_positions)
             group = None if group_at is None else as_name(values[group_at], "group")
             name = str(number) if id_at is None else as_name(values[id_at], "id")
             if id_at is not None and line_of_id.setdefault(name, row.line) != row.line:
@@ -241,7 +314,7 @@ def _collect(table: Table, choice: Choice, where: str, form: Form) -> Dataset:
         for column, part in zip(texts, parts, strict=True):
             column.append(part)
         if label is not None:
-            labels.append(shared.setdefault(label, label))
+            labels.append(label if len(label_positions) > 1 else shared.setdefault(label, label))
         if group is not None:
             groups.append(shared.setdefault(group, group))
         ids.append(name)
@@ -255,16 +328,17 @@ def _collect(table: Table, choice: Choice, where: str, form: Form) -> Dataset:
         first_undecodable_line=encoding.first_undecodable_line if encoding else None,
         delimiter=table.delimiter,
         blank_lines=table.blank_lines,
+        remarks=tuple(table.remarks),
     )
     return Dataset(
         columns=dict(zip(choice.text, texts, strict=True)),
-        labels=labels if choice.label else None,
+        labels=labels if choice.labels else None,
         ids=ids,
         lines=lines,
         source=where,
         groups=groups if choice.group else None,
         rejected=rejected,
-        label_column=choice.label,
+        label_column=choice.label or choice.labels or None,
         id_column=choice.id,
         notes=notes,
     )

@@ -14,12 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from textgraft.data.columns import Choice, choose_columns
+from textgraft.data.columns import Choice, Columns, as_tuple, choose_columns
 from textgraft.data.dataset import Dataset
 from textgraft.data.formats.compressed import bare_name
 from textgraft.data.formats.parallel import ParallelTable, side_names, split_pair
 from textgraft.data.formats.tables import Table
 from textgraft.data.readers.reading import FORMATS, Form, missing_file, open_table, read_rows
+from textgraft.data.sample import Sample
 from textgraft.data.values import UnusableError, as_name, as_text, within_limit
 from textgraft.errors import DataError
 
@@ -29,7 +30,11 @@ SUMMARY_SIDES = (
     ("text", "headline"),
 )  # fmt: skip
 """Columns that are taken for a text and what it says in short."""
-TEXT_SIDES = (("source", "target"), ("src", "tgt"), ("src", "trg"), ("input", "output"), ("input", "target"))
+TEXT_SIDES = (
+    ("source", "target"), ("src", "tgt"), ("src", "trg"), ("input", "output"), ("input", "target"),
+    ("prompt", "completion"), ("prompt", "response"), ("instruction", "output"), ("instruction", "response"),
+    ("question", "answer"),
+)  # fmt: skip
 """Columns that are taken for any source and what is to be made of it."""
 LANGUAGES = frozenset((
     "af", "am", "ar", "az", "be", "bg", "bn", "bs", "ca", "cs", "cy", "da", "de", "el", "en", "eo", "es",
@@ -41,13 +46,14 @@ LANGUAGES = frozenset((
 ))  # fmt: skip
 """Codes of ISO 639-1 that columns of translations are called by."""
 
-_REGION = re.compile(r"([a-z]{2})(?:[-_][a-z0-9]{2,4})?")
+_REGION = re.compile(r"([a-z]{2}|[A-Z]{2})(?:[-_]([A-Za-z]{2}|[A-Z][a-z]{3}|\d{3}))?")
+"""A code alone, or with a country or a script behind it."""
 
 
 def language_of(name: str) -> str | None:
     """Return the language that a column is named for, as "de" for ``de`` and ``de_AT``, or None."""
-    match = _REGION.fullmatch(name.lower())
-    return match[1] if match and match[1] in LANGUAGES else None
+    match = _REGION.fullmatch(name)
+    return match[1].lower() if match and match[1].lower() in LANGUAGES else None
 
 
 def find_languages(columns: Sequence[str]) -> tuple[str, str] | None:
@@ -71,7 +77,7 @@ def read_sequences(
     source: str | Path,
     *,
     text: str | Sequence[str] | None = None,
-    label: str | None = None,
+    label: str | Sequence[str] | None = None,
     id_column: str | None = None,
     group: str | None = None,
     labelled: bool = True,
@@ -96,30 +102,29 @@ def read_sequences(
         DataError: As there, or the two files have different numbers of lines.
         OptionError: A named column does not exist.
     """
-    given = [text] if isinstance(text, str) else list(text or [])
+    wanted = Columns.named(text, label, id_column, group, labelled)
 
-    def choose(columns: Sequence[str]) -> Choice:
-        guessed = _guess([name for name in columns if name not in (id_column, group)], given, label)
-        return choose_columns(
-            columns,
-            text=given or guessed[:1] or None,
-            label=label or (guessed[1] if guessed else None),
-            id_column=id_column,
-            group=group,
-            labelled=labelled,
-            where=str(source),
+    def choose(sample: Sample) -> Choice:
+        rest = [name for name in sample.columns if name not in (id_column, group)]
+        guessed = _guess(rest, wanted.text, wanted.label)
+        sides = replace(
+            wanted,
+            text=wanted.text or guessed[:1],
+            label=wanted.label or (guessed[1:] if labelled else ()),
         )
+        return choose_columns(sample, sides, where=str(source))
 
-    opened = functools.partial(_open, given=given, label=label, labelled=labelled)
+    name = next(iter(as_tuple(label)), None)
+    opened = functools.partial(_open, given=wanted.text, label=name, labelled=labelled)
     dataset = read_rows(source, choose, Form(as_source, as_target), opened=opened)
     if dataset.labels is None:
         return dataset
     return replace(dataset, labels=[list(texts) for texts in dataset.labels])
 
 
-def _guess(columns: Sequence[str], given: Sequence[str], label: str | None) -> tuple[str, ...]:
+def _guess(columns: Sequence[str], given: Sequence[str], label: Sequence[str]) -> tuple[str, ...]:
     """Return source and target column, where columns that are not named tell them; else nothing."""
-    rest = [name for name in columns if name not in given and name != label]
+    rest = [name for name in columns if name not in given and name not in label]
     if given or label:
         return (rest[0], rest[0]) if len(rest) == 1 else ()
     found = find_languages(columns) or find_sides(columns, SUMMARY_SIDES) or find_sides(columns, TEXT_SIDES)

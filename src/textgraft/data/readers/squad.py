@@ -1,4 +1,4 @@
-"""Questions about contexts: SQuAD JSON, version 1.1 or 2, and JSON Lines.
+"""Questions about contexts: SQuAD JSON, version 1.1 or 2, and tables.
 
 Every answer must stand in its context where the file says so. A question that cannot be used is listed with
 its place and the reason, as in every reader.
@@ -6,25 +6,32 @@ its place and the reason, as in every reader.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from textgraft.data.columns import Columns
 from textgraft.data.dataset import Dataset, ReadingNotes, Rejected
-from textgraft.data.formats.jsonlines import JsonLinesTable
-from textgraft.data.formats.lines import LONGEST_ROW, Encoding, detect_encoding
-from textgraft.data.formats.tables import EXCERPT
-from textgraft.data.readers.reading import missing_file
-from textgraft.data.values import UnusableError
-from textgraft.errors import DataError, nearest
+from textgraft.data.formats.compressed import bare_name
+from textgraft.data.formats.delimited import DelimitedTable
+from textgraft.data.formats.json_document import JsonTable, open_json
+from textgraft.data.formats.lines import LONGEST_ROW
+from textgraft.data.formats.tables import EXCERPT, Table
+from textgraft.data.readers.reading import missing_file, open_table
+from textgraft.data.sample import MARKS, Sample, mark_of
+from textgraft.data.spans import CHARACTERS, UNIT_TITLES, UNITS, Span, Unit, check_unit, in_characters
+from textgraft.data.values import UnusableError, as_list, as_object
+from textgraft.errors import DataError, OptionError, nearest, unknown
 
-FORMATS = (".json", ".jsonl", ".ndjson")
-"""Endings of the files that can be read."""
 _KEYS = ("id", "question", "context", "answers", "answer", "answer_start", "is_impossible", "title")
+_QUESTIONS = ("question", "query")
+_CONTEXTS = ("context", "passage", "paragraph", "document", "article")
+_ANSWERS = ("answers", "answer", "answer_text", "text")
 _EXAMPLE = '{"question": "Who ran?", "context": "Ann ran.", "answers": [{"text": "Ann", "answer_start": 0}]}'
+_MOST = 0.5
+"""Fraction of rows whose answer stands in its context, in a file of questions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +51,35 @@ class _Question:
         return Rejected(self.number, reason + place, self.raw[:EXCERPT].rstrip("\r\n"))
 
 
-def read_squad(source: str | Path, *, labelled: bool = True) -> Dataset:
+def read_squad(
+    source: str | Path,
+    *,
+    text: str | Sequence[str] | None = None,
+    label: str | Sequence[str] | None = None,
+    id_column: str | None = None,
+    group: str | None = None,
+    labelled: bool = True,
+    offsets: str = CHARACTERS,
+) -> Dataset:
     """Read questions, the contexts that hold their answers, and the answers.
 
-    SQuAD JSON (``data``, ``paragraphs``, ``qas``), or JSON Lines with ``question``, ``context`` and one of
+    SQuAD JSON (``data``, ``paragraphs``, ``qas``), or a table with ``question``, ``context`` and one of
 
     - ``answers``: ``{"text": [...], "answer_start": [...]}``, or a list of ``{"text", "answer_start"}``;
-    - ``answer``, with ``answer_start`` beside it.
+    - ``answer`` (or ``text``), with ``answer_start`` beside it.
 
-    ``answer_start`` counts characters (code points) from 0 and may be left out where the answer stands in the
-    context exactly once. An empty list of answers makes a question unanswerable. ``id`` and ``title`` are
-    optional; questions of one title, or without titles of one context, never straddle splits.
+    ``answer_start`` may be left out where the answer stands in the context exactly once. An empty list of
+    answers makes a question unanswerable. ``id`` and ``title`` are optional; questions of one title, or
+    without titles of one context, never straddle splits.
 
     Args:
-        source: Path of the file.
+        source: Path of the file, or a Hub name.
+        text: The columns of question and context, in a table; told by their names if None.
+        label: The column of the answers; likewise.
+        id_column: The column of ids; "id" if None.
+        group: The column whose equal values never straddle splits; "title" if None.
         labelled: Whether questions need answers; without, those that stand there are not read.
+        offsets: What ``answer_start`` counts: "characters" (code points), "utf-16" or "utf-8"; from 0.
 
     Returns:
         Columns ``question`` and ``context``; as labels the answers of each row, a list of
@@ -67,82 +88,182 @@ def read_squad(source: str | Path, *, labelled: bool = True) -> Dataset:
     Raises:
         DataError: The file is missing, empty, of another format or damaged, or none of its questions can be
             used.
+        OptionError: A column does not exist, or columns are named of SQuAD JSON, which has none.
     """
-    path = Path(source)
-    _must_be_readable(path)
+    path, where = Path(source), str(source)
+    wanted = Columns.named(text, label, id_column, group, labelled)
+    rows = _Rows(labelled, check_unit(offsets))
     try:
-        if path.suffix.lower() == ".json":
-            encoding = detect_encoding(path)
-            questions = _squad_questions(path, encoding)
-        else:
-            table = JsonLinesTable(path)
-            encoding = table.encoding
-            questions = _line_questions(path, table)
-        rows = _Rows(labelled)
-        for question in questions:
+        table = _open(path, where, labelled)
+        squad = table.squad if isinstance(table, JsonTable) else None
+        for question in _squad_questions(squad) if squad else _table_questions(table, wanted, where):
             rows.take(question)
     except OSError as error:
         raise DataError(
             f"the file cannot be read: {error.strerror or error}",
-            where=str(path),
+            where=where,
             fix="Check the path and your permission to read it.",
         ) from error
     if not rows.ids:
-        raise _nothing_usable(rows.rejected, str(path))
+        raise _nothing_usable(rows.rejected, where)
+    encoding = table.encoding
     return Dataset(
         columns={"question": rows.questions, "context": rows.contexts},
         labels=rows.answers if labelled else None,
         ids=rows.ids,
         lines=rows.lines,
-        source=str(path),
+        source=where,
         groups=rows.groups,
         rejected=rows.rejected,
         notes=ReadingNotes(
-            format="SQuAD JSON" if path.suffix.lower() == ".json" else "JSON Lines",
+            format="SQuAD JSON" if squad else table.format,
             total_rows=len(rows.ids) + len(rows.rejected),
-            encoding=encoding.title,
-            byte_order_mark=encoding.byte_order_mark,
-            first_undecodable_line=encoding.first_undecodable_line,
+            encoding=encoding.title if encoding else None,
+            byte_order_mark=bool(encoding and encoding.byte_order_mark),
+            first_undecodable_line=encoding.first_undecodable_line if encoding else None,
+            delimiter=table.delimiter,
+            remarks=tuple(table.remarks),
         ),
     )
 
 
-def _must_be_readable(path: Path) -> None:
-    where = str(path)
+def _open(path: Path, where: str, labelled: bool) -> Table:
+    if Path(bare_name(path)).suffix.lower() != ".json" or path.is_dir():
+        return open_table(where, labelled=labelled)
     if not path.exists():
         raise missing_file(path)
-    if path.is_dir():
-        raise DataError("this is a folder, not a file", where=where, fix="Name one file.")
-    if path.suffix.lower() not in FORMATS:
-        raise DataError(
-            f"questions are not read from files ending in {path.suffix or 'nothing'!r}",
-            where=where,
-            fix=f"Give SQuAD JSON (.json), or JSON Lines (.jsonl) as in: {_EXAMPLE}",
-        )
+    return open_json(path, lines=False)
 
 
 # From a file to raw questions.
 
 
-def _line_questions(path: Path, table: JsonLinesTable) -> Iterator[_Question | Rejected]:
-    for key in ("question", "context"):
-        if key not in table.columns:
-            guess = nearest(key, table.columns)
-            raise DataError(
-                f"no object has the key {key!r}; there are {', '.join(map(repr, table.columns))}",
-                where=str(path),
-                fix=f"Rename {guess!r}." if guess else f"Each line must be like: {_EXAMPLE}",
-            )
-    for row in table.rows(_KEYS):
+@dataclass(frozen=True, slots=True)
+class QuestionColumns:
+    """The columns of a table of questions."""
+
+    question: str
+    context: str
+    answers: str | None
+    """None where there are none."""
+
+
+def find_questions(sample: Sample, wanted: Columns) -> QuestionColumns | None:
+    """Find the columns of questions, contexts and answers by their names, or by the user's word.
+
+    Args:
+        sample: Of the table.
+        wanted: What the user says of its columns.
+    """
+    plain = {column.lower(): column for column in reversed(sample.columns)}
+
+    def first(names: Sequence[str], taken: Sequence[str | None] = ()) -> str | None:
+        return next((plain[name] for name in names if name in plain and plain[name] not in taken), None)
+
+    if wanted.text and len(wanted.text) != 2:
+        return None
+    question, context = wanted.text or (first(_QUESTIONS), first(_CONTEXTS))
+    if wanted.text and context.lower() in _QUESTIONS:
+        question, context = context, question
+    if question is None or context is None or len(wanted.label) > 1:
+        return None
+    answers = next(iter(wanted.label), None) or first(_ANSWERS, (question, context))
+    return QuestionColumns(question, context, answers)
+
+
+def answers_fit(sample: Sample, columns: QuestionColumns) -> bool:
+    """Tell whether most answers of a table stand in their contexts, none among them being fewest."""
+    if columns.answers is None:
+        return False
+    fitting = found = 0
+    for value, context in zip(sample[columns.answers].values, sample[columns.context].values, strict=True):
+        texts = _texts(value)
+        found += bool(texts)
+        fitting += bool(texts) and isinstance(context, str) and all(text in context for text in texts)
+    # A word that stands in a text may be its label: of answers hardly any is as frequent.
+    repeated = sample[columns.answers].is_categorical and "answer_start" not in sample.columns
+    return fitting > _MOST * found and not repeated
+
+
+def _texts(value: Any) -> list[str]:
+    """Return the texts of the answers in a cell, as far as they can be told."""
+    given = _structured(value)
+    if isinstance(given, dict):
+        given = given.get("text")
+    entries = given if isinstance(given, list) else [given]
+    texts = [entry.get("text") if isinstance(entry, dict) else entry for entry in entries]
+    return [text for text in texts if isinstance(text, str) and text.strip()]
+
+
+def _structured(value: Any) -> Any:
+    """Return an object or a list that is written as text; other values as they are."""
+    if not isinstance(value, str):
+        return value
+    try:
+        found = as_object(value) or as_list(value, "answers")
+    except UnusableError:
+        return value
+    return value if found is None else found
+
+
+def _table_questions(table: Table, wanted: Columns, where: str) -> Iterator[_Question | Rejected]:
+    sample = Sample.of(table)
+    for name in (*wanted.text, *wanted.label, wanted.id, wanted.group):
+        if name is not None and name not in table.columns:
+            raise unknown("column", name, table.columns, where=where)
+    if wanted.text and len(wanted.text) != 2:
+        raise OptionError(
+            f"a question and its context stand in two columns, and {len(wanted.text)} is named",
+            where="--text",
+            fix="Name both: --text question --text context.",
+        )
+    columns = find_questions(sample, wanted)
+    if columns is None:
+        missing = next(key for key in ("question", "context") if not find_named(table.columns, key))
+        guess = nearest(missing, table.columns)
+        raise DataError(
+            f"no column is called {missing!r}; there are {', '.join(map(repr, table.columns))}",
+            where=where,
+            fix=f"Rename {guess!r}, or name both by --text." if guess else f"Rows must be like: {_EXAMPLE}",
+        )
+    is_text = isinstance(table, DelimitedTable)
+    places = {"question": columns.question, "context": columns.context, "id": wanted.id or "id"}
+    places |= {name: name for name in ("answer_start", "is_impossible")} | {"title": wanted.group or "title"}
+    if columns.answers is not None and wanted.labelled:
+        listed = any(isinstance(_structured(value), dict | list) for value in sample[columns.answers].filled)
+        places["answers" if listed or columns.answers == "answers" else "answer"] = columns.answers
+    known = {key: name for key, name in places.items() if name in table.columns}
+    names = list(dict.fromkeys(known.values()))
+    for row in table.rows(names):
         if isinstance(row, Rejected):
             yield row
-        else:
-            yield _Question(row.line, dict(zip(_KEYS, row.values, strict=True)), row.raw or "")
+            continue
+        cells = dict(zip(names, row.values, strict=True))
+        values = dict.fromkeys(_KEYS) | {key: cells[name] for key, name in known.items()}
+        yield _Question(row.line, _typed(values) if is_text else values, row.raw or "")
 
 
-def _squad_questions(path: Path, encoding: Encoding) -> Iterator[_Question | Rejected]:
+def find_named(columns: Sequence[str], part: str) -> bool:
+    """Tell whether a column is named as a question, or as a context."""
+    names = _QUESTIONS if part == "question" else _CONTEXTS
+    return any(column.lower() in names for column in columns)
+
+
+def _typed(values: dict[str, Any]) -> dict[str, Any]:
+    """Give the cells of a file in which all is text the types that JSON has."""
+    typed = {key: None if value == "" else value for key, value in values.items()}
+    typed["answers"] = _structured(typed["answers"])
+    start = str(typed["answer_start"] or "").strip().removesuffix(".0")
+    if start.lstrip("-").isdigit():
+        typed["answer_start"] = int(start)
+    if typed["is_impossible"] is not None:
+        typed["is_impossible"] = MARKS.get(mark_of(typed["is_impossible"]))
+    return typed
+
+
+def _squad_questions(document: dict[str, Any]) -> Iterator[_Question | Rejected]:
     number = 0
-    for article_place, article in _entries(_decoded(path, encoding), "data", ""):
+    for article_place, article in _entries(document, "data", ""):
         for paragraph_place, paragraph in _entries(article, "paragraphs", article_place):
             for place, entry in _entries(paragraph, "qas", paragraph_place):
                 number += 1
@@ -152,36 +273,6 @@ def _squad_questions(path: Path, encoding: Encoding) -> Iterator[_Question | Rej
                 values = {key: entry.get(key) for key in _KEYS}
                 values |= {"context": paragraph.get("context"), "title": article.get("title")}
                 yield _Question(number, values, str(entry.get("question")), place)
-
-
-def _decoded(path: Path, encoding: Encoding) -> dict[str, Any]:
-    where = str(path)
-    try:
-        value = json.loads(path.read_text(encoding=encoding.codec))
-    except UnicodeDecodeError as error:
-        line = encoding.first_undecodable_line
-        raise DataError(
-            f"the file is not valid {encoding.title}: {error.reason}",
-            where=f"{where}, line {line}" if line else where,
-            fix="Save it as UTF-8.",
-        ) from error
-    except json.JSONDecodeError as error:
-        raise DataError(
-            f"malformed JSON: {error.msg}",
-            where=f"{where}, line {error.lineno}, column {error.colno}",
-            fix="Check that it was written to the end. One object a line is JSON Lines: name it .jsonl.",
-        ) from error
-    except RecursionError as error:
-        raise DataError(
-            "the JSON is nested too deeply", where=where, fix="SQuAD JSON has six levels."
-        ) from error
-    if not isinstance(value, dict) or not isinstance(value.get("data"), list):
-        raise DataError(
-            "this is not SQuAD JSON: there is no list 'data' at the top",
-            where=where,
-            fix=f"Give a file as SQuAD's own, or one object a line in a file named .jsonl, as in: {_EXAMPLE}",
-        )
-    return value
 
 
 def _entries(parent: Any, key: str, place: str) -> Iterator[tuple[str, Any]]:
@@ -201,8 +292,9 @@ def _entries(parent: Any, key: str, place: str) -> Iterator[tuple[str, Any]]:
 class _Rows:
     """The usable questions, gathered in columns, and the others."""
 
-    def __init__(self, labelled: bool) -> None:
+    def __init__(self, labelled: bool, unit: Unit) -> None:
         self.labelled = labelled
+        self.unit = unit
         self.questions: list[str] = []
         self.contexts: list[str] = []
         self.answers: list[list[dict[str, Any]]] = []
@@ -223,7 +315,7 @@ class _Rows:
         try:
             text = _text(values["question"], "question")
             context = _text(values["context"], "context")
-            answers = _answers(values, context) if self.labelled else []
+            answers = _answers(values, context, self.unit) if self.labelled else []
             title = values["title"]
             group = _text(title, "title") if title is not None else context
             name = _name(values["id"], question.number)
@@ -268,7 +360,7 @@ def _name(value: Any, number: int) -> str:
     return str(value)
 
 
-def _answers(values: dict[str, Any], context: str) -> list[dict[str, Any]]:
+def _answers(values: dict[str, Any], context: str, unit: Unit) -> list[dict[str, Any]]:
     """Return the answers as they stand in the context; none for an unanswerable question."""
     given = _given_answers(values)
     impossible = values["is_impossible"]
@@ -280,7 +372,7 @@ def _answers(values: dict[str, Any], context: str) -> list[dict[str, Any]]:
         raise UnusableError(f"contradiction: is_impossible is true, yet there are {len(given)} answers")
     if impossible is False and not given:
         raise UnusableError("contradiction: is_impossible is false, yet there are no answers")
-    return [{"text": text, "start": _place(context, text, start)} for text, start in given]
+    return [{"text": text, "start": _place(context, text, start, unit)} for text, start in given]
 
 
 def _given_answers(values: dict[str, Any]) -> list[tuple[Any, Any]] | None:
@@ -303,7 +395,7 @@ def _given_answers(values: dict[str, Any]) -> list[tuple[Any, Any]] | None:
     return [(answer["text"], answer.get("answer_start")) for answer in given]
 
 
-def _place(context: str, answer: Any, start: Any) -> int:
+def _place(context: str, answer: Any, start: Any, unit: Unit) -> int:
     """Return where an answer stands in its context."""
     if not isinstance(answer, str):
         raise UnusableError(f"malformed answer: {_kind(answer)} where a text is needed")
@@ -320,7 +412,18 @@ def _place(context: str, answer: Any, start: Any) -> int:
         return places[0]
     if isinstance(start, bool) or not isinstance(start, int):
         raise UnusableError(f"malformed answer: answer_start is {_kind(start)}, not a whole number")
+    start = _moved(context, start, unit)
     if start < 0 or not context.startswith(answer, start):
+        for other in UNITS:
+            if (
+                other != unit
+                and (moved := _moved(context, start, other)) >= 0
+                and context.startswith(answer, moved)
+            ):
+                raise UnusableError(
+                    f"offsets in {UNIT_TITLES[other]}: {answer[:80]!r} is at {start} if these are counted; "
+                    f"read them by --offsets {other}"
+                )
         there = context[max(start, 0) : max(start, 0) + len(answer)] if start < len(context) else ""
         places = _occurrences(context, answer)
         elsewhere = f"it stands at {_listed(places)}" if places else "it occurs nowhere in the context"
@@ -329,6 +432,14 @@ def _place(context: str, answer: Any, start: Any) -> int:
             f"{there[:80]!r}; {elsewhere}"
         )
     return start
+
+
+def _moved(context: str, start: int, unit: Unit) -> int:
+    """Return an offset in characters; -1 for one within a character."""
+    try:
+        return in_characters(context, [Span(start, start, "", None)], unit)[0].start
+    except UnusableError:
+        return -1
 
 
 _LISTED = 5

@@ -17,12 +17,13 @@ from typing import Literal
 
 import numpy as np
 
-from textgraft.data.columns import choose_columns
+from textgraft.data.columns import Columns, choose_columns
 from textgraft.data.dataset import Rejected
 from textgraft.data.formats.compressed import COMPRESSIONS, bare_name
 from textgraft.data.formats.lines import TextLines, detect_encoding
 from textgraft.data.formats.tables import reject_line
 from textgraft.data.readers.reading import missing_file, open_table
+from textgraft.data.sample import Sample
 from textgraft.errors import DataError
 from textgraft.files import sha256_file
 from textgraft.pretraining.corpus.sentences import are_sentences, split_sentences
@@ -176,15 +177,8 @@ class Corpus:
 
     def _table(self, path: Path) -> Iterator[Document]:
         table = open_table(str(path))
-        choice = choose_columns(
-            table.columns,
-            text=self.text,
-            label=None,
-            id_column=None,
-            group=None,
-            labelled=False,
-            where=str(path),
-        )
+        wanted = Columns.named(self.text, labelled=False)
+        choice = choose_columns(Sample.of(table), wanted, where=str(path))
         for row in table.rows(choice.names):
             if isinstance(row, Rejected):
                 self._reject(path, row)

@@ -10,13 +10,14 @@ import torch
 
 from textgraft.data.dataset import Dataset
 from textgraft.data.inputs import given_inputs
-from textgraft.data.readers.feature_vectors import as_vector, read_vectors
+from textgraft.data.readers.feature_vectors import as_vector, find_vectors, read_vectors
 from textgraft.data.values import UnusableError
 from textgraft.errors import DataError, OptionError
 from textgraft.tasks.generation.base import known_targets
 from textgraft.tasks.generation.teacher_forcing import padded_targets
 from textgraft.tasks.generation.text2text import TextToText
 from textgraft.tasks.scoring import Features
+from textgraft.tasks.sketch import Evidence, Guess, Sketch
 from textgraft.tokenization.subword_tokenizer import target_ids, target_tokenizer
 
 if TYPE_CHECKING:
@@ -44,6 +45,21 @@ class Captioning(TextToText):
     def read(cls, source: str | Path, **columns: Any) -> Dataset:
         """Read vectors with captions: see :func:`textgraft.data.readers.feature_vectors.read_vectors`."""
         return read_vectors(source, **columns)
+
+    @classmethod
+    def recognise(cls, sketch: Sketch) -> Guess | None:
+        """Take arrays, and tables with a column of vectors beside one of texts."""
+        if sketch.is_array:
+            return Guess(cls.name, "the file holds arrays", Evidence.FORM)
+        vectors, captions = find_vectors(sketch.columns, sketch.wanted)
+        if not vectors or not captions or not sketch.allows(vectors, captions):
+            return None
+        values = sketch.sample[vectors[0]].filled
+        are_vectors = bool(values) and all(map(_is_vector, values))
+        if len(vectors) > 1 or not are_vectors or not sketch.sample[captions[0]].is_texts:
+            return None
+        reason = f"{vectors[0]!r} holds vectors, {captions[0]!r} their captions"
+        return Guess(cls.name, reason, Evidence.NAMES)
 
     @classmethod
     def fitted_to(cls, train: Dataset) -> Self:
@@ -115,6 +131,12 @@ class Captioning(TextToText):
         del pad_token_id
         vectors = torch.tensor([feature["vector"] for feature in features], dtype=torch.float32)
         return {"vectors": vectors, **padded_targets(features)}
+
+
+def _is_vector(value: Any) -> bool:
+    return (
+        isinstance(value, list) and bool(value) and all(isinstance(number, int | float) for number in value)
+    )
 
 
 def vectors_of(dataset: Dataset) -> list[list[float]]:

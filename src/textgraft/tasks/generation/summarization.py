@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textgraft.data.dataset import Dataset
-from textgraft.data.readers.sequences import read_sequences
+from textgraft.data.readers.sequences import SUMMARY_SIDES, find_sides, read_sequences
 from textgraft.evaluation.exact_match import weighted_exact_match
 from textgraft.evaluation.rouge import METRICS, rouge_signature, weighted_rouge
 from textgraft.tasks.generation.base import GenerationTask
+from textgraft.tasks.sketch import Evidence, Guess, Sketch
 
 
 class Summarization(GenerationTask):
@@ -27,6 +28,16 @@ class Summarization(GenerationTask):
     def read(cls, source: str | Path, **columns: Any) -> Dataset:
         """Read a table of documents and summaries, or two files of lines."""
         return read_sequences(source, **columns)
+
+    @classmethod
+    def recognise(cls, sketch: Sketch) -> Guess | None:
+        """Take tables with a column of texts and one of what they say in short."""
+        sides = find_sides(sketch.columns, SUMMARY_SIDES)
+        if sides is None or not sketch.allows(sides[:1], sides[1:]):
+            return None
+        if not all(sketch.sample[name].is_texts for name in sides):
+            return None
+        return Guess(cls.name, f"{sides[1]!r} says in short what {sides[0]!r} says", Evidence.NAMES)
 
     def weighted_metrics(
         self, gold: Sequence[Sequence[str]], answers: Sequence[str], weights: NDArray[np.float32]

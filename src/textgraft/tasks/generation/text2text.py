@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textgraft.data.dataset import Dataset
-from textgraft.data.readers.sequences import read_sequences
+from textgraft.data.readers.sequences import TEXT_SIDES, find_sides, read_sequences
 from textgraft.evaluation.bleu import bleu_signature, weighted_bleu
 from textgraft.evaluation.chrf import chrf_signature, weighted_chrf
 from textgraft.evaluation.exact_match import weighted_exact_match
 from textgraft.tasks.generation.base import GenerationTask, reference_count
+from textgraft.tasks.sketch import Evidence, Guess, Sketch
 
 
 class TextToText(GenerationTask):
@@ -31,6 +32,23 @@ class TextToText(GenerationTask):
     def read(cls, source: str | Path, **columns: Any) -> Dataset:
         """Read a table of sources and targets, or two files of lines."""
         return read_sequences(source, **columns)
+
+    @classmethod
+    def recognise(cls, sketch: Sketch) -> Guess | None:
+        """Take tables whose targets are texts, nearly all different."""
+        sides = find_sides(sketch.columns, TEXT_SIDES)
+        if sides is not None and sketch.allows(sides[:1], sides[1:]):
+            column = sketch.sample[sides[1]]
+            if column.is_texts and column.is_varied:
+                return Guess(cls.name, f"{sides[1]!r} holds texts, nearly all different", Evidence.NAMES)
+        if sketch.plain is not None and sketch.label_kind == "texts":
+            choice, evidence = sketch.plain
+            return Guess(cls.name, f"{choice.label!r} holds texts, nearly all different", evidence)
+        prose = [name for name in sketch.columns if sketch.sample[name].is_prose]
+        if len(sketch.columns) == 2 == len(prose) and not (sketch.wanted.text or sketch.wanted.label):
+            reason = f"{prose[0]!r} and {prose[1]!r} hold texts, nearly all different"
+            return Guess(cls.name, reason, Evidence.VALUES)
+        return None
 
     def weighted_metrics(
         self, gold: Sequence[Sequence[str]], answers: Sequence[str], weights: NDArray[np.float32]

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textgraft.data.dataset import Dataset
-from textgraft.data.readers.sequences import language_of, read_sequences
+from textgraft.data.readers.sequences import find_languages, language_of, read_sequences
 from textgraft.evaluation.bleu import bleu_signature, tokenizer_for, weighted_bleu
 from textgraft.evaluation.chrf import chrf_signature, weighted_chrf
 from textgraft.evaluation.exact_match import weighted_exact_match
 from textgraft.tasks.generation.base import GenerationTask, known_targets, reference_count
+from textgraft.tasks.sketch import Evidence, Guess, Sketch
 
 
 class Translation(GenerationTask):
@@ -37,6 +38,19 @@ class Translation(GenerationTask):
     def read(cls, source: str | Path, **columns: Any) -> Dataset:
         """Read a table of sources and targets, or two files of lines as ``train.de,train.en``."""
         return read_sequences(source, **columns)
+
+    @classmethod
+    def recognise(cls, sketch: Sketch) -> Guess | None:
+        """Take two files of lines, and tables with columns of texts named for two languages."""
+        if sketch.pair and not sketch.is_array:
+            return Guess(cls.name, "two files of lines are named", Evidence.FORM)
+        sides = find_languages(sketch.columns)
+        if sides is None or not sketch.allows(sides[:1], sides[1:]):
+            return None
+        columns = [sketch.sample[name] for name in sides]
+        if not all(column.is_texts and 2 * column.different > len(column.filled) for column in columns):
+            return None
+        return Guess(cls.name, f"{sides[0]!r} and {sides[1]!r} are languages", Evidence.NAMES)
 
     @classmethod
     def fitted_to(cls, train: Dataset) -> Self:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from textgraft.data.dataset import Dataset
 from textgraft.data.inputs import given_inputs
-from textgraft.data.readers.squad import read_squad
+from textgraft.data.readers.squad import answers_fit, find_questions, read_squad
 from textgraft.errors import DataError, OptionError
 from textgraft.evaluation.question_answering import (
     METRICS,
@@ -22,6 +22,7 @@ from textgraft.evaluation.question_answering import (
     weighted_metrics,
 )
 from textgraft.tasks.base import Features, Task, padded_inputs
+from textgraft.tasks.sketch import Evidence, Guess, Sketch
 from textgraft.tasks.spans.answer_spans import CANDIDATES, SpanPrediction, best_answers
 from textgraft.tasks.spans.question_windows import (
     TokenizedText,
@@ -74,16 +75,21 @@ class QuestionAnswering(Task):
 
     @classmethod
     def read(cls, source: str | Path, **columns: Any) -> Dataset:
-        """Read SQuAD JSON or JSON Lines, as :func:`textgraft.data.readers.squad.read_squad` describes."""
-        labelled = columns.pop("labelled", True)
-        for name, value in columns.items():
-            if value is not None:
-                raise OptionError(
-                    f"question answering takes no {name}",
-                    where=f"{name}={value!r}",
-                    fix="Its files name their parts themselves: question, context, answers, id, title.",
-                )
-        return read_squad(source, labelled=labelled)
+        """Read SQuAD JSON or a table, as :func:`textgraft.data.readers.squad.read_squad` describes."""
+        return read_squad(source, **columns)
+
+    @classmethod
+    def recognise(cls, sketch: Sketch) -> Guess | None:
+        """Take SQuAD JSON, and tables of questions whose answers stand in their contexts."""
+        if sketch.is_squad:
+            return Guess(cls.name, "the file is SQuAD JSON", Evidence.FORM)
+        found = find_questions(sketch.sample, sketch.wanted)
+        if found is None or found.answers is None or not answers_fit(sketch.sample, found):
+            return None
+        if not sketch.allows([found.question, found.context], [found.answers]):
+            return None
+        named = f"{found.question!r} and {found.context!r}"
+        return Guess(cls.name, f"{found.answers!r} stands beside {named}", Evidence.FITS)
 
     @classmethod
     def fitted_to(cls, train: Dataset) -> Self:

@@ -16,6 +16,7 @@ from scipy.special import softmax
 from textgraft.data.dataset import Dataset
 from textgraft.data.inputs import as_given_text, given_inputs
 from textgraft.data.readers.tagged import read_tagged
+from textgraft.data.readers.tagging import find_tagging
 from textgraft.data.tag_schemes import OUTSIDE, entities, repaired
 from textgraft.data.words import Words, cut_words, joined
 from textgraft.errors import DataError, OptionError, nearest
@@ -23,6 +24,7 @@ from textgraft.evaluation.calibration import fit_temperature
 from textgraft.evaluation.spans import METRICS, weighted_span_metrics
 from textgraft.models.recurrent.characters import character_ids
 from textgraft.tasks.base import Features, Task, padded, padded_inputs
+from textgraft.tasks.sketch import Evidence, Guess, Sketch
 from textgraft.tasks.spans.word_windows import word_windows
 from textgraft.tokenization.words import NO_LABEL, Subwords
 
@@ -129,6 +131,18 @@ class TokenClassification(Task):
     def read(cls, source: str | Path, **columns: Any) -> Dataset:
         """Read CoNLL columns, or JSON Lines of words and tags or of texts and spans; see ``read_tagged``."""
         return read_tagged(source, **columns)
+
+    @classmethod
+    def recognise(cls, sketch: Sketch) -> Guess | None:
+        """Take CoNLL columns, and tables of words and tags or of texts and spans."""
+        if sketch.is_conll:
+            return Guess(cls.name, "its lines are words with tags", Evidence.FORM)
+        found = find_tagging(sketch.sample, sketch.wanted) if sketch.columns else None
+        if found is None or found.label is None or not sketch.allows([found.text], [found.label]):
+            return None
+        if found.form == "spans":
+            return Guess(cls.name, f"{found.label!r} holds parts of {found.text!r}", Evidence.NAMES)
+        return Guess(cls.name, f"{found.text!r} and {found.label!r} hold words and their tags", Evidence.FITS)
 
     @classmethod
     def fitted_to(cls, train: Dataset) -> Self:

@@ -12,11 +12,15 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from textgraft.data.dataset import Dataset
-from textgraft.data.readers.reading import read_dataset
+from textgraft.data.readers.reading import Form, read_dataset
+from textgraft.data.values import as_only_name
 from textgraft.evaluation.calibration import fit_temperature, log_loss
 from textgraft.evaluation.metrics import METRICS, weighted_metrics
 from textgraft.tasks.base import Features
+from textgraft.tasks.sketch import Evidence, Guess, Sketch
 from textgraft.tasks.text.texts import JoinedTexts, LabelProbabilities, known_labels, unknown_label
+
+_FORM = Form(as_listed_label=as_only_name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,17 @@ class SingleLabelClassification(JoinedTexts):
     @classmethod
     def read(cls, source: str | Path, **columns: Any) -> Dataset:
         """Read a table: one or several text columns, which are joined, and a label column."""
-        return read_dataset(source, **columns)
+        return read_dataset(source, form=_FORM, **columns)
+
+    @classmethod
+    def recognise(cls, sketch: Sketch) -> Guess | None:
+        """Take plain texts, and tables with one name a row."""
+        if sketch.is_plain:
+            return Guess(cls.name, "the file holds plain texts", Evidence.NAMES)
+        if sketch.plain is None or sketch.label_kind != "names":
+            return None
+        choice, evidence = sketch.plain
+        return Guess(cls.name, f"{choice.label!r} holds labels", evidence)
 
     @classmethod
     def fitted_to(cls, train: Dataset) -> Self:

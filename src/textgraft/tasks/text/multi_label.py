@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,13 +13,16 @@ from scipy.special import expit
 
 from textgraft.data.columns import LABEL_NAMES
 from textgraft.data.dataset import Dataset
+from textgraft.data.label_columns import settle_names
 from textgraft.data.readers.reading import Form, read_dataset
-from textgraft.data.values import as_names, cut_names
+from textgraft.data.values import as_names
 from textgraft.errors import DataError
 from textgraft.evaluation.calibration import binary_log_loss, fit_binary_temperature
 from textgraft.evaluation.metrics import MULTI_LABEL_METRICS, weighted_multi_label_metrics
 from textgraft.tasks.base import Features
+from textgraft.tasks.sketch import Guess, Sketch
 from textgraft.tasks.text.texts import JoinedTexts, LabelProbabilities, known_labels, unknown_label
+from textgraft.wording import listing
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
@@ -27,7 +30,12 @@ if TYPE_CHECKING:
 THRESHOLD = 0.5
 """Labels at least this probable are given."""
 
-_FORM = Form(as_label=as_names, label_names=(*LABEL_NAMES, "categories", "classes"))
+_FORM = Form(
+    as_label=as_names,
+    settle=settle_names,
+    several_labels=True,
+    label_names=(*LABEL_NAMES, "categories", "classes", "accept", "choice"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +76,25 @@ class MultiLabelClassification(JoinedTexts):
 
     @classmethod
     def read(cls, source: str | Path, **columns: Any) -> Dataset:
-        """Read a table: text columns, which are joined, and a column with the labels of each row.
+        """Read a table: text columns, which are joined, and a column with the labels of each row, or several.
 
-        Labels are a list (in JSON Lines or Parquet, or written as JSON), or stand in one field, separated
-        throughout the file by bars, else by semicolons, else by commas. An empty field or list is a row
-        without labels; a missing one sets the row aside.
+        Labels are a list (in JSON or Parquet, or written as JSON or Python write it), or stand in one field,
+        separated throughout the file by bars, else by semicolons, else by commas. An empty field or list is a
+        row without labels; a missing one, and an empty field among lists, sets the row aside. Several columns
+        mark the label of their name by 0 and 1, or hold a name each.
         """
-        dataset = read_dataset(source, form=_FORM, **columns)
-        return dataset if dataset.labels is None else replace(dataset, labels=cut_names(dataset.labels))
+        return read_dataset(source, form=_FORM, **columns)
+
+    @classmethod
+    def recognise(cls, sketch: Sketch) -> Guess | None:
+        """Take tables with a column for each label, with lists of labels, or with bars between them."""
+        if sketch.plain is None or sketch.label_kind != "sets":
+            return None
+        choice, evidence = sketch.plain
+        if choice.label is None:
+            return Guess(cls.name, f"{listing(list(map(repr, choice.labels)))} are a label each", evidence)
+        holds = "lists" if sketch.sample[choice.label].is_lists else "fields with bars"
+        return Guess(cls.name, f"{choice.label!r} holds {holds}", evidence)
 
     @classmethod
     def fitted_to(cls, train: Dataset) -> Self:

@@ -17,11 +17,12 @@ from scipy.special import softmax
 
 from textgraft.data.dataset import Dataset
 from textgraft.data.inputs import given_inputs
-from textgraft.data.readers.choices import read_choices, split_names
+from textgraft.data.readers.choices import choices_of, read_choices, split_names
 from textgraft.errors import DataError, OptionError
 from textgraft.evaluation.calibration import fit_temperature, log_loss
 from textgraft.evaluation.metrics import weighted_accuracy
 from textgraft.tasks.base import Features, padded_inputs
+from textgraft.tasks.sketch import Evidence, Guess, Sketch
 from textgraft.tasks.text.texts import TextTask, known_labels
 from textgraft.tokenization.encode import PairIds, pair_token_ids, takes_token_types
 
@@ -79,6 +80,16 @@ class MultipleChoice(TextTask):
     def read(cls, source: str | Path, **columns: Any) -> Dataset:
         """Read a table or JSON Lines: see :func:`textgraft.data.readers.choices.read_choices`."""
         return read_choices(source, **columns)
+
+    @classmethod
+    def recognise(cls, sketch: Sketch) -> Guess | None:
+        """Take tables with columns, or a list, of choices, of which the label names one."""
+        found = choices_of(sketch.sample, sketch.wanted)
+        if found is None:
+            return None
+        if len(found) == 1:
+            return Guess(cls.name, f"{found[0]!r} holds lists of choices", Evidence.FITS)
+        return Guess(cls.name, f"{found[0]!r} to {found[-1]!r} are choices", Evidence.FITS)
 
     @classmethod
     def fitted_to(cls, train: Dataset) -> Self:

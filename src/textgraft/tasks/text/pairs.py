@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from textgraft.data.columns import NUMBER_NAMES, PAIR_LABEL_NAMES
 from textgraft.data.dataset import Dataset
 from textgraft.data.inputs import given_inputs, given_texts
+from textgraft.data.numbers import read_numbers
 from textgraft.data.readers.reading import Form, read_dataset
-from textgraft.data.values import as_number, every_text
+from textgraft.data.values import as_cell, as_only_name, every_text
 from textgraft.errors import DataError, OptionError, unknown
 from textgraft.evaluation.metrics import PAIR_METRICS, weighted_pair_metrics
+from textgraft.tasks.sketch import Evidence, Guess, Sketch
 from textgraft.tasks.text.classification import SingleLabelClassification
 from textgraft.tasks.text.regression import Regression
 from textgraft.tasks.text.texts import TextTask
@@ -100,8 +102,16 @@ class PairClassification(PairTexts, SingleLabelClassification):
     @classmethod
     def read(cls, source: str | Path, **columns: Any) -> Dataset:
         """Read a table with two text columns and a label column."""
-        form = Form(as_texts=every_text, label_names=PAIR_LABEL_NAMES, pair=True)
+        form = Form(every_text, as_listed_label=as_only_name, label_names=PAIR_LABEL_NAMES, pair=True)
         return read_dataset(source, form=form, **columns)
+
+    @classmethod
+    def recognise(cls, sketch: Sketch) -> Guess | None:
+        """Take tables with two text columns that are named as a pair."""
+        if sketch.text_pair is None:
+            return None
+        first, second = sketch.text_pair.text
+        return Guess(cls.name, f"{first!r} and {second!r} are a pair", Evidence.PLAIN)
 
     def settings(self) -> dict[str, Any]:
         """Return the labels and the positive one."""
@@ -123,5 +133,16 @@ class PairSimilarity(PairTexts, Regression):
     @classmethod
     def read(cls, source: str | Path, **columns: Any) -> Dataset:
         """Read a table with two text columns and a column of numbers."""
-        form = Form(every_text, as_number, NUMBER_NAMES, pair=True)
+        form = Form(every_text, as_cell, settle=read_numbers, label_names=NUMBER_NAMES, pair=True)
         return read_dataset(source, form=form, **columns)
+
+    @classmethod
+    def recognise(cls, sketch: Sketch) -> Guess | None:
+        """Take pairs with numbers of which some have fractions."""
+        label = sketch.wanted.label[:1]
+        choice = sketch.text_pair and (sketch.text_pair if label else sketch.choose(NUMBER_NAMES, pair=True))
+        if not choice or choice.label is None or not sketch.sample[choice.label].fractions:
+            return None
+        first, second = choice.text
+        reason = f"{first!r} and {second!r} are a pair, and {choice.label!r} holds numbers with fractions"
+        return Guess(cls.name, reason, Evidence.FITS)

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from textgraft.data.columns import NUMBER_NAMES
 from textgraft.data.dataset import Dataset
+from textgraft.data.numbers import read_numbers
 from textgraft.data.readers.reading import Form, read_dataset
-from textgraft.data.values import as_number
+from textgraft.data.values import as_cell
 from textgraft.errors import DataError
 from textgraft.evaluation.calibration import MAX_TEMPERATURE, MIN_TEMPERATURE
 from textgraft.evaluation.correlations import REGRESSION_METRICS, weighted_regression_metrics
 from textgraft.tasks.base import Features
+from textgraft.tasks.sketch import Evidence, Guess, Sketch
 from textgraft.tasks.text.texts import JoinedTexts, known_labels
 
 if TYPE_CHECKING:
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 TOLERANCE = 0.5
 """An answer counts as right that is no further from the truth than this many deviations of the training
 targets."""
+
+
+_FORM = Form(as_label=as_cell, settle=read_numbers, label_names=NUMBER_NAMES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +81,21 @@ class Regression(JoinedTexts):
 
     @classmethod
     def read(cls, source: str | Path, **columns: Any) -> Dataset:
-        """Read a table: text columns, which are joined, and a column of numbers with a decimal point."""
-        return read_dataset(source, form=Form(as_label=as_number, label_names=NUMBER_NAMES), **columns)
+        """Read a table: text columns, which are joined, and a column of numbers."""
+        return read_dataset(source, form=_FORM, **columns)
+
+    @classmethod
+    def recognise(cls, sketch: Sketch) -> Guess | None:
+        """Take tables with numbers of which many have fractions."""
+        if sketch.plain is not None and sketch.label_kind == "numbers":
+            choice, evidence = sketch.plain
+        elif sketch.plain is None and sketch.text_pair is None and (found := sketch.choose(NUMBER_NAMES)):
+            choice, evidence = found, Evidence.VALUES
+        else:
+            return None
+        if choice.label is None or not sketch.sample[choice.label].is_fractions:
+            return None
+        return Guess(cls.name, f"{choice.label!r} holds numbers with fractions", evidence)
 
     @classmethod
     def fitted_to(cls, train: Dataset) -> Self:
