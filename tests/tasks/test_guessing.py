@@ -28,7 +28,7 @@ FILES = {
     "multi-label": [
         ("a.jsonl", '{"text": "a", "labels": ["x", "y"]}\n{"text": "b", "labels": []}\n'),
         ("a.csv", "text,tags\na,x\nb,x|y\nc,\n"),
-        ("a.csv", 'text,label\na,"[""x""]"\n'),
+        ("a.csv", 'text,label\na,"[""x"", ""y""]"\n'),
     ],
     "regression": [
         ("a.csv", numbers([0.25 * value for value in range(1, 20)])),

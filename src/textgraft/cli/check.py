@@ -23,6 +23,7 @@ def check(
     id_column: options.IdColumn = None,
     group: options.Group = None,
     merge_labels: options.MergeLabels = False,
+    offsets: options.Offsets = "characters",
     encoder: options.EncoderName = "bundled",
     revision: options.Revision = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Also save it as JSON.")] = None,
@@ -39,7 +40,11 @@ def check(
     if output:
         refuse_to_replace(output, overwrite=overwrite)
     console = Console()
-    kind = named_task(task, source, lambda line: console.print(line, highlight=False), text=text, label=label)
+
+    def note(line: str) -> None:
+        console.print(line, highlight=False, markup=False)
+
+    kind = named_task(task, source, note, text=text, label=label)
     splits, dataset = read_splits(
         kind,
         source,
@@ -50,6 +55,8 @@ def check(
         test=test,
         dev=None,
         merge_labels=merge_labels,
+        offsets=offsets,
+        note=note,
     )
     found = check_dataset(dataset, splits, encoder_check=_encoder_check(encoder, revision))
     console.print(check_table(found.to_dict()))

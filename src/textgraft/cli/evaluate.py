@@ -16,6 +16,7 @@ def evaluate(
     text: options.Text = None,
     label: options.Label = None,
     id_column: options.IdColumn = None,
+    offsets: options.Offsets = "characters",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the scores as JSON.")] = None,
     overwrite: options.Overwrite = False,
 ) -> None:
@@ -30,7 +31,7 @@ def evaluate(
 
     if output:
         refuse_to_replace(output, overwrite=overwrite)
-    result = run(model, source, text=text, label=label, id_column=id_column)
+    result = run(model, source, text=text, label=label, id_column=id_column, offsets=offsets)
     table = Table(title=f"{result.task}, {result.rows:,} rows", title_justify="left", box=box.SIMPLE_HEAD)
     for name in ("metric", "value", "95% interval"):
         table.add_column(name, justify="left" if name == "metric" else "right")

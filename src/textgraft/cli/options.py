@@ -25,7 +25,14 @@ Text = Annotated[
     list[str] | None,
     typer.Option("--text", "-t", help="Text column; give it again for several. Guessed if left out."),
 ]
-Label = Annotated[str | None, typer.Option("--label", "-l", help="Label column. Guessed if left out.")]
+Label = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--label",
+        "-l",
+        help="Label column; give it again where each label has a column of its own. Guessed if left out.",
+    ),
+]
 IdColumn = Annotated[str | None, typer.Option("--id", help="Column that names rows.")]
 Group = Annotated[
     str | None, typer.Option("--group", help="Column whose equal values never straddle the splits.")
@@ -34,6 +41,9 @@ MergeLabels = Annotated[
     bool, typer.Option("--merge-labels", help="Take labels that differ in spelling alone for one label.")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what stands at --output already.")]
+Offsets = Annotated[
+    str, typer.Option("--offsets", help="What offsets of spans count: characters, utf-16 or utf-8.")
+]
 EncoderName = Annotated[str, typer.Option("--encoder", help=ENCODER_HELP)]
 Revision = Annotated[str | None, typer.Option("--revision", help="Revision of a Hub id.")]
 MaxLength = Annotated[

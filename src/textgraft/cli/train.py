@@ -25,6 +25,7 @@ def train(
     id_column: options.IdColumn = None,
     group: options.Group = None,
     merge_labels: options.MergeLabels = False,
+    offsets: options.Offsets = "characters",
     test: Annotated[Path | None, typer.Option(help="Your own test file.")] = None,
     dev: Annotated[Path | None, typer.Option(help="Your own dev file.")] = None,
     contender: Annotated[
@@ -71,6 +72,7 @@ def train(
         "id_column": id_column,
         "group": group,
         "merge_labels": merge_labels or None,
+        "offsets": None if offsets == "characters" else offsets,
         "test": test,
         "dev": dev,
         "contender": options.trained_contender(contender, adapter, freeze),

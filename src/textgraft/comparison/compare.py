@@ -37,12 +37,13 @@ def compare(
     *,
     task: str | None = None,
     text: str | Sequence[str] | None = None,
-    label: str | None = None,
+    label: str | Sequence[str] | None = None,
     test: str | Path | None = None,
     dev: str | Path | None = None,
     id_column: str | None = None,
     group: str | None = None,
     merge_labels: bool = False,
+    offsets: str = "characters",
     contenders: str | Sequence[str] | None = None,
     sizes: str | Sequence[int] | None = None,
     seeds: int = 3,
@@ -68,12 +69,13 @@ def compare(
             other than those of tables the files that their ``read`` takes.
         task: Name of the task; guessed from the file where it is left out.
         text: Name of the text column, or of several; guessed from common names if left out.
-        label: Name of the label column; likewise.
+        label: Name of the label column, or of several, one for each label that a row may have; likewise.
         test: A file of the user's own test rows; otherwise a fifth of the rows is set aside, fixed by hash.
         dev: A file of the user's own dev rows.
         id_column: Column that names rows.
         group: Column whose equal values never straddle splits, as an author or a document.
         merge_labels: Whether labels that differ in spelling alone, as Food and food, are one label.
+        offsets: What the offsets of spans and answers count: "characters", "utf-16" or "utf-8".
         contenders: Their names; the task's usual ones if left out.
         sizes: Training sizes; 100, 300, 1000, … and all rows if left out.
         seeds: Runs a size, each with its own training rows and random weights.
@@ -115,6 +117,7 @@ def compare(
             "id_column": id_column,
             "group": group,
             "merge_labels": merge_labels,
+            "offsets": offsets,
             "contenders": contenders,
             "sizes": sizes,
             "seeds": seeds,

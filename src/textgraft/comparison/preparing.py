@@ -114,7 +114,7 @@ def read(source: str | Path | Dataset, entrants: Entrants, settings: SetupSettin
         source: The user's file or rows.
         entrants: Who will learn from them.
         settings: The user's choices.
-        note: Told how many words have a vector.
+        note: Told how the rows were read, and how many words have a vector.
 
     Raises:
         DataError: The rows cannot be read or learned from.
@@ -129,6 +129,8 @@ def read(source: str | Path | Dataset, entrants: Entrants, settings: SetupSettin
         test=settings.test,
         dev=settings.dev,
         merge_labels=settings.merge_labels,
+        offsets=settings.offsets,
+        note=note,
     )
     if entrants.vectors is not None:
         note(vectors_note(splits.train, entrants.vectors))

@@ -71,12 +71,14 @@ class SetupSettings(Checked):
     """Guessed from the file if left out."""
     text: Columns | None = None
     """Text columns, guessed from common names if left out; so are the following ones."""
-    label: str | None = None
+    label: Columns | None = None
     id_column: str | None = None
     group: str | None = None
     """Column whose equal values never straddle splits."""
     merge_labels: bool = False
     """Whether labels that differ in spelling alone, as Food and food, are one label."""
+    offsets: str = "characters"
+    """What the offsets of spans and answers count: "characters", "utf-16" or "utf-8"."""
     dev: FilePath | None = None
     """Own file of dev rows; otherwise a tenth of the rows."""
     test: FilePath | None = None

@@ -98,10 +98,11 @@ def train(
     *,
     task: str | None = None,
     text: str | Sequence[str] | None = None,
-    label: str | None = None,
+    label: str | Sequence[str] | None = None,
     id_column: str | None = None,
     group: str | None = None,
     merge_labels: bool = False,
+    offsets: str = "characters",
     dev: str | Path | None = None,
     test: str | Path | None = None,
     contender: str | None = None,
@@ -129,10 +130,11 @@ def train(
         output: Folder of the model directory; while training runs, ``<output>.training`` holds checkpoints.
         task: Name of the task; guessed from the file where it is left out.
         text: Name of the text column, or of several; guessed from common names if left out.
-        label: Name of the label column; likewise.
+        label: Name of the label column, or of several, one for each label that a row may have; likewise.
         id_column: Column that names rows.
         group: Column whose equal values never straddle splits, as an author or a document.
         merge_labels: Whether labels that differ in spelling alone, as Food and food, are one label.
+        offsets: What the offsets of spans and answers count: "characters", "utf-16" or "utf-8".
         dev: A file of the user's own dev rows; otherwise a tenth of the rows.
         test: A file of the user's own test rows; otherwise a fifth of the rows, fixed by hash.
         contender: What to train; the usual one of the task if left out.
@@ -167,6 +169,7 @@ def train(
             "id_column": id_column,
             "group": group,
             "merge_labels": merge_labels,
+            "offsets": offsets,
             "dev": dev,
             "test": test,
             "contender": contender,

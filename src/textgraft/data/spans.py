@@ -83,8 +83,12 @@ def parse_spans(value: Any) -> Iterator[Span]:
 
 
 def _span(entry: Any) -> Span:
+    start: Any
+    end: Any
+    label: Any
+    text: Any = None
     if isinstance(entry, list | tuple) and len(entry) == 3:
-        start, end, label, text = *entry, None
+        start, end, label = entry
     elif isinstance(entry, dict):
         start, end, label, text = (
             next((entry[name] for name in names if name in entry), _NOTHING)

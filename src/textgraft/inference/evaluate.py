@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from textgraft.data.dataset import Dataset
 from textgraft.evaluation.intervals import Estimate, percentile_interval, resampled_scores
 from textgraft.inference.predictor import Predictor, load
 from textgraft.tasks.generation.base import GenerationTask
+from textgraft.tasks.reading import with_offsets
 from textgraft.tasks.scoring import Scoring
 
 
@@ -35,8 +37,9 @@ def evaluate(
     source: str | Path | Dataset,
     *,
     text: list[str] | None = None,
-    label: str | None = None,
+    label: str | Sequence[str] | None = None,
     id_column: str | None = None,
+    offsets: str = "characters",
 ) -> Evaluation:
     """Predict labelled rows and score the answers.
 
@@ -46,6 +49,7 @@ def evaluate(
         text: Text columns; those the model was trained with if left out.
         label: Label column; likewise.
         id_column: Column that names rows.
+        offsets: What the offsets of spans and answers count: "characters", "utf-16" or "utf-8".
 
     Raises:
         DataError: The rows cannot be read, or hold a target that the model does not know.
@@ -62,6 +66,7 @@ def evaluate(
             text=text or (manifest.text_columns if manifest and tabular else None),
             label=label or (manifest.label_column if manifest else None),
             id_column=id_column,
+            **with_offsets(type(task), offsets),
         )
     gold = task.targets(rows)
     answers = [prediction.answer for prediction in predictor.predict_rows(rows)]

@@ -60,7 +60,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     contender: str
     """Which entry of the comparison trained this model, as "lstm"."""
     text_columns: Annotated[list[str], msgspec.Meta(min_length=1)]
-    label_column: str | None
+    label_column: str | list[str] | None
     max_length: Annotated[int, msgspec.Meta(ge=1, le=10**6)]
     """Tokens a text is cut to, special tokens included."""
     temperature: Annotated[float, msgspec.Meta(ge=1e-3, le=1e3)]

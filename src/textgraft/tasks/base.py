@@ -66,6 +66,8 @@ class Task(Scoring):
     """Whether a score is the probability of being right."""
     divides_logits: ClassVar[bool] = True
     """Whether the temperature is what logits are divided by."""
+    has_offsets: ClassVar[bool] = False
+    """Whether its files say by offsets where something stands; then :meth:`read` takes ``offsets``."""
     labels: tuple[str, ...]
     """Names of the head's outputs, in order; it has as many."""
 

@@ -32,6 +32,7 @@ from textgraft.data.readers.tagged import has_conll_columns
 from textgraft.data.sample import FEW_ROWS, Column, Sample
 from textgraft.data.values import UnusableError, listed_names
 from textgraft.errors import TextgraftError
+from textgraft.wording import listing
 
 LabelKind = Literal["names", "sets", "numbers", "texts"]
 """One name a row, any number of names, numbers with fractions, or texts."""
@@ -107,7 +108,7 @@ class Sketch:
         return None if self.is_plain else found
 
     def allows(self, text: Collection[str], label: Collection[str] = ()) -> bool:
-        """Tell whether the user's word allows these text and label columns: whatever is named must be used."""
+        """Tell whether the user's word allows these columns: whatever is named must be used."""
         texts, labels = self.wanted.text, self.wanted.label
         return (not texts or set(texts) == set(text)) and (not labels or set(labels) == set(label))
 
@@ -193,6 +194,12 @@ class Sketch:
         known = [*choice.text, *choice.labels]
         sides = find_sides(known, SUMMARY_SIDES) or find_sides(known, TEXT_SIDES) or find_languages(known)
         return sides is not None or (column.is_prose and len(column.filled) >= FEW_ROWS)
+
+
+def texts(choice: Choice) -> str:
+    """Say which columns are the text."""
+    named = listing(list(map(repr, choice.text)))
+    return f"{named} {'is' if len(choice.text) == 1 else 'are'} the text"
 
 
 def _names(cell: object) -> tuple[str, ...] | None:

@@ -214,13 +214,14 @@ def save_model(path: Path, spec: TrialSpec, trial: Trial, attempt: Attempt) -> N
     """Write the model directory of a trial: the model, its card, its calibration and its golden outputs."""
     task = spec.job.task
     rows = spec.test.select(range(min(GOLDEN_ROWS, len(spec.test))))
+    label = spec.job.train.label_column
     predictions = attempt.predictor.predict_rows(rows)
     manifest = Manifest(
         task=task.name,
         task_settings=task.settings(),
         contender=trial.contender,
         text_columns=list(spec.test.columns),
-        label_column=spec.job.train.label_column,
+        label_column=list(label) if isinstance(label, tuple) else label,
         max_length=attempt.fitted.max_length,
         temperature=attempt.predictor.temperature,
         calibration=attempt.calibration,

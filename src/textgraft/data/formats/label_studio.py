@@ -49,17 +49,15 @@ def flatten(tasks: Sequence[Any]) -> tuple[list[dict[str, Any] | Rejected | None
             continue
         several += len(valid) > 1
         valid.sort(key=lambda entry: not entry.get("ground_truth"))
-        record = {**task["data"], _ANNOTATED: bool(valid)}
+        record: dict[str, Any] = {**task["data"], _ANNOTATED: bool(valid)}
         for result in valid[0].get("result") or () if valid else ():
             if isinstance(result, dict):
                 _add(record, result, task["data"], spans)
         records.append(record)
-    for record in records:
-        if isinstance(record, dict) and record.pop(_ANNOTATED):
+    for made_of in records:
+        if isinstance(made_of, dict) and made_of.pop(_ANNOTATED):
             for name in spans:
-                record.setdefault(name, [])  # annotated, with nothing marked
-        elif isinstance(record, dict):
-            record.pop(_ANNOTATED, None)
+                made_of.setdefault(name, [])  # annotated, with nothing marked
     remarks = [f"{several:,} tasks have several annotations: of each, one was read."] if several else []
     return records, remarks
 

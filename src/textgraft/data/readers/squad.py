@@ -163,7 +163,7 @@ def find_questions(sample: Sample, wanted: Columns) -> QuestionColumns | None:
     if wanted.text and len(wanted.text) != 2:
         return None
     question, context = wanted.text or (first(_QUESTIONS), first(_CONTEXTS))
-    if wanted.text and context.lower() in _QUESTIONS:
+    if wanted.text and str(context).lower() in _QUESTIONS:
         question, context = context, question
     if question is None or context is None or len(wanted.label) > 1:
         return None

@@ -183,15 +183,14 @@ def read_tagged(
 
 
 def has_conll_columns(path: Path) -> bool:
-    """Tell whether a file has CoNLL columns: by its ending, or because its lines end in tags.
-
-    Raises:
-        DataError: The file is empty or not text.
-    """
+    """Tell whether a file has CoNLL columns: by its ending, or because its lines end in tags."""
     ending = Path(bare_name(path)).suffix.lower()
     if not path.is_file() or ending in _TABLES:
         return False
-    return ending in CONLL or is_conll(path)
+    try:
+        return ending in CONLL or is_conll(path)
+    except DataError:  # no text at all: whoever reads it says what it is
+        return False
 
 
 def _read_texts(where: str, wanted: Columns) -> Dataset:
@@ -333,7 +332,7 @@ class _Rows:
         other = better_unit(text, words, spans) if self.unit == CHARACTERS else None
         if other is not None:
             self.other_units[line] = other
-            raise UnusableError(f"offsets in {UNIT_TITLES[other]}: they fit the words in no other unit")
+            raise UnusableError(f"offsets in {UNIT_TITLES[other]}: read them by --offsets {other}")
         found, is_widened = place_spans(text, words, in_characters(text, spans, self.unit))
         return _Parsed(line, text, words, bio_tags(found, len(words)), is_widened=is_widened)
 

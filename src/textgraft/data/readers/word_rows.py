@@ -32,7 +32,9 @@ def sentences(
     names = [name for name in (word, tag, sentence) if name is not None]
     current: object = None
     last_line = 0
-    line, words, tags = 0, [], []
+    line = 0
+    words: list[str] = []
+    tags: list[str] = []
     problem: Rejected | None = None
     for row in table.rows(names):
         values = None if isinstance(row, Rejected) else list(row.values)

@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from textgraft.data.columns import as_tuple
 from textgraft.data.dataset import Dataset
 from textgraft.data.readers.sequences import find_languages, language_of, read_sequences
 from textgraft.evaluation.bleu import bleu_signature, tokenizer_for, weighted_bleu
@@ -56,7 +57,9 @@ class Translation(GenerationTask):
     def fitted_to(cls, train: Dataset) -> Self:
         """See whether the columns are named for languages."""
         known_targets(train)
-        return cls(language_of(next(iter(train.columns))), language_of(train.label_column or ""))
+        return cls(
+            language_of(next(iter(train.columns))), language_of(next(iter(as_tuple(train.label_column)), ""))
+        )
 
     def settings(self) -> dict[str, Any]:
         """Return the languages."""

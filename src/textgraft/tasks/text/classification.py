@@ -17,7 +17,7 @@ from textgraft.data.values import as_only_name
 from textgraft.evaluation.calibration import fit_temperature, log_loss
 from textgraft.evaluation.metrics import METRICS, weighted_metrics
 from textgraft.tasks.base import Features
-from textgraft.tasks.sketch import Evidence, Guess, Sketch
+from textgraft.tasks.sketch import Evidence, Guess, Sketch, texts
 from textgraft.tasks.text.texts import JoinedTexts, LabelProbabilities, known_labels, unknown_label
 
 _FORM = Form(as_listed_label=as_only_name)
@@ -77,7 +77,7 @@ class SingleLabelClassification(JoinedTexts):
         if sketch.plain is None or sketch.label_kind != "names":
             return None
         choice, evidence = sketch.plain
-        return Guess(cls.name, f"{choice.label!r} holds labels", evidence)
+        return Guess(cls.name, f"{texts(choice)}, {choice.label!r} the label", evidence)
 
     @classmethod
     def fitted_to(cls, train: Dataset) -> Self:

@@ -20,7 +20,7 @@ from textgraft.errors import DataError
 from textgraft.evaluation.calibration import binary_log_loss, fit_binary_temperature
 from textgraft.evaluation.metrics import MULTI_LABEL_METRICS, weighted_multi_label_metrics
 from textgraft.tasks.base import Features
-from textgraft.tasks.sketch import Guess, Sketch
+from textgraft.tasks.sketch import Guess, Sketch, texts
 from textgraft.tasks.text.texts import JoinedTexts, LabelProbabilities, known_labels, unknown_label
 from textgraft.wording import listing
 
@@ -92,9 +92,11 @@ class MultiLabelClassification(JoinedTexts):
             return None
         choice, evidence = sketch.plain
         if choice.label is None:
-            return Guess(cls.name, f"{listing(list(map(repr, choice.labels)))} are a label each", evidence)
+            return Guess(
+                cls.name, f"{texts(choice)}, {listing(list(map(repr, choice.labels)))} a label each", evidence
+            )
         holds = "lists" if sketch.sample[choice.label].is_lists else "fields with bars"
-        return Guess(cls.name, f"{choice.label!r} holds {holds}", evidence)
+        return Guess(cls.name, f"{texts(choice)}, and {choice.label!r} holds {holds}", evidence)
 
     @classmethod
     def fitted_to(cls, train: Dataset) -> Self:

@@ -20,7 +20,7 @@ from textgraft.errors import DataError
 from textgraft.evaluation.calibration import MAX_TEMPERATURE, MIN_TEMPERATURE
 from textgraft.evaluation.correlations import REGRESSION_METRICS, weighted_regression_metrics
 from textgraft.tasks.base import Features
-from textgraft.tasks.sketch import Evidence, Guess, Sketch
+from textgraft.tasks.sketch import Evidence, Guess, Sketch, texts
 from textgraft.tasks.text.texts import JoinedTexts, known_labels
 
 if TYPE_CHECKING:
@@ -95,7 +95,9 @@ class Regression(JoinedTexts):
             return None
         if choice.label is None or not sketch.sample[choice.label].is_fractions:
             return None
-        return Guess(cls.name, f"{choice.label!r} holds numbers with fractions", evidence)
+        return Guess(
+            cls.name, f"{texts(choice)}, and {choice.label!r} holds numbers with fractions", evidence
+        )
 
     @classmethod
     def fitted_to(cls, train: Dataset) -> Self:
