@@ -334,7 +334,8 @@ def test_other_inputs_are_refused(inputs, message):
 
 
 def test_columns_are_refused(tmp_path):
-    with pytest.raises(OptionError, match="question answering takes no label"):
+    (tmp_path / "f.json").write_text('{"data": []}')
+    with pytest.raises(OptionError, match="SQuAD JSON has no columns: 'x'"):
         QuestionAnswering.read(tmp_path / "f.json", labelled=True, text=None, label="x")
 
 

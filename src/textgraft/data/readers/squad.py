@@ -96,7 +96,16 @@ def read_squad(
     try:
         table = _open(path, where, labelled)
         squad = table.squad if isinstance(table, JsonTable) else None
-        for question in _squad_questions(squad) if squad else _table_questions(table, wanted, where):
+        named = next((name for name in (*wanted.text, *wanted.label, wanted.id, wanted.group) if name), None)
+        if squad is not None and named is not None:
+            raise OptionError(
+                f"SQuAD JSON has no columns: {named!r} is none of its parts",
+                where=where,
+                fix="Leave the option out: question, context, answers, id and title name themselves.",
+            )
+        for question in (
+            _squad_questions(squad) if squad is not None else _table_questions(table, wanted, where)
+        ):
             rows.take(question)
     except OSError as error:
         raise DataError(
