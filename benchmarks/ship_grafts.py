@@ -218,6 +218,14 @@ RECIPES = {
 }
 
 
+PIPELINES = {
+    "classification": "text-classification",
+    "token-classification": "token-classification",
+    "question-answering": "question-answering",
+}
+"""Tags of the Hub by task."""
+
+
 def ship(name: str, data: Path, runs: Path, reference: float | None) -> None:
     """Train one graft, score it, and put it with its card into the package."""
     work = runs / f"{name}-rows"
@@ -239,10 +247,8 @@ def ship(name: str, data: Path, runs: Path, reference: float | None) -> None:
         )
     folder = GRAFTS / name
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    for file in (runs / name).iterdir():
-        shutil.copyfile(file, folder / file.name)
-    size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
+    shutil.copytree(runs / name, folder)
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
     told = json.loads((folder / "textgraft.json").read_text())["training"]
     (folder / "README.md").write_text(_card(name, options, told, scores, full, size))
     print(name, f"{size:.2f} MB", {key: value.metrics[value.metric] for key, value in scores.items()})
@@ -267,7 +273,11 @@ def _card(
     ]
     return f"""---
 library_name: transformers
+pipeline_tag: {PIPELINES[options["task"]]}
 tags: [textgraft, graft]
+language: [en]
+license: apache-2.0
+base_model: sentence-transformers/all-MiniLM-L6-v2
 ---
 # {name}
 
