@@ -25,7 +25,7 @@ from machine import describe
 
 from textgraft.comparison.train import train
 from textgraft.inference.evaluate import Evaluation, evaluate
-from textgraft.models.directory import MANIFEST, read_manifest, stamp
+from textgraft.models.manifest import MANIFEST, read_manifest, stamp
 from textgraft.wording import duration
 
 GRAFTS = Path(__file__).parents[1] / "src" / "textgraft" / "grafts"

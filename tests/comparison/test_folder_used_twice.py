@@ -21,7 +21,7 @@ from textgraft.comparison.records.trials import Trial, TrialIdentity, load_trial
 from textgraft.comparison.running import run
 from textgraft.comparison.running.progress import SilentReporter
 from textgraft.errors import OptionError
-from textgraft.models.directory import read_manifest
+from textgraft.models.manifest import read_manifest
 
 PLAIN: dict[str, Any] = {
     "contenders": "tfidf,bert-frozen", "encoder": "first", "sizes": "40", "seeds": 1, "tuning": 1,

@@ -14,7 +14,8 @@ def topic_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A TF-IDF model of the three topics, saved as a model directory with golden outputs."""
     from textgraft.inference.predictor import Predictor
     from textgraft.models.baselines.tfidf import fit_tfidf
-    from textgraft.models.directory import Golden, Manifest, save_model_directory
+    from textgraft.models.directory import save_model_directory
+    from textgraft.models.manifest import Golden, Manifest
     from textgraft.tasks.text.classification import SingleLabelClassification
 
     labels = sorted(TOPICS)

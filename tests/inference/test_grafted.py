@@ -9,7 +9,7 @@ from tests.tiny_encoders import FAMILIES, save_tiny_encoder
 from textgraft.errors import ModelError, OptionError
 from textgraft.inference.grafted import GraftedEncoder
 from textgraft.inference.predictor import Predictor
-from textgraft.models.directory import Manifest, save_model_directory
+from textgraft.models.directory import save_model_directory
 from textgraft.models.encoders import load_encoder, resolve_encoder
 from textgraft.models.graft.heads import (
     GraftConfig,
@@ -18,6 +18,7 @@ from textgraft.models.graft.heads import (
     GraftForSequenceClassification,
     GraftForTokenClassification,
 )
+from textgraft.models.manifest import Manifest
 from textgraft.tasks.text.classification import SingleLabelClassification
 
 IDS = torch.tensor([[2, 6, 7, 8, 3, 11, 12, 3], [2, 9, 3, 14, 3, 0, 0, 0]])

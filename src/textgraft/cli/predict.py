@@ -54,7 +54,7 @@ def predict(
 
     from textgraft.errors import unknown
     from textgraft.files import check_output
-    from textgraft.models.directory import read_manifest
+    from textgraft.models.manifest import read_manifest
     from textgraft.wording import duration
 
     if form not in FORMATS:

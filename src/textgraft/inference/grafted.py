@@ -21,12 +21,12 @@ from textgraft.data.inputs import given_inputs
 from textgraft.errors import ModelError, OptionError, unknown
 from textgraft.inference.pipelines.shipped import shipped_graft
 from textgraft.inference.predictor import MAX_SEQUENCES, MAX_TOKENS, Predictor
-from textgraft.models.directory import MANIFEST, read_manifest
 from textgraft.models.encoders import BUNDLED, load_encoder, resolve_encoder
 from textgraft.models.graft.adapter import merged
 from textgraft.models.graft.base import Graft, run_encoder
 from textgraft.models.graft.encoder_layers import STACKS, encoder_layers, only_layers
 from textgraft.models.loading import load_model
+from textgraft.models.manifest import MANIFEST, read_manifest
 from textgraft.tasks.base import Features, Task, padded_inputs
 from textgraft.tasks.registry import task_class
 from textgraft.training.batching import token_budget_batches

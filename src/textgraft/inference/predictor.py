@@ -13,7 +13,8 @@ from textgraft.data.dataset import Dataset
 from textgraft.data.inputs import given_inputs, given_texts, is_table, table_columns
 from textgraft.errors import ModelError
 from textgraft.models.baselines.lookup import LookupBaseline
-from textgraft.models.directory import Manifest, load_model_directory, read_manifest
+from textgraft.models.directory import load_model_directory
+from textgraft.models.manifest import Manifest, read_manifest
 from textgraft.models.temperature import fold_temperature
 from textgraft.tasks.base import Features, Task
 from textgraft.tasks.registry import task_class

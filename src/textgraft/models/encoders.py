@@ -19,7 +19,7 @@ from textgraft.errors import MissingExtraError, ModelError
 from textgraft.files import content_hash, sha256_file
 from textgraft.integrity import SEAL, check_files, check_seal
 from textgraft.models import loading
-from textgraft.models.directory import MANIFEST, read_manifest
+from textgraft.models.manifest import MANIFEST, read_manifest
 from textgraft.models.vetting import read_json, vet, weight_files
 
 if TYPE_CHECKING:

@@ -125,8 +125,9 @@ def load_with_report(
     """
     import transformers
 
-    import textgraft.models.auto  # noqa: F401  registers our architectures
+    from textgraft.models.registration import ENCODERS, register
 
+    register(ENCODERS)
     vet(folder)
     weight_files(folder)
     chosen: Any = getattr(transformers, kind) if isinstance(kind, str) else kind

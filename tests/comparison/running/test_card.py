@@ -10,8 +10,8 @@ import yaml
 from tests.models.every_model import EVERY
 from tests.tiny import save_tiny_bert
 from textgraft.comparison.running.card import model_card
-from textgraft.models.directory import Manifest
 from textgraft.models.encoders import EncoderSource, resolve_encoder
+from textgraft.models.manifest import Manifest
 from textgraft.tasks.text.classification import SingleLabelClassification
 
 HOSTILE = "x: y`\n---\n# [click](http://a) <b>\x1b[31m"

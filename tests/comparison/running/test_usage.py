@@ -18,10 +18,11 @@ from textgraft.comparison.running.usage import FOLDER, usage
 from textgraft.inference.predictor import Predictor, load
 from textgraft.models.baselines.majority import MajorityConfig, MajorityForSequenceClassification
 from textgraft.models.baselines.tfidf import fit_tfidf
-from textgraft.models.directory import Manifest, save_model_directory
+from textgraft.models.directory import save_model_directory
 from textgraft.models.encoders import load_encoder, resolve_encoder
 from textgraft.models.graft.heads import GraftConfig
 from textgraft.models.graft.pairs import PairGraftConfig
+from textgraft.models.manifest import Manifest
 from textgraft.models.pairs import siamese_tokenizer
 from textgraft.tasks.spans.question_answering import QuestionAnswering
 from textgraft.tasks.spans.token_classification import TokenClassification

@@ -16,7 +16,8 @@ from tests.inference.tiny_heads import save_tiny_head
 from tests.tiny import TOPICS, save_tiny_bert
 from textgraft.errors import DataError, ModelError, OptionError
 from textgraft.inference.predictor import Predictor
-from textgraft.models.directory import Manifest, save_model_directory
+from textgraft.models.directory import save_model_directory
+from textgraft.models.manifest import Manifest
 from textgraft.tasks.base import Task
 
 TEXTS = ["we saw the rocket and the moon", "soup with cheese", "", "the team had a match"]

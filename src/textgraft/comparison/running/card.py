@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from textgraft.comparison.records.trials import Trial
-    from textgraft.models.directory import Manifest
     from textgraft.models.encoders import EncoderSource
+    from textgraft.models.manifest import Manifest
     from textgraft.tasks.base import Task
 
 _PIPELINES = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from textgraft.comparison.records.trials import Trial
 from textgraft.files import atomic_folder, remove_folder
-from textgraft.models.directory import MANIFEST
+from textgraft.models.manifest import MANIFEST
 
 
 class KeptModels:

@@ -19,8 +19,9 @@ from textgraft.comparison.running.measuring import MEGABYTE, latency_ms, model_b
 from textgraft.data.dataset import Dataset
 from textgraft.data.languages import dataset_languages
 from textgraft.inference.predictor import Predictor
-from textgraft.models.directory import Golden, Manifest, library_versions, save_model_directory
+from textgraft.models.directory import library_versions, save_model_directory
 from textgraft.models.encoder_languages import encoder_warning
+from textgraft.models.manifest import Golden, Manifest
 
 GOLDEN_ROWS = 4
 CHECKPOINTING = ("checkpoint_seconds", "keep")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from textgraft.errors import ModelError, OptionError
-from textgraft.models.directory import MANIFEST
 from textgraft.models.encoders import BUNDLED
+from textgraft.models.manifest import MANIFEST
 
 FOLDER = Path(__file__).parents[2] / "grafts"
 """Holds each graft in a folder of its name."""

@@ -14,7 +14,6 @@ import textgraft.models.auto  # noqa: F401  registers our architectures
 from textgraft.errors import ModelError, OptionError
 from textgraft.inference.pipelines.shipped import shipped_graft
 from textgraft.inference.predictor import Predictor, load
-from textgraft.models.directory import MANIFEST, read_manifest
 from textgraft.models.encoders import (
     LONGEST_INPUT,
     EncoderSource,
@@ -23,6 +22,7 @@ from textgraft.models.encoders import (
     resolve_encoder,
 )
 from textgraft.models.loading import load_tokenizer, load_with_report
+from textgraft.models.manifest import MANIFEST, read_manifest
 
 if TYPE_CHECKING:
     from textgraft.tasks.base import Task
