@@ -42,8 +42,8 @@ class TextToText(GenerationTask):
             if column.is_texts and column.is_varied:
                 return Guess(cls.name, f"{sides[1]!r} holds texts, nearly all different", Evidence.NAMES)
         if sketch.plain is not None and sketch.label_kind == "texts":
-            choice, evidence = sketch.plain
-            return Guess(cls.name, f"{choice.label!r} holds texts, nearly all different", evidence)
+            label = sketch.plain[0].label
+            return Guess(cls.name, f"{label!r} holds texts, nearly all different", Evidence.VALUES)
         prose = [name for name in sketch.columns if sketch.sample[name].is_prose]
         if len(sketch.columns) == 2 == len(prose) and not (sketch.wanted.text or sketch.wanted.label):
             reason = f"{prose[0]!r} and {prose[1]!r} hold texts, nearly all different"
