@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from textgraft.tasks.base import gold_of
 from textgraft.tasks.scoring import Features, Scoring
-from textgraft.training.batching import token_budget_batches
+from textgraft.training.forward import in_batches
 from textgraft.training.losses import batch_loss
-from textgraft.training.placement import placed
-from textgraft.training.precision import autocast
 
 
 def run_model(
@@ -40,23 +37,25 @@ def run_model(
         precision: "fp32" or "bf16".
         on_batch: Called with the positions of a batch's windows, the outputs and the batch.
     """
-    batches = token_budget_batches(
+    decoded: list[Any] = [None] * len(features)
+
+    def forward(rows: Sequence[int], batch: Mapping[str, Tensor]) -> None:
+        members = [features[row] for row in rows]
+        outputs = scoring.outputs(model, batch)
+        if on_batch:
+            on_batch(rows, outputs, batch)
+        for row, value in zip(rows, scoring.decode(outputs, members), strict=True):
+            decoded[row] = value
+
+    in_batches(
         [scoring.sides(feature) for feature in features],
+        lambda rows: scoring.collate([features[row] for row in rows], pad_token_id),
+        forward,
         max_tokens=max_tokens,
         max_sequences=max_sequences,
-        generator=None,
+        precision=precision,
+        device=model.device,
     )
-    decoded: list[Any] = [None] * len(features)
-    with torch.inference_mode(), autocast(precision, model.device):
-        for rows in batches:
-            members = [features[row] for row in rows]
-            batch = scoring.collate(members, pad_token_id)
-            batch = placed(batch, model.device)
-            outputs = scoring.outputs(model, batch)
-            if on_batch:
-                on_batch(rows, outputs, batch)
-            for row, value in zip(rows, scoring.decode(outputs, members), strict=True):
-                decoded[row] = value
     return decoded
 
 

@@ -11,12 +11,11 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -25,10 +24,10 @@ from textgraft.files import cache_folder as default_cache_folder
 from textgraft.models.graft.base import Graft, run_encoder
 from textgraft.models.graft.encoder_layers import encoder_layers, lower_modules, only_layers
 from textgraft.tasks.base import Features, Task
-from textgraft.training.batching import token_budget_batches
+from textgraft.training.forward import in_batches
 from textgraft.training.layer_cache import HiddenStates, states_key, stored_states
 from textgraft.training.loop import fit
-from textgraft.training.precision import autocast, resolve_precision
+from textgraft.training.precision import resolve_precision
 from textgraft.training.processes import join_processes
 from textgraft.training.progress import Progress, TrainingResult
 from textgraft.training.settings import TrainingSettings
@@ -161,20 +160,27 @@ def _states(
     tokens = [[*row["input_ids"], *row.get("token_type_ids", ())] for row in rows]
     lengths = [len(row["input_ids"]) for row in rows]
 
-    def compute() -> Generator[tuple[int, np.ndarray], None, None]:
+    def compute(keep: Callable[[int, np.ndarray], None]) -> None:
+        def forward(members: Sequence[int], batch: dict[str, Tensor]) -> None:
+            ids, mask, types = (batch.get(name) for name in _INPUTS)
+            assert ids is not None
+            last, _ = run_encoder(encoder, ids, mask, types, None)
+            for row, states in zip(members, last.float().cpu().numpy(), strict=True):
+                keep(row, states[: lengths[row]])
+
         encoder.eval()
-        batches = token_budget_batches(
-            lengths, max_tokens=settings.max_tokens, max_sequences=len(rows), generator=None
-        )
-        lower = only_layers(encoder, 0, freeze_layers)
-        with lower, torch.inference_mode(), autocast(precision, device):
-            for members in batches:
-                batch = objective.task.collate([rows[row] for row in members], objective.pad_token_id)
-                ids, mask, types = (batch[n].to(device) if n in batch else None for n in _INPUTS)
-                last, _ = run_encoder(encoder, ids, mask, types, None)
-                hidden = last.float().cpu().numpy()
-                for row, states in zip(members, hidden, strict=True):
-                    yield row, states[: lengths[row]]
+        with only_layers(encoder, 0, freeze_layers):
+            in_batches(
+                lengths,
+                lambda members: objective.task.collate(
+                    [rows[row] for row in members], objective.pad_token_id
+                ),
+                forward,
+                max_tokens=settings.max_tokens,
+                max_sequences=len(rows),
+                precision=precision,
+                device=device,
+            )
 
     return stored_states(
         cache_folder or default_cache_folder() / "layers",

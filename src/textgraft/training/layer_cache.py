@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +60,7 @@ def stored_states(
     lengths: Sequence[int],
     width: int,
     dtype: str,
-    compute: Callable[[], Generator[tuple[int, np.ndarray], None, None]],
+    compute: Callable[[Callable[[int, np.ndarray], None]], None],
     *,
     max_bytes: int,
 ) -> HiddenStates | None:
@@ -75,7 +74,7 @@ def stored_states(
         lengths: Tokens of each row.
         width: Hidden size.
         dtype: numpy's name of the type to store.
-        compute: Yields (row, states [tokens, width]) for each row, in any order.
+        compute: Called with what keeps a row's states: its number, and they [tokens, width].
         max_bytes: Most bytes that all entries may take.
 
     Returns:
@@ -96,9 +95,11 @@ def stored_states(
         with atomic_folder(entry) as temporary:
             states = np.memmap(temporary / _FILE, dtype=dtype, mode="w+", shape=(sum(lengths), width))
             ends = np.cumsum(lengths)
-            with contextlib.closing(compute()) as computed:
-                for row, values in computed:
-                    states[ends[row] - lengths[row] : ends[row]] = values
+
+            def keep(row: int, values: np.ndarray) -> None:
+                states[ends[row] - lengths[row] : ends[row]] = values
+
+            compute(keep)
             states.flush()
             seal(temporary)
     os.utime(entry)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import torch
+from torch import Tensor
 
 from textgraft.inference.pipelines.sources import Source
 from textgraft.tasks.base import Features, padded_inputs
-from textgraft.training.batching import token_budget_batches
-from textgraft.training.precision import autocast, resolve_precision
+from textgraft.training.forward import in_batches
+from textgraft.training.precision import resolve_precision
 
 MAX_SEQUENCES = 256
 
@@ -34,18 +34,20 @@ def run_tokens(
         What was kept of each input, in order.
     """
     model = source.model
-    batches = token_budget_batches(
+    kept: list[Any] = [None] * len(inputs)
+
+    def forward(places: Sequence[int], batch: dict[str, Tensor]) -> None:
+        outputs = model(**batch)
+        for row, place in enumerate(places):
+            kept[place] = keep(outputs, row, inputs[place])
+
+    in_batches(
         [len(given["input_ids"]) for given in inputs],
+        lambda places: padded_inputs([inputs[place] for place in places], source.tokenizer.pad_token_id),
+        forward,
         max_tokens=max_tokens,
         max_sequences=MAX_SEQUENCES,
-        generator=None,
+        precision=resolve_precision("auto", model.device),
+        device=model.device,
     )
-    kept: list[Any] = [None] * len(inputs)
-    with torch.inference_mode(), autocast(resolve_precision("auto", model.device), model.device):
-        for places in batches:
-            members = [inputs[place] for place in places]
-            batch = padded_inputs(members, source.tokenizer.pad_token_id)
-            outputs = model(**{name: tensor.to(model.device) for name, tensor in batch.items()})
-            for row, place in enumerate(places):
-                kept[place] = keep(outputs, row, inputs[place])
     return kept

@@ -23,10 +23,10 @@ from textgraft.files import content_hash, locked, output_errors
 from textgraft.models.pooling import PooledEncoder, pool
 from textgraft.pretraining.corpus.tokens import Tokens
 from textgraft.pretraining.objectives.examples import Arrays, Examples, Frame, attention_mask, padded
-from textgraft.training.batching import bucketed_steps, token_budget_batches
+from textgraft.training.batching import bucketed_steps
+from textgraft.training.forward import in_batches
 from textgraft.training.objective import Objective, Steps
-from textgraft.training.placement import placed
-from textgraft.training.precision import autocast, resolve_precision
+from textgraft.training.precision import resolve_precision
 from textgraft.training.settings import TrainingSettings
 
 _CHUNK = 2048
@@ -95,7 +95,6 @@ def teacher_encodings(
         OutputError: The file cannot be written.
     """
     device = next(teacher.parameters()).device
-    precision = resolve_precision("auto", device)
     chunk = 2 * size * _CHUNK
     with (
         output_errors(path),
@@ -112,13 +111,7 @@ def teacher_encodings(
             for start in range(done * _CHUNK, len(texts), _CHUNK):
                 numbers = np.arange(start, min(start + _CHUNK, len(texts)))
                 encodings = np.empty((len(numbers), size), dtype=np.float16)
-                batches = token_budget_batches(
-                    texts.lengths[numbers], max_tokens=_MAX_TOKENS, max_sequences=_CHUNK, generator=None
-                )
-                for places in batches:
-                    encodings[places] = _encode(
-                        teacher, texts.batch(numbers[places].tolist()), precision, device
-                    )
+                _encode(teacher, texts, numbers, encodings, device)
                 file.write(content := encodings.tobytes())
                 file.flush()
                 checks.write(hashlib.sha256(content).digest())
@@ -148,13 +141,27 @@ def _whole_chunks(file: IO[bytes], checks: IO[bytes], chunk: int) -> int:
     return done
 
 
-@torch.inference_mode()
 def _encode(
-    teacher: PooledEncoder, arrays: Arrays, precision: str, device: torch.device
-) -> NDArray[np.float32]:
-    batch = placed({name: torch.from_numpy(array) for name, array in arrays.items()}, device)
-    with autocast(precision, device):
-        return teacher(**batch).float().cpu().numpy()
+    teacher: PooledEncoder,
+    texts: Pieces,
+    numbers: NDArray[np.int64],
+    encodings: NDArray[np.float16],
+    device: torch.device,
+) -> None:
+    """Write the teacher's encodings of some texts into an array, [numbers, size]."""
+
+    def forward(places: Sequence[int], batch: dict[str, Tensor]) -> None:
+        encodings[places] = teacher(**batch).float().cpu().numpy()
+
+    in_batches(
+        texts.lengths[numbers],
+        lambda places: _tensors(texts.batch(numbers[places].tolist())),
+        forward,
+        max_tokens=_MAX_TOKENS,
+        max_sequences=_CHUNK,
+        precision=resolve_precision("auto", device),
+        device=device,
+    )
 
 
 class DistilledEncodings(Objective):
@@ -210,24 +217,27 @@ class DistilledEncodings(Objective):
         """Return the number of texts."""
         return (len(batch["encodings"]),)
 
-    @torch.inference_mode()
     def evaluate(
         self, model: PreTrainedModel, settings: TrainingSettings, precision: str
     ) -> tuple[dict[str, float], float]:
         """Return the mean cosine to the teacher's encodings of held-out texts."""
         model.eval()
-        batches = token_budget_batches(
+        total = 0.0
+
+        def forward(places: Sequence[int], batch: dict[str, Tensor]) -> None:
+            nonlocal total
+            del places
+            total += float(self._cosines(model, batch).sum())
+
+        in_batches(
             self.dev.lengths,
+            lambda places: _batch(self.dev, self.dev_targets, places),
+            forward,
             max_tokens=settings.max_tokens,
             max_sequences=len(self.dev),
-            generator=None,
+            precision=precision,
+            device=model.device,
         )
-        total = 0.0
-        for places in batches:
-            batch = _batch(self.dev, self.dev_targets, places)
-            batch = placed(batch, model.device)
-            with autocast(precision, model.device):
-                total += float(self._cosines(model, batch).sum())
         cosine = total / len(self.dev)
         return {"cosine": cosine}, 1 - cosine
 
@@ -245,6 +255,10 @@ class DistilledEncodings(Objective):
 
 
 def _batch(texts: Pieces, targets: NDArray[np.float16], numbers: Sequence[int]) -> dict[str, Tensor]:
-    batch = {name: torch.from_numpy(array) for name, array in texts.batch(numbers).items()}
+    batch = _tensors(texts.batch(numbers))
     batch["encodings"] = torch.from_numpy(targets[np.asarray(numbers)].astype(np.float32))
     return batch
+
+
+def _tensors(arrays: Arrays) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}

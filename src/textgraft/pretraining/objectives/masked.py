@@ -21,10 +21,9 @@ from textgraft.errors import ModelError
 from textgraft.files import content_hash
 from textgraft.pretraining.objectives.examples import Examples
 from textgraft.pretraining.objectives.masking import Masking
-from textgraft.training.batching import bucketed_steps, token_budget_batches
+from textgraft.training.batching import bucketed_steps
+from textgraft.training.forward import in_batches
 from textgraft.training.objective import Objective, Steps
-from textgraft.training.placement import placed
-from textgraft.training.precision import autocast
 from textgraft.training.settings import TrainingSettings
 
 HEADS = {"bert": "cls.predictions", "roberta": "lm_head"}
@@ -105,26 +104,19 @@ class MaskedText(Objective):
             return (gaps,)
         return gaps, len(batch["next_sentence_label"])
 
-    @torch.inference_mode()
     def evaluate(
         self, model: PreTrainedModel, settings: TrainingSettings, precision: str
     ) -> tuple[dict[str, float], float]:
         """Fill the gaps of the held-out sequences: log-likelihood in nats a gap, perplexity, accuracy."""
         model.eval()
         generator = np.random.default_rng(0)
-        batches = token_budget_batches(
-            self.dev.lengths[self._held_out],
-            max_tokens=settings.max_tokens,
-            max_sequences=len(self._held_out),
-            generator=None,
-        )
         gaps = right = pairs = right_pairs = 0
         loss = pair_loss = 0.0
-        for places in batches:
-            batch = self._batch(self.dev, self._held_out[places].tolist(), generator)
-            batch = placed(batch, model.device)
-            with autocast(precision, model.device):
-                words, next_sentences = gap_logits(model, batch)
+
+        def forward(places: Sequence[int], batch: dict[str, Tensor]) -> None:
+            nonlocal gaps, right, pairs, right_pairs, loss, pair_loss
+            del places
+            words, next_sentences = gap_logits(model, batch)
             labels = batch["labels"]
             loss += float(functional.cross_entropy(words, labels, reduction="sum"))
             right += int((words.argmax(dim=-1) == labels).sum())
@@ -134,6 +126,16 @@ class MaskedText(Objective):
                 pair_loss += float(functional.cross_entropy(next_sentences, labels, reduction="sum"))
                 right_pairs += int((next_sentences.argmax(dim=-1) == labels).sum())
                 pairs += len(labels)
+
+        in_batches(
+            self.dev.lengths[self._held_out],
+            lambda places: self._batch(self.dev, self._held_out[places].tolist(), generator),
+            forward,
+            max_tokens=settings.max_tokens,
+            max_sequences=len(self._held_out),
+            precision=precision,
+            device=model.device,
+        )
         gaps, loss = max(1, gaps), loss / max(1, gaps)
         metrics = {
             "log_likelihood": -loss,

@@ -1,0 +1,42 @@
+"""A model run forward over many inputs, without gradients, in batches of like length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from textgraft.training.batching import Lengths, token_budget_batches
+from textgraft.training.placement import placed
+from textgraft.training.precision import autocast
+
+
+def in_batches(
+    lengths: Lengths,
+    collate: Callable[[Sequence[int]], Mapping[str, Tensor]],
+    forward: Callable[[Sequence[int], dict[str, Tensor]], None],
+    *,
+    max_tokens: int,
+    max_sequences: int,
+    precision: str,
+    device: torch.device,
+) -> None:
+    """Make batches of inputs, the longest first, and hand each to the model.
+
+    Args:
+        lengths: Tokens of each input, or of both of its sides.
+        collate: Makes a batch of the inputs at some positions.
+        forward: Called with those positions and the batch on the device; runs the model and keeps what is
+            wanted of its outputs.
+        max_tokens: Most padded tokens in a batch.
+        max_sequences: Most inputs in a batch.
+        precision: "fp32" or "bf16".
+        device: Where the model is.
+    """
+    batches = token_budget_batches(
+        lengths, max_tokens=max_tokens, max_sequences=max_sequences, generator=None
+    )
+    with torch.inference_mode(), autocast(precision, device):
+        for rows in batches:
+            forward(rows, placed(collate(rows), device))
