@@ -340,6 +340,24 @@ def test_a_weight_that_is_missing_is_made_anew_and_told(name, make, tmp_path):
     assert all(torch.equal(tensor, found[key]) for key, tensor in weights.items() if key != left_out)
 
 
+@pytest.mark.parametrize(
+    "name", ["tfidf", "captioner", "recurrent tagger, characters, field", "lead", "nearest caption"]
+)
+def test_a_table_that_is_missing_is_made_anew_and_told(name, make, tmp_path):
+    """A buffer that nothing fills would hold whatever stood in memory."""
+    model = make(name)
+    model.save_pretrained(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    tables = [key for key in dict(model.named_buffers()) if key in weights]
+    kept = {key: tensor for key, tensor in weights.items() if key not in tables}
+    save_file(kept, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    loaded, report = type(model).from_pretrained(tmp_path, output_loading_info=True)
+    assert set(report["missing_keys"]) == set(tables)
+    fresh = type(model)(copy.deepcopy(model.config)).state_dict()
+    found = loaded.state_dict()
+    assert all(torch.equal(found[key], fresh[key]) for key in tables)
+
+
 CLASSIFYING = [name for name in EVERY if name.endswith(("classifier", "tagger", "pairs", "tfidf"))]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
+from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import can_return_tuple
 
@@ -75,6 +76,11 @@ class LeadForSeq2SeqLM(LookupBaseline):
         super().__init__(config)
         self.encoder = _Beginning(config)
         self.post_init()
+
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, _Beginning):
+            init.zeros_(module.begins_word)
 
     @classmethod
     def reading(cls, tokenizer: PreTrainedTokenizerFast, words: int = 0) -> LeadForSeq2SeqLM:

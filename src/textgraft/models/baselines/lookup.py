@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 from transformers import Cache, GenerationMixin, PreTrainedConfig, PreTrainedModel
+from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 from transformers.utils import can_return_tuple
 
@@ -91,6 +92,10 @@ class LookupBaseline(WithoutWordVectors, PreTrainedModel, GenerationMixin):
     def __init__(self, config: LookupConfig) -> None:
         super().__init__(config)
         self.certainty = nn.Parameter(torch.tensor(CERTAIN))
+
+    def _init_weights(self, module: nn.Module) -> None:
+        if module is self:
+            init.constant_(self.certainty, CERTAIN)
 
     @can_return_tuple
     def forward(

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import can_return_tuple
 
@@ -75,6 +76,14 @@ class NearestCaptionForSeq2SeqLM(LookupBaseline):
         super().__init__(config)
         self.encoder = _Neighbours(config)
         self.post_init()
+
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, VectorEncoder):
+            module.initialize()
+        elif isinstance(module, _Neighbours):
+            init.zeros_(module.known)
+            init.constant_(module.captions, self.config.eos_token_id)
 
     @classmethod
     def of(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import initialization as init
 from transformers.modeling_outputs import SequenceClassifierOutput
 from transformers.utils import can_return_tuple
 
@@ -113,8 +114,10 @@ class TfidfForSequenceClassification(WithoutWordVectors, PreTrainedModel):
 
     def _init_weights(self, module: nn.Module) -> None:
         if module is self:
-            nn.init.zeros_(self.weight)
-            nn.init.zeros_(self.bias)
+            init.zeros_(self.weight)
+            init.zeros_(self.bias)
+            init.copy_(self.keys, torch.arange(len(self.keys)))
+            init.ones_(self.idf)
 
     def output_parameters(self) -> list[nn.Parameter]:
         """Return what logits are linear in."""

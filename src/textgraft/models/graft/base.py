@@ -150,7 +150,7 @@ class Graft(PreTrainedModel):
 
     @classmethod
     def from_pretrained(  # type: ignore[override]  # hands all arguments on
-        cls, path: str | Path, *args: Any, **kwargs: Any
+        cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any
     ) -> Self | tuple[Self, dict[str, Any]]:
         """Load adapter and head, and find the encoder they name, as Transformers' ``from_pretrained`` does.
 
@@ -162,7 +162,7 @@ class Graft(PreTrainedModel):
         """
         if kwargs.get("dtype") is None and kwargs.get("torch_dtype") is None:
             kwargs["dtype"] = torch.float32
-        loaded = super().from_pretrained(path, *args, **kwargs)
+        loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
         model = loaded[0] if isinstance(loaded, tuple) else loaded
         model.source  # noqa: B018  a missing or wrong encoder is told now, not at the first text
         return loaded

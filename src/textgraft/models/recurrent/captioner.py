@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 from transformers import Cache, PreTrainedConfig
+from transformers import initialization as init
 from transformers.modeling_outputs import Seq2SeqLMOutput
 from transformers.utils import can_return_tuple
 
@@ -101,6 +102,11 @@ class VectorEncoder(nn.Module):
         self.register_buffer("deviation", torch.ones(vector_size))
         self.dropout = nn.Dropout(dropout)
 
+    def initialize(self) -> None:
+        """Leave vectors as they are, until :meth:`fit` knows better."""
+        init.zeros_(self.mean)
+        init.ones_(self.deviation)
+
     @torch.no_grad()
     def fit(self, vectors: Tensor) -> None:
         """Measure mean and deviation on training vectors [rows, vector_size]; call it before training."""
@@ -149,6 +155,11 @@ class CaptionerForSeq2SeqLM(RecurrentGenerator):
         )
         self.lm_head = nn.Linear(config.embedding_size, config.vocab_size)
         self.post_init()
+
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, VectorEncoder):
+            module.initialize()
 
     def get_input_embeddings(self) -> nn.Module:
         """Return the embedding matrix of the captions."""

@@ -11,8 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
+from transformers import PreTrainedConfig
+from transformers import initialization as init
 from transformers.modeling_outputs import TokenClassifierOutput
 from transformers.utils import can_return_tuple
 
@@ -50,10 +54,14 @@ class RecurrentForTokenClassification(RecurrentPreTrainedModel):
         self.classifier = nn.Linear(config.state_size, config.num_labels)
         self.crf: ConditionalRandomField | None = None
         if config.crf:
-            names: dict[Any, str] = config.id2label or {}
-            tags = [names[index] for index in range(config.num_labels)]
-            self.crf = ConditionalRandomField(allowed_transitions(tags))
+            self.crf = ConditionalRandomField(_allowed(config))
         self.post_init()
+
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, ConditionalRandomField):
+            init.copy_(module.allowed, torch.from_numpy(_allowed(self.config)))
+            init.zeros_(module.transitions)
 
     def divide_logits(self, temperature: float) -> Callable[[], None]:
         """Divide the logits from now on; returns what takes it back.
@@ -151,3 +159,9 @@ class RecurrentForTokenClassification(RecurrentPreTrainedModel):
             word_mask.gather(1, place),
             place,
         )
+
+
+def _allowed(config: PreTrainedConfig) -> NDArray[np.bool_]:
+    """Return which tag may follow which, by their names."""
+    names: dict[Any, str] = config.id2label or {}
+    return allowed_transitions([names[index] for index in range(len(names))])
