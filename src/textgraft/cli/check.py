@@ -34,8 +34,10 @@ def check(
 
     from textgraft.comparison.reporting.terminal import check_table
     from textgraft.data.check import check_dataset
+    from textgraft.data.splits import make_splits
+    from textgraft.errors import DataError
     from textgraft.files import refuse_to_replace, write_json
-    from textgraft.tasks.reading import named_task, read_splits
+    from textgraft.tasks.reading import named_task, read_files
 
     if output:
         refuse_to_replace(output, overwrite=overwrite)
@@ -45,7 +47,7 @@ def check(
         console.print(line, highlight=False, markup=False)
 
     kind = named_task(task, source, note, text=text, label=label)
-    splits, dataset = read_splits(
+    dataset, own_test, _ = read_files(
         kind,
         source,
         text=text,
@@ -58,6 +60,12 @@ def check(
         offsets=offsets,
         note=note,
     )
+    splits = None
+    try:
+        splits = make_splits(dataset, test=own_test)
+    except DataError as problem:
+        # What stands in the file is worth seeing even where nothing can be learned from it.
+        note(f"! {problem}")
     found = check_dataset(dataset, splits, encoder_check=_encoder_check(encoder, revision))
     console.print(check_table(found.to_dict()))
     for warning in found.warnings:

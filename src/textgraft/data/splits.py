@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from textgraft.data.annotations import ANSWER, KIND
 from textgraft.data.dataset import Dataset, Rejected
 from textgraft.data.near_duplicates import normalise
 from textgraft.errors import DataError, OptionError
@@ -70,10 +71,13 @@ def make_splits(
         )
     labels = _labels(dataset)
     if dataset.has_names and len(set(labels)) < 2:
+        refused = sum(row.kind == KIND for row in dataset.rejected)
+        left_out = f"; {refused} rows that annotators rejected are left out" if refused else ""
         raise DataError(
-            f"all {len(labels)} rows have the same label, {labels[0]!r}",
+            f"all {len(labels)} rows have the same label, {labels[0]!r}{left_out}",
             where=dataset.source,
-            fix="There is nothing to learn from one label: check which column is the label.",
+            fix="There is nothing to learn from one label: check which column is the label."
+            + (f" --label {ANSWER} learns what is accepted from what is rejected." if refused else ""),
         )
     for part, own in (("test", test), ("dev", dev)):
         if own is not None:

@@ -91,6 +91,37 @@ def read_splits(
         DataError: A file cannot be read, or its rows cannot be split.
         OptionError: A column does not exist.
     """
+    whole, own_test, own_dev = read_files(
+        task,
+        source,
+        text=text,
+        label=label,
+        id_column=id_column,
+        group=group,
+        test=test,
+        dev=dev,
+        merge_labels=merge_labels,
+        offsets=offsets,
+        note=note,
+    )
+    return make_splits(whole, test=own_test, dev=own_dev), whole
+
+
+def read_files(
+    task: type[Task],
+    source: str | Path | Dataset,
+    *,
+    text: str | Sequence[str] | None,
+    label: str | Sequence[str] | None,
+    id_column: str | None,
+    group: str | None,
+    test: str | Path | None,
+    dev: str | Path | None,
+    merge_labels: bool,
+    offsets: str,
+    note: Callable[[str], None],
+) -> tuple[Dataset, Dataset | None, Dataset | None]:
+    """Read the user's file and, where they are given, the test and dev files, as :func:`read_splits` does."""
     units = with_offsets(task, offsets)
 
     def read(path: str | Path, text: Sequence[str] | None, label: Sequence[str] | None) -> Dataset:
@@ -108,4 +139,4 @@ def read_splits(
             note(f"merged into {group_of_spellings.name!r}: {group_of_spellings}")
     for remark in whole.notes.remarks if whole.notes else ():
         note(remark)
-    return make_splits(whole, test=others[0], dev=others[1]), whole
+    return whole, others[0], others[1]
