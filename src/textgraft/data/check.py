@@ -151,17 +151,17 @@ def check_dataset(
         encoder_check: Asked whether the encoder to be used reads the language of the texts.
     """
     sides = {"train": splits.train, "dev": splits.dev, "test": splits.test} if splits else {}
-    rows = _Rows.of(list(sides.values()) or [dataset])
+    parts = list(sides.values()) or [dataset]
+    rows = _Rows(parts)
     near, compared = near_duplicates(rows.different)
     leaked = _leaked(rows, near, splits)
     rejected = [(dataset.source, bad) for bad in dataset.rejected]
     if splits:
         rejected += [(side.source, bad) for side in (splits.dev, splits.test) for bad in side.rejected]
-    by_text = rows.by_text
-    repeated = [positions for positions in by_text if len(positions) > 1]
+    test_begin = len(rows.texts) - len(splits.test) if splits else 0
+    repeated = [rows.positions(text) for text in np.flatnonzero(rows.counts > 1).tolist()]
     contradictory = [positions for positions in repeated if len({rows.labels[at] for at in positions}) > 1]
     near_texts = {text for left, right, _ in near for text in (left, right)}
-    parts = list(sides.values()) or [dataset]
     labels = Counter(name for part in parts for names in part.names for name in names)
     tested = {name for names in splits.test.names for name in names} if splits else set()
     return DataCheck(
@@ -179,18 +179,19 @@ def check_dataset(
         else [],
         repeated_rows=sum(len(positions) - 1 for positions in repeated),
         repeated_examples=[rows.example(positions) for positions in repeated[:_EXAMPLES]],
-        near_duplicate_rows=sum(len(by_text[text]) for text in near_texts),
+        near_duplicate_rows=int(rows.counts[sorted(near_texts)].sum()),
         compared_candidates=compared,
         near_duplicate_examples=[
-            rows.example([by_text[left][0], by_text[right][0]]) | {"similarity": round(similarity, 3)}
+            rows.example([int(rows.first[left]), int(rows.first[right])])
+            | {"similarity": round(similarity, 3)}
             for left, right, similarity in near[:_EXAMPLES]
         ],
         contradictory_texts=len(contradictory),
         contradictory_examples=[rows.example(positions) for positions in contradictory[:_EXAMPLES]],
         leaked=[test for test, _ in leaked],
-        leaked_examples=[example for _, example in leaked[:_EXAMPLES]],
-        words=_quantiles([len(text.split()) for text in rows.texts]),
-        characters=_quantiles([len(text) for text in rows.texts]),
+        leaked_examples=[rows.example([test_begin + test, origin]) for test, origin in leaked[:_EXAMPLES]],
+        words=_quantiles(len(text.split()) for text in rows.texts),
+        characters=_quantiles(len(text) for text in rows.texts),
         truncation={
             model: _truncation(rows.texts, counter, limit)
             for model, (counter, limit) in (token_counters or {}).items()
@@ -200,50 +201,79 @@ def check_dataset(
     )
 
 
-@dataclass(frozen=True)
 class _Rows:
-    """The rows of several data sets one after the other."""
+    """The rows of several data sets one after the other, and which of them have the same normalised text.
 
-    texts: list[str]
-    labels: list[str | None]
-    places: list[tuple[str, int]]
-    """Name of the file and line."""
-    different: list[str]
-    """The normalised texts, each once."""
-    by_text: list[list[int]]
-    """For each of ``different`` the positions of its rows."""
+    Kept as arrays of numbers: lists of a million rows would take several times the memory of their texts.
+    """
 
-    @classmethod
-    def of(cls, parts: Sequence[Dataset]) -> _Rows:
-        texts = [text for part in parts for text in part.texts]
-        by_text: defaultdict[str, list[int]] = defaultdict(list)
-        for position, text in enumerate(texts):
-            by_text[normalise(text)].append(position)
-        labels: list[str | None] = []
+    def __init__(self, parts: Sequence[Dataset]) -> None:
+        self.texts = [text for part in parts for text in part.texts]
+        self.labels: list[str | None] = []
         for part in parts:
-            labels += (part.labels if part.has_names else None) or [None] * len(part)
-        return cls(
-            texts=texts,
-            labels=labels,
-            places=[(Path(part.source).name, line) for part in parts for line in part.lines],
-            different=list(by_text),
-            by_text=list(by_text.values()),
-        )
+            self.labels += (part.labels if part.has_names else None) or [None] * len(part)
+        self._parts = parts
+        self._ends = np.cumsum([len(part) for part in parts])
+        # Two of a million different texts have the same hash of 64 bits with a probability below 1e-7.
+        hashes = np.fromiter((hash(normalise(text)) for text in self.texts), np.int64, len(self.texts))
+        _, first, text_of = np.unique(hashes, return_index=True, return_inverse=True)
+        rank = np.empty_like(first)
+        rank[np.argsort(first)] = np.arange(len(first))
+        self.first = np.sort(first)
+        """Position of the first row of each different text; texts count in the order of their first rows."""
+        self._order = np.argsort(rank[text_of], kind="stable")
+        self.counts = np.bincount(rank[text_of], minlength=len(first))
+        """Rows of each different text."""
+        self._stops = np.cumsum(self.counts)
+        self.last = self._order[self._stops - 1]
+        """Position of the last row of each different text."""
+
+    @property
+    def different(self) -> Sequence[str]:
+        """The normalised texts, each once."""
+        return _Different(self)
+
+    def positions(self, text: int) -> list[int]:
+        """Return the rows of a different text, ascending."""
+        return self._order[self._stops[text] - self.counts[text] : self._stops[text]].tolist()
+
+    def place(self, position: int) -> tuple[str, int]:
+        """Return file and line of a row."""
+        part = int(np.searchsorted(self._ends, position, side="right"))
+        own = self._parts[part]
+        return Path(own.source).name, own.lines[position - (int(self._ends[part]) - len(own))]
 
     def example(self, positions: Sequence[int]) -> dict[str, Any]:
         """Show some rows in the order of the file: where they stand, the first one's text, their labels."""
-        shown = sorted(positions, key=self.places.__getitem__)[:_EXAMPLES]
+        shown = sorted(positions, key=self.place)[:_EXAMPLES]
         return {
-            "rows": [f"{name}:{line}" for name, line in (self.places[position] for position in shown)],
+            "rows": [f"{name}:{line}" for name, line in map(self.place, shown)],
             "text": self.texts[shown[0]][:_EXCERPT],
             "labels": [self.labels[position] for position in shown],
         }
 
 
+class _Different(Sequence[str]):
+    """Normalised texts, each made when it is asked for."""
+
+    def __init__(self, rows: _Rows) -> None:
+        self._texts, self._first = rows.texts, rows.first
+
+    def __len__(self) -> int:
+        return len(self._first)
+
+    def __getitem__(self, index: Any) -> Any:
+        return normalise(self._texts[self._first[index]])
+
+
 def _leaked(
     rows: _Rows, near: Iterable[tuple[int, int, float]], splits: Splits | None
-) -> list[tuple[int, dict[str, Any]]]:
-    """Return position and example of the test rows whose text is that of a training row, or nearly."""
+) -> list[tuple[int, int]]:
+    """Return the test rows whose text is that of a training row, or nearly, with such a row.
+
+    Returns:
+        Pairs of a row of the test side and a position among all rows, ordered.
+    """
     if splits is None:
         return []
     train_end = len(splits.train)
@@ -252,17 +282,16 @@ def _leaked(
     for left, right, _ in near:
         neighbours[left].append(right)
         neighbours[right].append(left)
+    has_both = np.flatnonzero((rows.last >= test_begin) & (rows.first < train_end))
     found = []
-    for text, positions in enumerate(rows.by_text):
-        if positions[-1] < test_begin:
-            continue
+    for text in {*has_both.tolist(), *neighbours}:
         # Positions ascend, so the first row of a text is a training row if any is.
-        sources = [rows.by_text[other][0] for other in (text, *neighbours[text])]
+        sources = [int(rows.first[other]) for other in (text, *neighbours.get(text, ()))]
         origin = next((source for source in sources if source < train_end), None)
         if origin is not None:
-            tests = [position for position in positions if position >= test_begin]
-            found += [(position - test_begin, rows.example([position, origin])) for position in tests]
-    return sorted(found, key=lambda leak: leak[0])
+            tests = [position for position in rows.positions(text) if position >= test_begin]
+            found += [(position - test_begin, origin) for position in tests]
+    return sorted(found)
 
 
 def _rejected_examples(rejected: Sequence[tuple[str, Rejected]]) -> list[dict[str, Any]]:
@@ -277,7 +306,8 @@ def _rejected_examples(rejected: Sequence[tuple[str, Rejected]]) -> list[dict[st
     return examples
 
 
-def _quantiles(values: Sequence[int]) -> dict[str, float]:
+def _quantiles(counts: Iterable[int]) -> dict[str, float]:
+    values = np.fromiter(counts, dtype=np.int64)
     points = {"min": 0.0, "p5": 0.05, "median": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
     found = np.quantile(values, list(points.values())).tolist()
     return {"mean": round(float(np.mean(values)), 1), **dict(zip(points, found, strict=True))}

@@ -114,13 +114,18 @@ class Dataset:
         """The names in each row's target: its label or labels, the types of its tags; none in other forms."""
         if self.kinds is not None:
             return self.kinds
-        return [_names_of(label) for label in self.labels or [None] * len(self)]
+        shared: dict[str, tuple[str, ...]] = {}  # a million rows have a few labels
+        return [
+            shared.setdefault(label, (label,)) if isinstance(label, str) else _names_of(label)
+            for label in self.labels or [None] * len(self)
+        ]
 
     @functools.cached_property
     def strata(self) -> list[str]:
         """What splits and subsets keep in proportion: of each row its name, or the rarest of its names."""
         counts = Counter(name for row in self.names for name in row)
-        return [min(row, key=lambda name: (counts[name], name), default="") for row in self.names]
+        rarest = {row: min(row, key=lambda name: (counts[name], name), default="") for row in set(self.names)}
+        return [rarest[row] for row in self.names]
 
     @property
     def has_names(self) -> bool:
@@ -157,9 +162,7 @@ class Dataset:
 
 
 def _names_of(label: Any) -> tuple[str, ...]:
-    """Return the names in a label: one, or those of a set of labels; none where it is of another form."""
-    if isinstance(label, str):
-        return (label,)
+    """Return the names in a set of labels; none where a target is of another form."""
     return label if isinstance(label, tuple) else ()
 
 

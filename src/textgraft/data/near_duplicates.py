@@ -29,7 +29,7 @@ COMPARED_PAIRS = 500_000
 _BANDS = 20
 _NUMBERS = 6
 _NEIGHBOURS = 4
-_CHUNK_CHARACTERS = 1 << 20
+_CHUNK_CHARACTERS = 1 << 17
 
 
 def normalise(text: str) -> str:
@@ -76,31 +76,40 @@ def near_duplicates(texts: Sequence[str], threshold: float = 0.8) -> NearDuplica
 
 
 def _band_keys(texts: Sequence[str]) -> np.ndarray:
-    """Return a number for each band and text, [bands, texts] uint64: equal where the MinHashes are."""
+    """Return a number for each band and text, [bands, texts] uint32: equal where the MinHashes are."""
     generator = np.random.default_rng(0)
     factors = generator.integers(0, 1 << 64, size=(_BANDS, _NUMBERS), dtype=np.uint64) | np.uint64(1)
     mixers = generator.integers(0, 1 << 64, size=_NUMBERS, dtype=np.uint64) | np.uint64(1)
-    keys = np.zeros((_BANDS, len(texts)), dtype=np.uint64)
-    for begin, end in _chunks(texts):
-        hashes, starts = _shingle_hashes(texts[begin:end])
+    # Different numbers of 64 bits have the same upper half once in four thousand million times, and are then
+    # compared in vain.
+    keys = np.empty((_BANDS, len(texts)), dtype=np.uint32)
+    begin = 0
+    for chunk in _chunks(texts):
+        hashes, starts = _shingle_hashes(chunk)
+        end = begin + len(chunk)
         for band in range(_BANDS):
+            mixed = np.zeros(len(chunk), dtype=np.uint64)
             for number in range(_NUMBERS):
                 # The upper bits of a product with an odd factor are a hash of the other factor.
                 minima = np.minimum.reduceat(hashes * factors[band, number] >> np.uint64(20), starts)
-                keys[band, begin:end] += (minima + np.uint64(1)) * mixers[number]
+                mixed += (minima + np.uint64(1)) * mixers[number]
+            keys[band, begin:end] = mixed >> np.uint64(32)
+        begin = end
     return keys
 
 
-def _chunks(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Cut the texts into runs of about a million characters."""
-    begin = size = 0
-    for index, text in enumerate(texts):
+def _chunks(texts: Sequence[str]) -> Iterator[list[str]]:
+    """Cut the texts into runs of some hundred thousand characters."""
+    chunk: list[str] = []
+    size = 0
+    for text in texts:
+        chunk.append(text)
         size += min(len(text), COMPARED_CHARACTERS) + SHINGLE
         if size >= _CHUNK_CHARACTERS:
-            yield begin, index + 1
-            begin, size = index + 1, 0
-    if begin < len(texts):
-        yield begin, len(texts)
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
 
 
 def _shingle_hashes(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

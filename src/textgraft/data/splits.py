@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -169,17 +169,38 @@ def _main_label(labels: Sequence[str], rows: Unit) -> str:
     return min(counts, key=lambda name: (-counts[name], name))
 
 
-def _strata(dataset: Dataset) -> list[list[Unit]]:
-    """Return, label by label, the units whose most frequent label it is, in the order of their hash."""
-    keys = dataset.groups if dataset.groups is not None else [normalise(text) for text in dataset.texts]
-    strata: defaultdict[str, list[tuple[bytes, Unit]]] = defaultdict(list)
-    for rows in _units(keys):
-        digest = hashlib.sha256(keys[rows[0]].encode("utf-8", "surrogatepass")).digest()
-        strata[_main_label(dataset.strata, rows)].append((digest, rows))
-    return [[rows for _, rows in sorted(strata[label])] for label in sorted(strata)]
+def _strata(dataset: Dataset) -> Iterator[list[Unit]]:
+    """Yield, label by label, the units whose most frequent label it is, in the order of their hash."""
+    keys = dataset.groups if dataset.groups is not None else map(normalise, dataset.texts)
+    digests = b"".join(
+        hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()[:_DIGEST] for key in keys
+    )
+    # Numbers rather than lists and strings, of which a million rows would fill the memory.
+    high, low = np.frombuffer(digests, dtype=">u8").reshape(-1, 2).T
+    order = np.lexsort((low, high))
+    begins = np.flatnonzero(_changes(high[order]) | _changes(low[order]))
+    ends = np.append(begins[1:], len(order))
+    labels = dataset.strata
+    codes = {label: code for code, label in enumerate(sorted(set(labels)))}
+    of_unit = np.fromiter((codes[labels[row]] for row in order[begins]), dtype=np.int64, count=len(begins))
+    for unit in np.flatnonzero(ends - begins > 1):
+        of_unit[unit] = codes[_main_label(labels, order[begins[unit] : ends[unit]].tolist())]
+    for code in codes.values():
+        own = np.flatnonzero(of_unit == code)
+        if len(own):
+            yield [order[begins[unit] : ends[unit]].tolist() for unit in own]
 
 
-def _draw(strata: Sequence[Sequence[Unit]], shares: dict[str, float], rows: int) -> np.ndarray:
+_DIGEST = 16
+"""Bytes of a hash by which units are told apart and ordered."""
+
+
+def _changes(values: np.ndarray) -> np.ndarray:
+    """Return at which places of an array another value begins, the first one included."""
+    return np.concatenate([[True], values[1:] != values[:-1]])
+
+
+def _draw(strata: Iterable[Sequence[Unit]], shares: dict[str, float], rows: int) -> np.ndarray:
     """Return the side of every row, [rows]: test from the front of each stratum, dev from its back."""
     side = np.full(rows, _TRAIN)
     wanted = [(code, shares[part]) for code, part in ((_TEST, "test"), (_DEV, "dev")) if shares[part]]

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
-import torch
 
 from textgraft.data.dataset import Dataset
 from textgraft.tasks.scoring import Features, Scoring
@@ -24,6 +23,7 @@ from textgraft.tasks.scoring import Features, Scoring
 if TYPE_CHECKING:
     from typing import Self
 
+    import torch
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
     from textgraft.tasks.sketch import Guess, Sketch
@@ -202,6 +202,8 @@ def _length(ids: Sequence[Any]) -> int:
 
 def padded(rows: Sequence[Sequence[int]], value: int) -> torch.Tensor:
     """Pad rows of whole numbers on the right with ``value``: int64 [rows, longest]."""
+    import torch  # loads for seconds: not for those who only read rows
+
     lengths = np.array([len(row) for row in rows])
     array = np.full((len(rows), int(lengths.max(initial=0))), value, dtype=np.int64)
     for place, row in zip(array, rows, strict=True):

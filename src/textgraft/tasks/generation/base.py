@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from math import exp
 from typing import TYPE_CHECKING, Any, Self
 
-import torch
-
 from textgraft.data.dataset import Dataset
 from textgraft.data.inputs import given_texts
 from textgraft.errors import DataError
@@ -22,6 +20,7 @@ from textgraft.tokenization.encode import token_ids
 from textgraft.tokenization.subword_tokenizer import target_ids, target_tokenizer
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 CHUNK = 10_000

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-import torch
-
 from textgraft.data.dataset import Dataset
 from textgraft.data.inputs import given_inputs
 from textgraft.data.readers.feature_vectors import as_vector, find_vectors, read_vectors
@@ -21,6 +19,7 @@ from textgraft.tasks.sketch import Evidence, Guess, Sketch
 from textgraft.tokenization.subword_tokenizer import target_ids, target_tokenizer
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedTokenizerFast
 
 
@@ -128,6 +127,8 @@ class Captioning(TextToText):
 
     def collate(self, features: Sequence[Features], pad_token_id: int) -> dict[str, torch.Tensor]:
         """Make a batch: vectors [batch, width], and labels [batch, time] where they are known."""
+        import torch
+
         del pad_token_id
         vectors = torch.tensor([feature["vector"] for feature in features], dtype=torch.float32)
         return {"vectors": vectors, **padded_targets(features)}

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from textgraft.data.dataset import Dataset
@@ -34,6 +33,7 @@ from textgraft.tasks.spans.question_windows import (
 from textgraft.tokenization.encode import takes_token_types
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedTokenizerFast
 
 _NOWHERE = (0, 0)
@@ -175,6 +175,8 @@ class QuestionAnswering(Task):
 
     def collate(self, features: Sequence[Features], pad_token_id: int) -> dict[str, torch.Tensor]:
         """Make a batch: the inputs [batch, time], and start_positions and end_positions [batch] if known."""
+        import torch
+
         batch = padded_inputs(features, pad_token_id)
         if "labels" in features[0]:
             positions = torch.tensor([feature["labels"] for feature in features])
@@ -186,7 +188,8 @@ class QuestionAnswering(Task):
 
         Starts stand in the first row, ends in the second.
         """
-        logits = torch.stack([outputs["start_logits"], outputs["end_logits"]], dim=1).float().cpu().numpy()
+        sides = (outputs[name].float().cpu().numpy() for name in ("start_logits", "end_logits"))
+        logits = np.stack(list(sides), axis=1)
         kept = []
         for row, feature in zip(logits, features, strict=True):
             first = feature["context_start"]

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.special import softmax
 
@@ -29,6 +28,7 @@ from textgraft.tasks.spans.word_windows import word_windows
 from textgraft.tokenization.words import NO_LABEL, Subwords
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedTokenizerFast
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.special import softmax
 
@@ -27,6 +26,7 @@ from textgraft.tasks.text.texts import TextTask, known_labels
 from textgraft.tokenization.encode import PairIds, pair_token_ids, takes_token_types
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedConfig, PreTrainedTokenizerFast
 
 
@@ -181,6 +181,8 @@ class MultipleChoice(TextTask):
 
     def collate(self, features: Sequence[Features], pad_token_id: int) -> dict[str, torch.Tensor]:
         """Make a right-padded batch: the inputs [batch, choices, time], and labels [batch] if known."""
+        import torch
+
         names = [name for name in ("input_ids", "token_type_ids") if name in features[0]]
         flat: list[Features] = [
             {name: feature[name][place] for name in names}

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from textgraft.data.dataset import Dataset
@@ -20,6 +19,7 @@ from textgraft.tokenization.encode import PairIds, TokenIds, takes_token_types, 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import torch
     from transformers import PreTrainedTokenizerFast
 
 CHUNK = 10_000
@@ -103,6 +103,8 @@ class TextTask(Task):
 
     def collate(self, features: Sequence[Features], pad_token_id: int) -> dict[str, torch.Tensor]:
         """Make a right-padded batch: the inputs [batch, time], and labels [batch, …] if known."""
+        import torch
+
         batch = padded_inputs(features, pad_token_id)
         if "labels" in features[0]:
             batch["labels"] = torch.tensor([feature["labels"] for feature in features])
