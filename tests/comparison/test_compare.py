@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -18,7 +12,7 @@ from textgraft.comparison.records.preferences import Preferences
 from textgraft.comparison.records.trials import Trial, load_trials
 from textgraft.comparison.records.verdict import Comparison
 from textgraft.comparison.running.progress import SilentReporter
-from textgraft.errors import DataError, ModelError, OptionError
+from textgraft.errors import ModelError, OptionError
 
 SETTINGS = {
     "contenders": ["majority", "tfidf", "lstm", "bert-frozen"],
@@ -136,35 +130,3 @@ def test_a_damaged_trial_is_named(world: tuple[Path, Path], tmp_path: Path) -> N
     (tmp_path / "trials" / "abc.json").write_text("{")
     with pytest.raises(ModelError, match="damaged"):
         load_trials(tmp_path)
-
-
-def test_kill_at_any_moment_loses_at_most_the_running_trial(world: tuple[Path, Path], tmp_path: Path) -> None:
-    source, encoder = world
-    output = tmp_path / "run"
-    command = [sys.executable, "-m", "textgraft", "compare", str(source), "--encoder", str(encoder)]
-    command += ["--contenders", "tfidf,lstm", "--sizes", "40,120", "--seeds", "3", "--tuning", "2"]
-    command += ["--output", str(output)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    for wanted in (1, 4):
-        with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
-            while process.poll() is None and len(list(output.glob("trials/*.json"))) < wanted:
-                time.sleep(0.05)
-            process.send_signal(signal.SIGKILL)
-    kept = {path.name: path.stat().st_mtime_ns for path in output.glob("trials/*.json")}
-    assert kept
-    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
-    after = {path.name: path.stat().st_mtime_ns for path in output.glob("trials/*.json")}
-    assert len(after) == 12
-    assert kept.items() <= after.items()
-    assert json.loads((output / "comparison.json").read_text())["trials"] == 12
-
-
-def test_test_rows_of_one_label_are_refused_before_anything_is_trained(tmp_path: Path) -> None:
-    source = write_topics(tmp_path / "topics.csv", 60)
-    header, *rows = source.read_text().splitlines()
-    label = rows[0].rsplit(",", 1)[1]
-    only = tmp_path / "test.csv"
-    only.write_text("\n".join([header, *(f"new {row}" for row in rows if row.rsplit(",", 1)[1] == label)]))
-    with pytest.raises(DataError, match=r"all .* test rows have the same target"):
-        textgraft.compare(source, test=only, contenders=["majority"], output=tmp_path / "run")
-    assert not (tmp_path / "run").exists()
