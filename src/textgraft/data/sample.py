@@ -33,6 +33,9 @@ MARKS = {
 """What cells say of a label that has a column of its own; -1 stands for a row that nobody looked at."""
 
 
+_UNKNOWN = ("nan", "na", "n/a", "none", "null")
+
+
 class Column:
     """The first values of a column.
 
@@ -94,7 +97,7 @@ class Column:
     @functools.cached_property
     def is_marks(self) -> bool:
         """Whether the values mark rows as having a label or not: 0 and 1, true and false, yes and no."""
-        found = set(map(mark_of, self.filled))
+        found = set(map(mark_of, self.filled)) - {""}
         return bool(found) and found <= MARKS.keys() and found != {"-1"}
 
     @functools.cached_property
@@ -173,7 +176,8 @@ class Sample:
 
 def mark_of(value: Any) -> str:
     """Return a cell as a key of :data:`MARKS`; "" for a missing one."""
-    return "" if is_missing(value) else str(value).strip().casefold().removesuffix(".0")
+    mark = "" if is_missing(value) else str(value).strip().casefold().removesuffix(".0")
+    return "" if mark in _UNKNOWN else mark
 
 
 def is_missing(value: Any) -> bool:

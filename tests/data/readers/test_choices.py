@@ -148,3 +148,12 @@ def test_codah_is_read_whole():
     assert len(rows) == 2776
     assert not rows.rejected
     assert sorted(set(rows.labels)) == [0, 1, 2, 3]
+
+
+def test_choices_counted_from_one_are_noticed(tmp_path):
+    rows = [{"prompt": "p", "choices": ["x", "y", "z"], "label": label} for label in (1, 3, 2, 1)]
+    found = read_choices(write_lines(tmp_path / "a.jsonl", *rows))
+    assert found.labels == [0, 2, 1, 0]
+    assert "Choices are counted from 1" in found.notes.remarks[0]
+    found = read_choices(write_lines(tmp_path / "a.jsonl", *rows, {**rows[0], "label": 0}))
+    assert found.labels == [1, 2, 1, 0] or [row.kind for row in found.rejected] == ["label out of range"]

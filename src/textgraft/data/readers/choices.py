@@ -5,7 +5,8 @@ Two forms are read. In the form of SWAG (Zellers et al. 2018) every choice has a
 list of choices, as a JSON list. In the data set every choice is a column; those of a list are named
 ``choices[0]``, ``choices[1]``, ….
 
-The label is the number of the right choice, counted from 0, or its letter, its column or its text.
+The label is the number of the right choice, or its letter, its column or its text. Numbers are counted from
+0, or from 1 where none is 0 and one is that of the last choice.
 """
 
 from __future__ import annotations
@@ -240,9 +241,15 @@ def _with_targets(dataset: Dataset) -> Dataset:
     _, names = split_names(list(dataset.columns))
     targets: list[Any] = []
     reasons: dict[int, str] = {}
+    numbers = {int(label) for label in dataset.labels or () if label.isdigit()}
+    from_one = bool(numbers) and min(numbers) == 1 and max(numbers) == len(names)
+    if from_one and dataset.notes is not None:
+        said = f"Choices are counted from 1: the labels are 1 to {len(names)}, and none is 0."
+        dataset = replace(dataset, notes=replace(dataset.notes, remarks=(*dataset.notes.remarks, said)))
     for row, label in enumerate(dataset.labels or ()):
         try:
-            targets.append(_target(label, names, [dataset.columns[name][row] for name in names]))
+            named = str(int(label) - 1) if from_one and label.isdigit() else label
+            targets.append(_target(named, names, [dataset.columns[name][row] for name in names]))
         except UnusableError as problem:
             targets.append(None)
             reasons[row] = str(problem)
