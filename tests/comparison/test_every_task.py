@@ -219,7 +219,7 @@ def _look_at_what_was_written(result: Comparison, source: Path, page: str) -> No
         for seen in trial.writing.attentions:
             assert np.shape(seen.weights) == (len(seen.target), len(seen.source))
             np.testing.assert_allclose(np.sum(seen.weights, axis=1), 1, atol=1e-2)
-        scored = textgraft.evaluate(result.folder / "models" / trial.contender, test)
+        scored = textgraft.evaluate(result.folder / "models" / trial.id, test)
         again = {name: scored.metrics[name].value for name in trial.metrics}
         assert again == pytest.approx(trial.metrics)
         if learned:
