@@ -10,6 +10,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from textgraft.terminal import visible
+
 
 class TextgraftError(Exception):
     """A problem the user can solve.
@@ -30,7 +32,7 @@ class TextgraftError(Exception):
         parts = [f"{self.where}: {self.what}" if self.where else self.what]
         if self.fix:
             parts.append(self.fix)
-        return "\n".join(parts)
+        return visible("\n".join(parts))
 
 
 class DataError(TextgraftError):

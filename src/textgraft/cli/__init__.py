@@ -5,6 +5,7 @@ Nothing heavy is imported before a command runs, so that help and usage errors a
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import warnings
@@ -26,8 +27,9 @@ from textgraft.cli import (
     vectors,
 )
 from textgraft.cli.stopping import stoppable
-from textgraft.errors import TextgraftError
+from textgraft.errors import OptionError, TextgraftError
 from textgraft.processes import refuse_several_processes
+from textgraft.terminal import VisibleFormatter, visible
 
 app = typer.Typer(
     name="textgraft",
@@ -85,7 +87,13 @@ def main() -> None:
     if not sys.warnoptions:
         # What libraries warn of is for programmers; what concerns users the command says itself.
         warnings.simplefilter("ignore")
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(VisibleFormatter())
     try:
+        for name in (argument.partition("=")[0] for argument in sys.argv[1:]):
+            # What the parser says of an option that it does not know is not ours to write out.
+            if name.startswith("-") and visible(name) != name:
+                raise OptionError(f"there is no option {name}", fix="See textgraft --help.")
         try:
             app()
         finally:
@@ -99,7 +107,9 @@ def main() -> None:
     except OSError as error:
         # What a file is written or read by says more; left are the standard streams.
         where = f"{error.filename}: " if error.filename else ""
-        typer.echo(f"error: {where}cannot be read or written: {os.strerror(error.errno or 0)}", err=True)
+        typer.echo(
+            f"error: {visible(where)}cannot be read or written: {os.strerror(error.errno or 0)}", err=True
+        )
         _silence_output()
         sys.exit(2)
 

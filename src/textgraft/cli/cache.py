@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from textgraft.terminal import open_console
+
 
 def cache(
     clear: Annotated[
@@ -16,19 +18,18 @@ def cache(
     """Show what the cache folder holds: encodings, predictions, converted graphs and so on; or clear it."""
     import time
 
-    from rich.console import Console
     from rich.table import Table
 
     from textgraft import wording
     from textgraft.cached import ALL, cached, clear_cache
     from textgraft.files import named_cache_folder
 
-    console = Console()
+    console = open_console()
     folder = named_cache_folder()
     if clear is not None:
         freed = clear_cache(clear)
         what = "everything" if clear == ALL else clear
-        console.print(f"{what} cleared: {wording.megabytes(freed / 1e6)} in {folder}", markup=False)
+        console.print(f"{what} cleared: {wording.megabytes(freed / 1e6)} in {folder}")
         return
     kinds = cached()
     table = Table(title=f"{folder}", title_justify="left", box=None)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from textgraft.cli import options
+from textgraft.terminal import open_console
 
 if TYPE_CHECKING:
     from textgraft.data.check import EncoderCheck
@@ -30,9 +31,7 @@ def check(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Check labelled rows before any training: duplicates, leaks, contradictions, rare labels, encodings."""
-    from rich.console import Console
-
-    from textgraft.comparison.reporting.terminal import check_table
+    from textgraft.comparison.reporting.terminal import check_table, warned
     from textgraft.data.check import check_dataset
     from textgraft.data.splits import make_splits
     from textgraft.errors import DataError
@@ -41,12 +40,8 @@ def check(
 
     if output:
         refuse_to_replace(output, overwrite=overwrite)
-    console = Console()
-
-    def note(line: str) -> None:
-        console.print(line, highlight=False, markup=False)
-
-    kind = named_task(task, source, note, text=text, label=label)
+    console = open_console()
+    kind = named_task(task, source, console.print, text=text, label=label)
     dataset, own_test, _ = read_files(
         kind,
         source,
@@ -58,18 +53,18 @@ def check(
         dev=None,
         merge_labels=merge_labels,
         offsets=offsets,
-        note=note,
+        note=console.print,
     )
     splits = None
     try:
         splits = make_splits(dataset, test=own_test)
     except DataError as problem:
         # What stands in the file is worth seeing even where nothing can be learned from it.
-        note(f"! {problem}")
+        console.print(f"! {problem}")
     found = check_dataset(dataset, splits, encoder_check=_encoder_check(encoder, revision))
     console.print(check_table(found.to_dict()))
     for warning in found.warnings:
-        console.print(f"[yellow]![/yellow] {warning}", highlight=False)
+        console.print(warned(warning))
     if output:
         write_json(output, found.to_dict())
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from textgraft.cli import options
+from textgraft.terminal import open_console
 
 Contenders = Annotated[
     str | None,
@@ -81,8 +82,6 @@ def compare(
 
     Stopped at any moment, the same command resumes where it was.
     """
-    from rich.console import Console
-
     from textgraft.comparison.compare import run_comparison
     from textgraft.comparison.running.progress import TerminalReporter
     from textgraft.comparison.settings import CompareSettings
@@ -116,7 +115,7 @@ def compare(
             "prefer": prefer,
         }
     )
-    reporter = TerminalReporter(Console())
+    reporter = TerminalReporter(open_console())
     try:
         run_comparison(source, settings, reporter)
     finally:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from textgraft.terminal import open_console
+
 
 def demo(
     output: Annotated[
@@ -18,8 +20,6 @@ def demo(
     budget: Annotated[str, typer.Option("--budget", help="Time for everything.")] = "4m30s",
 ) -> None:
     """Compare on text that every machine has: the standard library's docstrings, by chapter of its manual."""
-    from rich.console import Console
-
     from textgraft.comparison.compare import run_comparison
     from textgraft.comparison.running.progress import TerminalReporter
     from textgraft.comparison.settings import CompareSettings
@@ -29,7 +29,7 @@ def demo(
     settings = CompareSettings.model_validate(
         {"sizes": [100, 300, 1000], "freeze_layers": 4, "budget": budget, "output": output}
     )
-    reporter = TerminalReporter(Console())
+    reporter = TerminalReporter(open_console())
     try:
         run_comparison(docstrings_dataset(), settings, reporter)
     finally:

@@ -9,6 +9,7 @@ import typer
 
 from textgraft.cli import options
 from textgraft.processes import is_main_process
+from textgraft.terminal import open_console
 
 if TYPE_CHECKING:
     from textgraft.pretraining.corpus.tokens import Unit
@@ -43,14 +44,12 @@ def distill(
 
     Stopped at any moment, the same command goes on from its last checkpoint.
     """
-    from rich.console import Console
-    from rich.markup import escape
     from rich.progress import Progress as Bar
 
     from textgraft.pretraining.distill import distill as run
     from textgraft.wording import parse_seconds
 
-    console = Console(stderr=True, quiet=not is_main_process())
+    console = open_console(stderr=True, quiet=not is_main_process())
     with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
         reading, training = (bar.add_task(name, total=None) for name in ("teacher reads", "student learns"))
 
@@ -78,9 +77,9 @@ def distill(
             overwrite=overwrite,
             on_texts=on_texts,
             on_step=on_step,
-            note=lambda line: console.print(f"[dim]· {escape(line)}[/dim]", highlight=False),
+            note=lambda line: console.print(f"· {line}", style="dim"),
             **options.settings(setting or []),
         )
     figures = ", ".join(f"{name} {value:.4f}" for name, value in distilled.metrics.items())
-    console.print(f"held out: {figures}", highlight=False)
-    console.print(f"{distilled.result.steps:,} steps → {output}", highlight=False, soft_wrap=True)
+    console.print(f"held out: {figures}")
+    console.print(f"{distilled.result.steps:,} steps → {output}", soft_wrap=True)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from textgraft.cli import options
+from textgraft.terminal import open_console
 
 
 def encode(
@@ -29,7 +30,6 @@ def encode(
 
     A row without text is encoded as an empty string is; of a row that cannot be read, the array has NaN.
     """
-    from rich.console import Console
     from rich.progress import Progress
 
     from textgraft.files import check_output
@@ -37,7 +37,7 @@ def encode(
     from textgraft.inference.encode_file import ENDINGS, encode_file
 
     check_output(output, ENDINGS, overwrite=overwrite)
-    console = Console(stderr=True)
+    console = open_console(stderr=True)
     chosen = Encoder(
         encoder,
         revision=revision,
@@ -63,4 +63,4 @@ def encode(
     if found.truncated_share:
         lines.append(f"{found.truncated_share:.1%} of all tokens lie beyond the length limit")
     for line in lines:
-        console.print(line, highlight=False, soft_wrap=True, markup=False)
+        console.print(line, soft_wrap=True)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from textgraft.cli import options
+from textgraft.terminal import open_console
 
 
 def evaluate(
@@ -23,7 +24,6 @@ def evaluate(
     """Score a trained model on labelled rows: every metric of its task with a 95% interval."""
     import msgspec
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
     from textgraft.files import refuse_to_replace, write_atomic
@@ -38,11 +38,11 @@ def evaluate(
     for name, estimate in result.metrics.items():
         mark = "bold" if name == result.metric else None
         table.add_row(name, f"{estimate.value:.4f}", f"{estimate.low:.4f} to {estimate.high:.4f}", style=mark)
-    console = Console()
+    console = open_console()
     console.print(table)
     for name, signature in result.signatures.items():
-        console.print(f"{name}: {signature}", highlight=False, soft_wrap=True)
+        console.print(f"{name}: {signature}", soft_wrap=True)
     if result.skipped:
-        console.print(f"{result.skipped:,} rows could not be used", highlight=False)
+        console.print(f"{result.skipped:,} rows could not be used")
     if output:
         write_atomic(output, msgspec.json.format(msgspec.json.encode(result), indent=1))

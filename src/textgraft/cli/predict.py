@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from textgraft.cli import options
+from textgraft.terminal import open_console
 
 if TYPE_CHECKING:
     from textgraft.data.dataset import Dataset
@@ -49,7 +50,6 @@ def predict(
     Run again, it computes only what is missing. Rows that cannot be used are set aside with a reason.
     Standard input is answered on standard output as JSON Lines, unless --output is given.
     """
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from textgraft.errors import unknown
@@ -73,7 +73,7 @@ def predict(
         return task_class(manifest.task).read(path, text=columns, id_column=id_column, labelled=False)
 
     dataset = _standard_input(form, read) if piped else read(Path(source))
-    console = Console(stderr=True)
+    console = open_console(stderr=True)
     # Importing torch takes seconds: only once the input is known to be usable.
     from textgraft.inference.predict_file import Predictions, predict_file, write_predictions
     from textgraft.inference.predictor import load
@@ -98,25 +98,22 @@ def predict(
                 sys.stdout.buffer, ".jsonl", Predictions(predictor, dataset, on_progress=on_progress)
             )
             for row in dataset.rejected:
-                console.print(f"line {row.line} set aside: {row.reason}", highlight=False, markup=False)
+                console.print(f"line {row.line} set aside: {row.reason}")
             return
         summary = predict_file(predictor, dataset, answer, on_progress, overwrite=overwrite)
     console.print(
         f"{summary.rows:,} rows → {answer} ({summary.computed:,} computed, {summary.skipped:,} set aside) "
         f"in {duration(summary.seconds)}",
-        highlight=False,
         soft_wrap=True,
-        markup=False,
     )
     if summary.truncated_share:
         console.print(
             f"{summary.truncated_share:.1%} of all tokens lie beyond the {predictor.max_length} that the "
             "model reads of a row",
-            highlight=False,
         )
     if summary.skipped:
         where = f"{answer}.rejected.jsonl"
-        console.print(f"set aside, with reasons: {where}", highlight=False, soft_wrap=True, markup=False)
+        console.print(f"set aside, with reasons: {where}", soft_wrap=True)
 
 
 def _standard_input(form: str, read: Callable[[Path], Dataset]) -> Dataset:

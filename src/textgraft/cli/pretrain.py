@@ -10,6 +10,7 @@ import typer
 
 from textgraft.cli import options
 from textgraft.processes import is_main_process
+from textgraft.terminal import open_console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -68,7 +69,6 @@ def pretrain(
     Stopped at any moment, the same command with --resume goes on from its last checkpoint. The folder is an
     encoder for every other command, as in compare rows.csv --encoder runs/bert.
     """
-    from rich.console import Console
     from rich.progress import Progress as Bar
     from rich.progress import SpinnerColumn, TextColumn
 
@@ -100,7 +100,7 @@ def pretrain(
         "settings": options.settings(setting or []),
     }
     # Under torchrun one process speaks for all.
-    console = Console(stderr=True, quiet=not is_main_process())
+    console = open_console(stderr=True, quiet=not is_main_process())
     columns = (SpinnerColumn(), TextColumn("reading the corpus: {task.completed:,} documents"))
     bar = Bar(*columns, console=console, transient=True, disable=not console.is_terminal)
     reading = bar.add_task("", total=None)
@@ -111,7 +111,7 @@ def pretrain(
     if plan:
         with bar:
             planned = plan_pretraining(corpus, on_documents=on_documents, **config)
-        _show_plan(Console(), planned)
+        _show_plan(open_console(), planned)
         return
     if output is None:
         raise OptionError(
@@ -137,11 +137,10 @@ def pretrain(
         )
     result = pretrained.result
     figures = ", ".join(f"{name} {value:.4f}" for name, value in pretrained.metrics.items())
-    console.print(f"held out: {figures}", highlight=False)
+    console.print(f"held out: {figures}")
     _show_costs(console, pretrained.costs, "cost")
     console.print(
         f"trained in {duration(result.seconds)} ({result.epochs:.3g} epochs, {result.stopped_by}) → {output}",
-        highlight=False,
         soft_wrap=True,
     )
 
@@ -150,12 +149,10 @@ def _show_plan(console: Console, plan: Plan) -> None:
     console.print(
         f"{plan.documents:,} documents of {plan.corpus_tokens:,} tokens, {plan.held_out_documents:,} others "
         f"held out; vocabulary {plan.vocabulary:,}",
-        highlight=False,
     )
     if plan.short_tokens:
         console.print(
             f"the first {plan.short_tokens:,} tokens are learned in short sequences, the rest in full ones",
-            highlight=False,
         )
     _show_costs(console, plan.costs, "plan")
 
@@ -166,7 +163,7 @@ def _show_costs(console: Console, costs: Costs, title: str) -> None:
     _show_table(console, [(title, ""), *costs.lines()])
     _show_table(console, amortization(costs), "pre-training once, US dollars a task")
     for entry in PUBLISHED:
-        console.print(f"[dim]{entry.name}: {entry.how} ({entry.source})[/dim]", highlight=False)
+        console.print(f"{entry.name}: {entry.how} ({entry.source})", style="dim")
 
 
 def _show_table(console: Console, rows: Sequence[Sequence[str]], title: str | None = None) -> None:

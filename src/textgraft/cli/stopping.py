@@ -11,6 +11,7 @@ import typer
 
 from textgraft.interrupts import exit_code, ignored_stops, stop_signals
 from textgraft.processes import is_main_process
+from textgraft.terminal import visible
 
 
 def stoppable(command: Callable[..., None], kept: str | Callable[..., str]) -> Callable[..., None]:
@@ -29,9 +30,8 @@ def stoppable(command: Callable[..., None], kept: str | Callable[..., str]) -> C
             except KeyboardInterrupt as stop:
                 with ignored_stops(), contextlib.suppress(OSError):  # the terminal may be gone
                     if is_main_process():
-                        typer.echo(
-                            f"\nstopped. {kept if isinstance(kept, str) else kept(**arguments)}", err=True
-                        )
+                        told = kept if isinstance(kept, str) else kept(**arguments)
+                        typer.echo(visible(f"\nstopped. {told}"), err=True)
                 raise typer.Exit(exit_code(stop)) from None
 
     return run

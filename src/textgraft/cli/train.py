@@ -9,6 +9,7 @@ import typer
 
 from textgraft.cli import options
 from textgraft.processes import is_main_process
+from textgraft.terminal import open_console
 
 
 def train(
@@ -57,9 +58,6 @@ def train(
 
     Stopped at any moment, the same command with --resume resumes from its last checkpoint.
     """
-    from rich.console import Console
-    from rich.markup import escape
-
     from textgraft.comparison.settings import TrainConfig
     from textgraft.comparison.train import full_config, read_config, run_training
     from textgraft.errors import OptionError
@@ -98,10 +96,10 @@ def train(
             where="textgraft train",
             fix="Write textgraft train rows.csv --output model.",
         )
-    console = Console(stderr=True, quiet=not is_main_process())
+    console = open_console(stderr=True, quiet=not is_main_process())
 
     def note(line: str) -> None:
-        console.print(f"[dim]· {escape(line)}[/dim]", highlight=False)
+        console.print(f"· {line}", style="dim")
 
     with options.training_bar(console) as on_step:
         trained = run_training(
@@ -109,10 +107,9 @@ def train(
         )
     trial = trained.trial
     scores = ", ".join(f"{name} {value:.4f}" for name, value in trial.metrics.items())
-    console.print(f"test: {scores}", highlight=False)
+    console.print(f"test: {scores}")
     console.print(
         f"trained in {duration(trial.cost.training_seconds)} ({trial.epochs:g} epochs, {trial.stopped_by}) "
         f"→ {trained.folder}",
-        highlight=False,
         soft_wrap=True,
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from textgraft.cli import options
+from textgraft.terminal import open_console, visible
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -51,15 +52,13 @@ def vectors(
 
     A GloVe training that was stopped goes on by the same command.
     """
-    from rich.console import Console
-    from rich.markup import escape
     from rich.progress import Progress
 
     from textgraft.embeddings.word_vectors import WordVectors
     from textgraft.errors import OptionError
     from textgraft.pretraining.vectors.word_vectors import score_word_vectors, word_vectors
 
-    console = Console(stderr=True)
+    console = open_console(stderr=True)
     if output is not None:
         chosen: dict[str, Any] = {"size": size, **options.settings(setting or [])}
         with Progress(console=console, transient=True) as progress:
@@ -72,10 +71,10 @@ def vectors(
                 output=output,
                 overwrite=overwrite,
                 on_epoch=lambda done, total: progress.update(bar, completed=done, total=total),
-                note=lambda line: console.print(f"[dim]· {escape(line)}[/dim]", highlight=False),
+                note=lambda line: console.print(f"· {line}", style="dim"),
                 **chosen,
             )
-        console.print(f"{len(found):,} words × {found.size} → {output}", highlight=False, soft_wrap=True)
+        console.print(f"{len(found):,} words × {found.size} → {output}", soft_wrap=True)
     elif not (evaluate or nearest):
         raise OptionError(
             "nothing is asked for",
@@ -86,9 +85,9 @@ def vectors(
         found = WordVectors.load(source)
     for word in nearest or []:
         near = ", ".join(f"{neighbour} {cosine:.2f}" for neighbour, cosine in found.nearest(word))
-        typer.echo(f"{word}: {near}")
+        typer.echo(visible(f"{word}: {near}"))
     if evaluate:
-        Console().print(_table(score_word_vectors(found, evaluate)))
+        open_console().print(_table(score_word_vectors(found, evaluate)))
 
 
 def _table(scores: dict[str, WordScore]) -> Table:

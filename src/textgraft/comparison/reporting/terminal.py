@@ -10,6 +10,7 @@ from textgraft.comparison.reporting.facts import check_facts
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
+    from rich.text import Text
 
     from textgraft.comparison.records.verdict import Verdict
 
@@ -54,6 +55,13 @@ def results_table(verdict: Verdict) -> Table:
             style="bold green" if picked else "dim" if row.excluded_by else None,
         )
     return table
+
+
+def warned(text: str) -> Text:
+    """Return a warning, with a mark before it."""
+    from rich.text import Text
+
+    return Text.assemble(("!", "yellow"), f" {text}")
 
 
 def check_table(check: dict[str, Any]) -> Table:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from rich.markup import escape
-
 from textgraft.wording import METRIC_TITLES, duration
 
 if TYPE_CHECKING:
@@ -83,11 +81,11 @@ class TerminalReporter(SilentReporter):
 
         self.console = console
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TextColumn("{task.fields[left]}"),
-            TextColumn("[dim]{task.fields[detail]}"),
+            TextColumn("{task.fields[detail]}", style="dim", markup=False),
             console=console,
             transient=True,
             # Without a terminal a bar is noise: finished trials are printed line by line anyway.
@@ -98,15 +96,15 @@ class TerminalReporter(SilentReporter):
 
     def note(self, text: str) -> None:
         """Print it, dimmed."""
-        self.console.print(f"[dim]· {escape(text)}[/dim]", highlight=False)
+        self.console.print(f"· {text}", style="dim")
 
     def data(self, check: DataCheck, folder: Path) -> None:
         """Print the data check and every warning."""
-        from textgraft.comparison.reporting.terminal import check_table
+        from textgraft.comparison.reporting.terminal import check_table, warned
 
         self.console.print(check_table(check.to_dict()))
         for warning in check.warnings:
-            self.console.print(f"[yellow]![/yellow] {escape(warning)}", highlight=False)
+            self.console.print(warned(warning))
         self.note(f"results go to {folder}")
 
     def plan(self, plan: TrialPlan, rates: dict[str, Rate]) -> None:
