@@ -210,6 +210,9 @@ EVERY: dict[str, Architecture] = {
     "lead": Architecture(_lead, _texts, _targets),
     "nearest caption": Architecture(_nearest, _vectors, _targets),
     "graft classifier": Architecture(_graft(GraftForSequenceClassification), _texts, _classes),
+    "graft classifier, first token": Architecture(
+        _graft(GraftForSequenceClassification, pooling="cls"), _texts, _classes
+    ),
     "graft classifier, adapted": Architecture(
         _graft(GraftForSequenceClassification, **_ADAPTED), _texts, _classes
     ),

@@ -14,7 +14,7 @@ from peft import PeftModel
 
 from tests.models.every_model import recurrent_config
 from tests.tiny import TOPICS, save_tiny_bert, topic_rows
-from textgraft.comparison.running.usage import FOLDER, usage
+from textgraft.comparison.running.usage import ENCODER, FOLDER, usage
 from textgraft.inference.predictor import Predictor, load
 from textgraft.models.baselines.majority import MajorityConfig, MajorityForSequenceClassification
 from textgraft.models.baselines.tfidf import fit_tfidf
@@ -125,9 +125,9 @@ def test_every_line_of_the_card_runs_and_scores_are_ours(family, name, tmp_path,
     assert len(blocks) == (1 if family == "characters" else 2) + (family == "adapter")
     spaces = []
     for block in blocks:
-        space = {"ENCODER": str(bert.path)}
+        space = {}
         with contextlib.redirect_stdout(io.StringIO()) as printed:
-            exec(block.replace(FOLDER, str(folder)), space)
+            exec(block.replace(FOLDER, str(folder)).replace(ENCODER, str(bert.path)), space)
         spaces.append((space, printed.getvalue()))
     (prediction,) = load(folder).predict([given])
     classify = next((space["classify"] for space, _ in spaces if "classify" in space), None)

@@ -105,7 +105,9 @@ def _origin(begun_from: EncoderSource | None) -> str:
         return "All its weights began at random. No licence is stated: whoever trained it names one.\n"
     terms = licence(begun_from)
     under = f"whose licence is {_code(terms)}" if terms else "whose card states no licence"
-    return f"It began as the encoder {_code(begun_from.name)}, {under}.\n"
+    # Where a folder is on the machine that trained concerns nobody else.
+    name = hub_id(begun_from) or begun_from.path.name
+    return f"It began as the encoder {_code(name)}, {under}.\n"
 
 
 def _plain(text: str) -> str:

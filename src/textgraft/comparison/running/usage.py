@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textgraft.tasks.generation.base import GenerationTask
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 FOLDER = "path/to/this/folder"
 """Stands for where the model is."""
+ENCODER = "path/to/the/encoder"
+"""Stands for where an encoder is that has no name."""
 _REGISTER = "import textgraft.models.auto  # makes Transformers know the architecture\n"
 
 
@@ -50,13 +53,19 @@ def usage(task: Task, model: PreTrainedModel) -> str:
         parts.append(
             _block(
                 "from peft import PeftModel\n"
-                "from transformers import AutoModel\n"
+                "from textgraft.models.encoders import load_encoder, resolve_encoder\n"
                 "\n"
-                "encoder = AutoModel.from_pretrained(ENCODER)  # the one that config.json names\n"
+                f'encoder, tokenizer = load_encoder(resolve_encoder("{_encoder(model)}"))\n'
                 f'adapted = PeftModel.from_pretrained(encoder, "{FOLDER}", subfolder="peft")\n'
             )
         )
     return "\n\n".join(parts)
+
+
+def _encoder(model: PreTrainedModel) -> str:
+    """Return the name of a graft's encoder; of a folder, which is nobody else's, what stands for it."""
+    name = str(model.config.encoder)
+    return ENCODER if Path(name).is_absolute() else name
 
 
 def _block(code: str) -> str:
