@@ -94,7 +94,10 @@ class Predictor:
         return [prediction.numbers() for prediction in self.predict_rows(rows)]
 
     def outputs(
-        self, dataset: Dataset, on_progress: Callable[[int], None] | None = None
+        self,
+        dataset: Dataset,
+        on_progress: Callable[[int], None] | None = None,
+        choose: Callable[[list[Features]], list[Features]] | None = None,
     ) -> tuple[list[Features], list[Any]]:
         """Run the model over rows.
 
@@ -102,17 +105,24 @@ class Predictor:
             dataset: Any rows of the task, labelled or not; long windows are run first, in batches of like
                 length.
             on_progress: Called with the number of windows that each finished batch held.
+            choose: Returns the windows to run of all that there are, at least one a row, in order.
 
         Returns:
             The windows of the rows, and what the task keeps of the outputs for each.
         """
         unlabelled = replace(dataset, labels=None)  # a target unknown to the task is no matter here
-        return self._run(self.task, unlabelled, on_progress)
+        return self._run(self.task, unlabelled, on_progress, choose)
 
     def _run(
-        self, scoring: Scoring, dataset: Dataset, on_progress: Callable[[int], None] | None = None
+        self,
+        scoring: Scoring,
+        dataset: Dataset,
+        on_progress: Callable[[int], None] | None = None,
+        choose: Callable[[list[Features]], list[Features]] | None = None,
     ) -> tuple[list[Features], list[Any]]:
         features = self.task.features(dataset, self.tokenizer, self.max_length)
+        if choose is not None:
+            features = choose(features)
         decoded = run_model(
             self.model,
             scoring,

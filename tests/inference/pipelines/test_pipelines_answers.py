@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -217,3 +218,22 @@ def test_choices_of_a_file(tmp_path: Path) -> None:
     assert list(choose.file(file)) == choose(
         [("John works", ["at Google", "in the moon"]), ("who", ["John", "the moon"])]
     )
+
+
+def test_of_a_huge_context_the_most_telling_windows_are_read(tmp_path: Path) -> None:
+    folder = save_tiny_head(tmp_path / "reader", "AutoModelForQuestionAnswering")
+    answer = textgraft.pipeline("question-answering", folder)
+    filler, told = "the moon is at the zoo . " * 1200, "Google works in California with John . "
+    context = filler + told + filler
+    runs: list[int] = []
+    answer.source.model.register_forward_hook(lambda *_: runs.append(1))
+    with pytest.warns(UserWarning, match="max_windows=None reads all of it"):
+        found = answer(question="where works John", context=context, max_windows=1)
+    assert len(runs) == 1
+    # What is read is the passage that shares the rare words, and the answer counts characters of the whole.
+    place = context.index(told)
+    assert abs(found["start"] - place) < 400
+    assert context[found["start"] : found["end"]] == found["answer"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        answer(question=QUESTION, context=CONTEXT)

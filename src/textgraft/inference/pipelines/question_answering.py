@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
+import math
+import warnings
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +19,7 @@ from textgraft.data.words import cut_words
 from textgraft.errors import OptionError
 from textgraft.inference.pipelines.base import Pipeline
 from textgraft.inference.pipelines.options import Count, Options, Share
+from textgraft.tasks.base import Features
 from textgraft.tasks.spans.answer_spans import CANDIDATES, SpanPrediction
 from textgraft.tasks.spans.question_answering import QuestionAnswering
 
@@ -35,6 +41,9 @@ class QuestionAnsweringOptions(Options):
     """Tokens of a question at most; longer ones are cut."""
     max_seq_len: Count = 384
     """Tokens of a window at most, question included; never more than the model reads."""
+    max_windows: Count | None = 128
+    """Windows read of a context at most, about 130,000 characters: of a longer one those that share most rare
+    words with the question, with a warning; None reads all, a tenth of a second each or more."""
     align_to_words: bool = True
     """Whether answers that begin or end within a word are widened to the whole word."""
     threshold: Share = 0.0
@@ -121,7 +130,10 @@ class QuestionAnsweringPipeline(Pipeline[QuestionAnsweringOptions]):
             overlap=options.doc_stride,
         )
         length = min(options.max_seq_len, self.source.max_length)
-        predictions: list[SpanPrediction] = self.source.predictor_for(task, length).predict_rows(dataset)
+        predictor = self.source.predictor_for(task, length)
+        choose = functools.partial(_most_telling, most=options.max_windows) if options.max_windows else None
+        features, decoded = predictor.outputs(dataset, choose=choose)
+        predictions: list[SpanPrediction] = task.predictions(features, decoded, predictor.temperature)
         found = []
         for prediction in predictions:
             answers = _aligned(prediction) if options.align_to_words else _answers(prediction)
@@ -130,6 +142,37 @@ class QuestionAnsweringPipeline(Pipeline[QuestionAnsweringOptions]):
                 likely = [{"score": answers[0]["score"] if answers else 0.0, **_EMPTY}]
             found.append(likely[0] if len(likely) == 1 else likely)
         return found
+
+
+def _most_telling(features: list[Features], most: int) -> list[Features]:
+    """Keep of each row the windows that share most with its question, weighted by how rare it is among them.
+
+    Rows of no more than ``most`` windows keep all. What is left out is said in a warning.
+    """
+    chosen: list[Features] = []
+    for _, group in itertools.groupby(features, key=lambda feature: feature["row"]):
+        windows = list(group)
+        if len(windows) > most:
+            warnings.warn(
+                f"a context has {len(windows):,} windows, and the {most} that share most with the question "
+                "are read: max_windows=None reads all of it",
+                stacklevel=2,
+            )
+            windows = [windows[place] for place in sorted(_by_shared_tokens(windows)[:most])]
+        chosen += windows
+    return chosen
+
+
+def _by_shared_tokens(windows: Sequence[Features]) -> list[int]:
+    """Return the places of windows, those first that share most with the question, by TF-IDF's weights."""
+    tokens = []
+    for window in windows:
+        start = window["context_start"]
+        question = set(window["input_ids"][:start])
+        tokens.append(question & set(window["input_ids"][start : start + len(window["offsets"])]))
+    frequency = Counter(token for found in tokens for token in found)
+    shared = [sum(math.log(len(windows) / frequency[token]) for token in found) for found in tokens]
+    return sorted(range(len(windows)), key=lambda place: -shared[place])
 
 
 def _answers(prediction: SpanPrediction) -> list[dict[str, Any]]:
