@@ -11,7 +11,7 @@ outputs what each window needs, and :meth:`Task.predictions` puts the windows of
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -19,6 +19,7 @@ import numpy as np
 
 from textgraft.data.dataset import Dataset
 from textgraft.tasks.scoring import Features, Scoring
+from textgraft.wording import METRIC_TITLES
 
 if TYPE_CHECKING:
     from typing import Self
@@ -60,6 +61,10 @@ class Task(Scoring):
     """All keys of :meth:`metrics`."""
     auto_class: ClassVar[str]
     """Name of the Transformers Auto class whose models have this task's head."""
+    pipeline: ClassVar[str]
+    """The pipeline that runs its models, by the name that the Hub has for it: "text-classification"."""
+    metric_titles: ClassVar[Mapping[str, str]] = {}
+    """How people call its metrics, beside those of :data:`textgraft.wording.METRIC_TITLES`."""
     contenders_of: ClassVar[str | None] = None
     """Another task whose contenders can do this one too; None for a task that contenders name themselves."""
     has_probabilities: ClassVar[bool] = True
@@ -88,6 +93,11 @@ class Task(Scoring):
             DataError: The file cannot be read, or no row is usable.
             OptionError: A column does not exist, or the task knows no such column.
         """
+
+    @classmethod
+    def title(cls, metric: str) -> str:
+        """Return how people call a metric."""
+        return cls.metric_titles.get(metric) or METRIC_TITLES.get(metric, metric.replace("_", " "))
 
     @classmethod
     def recognise(cls, sketch: Sketch) -> Guess | None:

@@ -30,7 +30,6 @@ from textgraft.evaluation.calibration import expected_calibration_error
 from textgraft.evaluation.intervals import Estimate
 from textgraft.evaluation.paired import holm
 from textgraft.tasks.base import Task
-from textgraft.wording import METRIC_TITLES
 
 
 def judge(trials: Sequence[Trial], test_set: TestSet, *, preferences: Preferences | None = None) -> Verdict:
@@ -160,7 +159,7 @@ def _calibration_error(cell: Cell, test_set: TestSet, task: Task) -> float | Non
 def metric_titles(task: Task) -> dict[str, str]:
     """Return the task's metrics, the main one first, and how people call them."""
     others = [name for name in task.metric_names if name != task.main_metric]
-    return {name: METRIC_TITLES.get(name, name.replace("_", " ")) for name in (task.main_metric, *others)}
+    return {name: task.title(name) for name in (task.main_metric, *others)}
 
 
 def _pairs(table: ScoreTable, size: int) -> list[Pair]:

@@ -20,21 +20,6 @@ if TYPE_CHECKING:
     from textgraft.models.manifest import Manifest
     from textgraft.tasks.base import Task
 
-_PIPELINES = {
-    "AutoModelForSequenceClassification": "text-classification",
-    "AutoModelForTokenClassification": "token-classification",
-    "AutoModelForQuestionAnswering": "question-answering",
-    "AutoModelForMultipleChoice": "multiple-choice",
-}
-"""Tags of the Hub by the kind of head."""
-_WRITING = {
-    "translation": "translation",
-    "summarization": "summarization",
-    "text2text": "text2text-generation",
-    "captioning": "image-to-text",
-}
-"""The same by task, for models that write."""
-
 
 def model_card(
     manifest: Manifest,
@@ -85,10 +70,9 @@ def _front_matter(
     manifest: Manifest, task: Task, begun_from: EncoderSource | None, languages: Sequence[str]
 ) -> str:
     """Write what the Hub reads of a card, as YAML; what is not known is left out."""
-    writes = isinstance(task, GenerationTask)
     known: dict[str, Any] = {
         "library_name": "transformers",
-        "pipeline_tag": _WRITING[task.name] if writes else _PIPELINES[task.auto_class],
+        "pipeline_tag": task.pipeline,
         "tags": ["textgraft", manifest.contender],
         "language": list(languages),
         "license": begun_from and licence(begun_from),

@@ -68,8 +68,8 @@ class Pipeline(ABC, Generic[ChosenOptions]):
     """As Transformers 4 names it."""
     auto_class: ClassVar[str]
     """Name of the Transformers Auto class whose models have the head that is needed."""
-    tasks: ClassVar[tuple[str, ...]] = ()
-    """Names of textgraft's tasks whose models have it; none where no head is needed."""
+    heads: ClassVar[tuple[str, ...]] = ()
+    """Pipelines that a model's task may name as its own; none where no head is needed."""
     options_class: ClassVar[type[Options]]
 
     def __init__(self, source: Source, options: ChosenOptions) -> None:

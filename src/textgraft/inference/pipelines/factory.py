@@ -74,7 +74,7 @@ def pipeline(
     from textgraft.inference.pipelines.sources import open_source
 
     given = default_model(name) if model is None else model
-    source = open_source(given, auto_class=kind.auto_class, tasks=kind.tasks, revision=revision)
+    source = open_source(given, auto_class=kind.auto_class, heads=kind.heads, revision=revision)
     built: Any = kind(source, checked)
     if languages:
         built.expect(*languages.groups())

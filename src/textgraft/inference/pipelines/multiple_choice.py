@@ -43,7 +43,7 @@ class MultipleChoicePipeline(Pipeline[MultipleChoiceOptions]):
 
     task = "multiple-choice"
     auto_class = "AutoModelForMultipleChoice"
-    tasks = ("multiple-choice",)
+    heads = ("multiple-choice",)
     options_class = MultipleChoiceOptions
 
     def rows(self, inputs: Sequence[Any]) -> Dataset:

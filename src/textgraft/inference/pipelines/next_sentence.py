@@ -34,7 +34,7 @@ class NextSentencePipeline(TextClassificationPipeline):
 
     task = "next-sentence"
     auto_class = "AutoModelForNextSentencePrediction"
-    tasks = ()
+    heads = ()
 
     def __init__(self, source: Source, options: TextClassificationOptions) -> None:
         super().__init__(source, options)

@@ -69,7 +69,7 @@ class QuestionAnsweringPipeline(Pipeline[QuestionAnsweringOptions]):
 
     task = "question-answering"
     auto_class = "AutoModelForQuestionAnswering"
-    tasks = ("question-answering",)
+    heads = ("question-answering",)
     options_class = QuestionAnsweringOptions
 
     def rows(self, inputs: Sequence[Any]) -> Dataset:

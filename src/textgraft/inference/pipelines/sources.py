@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from textgraft.models.encoders import (
 )
 from textgraft.models.loading import load_tokenizer, load_with_report
 from textgraft.models.manifest import MANIFEST, read_manifest
+from textgraft.tasks.registry import TASKS, task_class
 
 if TYPE_CHECKING:
     from textgraft.tasks.base import Task
@@ -68,7 +70,7 @@ class Source:
 
 
 def open_source(
-    given: Any, *, auto_class: str, tasks: tuple[str, ...] = (), revision: str | None = None
+    given: Any, *, auto_class: str, heads: tuple[str, ...] = (), revision: str | None = None
 ) -> Source:
     """Find and load a model.
 
@@ -77,19 +79,19 @@ def open_source(
             checkpoint (a folder, or a Hub id, which alone reaches for the network), a (model, tokenizer)
             pair, or a :class:`~textgraft.inference.predictor.Predictor`.
         auto_class: Name of the Auto class whose models have the head that is needed.
-        tasks: Names of textgraft's tasks that have it; none for pipelines that need no head.
+        heads: Pipelines that its task may name as its own; none for pipelines that need no head.
         revision: Of a Hub id.
 
     Raises:
         ModelError: There is no such model, it is damaged, or it was made for something else.
         OptionError: ``given`` is nothing of the kind.
     """
-    if isinstance(given, Predictor) and tasks:
-        return _of_predictor(given, tasks, "the given predictor")
+    if isinstance(given, Predictor) and heads:
+        return _of_predictor(given, heads, "the given predictor")
     if isinstance(given, tuple) and len(given) == 2:
         return _of_pair(*given, auto_class)
     if isinstance(given, str | Path):
-        return _of_name(given, auto_class, tasks, revision)
+        return _of_name(given, auto_class, heads, revision)
     raise OptionError(
         f"the model is {type(given).__name__}",
         where="model",
@@ -97,33 +99,37 @@ def open_source(
     )
 
 
-def _of_name(name: str | Path, auto_class: str, tasks: tuple[str, ...], revision: str | None) -> Source:
+def _of_name(name: str | Path, auto_class: str, heads: tuple[str, ...], revision: str | None) -> Source:
     path = Path(name).expanduser()
     if not path.is_dir():
         path = shipped_graft(str(name)) or path
-    if not path.is_dir() or not (path / MANIFEST).is_file() or not tasks:
+    if not path.is_dir() or not (path / MANIFEST).is_file() or not heads:
         if path.is_dir() and not (path / "config.json").is_file():
             read_manifest(path)  # raises, and says where a model may be
         source = resolve_encoder(name, revision)
         path = source.path
-        if not tasks or not (path / MANIFEST).is_file():
+        if not heads or not (path / MANIFEST).is_file():
             return _of_checkpoint(source, auto_class)
-    _check_task(read_manifest(path).task, tasks, str(path))
-    return _of_predictor(load(path), tasks, str(path))
+    _check_task(read_manifest(path).task, heads, str(path))
+    return _of_predictor(load(path), heads, str(path))
 
 
-def _of_predictor(predictor: Predictor, tasks: tuple[str, ...], where: str) -> Source:
-    _check_task(predictor.task.name, tasks, where)
+def _of_predictor(predictor: Predictor, heads: tuple[str, ...], where: str) -> Source:
+    _check_task(predictor.task.name, heads, where)
     return Source(predictor.model, predictor.tokenizer, predictor.max_length, predictor)
 
 
-def _check_task(name: str, tasks: tuple[str, ...], where: str) -> None:
-    if name not in tasks:
+def _check_task(name: str, heads: tuple[str, ...], where: str) -> None:
+    if task_class(name).pipeline not in heads:
         raise ModelError(
             f"this model was trained for {name}",
             where=where,
-            fix=f"This pipeline needs one that was trained for {' or '.join(tasks)}.",
+            fix=f"This pipeline needs one that was trained for {' or '.join(_tasks_of(heads))}.",
         )
+
+
+def _tasks_of(heads: Collection[str]) -> list[str]:
+    return [name for name in TASKS if task_class(name).pipeline in heads]
 
 
 def _of_pair(model: Any, tokenizer: Any, auto_class: str) -> Source:

@@ -55,7 +55,7 @@ class TextClassificationPipeline(Pipeline[TextClassificationOptions]):
 
     task = "text-classification"
     auto_class = "AutoModelForSequenceClassification"
-    tasks: ClassVar[tuple[str, ...]] = ("classification", "multi-label", "regression", "pairs", "similarity")
+    heads: ClassVar[tuple[str, ...]] = ("text-classification",)
     options_class = TextClassificationOptions
 
     def __init__(self, source: Source, options: TextClassificationOptions) -> None:

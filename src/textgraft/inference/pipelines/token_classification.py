@@ -57,7 +57,7 @@ class TokenClassificationPipeline(Pipeline[TokenClassificationOptions]):
 
     task = "token-classification"
     auto_class = "AutoModelForTokenClassification"
-    tasks = ("token-classification",)
+    heads = ("token-classification",)
     options_class = TokenClassificationOptions
 
     def __init__(self, source: Source, options: TokenClassificationOptions) -> None:

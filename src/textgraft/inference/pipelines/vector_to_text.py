@@ -30,7 +30,7 @@ class ImageToTextPipeline(WritingPipeline):
     """
 
     task = "image-to-text"
-    tasks = ("captioning",)
+    heads = ("image-to-text",)
     key = "generated"
 
     def own_task(self, source: Source) -> Captioning:

@@ -179,7 +179,7 @@ class TranslationPipeline(WritingPipeline):
     """Translate; also "translation_de_to_en", which refuses models of other languages."""
 
     task = "translation"
-    tasks = ("translation", "text2text")
+    heads = ("translation", "text2text-generation")
     key = "translation"
 
     def own_task(self, source: Source) -> Translation:
@@ -206,7 +206,7 @@ class SummarizationPipeline(WritingPipeline):
     """Summarize documents, with results as ``{'summary_text': …}``."""
 
     task = "summarization"
-    tasks = ("summarization", "text2text")
+    heads = ("summarization", "text2text-generation")
     key = "summary"
 
     def own_task(self, source: Source) -> Summarization:
@@ -219,7 +219,7 @@ class TextToTextPipeline(WritingPipeline):
     """Write texts of any kind from texts, with results as ``{'generated_text': …}``."""
 
     task = "text2text-generation"
-    tasks = ("text2text", "translation", "summarization")
+    heads = ("text2text-generation", "translation", "summarization")
     key = "generated"
 
     def own_task(self, source: Source) -> TextToText:

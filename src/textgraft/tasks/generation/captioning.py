@@ -35,6 +35,7 @@ class Captioning(TextToText):
     """
 
     name = "captioning"
+    pipeline = "image-to-text"
 
     def __init__(self, width: int) -> None:
         super().__init__()

@@ -21,6 +21,7 @@ class Summarization(GenerationTask):
     """Documents are read and summaries written."""
 
     name = "summarization"
+    pipeline = "summarization"
     main_metric: str = "rouge_l"
     metric_names = (*METRICS, "exact_match")
 

@@ -25,6 +25,7 @@ class TextToText(GenerationTask):
     """
 
     name = "text2text"
+    pipeline = "text2text-generation"
     main_metric: str = "chrf"
     metric_names = ("chrf", "exact_match", "bleu")
 

@@ -28,6 +28,7 @@ class Translation(GenerationTask):
     """
 
     name = "translation"
+    pipeline = "translation"
     main_metric = "bleu"
     metric_names = ("bleu", "chrf", "exact_match")
 

@@ -59,6 +59,7 @@ class QuestionAnswering(Task):
     main_metric = "f1"
     metric_names = METRICS
     auto_class = "AutoModelForQuestionAnswering"
+    pipeline = "question-answering"
     has_offsets = True
     labels = ("start", "end")
 

@@ -122,6 +122,7 @@ class TokenClassification(Task):
     main_metric = "f1"
     metric_names = METRICS
     auto_class = "AutoModelForTokenClassification"
+    pipeline = "token-classification"
     has_offsets = True
 
     def __init__(self, labels: Sequence[str]) -> None:

@@ -71,6 +71,7 @@ class MultipleChoice(TextTask):
     main_metric = "accuracy"
     metric_names = ("accuracy",)
     auto_class = "AutoModelForMultipleChoice"
+    pipeline = "multiple-choice"
 
     def __init__(self, choices: int) -> None:
         self.choices = choices

@@ -51,6 +51,7 @@ class TextTask(Task):
     """A task on whole texts; longer ones are cut."""
 
     auto_class = "AutoModelForSequenceClassification"
+    pipeline = "text-classification"
 
     def rows(self, inputs: Iterable[Any]) -> Dataset:
         """Take strings."""
