@@ -22,3 +22,14 @@ def test_nothing_is_replaced_unasked(tmp_path: Path) -> None:
         with pytest.raises(OutputError, match="--overwrite"):
             refuse_to_replace(path, overwrite=False)
         refuse_to_replace(path, overwrite=True)
+
+
+def test_a_folder_of_another_kind_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "letters.txt").touch()
+    for overwrite in (False, True):
+        with pytest.raises(OutputError, match="something else"):
+            refuse_to_replace(tmp_path, overwrite=overwrite, mark="config.json")
+    (tmp_path / "config.json").touch()
+    refuse_to_replace(tmp_path, overwrite=True, mark="config.json")
+    with pytest.raises(OutputError, match="--overwrite"):
+        refuse_to_replace(tmp_path, overwrite=False, mark="config.json")

@@ -346,7 +346,7 @@ def check_output(path: Path, endings: Sequence[str], *, overwrite: bool) -> None
     refuse_to_replace(path, overwrite=overwrite)
 
 
-def refuse_to_replace(path: Path, *, overwrite: bool) -> None:
+def refuse_to_replace(path: Path, *, overwrite: bool, mark: str | None = None) -> None:
     """Refuse an output in whose place something stands, unless the user says that it may go.
 
     Called before any work is done. An empty folder is nothing to lose.
@@ -354,13 +354,21 @@ def refuse_to_replace(path: Path, *, overwrite: bool) -> None:
     Args:
         path: Where a file or a folder is to be written.
         overwrite: Whether what stands there may be replaced.
+        mark: Name of a file that is in every folder of the kind to be written: a folder without it is none,
+            and is never replaced, whatever the user says.
 
     Raises:
-        OutputError: Something stands there, and nobody said that it may be replaced.
+        OutputError: Something stands there that nobody said may be replaced, or that is of another kind.
     """
-    if overwrite or not os.path.lexists(path):
+    if not os.path.lexists(path) or (path.is_dir() and not any(path.iterdir())):
         return
-    if path.is_dir() and not any(path.iterdir()):
+    if mark is not None and not (path / mark).is_file():
+        raise OutputError(
+            f"something else stands there: it holds no {mark}",
+            where=str(path),
+            fix="Choose another --output.",
+        )
+    if overwrite:
         return
     raise OutputError(
         "it exists already, and nothing is replaced unasked",

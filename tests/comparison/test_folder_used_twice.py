@@ -141,6 +141,18 @@ def test_what_stands_in_a_folder_of_another_kind_stays(world, tmp_path):
     assert (tmp_path / "report.html").read_text() == "mine"
 
 
+def test_damaged_trials_and_models_are_made_again(world, fresh, tmp_path):
+    if "plain" not in fresh:
+        fresh["plain"] = ask(world, world / "plain", PLAIN)
+    for damage in ("trials/*.json", "models/*/model.safetensors"):
+        shutil.copytree(world / "plain", tmp_path / "run", dirs_exist_ok=True)
+        for path in (tmp_path / "run").glob(damage):
+            content = bytearray(path.read_bytes())
+            content[len(content) // 2] ^= 1
+            path.write_bytes(content)
+        assert ask(world, tmp_path / "run", PLAIN) == fresh["plain"]
+
+
 class Stop(SilentReporter):
     """Ctrl-C after so many trials."""
 

@@ -18,6 +18,7 @@ from textgraft.data.dataset import Dataset
 from textgraft.errors import OptionError
 from textgraft.files import refuse_to_replace, remove_folder
 from textgraft.models.encoder_languages import encoder_warning
+from textgraft.models.manifest import MANIFEST
 
 if TYPE_CHECKING:
     from textgraft.comparison.records.trials import Trial
@@ -200,7 +201,7 @@ def run_training(
     note: Note = lambda text: None,
 ) -> Trained:
     """Train as :func:`train` does, with all choices in one record."""
-    refuse_to_replace(output, overwrite=overwrite)
+    refuse_to_replace(output, overwrite=overwrite, mark=MANIFEST)
     entrants = _entrants(source, config, note)
     (contender,) = entrants.contenders
     settings = _configured(config, contender)

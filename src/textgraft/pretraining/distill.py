@@ -138,7 +138,7 @@ def distill(
         **{**_USUAL, "learning_rate": _RATES[kind], "seed": seed, "max_seconds": budget, **settings}
     )
     output = Path(output)
-    refuse_to_replace(output, overwrite=overwrite)
+    refuse_to_replace(output, overwrite=overwrite, mark="config.json")
     checkpoints = output.with_name(output.name + ".training")
     with output_errors(checkpoints):
         checkpoints.mkdir(parents=True, exist_ok=True)

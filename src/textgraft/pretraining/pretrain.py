@@ -121,7 +121,7 @@ def pretrain(
     """
     wanted = _checked(config)
     output = Path(output)
-    refuse_to_replace(output, overwrite=overwrite)
+    refuse_to_replace(output, overwrite=overwrite, mark="config.json")
     checkpoints = output.with_name(output.name + ".training")
     processes = join_processes()
     if processes.is_main_process and not resume:

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from textgraft.comparison.records.trials import Trial
+from textgraft.errors import ModelError
 from textgraft.files import atomic_folder, remove_folder
-from textgraft.models.manifest import MANIFEST
+from textgraft.integrity import check_files
+from textgraft.models.manifest import read_manifest
 
 
 class KeptModels:
@@ -27,8 +29,13 @@ class KeptModels:
         return self._models / trial.id
 
     def has(self, trial: Trial) -> bool:
-        """Return whether the model of a trial is kept."""
-        return (self.path(trial) / MANIFEST).is_file()
+        """Return whether the model of a trial is kept, and every file of it as it was written."""
+        path = self.path(trial)
+        try:
+            check_files(path, read_manifest(path).files, fix="")
+        except ModelError:
+            return False
+        return True
 
     def remove(self, trials: Iterable[Trial]) -> None:
         """Delete the models of trials, where they are kept."""
