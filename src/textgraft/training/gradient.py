@@ -69,7 +69,7 @@ def accumulate(
     weights = (counts / reduce(counts.sum(dim=0), "mean").clamp(min=_LEAST)).float()
     total = torch.zeros((), device=device)
     for place, batch, weight in zip(places, batches, weights, strict=True):
-        torch.manual_seed(int(np.random.SeedSequence([*entropy, place]).generate_state(1)[0]))
+        _seed(int(np.random.SeedSequence([*entropy, place]).generate_state(1)[0]), device)
         with contextlib.nullcontext() if place == places[-1] else unsynchronised(replica):
             with autocast(precision, device):
                 terms = objective.losses(cast("PreTrainedModel", replica), batch)
@@ -85,3 +85,14 @@ def _batch(
     # The 1 keeps it apart from the order of an epoch: numpy takes [seed, epoch] and [seed, epoch, 0] as the
     # same.
     return placed(objective.batch(rows, np.random.default_rng([*entropy, 1])), device)
+
+
+def _seed(seed: int, device: torch.device) -> None:
+    """Seed the generator of the processor, and of another device where one computes.
+
+    torch.manual_seed also notes for every device that is not there who asked: milliseconds a step.
+    """
+    if device.type == "cpu":
+        torch.default_generator.manual_seed(seed)
+    else:
+        torch.manual_seed(seed)

@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from textgraft.errors import DataError
 from textgraft.models.baselines.linear import fit_linear
 from textgraft.models.baselines.softmax_regression import Clock
 from textgraft.models.losses import ProblemType, sequence_loss
+from textgraft.training.batching import bucketed_steps
+from textgraft.training.loop import fit
+from textgraft.training.objective import Objective, Steps
+from textgraft.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 Layer = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Weight [outputs, inputs] and bias [outputs]."""
+Rows = tuple[NDArray[np.float32], NDArray[Any]]
+"""Encodings [rows, size], and what the loss takes of each."""
 
-LEARNING_RATE = 2e-3
-BATCH_SIZE = 64
 DROPOUT = 0.3
-MAX_EPOCHS = 100
-WEIGHT_DECAY = 0.01
-PATIENCE = 5
-"""Epochs without a lower dev loss after which the network stops training."""
+SETTINGS = TrainingSettings(
+    learning_rate=2e-3,
+    schedule="constant",
+    warmup_share=0.0,
+    batch_size=64,
+    epochs=100,
+    patience=5,
+    clip_norm=1e6,
+    precision="fp32",
+)
+"""How a network with a hidden layer is trained; it ends when the dev loss no longer falls."""
 
 
 def fit_shallow(
@@ -74,53 +89,85 @@ def fit_shallow(
         linear = fit_linear(scaled, labels, num_labels, c, problem_type, clock)
         layers = [(linear[0].astype(np.float32), linear[1].astype(np.float32))]
     else:
-        train = scaled, np.asarray(labels)
-        dev = (dev_encodings - center) / scale, np.asarray(dev_labels)
-        layers = _hidden_layer(train, dev, num_labels, problem_type, hidden_size, seed, clock or Clock())
+        # Inputs of length one would start the network in the flat part of the loss: each dimension has
+        # unit variance.
+        width = np.sqrt(np.float32(scaled.shape[1]))
+        train = scaled * width, np.asarray(labels)
+        dev = (dev_encodings - center) / scale * width, np.asarray(dev_labels)
+        objective = _Encodings(train, dev, problem_type)
+        (lower, bias), upper = _hidden_layer(objective, num_labels, hidden_size, seed, clock or Clock())
+        layers = [(lower * width, bias), upper]
     weight, bias = layers[0]
     weight = weight / scale
     return [(weight, bias - weight @ center), *layers[1:]]
 
 
+class _Encodings(Objective):
+    """Encodings and their labels, to be told by a network [rows, inputs] -> [rows, outputs].
+
+    Args:
+        train: Encodings and what the loss takes of each.
+        dev: Likewise, held out.
+        problem_type: Which loss it is.
+    """
+
+    main_metric = "log_likelihood"
+
+    def __init__(self, train: Rows, dev: Rows, problem_type: ProblemType | None) -> None:
+        self.train, self.dev = ([torch.from_numpy(part) for part in rows] for rows in (train, dev))
+        self.problem_type = problem_type
+
+    def steps(self, epoch: int, settings: TrainingSettings, processes: int) -> Steps:
+        """Return the epoch's batches in random order."""
+        return bucketed_steps([1] * len(self.train[0]), epoch, settings, processes)
+
+    def tokens(self, rows: Sequence[int]) -> int:
+        """Return the number of rows: here a row costs what a row costs."""
+        return len(rows)
+
+    def batch(self, rows: Sequence[int], generator: np.random.Generator) -> dict[str, Tensor]:
+        """Take some rows."""
+        del generator
+        inputs, labels = self.train
+        return {"inputs": inputs[list(rows)], "labels": labels[list(rows)]}
+
+    def losses(self, model: nn.Module, batch: Mapping[str, Tensor]) -> tuple[Tensor]:
+        """Return the mean loss of some rows."""
+        return (sequence_loss(model(batch["inputs"]), batch["labels"], self.problem_type),)
+
+    def counts(self, batch: Mapping[str, Tensor]) -> tuple[float]:
+        """Return the number of rows."""
+        return (len(batch["labels"]),)
+
+    @torch.inference_mode()
+    def evaluate(
+        self, model: nn.Module, settings: TrainingSettings, precision: str
+    ) -> tuple[dict[str, float], float]:
+        """Return the mean loss on the dev rows."""
+        del settings, precision
+        inputs, labels = (part.to(next(model.parameters()).device) for part in self.dev)
+        loss = sequence_loss(model.eval()(inputs), labels, self.problem_type).item()
+        return {"log_likelihood": -loss}, loss
+
+    def identity(self) -> str:
+        """Return the same for all rows: such a training is too short to be resumed."""
+        return "encodings"
+
+
 def _hidden_layer(
-    train: tuple[NDArray[np.float32], NDArray[Any]],
-    dev: tuple[NDArray[np.float32], NDArray[Any]],
-    num_labels: int,
-    problem_type: ProblemType | None,
-    hidden_size: int,
-    seed: int,
-    clock: Clock,
+    objective: _Encodings, num_labels: int, hidden_size: int, seed: int, clock: Clock
 ) -> list[Layer]:
-    """Train one hidden layer with AdamW until the dev loss stops falling; the best epoch's weights count."""
+    """Train one hidden layer until the dev loss stops falling; the best epoch's weights count."""
     generator = torch.Generator().manual_seed(seed)
-    inputs = train[0].shape[1]
+    inputs = objective.train[0].shape[1]
     lower, upper = nn.Linear(inputs, hidden_size), nn.Linear(hidden_size, num_labels)
     for layer in (lower, upper):
         nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu", generator=generator)
         nn.init.zeros_(layer.bias)
-    # Inputs of length one would start the network in the flat part of the loss: unit variance a dimension.
-    width = float(np.sqrt(inputs))
-    x, y = torch.from_numpy(train[0] * width), torch.from_numpy(train[1])
-    dev_x, dev_y = torch.from_numpy(dev[0] * width), torch.from_numpy(dev[1])
-    parameters = [*lower.parameters(), *upper.parameters()]
-    optimizer = torch.optim.AdamW(parameters, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-    best_loss, best_epoch, best = float("inf"), 0, [parameter.detach().clone() for parameter in parameters]
-    for epoch in range(MAX_EPOCHS):
-        for rows in torch.randperm(len(x), generator=generator).split(BATCH_SIZE):
-            kept = torch.rand(len(rows), hidden_size, generator=generator) >= DROPOUT
-            hidden = torch.relu(lower(x[rows])) * kept / (1 - DROPOUT)
-            loss = sequence_loss(upper(hidden), y[rows], problem_type)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-        with torch.no_grad():
-            dev_loss = sequence_loss(upper(torch.relu(lower(dev_x))), dev_y, problem_type).item()
-        if dev_loss < best_loss:
-            best_loss, best_epoch = dev_loss, epoch
-            best = [parameter.detach().clone() for parameter in parameters]
-        elif epoch - best_epoch >= PATIENCE:
-            break
-        if clock.is_over():
-            break
-    lower_weight, lower_bias, upper_weight, upper_bias = (parameter.numpy() for parameter in best)
-    return [(lower_weight * width, lower_bias), (upper_weight, upper_bias)]
+    network = nn.Sequential(lower, nn.ReLU(), nn.Dropout(DROPOUT), upper)
+    # The loop asks nothing more of a model than any module has.
+    result = fit(cast("PreTrainedModel", network), objective, SETTINGS.but(seed=seed, max_seconds=clock.left))
+    clock.was_over |= result.stopped_by == "budget"
+    return [
+        (layer.weight.detach().cpu().numpy(), layer.bias.detach().cpu().numpy()) for layer in (lower, upper)
+    ]

@@ -52,6 +52,13 @@ class Clock:
         """What ended the fit, in the words of a trial."""
         return "budget" if self.was_over else "closed form"
 
+    @property
+    def left(self) -> float | None:
+        """Seconds that are left, never none at all; None if there is no limit."""
+        if self.max_seconds is None:
+            return None
+        return max(1e-3, self.max_seconds - (time.perf_counter() - self._start))
+
     def is_over(self, part: float = 1.0) -> bool:
         """Return whether this part of the time is up, and remember it if so."""
         over = self.max_seconds is not None and time.perf_counter() - self._start > part * self.max_seconds
