@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import norm
 
+from tests.evaluation.once import once
 from textgraft.comparison.judging.judge import judge
 from textgraft.comparison.records.plan import (
     ComparisonPlan,
@@ -30,7 +31,7 @@ from textgraft.comparison.records.trials import (
 from textgraft.comparison.records.verdict import Verdict, save_verdict
 from textgraft.data.check import check_dataset
 from textgraft.data.dataset import Dataset
-from textgraft.evaluation.metrics import classification_metrics
+from textgraft.evaluation.metrics import weighted_metrics
 from textgraft.files import content_hash
 
 LABELS = ["billing", "delivery", "returns", "account", "praise"]
@@ -128,7 +129,7 @@ class Comparison:
         step = np.where(rng.random(self.rows) < 0.7, 1, rng.integers(1, count, self.rows))
         predicted = np.where(right, gold, (gold + step) % count)
         confidence = np.clip(accuracy - 0.15 * ease + rng.normal(0, 0.05, self.rows), 1 / count, 1)
-        metrics = classification_metrics(gold, predicted, count)
+        metrics = once(weighted_metrics, gold, predicted, count)
         settings = {"learning_rate": 1e-3}
         return Trial(
             id=content_hash([self.draw, curve.name, size, seed]),

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 from scipy.special import expit, log_softmax, softmax
-from sklearn.metrics import brier_score_loss
 from sklearn.metrics import log_loss as sklearn_log_loss
 
 from textgraft.evaluation.calibration import (
@@ -9,7 +8,6 @@ from textgraft.evaluation.calibration import (
     MIN_TEMPERATURE,
     PRIOR_DEVIATION,
     PRIOR_ROWS,
-    brier_score,
     expected_calibration_error,
     fit_binary_temperature,
     fit_temperature,
@@ -166,9 +164,3 @@ def test_calibration_error_of_known_bins():
     error = expected_calibration_error([0.9, 0.6, 0.9, 0.6], [True, False, True, True], bins=2)
     assert error == pytest.approx(0.5 * 0.1 + 0.5 * 0.1)
     assert expected_calibration_error([], []) == 0.0
-
-
-def test_brier_of_two_labels_is_twice_scikit_learns():
-    probabilities = np.array([0.1, 0.6, 0.8])
-    both = np.stack([1 - probabilities, probabilities], axis=1)
-    assert brier_score(both, [0, 1, 0]) == pytest.approx(2 * brier_score_loss([0, 1, 0], probabilities))

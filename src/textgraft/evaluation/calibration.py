@@ -127,16 +127,3 @@ def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike, bins: 
         return 0.0
     parts = np.array_split(np.argsort(given, kind="stable"), min(bins, len(given)))
     return float(sum(abs(given[part].sum() - right[part].sum()) for part in parts) / len(given))
-
-
-def brier_score(probabilities: ArrayLike, gold: ArrayLike) -> float:
-    """Mean squared distance of the probabilities [rows, labels] from the one-hot gold labels [rows]: 0 to 2.
-
-    This is Brier's original score (1950, "Verification of forecasts expressed in terms of probability"),
-    which sums over labels.
-    """
-    given = np.asarray(probabilities, dtype=np.float64)
-    index = np.asarray(gold, dtype=np.int64)
-    one_hot = np.zeros_like(given)
-    one_hot[np.arange(len(index)), index] = 1
-    return float(((given - one_hot) ** 2).sum(axis=1).mean())

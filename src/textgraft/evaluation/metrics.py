@@ -20,24 +20,6 @@ PAIR_METRICS: tuple[str, ...] = ("accuracy", "macro_f1", "f1", "matthews")
 MULTI_LABEL_METRICS: tuple[str, ...] = ("micro_f1", "macro_f1", "subset_accuracy")
 
 
-def classification_metrics(gold: ArrayLike, predicted: ArrayLike, num_labels: int) -> dict[str, float]:
-    """Score one list of predictions.
-
-    Args:
-        gold: Index of the true label of each row.
-        predicted: Index of the predicted label of each row.
-        num_labels: Number of labels; every index lies below it.
-
-    Returns:
-        ``accuracy``, ``macro_f1`` and ``weighted_f1``, each between 0 and 1; all 0 for no rows.
-    """
-    weights = np.ones((np.size(gold), 1), dtype=np.float32)
-    return {
-        name: float(values[0])
-        for name, values in weighted_metrics(gold, predicted, num_labels, weights).items()
-    }
-
-
 def weighted_metrics(
     gold: ArrayLike, predicted: ArrayLike, num_labels: int, weights: NDArray[np.float32]
 ) -> dict[str, NDArray[np.float64]]:

@@ -7,7 +7,6 @@ here loads torch or Transformers: the first vector is there in a fraction of a s
 
 from __future__ import annotations
 
-import copy
 import functools
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -134,12 +133,6 @@ class Encoder:
     def from_source(cls, source: EncoderSource, **options: Any) -> Encoder:
         """Return an encoder for a source already resolved; the options are those of the class."""
         return cls(source, **options)
-
-    def without_cache(self) -> Encoder:
-        """Return an encoder that computes every text anew, on the same engine."""
-        other = copy.copy(self)
-        other._cache = None
-        return other
 
     def open(self, texts: Sequence[str] = ()) -> Engine:
         """Open the engine, which :meth:`encode` does by itself when it is first called.

@@ -117,12 +117,3 @@ def _cut(
         longest = grown
     batches.append(batch)
     return batches
-
-
-def padding_share(lengths: Lengths, batches: Sequence[Sequence[int]]) -> float:
-    """Return the share of padded tokens that are padding, 0 to 1."""
-    if not len(lengths):
-        return 0.0
-    sides = np.asarray(lengths, dtype=np.int64).reshape(len(lengths), -1)
-    padded = sum(int(sides[list(batch)].max(axis=0).sum()) * len(batch) for batch in batches)
-    return 1 - int(sides.sum()) / padded

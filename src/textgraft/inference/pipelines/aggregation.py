@@ -17,8 +17,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-STRATEGIES = ("none", "simple", "first", "average", "max")
-
 Token = dict[str, Any]
 Join = Callable[[Sequence[Token]], str]
 """Makes one string of the words of some tokens."""
@@ -58,7 +56,7 @@ def label_pieces(pieces: Sequence[Piece], labels: Sequence[str], strategy: str, 
     Args:
         pieces: The tokens of a text.
         labels: Names of the labels, in the order of the probabilities.
-        strategy: One of :data:`STRATEGIES`.
+        strategy: "none", "simple", "first", "average" or "max".
         join: Makes a word of its tokens.
     """
     if strategy in ("none", "simple"):
