@@ -28,7 +28,7 @@ from textgraft.models.graft.encoder_layers import STACKS, encoder_layers, only_l
 from textgraft.models.loading import load_model
 from textgraft.models.manifest import MANIFEST, read_manifest
 from textgraft.tasks.base import Features, Task, padded_inputs
-from textgraft.tasks.registry import task_class
+from textgraft.tasks.registry import make_task
 from textgraft.training.batching import token_budget_batches
 from textgraft.training.precision import autocast, resolve_precision
 
@@ -225,7 +225,7 @@ class GraftedEncoder:
         if not (path / MANIFEST).is_file():
             return graft, {}
         manifest = read_manifest(path)
-        task = task_class(manifest.task)(**manifest.task_settings)
+        task = make_task(manifest.task, manifest.task_settings, where=str(path / MANIFEST))
         return graft, _facts(task, manifest.max_length, manifest.temperature)
 
     def _copy(self, name: str, model: Any) -> Graft:

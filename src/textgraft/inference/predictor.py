@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +14,11 @@ from textgraft.data.inputs import given_inputs, given_texts, is_table, table_col
 from textgraft.errors import ModelError
 from textgraft.models.baselines.lookup import LookupBaseline
 from textgraft.models.directory import load_model_directory
-from textgraft.models.manifest import Manifest, read_manifest
+from textgraft.models.manifest import MANIFEST, Manifest, read_manifest
 from textgraft.models.temperature import fold_temperature
+from textgraft.models.vetting import read_json
 from textgraft.tasks.base import Features, Task
-from textgraft.tasks.registry import task_class
+from textgraft.tasks.registry import make_task
 from textgraft.tasks.scoring import Scoring
 from textgraft.training.evaluate import run_model
 from textgraft.training.precision import resolve_precision
@@ -189,12 +190,34 @@ def load(path: str | Path) -> Predictor:
     """
     path = Path(path)
     manifest = read_manifest(path)
-    task = task_class(manifest.task)(**manifest.task_settings)
+    task = make_task(manifest.task, manifest.task_settings, where=str(path / MANIFEST))
+    _check_labels(task, path)
     model, tokenizer, manifest = load_model_directory(path, task.auto_class)
     predictor = Predictor(model, tokenizer, task, manifest.max_length, manifest.temperature, manifest)
     if manifest.golden:
         _check_golden(predictor, manifest, path)
     return predictor
+
+
+def _check_labels(task: Task, path: Path) -> None:
+    """Refuse a task whose labels are not those of the head, before the model is loaded."""
+    from transformers import PreTrainedConfig
+
+    usual, config = PreTrainedConfig(), PreTrainedConfig()
+    task.configure(config)
+    if config.id2label == usual.id2label:
+        return  # the outputs are no labels
+    held = read_json(path / "config.json").get("id2label") or _by_place(usual.id2label)
+    if held != _by_place(config.id2label):
+        raise ModelError(
+            f"the task has {len(task.labels):,} labels, and they are not those of the model's head",
+            where=str(path),
+            fix="textgraft.json and config.json do not belong together: copy the whole folder again.",
+        )
+
+
+def _by_place(labels: Mapping[Any, str] | None) -> dict[str, str]:
+    return {str(place): label for place, label in (labels or {}).items()}
 
 
 def _check_golden(predictor: Predictor, manifest: Manifest, path: Path) -> None:

@@ -202,7 +202,8 @@ def encoder_width(source: EncoderSource) -> int:
 
 def pad_token_id(source: EncoderSource) -> int:
     """Return the id that fills short texts; the attention mask hides it, so 0 serves where none is stated."""
-    return int(encoder_config(source).get("pad_token_id") or 0)
+    token = encoder_config(source).get("pad_token_id")
+    return token if isinstance(token, int) and 0 <= token < 2**31 else 0
 
 
 _OFFSET_POSITIONS = frozenset(
@@ -237,7 +238,9 @@ def encoder_max_length(source: EncoderSource) -> int:
     tokenizer = source.path / "tokenizer_config.json"
     if tokenizer.is_file():
         # Transformers writes 10^30 where no limit is known.
-        limits.append(int(read_json(tokenizer).get("model_max_length") or LONGEST_INPUT))
+        length = read_json(tokenizer).get("model_max_length")
+        if isinstance(length, int | float) and length >= 1:
+            limits.append(int(min(length, LONGEST_INPUT)))
     return min(limits)
 
 

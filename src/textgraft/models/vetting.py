@@ -96,7 +96,8 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         if not path.is_file():
-            raise ModelError("this is no ordinary file", where=str(path), fix=_AGAIN)
+            what = "this is no ordinary file" if path.exists() else "the file is missing"
+            raise ModelError(what, where=str(path), fix=_AGAIN)
         if (size := path.stat().st_size) > LARGEST_JSON:
             raise ModelError(
                 f"the file has {size:,} bytes, over {LARGEST_JSON:,}", where=str(path), fix=_AGAIN

@@ -131,9 +131,9 @@ class TestSet(msgspec.Struct, frozen=True, kw_only=True):
 
 def task_of(test_set: TestSet) -> Task:
     """Make the task again that a comparison was about."""
-    from textgraft.tasks.registry import task_class
+    from textgraft.tasks.registry import make_task
 
-    return task_class(test_set.task)(**test_set.task_settings)
+    return make_task(test_set.task, test_set.task_settings, where="data.json")
 
 
 class TrialIdentity(msgspec.Struct, frozen=True, kw_only=True):
