@@ -19,6 +19,7 @@ from transformers.utils import ModelOutput
 import textgraft.models.graft.heads as grafts
 from textgraft.data.inputs import given_inputs
 from textgraft.errors import ModelError, OptionError, unknown
+from textgraft.forks import computing
 from textgraft.inference.pipelines.shipped import shipped_graft
 from textgraft.inference.predictor import MAX_SEQUENCES, MAX_TOKENS, Predictor
 from textgraft.models.encoders import BUNDLED, load_encoder, resolve_encoder
@@ -130,6 +131,7 @@ class GraftedEncoder:
             None if name not in batch else batch[name].to(self.device)
             for name in ("input_ids", "attention_mask", "token_type_ids")
         )
+        computing(torch.get_num_threads())
         with self._lock, torch.inference_mode():
             chosen = self._chosen(names)
             found: dict[str, ModelOutput] = {}

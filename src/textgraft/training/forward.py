@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from textgraft.forks import computing
 from textgraft.training.batching import Lengths, token_budget_batches
 from textgraft.training.placement import placed
 from textgraft.training.precision import autocast
@@ -37,6 +38,7 @@ def in_batches(
     batches = token_budget_batches(
         lengths, max_tokens=max_tokens, max_sequences=max_sequences, generator=None
     )
+    computing(torch.get_num_threads())
     with torch.inference_mode(), autocast(precision, device):
         for rows in batches:
             forward(rows, placed(collate(rows), device))

@@ -23,6 +23,7 @@ from transformers import PreTrainedModel
 
 from textgraft.errors import OptionError
 from textgraft.files import content_hash, output_errors, write_atomic
+from textgraft.forks import computing
 from textgraft.interrupts import Interrupt, deferred_interrupt
 from textgraft.training.checkpoint import load_checkpoint, save_checkpoint
 from textgraft.training.gradient import accumulate
@@ -76,6 +77,7 @@ def fit(
         OutputError: The folder cannot be written.
         KeyboardInterrupt: Ctrl-C; with a folder, after a checkpoint of the last whole step.
     """
+    computing(torch.get_num_threads())
     run = _Run(model, objective, settings, folder)
     devices = [run.device] if run.device.type == "cuda" else []
     interrupts = deferred_interrupt() if folder else contextlib.nullcontext(Interrupt())

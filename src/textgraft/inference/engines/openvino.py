@@ -12,11 +12,16 @@ from typing import Any
 
 from textgraft.errors import OutputError
 from textgraft.files import sha256_file, write_atomic
+from textgraft.forks import computing
 from textgraft.inference.engines.base import Batch, Outputs
 from textgraft.processor import processor_has
 
 _HASH = ".sha256"
 """Ends the name of the file that vouches for a compiled graph."""
+
+
+_OWN_THREADS = 2
+"""OpenVINO computes on threads of its own, however many: a fork leaves none of them."""
 
 
 def load_openvino() -> Any:
@@ -89,6 +94,7 @@ class OpenVinoEngine:
             ValueError: The inputs of a batch differ in shape. The plugin must not meet them: with one stream
                 it fails on every later batch, too.
         """
+        computing(_OWN_THREADS)
         running: deque[tuple[Any, Batch]] = deque()
         try:
             for batch in batches:

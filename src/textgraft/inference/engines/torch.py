@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from textgraft.forks import computing
 from textgraft.inference.engines.base import Batch, ModuleSource, Outputs
 from textgraft.training.precision import autocast, resolve_precision
 
@@ -44,6 +45,7 @@ class TorchEngine:
     @torch.inference_mode()
     def run(self, batch: Batch) -> Outputs:
         """Run one batch."""
+        computing(torch.get_num_threads())
         tensors = {name: torch.from_numpy(array).to(self._device) for name, array in batch.items()}
         with autocast(self.precision, self._device):
             result = named_outputs(self._module(**tensors), self._outputs)
