@@ -91,4 +91,5 @@ def unknown(kind: str, name: str, known: Iterable[str], *, where: str | None = N
     options = list(known)
     guess = nearest(name, options)
     hint = f"Did you mean {guess!r}? " if guess else ""
-    return OptionError(f"unknown {kind} {name!r}", where=where, fix=f"{hint}Known: {', '.join(options)}.")
+    known_ones = f"Known: {', '.join(options)}." if options else "There is none."
+    return OptionError(f"unknown {kind} {name!r}", where=where, fix=f"{hint}{known_ones}")

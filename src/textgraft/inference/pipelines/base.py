@@ -119,7 +119,7 @@ class Pipeline(ABC, Generic[ChosenOptions]):
         Raises:
             OptionError: An input is not of the form that the pipeline takes, or an option is wrong.
         """
-        chosen = self.options.changed(options)
+        chosen = self.options.but(**options)
         if isinstance(inputs, str | Mapping):
             return self.alone(self.results(self.rows([inputs]), chosen)[0], inputs, options)
         if isinstance(inputs, Iterable) and not isinstance(inputs, Sized) and not is_table(inputs):
@@ -147,7 +147,7 @@ class Pipeline(ABC, Generic[ChosenOptions]):
             DataError: The file cannot be read, or no row is usable.
             OptionError: A column does not exist, or an option is wrong.
         """
-        chosen = self.options.changed(options)
+        chosen = self.options.but(**options)
         dataset = self.read(path, text=text, id_column=id_column)
         return FileResults(dataset, self._run(dataset, chosen))
 

@@ -68,7 +68,7 @@ def pipeline(
     kind: type[Pipeline[Any]] = getattr(
         importlib.import_module(f"textgraft.inference.pipelines.{module}"), attribute
     )
-    checked = kind.options_class().changed(options)  # before a model is loaded in vain
+    checked = kind.options_class().but(**options)  # before a model is loaded in vain
     # Late, as these load torch and Transformers.
     from textgraft.inference.pipelines.shipped import default_model
     from textgraft.inference.pipelines.sources import open_source
