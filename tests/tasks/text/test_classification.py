@@ -55,7 +55,7 @@ def test_rows_to_predict_have_no_targets(tokenizer):
     rows = dataset([("soup", "food")])
     unlabelled = Dataset(rows.columns, None, rows.ids, rows.lines, rows.source)
     features = TASK.features(unlabelled, tokenizer, 64)
-    assert features == [{"input_ids": features[0]["input_ids"], "row": 0}]
+    assert features == [{"input_ids": features[0]["input_ids"], "row": 0, "lost": 0}]
     assert "labels" not in TASK.collate(features, 0)
     with pytest.raises(DataError, match="no labels"):
         TASK.targets(unlabelled)
