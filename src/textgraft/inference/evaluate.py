@@ -11,7 +11,6 @@ import msgspec
 from textgraft.data.dataset import Dataset
 from textgraft.evaluation.intervals import Estimate, percentile_interval, resampled_scores
 from textgraft.inference.predictor import Predictor, load
-from textgraft.tasks.generation.base import GenerationTask
 from textgraft.tasks.reading import with_offsets
 from textgraft.tasks.scoring import Scoring
 
@@ -84,7 +83,7 @@ def evaluate(
         skipped=len(rows.rejected),
         metric=task.main_metric,
         metrics=metrics,
-        signatures=task.signatures(gold) if isinstance(task, GenerationTask) else {},
+        signatures=task.signatures(gold),
     )
 
 

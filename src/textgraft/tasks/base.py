@@ -71,6 +71,8 @@ class Task(Scoring):
     """Whether a score is the probability of being right."""
     divides_logits: ClassVar[bool] = True
     """Whether the temperature is what logits are divided by."""
+    writes: ClassVar[bool] = False
+    """Whether its answers are texts that a model writes: scores say nothing of being right, speed counts."""
     has_offsets: ClassVar[bool] = False
     """Whether its files say by offsets where something stands; then :meth:`read` takes ``offsets``."""
     labels: tuple[str, ...]
@@ -172,6 +174,11 @@ class Task(Scoring):
     def while_training(self) -> Scoring:
         """Return what dev rows are scored by between steps: the task, unless its answers cost too much."""
         return self
+
+    def signatures(self, gold: Sequence[Any]) -> dict[str, str]:
+        """Return for each metric that needs it how exactly it is computed on rows with these targets."""
+        del gold
+        return {}
 
     def is_right(self, gold: Any, answer: Any) -> bool:
         """Return whether an answer is wholly right."""

@@ -41,9 +41,7 @@ def observe_writing(
         predictions: Its answers to them.
         seconds: That these took.
     """
-    from textgraft.tasks.generation.base import GenerationTask
-
-    if not isinstance(predictor.task, GenerationTask):
+    if not predictor.task.writes:
         return None
     forced = predictor.forced(test)
     scores = forced[0].metrics(predictor.task.targets(test), forced[1]) if forced else {}

@@ -10,7 +10,6 @@ import yaml
 
 from textgraft.comparison.running.usage import usage
 from textgraft.models.encoder_card import hub_id, licence
-from textgraft.tasks.generation.base import GenerationTask
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -112,7 +111,7 @@ def _code(text: str) -> str:
 
 
 def _outputs(manifest: Manifest, task: Task) -> str:
-    if isinstance(task, GenerationTask):
+    if task.writes:
         return f" to {_code(str(manifest.label_column))}"
     labels = ", ".join(map(_plain, task.labels[:40])) + (", …" if len(task.labels) > 40 else "")
     return f"; {len(task.labels)} outputs\n({labels})"
@@ -127,7 +126,7 @@ def _signatures(trial: Trial) -> str:
 
 
 def _calibration(manifest: Manifest, task: Task) -> str:
-    if isinstance(task, GenerationTask):
+    if task.writes:
         return "A score is the mean probability of a written token, not that of being right. "
     if not task.divides_logits:
         return f"Errors to expect were measured as {manifest.temperature:.2f} deviations of the targets. "

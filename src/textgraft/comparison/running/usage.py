@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textgraft.tasks.generation.base import GenerationTask
 from textgraft.tasks.text.multiple_choice import MultipleChoice
 from textgraft.tasks.text.pairs import PairTexts
 from textgraft.tasks.text.regression import Regression
@@ -116,7 +115,7 @@ def _call(task: Task, model: PreTrainedModel) -> str:
             f"ids = model.generate(vectors=torch.zeros(1, {_vector_size(model)}), max_new_tokens=30)\n"
             "print(tokenizer.decode(ids[0], skip_special_tokens=True))\n"
         )
-    if isinstance(task, GenerationTask):
+    if task.writes:
         return (
             "from transformers import AutoModelForSeq2SeqLM, AutoTokenizer\n"
             "\n"

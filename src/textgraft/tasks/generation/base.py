@@ -57,6 +57,7 @@ class GenerationTask(Task):
     """
 
     auto_class = "AutoModelForSeq2SeqLM"
+    writes = True
     has_probabilities = False
     divides_logits = False
     labels = ()
@@ -182,11 +183,6 @@ class GenerationTask(Task):
         ]
 
     # Scores.
-
-    def signatures(self, gold: Sequence[Sequence[str]]) -> dict[str, str]:
-        """Return for each metric that needs it how exactly it is computed on rows with these targets."""
-        del gold
-        return {}
 
     def is_right(self, gold: Sequence[str], answer: str) -> bool:
         """Return whether an answer is word for word one of the targets."""
