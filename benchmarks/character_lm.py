@@ -24,7 +24,7 @@ from textgraft.pretraining.tokenizers import train_tokenizer
 
 TARGET = 1.88
 LOOKED_AT = 20_000
-RECURRENT = {"batch_size": 32, "evaluations_per_epoch": 12, "warmup_share": 0.02}
+RECURRENT = {"batch_size": 32, "evaluations_per_epoch": 12, "warmup_fraction": 0.02}
 SETTINGS = {
     "LSTM": {**RECURRENT, "learning_rate": 1.2e-2},
     "GRU": {**RECURRENT, "learning_rate": 4e-3},

@@ -48,7 +48,7 @@ from transformers import (
 
 from textgraft.tasks.text.classification import SingleLabelClassification
 from textgraft.tokenization.encode import token_ids
-from textgraft.training.batching import padding_share, token_budget_batches
+from textgraft.training.batching import padding_fraction, token_budget_batches
 from textgraft.training.frozen import fit_upper_layers
 from textgraft.training.loop import fit
 from textgraft.training.settings import TrainingSettings
@@ -196,7 +196,7 @@ def main() -> None:
         )
         print(
             f"\n{kind}: {ROWS} texts, mean {bench.mean_length:.0f} and at most {max(bench.lengths)} tokens; "
-            f"padding {padding_share(bench.lengths, batches):.1%} in textgraft's batches"
+            f"padding {padding_fraction(bench.lengths, batches):.1%} in textgraft's batches"
         )
         for threads in options.threads:
             torch.set_num_threads(threads)

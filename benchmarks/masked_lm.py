@@ -200,7 +200,7 @@ class Bench:
         objective.batch = batch  # type: ignore[method-assign]
         chosen = TrainingSettings(
             learning_rate=RATE,
-            warmup_share=WARMUP,
+            warmup_fraction=WARMUP,
             batch_size=SEQUENCES,
             max_tokens=SEQUENCES * LENGTH,
             epochs=1000,

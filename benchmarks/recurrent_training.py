@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from textgraft.models.recurrent.attention import AttentionPooling
 from textgraft.models.recurrent.encoder import RecurrentConfig, RecurrentForSequenceClassification
-from textgraft.training.batching import padding_share, token_budget_batches
+from textgraft.training.batching import padding_fraction, token_budget_batches
 from textgraft.training.optimizer import build_optimizer
 from textgraft.training.settings import TrainingSettings
 
@@ -177,8 +177,8 @@ def main() -> None:
     print(
         f"{TEXTS:,} texts of 3 to {LONGEST} tokens, mean {np.mean(corpus.lengths):.0f}; "
         f"vocabulary {VOCABULARY:,}, vectors and states of {SIZE}, {BATCH} texts a batch at most; padding "
-        f"{padding_share(corpus.lengths, corpus.random_batches()):.0%} in random batches, "
-        f"{padding_share(corpus.lengths, corpus.budget_batches()):.1%} in ours"
+        f"{padding_fraction(corpus.lengths, corpus.random_batches()):.0%} in random batches, "
+        f"{padding_fraction(corpus.lengths, corpus.budget_batches()):.1%} in ours"
     )
     for threads in options.threads:
         torch.set_num_threads(threads)

@@ -32,7 +32,7 @@ from textgraft.models.generation.encoder_decoder import transformer
 from textgraft.models.recurrent.seq2seq import RecurrentForSeq2SeqLM, RecurrentSeq2SeqConfig
 from textgraft.models.recurrent.teacher_forcing import NOT_PREDICTED, teacher_forced
 from textgraft.tasks.base import padded
-from textgraft.training.batching import padding_share, token_budget_batches
+from textgraft.training.batching import padding_fraction, token_budget_batches
 from textgraft.training.optimizer import build_optimizer
 from textgraft.training.precision import autocast
 from textgraft.training.settings import TrainingSettings
@@ -165,8 +165,8 @@ def main() -> None:
     print(
         f"{len(lengths):,} pairs, sources of {lengths[:, 0].mean():.0f} tokens, targets of "
         f"{lengths[:, 1].mean():.0f}; {options.threads} thread(s), median of {options.rounds}; padding "
-        f"{padding_share(corpus.lengths, corpus.random_batches()):.0%} in random batches, "
-        f"{padding_share(corpus.lengths, corpus.budget_batches()):.1%} in ours"
+        f"{padding_fraction(corpus.lengths, corpus.random_batches()):.0%} in random batches, "
+        f"{padding_fraction(corpus.lengths, corpus.budget_batches()):.1%} in ours"
     )
     for name in options.models:
         torch.manual_seed(0)

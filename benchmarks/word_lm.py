@@ -29,7 +29,7 @@ from textgraft.pretraining.tokenizers import train_tokenizer
 VOCABULARY, ARTICLES = 20_000, 20
 LONGEST = 100_000
 """Words of an article that are read: all of any."""
-RECURRENT = {"batch_size": 32, "learning_rate": 4e-3, "evaluations_per_epoch": 16, "warmup_share": 0.02}
+RECURRENT = {"batch_size": 32, "learning_rate": 4e-3, "evaluations_per_epoch": 16, "warmup_fraction": 0.02}
 SETTINGS = {
     "LSTM": RECURRENT,
     "GRU": {**RECURRENT, "learning_rate": 2e-3},
@@ -52,7 +52,7 @@ def read(data: Path) -> tuple[Text, dict[str, float]]:
     corpus = Corpus(tuple(files))
     tokenizer = train_tokenizer("lstm", corpus.texts, vocabulary_size=VOCABULARY)
     start, end = boundary_ids(tokenizer)
-    train, _ = tokenize_corpus(corpus, tokenizer, unit="text", end_id=end, dev_share=0.001)
+    train, _ = tokenize_corpus(corpus, tokenizer, unit="text", end_id=end, dev_fraction=0.001)
     wiki = data / "wikitext2_valid_test"
     dev, test = (
         texts_as_tokens(tokenizer, texts, LONGEST)

@@ -121,7 +121,7 @@ def test_one_large_group_does_not_take_the_test_share():
 def test_dev_does_not_take_what_test_has():
     groups = [f"{label}{group}" for label in "ab" for group in (0, *[1] * 10, *[2] * 10, *[3] * 10)]
     rows = [(f"text {i}", group[0]) for i, group in enumerate(groups)]
-    splits = make_splits(dataset(rows, groups), test_share=0.06, dev_share=0.06)
+    splits = make_splits(dataset(rows, groups), test_fraction=0.06, dev_fraction=0.06)
     assert set(splits.test.labels) == set(splits.dev.labels) == {"a", "b"}
 
 
@@ -159,7 +159,7 @@ def test_data_that_cannot_be_split(rows, own, message):
 @pytest.mark.parametrize("shares", [(0.0, 0.1), (0.9, 0.1), (0.2, -1), (1.5, 0.1)])
 def test_impossible_shares(shares):
     with pytest.raises(OptionError, match="leave no rows"):
-        make_splits(dataset(many(50)), test_share=shares[0], dev_share=shares[1])
+        make_splits(dataset(many(50)), test_fraction=shares[0], dev_fraction=shares[1])
 
 
 labelled = st.lists(st.sampled_from("aaaaabbcd"), min_size=1, max_size=200)

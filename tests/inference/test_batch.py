@@ -191,8 +191,8 @@ def test_tokens_are_counted_while_they_are_read(topic_model: Path, tmp_path: Pat
     model.max_length = 4
     (tmp_path / "new.csv").write_text("text\nsoup with cheese and bread\nsoup\n")
     dataset = read_dataset(tmp_path / "new.csv", text="text", labelled=False)
-    lost = predict_file(model, dataset, tmp_path / "answers.csv").truncated_share
-    assert lost == pytest.approx(model.task.truncated_share(dataset, model.tokenizer, 4))
+    lost = predict_file(model, dataset, tmp_path / "answers.csv").truncated_fraction
+    assert lost == pytest.approx(model.task.truncated_fraction(dataset, model.tokenizer, 4))
     assert lost > 0
 
 

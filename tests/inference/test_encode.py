@@ -112,16 +112,16 @@ def test_truncation_is_exact_and_reported(folders):
     encoder = Encoder(folders["bert"], engine="torch", precision="fp32", max_length=10)
     vectors = encoder.encode(["goal " * 28, "goal " * 8])
     np.testing.assert_allclose(vectors[0], by_hand(folders["bert"], "goal " * 28, max_length=10), atol=1e-5)
-    assert encoder.truncated_share == pytest.approx(20 / (30 + 10))
+    assert encoder.truncated_fraction == pytest.approx(20 / (30 + 10))
     encoder.encode(["goal"])
-    assert encoder.truncated_share == 0.0
+    assert encoder.truncated_fraction == 0.0
 
 
 def test_a_huge_text_costs_no_more_than_its_limit(tiny):
     huge = "goal " * 2_000_000
     vectors = tiny.encode([huge, huge[:1000]])
     np.testing.assert_allclose(vectors[0], vectors[1], atol=1e-6)
-    assert tiny.truncated_share > 0.99
+    assert tiny.truncated_fraction > 0.99
 
 
 def test_what_is_no_text_is_told_with_its_position(tiny):
@@ -154,7 +154,7 @@ def test_the_cache_answers_without_the_model(folders, tmp_path, monkeypatch):
     cache = tmp_path / "cache.db"
     first = Encoder(folders["bert"], engine="torch", precision="fp32", cache=cache, max_length=12)
     vectors = first.encode(TEXTS)
-    share = first.truncated_share
+    share = first.truncated_fraction
     assert share > 0
     second = Encoder(folders["bert"], engine="torch", precision="fp32", cache=cache, max_length=12)
     ran: list[int] = []
@@ -164,7 +164,7 @@ def test_the_cache_answers_without_the_model(folders, tmp_path, monkeypatch):
     np.testing.assert_array_equal(second.encode(TEXTS[::-1], finished.append)[::-1], vectors)
     assert not ran
     assert sum(finished) == len(TEXTS)
-    assert second.truncated_share == pytest.approx(share)
+    assert second.truncated_fraction == pytest.approx(share)
 
 
 def test_the_cache_tells_settings_apart_and_can_be_left_out(folders, tmp_path):

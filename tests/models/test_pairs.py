@@ -43,7 +43,7 @@ def test_pairs_are_cut_as_the_tokenizers_library_cuts_them(tokenizers, kind, pai
     assert found.type_ids == [encoding.type_ids for encoding in cut]
     assert found.lengths == [len(encoding.ids) for encoding in whole]
     kept, total = sum(len(encoding.ids) for encoding in cut), sum(found.lengths)
-    assert found.truncated_share == pytest.approx(1 - kept / total)
+    assert found.truncated_fraction == pytest.approx(1 - kept / total)
 
 
 @KINDS
@@ -58,7 +58,7 @@ def test_a_length_without_room_for_two_texts_is_refused(tokenizers, kind):
 def test_a_pair_of_megabytes_fills_the_limit(tokenizers):
     found = pair_token_ids(tokenizers["bert"].backend_tokenizer, ["goal " * 800_000], ["soup"], 32)
     assert len(found.ids[0]) == 32
-    assert 0.99 < found.truncated_share < 1
+    assert 0.99 < found.truncated_fraction < 1
 
 
 @KINDS

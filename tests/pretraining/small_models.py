@@ -47,7 +47,7 @@ def make_objective(folder: Path, architecture: str) -> tuple[Any, Any]:
         corpus,
         tokenizer,
         unit="text" if is_causal else "sentences",
-        dev_share=0.15,
+        dev_fraction=0.15,
         end_id=tokenizer.eos_token_id if is_causal else None,
         folder=folder,
     )

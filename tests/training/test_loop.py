@@ -103,7 +103,7 @@ def test_accumulated_small_batches_equal_one_large_batch():
     seed = next(seed for seed in range(99) if len(epoch_batches(lengths, seed)) == 1)
     losses, models = [], [make_bert(dropout=0.0), make_bert(dropout=0.0)]
     for model, options in zip(models, ({"batch_size": 5}, {"batch_size": 2, "accumulation": 5}), strict=True):
-        _, steps = run(model, settings(epochs=1, warmup_share=0, seed=seed, **options), train=rows)
+        _, steps = run(model, settings(epochs=1, warmup_fraction=0, seed=seed, **options), train=rows)
         losses.append([step.loss for step in steps])
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)
     assert len(losses[0]) == 1
@@ -203,7 +203,7 @@ def test_the_budget_ends_the_run_and_the_learning_rate_with_it():
 
 
 def test_steps_end_the_run_and_the_learning_rate_with_it():
-    result, steps = run(make_bert(), settings(epochs=None, max_steps=21, warmup_share=0))
+    result, steps = run(make_bert(), settings(epochs=None, max_steps=21, warmup_fraction=0))
     assert (result.stopped_by, result.steps, len(steps)) == ("steps", 21, 21)
     assert steps[0].planned_steps == steps[-1].planned_steps == 21
     assert result.history[-1]["step"] == 21
@@ -237,7 +237,7 @@ def test_divergence_is_an_error_with_the_step():
     with pytest.raises(DivergenceError, match="diverged at step 1"):
         run(model, settings())
     with pytest.raises(DivergenceError, match="third of the learning rate"):
-        run(make_bert(), settings(learning_rate=1e6, warmup_share=0))
+        run(make_bert(), settings(learning_rate=1e6, warmup_fraction=0))
 
 
 def test_no_rows_is_an_error():

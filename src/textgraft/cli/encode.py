@@ -60,7 +60,7 @@ def encode(
         lines.append(f"{found.empty:,} rows hold no text and are encoded as an empty string is")
     if found.unusable:
         lines.append(f"{found.unusable:,} rows cannot be read and are NaN; the first, {found.first_unusable}")
-    if found.truncated_share:
-        lines.append(f"{found.truncated_share:.1%} of all tokens lie beyond the length limit")
+    if found.truncated_fraction:
+        lines.append(f"{found.truncated_fraction:.1%} of all tokens lie beyond the length limit")
     for line in lines:
         console.print(line, soft_wrap=True)

@@ -106,9 +106,9 @@ def predict(
         f"in {duration(summary.seconds)}",
         soft_wrap=True,
     )
-    if summary.truncated_share:
+    if summary.truncated_fraction:
         console.print(
-            f"{summary.truncated_share:.1%} of all tokens lie beyond the {predictor.max_length} that the "
+            f"{summary.truncated_fraction:.1%} of all tokens lie beyond the {predictor.max_length} that the "
             "model reads of a row",
         )
     if summary.skipped:

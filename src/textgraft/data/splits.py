@@ -43,8 +43,8 @@ def make_splits(
     *,
     test: Dataset | None = None,
     dev: Dataset | None = None,
-    test_share: float = 0.2,
-    dev_share: float = 0.1,
+    test_fraction: float = 0.2,
+    dev_fraction: float = 0.1,
 ) -> Splits:
     """Split labelled rows.
 
@@ -55,18 +55,18 @@ def make_splits(
         dataset: The rows to split.
         test: Rows of the user's own test file; None to draw them from ``dataset``.
         dev: Rows of the user's own dev file; None to draw them from ``dataset``.
-        test_share: Share of the rows of ``dataset`` that are drawn for testing, above 0 and below 1.
-        dev_share: The same for dev; both together are below 1.
+        test_fraction: Fraction of the rows of ``dataset`` that are drawn for testing, above 0 and below 1.
+        dev_fraction: The same for dev; both together are below 1.
 
     Raises:
         DataError: There are fewer than two labels, or too few rows or groups to split, or the user's own test
             or dev file has other columns or labels, or is the training file itself, or one the other.
         OptionError: A share is out of range.
     """
-    shares = {"test": test_share if test is None else 0.0, "dev": dev_share if dev is None else 0.0}
-    if not (0 < test_share < 1 and 0 < dev_share < 1 and test_share + dev_share < 1):
+    shares = {"test": test_fraction if test is None else 0.0, "dev": dev_fraction if dev is None else 0.0}
+    if not (0 < test_fraction < 1 and 0 < dev_fraction < 1 and test_fraction + dev_fraction < 1):
         raise OptionError(
-            f"test_share {test_share} and dev_share {dev_share} leave no rows for a side",
+            f"test_fraction {test_fraction} and dev_fraction {dev_fraction} leave no rows for a side",
             fix="Both must be above 0, and their sum below 1.",
         )
     labels = _labels(dataset)

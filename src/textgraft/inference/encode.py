@@ -118,7 +118,7 @@ class Encoder:
             )
         self.dimension = encoder_width(self.source)
         """Numbers in an encoding."""
-        self.truncated_share = 0.0
+        self.truncated_fraction = 0.0
         """Share of all tokens of the last call's texts that lay beyond max_length, 0 to 1."""
         self._wanted = engine, precision
         self._threads = threads
@@ -206,7 +206,7 @@ class Encoder:
                 if on_progress:
                     on_progress(int(copies[part][done].sum()))
         total, lost = copies @ costs
-        self.truncated_share = float(lost / total) if total else 0.0
+        self.truncated_fraction = float(lost / total) if total else 0.0
         return vectors if len(unique) == len(given) else vectors[rows]
 
     def _encode_chunk(

@@ -32,7 +32,7 @@ class EncodedFile:
     """Rows that cannot be read; theirs in the array is NaN throughout."""
     first_unusable: str | None
     """The first of them, with its line and reason."""
-    truncated_share: float
+    truncated_fraction: float
     """Share of all tokens that lie beyond the encoder's limit, 0 to 1."""
 
 
@@ -73,7 +73,7 @@ def encode_file(
         empty=sum(not value or value.isspace() for value in dataset.texts),
         unusable=len(rejected),
         first_unusable=f"line {rejected[0].line}: {rejected[0].reason}" if rejected else None,
-        truncated_share=encoder.truncated_share,
+        truncated_fraction=encoder.truncated_fraction,
     )
 
 

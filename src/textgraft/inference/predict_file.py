@@ -58,7 +58,7 @@ class Summary:
     """Of them, predicted by this run; the others were known from an earlier one."""
     skipped: int
     """Rows set aside with a reason."""
-    truncated_share: float
+    truncated_fraction: float
     """Share of the tokens of the computed rows that lie beyond what the model reads, 0 to 1."""
     seconds: float
 
@@ -140,7 +140,7 @@ class Predictions:
         self._on_progress = on_progress or (lambda rows: None)
 
     @property
-    def truncated_share(self) -> float:
+    def truncated_fraction(self) -> float:
         """Share of the tokens of the rows computed so far that no window held, 0 to 1."""
         return self._lost / (self._kept + self._lost) if self._lost else 0.0
 
@@ -264,6 +264,6 @@ def predict_file(
         rows=len(dataset),
         computed=predictions.computed,
         skipped=len(dataset.rejected),
-        truncated_share=predictions.truncated_share,
+        truncated_fraction=predictions.truncated_fraction,
         seconds=time.perf_counter() - start,
     )

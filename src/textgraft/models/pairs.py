@@ -44,7 +44,7 @@ def pair_head(size: int, hidden_size: int, outputs: int, dropout: float) -> nn.S
         size: Width of one encoding.
         hidden_size: Width of the hidden layer.
         outputs: Labels, or 1 for a score.
-        dropout: Share of hidden units set to zero in training.
+        dropout: Fraction of hidden units set to zero in training.
     """
     return nn.Sequential(
         nn.Linear(4 * size, hidden_size),

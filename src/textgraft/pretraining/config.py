@@ -13,7 +13,7 @@ from textgraft.pretraining.cost import MACHINES
 from textgraft.pretraining.sizes import SIZES
 from textgraft.pretraining.tokenizers import ARCHITECTURES, LETTERED
 from textgraft.settings import Checked
-from textgraft.training.settings import Positive, Share, TrainingSettings
+from textgraft.training.settings import Fraction, Positive, TrainingSettings
 
 MASKED = ("bert", "roberta")
 
@@ -49,7 +49,7 @@ class PretrainConfig(Checked):
     """Whether all pieces of a word are masked together; for bert and roberta."""
     bidirectional: bool = False
     """Whether a recurrent model is a pair, one for each direction."""
-    dropout: Share = 0.1
+    dropout: Fraction = 0.1
     dev: str | None = None
     """A corpus of its own to hold out; otherwise a share of the documents."""
     text: str | None = None

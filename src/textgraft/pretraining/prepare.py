@@ -113,7 +113,7 @@ def _tokens(
             tokenizer,
             unit="sentences" if config.objective == "masked" else "text",
             dev=dev,
-            dev_share=share,
+            dev_fraction=share,
             end_id=end[config.objective],
             on_documents=on_documents,
         )

@@ -164,7 +164,9 @@ class Task(Scoring):
     ) -> list[Features]:
         """Turn rows into windows of at most ``max_length`` tokens, in order; rows may have several."""
 
-    def truncated_share(self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int) -> float:
+    def truncated_fraction(
+        self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int
+    ) -> float:
         """Return the share of all tokens that no window holds, 0 to 1."""
         kept, lost = token_counts(self.features(dataset, tokenizer, max_length))
         return lost / (kept + lost) if lost else 0.0

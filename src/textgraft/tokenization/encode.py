@@ -31,7 +31,7 @@ class TokenIds:
     """Tokens each text has without the limit (estimated by characters for texts cut before tokenizing)."""
 
     @property
-    def truncated_share(self) -> float:
+    def truncated_fraction(self) -> float:
         """Share of all tokens lost to the limit, 0 to 1."""
         total = sum(self.lengths)
         return 1.0 - sum(len(row) for row in self.ids) / total if total else 0.0

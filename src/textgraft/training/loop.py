@@ -192,7 +192,7 @@ class _Run:
         at, settings = self.at, self.settings
         done, by_clock = self._done(len(steps), 0.5)
         at.cut |= by_clock
-        set_rate(self.optimizer, rate_factor(done, settings.schedule, settings.warmup_share), at.epoch)
+        set_rate(self.optimizer, rate_factor(done, settings.schedule, settings.warmup_fraction), at.epoch)
         group = steps[at.step_in_epoch]
         value = accumulate(
             self.replica,
@@ -221,7 +221,7 @@ class _Run:
         return DivergenceError(
             f"training diverged at step {self.at.step + 1}: {sign}",
             where=f"learning_rate={self.settings.learning_rate:g}, precision={self.precision}",
-            fix="Try a third of the learning rate, a longer warm-up (warmup_share) or precision='fp32'."
+            fix="Try a third of the learning rate, a longer warm-up (warmup_fraction) or precision='fp32'."
             + kept,
         )
 

@@ -8,19 +8,19 @@ SETTLED = 0.1
 """Share of the budget after which the measured pace is believed; before, the first slow steps mislead."""
 
 
-def rate_factor(progress: float, schedule: str, warmup_share: float) -> float:
+def rate_factor(progress: float, schedule: str, warmup_fraction: float) -> float:
     """Return the factor on the peak learning rate.
 
     Args:
         progress: How much of the training is done, 0 to 1.
         schedule: "linear" or "cosine" decay to zero, or "constant".
-        warmup_share: Share of the training over which the factor rises linearly from 0 to 1.
+        warmup_fraction: Fraction of the training over which the factor rises linearly from 0 to 1.
     """
-    if progress < warmup_share:
-        return progress / warmup_share
+    if progress < warmup_fraction:
+        return progress / warmup_fraction
     if schedule == "constant":
         return 1.0
-    done = min(1.0, (progress - warmup_share) / (1 - warmup_share))
+    done = min(1.0, (progress - warmup_fraction) / (1 - warmup_fraction))
     return 1 - done if schedule == "linear" else 0.5 * (1 + math.cos(math.pi * done))
 
 
@@ -32,7 +32,7 @@ def budgeted_progress(step_progress: float | None, seconds: float, deadline: flo
     that does not bind leaves the schedule, and so the result, untouched.
 
     Args:
-        step_progress: Share of the planned steps that is done, 0 to 1; None where time alone ends training.
+        step_progress: Fraction of the planned steps that is done, 0 to 1; None where time alone ends it.
         seconds: Wall-clock seconds used so far.
         deadline: Seconds at which training must stop, infinite without a budget.
     """

@@ -10,7 +10,7 @@ from textgraft.errors import OptionError
 from textgraft.settings import Checked
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, lt=1)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
 class LoopSettings(Checked):
@@ -45,7 +45,7 @@ class LoopSettings(Checked):
     text, 4096 were a quarter slower than 2048."""
     accumulation: Annotated[int, Field(ge=1)] = 1
     """Batches (on each process) whose gradients make one optimizer step."""
-    warmup_share: Share = 0.1
+    warmup_fraction: Fraction = 0.1
     """Share of the training over which the learning rate rises from zero."""
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     """How the learning rate falls to zero after the warm-up."""

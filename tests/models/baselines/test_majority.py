@@ -17,7 +17,7 @@ def test_shares_of_the_training_labels_whatever_the_text(tmp_path):
     torch.testing.assert_close(outputs.loss, -expected[1].log())
 
 
-def test_a_label_never_seen_has_a_small_finite_share():
+def test_a_label_never_seen_has_a_small_finite_fraction():
     model = MajorityForSequenceClassification(MajorityConfig(label_counts=[99, 0], num_labels=2))
     logits = model(torch.ones(1, 1, dtype=torch.long)).logits[0]
     assert torch.isfinite(logits).all()

@@ -26,7 +26,7 @@ def texts_of(tokens, tokenizer):
 
 
 def test_every_document_is_there_once_sentence_by_sentence(corpus, bert, tmp_path):
-    train, dev = tokenize_corpus(corpus, bert, unit="sentences", dev_share=0.2, folder=tmp_path)
+    train, dev = tokenize_corpus(corpus, bert, unit="sentences", dev_fraction=0.2, folder=tmp_path)
     assert len(train) + len(dev) == 60
     assert 4 <= len(dev) <= 24
     expected = {
@@ -65,7 +65,7 @@ def test_the_key_is_all_that_matters(corpus, bert, tmp_path):
             (other, {"unit": "text"}),
             (bert, {"unit": "sentences"}),
             (bert, {"unit": "text", "end_id": 3}),
-            (bert, {"unit": "text", "dev_share": 0.3}),
+            (bert, {"unit": "text", "dev_fraction": 0.3}),
             (bert, {"unit": "text", "dev": dev}),
         ]
     ]
@@ -80,7 +80,7 @@ def test_documents_of_the_dev_corpus_are_left_out_of_training(corpus, bert, tmp_
 
 
 def test_one_document_is_held_out_at_least(corpus, bert, tmp_path):
-    train, dev = tokenize_corpus(corpus, bert, unit="text", dev_share=0.0, folder=tmp_path)
+    train, dev = tokenize_corpus(corpus, bert, unit="text", dev_fraction=0.0, folder=tmp_path)
     assert (len(train), len(dev)) == (59, 1)
     (tmp_path / "single.txt").write_text("The only one.\nOf two lines.")
     with pytest.raises(DataError, match="too few documents: there is none to train on"):

@@ -83,7 +83,7 @@ def test_chunks_hold_every_sentence_of_documents_with_two():
 def test_one_sequence_in_ten_is_meant_to_be_short():
     tokens = make_tokens([[2] * 4000, [2] * 4000, [2] * 4000])
     none, tenth, every = (
-        SentencePairs(tokens, FRAME, length=103, short_share=share) for share in (0.0, 0.1, 1.0)
+        SentencePairs(tokens, FRAME, length=103, short_fraction=share) for share in (0.0, 0.1, 1.0)
     )
     assert (none.lengths < 103).sum() <= 3  # the rests of the documents
     low, high = binom.interval(1 - 1e-6, len(tenth), 0.1)

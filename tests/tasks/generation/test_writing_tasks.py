@@ -72,10 +72,10 @@ def test_what_the_model_cannot_read_is_counted(tokenizer):
         assert part["lost"] == max(0, len(full["input_ids"]) - 4)
         assert len(part["labels"]) == min(4, len(full["labels"]))
         assert part["labels"][-1] == full["labels"][-1]
-    assert TASK.truncated_share(ROWS, tokenizer, 64) == 0
+    assert TASK.truncated_fraction(ROWS, tokenizer, 64) == 0
     lengths = [len(feature[side]) for feature in whole for side in ("input_ids", "labels")]
     lost = sum(max(0, length - 4) for length in lengths)
-    assert TASK.truncated_share(ROWS, tokenizer, 4) == pytest.approx(lost / sum(lengths))
+    assert TASK.truncated_fraction(ROWS, tokenizer, 4) == pytest.approx(lost / sum(lengths))
     predictions = Predictor(model_for(tokenizer), tokenizer, TASK, 4).predict_rows(ROWS)
     assert [prediction.to_dict()["source_tokens_lost"] for prediction in predictions] == [
         feature["lost"] for feature in cut

@@ -35,8 +35,8 @@ def test_long_pairs_are_cut_and_it_is_told():
     rows = dataset({"a": ["goal " * 30, "soup"], "b": ["moon", "oven"]}, None)
     features = TASK.features(rows, tokenizer, 10)
     assert [len(feature["input_ids"]) for feature in features] == [10, 5]
-    assert TASK.truncated_share(rows, tokenizer, 10) == pytest.approx(1 - 15 / (34 + 5))
-    assert TASK.truncated_share(rows, tokenizer, 64) == 0
+    assert TASK.truncated_fraction(rows, tokenizer, 10) == pytest.approx(1 - 15 / (34 + 5))
+    assert TASK.truncated_fraction(rows, tokenizer, 64) == 0
 
 
 def test_models_that_can_read_the_texts_apart():

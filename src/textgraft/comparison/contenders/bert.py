@@ -25,7 +25,7 @@ from textgraft.comparison.contenders.base import (
 )
 from textgraft.data.dataset import Dataset
 from textgraft.models.encoders import EncoderSource, encoder_max_length
-from textgraft.training.settings import Positive, Share
+from textgraft.training.settings import Fraction, Positive
 
 if TYPE_CHECKING:
     import numpy as np
@@ -161,7 +161,7 @@ class AdapterSettings(TrainedSettings):
     """Rank of what is added to each weight matrix (Hu et al. 2022, "LoRA")."""
     lora_alpha: Count | None = None
     """What is added is scaled by ``lora_alpha / lora_rank``; None: twice the rank."""
-    lora_dropout: Share = 0.0
+    lora_dropout: Fraction = 0.0
     """Of the adapter's inputs."""
 
 

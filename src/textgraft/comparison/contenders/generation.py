@@ -21,7 +21,7 @@ from textgraft.comparison.contenders.base import (
     train_on_rows,
 )
 from textgraft.models.encoders import encoder_max_length
-from textgraft.training.settings import Share
+from textgraft.training.settings import Fraction
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -105,7 +105,7 @@ class WritingSettings(TrainedSettings):
     length_penalty: float | None = Field(default=None, allow_inf_nan=False)
     no_repeat_ngram_size: int | None = Field(default=None, ge=0)
     early_stopping: bool | Literal["never"] | None = None
-    label_smoothing: Share = 0.0
+    label_smoothing: Fraction = 0.0
     """Fraction of the probability that the training loss spreads over all words."""
 
     def search(self) -> dict[str, Any]:
@@ -175,8 +175,8 @@ class Seq2SeqSettings(TwoVocabularies):
     hidden_size: Count = 256
     num_layers: Count = 1
     input_feeding: bool = False
-    dropout: Share = 0.3
-    embedding_dropout: Share = 0.3
+    dropout: Fraction = 0.3
+    embedding_dropout: Fraction = 0.3
 
 
 def _seq2seq(job: Job, settings: Seq2SeqSettings, *, attention: str) -> Fitted:
@@ -196,7 +196,7 @@ class TransformerSettings(TwoVocabularies):
     num_layers: Count = 3
     num_heads: Count = 4
     feed_forward_size: Count = 512
-    dropout: Share = 0.1
+    dropout: Fraction = 0.1
 
 
 def _transformer(job: Job, settings: TransformerSettings) -> Fitted:
@@ -213,7 +213,7 @@ def _transformer(job: Job, settings: TransformerSettings) -> Fitted:
 class BertToBertSettings(WritingSettings):
     """Settings of fine-tuning an encoder that both sides begin as."""
 
-    label_smoothing: Share = 0.1
+    label_smoothing: Fraction = 0.1
 
 
 def _bert_to_bert(job: Job, settings: BertToBertSettings) -> Fitted:
@@ -235,8 +235,8 @@ class CaptionerSettings(WritingSettings):
     hidden_size: Count = 256
     num_layers: Count = 1
     injection: Literal["state", "token"] = "state"
-    dropout: Share = 0.3
-    embedding_dropout: Share = 0.3
+    dropout: Fraction = 0.3
+    embedding_dropout: Fraction = 0.3
 
 
 def _captioner(job: Job, settings: CaptionerSettings) -> Fitted:

@@ -24,7 +24,7 @@ from textgraft.data.dataset import Dataset
 from textgraft.data.words import spaced
 from textgraft.embeddings.word_vectors import VectorSource, WordVectors
 from textgraft.errors import OptionError
-from textgraft.training.settings import Share
+from textgraft.training.settings import Fraction
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -46,9 +46,9 @@ class RecurrentSettings(TrainedSettings):
     """Width of one direction's state."""
     num_layers: Count = 1
     """Recurrent layers, each reading the states of the one below."""
-    dropout: Share = 0.4
+    dropout: Fraction = 0.4
     """Fraction of the states between layers and of the pooled vector set to zero in training."""
-    embedding_dropout: Share = 0.3
+    embedding_dropout: Fraction = 0.3
     """The same for the word vectors."""
     vectors: str | None = None
     """Name and hash of the word vectors that it begins with; None: random ones."""
@@ -130,9 +130,9 @@ class PretrainedSettings(TrainedSettings):
 
     adaptation_epochs: Count = 2
     """Epochs over the training texts as a language model, before the task is trained."""
-    dropout: Share = 0.4
+    dropout: Fraction = 0.4
     """As in a recurrent network."""
-    embedding_dropout: Share = 0.4
+    embedding_dropout: Fraction = 0.4
 
 
 def _pretrained(job: Job, settings: PretrainedSettings) -> Fitted:

@@ -191,7 +191,7 @@ def run_trial(
             throughput_per_second=len(spec.test) / seconds,
             model_mb=model_bytes(model.model, model.tokenizer) / MEGABYTE,
         ),
-        truncated_fraction=job.task.truncated_share(job.train, model.tokenizer, model.max_length),
+        truncated_fraction=job.task.truncated_fraction(job.train, model.tokenizer, model.max_length),
         epochs=model.epochs,
         stopped_by=model.stopped_by,
         history=model.history,

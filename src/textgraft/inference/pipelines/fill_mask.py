@@ -13,7 +13,7 @@ import torch
 from textgraft.data.dataset import Dataset
 from textgraft.errors import ModelError, OptionError
 from textgraft.inference.pipelines.base import Pipeline
-from textgraft.inference.pipelines.options import Count, Options, Share
+from textgraft.inference.pipelines.options import Count, Fraction, Options
 from textgraft.inference.pipelines.sources import Source
 from textgraft.inference.pipelines.tokens import run_tokens
 from textgraft.tasks.base import Features
@@ -30,7 +30,7 @@ class FillMaskOptions(Options):
     """How many tokens, the most probable first."""
     targets: str | list[str] | None = None
     """Only these are scored; of one that is no token of the vocabulary, the first token is."""
-    threshold: Share = 0.0
+    threshold: Fraction = 0.0
     """Tokens that are less probable are left out."""
 
 

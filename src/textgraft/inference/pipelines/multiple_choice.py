@@ -12,7 +12,7 @@ from textgraft.data.dataset import Dataset
 from textgraft.data.readers.choices import split_names
 from textgraft.errors import OptionError
 from textgraft.inference.pipelines.base import Pipeline
-from textgraft.inference.pipelines.options import Count, Options, Share
+from textgraft.inference.pipelines.options import Count, Fraction, Options
 from textgraft.tasks.text.multiple_choice import ChoicePrediction, MultipleChoice
 
 
@@ -21,7 +21,7 @@ class MultipleChoiceOptions(Options):
 
     top_k: Count | None = 1
     """How many choices, the most probable first; None for all."""
-    threshold: Share = 0.0
+    threshold: Fraction = 0.0
     """Choices of a lower score are left out; where none is left, ``index`` and ``answer`` are None."""
 
 

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 from textgraft.settings import Checked
 
 Count = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 class Options(Checked):

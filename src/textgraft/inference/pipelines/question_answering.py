@@ -18,7 +18,7 @@ from textgraft.data.dataset import Dataset
 from textgraft.data.words import cut_words
 from textgraft.errors import OptionError
 from textgraft.inference.pipelines.base import Pipeline
-from textgraft.inference.pipelines.options import Count, Options, Share
+from textgraft.inference.pipelines.options import Count, Fraction, Options
 from textgraft.tasks.base import Features
 from textgraft.tasks.spans.answer_spans import CANDIDATES, SpanPrediction
 from textgraft.tasks.spans.question_answering import QuestionAnswering
@@ -46,7 +46,7 @@ class QuestionAnsweringOptions(Options):
     words with the question, with a warning; None reads all, a tenth of a second each or more."""
     align_to_words: bool = True
     """Whether answers that begin or end within a word are widened to the whole word."""
-    threshold: Share = 0.0
+    threshold: Fraction = 0.0
     """Answers of a lower score are left out; where none is left, the answer is the empty one."""
 
 

@@ -15,7 +15,7 @@ from pydantic import Field
 from textgraft.data.dataset import Dataset
 from textgraft.inference.pipelines.aggregation import Join, Piece, Token, group, label_pieces
 from textgraft.inference.pipelines.base import Pipeline
-from textgraft.inference.pipelines.options import Options, Share
+from textgraft.inference.pipelines.options import Fraction, Options
 from textgraft.inference.pipelines.sources import Source
 from textgraft.inference.pipelines.tokens import run_tokens
 from textgraft.inference.predictor import MAX_TOKENS
@@ -31,7 +31,7 @@ class TokenClassificationOptions(Options):
     """How tokens become entities, see :mod:`textgraft.inference.pipelines.aggregation`."""
     ignore_labels: list[str] = Field(default=["O"])
     """Labels, or with aggregation types, that are left out."""
-    threshold: Share = 0.0
+    threshold: Fraction = 0.0
     """Tokens, or with aggregation entities, of a lower score are left out."""
 
 

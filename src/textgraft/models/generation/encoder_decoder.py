@@ -61,7 +61,7 @@ def transformer(
         num_layers: Layers of each side.
         num_heads: Attention heads of each layer.
         feed_forward_size: Width inside the feed-forward part of a layer.
-        dropout: Share of what each part of a layer adds set to zero in training.
+        dropout: Fraction of what each part of a layer adds set to zero in training.
         label_smoothing: As in :func:`textgraft.models.recurrent.teacher_forcing.teacher_forced`.
         max_length: Most tokens of a source or target.
         pad_token_id: Fills batches up.

@@ -39,10 +39,10 @@ class CaptionerConfig(PreTrainedConfig):
         hidden_size: Width of a state.
         num_layers: Recurrent layers.
         injection: "state" or "token"; see :mod:`textgraft.models.recurrent.captioner`.
-        dropout: Share of the vector, of the states between layers and of what predicts a word set to zero in
-            training.
+        dropout: Fraction of the vector, of the states between layers and of what predicts a word that is set
+            to zero in training.
         embedding_dropout: The same for the word vectors.
-        label_smoothing: Share of the probability that the training loss spreads over all words.
+        label_smoothing: Fraction of the probability that the training loss spreads over all words.
         pad_token_id: Its vector is zero at first, and never read.
         bos_token_id: Begins a text.
         eos_token_id: Ends a caption.
@@ -87,7 +87,7 @@ class VectorEncoder(nn.Module):
 
     Args:
         vector_size: Width of the vectors.
-        dropout: Share of the dimensions set to zero in training.
+        dropout: Fraction of the dimensions set to zero in training.
     """
 
     main_input_name = "vectors"

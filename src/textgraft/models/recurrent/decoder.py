@@ -76,7 +76,7 @@ class RecurrentDecoder(nn.Module):
         embedding_size: Width of a word vector, and of what predicts a word.
         hidden_size: Width of a state.
         num_layers: Recurrent layers.
-        dropout: Share of the states between layers and of the readout set to zero in training.
+        dropout: Fraction of the states between layers and of the readout set to zero in training.
         vector_size: Width of the vector that the decoder starts from.
         injection: How it enters; see :data:`INJECTIONS`.
         memory_size: Width of the source states that are attended to.

@@ -50,7 +50,7 @@ class RecurrentConfig(PreTrainedConfig):
         pooling: "attention" (learned weights over all states), "last" (the state after the last token, and
             after the first token for the backward direction) or "concat" (these, and beside them the maximum
             and the mean over all states: Howard and Ruder 2018, ULMFiT).
-        dropout: Share of the states between layers and of the pooled vector set to zero in training.
+        dropout: Fraction of the states between layers and of the pooled vector set to zero in training.
         embedding_dropout: The same for the word vectors.
         characters: "none", "cnn" or "lstm": how the characters of each word make a vector beside its own; see
             :mod:`textgraft.models.recurrent.characters`.

@@ -47,9 +47,9 @@ class RecurrentSeq2SeqConfig(PreTrainedConfig):
             :mod:`textgraft.models.recurrent.decoder`.
         input_feeding: Whether Luong's attentional vector is read together with the next word, as published;
             training then goes step by step, several times slower.
-        dropout: Share of the states between layers and of what predicts a word set to zero in training.
+        dropout: Fraction of the states between layers and of what predicts a word set to zero in training.
         embedding_dropout: The same for the word vectors of both sides.
-        label_smoothing: Share of the probability that the training loss spreads over all words.
+        label_smoothing: Fraction of the probability that the training loss spreads over all words.
         pad_token_id: Its vector is zero at first, and never read.
         bos_token_id: Begins a text.
         eos_token_id: Ends a target.

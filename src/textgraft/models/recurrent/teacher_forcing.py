@@ -51,7 +51,7 @@ def target_loss(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tenso
     Args:
         logits: [batch, time, vocabulary].
         labels: The true words; :data:`NOT_PREDICTED` where none is asked for, [batch, time].
-        smoothing: Share of the probability that is spread over all words of the vocabulary
+        smoothing: Fraction of the probability that is spread over all words of the vocabulary
             (Szegedy et al. 2016, section 7; 0.1 in Vaswani et al. 2017).
     """
     return nn.functional.cross_entropy(

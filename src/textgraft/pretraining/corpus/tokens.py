@@ -75,7 +75,7 @@ def tokenize_corpus(
     *,
     unit: Unit,
     dev: Corpus | None = None,
-    dev_share: float = 0.02,
+    dev_fraction: float = 0.02,
     end_id: int | None = None,
     folder: Path | None = None,
     on_documents: Callable[[int], None] | None = None,
@@ -93,7 +93,7 @@ def tokenize_corpus(
             "text" keeps documents as they stand, in pieces of at most 65,536 characters.
         dev: Documents held out; they are left out of ``corpus`` where they stand there, too. None holds out
             some of ``corpus``, chosen by their hash, at least one.
-        dev_share: Share of the documents held out if ``dev`` is None.
+        dev_fraction: Fraction of the documents held out if ``dev`` is None.
         end_id: Token put behind each document, as part of its last piece.
         folder: Where caches lie; None takes "tokens" in textgraft's cache folder.
         on_documents: Called with the number of documents turned so far.
@@ -113,7 +113,7 @@ def tokenize_corpus(
         [
             _FORMAT,
             corpus.identity(),
-            dev.identity() if dev else dev_share,
+            dev.identity() if dev else dev_fraction,
             sha256(backend.to_str().encode()).hexdigest(),
             unit,
             end_id,
@@ -128,7 +128,7 @@ def tokenize_corpus(
             for leftover in home.glob(f".{identity}.*/"):  # of a process that was killed
                 shutil.rmtree(leftover, ignore_errors=True)
             dtype = np.dtype(np.uint16 if len(tokenizer) <= 1 << 16 else np.uint32)
-            documents = _split(corpus, dev, dev_share)
+            documents = _split(corpus, dev, dev_fraction)
             with atomic_folder(place) as temporary:
                 _write(temporary, documents, backend, unit, end_id, dtype, on_documents)
                 write_json(temporary / _HEADER, {"dtype": dtype.name, "unit": unit})

@@ -35,7 +35,7 @@ class SentencePairs(Examples):
         tokens: Documents whose pieces are sentences.
         frame: The special tokens.
         length: Tokens of a sequence at most, special tokens included.
-        short_share: Share of the sequences that are meant to be shorter, so that the model meets such, too;
+        short_fraction: Of the sequences, which are meant to be shorter, so that the model meets such, too;
             their lengths are drawn evenly.
 
     Raises:
@@ -43,7 +43,7 @@ class SentencePairs(Examples):
         OptionError: ``length`` has no room for a pair.
     """
 
-    def __init__(self, tokens: Tokens, frame: Frame, *, length: int, short_share: float = 0.1) -> None:
+    def __init__(self, tokens: Tokens, frame: Frame, *, length: int, short_fraction: float = 0.1) -> None:
         self.tokens, self.frame = tokens, frame
         self.room = length - _SPECIAL_TOKENS
         if self.room < 2:
@@ -53,7 +53,7 @@ class SentencePairs(Examples):
                 "pairs from different documents need two documents at least",
                 fix="Separate documents by blank lines, or train without next-sentence prediction.",
             )
-        self.chunks = _chunks(tokens, self.room, short_share)
+        self.chunks = _chunks(tokens, self.room, short_fraction)
         if not len(self.chunks):
             raise DataError(
                 "no document has two sentences, so there is no next one",
@@ -62,7 +62,7 @@ class SentencePairs(Examples):
         starts = tokens.piece_starts
         spans = starts[self.chunks[:, 2]] - starts[self.chunks[:, 1]]
         self.lengths = np.minimum(spans, self.room) + _SPECIAL_TOKENS
-        self.identity = content_hash(["sentence pairs", tokens.identity, length, short_share])
+        self.identity = content_hash(["sentence pairs", tokens.identity, length, short_fraction])
 
     def batch(self, numbers: Sequence[int], generator: np.random.Generator) -> Arrays:
         """Draw a pair for each chunk: also ``token_type_ids`` and ``next_sentence_label``, 1 if random."""
@@ -129,7 +129,7 @@ def _cut(
     return ids[front : front + kept]
 
 
-def _chunks(tokens: Tokens, room: int, short_share: float) -> NDArray[np.int64]:
+def _chunks(tokens: Tokens, room: int, short_fraction: float) -> NDArray[np.int64]:
     """Cut documents into chunks: document, first piece, and the piece behind the last, [chunks, 3]."""
     generator = np.random.default_rng(0)
     chunks: list[tuple[int, int, int]] = []
@@ -139,7 +139,7 @@ def _chunks(tokens: Tokens, room: int, short_share: float) -> NDArray[np.int64]:
         starts = tokens.piece_starts[begin : end + 1]
         at, last = 0, end - begin
         while last - at >= 2:
-            wanted = int(generator.integers(2, room + 1)) if generator.random() < short_share else room
+            wanted = int(generator.integers(2, room + 1)) if generator.random() < short_fraction else room
             stop = max(at + 2, int(np.searchsorted(starts, starts[at] + wanted)))
             # A sentence that would be left alone goes with those before it.
             stop = last if stop >= last - 1 else stop

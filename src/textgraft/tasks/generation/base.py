@@ -129,7 +129,9 @@ class GenerationTask(Task):
             start += len(rows)
         return features
 
-    def truncated_share(self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int) -> float:
+    def truncated_fraction(
+        self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int
+    ) -> float:
         """Return the share of the tokens of both sides beyond ``max_length``."""
         found = [token_ids(tokenizer.backend_tokenizer, dataset.texts, max_length)]
         if dataset.labels is not None:

@@ -111,12 +111,14 @@ class Captioning(TextToText):
             features.append({"vector": vector, "lost": 0, "writer": writer})
         return self._with_targets(features, dataset, writer, max_length)
 
-    def truncated_share(self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int) -> float:
+    def truncated_fraction(
+        self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int
+    ) -> float:
         """Return the share of the captions' tokens beyond ``max_length``."""
         if dataset.labels is None:
             return 0.0
         firsts = [texts[0] for texts in self.targets(dataset)]
-        return target_ids(target_tokenizer(tokenizer), firsts, max_length).truncated_share
+        return target_ids(target_tokenizer(tokenizer), firsts, max_length).truncated_fraction
 
     def learned(self, feature: Features) -> list[Any]:
         """Return vector and caption."""
