@@ -21,7 +21,7 @@ from textgraft.data.formats.parallel import ParallelTable, side_names, split_pai
 from textgraft.data.formats.tables import Table
 from textgraft.data.readers.reading import FORMATS, Form, missing_file, open_table, read_rows
 from textgraft.data.sample import Sample
-from textgraft.data.values import UnusableError, as_name, as_text, within_limit
+from textgraft.data.values import UnusableError, as_name, as_text, whole, within_limit
 from textgraft.errors import DataError
 
 SUMMARY_SIDES = (
@@ -162,7 +162,7 @@ def as_source(values: Sequence[Any]) -> list[str]:
 def as_target(value: Any) -> tuple[str, ...]:
     """Return the right texts for a row: one, or those of a list."""
     entries = value if isinstance(value, list | tuple) else [value]
-    texts = [entry if isinstance(entry, str) else _written(entry) for entry in entries]
+    texts = [whole(entry, "target") if isinstance(entry, str) else _written(entry) for entry in entries]
     kept = [text.strip() for text in texts if text.strip()]
     if not kept:
         raise UnusableError("empty target: there is nothing to learn or to compare with")

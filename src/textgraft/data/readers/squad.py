@@ -22,7 +22,7 @@ from textgraft.data.formats.tables import EXCERPT, Table
 from textgraft.data.readers.reading import missing_file, open_table
 from textgraft.data.sample import MARKS, Sample, mark_of
 from textgraft.data.spans import CHARACTERS, UNIT_TITLES, UNITS, Span, Unit, check_unit, in_characters
-from textgraft.data.values import UnusableError, as_list, as_object
+from textgraft.data.values import UnusableError, as_list, as_object, whole
 from textgraft.errors import DataError, OptionError, nearest, unknown
 
 _KEYS = ("id", "question", "context", "answers", "answer", "answer_start", "is_impossible", "title")
@@ -352,13 +352,7 @@ def _text(value: Any, part: str) -> str:
         raise UnusableError(f"empty {part}: there is nothing in it")
     if len(value) > LONGEST_ROW:
         raise UnusableError(f"too long: the {part} has more than {LONGEST_ROW:,} characters")
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise UnusableError(
-            f"broken Unicode: half a surrogate pair at character {error.start + 1} of the {part}"
-        ) from error
-    return value
+    return whole(value, part)
 
 
 def _name(value: Any, number: int) -> str:
@@ -366,7 +360,7 @@ def _name(value: Any, number: int) -> str:
         return str(number)
     if isinstance(value, bool) or not isinstance(value, str | int) or not str(value).strip():
         raise UnusableError(f"malformed id: {_kind(value)} where a text or number is needed")
-    return str(value)
+    return whole(str(value), "id")
 
 
 def _answers(values: dict[str, Any], context: str, unit: Unit) -> list[dict[str, Any]]:

@@ -41,7 +41,7 @@ from textgraft.data.tag_schemes import (
     is_tag,
     repaired,
 )
-from textgraft.data.values import UnusableError, as_list, as_name, as_text
+from textgraft.data.values import UnusableError, as_list, as_name, as_text, whole
 from textgraft.data.words import Words, cut_words, joined
 from textgraft.errors import DataError, OptionError, unknown
 
@@ -250,6 +250,7 @@ def _check_tags(tags: Sequence[Any]) -> None:
     for tag in tags:
         if not isinstance(tag, str) or not is_tag(tag):
             raise UnusableError(f"unknown tag: {tag!r} is neither O nor of the form B-TYPE or I-TYPE")
+        whole(tag, "tag")
 
 
 def _types(tags: Sequence[str]) -> tuple[str, ...]:
@@ -306,6 +307,7 @@ class _Rows:
             for word in words:
                 if not isinstance(word, str) or not word.strip():
                     raise UnusableError(f"no words: {word!r} stands where a word is needed")
+                whole(word, "word")
             text, places = joined(words)
         else:
             text = as_text(given)
