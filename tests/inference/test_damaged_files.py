@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import textgraft
+from tests.damages import PLACES, damages, put
 from tests.tiny import topic_rows, write_topics
 from tests.tiny_encoders import save_tiny_encoder
 from textgraft.data.readers.reading import read_dataset
@@ -25,27 +26,6 @@ from textgraft.integrity import is_intact, seal, write_record
 from textgraft.models.encoders import resolve_encoder
 from textgraft.training.layer_cache import stored_states
 
-PLACES = 12
-
-
-def damages(content: bytes):
-    """Yield what may become of a file: its content, or None where it is gone."""
-    for place in range(PLACES):
-        at = place * (len(content) - 1) // (PLACES - 1)
-        for bit in (1, 128):
-            flipped = bytearray(content)
-            flipped[at] ^= bit
-            yield f"bit {bit} of byte {at}", bytes(flipped)
-    for length in (len(content) // 3, len(content) - 1, 0):
-        yield f"cut to {length}", content[:length]
-    yield "deleted", None
-
-
-def put(path: Path, content: bytes | None) -> None:
-    path.unlink()
-    if content is not None:
-        path.write_bytes(content)
-
 
 def test_a_damaged_model_directory(topic_model: Path, tmp_path: Path) -> None:
     texts = [text for text, _ in topic_rows(20)]
@@ -55,7 +35,7 @@ def test_a_damaged_model_directory(topic_model: Path, tmp_path: Path) -> None:
     for path in sorted(file for file in copy.rglob("*") if file.is_file()):
         content = path.read_bytes()
         for what, damaged in damages(content):
-            put(path, damaged) if path.exists() else None
+            put(path, damaged)
             tried += 1
             try:
                 found = [prediction.to_dict() for prediction in textgraft.load(copy).predict(texts)]

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textgraft.errors import DataError, OptionError
-from textgraft.files import atomic_writer
+from textgraft.files import atomic_writer, output_errors, sha256_file, write_atomic
 
 _HEADER = re.compile(rb"(\d+)[ \t]+(\d+)[ \t]*\r?\n")
 _SAMPLE = 4096
@@ -46,6 +46,7 @@ def read_vectors(path: Path) -> tuple[list[str], NDArray[np.float32]]:
             word or holds a number that is not finite; names the line.
     """
     values: array[float] | bytearray
+    _check_written(path)
     with _reading(path) as handle:
         header = _HEADER.fullmatch(handle.readline(_SAMPLE))
         if header is None:
@@ -79,7 +80,7 @@ ENDINGS = tuple(f"{kind}{packed}" for kind in (".txt", ".vec", ".bin") for packe
 
 
 def write_vectors(path: Path, words: Sequence[str], matrix: NDArray[np.float32]) -> None:
-    """Write word vectors atomically, in the format that the file's name tells.
+    """Write word vectors atomically, in the format that the file's name tells, and their SHA-256 beside them.
 
     ``.bin`` is word2vec's binary form, ``.vec`` its text, any other name GloVe's text; a further ``.gz``
     compresses it. Text has nine digits a number, which give the same float32 again.
@@ -100,6 +101,8 @@ def write_vectors(path: Path, words: Sequence[str], matrix: NDArray[np.float32])
     is_packed = suffixes[-1:] == [".gz"]
     kind = suffixes[0] if is_packed and len(suffixes) == 2 else path.suffix
     rows = np.ascontiguousarray(matrix, dtype="<f4")
+    with output_errors(path):
+        _hash_file(path).unlink(missing_ok=True)  # never beside a file that it does not belong to
     with atomic_writer(path) as file, contextlib.ExitStack() as stack:
         # Without the time of writing in it, equal vectors make equal files.
         handle = stack.enter_context(gzip.GzipFile("", "wb", fileobj=file, mtime=0)) if is_packed else file
@@ -111,6 +114,24 @@ def write_vectors(path: Path, words: Sequence[str], matrix: NDArray[np.float32])
                 handle.write(word.encode() + b" " + row.tobytes() + b"\n")
             else:
                 handle.write((pattern % (word, *row.tolist())).encode())
+    write_atomic(_hash_file(path), f"{sha256_file(path)}  {path.name}\n")
+
+
+def _hash_file(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _check_written(path: Path) -> None:
+    """Compare a file with the SHA-256 beside it, if there is one, in the form of the program sha256sum."""
+    beside = _hash_file(path)
+    if not path.is_file() or not beside.is_file():
+        return
+    if beside.read_bytes()[:64] != sha256_file(path).encode():
+        raise DataError(
+            "the file has other content than was written: it was damaged or changed",
+            where=str(path),
+            fix=f"Copy it again; if you changed it on purpose, delete {beside.name}.",
+        )
 
 
 @contextlib.contextmanager

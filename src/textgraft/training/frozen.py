@@ -21,6 +21,7 @@ from transformers import PreTrainedModel
 
 from textgraft.errors import OptionError
 from textgraft.files import cache_folder as default_cache_folder
+from textgraft.models.encoders import SHAPING
 from textgraft.models.graft.base import Graft, run_encoder
 from textgraft.models.graft.encoder_layers import encoder_layers, lower_modules, only_layers
 from textgraft.tasks.base import Features, Task
@@ -156,7 +157,7 @@ def _states(
     # states never come near its range. fp32 arithmetic keeps fp32.
     dtype = "float16" if precision == "bf16" else "float32"
     config = encoder.config
-    architecture = [f"{name}={getattr(config, name, None)}" for name in _SHAPING]
+    architecture = [f"{name}={getattr(config, name, None)}" for name in SHAPING]
     tokens = [[*row["input_ids"], *row.get("token_type_ids", ())] for row in rows]
     lengths = [len(row["input_ids"]) for row in rows]
 
@@ -196,16 +197,3 @@ def _states(
 
 
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
-_SHAPING = (
-    "hidden_act",
-    "hidden_activation",
-    "activation",
-    "layer_norm_eps",
-    "norm_eps",
-    "num_attention_heads",
-    "pad_token_id",
-    "layer_types",
-    "local_attention",
-    "rope_parameters",
-)
-"""What a configuration says about the layers that their weights do not show."""

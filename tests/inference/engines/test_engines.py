@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.damages import damages, put
 from tests.processors import needs_bf16, needs_int8
 from textgraft.errors import MissingExtraError, ModelError, OptionError
 from textgraft.files import cache_folder
@@ -265,3 +266,20 @@ def test_a_new_engine_is_one_entry(monkeypatch):
 def test_options_that_are_wrong(options, message):
     with pytest.raises(OptionError, match=message):
         open_engine(make_source("x"), **options)
+
+
+@needs_openvino
+def test_a_damaged_graph_is_converted_again_and_never_runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("TEXTGRAFT_CACHE", str(tmp_path))
+    source = make_source("damaged", outputs=("logits",))
+    expected = open_engine(source, engine="openvino", precision="fp32").run(GOLDEN[0])["logits"]
+    names = {path.suffix for path in tmp_path.rglob("*") if path.is_file()}
+    assert {".xml", ".bin", ".json", ".blob", ".sha256"} <= names
+    (folder,) = tmp_path.glob("engines/*/float")
+    for path in sorted(folder.iterdir()):
+        for what, damaged in list(damages(path.read_bytes()))[::9]:
+            put(path, damaged)
+            found = open_engine(source, engine="openvino", precision="fp32").run(GOLDEN[0])["logits"]
+            np.testing.assert_array_equal(found, expected, err_msg=f"{path} {what}")
+            if not path.exists():  # the compiled graph of another name
+                break

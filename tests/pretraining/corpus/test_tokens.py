@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.damages import damages, put
 from tests.pretraining.small_corpus import write_corpus
 from textgraft.errors import DataError
 from textgraft.pretraining.corpus import tokens as tokens_module
@@ -122,3 +123,22 @@ def test_what_a_killed_process_left_is_cleared(corpus, bert, tmp_path):
     again, _ = tokenize_corpus(corpus, bert, unit="text", folder=tmp_path)
     assert np.array_equal(train.ids, again.ids)
     assert not (tmp_path / f".{name}.left").exists()
+
+
+def test_damaged_files_are_made_again(corpus, bert, tmp_path, caplog):
+    def tokens():
+        return [
+            (part.ids.tobytes(), part.piece_starts.tobytes(), part.document_starts.tobytes())
+            for part in tokenize_corpus(corpus, bert, unit="text", folder=tmp_path)
+        ]
+
+    expected = tokens()
+    paths = [path for path in tmp_path.rglob("*") if path.is_file() and path.stat().st_size]
+    assert len(paths) == 8  # three of each set, the header and the seal
+    for path in paths:
+        content = path.read_bytes()
+        for what, damaged in list(damages(content))[:: 3 if path.name == "ids.bin" else 9]:
+            put(path, damaged)
+            assert tokens() == expected, (path, what)
+            path.write_bytes(content)
+    assert "it is computed again" in caplog.text

@@ -21,11 +21,13 @@ from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.utils import ModelOutput, can_return_tuple
 
 from textgraft.errors import ModelError, OptionError, unknown
+from textgraft.files import content_hash
 from textgraft.models.asked import asked, observable
 from textgraft.models.encoders import (
     BUNDLED,
     BUNDLED_HUB_ID,
     POOLINGS,
+    SHAPING,
     EncoderSource,
     encoder_width,
     load_encoder,
@@ -51,6 +53,7 @@ class GraftConfig(PreTrainedConfig):
     Args:
         encoder: ``bundled``, a local directory or a Hub id, as for ``resolve_encoder``.
         encoder_sha256: Hash of the weights that the graft was trained on; empty accepts any.
+        encoder_shape: Hash of what the encoder's configuration adds to its weights; empty accepts any.
         revision: Of a Hub id.
         encoding_size: Dimensions of a hidden state; 0 takes them from the encoder.
         pooling: "mean", "cls" or "max": how sequence and choice heads make one vector of a text.
@@ -73,6 +76,7 @@ class GraftConfig(PreTrainedConfig):
 
     encoder: str = BUNDLED
     encoder_sha256: str = ""
+    encoder_shape: str = ""
     revision: str | None = None
     encoding_size: int = 0
     pooling: str = "mean"
@@ -203,7 +207,15 @@ class Graft(PreTrainedModel):
                 where=str(source.path),
                 fix="Name the right one, with from_pretrained(…, encoder=path), or train again.",
             )
-        self.config.encoder_sha256 = source.sha256
+        config = load_config(source.path)
+        shape = content_hash({name: getattr(config, name, None) for name in SHAPING})
+        if self.config.encoder_shape not in ("", shape):
+            raise ModelError(
+                f"the encoder {source.name!r} has another configuration than the head was trained on",
+                where=str(source.path / "config.json"),
+                fix="Copy the encoder again, or train again.",
+            )
+        self.config.encoder_sha256, self.config.encoder_shape = source.sha256, shape
         return source
 
     @property
