@@ -89,7 +89,7 @@ def main() -> None:
                 texts=options.texts,
                 budget=60 * options.minutes / len(options.students),
                 note=print,
-                epochs=100,
+                settings={"epochs": 100},
             )
             result = distilled.result
             print(

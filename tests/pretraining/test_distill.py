@@ -167,7 +167,7 @@ def test_encodings_are_learned_and_served(corpus, encoder, tmp_path, student):
         embedding_size=16,
         on_step=steps.append,
         note=notes.append,
-        **{**QUICK, "epochs": 2 if student == "layers" else 6},
+        settings={**QUICK, "epochs": 2 if student == "layers" else 6},
     )
     first, last = distilled.result.history[0], distilled.result.history[-1]
     assert last["dev_score"] > first["dev_score"]
@@ -184,7 +184,7 @@ def test_encodings_are_learned_and_served(corpus, encoder, tmp_path, student):
 
 
 def test_a_masked_teachers_student_guesses_words(corpus, masked, tmp_path):
-    distilled = distill(masked, corpus, tmp_path / "student", **QUICK)
+    distilled = distill(masked, corpus, tmp_path / "student", settings=QUICK)
     history = [entry["dev_loss"] for entry in distilled.result.history]
     assert history[-1] < history[0]
     assert "masked_accuracy" in distilled.metrics
@@ -231,7 +231,8 @@ class Stop(Exception):
 
 
 def test_a_stopped_run_goes_on_to_the_same_student(corpus, encoder, tmp_path):
-    options = {**QUICK, "student": "gru", "embedding_size": 8, "checkpoint_seconds": None}
+    settings = {**QUICK, "checkpoint_seconds": None}
+    options = {"settings": settings, "student": "gru", "embedding_size": 8}
     whole = distill(encoder, corpus, tmp_path / "whole", **options)
 
     def stop(progress):
@@ -254,7 +255,10 @@ def test_a_stopped_run_goes_on_to_the_same_student(corpus, encoder, tmp_path):
         ({"unit": "sentence"}, "sentences"),
         ({"pooling": "men"}, "mean"),
         ({"layers": 9}, "9 layers"),
-        ({"learning_rat": 1}, "learning_rate"),
+        ({"settings": {"learning_rat": 1}}, "learning_rate"),
+        ({"budget": "soon"}, "no duration"),
+        ({"budget": -1}, "greater than 0"),
+        ({"texts": 0}, "greater than or equal to 1"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(corpus, encoder, tmp_path, config, message):

@@ -47,7 +47,6 @@ def distill(
     from rich.progress import Progress as Bar
 
     from textgraft.pretraining.distill import distill as run
-    from textgraft.wording import parse_seconds
 
     console = open_console(stderr=True, quiet=not is_main_process())
     with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
@@ -72,13 +71,13 @@ def distill(
             text=text,
             max_length=max_length,
             revision=revision,
-            budget=parse_seconds(budget) if budget else None,
+            budget=budget,
             seed=seed,
             overwrite=overwrite,
             on_texts=on_texts,
             on_step=on_step,
             note=lambda line: console.print(f"· {line}", style="dim"),
-            **options.settings(setting or []),
+            settings=options.settings(setting or []),
         )
     figures = ", ".join(f"{name} {value:.4f}" for name, value in distilled.metrics.items())
     console.print(f"held out: {figures}")

@@ -9,8 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from textgraft.comparison.records.preferences import Preferences
 from textgraft.errors import OptionError
-from textgraft.settings import Checked
-from textgraft.wording import parse_seconds
+from textgraft.settings import Checked, Seconds
 
 
 def _names(value: Any) -> Any:
@@ -38,10 +37,6 @@ def _sizes(value: Any) -> Any:
     return sorted(set(value)) if value else None
 
 
-def _seconds(value: Any) -> Any:
-    return parse_seconds(value) if isinstance(value, str) else value
-
-
 def _path(value: Any) -> Any:
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
@@ -52,7 +47,6 @@ def _columns(value: Any) -> Any:
 
 Names = Annotated[list[str], BeforeValidator(_names)]
 Sizes = Annotated[list[Annotated[int, Field(ge=2)]] | None, BeforeValidator(_sizes)]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_seconds)]
 FilePath = Annotated[str, BeforeValidator(_path)]
 Columns = Annotated[list[str], BeforeValidator(_columns)]
 Count = Annotated[int, Field(ge=1)]

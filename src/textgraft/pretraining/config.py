@@ -1,21 +1,25 @@
-"""All choices of a pre-training run, in one checked record."""
+"""All choices of a pre-training run and of a distillation, each in one checked record."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field
 
 from textgraft.errors import OptionError, unknown
+from textgraft.models.pooling import POOLINGS
 from textgraft.models.recurrent.encoder import CELLS
 from textgraft.pretraining.corpus.corpus import Documents
+from textgraft.pretraining.corpus.tokens import Unit
 from textgraft.pretraining.cost import MACHINES
 from textgraft.pretraining.sizes import SIZES
 from textgraft.pretraining.tokenizers import ARCHITECTURES, LETTERED
-from textgraft.settings import Checked
+from textgraft.settings import Checked, Seconds
 from textgraft.training.settings import Fraction, Positive, TrainingSettings
 
 MASKED = ("bert", "roberta")
+STUDENTS = ("layers", *CELLS)
+"""What learns from a teacher: some of its layers, or a recurrent network."""
 
 
 class PretrainConfig(Checked):
@@ -32,7 +36,7 @@ class PretrainConfig(Checked):
     """"bert", "roberta", "gpt", "lstm", "gru" or "rnn"."""
     size: str = "tiny"
     """"tiny", "mini", "small", "medium", "base" or "large"."""
-    budget: Positive | None = None
+    budget: Seconds | None = None
     """Seconds of training; the learning rate's schedule ends with them."""
     tokens: Annotated[int, Field(ge=1)] | None = None
     """Tokens to train on. Unlike a time, it makes a run that can be repeated exactly."""
@@ -107,3 +111,61 @@ class PretrainConfig(Checked):
         if self.arch in CELLS:
             return "recurrent"
         return "masked" if self.arch in MASKED else "causal"
+
+
+class DistillConfig(Checked):
+    """All that a distillation depends on besides the teacher and the corpus.
+
+    Raises:
+        OptionError: A key does not exist (the nearest is suggested), or a value cannot be used.
+    """
+
+    kind: ClassVar[str] = "option"
+
+    student: str = "layers"
+    """One of :data:`STUDENTS`."""
+    layers: Annotated[int, Field(ge=1)] | None = None
+    """Of the student of layers; every other one of the teacher's if None."""
+    embedding_size: Annotated[int, Field(ge=1)] = 128
+    """Width of a recurrent student's embedding matrix."""
+    pooling: str = "mean"
+    """How encodings are made of hidden states: "mean", "cls" or "max"."""
+    unit: str = "sentences"
+    """What a text is, where encodings are learned: "sentences", or "text" for whole documents or rows."""
+    texts: Annotated[int, Field(ge=1)] | None = None
+    """Texts to learn the encodings of at most, drawn at random; None takes all."""
+    text: str | None = None
+    """The column with the text, where the corpus is a table."""
+    max_length: Annotated[int, Field(ge=4)] | None = None
+    """Tokens read of a text; the teacher's own limit, or 128 where words are guessed, if None."""
+    revision: str | None = None
+    """Of a Hub id."""
+    budget: Seconds | None = None
+    """Seconds of training, after the teacher has read the texts."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """Of :class:`~textgraft.training.settings.TrainingSettings`, in place of the usual ones."""
+
+    def model_post_init(self, context: Any) -> None:
+        """Refuse what the types cannot tell."""
+        del context
+        for name, known in (("student", STUDENTS), ("unit", get_args(Unit)), ("pooling", POOLINGS)):
+            value = getattr(self, name)
+            if value not in known:
+                raise unknown(name, value, known, where=f"--{name}")
+        self.training  # noqa: B018  refuses settings that do not exist
+
+    @property
+    def training(self) -> TrainingSettings:
+        """How the student is trained. A recurrent one begins with nothing but its embedding matrix."""
+        usual = {
+            "learning_rate": 2e-4 if self.student == "layers" else 2e-3,
+            "batch_size": 64,
+            "max_tokens": 4096,
+            "epochs": 3,
+            "evaluations_per_epoch": 4,
+            "patience": None,
+            "seed": self.seed,
+            "max_seconds": self.budget,
+        }
+        return TrainingSettings(**{**usual, **self.settings})

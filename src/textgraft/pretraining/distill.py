@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from textgraft.errors import unknown
 from textgraft.files import content_hash, output_errors, refuse_to_replace, remove_folder
 from textgraft.models.encoder_directory import save_encoder
 from textgraft.models.encoders import (
-    POOLINGS,
     EncoderSource,
     encoder_config,
     encoder_max_length,
@@ -24,8 +22,8 @@ from textgraft.models.encoders import (
 )
 from textgraft.models.loading import load_model
 from textgraft.models.pooling import PooledEncoder
-from textgraft.models.recurrent.encoder import CELLS
 from textgraft.models.students import layer_student, recurrent_student
+from textgraft.pretraining.config import DistillConfig
 from textgraft.pretraining.corpus.corpus import read_corpus
 from textgraft.pretraining.corpus.tokens import Tokens, Unit, tokenize_corpus
 from textgraft.pretraining.objectives.distilled_encodings import DistilledEncodings, Pieces, teacher_encodings
@@ -37,18 +35,11 @@ from textgraft.training.loop import fit
 from textgraft.training.objective import Objective
 from textgraft.training.processes import join_processes
 from textgraft.training.progress import Progress, TrainingResult
-from textgraft.training.settings import TrainingSettings
 
-STUDENTS = ("layers", *CELLS)
-"""Some of the teacher's layers, or a recurrent network."""
 MASKED_LENGTH = 128
 """Tokens of a sequence where words are to be guessed."""
 HELD_OUT = 1024
 """Texts that encodings are compared on, at most; a tenth of those that are learned, if they are few."""
-
-_USUAL = {"batch_size": 64, "max_tokens": 4096, "epochs": 3, "evaluations_per_epoch": 4, "patience": None}
-_RATES = {"layers": 2e-4, "recurrent": 2e-3}
-"""Of learning. A recurrent network begins with nothing but its embedding matrix."""
 
 
 @dataclass(frozen=True)
@@ -78,13 +69,13 @@ def distill(
     text: str | None = None,
     max_length: int | None = None,
     revision: str | None = None,
-    budget: float | None = None,
+    budget: float | str | None = None,
     seed: int = 0,
+    settings: Mapping[str, Any] | None = None,
     overwrite: bool = False,
     on_texts: Callable[[int, int], None] | None = None,
     on_step: Callable[[Progress], None] | None = None,
     note: Callable[[str], None] = lambda line: None,
-    **settings: Any,
 ) -> Distilled:
     """Train a smaller encoder on raw text to do what a teacher does.
 
@@ -109,13 +100,13 @@ def distill(
         text: The column with the text, where the corpus is a table.
         max_length: Tokens read of a text; the teacher's own limit, or 128 where words are guessed, if None.
         revision: Of a Hub id.
-        budget: Seconds of training, after the teacher has read the texts.
+        budget: Time for training, in seconds or as "10m", after the teacher has read the texts.
         seed: Of the order of the texts, gaps and dropout.
+        settings: Of :class:`~textgraft.training.settings.TrainingSettings`, in place of the usual ones.
         overwrite: Whether a folder that exists may be replaced.
         on_texts: Called while the teacher reads, with the number of texts done and of all.
         on_step: Called after every training step.
         note: Told what the user should know.
-        settings: Of :class:`~textgraft.training.settings.TrainingSettings`, in place of the usual ones.
 
     Returns:
         The folder and figures.
@@ -127,59 +118,92 @@ def distill(
         OutputError: The folder exists, or cannot be written.
         DivergenceError: The loss ran away.
     """
-    if student not in STUDENTS:
-        raise unknown("student", student, STUDENTS, where="--student")
-    if unit not in get_args(Unit):
-        raise unknown("unit", unit, get_args(Unit), where="--unit")
-    if pooling not in POOLINGS:
-        raise unknown("pooling", pooling, POOLINGS, where="--pooling")
-    kind = "layers" if student == "layers" else "recurrent"
-    wanted = TrainingSettings(
-        **{**_USUAL, "learning_rate": _RATES[kind], "seed": seed, "max_seconds": budget, **settings}
+    config = DistillConfig.model_validate(
+        {
+            "student": student,
+            "layers": layers,
+            "embedding_size": embedding_size,
+            "pooling": pooling,
+            "unit": unit,
+            "texts": texts,
+            "text": text,
+            "max_length": max_length,
+            "revision": revision,
+            "budget": budget,
+            "seed": seed,
+            "settings": dict(settings or {}),
+        }
     )
     output = Path(output)
     refuse_to_replace(output, overwrite=overwrite, mark="config.json")
     checkpoints = output.with_name(output.name + ".training")
     with output_errors(checkpoints):
         checkpoints.mkdir(parents=True, exist_ok=True)
-    source = resolve_encoder(teacher, revision)
-    taught, tokenizer = load_encoder(source)
-    is_masked = kind == "layers" and _guesses_words(source)
-    length = max_length or (
-        min(MASKED_LENGTH, encoder_max_length(source)) if is_masked else encoder_max_length(source)
-    )
-    torch.manual_seed(seed)
+    source = resolve_encoder(teacher, config.revision)
+    lesson = _lesson(source, corpus, config)
     processes = join_processes()
-    with processes.main_process_first():  # the others find the tokens in the cache
-        tokens = tokenize_corpus(
-            read_corpus(corpus, text=text), tokenizer, unit="sentences" if is_masked else unit
-        )
-    model: PreTrainedModel
     objective: Objective
-    if is_masked:
-        taught = load_model("AutoModelForMaskedLM", source.path, dtype=torch.float32)
-        model = layer_student(taught, layers)
-        train, dev = (FullSentences(part, Frame.of(tokenizer), length=length) for part in tokens)
-        objective = DistilledText(train, dev, Masking.of(tokenizer), taught, source.identity)
-        note(f"{len(train):,} sequences: the teacher's words, the true words, and hidden states")
+    if lesson.is_masked:
+        objective = _guessing(lesson, note)
     else:
-        model = (
-            layer_student(taught, layers)
-            if kind == "layers"
-            else recurrent_student(taught, encoder_width(source), cell=student, embedding_size=embedding_size)
-        )
-        objective = _encodings(
-            source, taught, tokenizer, tokens, checkpoints, length, pooling, texts, on_texts, note
-        )
-    sizes = _parameters(model), _parameters(taught)
+        objective = _encodings(lesson, checkpoints, on_texts, note)
+    sizes = _parameters(lesson.student), _parameters(lesson.teacher)
     note(f"the student has {sizes[0] / 1e6:.1f} M parameters, the teacher {sizes[1] / 1e6:.1f} M")
-    result = fit(model, objective, wanted, folder=checkpoints, on_step=on_step)
+    result = fit(lesson.student, objective, config.training, folder=checkpoints, on_step=on_step)
     distilled = Distilled(output, result.dev_metrics, result, sizes)
     if processes.is_main_process:
-        _save(distilled, model, tokenizer, source, student, length, pooling)
+        _save(distilled, lesson)
         remove_folder(checkpoints)
     processes.wait_for_everyone()
     return distilled
+
+
+@dataclass(frozen=True)
+class _Lesson:
+    """Teacher and student, and what they read."""
+
+    source: EncoderSource
+    """Of the teacher."""
+    config: DistillConfig
+    teacher: PreTrainedModel
+    student: PreTrainedModel
+    tokenizer: PreTrainedTokenizerFast
+    tokens: tuple[Tokens, Tokens]
+    """To learn from, and held out."""
+    length: int
+    """Tokens read of a text."""
+    is_masked: bool
+    """Whether words are guessed; otherwise encodings are learned."""
+
+
+def _lesson(source: EncoderSource, corpus: str | Path, config: DistillConfig) -> _Lesson:
+    """Load the teacher, make the student, read the corpus."""
+    teacher, tokenizer = load_encoder(source)
+    is_masked = config.student == "layers" and _guesses_words(source)
+    own = encoder_max_length(source)
+    torch.manual_seed(config.seed)
+    with join_processes().main_process_first():  # the others find the tokens in the cache
+        tokens = tokenize_corpus(
+            read_corpus(corpus, text=config.text),
+            tokenizer,
+            unit="sentences" if is_masked else cast("Unit", config.unit),
+        )
+    if is_masked:
+        teacher = load_model("AutoModelForMaskedLM", source.path, dtype=torch.float32)
+    return _Lesson(
+        source=source,
+        config=config,
+        teacher=teacher,
+        student=layer_student(teacher, config.layers)
+        if config.student == "layers"
+        else recurrent_student(
+            teacher, encoder_width(source), cell=config.student, embedding_size=config.embedding_size
+        ),
+        tokenizer=tokenizer,
+        tokens=tokens,
+        length=config.max_length or (min(MASKED_LENGTH, own) if is_masked else own),
+        is_masked=is_masked,
+    )
 
 
 def _guesses_words(source: EncoderSource) -> bool:
@@ -188,23 +212,27 @@ def _guesses_words(source: EncoderSource) -> bool:
     return any(name.endswith(("ForMaskedLM", "ForPreTraining")) for name in names)
 
 
+def _guessing(lesson: _Lesson, note: Callable[[str], None]) -> DistilledText:
+    """Let the student say what the teacher says, and what truly stood there."""
+    frame = Frame.of(lesson.tokenizer)
+    train, dev = (FullSentences(part, frame, length=lesson.length) for part in lesson.tokens)
+    note(f"{len(train):,} sequences: the teacher's words, the true words, and hidden states")
+    return DistilledText(train, dev, Masking.of(lesson.tokenizer), lesson.teacher, lesson.source.identity)
+
+
 def _encodings(
-    source: EncoderSource,
-    taught: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerFast,
-    tokens: tuple[Tokens, Tokens],
+    lesson: _Lesson,
     folder: Path,
-    length: int,
-    pooling: str,
-    count: int | None,
     on_texts: Callable[[int, int], None] | None,
     note: Callable[[str], None],
 ) -> DistilledEncodings:
     """Let the teacher read the texts; return them with its encodings."""
-    encoder = PooledEncoder(taught, pooling).to(join_processes().device).eval()
-    train = Pieces(tokens[0], Frame.of(tokenizer), length=length, count=count)
+    source, frame = lesson.source, Frame.of(lesson.tokenizer)
+    pooling, count = lesson.config.pooling, lesson.config.texts
+    encoder = PooledEncoder(lesson.teacher, pooling).to(join_processes().device).eval()
+    train = Pieces(lesson.tokens[0], frame, length=lesson.length, count=count)
     held_out = HELD_OUT if count is None else max(1, min(HELD_OUT, count // 10))
-    dev = Pieces(tokens[1], Frame.of(tokenizer), length=length, count=held_out)
+    dev = Pieces(lesson.tokens[1], frame, length=lesson.length, count=held_out)
     total = len(train) + len(dev)
     note(f"the teacher reads {total:,} texts, {train.lengths.sum() + dev.lengths.sum():,} tokens")
     targets = []
@@ -233,17 +261,9 @@ def _parameters(model: PreTrainedModel) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def _save(
-    distilled: Distilled,
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerFast,
-    source: EncoderSource,
-    student: str,
-    length: int,
-    pooling: str,
-) -> None:
+def _save(distilled: Distilled, lesson: _Lesson) -> None:
     """Write the student as an encoder that Transformers and sentence-transformers load."""
-    result = distilled.result
+    result, source, student = distilled.result, lesson.source, lesson.config.student
     metrics = "\n".join(f"| {name} | {value:.4f} |" for name, value in distilled.metrics.items())
     of = "of its layers" if student == "layers" else f"a bidirectional {student.upper()}"
     card = f"""---
@@ -263,4 +283,11 @@ steps in {result.seconds:.0f} s.
     import textgraft
     textgraft.encode(["a text"], "path/to/this/folder")
 """
-    save_encoder(distilled.folder, model, tokenizer, max_length=length, card=card, pooling=pooling)
+    save_encoder(
+        distilled.folder,
+        lesson.student,
+        lesson.tokenizer,
+        max_length=lesson.length,
+        card=card,
+        pooling=lesson.config.pooling,
+    )
