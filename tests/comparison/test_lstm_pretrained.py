@@ -142,6 +142,15 @@ def test_it_competes_and_the_winner_predicts(kind, pair, tmp_path):
     assert loaded.config.pooling == "concat"
 
 
+def test_a_budget_that_reading_uses_up_still_trains_the_task(pair, tmp_path):
+    trained = train(
+        write_topics(tmp_path / "topics.csv", 90), tmp_path / "model", contender="lstm-pretrained",
+        language_model=pair, budget=0.01,
+    )  # fmt: skip
+    assert trained.trial.stopped_by == "budget"
+    assert trained.trial.limit_seconds == 0.01  # the clock shaped it, so it is no result for others
+
+
 def test_pairs_of_texts_are_compared_by_it(pair, tmp_path):
     rows = topic_rows(160, seed=2)
     lines = ["text_a,text_b,label"]
