@@ -35,7 +35,7 @@ def distill(
     max_length: options.MaxLength = None,
     revision: options.Revision = None,
     budget: Annotated[str | None, typer.Option(help="Time for training, as 10m or 2h.")] = None,
-    seed: Annotated[int, typer.Option(help="Of order, gaps and dropout.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of order, masked positions and dropout.")] = 0,
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="A setting, as learning_rate=1e-4; may be repeated.")
     ] = None,

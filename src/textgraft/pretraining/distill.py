@@ -49,7 +49,7 @@ class Distilled:
     folder: Path
     """An encoder as any other."""
     metrics: dict[str, float]
-    """On held-out text: the mean cosine to the teacher's encodings, or how well gaps are filled."""
+    """On held-out text: the mean cosine to the teacher's encodings, or how well masked words are found."""
     result: TrainingResult
     parameters: tuple[int, int]
     """Of the student and of the teacher."""
@@ -101,7 +101,7 @@ def distill(
         max_length: Tokens read of a text; the teacher's own limit, or 128 where words are guessed, if None.
         revision: Of a Hub id.
         budget: Time for training, in seconds or as "10m", after the teacher has read the texts.
-        seed: Of the order of the texts, gaps and dropout.
+        seed: Of the order of the texts, masked positions and dropout.
         settings: Of :class:`~textgraft.training.settings.TrainingSettings`, in place of the usual ones.
         overwrite: Whether a folder that exists may be replaced.
         on_texts: Called while the teacher reads, with the number of texts done and of all.

@@ -21,18 +21,18 @@ TEMPERATURE = 2.0
 
 
 class DistilledText(MaskedText):
-    """Sequences with gaps, in which a student says what the teacher says, and what truly stood there.
+    """Masked sequences, in which a student says what the teacher says, and what truly stood there.
 
     The loss is the sum of three, with the published weights: the cross entropy of the student's words to the
     teacher's, both softened by the temperature and the square of it put back on the gradient (Hinton et al.
     2015); that of the true words; and one minus the cosine between the last hidden states of both. Words are
-    compared at the gaps, which the published program has as an option and which spares most of the cost of
-    two heads; hidden states at every token. What is said on held-out sequences is the student's own.
+    compared at the masked positions, which the published program has as an option and which spares most of
+    the cost of two heads; hidden states at every token. Held-out sequences are scored by the student alone.
 
     Args:
         train: Sequences to learn from.
         dev: Held-out ones.
-        masking: How gaps are chosen.
+        masking: How masked positions are chosen.
         teacher: A masked language model of the student's width and vocabulary.
         teacher_identity: Hash of it.
     """
@@ -50,13 +50,13 @@ class DistilledText(MaskedText):
         self.teacher_identity = teacher_identity
 
     def losses(self, model: PreTrainedModel, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Return the weighted losses at the gaps, and that of the hidden states at every token."""
+        """Return the weighted losses at masked positions, and that of the hidden states at every token."""
         with torch.no_grad():
             teacher = self.teacher.to(batch["input_ids"].device)
             taught = gap_outputs(teacher, batch, output_hidden_states=True)
         said = gap_outputs(model, batch, output_hidden_states=True)
         words, soft = said.logits.float(), taught.logits.float()
-        gaps = max(1, len(words))
+        count = max(1, len(words))
         softened = functional.kl_div(
             (words / TEMPERATURE).log_softmax(dim=-1),
             (soft / TEMPERATURE).log_softmax(dim=-1),
@@ -69,14 +69,14 @@ class DistilledText(MaskedText):
             said.hidden_states[-1][is_token].float(), taught.hidden_states[-1][is_token].float(), dim=-1
         )
         return (
-            (SOFT_WEIGHT * TEMPERATURE**2 * softened + MASKED_WEIGHT * masked) / gaps,
+            (SOFT_WEIGHT * TEMPERATURE**2 * softened + MASKED_WEIGHT * masked) / count,
             COSINE_WEIGHT * (1 - cosines.mean()),
         )
 
     def counts(self, batch: Mapping[str, Tensor]) -> tuple[float, float]:
-        """Return the number of gaps and of tokens."""
+        """Return the number of masked positions and of tokens."""
         return len(batch["labels"]), float(batch["attention_mask"].sum())
 
     def identity(self) -> str:
-        """Return a hash of the sequences, the gaps and the teacher."""
+        """Return a hash of the sequences, the masked positions and the teacher."""
         return content_hash([super().identity(), self.teacher_identity])

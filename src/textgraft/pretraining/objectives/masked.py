@@ -1,7 +1,8 @@
 """Masked language modelling: the objective of BERT and that of RoBERTa.
 
-Gaps are drawn anew whenever a sequence comes up ("dynamic masking"). The head, whose last layer has as many
-outputs as there are words and which in a small model costs more than all the rest, runs at the gaps only.
+Masked positions are drawn anew whenever a sequence comes up ("dynamic masking"). The head, whose last layer
+has as many outputs as there are words and which in a small model costs more than all the rest, runs at them
+only.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from textgraft.training.objective import Objective, Steps
 from textgraft.training.settings import TrainingSettings
 
 HEADS = {"bert": "cls.predictions", "roberta": "lm_head"}
-"""Where Transformers' model of a type keeps the head that names the word in a gap."""
+"""Where Transformers' model of a type keeps the head that names the word in a masked position."""
 EVALUATED = 2048
 """Held-out sequences that are scored, at most: about a quarter of a million tokens at 128 each."""
 
@@ -35,12 +36,12 @@ _NOT_INPUTS = ("positions", "labels", "next_sentence_label")
 
 
 class MaskedText(Objective):
-    """Sequences with gaps, and where the examples are pairs, whether the second part goes on.
+    """Sequences with masked positions, and where the examples are pairs, whether the second part goes on.
 
     Args:
         train: Sequences to learn from.
-        dev: Held-out ones, likewise; their gaps are the same at every evaluation.
-        masking: How gaps are chosen.
+        dev: Held-out ones, likewise; their masked positions are the same at every evaluation.
+        masking: How masked positions are chosen.
         short: The sequences to begin with, shorter than the others.
     """
 
@@ -82,45 +83,45 @@ class MaskedText(Objective):
         return int(self.dev.lengths[self._held_out].sum())
 
     def batch(self, rows: Sequence[int], generator: np.random.Generator) -> dict[str, Tensor]:
-        """Make a batch with gaps: what the model takes, ``positions`` and ``labels`` of the gaps [gaps]."""
+        """Make a batch: what the model takes, ``positions`` and ``labels`` of what is masked, [masked]."""
         if rows[0] < len(self.train):
             return self._batch(self.train, rows, generator)
         assert self.short is not None
         return self._batch(self.short, [row - len(self.train) for row in rows], generator)
 
     def losses(self, model: PreTrainedModel, batch: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
-        """Return the mean cross entropy at the gaps, and that of the next sentence for pairs."""
+        """Return the mean cross entropy at the masked positions, and that of the next sentence for pairs."""
         words, next_sentences = gap_logits(model, batch)
-        # Few and short sequences may have no gap.
+        # Few and short sequences may have no masked position.
         loss = functional.cross_entropy(words, batch["labels"], reduction="sum") / max(1, len(words))
         if next_sentences is None:
             return (loss,)
         return loss, functional.cross_entropy(next_sentences, batch["next_sentence_label"])
 
     def counts(self, batch: Mapping[str, Tensor]) -> tuple[float, ...]:
-        """Return the number of gaps, and of pairs where there are any."""
-        gaps = len(batch["labels"])
+        """Return the number of masked positions, and of pairs where there are any."""
+        masked = len(batch["labels"])
         if "next_sentence_label" not in batch:
-            return (gaps,)
-        return gaps, len(batch["next_sentence_label"])
+            return (masked,)
+        return masked, len(batch["next_sentence_label"])
 
     def evaluate(
         self, model: PreTrainedModel, settings: TrainingSettings, precision: str
     ) -> tuple[dict[str, float], float]:
-        """Fill the gaps of the held-out sequences: log-likelihood in nats a gap, perplexity, accuracy."""
+        """Fill the held-out masked positions: log-likelihood in nats a position, perplexity, accuracy."""
         model.eval()
         generator = np.random.default_rng(0)
-        gaps = right = pairs = right_pairs = 0
+        masked = right = pairs = right_pairs = 0
         loss = pair_loss = 0.0
 
         def forward(places: Sequence[int], batch: dict[str, Tensor]) -> None:
-            nonlocal gaps, right, pairs, right_pairs, loss, pair_loss
+            nonlocal masked, right, pairs, right_pairs, loss, pair_loss
             del places
             words, next_sentences = gap_logits(model, batch)
             labels = batch["labels"]
             loss += float(functional.cross_entropy(words, labels, reduction="sum"))
             right += int((words.argmax(dim=-1) == labels).sum())
-            gaps += len(labels)
+            masked += len(labels)
             if next_sentences is not None:
                 labels = batch["next_sentence_label"]
                 pair_loss += float(functional.cross_entropy(next_sentences, labels, reduction="sum"))
@@ -136,11 +137,11 @@ class MaskedText(Objective):
             precision=precision,
             device=model.device,
         )
-        gaps, loss = max(1, gaps), loss / max(1, gaps)
+        masked, loss = max(1, masked), loss / max(1, masked)
         metrics = {
             "log_likelihood": -loss,
             "perplexity": math.exp(min(loss, 100.0)),  # beyond, a float has nothing to say
-            "masked_accuracy": right / gaps,
+            "masked_accuracy": right / masked,
         }
         if pairs:
             metrics["next_sentence_accuracy"] = right_pairs / pairs
@@ -148,7 +149,7 @@ class MaskedText(Objective):
         return metrics, loss
 
     def identity(self) -> str:
-        """Return a hash of the sequences and of how gaps are chosen."""
+        """Return a hash of the sequences and of how masked positions are chosen."""
         masking = self.masking
         words = None if masking.continues is None else masking.continues.tolist()
         examples = [part.identity for part in (self.train, self.dev, self.short) if part is not None]
@@ -164,14 +165,14 @@ class MaskedText(Objective):
 
 
 def gap_logits(model: nn.Module, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
-    """Run a masked language model whose head looks at the gaps only.
+    """Run a masked language model whose head looks at the masked positions only.
 
     Args:
         model: A masked language model of Transformers, or its replica among several processes.
         batch: As :meth:`MaskedText.batch` makes it.
 
     Returns:
-        The logits of the words, float32 [gaps, vocabulary], and of the next sentence, float32 [rows, 2],
+        The logits of the words, float32 [masked, vocabulary], and of the next sentence, float32 [rows, 2],
         where the batch is of pairs.
 
     Raises:

@@ -19,7 +19,7 @@ MASKED, RANDOM = 0.8, 0.1
 
 
 class Masked(NamedTuple):
-    """A batch with gaps."""
+    """A batch with masked positions."""
 
     input_ids: NDArray[np.int64]
     """[rows, time]; what the model reads."""
@@ -31,7 +31,7 @@ class Masked(NamedTuple):
 
 @dataclass(frozen=True)
 class Masking:
-    """BERT's rule for the gaps of a sequence.
+    """BERT's rule for the masked positions of a sequence.
 
     15% of the tokens are chosen; of those 80% become [MASK], 10% a random token, and 10% stay as they are.
     Special tokens are never chosen, nor put in place of others. A sequence of n tokens has 0.15 n chosen,
