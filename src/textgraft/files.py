@@ -50,6 +50,7 @@ def output_errors(path: Path) -> Iterator[None]:
         number = _error_number(error)
         fixes = {
             errno.ENOSPC: "Free some disk space, or choose another folder, and run the same command again.",
+            errno.ENOENT: "There is no such folder: make it, or choose another one, with --output.",
             errno.EACCES: "Choose a folder you may write to, with --output.",
             errno.EROFS: "The file system is read-only: choose another folder, with --output.",
             errno.ENOTDIR: "A part of that path is a file: choose another folder, with --output.",
@@ -333,7 +334,8 @@ def check_output(path: Path, endings: Sequence[str], *, overwrite: bool) -> None
 
     Raises:
         OptionError: The name ends in none of them.
-        OutputError: Something stands there, and nobody said that it may be replaced; or a folder does.
+        OutputError: Something stands there, and nobody said that it may be replaced; or a folder does; or the
+            folder that it is to stand in is missing or not writable.
     """
     if not path.name.lower().endswith(tuple(endings)):
         raise OptionError(
@@ -344,6 +346,11 @@ def check_output(path: Path, endings: Sequence[str], *, overwrite: bool) -> None
     if path.is_dir():
         raise OutputError("this is a folder", where=str(path), fix="Name a file in it.")
     refuse_to_replace(path, overwrite=overwrite)
+    with output_errors(path):
+        if not path.parent.is_dir():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def refuse_to_replace(path: Path, *, overwrite: bool, mark: str | None = None) -> None:
@@ -362,6 +369,10 @@ def refuse_to_replace(path: Path, *, overwrite: bool, mark: str | None = None) -
     """
     if not os.path.lexists(path) or (path.is_dir() and not any(path.iterdir())):
         return
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise OutputError(
+            "this is a device or a pipe, which is never replaced", where=str(path), fix="Name a file."
+        )
     if mark is not None and not (path / mark).is_file():
         raise OutputError(
             f"something else stands there: it holds no {mark}",

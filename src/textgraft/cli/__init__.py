@@ -106,7 +106,7 @@ def main() -> None:
         sys.exit(141)  # the reader went away, as `| head` does
     except OSError as error:
         # What a file is written or read by says more; left are the standard streams.
-        where = f"{error.filename}: " if error.filename else ""
+        where = f"{error.filename or 'standard output'}: "
         typer.echo(
             f"error: {visible(where)}cannot be read or written: {os.strerror(error.errno or 0)}", err=True
         )
