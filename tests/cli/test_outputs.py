@@ -29,7 +29,7 @@ def test_nothing_is_replaced_unasked(tmp_path: Path, name: str) -> None:
         path.write_text("mine")
     else:
         path.mkdir()
-        (path / "file").write_text("mine")
+        (path / "config.json").write_text("mine")
     result = CliRunner().invoke(app, [*command, str(path)])
     assert isinstance(result.exception, OutputError), result.output
     assert "--overwrite" in str(result.exception)
@@ -37,7 +37,7 @@ def test_nothing_is_replaced_unasked(tmp_path: Path, name: str) -> None:
     result = CliRunner().invoke(app, [*command, str(path), "--overwrite"])
     assert isinstance(result.exception, TextgraftError)
     assert "absent" in str(result.exception)
-    assert "mine" in (path if path.suffix else path / "file").read_text()
+    assert "mine" in (path if path.suffix else path / "config.json").read_text()
 
 
 @pytest.mark.parametrize(
