@@ -11,6 +11,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from textgraft.files import content_hash, output_errors, refuse_to_replace, remove_folder
+from textgraft.markdown import plain
 from textgraft.models.encoder_directory import save_encoder
 from textgraft.models.encoders import (
     EncoderSource,
@@ -270,7 +271,7 @@ def _save(distilled: Distilled, lesson: _Lesson) -> None:
 library_name: transformers
 tags: [textgraft, distillation]
 ---
-# A student of {Path(source.name).name}
+# A student of {plain(Path(source.name).name)}
 
 A student {of}, distilled by textgraft from the encoder with the weights {source.sha256[:12]} on raw text:
 {distilled.parameters[0] / 1e6:.1f} M parameters of {distilled.parameters[1] / 1e6:.1f} M, {result.steps:,}

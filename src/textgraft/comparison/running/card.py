@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from textgraft.comparison.running.usage import usage
+from textgraft.markdown import code, plain
 from textgraft.models.encoder_card import hub_id, licence
 
 if TYPE_CHECKING:
@@ -44,9 +44,9 @@ def model_card(
     rows = "\n".join(f"| {name} | {value:.4f} |" for name, value in manifest.metrics.items())
     return f"""---
 {_front_matter(manifest, task, begun_from, languages)}---
-# {_plain(f"{manifest.contender} for {manifest.data_source}")}
+# {plain(f"{manifest.contender} for {manifest.data_source}")}
 
-Task: {task.name}, from {", ".join(map(_code, manifest.text_columns))}{_outputs(manifest, task)}.
+Task: {task.name}, from {", ".join(map(code, manifest.text_columns))}{_outputs(manifest, task)}.
 Trained by textgraft on {trial.size:,} labelled rows
 (seed {trial.seed}, settings `{trial.settings}`) in {trial.cost.training_seconds:.1f} s.
 {_origin(begun_from)}
@@ -87,33 +87,16 @@ def _origin(begun_from: EncoderSource | None) -> str:
     if begun_from is None:
         return "All its weights began at random. No licence is stated: whoever trained it names one.\n"
     terms = licence(begun_from)
-    under = f"whose licence is {_code(terms)}" if terms else "whose card states no licence"
+    under = f"whose licence is {code(terms)}" if terms else "whose card states no licence"
     # Where a folder is on the machine that trained concerns nobody else.
     name = hub_id(begun_from) or begun_from.path.name
-    return f"It began as the encoder {_code(name)}, {under}.\n"
-
-
-def _plain(text: str) -> str:
-    """Return text of the user's on one line, no part of which is markup."""
-    return re.sub(r"([\\`*_{}\[\]<>#|!])", r"\\\1", _one_line(text))
-
-
-def _one_line(text: str) -> str:
-    """Return text without line breaks, control characters and escape sequences."""
-    return "".join(character for character in " ".join(text.split()) if character.isprintable())
-
-
-def _code(text: str) -> str:
-    """Return text of the user's as code, whatever marks it holds."""
-    text = _one_line(text)
-    fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
-    return f"{fence}{text}{fence}" if len(fence) == 1 else f"{fence} {text} {fence}"
+    return f"It began as the encoder {code(name)}, {under}.\n"
 
 
 def _outputs(manifest: Manifest, task: Task) -> str:
     if task.writes:
-        return f" to {_code(str(manifest.label_column))}"
-    labels = ", ".join(map(_plain, task.labels[:40])) + (", …" if len(task.labels) > 40 else "")
+        return f" to {code(str(manifest.label_column))}"
+    labels = ", ".join(map(plain, task.labels[:40])) + (", …" if len(task.labels) > 40 else "")
     return f"; {len(task.labels)} outputs\n({labels})"
 
 
