@@ -17,7 +17,7 @@ from textgraft.models.directory import load_model_directory
 from textgraft.models.manifest import MANIFEST, Manifest, read_manifest
 from textgraft.models.temperature import fold_temperature
 from textgraft.models.vetting import read_json
-from textgraft.tasks.base import Features, Task
+from textgraft.tasks.base import Task
 from textgraft.tasks.registry import make_task
 from textgraft.tasks.scoring import Scoring
 from textgraft.training.evaluate import run_model
@@ -98,8 +98,8 @@ class Predictor:
         self,
         dataset: Dataset,
         on_progress: Callable[[int], None] | None = None,
-        choose: Callable[[list[Features]], list[Features]] | None = None,
-    ) -> tuple[list[Features], list[Any]]:
+        choose: Callable[[list[Any]], list[Any]] | None = None,
+    ) -> tuple[list[Any], list[Any]]:
         """Run the model over rows.
 
         Args:
@@ -119,8 +119,8 @@ class Predictor:
         scoring: Scoring,
         dataset: Dataset,
         on_progress: Callable[[int], None] | None = None,
-        choose: Callable[[list[Features]], list[Features]] | None = None,
-    ) -> tuple[list[Features], list[Any]]:
+        choose: Callable[[list[Any]], list[Any]] | None = None,
+    ) -> tuple[list[Any], list[Any]]:
         features = self.task.features(dataset, self.tokenizer, self.max_length)
         if choose is not None:
             features = choose(features)

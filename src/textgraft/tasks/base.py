@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import numpy as np
 
 from textgraft.data.dataset import Dataset
-from textgraft.tasks.scoring import Features, Scoring
+from textgraft.tasks.scoring import Features, Scoring, W
 from textgraft.wording import METRIC_TITLES
 
 if TYPE_CHECKING:
@@ -52,8 +52,11 @@ class Prediction(Protocol):
         ...
 
 
-class Task(Scoring):
-    """The contract between data, models and the training loop."""
+class Task(Scoring[W]):
+    """The contract between data, models and the training loop.
+
+    ``Task[W]`` names the record that its windows are, as ``Task[Features]`` does.
+    """
 
     name: ClassVar[str]
     """As written after ``--task`` and in textgraft.json."""
@@ -159,9 +162,7 @@ class Task(Scoring):
         """Called with a new model before it is trained."""
 
     @abstractmethod
-    def features(
-        self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int
-    ) -> list[Features]:
+    def features(self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int) -> list[W]:
         """Turn rows into windows of at most ``max_length`` tokens, in order; rows may have several."""
 
     def truncated_fraction(
@@ -173,7 +174,7 @@ class Task(Scoring):
 
     # Scores.
 
-    def while_training(self) -> Scoring:
+    def while_training(self) -> Scoring[W]:
         """Return what dev rows are scored by between steps: the task, unless its answers cost too much."""
         return self
 
@@ -197,12 +198,12 @@ class Task(Scoring):
         """Write a gold target or an answer for people to read."""
         return self.labels[answer] if isinstance(answer, int) else str(answer)
 
-    def loss(self, gold: Sequence[Any], features: Sequence[Features], decoded: Sequence[Any]) -> float:
+    def loss(self, gold: Sequence[Any], features: Sequence[W], decoded: Sequence[Any]) -> float:
         """Return a loss that tells apart what scores alike on few held-out rows; 0 where there is none."""
         del gold, features, decoded
         return 0.0
 
-    def temperature(self, gold: Sequence[Any], features: Sequence[Features], decoded: Sequence[Any]) -> float:
+    def temperature(self, gold: Sequence[Any], features: Sequence[W], decoded: Sequence[Any]) -> float:
         """Return the temperature that calibrates probabilities on held-out rows; 1 where none is fitted."""
         del gold, features, decoded
         return 1.0

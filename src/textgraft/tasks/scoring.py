@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,35 +13,49 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-Features = dict[str, Any]
-"""One window of a row, ready for batching.
 
-``input_ids`` (special tokens included, not padded) and whatever else the task's batches hold; ``row``, the
-position of its row in the data set; where the row has a target, ``labels`` for the loss and ``gold``, the
-row's target as :meth:`textgraft.tasks.base.Task.targets` gives it.
-"""
+class Features(TypedDict, total=False):
+    """One window of a row, ready for batching; tasks whose windows hold more declare their own record."""
+
+    input_ids: list[Any]
+    """Ids of its tokens, special ones included, not padded; of several choices, a list of ids for each. Only
+    a source that is no text has none."""
+    token_type_ids: list[Any]
+    """Which text of a pair each token is of, likewise; where the model reads them."""
+    row: int
+    """Position of its row in the data set."""
+    lost: int
+    """Tokens of the row that no window holds, as it was longer than the model reads."""
+    labels: Any
+    """What the loss takes as target; where the row has one."""
+    gold: Any
+    """The row's target as :meth:`textgraft.tasks.base.Task.targets` gives it, likewise."""
 
 
-class Scoring(ABC):
+W = TypeVar("W", bound=Features)
+"""The record that a task's windows are."""
+
+
+class Scoring(ABC, Generic[W]):
     """From windows to batches, from batches to outputs, from outputs to answers, from answers to scores."""
 
     main_metric: str
     """The key of :meth:`metrics` that early stopping and comparison go by; larger is better."""
 
-    def length(self, feature: Features) -> int:
+    def length(self, feature: W) -> int:
         """Return the tokens that a window takes in a batch."""
         return len(feature["input_ids"])
 
-    def sides(self, feature: Features) -> tuple[int, ...]:
+    def sides(self, feature: W) -> tuple[int, ...]:
         """Return the tokens of each sequence that is padded by itself: what batches are filled by."""
         return (self.length(feature),)
 
-    def learned(self, feature: Features) -> list[Any]:
+    def learned(self, feature: W) -> list[Any]:
         """Return what of a window with a target training depends on."""
         return [feature["input_ids"], feature["labels"]]
 
     @abstractmethod
-    def collate(self, features: Sequence[Features], pad_token_id: int) -> dict[str, torch.Tensor]:
+    def collate(self, features: Sequence[W], pad_token_id: int) -> dict[str, torch.Tensor]:
         """Make one right-padded batch: input_ids and attention_mask [batch, time], and labels if known."""
 
     def outputs(self, model: PreTrainedModel, batch: Mapping[str, torch.Tensor]) -> Any:
@@ -53,12 +67,12 @@ class Scoring(ABC):
         return len(next(iter(batch.values())))
 
     @abstractmethod
-    def decode(self, outputs: Any, features: Sequence[Features]) -> list[Any]:
+    def decode(self, outputs: Any, features: Sequence[W]) -> list[Any]:
         """Keep of the outputs for one batch what each window needs, on the CPU, unpadded."""
 
     @abstractmethod
     def predictions(
-        self, features: Sequence[Features], decoded: Sequence[Any], temperature: float = 1.0
+        self, features: Sequence[W], decoded: Sequence[Any], temperature: float = 1.0
     ) -> list[Any]:
         """Put the windows together to one :class:`~textgraft.tasks.base.Prediction` a row, in their order.
 

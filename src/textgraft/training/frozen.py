@@ -78,7 +78,7 @@ def fit_upper_layers(
             "them are to be trained",
             fix=f"Give a number from 1 to {most}." if most else "Train all layers.",
         )
-    rows: list[Features] = [
+    rows: list[_Placed] = [
         {**feature, "window": at}
         for at, feature in enumerate(itertools.chain(objective.train, objective.dev))
     ]
@@ -121,6 +121,11 @@ def _frozen(encoder: PreTrainedModel, freeze_layers: int) -> Iterator[None]:
             parameter.requires_grad_(True)
 
 
+class _Placed(Features, total=False):
+    window: int
+    """Which of all windows it is: where its hidden states stand."""
+
+
 class _OnStates:
     """A task whose batches hold hidden states in place of ids."""
 
@@ -133,7 +138,7 @@ class _OnStates:
     def while_training(self) -> _OnStates:
         return self
 
-    def collate(self, features: Sequence[Features], pad_token_id: int) -> dict[str, Tensor]:
+    def collate(self, features: Sequence[_Placed], pad_token_id: int) -> dict[str, Tensor]:
         batch = self._task.collate(features, pad_token_id)
         del batch["input_ids"]
         return {**batch, "inputs_embeds": self._states.batch([feature["window"] for feature in features])}

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from textgraft.data.dataset import Dataset
 from textgraft.errors import ModelError, OptionError
@@ -21,6 +22,11 @@ from textgraft.tasks.text.classification import SingleLabelClassification
 
 MAX_TOKENS = 512
 """Padded tokens in a batch; each has a logit for every word of the vocabulary, 60 MB in all for BERT's."""
+
+
+class _MaskedText(Features, total=False):
+    masks: NDArray[np.intp]
+    """Places of the masks in ``input_ids``."""
 
 
 class FillMaskOptions(Options):
@@ -75,7 +81,7 @@ class FillMaskPipeline(Pipeline[FillMaskOptions]):
     def results(self, dataset: Dataset, options: FillMaskOptions) -> list[Any]:
         """Return the best tokens for the mask of each text, or a list of such lists for several masks."""
         tokenizer, limit = self.source.tokenizer, self.source.max_length
-        inputs = self._texts.features(dataset, tokenizer, limit)
+        inputs: list[_MaskedText] = [{**given} for given in self._texts.features(dataset, tokenizer, limit)]
         mask = tokenizer.mask_token
         for feature, text, line in zip(inputs, dataset.texts, dataset.lines, strict=True):
             ids = np.array(feature["input_ids"])
@@ -92,7 +98,7 @@ class FillMaskPipeline(Pipeline[FillMaskOptions]):
         targets = None if options.targets is None else self._targets(options.targets)
         count = min(options.top_k, len(tokenizer) if targets is None else len(targets))
 
-        def best(outputs: Any, row: int, given: Features) -> tuple[list[Any], list[Any]]:
+        def best(outputs: Any, row: int, given: _MaskedText) -> tuple[list[Any], list[Any]]:
             chances = outputs.logits[row, given["masks"]].float().softmax(dim=-1)
             values, tokens = (chances if targets is None else chances[:, targets]).topk(count)
             return values.tolist(), (tokens if targets is None else targets[tokens.cpu()]).tolist()
@@ -104,7 +110,7 @@ class FillMaskPipeline(Pipeline[FillMaskOptions]):
         ]
 
     def _filled(
-        self, feature: Features, values: list[list[float]], tokens: list[list[int]], least: float
+        self, feature: _MaskedText, values: list[list[float]], tokens: list[list[int]], least: float
     ) -> list[Any]:
         tokenizer = self.source.tokenizer
         is_single = len(feature["masks"]) == 1

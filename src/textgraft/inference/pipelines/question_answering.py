@@ -19,9 +19,9 @@ from textgraft.data.words import cut_words
 from textgraft.errors import OptionError
 from textgraft.inference.pipelines.base import Pipeline
 from textgraft.inference.pipelines.options import Count, Fraction, Options
-from textgraft.tasks.base import Features
 from textgraft.tasks.spans.answer_spans import CANDIDATES, SpanPrediction
 from textgraft.tasks.spans.question_answering import QuestionAnswering
+from textgraft.tasks.spans.question_windows import QuestionFeatures
 
 _EMPTY = {"start": 0, "end": 0, "answer": ""}
 
@@ -144,12 +144,12 @@ class QuestionAnsweringPipeline(Pipeline[QuestionAnsweringOptions]):
         return found
 
 
-def _most_telling(features: list[Features], most: int) -> list[Features]:
+def _most_telling(features: list[QuestionFeatures], most: int) -> list[QuestionFeatures]:
     """Keep of each row the windows that share most with its question, weighted by how rare it is among them.
 
     Rows of no more than ``most`` windows keep all. What is left out is said in a warning.
     """
-    chosen: list[Features] = []
+    chosen: list[QuestionFeatures] = []
     for _, group in itertools.groupby(features, key=lambda feature: feature["row"]):
         windows = list(group)
         if len(windows) > most:
@@ -163,7 +163,7 @@ def _most_telling(features: list[Features], most: int) -> list[Features]:
     return chosen
 
 
-def _by_shared_tokens(windows: Sequence[Features]) -> list[int]:
+def _by_shared_tokens(windows: Sequence[QuestionFeatures]) -> list[int]:
     """Return the places of windows, those first that share most with the question, by TF-IDF's weights."""
     tokens = []
     for window in windows:

@@ -24,6 +24,13 @@ from textgraft.tasks.spans.token_classification import TagPrediction, TokenClass
 from textgraft.tasks.spans.word_windows import word_windows
 
 
+class _Pieces(Features, total=False):
+    """A window of a text's tokens."""
+
+    read: slice
+    """Of ``input_ids``: those whose labels are read from this window."""
+
+
 class TokenClassificationOptions(Options):
     """Options of :class:`TokenClassificationPipeline`."""
 
@@ -110,7 +117,7 @@ class TokenClassificationPipeline(Pipeline[TokenClassificationOptions]):
         backend.no_padding()
         texts = dataset.columns["text"]
         encodings = backend.encode_batch(texts)
-        windows: list[Features] = []
+        windows: list[_Pieces] = []
         for row, encoding in enumerate(encodings):
             body = _body(encoding)
             before, after = encoding.ids[: body.start], encoding.ids[body.stop :]
@@ -182,5 +189,5 @@ def _slice(text: str, members: Sequence[Token]) -> str:
     return text[members[0]["start"] : members[-1]["end"]]
 
 
-def _probabilities(outputs: Any, row: int, window: Features) -> NDArray[np.float32]:
+def _probabilities(outputs: Any, row: int, window: _Pieces) -> NDArray[np.float32]:
     return outputs.logits[row, window["read"]].float().softmax(dim=-1).cpu().numpy()

@@ -8,7 +8,8 @@ from typing import Any
 from torch import Tensor
 
 from textgraft.inference.pipelines.sources import Source
-from textgraft.tasks.base import Features, padded_inputs
+from textgraft.tasks.base import padded_inputs
+from textgraft.tasks.scoring import W
 from textgraft.training.forward import in_batches
 from textgraft.training.precision import resolve_precision
 
@@ -17,8 +18,8 @@ MAX_SEQUENCES = 256
 
 def run_tokens(
     source: Source,
-    inputs: Sequence[Features],
-    keep: Callable[[Any, int, Features], Any],
+    inputs: Sequence[W],
+    keep: Callable[[Any, int, W], Any],
     *,
     max_tokens: int,
 ) -> list[Any]:

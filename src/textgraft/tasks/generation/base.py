@@ -27,6 +27,15 @@ CHUNK = 10_000
 """Rows tokenized at once."""
 
 
+class SourceFeatures(Features, total=False):
+    """A source, which has ``input_ids`` or is a vector; ``labels`` are the tokens of its target."""
+
+    vector: list[float]
+    """The source itself, where it is no text."""
+    writer: PreTrainedTokenizerFast
+    """Turns tokens of a target into text."""
+
+
 @dataclass(frozen=True, slots=True)
 class GeneratedText:
     """The text that was written for one row."""
@@ -48,7 +57,7 @@ class GeneratedText:
         return [self.score]
 
 
-class GenerationTask(Task):
+class GenerationTask(Task[SourceFeatures]):
     """A source is read and a target written.
 
     While a model is trained, its dev rows are scored without writing
@@ -88,7 +97,7 @@ class GenerationTask(Task):
         """Return the right texts of each row."""
         return known_targets(dataset)
 
-    def while_training(self) -> Scoring:
+    def while_training(self) -> Scoring[SourceFeatures]:
         """Return the score of true words, each predicted from the true ones before it."""
         return TeacherForcing(self)
 
@@ -96,14 +105,10 @@ class GenerationTask(Task):
 
     def features(
         self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int
-    ) -> list[Features]:
-        """Tokenize sources and, where there are targets, the first one of each row; longer ones are cut.
-
-        A window also holds how many tokens of its source are ``lost``, and the ``writer``, the tokenizer that
-        turns tokens of the target into text.
-        """
+    ) -> list[SourceFeatures]:
+        """Tokenize sources and, where there are targets, the first one of each row; longer ones are cut."""
         writer = target_tokenizer(tokenizer)
-        features: list[Features] = []
+        features: list[SourceFeatures] = []
         for rows in _chunks(dataset):
             found = token_ids(tokenizer.backend_tokenizer, rows.texts, max_length)
             features += [
@@ -113,8 +118,12 @@ class GenerationTask(Task):
         return self._with_targets(features, dataset, writer, max_length)
 
     def _with_targets(
-        self, features: list[Features], dataset: Dataset, writer: PreTrainedTokenizerFast, max_length: int
-    ) -> list[Features]:
+        self,
+        features: list[SourceFeatures],
+        dataset: Dataset,
+        writer: PreTrainedTokenizerFast,
+        max_length: int,
+    ) -> list[SourceFeatures]:
         """Number the windows, and put the targets of rows into them."""
         for row, feature in enumerate(features):
             feature["row"] = row
@@ -140,11 +149,11 @@ class GenerationTask(Task):
         total = sum(sum(side.lengths) for side in found)
         return 1 - sum(len(ids) for side in found for ids in side.ids) / total if total else 0.0
 
-    def sides(self, feature: Features) -> tuple[int, ...]:
+    def sides(self, feature: SourceFeatures) -> tuple[int, ...]:
         """Return the tokens of the source and, where it is known, of the target."""
         return (len(feature["input_ids"]), len(feature.get("labels", ())))
 
-    def length(self, feature: Features) -> int:
+    def length(self, feature: SourceFeatures) -> int:
         """Return the tokens of both sides."""
         return sum(self.sides(feature))
 
@@ -152,7 +161,7 @@ class GenerationTask(Task):
         """Return the number of tokens that are to be predicted."""
         return float((batch["labels"] != NOT_PREDICTED).sum())
 
-    def collate(self, features: Sequence[Features], pad_token_id: int) -> dict[str, torch.Tensor]:
+    def collate(self, features: Sequence[SourceFeatures], pad_token_id: int) -> dict[str, torch.Tensor]:
         """Make a batch of sources and, where they are known, of targets."""
         return padded_inputs(features, pad_token_id) | padded_targets(features)
 
@@ -160,13 +169,13 @@ class GenerationTask(Task):
         """Write a target for each source, by :attr:`search`."""
         return self.search(model, batch)
 
-    def decode(self, outputs: Any, features: Sequence[Features]) -> list[Decoded]:
+    def decode(self, outputs: Any, features: Sequence[SourceFeatures]) -> list[Decoded]:
         """Return what was written for each row."""
         del features
         return list(outputs)
 
     def predictions(
-        self, features: Sequence[Features], decoded: Sequence[Any], temperature: float = 1.0
+        self, features: Sequence[SourceFeatures], decoded: Sequence[Any], temperature: float = 1.0
     ) -> list[GeneratedText]:
         """Turn tokens into text."""
         del temperature

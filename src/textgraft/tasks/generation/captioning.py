@@ -11,10 +11,9 @@ from textgraft.data.inputs import given_inputs
 from textgraft.data.readers.feature_vectors import as_vector, find_vectors, read_vectors
 from textgraft.data.values import UnusableError
 from textgraft.errors import DataError, OptionError
-from textgraft.tasks.generation.base import known_targets
+from textgraft.tasks.generation.base import SourceFeatures, known_targets
 from textgraft.tasks.generation.teacher_forcing import padded_targets
 from textgraft.tasks.generation.text2text import TextToText
-from textgraft.tasks.scoring import Features
 from textgraft.tasks.sketch import Evidence, Guess, Sketch
 from textgraft.tokenization.subword_tokenizer import target_ids, target_tokenizer
 
@@ -93,14 +92,14 @@ class Captioning(TextToText):
 
     def features(
         self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int
-    ) -> list[Features]:
+    ) -> list[SourceFeatures]:
         """Take the vectors as they are, and tokenize the first caption of each row.
 
         Raises:
             DataError: A vector has another number of numbers than the training rows'.
         """
         writer = target_tokenizer(tokenizer)
-        features: list[Features] = []
+        features: list[SourceFeatures] = []
         for line, vector in zip(dataset.lines, vectors_of(dataset), strict=True):
             if len(vector) != self.width:
                 raise DataError(
@@ -120,15 +119,15 @@ class Captioning(TextToText):
         firsts = [texts[0] for texts in self.targets(dataset)]
         return target_ids(target_tokenizer(tokenizer), firsts, max_length).truncated_fraction
 
-    def learned(self, feature: Features) -> list[Any]:
+    def learned(self, feature: SourceFeatures) -> list[Any]:
         """Return vector and caption."""
         return [feature["vector"], feature["labels"]]
 
-    def sides(self, feature: Features) -> tuple[int, ...]:
+    def sides(self, feature: SourceFeatures) -> tuple[int, ...]:
         """Count a vector as one token."""
         return (1, len(feature.get("labels", ())))
 
-    def collate(self, features: Sequence[Features], pad_token_id: int) -> dict[str, torch.Tensor]:
+    def collate(self, features: Sequence[SourceFeatures], pad_token_id: int) -> dict[str, torch.Tensor]:
         """Make a batch: vectors [batch, width], and labels [batch, time] where they are known."""
         import torch
 

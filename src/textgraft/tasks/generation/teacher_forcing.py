@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from textgraft.models.recurrent.teacher_forcing import NOT_PREDICTED, teacher_forced
 from textgraft.tasks.base import padded
-from textgraft.tasks.scoring import Features, Scoring
+from textgraft.tasks.scoring import Features, Scoring, W
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -31,7 +31,7 @@ class ForcedTarget:
     """Its negative log probability in nats, how many of its tokens were likeliest, and how many it has."""
 
 
-class TeacherForcing(Scoring):
+class TeacherForcing(Scoring[W]):
     """Scores the true targets of a task's rows.
 
     Args:
@@ -40,22 +40,22 @@ class TeacherForcing(Scoring):
 
     main_metric = "token_accuracy"
 
-    def __init__(self, task: Scoring) -> None:
+    def __init__(self, task: Scoring[W]) -> None:
         self.task = task
 
-    def length(self, feature: Features) -> int:
+    def length(self, feature: W) -> int:
         """Return the tokens of both sides."""
         return self.task.length(feature)
 
-    def sides(self, feature: Features) -> tuple[int, ...]:
+    def sides(self, feature: W) -> tuple[int, ...]:
         """Return the tokens of source and target."""
         return self.task.sides(feature)
 
-    def learned(self, feature: Features) -> list[Any]:
+    def learned(self, feature: W) -> list[Any]:
         """Return source and target."""
         return self.task.learned(feature)
 
-    def collate(self, features: Sequence[Features], pad_token_id: int) -> dict[str, torch.Tensor]:
+    def collate(self, features: Sequence[W], pad_token_id: int) -> dict[str, torch.Tensor]:
         """Make a batch of sources and targets."""
         return self.task.collate(features, pad_token_id)
 
@@ -67,7 +67,7 @@ class TeacherForcing(Scoring):
         """Predict every token of the targets at once, and the loss."""
         return teacher_forced(model, batch)
 
-    def decode(self, outputs: Any, features: Sequence[Features]) -> list[tuple[float, float, float]]:
+    def decode(self, outputs: Any, features: Sequence[W]) -> list[tuple[float, float, float]]:
         """Keep of each row the sum of its losses, its right tokens and all its tokens."""
         logits = outputs.logits.float()
         labels = padded_targets(features)["labels"].to(logits.device)
@@ -79,7 +79,7 @@ class TeacherForcing(Scoring):
         return list(zip(losses.tolist(), right.tolist(), asked.sum(dim=1).tolist(), strict=True))
 
     def predictions(
-        self, features: Sequence[Features], decoded: Sequence[Any], temperature: float = 1.0
+        self, features: Sequence[W], decoded: Sequence[Any], temperature: float = 1.0
     ) -> list[ForcedTarget]:
         """Return how each row's target was predicted."""
         del features, temperature

@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from textgraft.tasks.base import Features
+from textgraft.tasks.spans.question_windows import QuestionFeatures
 
 CANDIDATES = 20
 """Spans of a context that are kept, and among which probability is shared."""
@@ -94,7 +94,7 @@ class SpanPrediction:
 
 
 def best_answers(
-    windows: Sequence[tuple[Features, NDArray[np.float32]]],
+    windows: Sequence[tuple[QuestionFeatures, NDArray[np.float32]]],
     *,
     has_no_answer: bool,
     longest: int,

@@ -20,10 +20,11 @@ from textgraft.evaluation.question_answering import (
     fit_confidence,
     weighted_metrics,
 )
-from textgraft.tasks.base import Features, Task, padded_inputs
+from textgraft.tasks.base import Task, padded_inputs
 from textgraft.tasks.sketch import Evidence, Guess, Sketch
 from textgraft.tasks.spans.answer_spans import CANDIDATES, SpanPrediction, best_answers
 from textgraft.tasks.spans.question_windows import (
+    QuestionFeatures,
     TokenizedText,
     pair_frame,
     question_ids,
@@ -40,7 +41,7 @@ _NOWHERE = (0, 0)
 """Start and end of an answer that a window does not hold: its first token, [CLS] in BERT."""
 
 
-class QuestionAnswering(Task):
+class QuestionAnswering(Task[QuestionFeatures]):
     """Find the span of a context that answers a question.
 
     A model scores every token of a window as start and as end of the answer. Contexts longer than the model
@@ -125,12 +126,11 @@ class QuestionAnswering(Task):
 
     def features(
         self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int
-    ) -> list[Features]:
+    ) -> list[QuestionFeatures]:
         """Cut every context into windows beside its question.
 
-        Besides the inputs, a window holds its ``context``, ``offsets`` [tokens, 2] of the context's tokens in
-        it, and ``context_start``, the place of the first of them in ``input_ids``. ``labels`` are the places
-        of the first and the last token of the answer, the first one where several are right.
+        ``labels`` are the places of the first and the last token of the answer, the first one where several
+        are right.
 
         Raises:
             OptionError: ``max_length`` leaves no room for a token of each.
@@ -148,7 +148,7 @@ class QuestionAnswering(Task):
         has_types = takes_token_types(tokenizer)
         before, between, _ = frame.ids
         gold = None if dataset.labels is None else self.targets(dataset)
-        windows: list[Features] = []
+        windows: list[QuestionFeatures] = []
         for row, (question, context) in enumerate(zip(questions, dataset.columns["context"], strict=True)):
             tokens = contexts[context]
             context_start = len(before) + len(question) + len(between)
@@ -157,7 +157,7 @@ class QuestionAnswering(Task):
             for start in window_starts(len(tokens.ids), room, self.overlap):
                 part = tokens.ids[start : start + room]
                 ids, types = frame.around(question, part)
-                window: Features = {
+                window: QuestionFeatures = {
                     "input_ids": ids,
                     "row": row,
                     "context": context,
@@ -174,7 +174,7 @@ class QuestionAnswering(Task):
                 windows.append(window)
         return windows
 
-    def collate(self, features: Sequence[Features], pad_token_id: int) -> dict[str, torch.Tensor]:
+    def collate(self, features: Sequence[QuestionFeatures], pad_token_id: int) -> dict[str, torch.Tensor]:
         """Make a batch: the inputs [batch, time], and start_positions and end_positions [batch] if known."""
         import torch
 
@@ -184,7 +184,7 @@ class QuestionAnswering(Task):
             batch["start_positions"], batch["end_positions"] = positions.unbind(dim=1)
         return batch
 
-    def decode(self, outputs: Any, features: Sequence[Features]) -> list[NDArray[np.float32]]:
+    def decode(self, outputs: Any, features: Sequence[QuestionFeatures]) -> list[NDArray[np.float32]]:
         """Keep of each window the logits of its first token and of the context's, [2, 1 + tokens].
 
         Starts stand in the first row, ends in the second.
@@ -199,7 +199,7 @@ class QuestionAnswering(Task):
         return kept
 
     def predictions(
-        self, features: Sequence[Features], decoded: Sequence[Any], temperature: float = 1.0
+        self, features: Sequence[QuestionFeatures], decoded: Sequence[Any], temperature: float = 1.0
     ) -> list[SpanPrediction]:
         """Take the best span of all windows of a row, or none."""
         windows = zip(features, decoded, strict=True)
@@ -220,7 +220,7 @@ class QuestionAnswering(Task):
         return weighted_metrics(gold, answers, weights)
 
     def temperature(
-        self, gold: Sequence[Sequence[str]], features: Sequence[Features], decoded: Sequence[Any]
+        self, gold: Sequence[Sequence[str]], features: Sequence[QuestionFeatures], decoded: Sequence[Any]
     ) -> float:
         """Fit temperature scaling, so that a score says how often an answer of that score matches exactly."""
         predictions = self.predictions(features, decoded)

@@ -17,6 +17,7 @@ from unicodedata import category
 import numpy as np
 from numpy.typing import NDArray
 
+from textgraft.tasks.scoring import Features
 from textgraft.tokenization.encode import CHARACTERS_PER_TOKEN, PairFrame
 
 if TYPE_CHECKING:
@@ -26,6 +27,17 @@ _CHUNK = 1_000
 """Texts tokenized at once: enough for all cores, while the tokenizer's own records stay small."""
 _SPACE = re.compile(r"\s")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+
+
+class QuestionFeatures(Features, total=False):
+    """A window of a question and a part of its context."""
+
+    context: str
+    """All of it."""
+    context_start: int
+    """Place of the first token of the context in ``input_ids``."""
+    offsets: NDArray[np.int32]
+    """Of the context's tokens in the window, as in :class:`TokenizedText`, [tokens, 2]."""
 
 
 @dataclass(frozen=True)

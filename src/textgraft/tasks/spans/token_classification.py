@@ -99,6 +99,21 @@ class TagPrediction:
         return [float(value) for value in self.probabilities.ravel()]
 
 
+class WordFeatures(Features, total=False):
+    """A window of whole words."""
+
+    text: str
+    """All of it."""
+    words: Words
+    """Start and end in it of each of its words, in characters."""
+    read_at: list[int]
+    """Places in ``input_ids`` where the words begin whose tags are read from this window."""
+    word_mask: list[int]
+    """1 at the first token of a word, else 0; for models that ask for it."""
+    character_ids: list[list[int]]
+    """Of the word that begins at each token, [0] where none does; likewise."""
+
+
 class TagScores(NamedTuple):
     """What is kept of a model's outputs for the words that a window answers for."""
 
@@ -108,7 +123,7 @@ class TagScores(NamedTuple):
     """The model's own best sequence [words], from models that know of one."""
 
 
-class TokenClassification(Task):
+class TokenClassification(Task[WordFeatures]):
     """Every word has one of a fixed list of BIO tags.
 
     Models read the tag of a word at its first token. Texts longer than a model reads are cut into windows
@@ -210,11 +225,11 @@ class TokenClassification(Task):
 
     def features(
         self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int
-    ) -> list[Features]:
+    ) -> list[WordFeatures]:
         """Cut the rows into windows of whole words.
 
-        ``word_mask`` (1 at the first token of a word) and ``character_ids`` of the word that begins at each
-        token come along where the tokenizer's ``model_input_names`` ask for them.
+        ``word_mask`` and ``character_ids`` come along where the tokenizer's ``model_input_names`` ask for
+        them.
         """
         targets = None if dataset.labels is None else self.targets(dataset)
         cut = [
@@ -223,7 +238,7 @@ class TokenClassification(Task):
         ]
         subwords = Subwords(tokenizer, max_length, chain.from_iterable(cut))
         wanted = set(tokenizer.model_input_names)
-        features: list[Features] = []
+        features: list[WordFeatures] = []
         for row, (text, places) in enumerate(
             zip(dataset.columns["text"], dataset.columns["words"], strict=True)
         ):
@@ -235,8 +250,13 @@ class TokenClassification(Task):
                     ids += subwords[word]
                 ids += subwords.after
                 read = slice(window.first - window.start, window.last - window.start)
-                feature: Features = {"input_ids": ids, "row": row, "text": text, "words": places}
-                feature["read_at"] = starts[read]
+                feature: WordFeatures = {
+                    "input_ids": ids,
+                    "row": row,
+                    "text": text,
+                    "words": places,
+                    "read_at": starts[read],
+                }
                 if "word_mask" in wanted:
                     feature["word_mask"] = _spread([1] * len(starts), starts, len(ids), 0)
                 if "character_ids" in wanted:
@@ -251,12 +271,13 @@ class TokenClassification(Task):
                 features.append(feature)
         return features
 
-    def collate(self, features: Sequence[Features], pad_token_id: int) -> dict[str, torch.Tensor]:
+    def collate(self, features: Sequence[WordFeatures], pad_token_id: int) -> dict[str, torch.Tensor]:
         """Make a right-padded batch: the inputs, and labels [batch, time] if known."""
         batch = padded_inputs(features, pad_token_id)
-        for name, filling in (("word_mask", 0), ("labels", NO_LABEL)):
-            if name in features[0]:
-                batch[name] = padded([feature[name] for feature in features], filling)
+        if "word_mask" in features[0]:
+            batch["word_mask"] = padded([feature["word_mask"] for feature in features], 0)
+        if "labels" in features[0]:
+            batch["labels"] = padded([feature["labels"] for feature in features], NO_LABEL)
         if "character_ids" in features[0]:
             time = batch["input_ids"].shape[1]
             tokens = [
@@ -271,7 +292,7 @@ class TokenClassification(Task):
         """Return the number of words that have a tag."""
         return float((batch["labels"] != NO_LABEL).sum())
 
-    def decode(self, outputs: Any, features: Sequence[Features]) -> list[TagScores]:
+    def decode(self, outputs: Any, features: Sequence[WordFeatures]) -> list[TagScores]:
         """Return logits, and ``tags`` where the model gives them, of the words each window answers for."""
         logits = outputs["logits"].float().cpu().numpy()
         tags = outputs["tags"].cpu().numpy() if "tags" in outputs else None
@@ -283,7 +304,7 @@ class TokenClassification(Task):
         ]
 
     def predictions(
-        self, features: Sequence[Features], decoded: Sequence[TagScores], temperature: float = 1.0
+        self, features: Sequence[WordFeatures], decoded: Sequence[TagScores], temperature: float = 1.0
     ) -> list[TagPrediction]:
         """Take the model's best sequence or the most probable tags, and mend them as conlleval reads them."""
         found = []
@@ -313,7 +334,7 @@ class TokenClassification(Task):
         return weighted_span_metrics(gold, answers, weights)
 
     def temperature(
-        self, gold: Sequence[Any], features: Sequence[Features], decoded: Sequence[TagScores]
+        self, gold: Sequence[Any], features: Sequence[WordFeatures], decoded: Sequence[TagScores]
     ) -> float:
         """Fit temperature scaling on the tags of all words; those of a sentence are one row of evidence."""
         del features  # the windows' words, in order, are those of the rows

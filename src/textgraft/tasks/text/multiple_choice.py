@@ -30,6 +30,13 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedTokenizerFast
 
 
+class ChoiceFeatures(Features, total=False):
+    """A prompt with each of its choices."""
+
+    choices: tuple[str, ...]
+    """The texts to choose from."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChoicePrediction:
     """The choice for one prompt."""
@@ -60,7 +67,7 @@ class ChoicePrediction:
         return [float(value) for value in self.probabilities]
 
 
-class MultipleChoice(TextTask):
+class MultipleChoice(TextTask[ChoiceFeatures]):
     """Take one of several choices, the same number in every row.
 
     Args:
@@ -156,16 +163,16 @@ class MultipleChoice(TextTask):
 
     def features(
         self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int
-    ) -> list[Features]:
+    ) -> list[ChoiceFeatures]:
         """Make one window a row: ``input_ids`` is a list with the ids of the prompt with each choice."""
         has_types = takes_token_types(tokenizer)
-        features: list[Features] = []
+        features: list[ChoiceFeatures] = []
         for chunk in self.chunks(dataset, tokenizer, max_length):
             assert isinstance(chunk, PairIds)
             for start in range(0, len(chunk.ids), self.choices):
                 block = slice(start, start + self.choices)
                 lost = sum(chunk.lengths[block]) - sum(map(len, chunk.ids[block]))
-                feature: Features = {"input_ids": chunk.ids[block], "row": len(features), "lost": lost}
+                feature: ChoiceFeatures = {"input_ids": chunk.ids[block], "row": len(features), "lost": lost}
                 if has_types:
                     feature["token_type_ids"] = chunk.type_ids[block]
                 features.append(feature)
@@ -176,20 +183,19 @@ class MultipleChoice(TextTask):
                 feature |= {"labels": target, "gold": target}
         return features
 
-    def length(self, feature: Features) -> int:
+    def length(self, feature: ChoiceFeatures) -> int:
         """Return the tokens of a row's choices when they are padded to the longest."""
         return self.choices * max(map(len, feature["input_ids"]))
 
-    def collate(self, features: Sequence[Features], pad_token_id: int) -> dict[str, torch.Tensor]:
+    def collate(self, features: Sequence[ChoiceFeatures], pad_token_id: int) -> dict[str, torch.Tensor]:
         """Make a right-padded batch: the inputs [batch, choices, time], and labels [batch] if known."""
         import torch
 
-        names = [name for name in ("input_ids", "token_type_ids") if name in features[0]]
-        flat: list[Features] = [
-            {name: feature[name][place] for name in names}
-            for feature in features
-            for place in range(self.choices)
-        ]
+        flat: list[Features] = []
+        for feature in features:
+            flat += [{"input_ids": ids} for ids in feature["input_ids"]]
+            for choice, types in zip(flat[-self.choices :], feature.get("token_type_ids", ()), strict=False):
+                choice["token_type_ids"] = types
         batch = {
             name: tensor.view(len(features), self.choices, -1)
             for name, tensor in padded_inputs(flat, pad_token_id).items()
@@ -199,7 +205,7 @@ class MultipleChoice(TextTask):
         return batch
 
     def predictions(
-        self, features: Sequence[Features], decoded: Sequence[Any], temperature: float = 1.0
+        self, features: Sequence[ChoiceFeatures], decoded: Sequence[Any], temperature: float = 1.0
     ) -> list[ChoicePrediction]:
         """Take the most probable choice."""
         probabilities = softmax(self.logits(decoded) / temperature, axis=1)
@@ -214,12 +220,14 @@ class MultipleChoice(TextTask):
         """Return the accuracy."""
         return weighted_accuracy(gold, answers, weights)
 
-    def loss(self, gold: Sequence[int], features: Sequence[Features], decoded: Sequence[Any]) -> float:
+    def loss(self, gold: Sequence[int], features: Sequence[ChoiceFeatures], decoded: Sequence[Any]) -> float:
         """Return the mean negative log probability of the right choices."""
         del features
         return log_loss(self.logits(decoded), gold)
 
-    def temperature(self, gold: Sequence[int], features: Sequence[Features], decoded: Sequence[Any]) -> float:
+    def temperature(
+        self, gold: Sequence[int], features: Sequence[ChoiceFeatures], decoded: Sequence[Any]
+    ) -> float:
         """Fit temperature scaling, shrunk towards 1 by the rows there are."""
         del features
         return fit_temperature(self.logits(decoded), gold)

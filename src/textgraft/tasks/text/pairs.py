@@ -24,7 +24,7 @@ from textgraft.evaluation.metrics import PAIR_METRICS, weighted_pair_metrics
 from textgraft.tasks.sketch import Evidence, Guess, Sketch
 from textgraft.tasks.text.classification import SingleLabelClassification
 from textgraft.tasks.text.regression import Regression
-from textgraft.tasks.text.texts import TextTask
+from textgraft.tasks.text.texts import OneWindowTexts
 from textgraft.tokenization.encode import PairIds, pair_token_ids
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ POSITIVE_NAMES = (
 in alphabetical order is."""
 
 
-class PairTexts(TextTask):
+class PairTexts(OneWindowTexts):
     """The inputs of tasks on pairs: the two text columns of a data set, in their order."""
 
     def rows(self, inputs: Iterable[Any]) -> Dataset:

@@ -14,6 +14,7 @@ from textgraft.data.dataset import Dataset
 from textgraft.data.inputs import given_texts
 from textgraft.errors import DataError, nearest
 from textgraft.tasks.base import Features, Task, padded_inputs
+from textgraft.tasks.scoring import W
 from textgraft.tokenization.encode import PairIds, TokenIds, takes_token_types, token_ids
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class LabelProbabilities:
         return [float(value) for value in self.probabilities]
 
 
-class TextTask(Task):
+class TextTask(Task[W]):
     """A task on whole texts; longer ones are cut."""
 
     auto_class = "AutoModelForSequenceClassification"
@@ -81,6 +82,19 @@ class TextTask(Task):
             rows = dataset.select(range(start, min(start + CHUNK, len(dataset))))
             yield self.tokenized(rows, tokenizer, max_length)
 
+    def decode(self, outputs: Any, features: Sequence[W]) -> list[NDArray[np.float32]]:
+        """Return each row's logits, [outputs]."""
+        del features
+        return list(outputs["logits"].float().cpu().numpy())
+
+    def logits(self, decoded: Sequence[Any]) -> NDArray[np.float32]:
+        """Put the outputs of the rows together, [rows, outputs]."""
+        return np.array(decoded, dtype=np.float32).reshape(-1, len(self.labels))
+
+
+class OneWindowTexts(TextTask[Features]):
+    """A task on one sequence of tokens a row: a text, or a pair of texts."""
+
     def features(
         self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int
     ) -> list[Features]:
@@ -111,17 +125,8 @@ class TextTask(Task):
             batch["labels"] = torch.tensor([feature["labels"] for feature in features])
         return batch
 
-    def decode(self, outputs: Any, features: Sequence[Features]) -> list[NDArray[np.float32]]:
-        """Return each row's logits, [outputs]."""
-        del features
-        return list(outputs["logits"].float().cpu().numpy())
 
-    def logits(self, decoded: Sequence[Any]) -> NDArray[np.float32]:
-        """Put the outputs of the rows together, [rows, outputs]."""
-        return np.array(decoded, dtype=np.float32).reshape(-1, len(self.labels))
-
-
-class JoinedTexts(TextTask):
+class JoinedTexts(OneWindowTexts):
     """A task on one text a row: its text columns, joined."""
 
     def tokenized(self, rows: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int) -> TokenIds:
