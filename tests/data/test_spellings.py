@@ -8,6 +8,7 @@ from textgraft.data.check import check_dataset
 from textgraft.data.readers.reading import read_dataset
 from textgraft.data.readers.tagged import read_tagged
 from textgraft.data.spellings import find_spellings, merge_spellings, spelling_key
+from textgraft.tasks.named import RowSettings
 from textgraft.tasks.reading import read_splits
 from textgraft.tasks.text.classification import SingleLabelClassification
 
@@ -65,14 +66,11 @@ def test_check_names_the_groups_and_what_to_do(tmp_path):
 
 
 def test_an_option_merges_them_in_all_files(tmp_path):
-    files = {
-        "text": None, "label": None, "id_column": None, "group": None, "dev": None,
-        "test": rows(tmp_path / "b.csv", ["food ", "TRIP"] * 5),
-    }  # fmt: skip
+    named = RowSettings(test=rows(tmp_path / "b.csv", ["food ", "TRIP"] * 5))
     source = rows(tmp_path / "a.csv", LABELS)
-    splits, whole = read_splits(SingleLabelClassification, source, **files)
+    splits, whole = read_splits(SingleLabelClassification, source, named)
     assert set(whole.labels) == {"Food", "food", "FOOD", "trip"}
-    splits, whole = read_splits(SingleLabelClassification, source, **files, merge_labels=True)
+    splits, whole = read_splits(SingleLabelClassification, source, named.but(merge_labels=True))
     assert set(whole.labels) == {"food", "trip"}
     assert set(splits.test.labels) == {"food", "trip"}
     assert not splits.test.rejected

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from tests.conftest import shared_case
 from textgraft.cli import app
 from textgraft.errors import DataError
+from textgraft.tasks.named import RowSettings
 from textgraft.tasks.reading import named_task, read_splits
 
 CASES = {
@@ -34,12 +35,11 @@ CASES = {
 }
 
 
-def read(path, **more):
+def read(path, **named):
     said: list[str] = []
-    columns = {"text": None, "label": None} | {k: more.pop(k) for k in ("text", "label") if k in more}
-    task = named_task(None, path, said.append, **columns)
-    others = dict.fromkeys(("id_column", "group", "test", "dev"))
-    splits, whole = read_splits(task, path, **columns, **others, **more, note=said.append)
+    settings = RowSettings(**named)
+    task = named_task(path, settings, said.append)
+    splits, whole = read_splits(task, path, settings, said.append)
     return task.fitted_to(splits.train), whole, "\n".join(said)
 
 

@@ -36,25 +36,24 @@ def check(
     from textgraft.data.splits import make_splits
     from textgraft.errors import DataError
     from textgraft.files import refuse_to_replace, write_json
+    from textgraft.tasks.named import RowSettings
     from textgraft.tasks.reading import named_task, read_files
 
     if output:
         refuse_to_replace(output, overwrite=overwrite)
     console = open_console()
-    kind = named_task(task, source, console.print, text=text, label=label)
-    dataset, own_test, _ = read_files(
-        kind,
-        source,
+    settings = RowSettings(
+        task=task,
         text=text,
         label=label,
         id_column=id_column,
         group=group,
-        test=test,
-        dev=None,
         merge_labels=merge_labels,
         offsets=offsets,
-        note=console.print,
+        test=str(test) if test else None,
     )
+    kind = named_task(source, settings, console.print)
+    dataset, own_test, _ = read_files(kind, source, settings, console.print)
     splits = None
     try:
         splits = make_splits(dataset, test=own_test)

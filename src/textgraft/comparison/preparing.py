@@ -97,7 +97,7 @@ def choose(
         ModelError: The encoder or the language model is missing or damaged.
         DataError: The word vectors cannot be read.
     """
-    task = named_task(settings.task, source, note, text=settings.text, label=settings.label)
+    task = named_task(source, settings, note)
     vectors = VectorSource.of(settings.vectors) if settings.vectors else None
     contenders = with_vectors(of_task(task.name), vectors)
     language_model = needed_language_model(contenders, settings.language_model)
@@ -119,19 +119,7 @@ def read(source: str | Path | Dataset, entrants: Entrants, settings: SetupSettin
     Raises:
         DataError: The rows cannot be read or learned from.
     """
-    splits, whole = read_splits(
-        entrants.task,
-        source,
-        text=settings.text,
-        label=settings.label,
-        id_column=settings.id_column,
-        group=settings.group,
-        test=settings.test,
-        dev=settings.dev,
-        merge_labels=settings.merge_labels,
-        offsets=settings.offsets,
-        note=note,
-    )
+    splits, whole = read_splits(entrants.task, source, settings, note)
     if entrants.vectors is not None:
         note(vectors_note(splits.train, entrants.vectors))
     task = entrants.task.fitted_to(splits.train)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field
 
 from textgraft.comparison.records.preferences import Preferences
 from textgraft.errors import OptionError
-from textgraft.settings import Checked, Seconds
+from textgraft.settings import Seconds
+from textgraft.tasks.named import FilePath, RowSettings
 
 
 def _names(value: Any) -> Any:
@@ -37,46 +37,18 @@ def _sizes(value: Any) -> Any:
     return sorted(set(value)) if value else None
 
 
-def _path(value: Any) -> Any:
-    return os.fspath(value) if isinstance(value, os.PathLike) else value
-
-
-def _columns(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
 Names = Annotated[list[str], BeforeValidator(_names)]
 Sizes = Annotated[list[Annotated[int, Field(ge=2)]] | None, BeforeValidator(_sizes)]
-FilePath = Annotated[str, BeforeValidator(_path)]
-Columns = Annotated[list[str], BeforeValidator(_columns)]
 Count = Annotated[int, Field(ge=1)]
 
 
-class SetupSettings(Checked):
+class SetupSettings(RowSettings):
     """What a comparison and a single training have in common: the rows, and what models begin with.
 
     Raises:
         OptionError: A key does not exist (the nearest is suggested), or a value cannot be used.
     """
 
-    kind: ClassVar[str] = "option"
-
-    task: str | None = None
-    """Guessed from the file if left out."""
-    text: Columns | None = None
-    """Text columns, guessed from common names if left out; so are the following ones."""
-    label: Columns | None = None
-    id_column: str | None = None
-    group: str | None = None
-    """Column whose equal values never straddle splits."""
-    merge_labels: bool = False
-    """Whether labels that differ in spelling alone, as Food and food, are one label."""
-    offsets: str = "characters"
-    """What the offsets of spans and answers count: "characters", "utf-16" or "utf-8"."""
-    dev: FilePath | None = None
-    """Own file of dev rows; otherwise a tenth of the rows."""
-    test: FilePath | None = None
-    """Own file of test rows; otherwise a fifth of the rows, fixed by hash."""
     encoder: FilePath = "bundled"
     revision: str | None = None
     max_length: Annotated[int, Field(ge=4)] | None = None
@@ -89,11 +61,6 @@ class SetupSettings(Checked):
     """Folder of a recurrent language model, for contenders that begin with one."""
     budget: Seconds | None = None
     """Seconds that the call may take."""
-
-    @classmethod
-    def place(cls, name: str) -> str:
-        """Name the option of the command line."""
-        return "--" + {"id_column": "id"}.get(name, name).replace("_", "-")
 
 
 class CompareSettings(SetupSettings):

@@ -13,22 +13,19 @@ from textgraft.data.splits import Splits, make_splits
 from textgraft.errors import OptionError
 from textgraft.tasks.base import Task
 from textgraft.tasks.guessing import guess_task
+from textgraft.tasks.named import RowSettings
 from textgraft.tasks.registry import task_class
 from textgraft.tasks.sketch import Sketch
 
 
 def named_task(
-    name: str | None,
-    source: str | Path | Dataset,
-    note: Callable[[str], None],
-    *,
-    text: str | Sequence[str] | None,
-    label: str | Sequence[str] | None,
+    source: str | Path | Dataset, settings: RowSettings, note: Callable[[str], None]
 ) -> type[Task]:
-    """Return the task of a name, or the one that the file tells; what was assumed of the file is noted.
+    """Return the task that the user named, or the one that the file tells; what was assumed of it is noted.
 
     Rows that are given as a data set, without a task, are classified.
     """
+    name, text, label = settings.task, settings.text, settings.label
     if isinstance(source, Dataset) or not str(source):
         return task_class(name or "classification")
     if name is None:
@@ -61,15 +58,7 @@ def with_offsets(task: type[Task], offsets: str) -> dict[str, str]:
 def read_splits(
     task: type[Task],
     source: str | Path | Dataset,
-    *,
-    text: str | Sequence[str] | None,
-    label: str | Sequence[str] | None,
-    id_column: str | None,
-    group: str | None,
-    test: str | Path | None,
-    dev: str | Path | None,
-    merge_labels: bool = False,
-    offsets: str = CHARACTERS,
+    settings: RowSettings,
     note: Callable[[str], None] = lambda line: None,
 ) -> tuple[Splits, Dataset]:
     """Read the user's files; return their splits and the whole of the first one.
@@ -77,61 +66,36 @@ def read_splits(
     Args:
         task: What the rows are of.
         source: The user's file, or rows.
-        text: The text columns, if they are named; so the following ones.
-        label: The label columns.
-        id_column: The column that names rows.
-        group: The column whose equal values never straddle splits.
-        test: A file of the user's own test rows.
-        dev: One of dev rows.
-        merge_labels: Whether labels that differ in spelling alone become one, in all files alike.
-        offsets: What the offsets of spans count.
+        settings: What the user named.
         note: Told how the rows were read, where they could have been read in another way.
 
     Raises:
         DataError: A file cannot be read, or its rows cannot be split.
         OptionError: A column does not exist.
     """
-    whole, own_test, own_dev = read_files(
-        task,
-        source,
-        text=text,
-        label=label,
-        id_column=id_column,
-        group=group,
-        test=test,
-        dev=dev,
-        merge_labels=merge_labels,
-        offsets=offsets,
-        note=note,
-    )
-    return make_splits(whole, test=own_test, dev=own_dev), whole
+    whole, test, dev = read_files(task, source, settings, note)
+    return make_splits(whole, test=test, dev=dev), whole
 
 
 def read_files(
-    task: type[Task],
-    source: str | Path | Dataset,
-    *,
-    text: str | Sequence[str] | None,
-    label: str | Sequence[str] | None,
-    id_column: str | None,
-    group: str | None,
-    test: str | Path | None,
-    dev: str | Path | None,
-    merge_labels: bool,
-    offsets: str,
-    note: Callable[[str], None],
+    task: type[Task], source: str | Path | Dataset, settings: RowSettings, note: Callable[[str], None]
 ) -> tuple[Dataset, Dataset | None, Dataset | None]:
-    """Read the user's file and, where they are given, the test and dev files, as :func:`read_splits` does."""
-    units = with_offsets(task, offsets)
+    """Read the user's file and, where they are named, the test and dev files, as :func:`read_splits` does."""
+    units = with_offsets(task, settings.offsets)
 
     def read(path: str | Path, text: Sequence[str] | None, label: Sequence[str] | None) -> Dataset:
+        id_column, group = settings.id_column, settings.group
         return task.read(path, text=text, label=label, id_column=id_column, group=group, **units)
 
-    whole = source if isinstance(source, Dataset) else read(source, as_tuple(text), as_tuple(label))
+    named = as_tuple(settings.text), as_tuple(settings.label)
+    whole = source if isinstance(source, Dataset) else read(source, *named)
     # Columns that were guessed in one file must be the same in the others.
     names = list(whole.columns) if whole.label_column else None
-    others = [read(path, names, as_tuple(whole.label_column)) if path else None for path in (test, dev)]
-    if merge_labels:
+    others = [
+        read(path, names, as_tuple(whole.label_column)) if path else None
+        for path in (settings.test, settings.dev)
+    ]
+    if settings.merge_labels:
         given = [dataset for dataset in (whole, *others) if dataset is not None]
         (whole, *rest), found = merge_spellings(given)
         others = [None if dataset is None else rest.pop(0) for dataset in others]
