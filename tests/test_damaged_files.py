@@ -95,3 +95,29 @@ def test_a_graft_notices_another_configuration_of_its_encoder(tmp_path: Path) ->
     (encoder / "config.json").write_text(text.replace('"gelu"', '"relu"'))
     with pytest.raises(ModelError, match="another configuration"):
         GraftForSequenceClassification.from_pretrained(folder)
+
+
+@pytest.mark.parametrize("name", ["plan.json", "data.json", "comparison.json", "trial"])
+def test_the_records_of_a_comparison(name: str, tmp_path: Path) -> None:
+    from tests.comparison.synthetic import LSTM, TFIDF, Comparison
+    from textgraft.comparison.records.plan import load_plan
+    from textgraft.comparison.records.trials import load_test_set, load_trials
+    from textgraft.comparison.records.verdict import load_verdict
+
+    folder = Comparison((TFIDF, LSTM), sizes=(100, 300), seeds=2, rows=60).write(tmp_path / "comparison")
+    read = {
+        "plan.json": load_plan,
+        "data.json": load_test_set,
+        "comparison.json": load_verdict,
+        "trial": load_trials,
+    }[name]
+    path = min((folder / "trials").glob("*.json")) if name == "trial" else folder / name
+    expected, content = read(folder), path.read_bytes()
+    for what, damaged in damages(content):
+        if damaged is None and name == "trial":
+            continue  # a trial that is not there is one that was not run
+        put(path, damaged)
+        try:
+            assert read(folder) == expected, what
+        except ModelError as error:
+            assert str(path) in str(error), what  # noqa: PT017  either outcome is right
