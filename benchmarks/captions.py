@@ -21,7 +21,7 @@ from rich.console import Console
 from textgraft.comparison.compare import compare
 from textgraft.comparison.records.verdict import Verdict, load_verdict
 from textgraft.comparison.running.progress import TerminalReporter
-from textgraft.wording import duration
+from textgraft.wording import duration, interval
 
 SIZES = {"icon_captions": (300, 1000, 2900), "digits": (100, 300, 1000)}
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -103,7 +103,7 @@ def table(verdict: Verdict) -> str:
         perplexity = "–" if row.perplexity is None else f"{row.perplexity:.2f}"
         lines.append(
             f"| {row.contender}{' ✓' if row.contender == verdict.pick else ''} "
-            f"| {score.value:.3f} ({score.low:.3f}–{score.high:.3f}) "
+            f"| {score.value:.3f} ({interval(score, '–')}) "
             f"| {' | '.join(f'{row.metrics[name].value:.3f}' for name in others)} "
             f"| {perplexity} | {seconds} | {row.tokens_per_second:,.0f} | {row.model_mb:.1f} MB |"
         )

@@ -16,7 +16,7 @@ from rich.console import Console
 from textgraft.comparison.compare import compare
 from textgraft.comparison.records.verdict import Verdict, load_verdict
 from textgraft.comparison.running.progress import TerminalReporter
-from textgraft.wording import duration, parse_seconds
+from textgraft.wording import duration, interval, parse_seconds
 
 EVERY_TASK = {
     "contenders": ["lstm", "bert-frozen", "bert-adapter", "bert-finetuned"],
@@ -114,7 +114,7 @@ def table(verdict: Verdict) -> str:
         score = row.score
         lines.append(
             f"| {row.contender}{' ✓' if row.contender == verdict.pick else ''} "
-            f"| {score.value:.3f} ({score.low:.3f}–{score.high:.3f}) "
+            f"| {score.value:.3f} ({interval(score, '–')}) "
             f"{''.join(f'| {row.metrics[name].value:.3f} ' for name in others)}"
             f"| {duration(row.training_seconds) if row.training_seconds >= 1 else '< 1 s'} "
             f"| {row.latency_ms_p50:.1f} / {row.latency_ms_p95:.1f} ms | {row.throughput_per_second:,.0f} "
@@ -146,7 +146,7 @@ def overview(verdicts: dict[str, Verdict]) -> str:
             told = f"{name} | {verdict.metric} | {verdict.size:,}" if place == 0 else "| |"
             score = row.score
             lines.append(
-                f"| {told} | {row.contender} | {score.value:.3f} ({score.low:.3f}–{score.high:.3f}) "
+                f"| {told} | {row.contender} | {score.value:.3f} ({interval(score, '–')}) "
                 f"| {duration(row.training_seconds)} | {row.latency_ms_p50:.1f} ms | {row.model_mb:.1f} MB |"
             )
     return "\n".join(lines)

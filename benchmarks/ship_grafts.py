@@ -26,7 +26,7 @@ from machine import describe
 from textgraft.comparison.train import train
 from textgraft.inference.evaluate import Evaluation, evaluate
 from textgraft.models.manifest import MANIFEST, read_manifest, stamp
-from textgraft.wording import duration
+from textgraft.wording import duration, interval
 
 GRAFTS = Path(__file__).parents[1] / "src" / "textgraft" / "grafts"
 TYPES = {"person": "PER", "location": "LOC", "corporation": "ORG", "group": "ORG"}
@@ -268,8 +268,7 @@ def _card(
         for metric, value in found.metrics.items()
     ]
     rows = [
-        f"| {rows} | {metric} | {value.value:.4f} | {value.low:.4f} to {value.high:.4f} |"
-        for rows, metric, value in figures
+        f"| {rows} | {metric} | {value.value:.4f} | {interval(value)} |" for rows, metric, value in figures
     ]
     return f"""---
 library_name: transformers

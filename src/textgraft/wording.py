@@ -37,20 +37,22 @@ def signed(value: float) -> str:
 
 
 class Interval(Protocol):
-    """What has the two ends of an interval."""
+    """What has the two ends of an interval, or none where none can be given."""
 
     @property
-    def low(self) -> float:
+    def low(self) -> float | None:
         """The lower end."""
 
     @property
-    def high(self) -> float:
+    def high(self) -> float | None:
         """The upper end."""
 
 
-def interval(estimate: Interval) -> str:
-    """Write the ends of a 95% interval: "0.861 to 0.885"."""
-    return f"{score(estimate.low)} to {score(estimate.high)}"
+def interval(estimate: Interval, joint: str = " to ") -> str:
+    """Write the ends of a 95% interval: "0.861 to 0.885", "no interval"."""
+    if estimate.low is None or estimate.high is None:
+        return "no interval"
+    return f"{score(estimate.low)}{joint}{score(estimate.high)}"
 
 
 def count(value: float) -> str:

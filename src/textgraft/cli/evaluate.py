@@ -36,8 +36,10 @@ def evaluate(
     for name in ("metric", "value", "95% interval"):
         table.add_column(name, justify="left" if name == "metric" else "right")
     for name, estimate in result.metrics.items():
+        is_given = estimate.low is not None and estimate.high is not None
+        ends = f"{estimate.low:.4f} to {estimate.high:.4f}" if is_given else "too few rows"
         mark = "bold" if name == result.metric else None
-        table.add_row(name, f"{estimate.value:.4f}", f"{estimate.low:.4f} to {estimate.high:.4f}", style=mark)
+        table.add_row(name, f"{estimate.value:.4f}", ends, style=mark)
     console = open_console()
     console.print(table)
     for name, signature in result.signatures.items():

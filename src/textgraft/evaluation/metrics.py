@@ -106,6 +106,23 @@ def weighted_multi_label_metrics(
     }
 
 
+MOST_SPARSE_LABELS = 0.2
+"""Share of the labels that may have fewer than two test rows: with more of them, what their mean is of the
+labels that were hardly seen cannot be told from the rows."""
+
+
+def macro_evidence(rows: ArrayLike) -> float:
+    """Return how many rows a perfect mean over labels rests on; 0 where it says too little of some labels.
+
+    Args:
+        rows: Test rows of each label, [labels].
+    """
+    counts = np.asarray(rows, dtype=np.float64)
+    if not counts.size or (counts < 2).mean() > MOST_SPARSE_LABELS:
+        return 0.0
+    return float(counts.size**2 / (1 / np.maximum(counts, 1)).sum())
+
+
 def weighted_accuracy(
     gold: ArrayLike, predicted: ArrayLike, weights: NDArray[np.float32]
 ) -> dict[str, NDArray[np.float64]]:

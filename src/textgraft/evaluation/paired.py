@@ -3,14 +3,18 @@
 Both models are scored on the same rows, and under the same seed both were trained on the same labels. The
 difference of their scores therefore varies for two reasons, as in :mod:`textgraft.evaluation.intervals`:
 
-- the test rows: variance of the seed-averaged difference over resampled rows (paired bootstrap; Koehn 2004,
-  "Statistical significance tests for machine translation evaluation");
-- the seeds: variance of the seeds' differences, divided by their number.
+- the test rows: the variance and the bias of the seed-averaged difference, by leaving out parts of the rows.
+  Two rows are added, on one of which each model alone is right (Bonett and Price 2012, "Adjusted Wald
+  confidence interval for a difference of binomial proportions based on paired data"): three rows that
+  all speak for one model prove nothing;
+- the seeds: the variance of the seeds' differences, moderated by a prior (:mod:`textgraft.evaluation.seeds`)
+  that alone speaks where there is one seed.
 
 The difference over the root of the sum of both is compared with Student's t, whose degrees of freedom
 follow Satterthwaite (1946, "An approximate distribution of estimates of variance components"): many while
-the rows dominate, S - 1 when the seeds do. A test over the rows alone would call a lucky seed a better
-model; the plain bootstrap over three seeds would take two degrees of freedom for many.
+the rows dominate, few when the seeds do. A test over the rows alone would call a lucky seed a better model.
+In the tests' simulations the chance of a false difference among several contenders stays near 5% for 1, 2, 3
+and 5 seeds, up to a deviation of 0.015 between seeds.
 """
 
 from __future__ import annotations
@@ -21,6 +25,9 @@ import msgspec
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
+
+from textgraft.evaluation.intervals import jackknife
+from textgraft.evaluation.seeds import PRIOR_DEVIATION, Variance, seed_variance, total_freedom
 
 
 class PairedTest(msgspec.Struct, frozen=True):
@@ -34,28 +41,35 @@ class PairedTest(msgspec.Struct, frozen=True):
     """Two-sided, for the hypothesis that there is no difference."""
 
 
-def paired_test(differences: ArrayLike, resampled: NDArray[np.float64]) -> PairedTest:
+def paired_test(differences: ArrayLike, left_out: NDArray[np.float64], evidence: float) -> PairedTest:
     """Test whether two models differ.
 
     Args:
         differences: Score of the first minus score of the second on all test rows, for each shared seed,
             [seeds].
-        resampled: The same on shared resamples of the test rows, [seeds, resamples]
-            (differences of ``intervals.resampled_scores``).
+        left_out: The same without each part of the test rows, [seeds, parts] (differences of
+            ``intervals.left_out_scores``).
+        evidence: Rows that a perfect score would rest on.
     """
     observed = np.asarray(differences, dtype=np.float64)
-    seeds = len(observed)
     value = float(observed.mean())
-    row_variance = float(resampled.mean(axis=0).var(ddof=1))
-    seed_variance = float(observed.var(ddof=1)) / seeds if seeds > 1 else 0.0
-    variance = row_variance + seed_variance
-    if variance == 0:
-        return PairedTest(value, value, value, 1.0 if value == 0 else 0.0)
-    freedom = variance**2 * (seeds - 1) / seed_variance**2 if seed_variance > 0 else np.inf
-    error = variance**0.5
+    parts = left_out.shape[1]
+    if value == 0 and np.ptp(left_out) == 0 and np.ptp(observed) == 0:
+        return PairedTest(0.0, 0.0, 0.0, 1.0)
+    if parts < 2:
+        return PairedTest(value, -1.0, 1.0, 1.0)
+    of_rows, bias = jackknife(value, left_out.mean(axis=0))
+    added = 2 / evidence**2
+    of_rows = Variance(of_rows.variance + added, of_rows.freedom)
+    of_seeds = seed_variance(observed, 2**0.5 * PRIOR_DEVIATION)
+    error = (of_rows.variance + of_seeds.variance) ** 0.5
+    freedom = total_freedom(of_rows, of_seeds)
     reach = float(stats.t.ppf(0.975, freedom)) * error
-    p_value = float(2 * stats.t.sf(abs(value) / error, freedom))
-    return PairedTest(value, value - reach, value + reach, p_value)
+    middle = value - bias
+    # A difference that its bias may have turned round is no evidence for either side.
+    against = max(0.0, middle * np.sign(value))
+    p_value = float(2 * stats.t.sf(against / error, freedom))
+    return PairedTest(value, min(middle - reach, value), max(middle + reach, value), p_value)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from textgraft.data.dataset import Dataset
-from textgraft.evaluation.intervals import Estimate, percentile_interval, resampled_scores
+from textgraft.evaluation.intervals import Scale, Score, left_out_scores, score_interval
 from textgraft.inference.predictor import Predictor, load
 from textgraft.tasks.reading import with_offsets
 from textgraft.tasks.scoring import Scoring
@@ -24,8 +24,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     """Rows that could not be used."""
     metric: str
     """The main one."""
-    metrics: dict[str, Estimate]
-    """Every metric with its 95% interval over the rows (bootstrap); for written answers also how well the
+    metrics: dict[str, Score]
+    """Every metric with its 95% interval over the rows; for written answers also how well the
     true targets are predicted, by perplexity (less is better) and token_accuracy."""
     signatures: dict[str, str] = {}
     """Of metrics of written answers, how exactly they were computed."""
@@ -69,14 +69,12 @@ def evaluate(
         )
     gold = task.targets(rows)
     answers = [prediction.answer for prediction in predictor.predict_rows(rows)]
-    draws = resampled_scores(
-        lambda given, weights: task.weighted_metrics(gold, given, weights), [answers], len(rows)
-    )
-    values = task.metrics(gold, answers)
-    metrics = {name: percentile_interval(draws[name][0], values[name]) for name in task.metric_names}
+    scores = _scores(task, gold, answers)
+    metrics = {name: scores[name] for name in task.metric_names}
     forced = predictor.forced(rows)
     if forced is not None:
-        metrics |= _forced_metrics(*forced, len(rows))
+        scoring, given = forced
+        metrics |= _scores(scoring, [None] * len(rows), given)
     return Evaluation(
         task=task.name,
         rows=len(rows),
@@ -87,11 +85,15 @@ def evaluate(
     )
 
 
-def _forced_metrics(scoring: Scoring, answers: list[Any], rows: int) -> dict[str, Estimate]:
-    """Score how the true targets were predicted."""
-    gold = [None] * rows
-    draws = resampled_scores(
-        lambda given, weights: scoring.weighted_metrics(gold, given, weights), [answers], rows
+def _scores(scoring: Scoring, gold: list[Any], answers: list[Any]) -> dict[str, Score]:
+    """Score answers, with intervals over the rows."""
+    left_out = left_out_scores(
+        lambda given, weights: scoring.weighted_metrics(gold, given, weights), [answers], len(gold)
     )
-    values = scoring.metrics(gold, answers)
-    return {name: percentile_interval(draws[name][0], value) for name, value in values.items()}
+    evidence = scoring.evidence(gold)
+    return {
+        name: score_interval(
+            [value], left_out[name], evidence.get(name, len(gold)), scoring.scales.get(name, Scale.SHARE)
+        )
+        for name, value in scoring.metrics(gold, answers).items()
+    }

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypedDict, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from textgraft.evaluation.intervals import Scale
 
 if TYPE_CHECKING:
     import torch
@@ -41,6 +43,8 @@ class Scoring(ABC, Generic[W]):
 
     main_metric: str
     """The key of :meth:`metrics` that early stopping and comparison go by; larger is better."""
+    scales: ClassVar[Mapping[str, Scale]] = {}
+    """What values the metrics can take that are no shares from 0 to 1."""
 
     def length(self, feature: W) -> int:
         """Return the tokens that a window takes in a batch."""
@@ -96,6 +100,14 @@ class Scoring(ABC, Generic[W]):
         Returns:
             For each metric its value under each weighting, [resamples]; larger is better.
         """
+
+    def evidence(self, gold: Sequence[Any]) -> Mapping[str, float]:
+        """Return for metrics that do not rest on all rows alike how many rows a perfect score rests on.
+
+        0 says that there are too few for an interval.
+        """
+        del gold
+        return {}
 
     def metrics(self, gold: Sequence[Any], answers: Sequence[Any]) -> dict[str, float]:
         """Score answers against gold targets."""

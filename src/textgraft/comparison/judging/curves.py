@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from textgraft.comparison.records.verdict import Crossing
 from textgraft.errors import OptionError
-from textgraft.evaluation.intervals import Estimate, percentile_interval
+from textgraft.evaluation.bootstrap import percentile_interval
+from textgraft.evaluation.intervals import Estimate
 
 Floats = NDArray[np.float64]
 

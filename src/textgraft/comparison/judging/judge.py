@@ -115,8 +115,8 @@ def _standings(table: ScoreTable, size: int, test_set: TestSet, preferences: Pre
             Standing(
                 contender=contender,
                 seeds=cell.seeds,
-                score=cell.estimate(),
-                metrics={name: cell.estimate(name) for name in table.task.metric_names},
+                score=table.score(contender, size),
+                metrics={name: table.score(contender, size, name) for name in table.task.metric_names},
                 score_without_leaked=table.score_without(contender, size, test_set.leaked, test_set),
                 calibration_error=_calibration_error(cell, test_set, table.task),
                 training_seconds=seconds,
@@ -186,7 +186,7 @@ def _curve(table: ScoreTable, contender: str) -> Curve:
             Point(
                 size=size,
                 seeds=len(cell.trials),
-                score=cell.estimate(),
+                score=table.score(contender, size),
                 training_seconds=median(trial.cost.training_seconds for trial in cell.trials),
             )
         )

@@ -22,7 +22,7 @@ from textgraft.comparison.contenders.registry import contenders_in_savings
 from textgraft.comparison.judging.curves import labels_needed, plateau_start
 from textgraft.comparison.judging.scores import ScoreTable
 from textgraft.comparison.records.verdict import Outcome, Ratio, Saving
-from textgraft.evaluation.intervals import RESAMPLES, seed_weights
+from textgraft.evaluation.bootstrap import RESAMPLES, seed_weights
 
 CLAIMED_LABELS = 100.0
 CLAIMED_TIME = 20.0

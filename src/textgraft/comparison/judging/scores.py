@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from textgraft.comparison.judging.curves import LearningCurve
 from textgraft.comparison.records.trials import TestSet, Trial, task_of
-from textgraft.evaluation.intervals import Estimate, over_seeds, percentile_interval, resampled_scores
+from textgraft.evaluation.bootstrap import over_seeds, resampled_scores
+from textgraft.evaluation.intervals import Metrics, Scale, Score, Weights, left_out_scores, score_interval
 from textgraft.evaluation.paired import PairedTest, paired_test
 
 
@@ -22,6 +24,8 @@ class Cell:
     """Ordered by seed."""
     draws: dict[str, NDArray[np.float64]]
     """Scores on the shared resamples of the test rows, by metric, [seeds, draws]."""
+    left_out: dict[str, NDArray[np.float64]]
+    """Scores without each part of the test rows, by metric, [seeds, parts]."""
     metric: str
     """The one that everything is decided by."""
 
@@ -33,11 +37,6 @@ class Cell:
     def values(self, metric: str | None = None) -> NDArray[np.float64]:
         """Return the score of each seed on all test rows, [seeds]; of the main metric if none is named."""
         return np.array([trial.metrics[metric or trial.metric] for trial in self.trials])
-
-    def estimate(self, metric: str | None = None) -> Estimate:
-        """Return the mean over seeds with its interval over test rows and seeds."""
-        draws = self.draws[metric or self.metric]
-        return percentile_interval(over_seeds(draws), float(self.values(metric).mean()))
 
 
 class ScoreTable:
@@ -51,11 +50,14 @@ class ScoreTable:
     def __init__(self, trials: Sequence[Trial], test_set: TestSet) -> None:
         ordered = sorted(trials, key=lambda trial: (trial.contender, trial.size, trial.seed))
         self.task = task = task_of(test_set)
-        draws = resampled_scores(
-            lambda answers, weights: task.weighted_metrics(test_set.gold, answers, weights),
-            [trial.predicted for trial in ordered],
-            len(test_set.gold),
-        )
+        self._evidence = task.evidence(test_set.gold)
+
+        def score(answers: Any, weights: Weights) -> Metrics:
+            return task.weighted_metrics(test_set.gold, answers, weights)
+
+        predicted, self._rows = [trial.predicted for trial in ordered], len(test_set.gold)
+        draws = resampled_scores(score, predicted, self._rows)
+        left_out = left_out_scores(score, predicted, self._rows)
         places: dict[tuple[str, int], list[int]] = {}
         for position, trial in enumerate(ordered):
             places.setdefault((trial.contender, trial.size), []).append(position)
@@ -63,6 +65,7 @@ class ScoreTable:
             place: Cell(
                 [ordered[position] for position in positions],
                 {name: values[positions] for name, values in draws.items()},
+                {name: values[positions] for name, values in left_out.items()},
                 task.main_metric,
             )
             for place, positions in places.items()
@@ -83,23 +86,31 @@ class ScoreTable:
         """Return a contender's learning curve."""
         sizes = self.sizes(contender)
         cells = [self.cells[contender, size] for size in sizes]
-        return LearningCurve(
-            sizes=np.array(sizes, dtype=np.float64),
-            scores=np.array([cell.values().mean() for cell in cells]),
-            draws=np.stack([over_seeds(cell.draws[cell.metric]) for cell in cells]),
-        )
+        scores = np.array([cell.values().mean() for cell in cells])
+        draws = np.stack([over_seeds(cell.draws[cell.metric]) for cell in cells])
+        # Where labels have few rows, the scores of resamples lie below that of the rows themselves.
+        draws += (scores - draws.mean(axis=1))[:, None]
+        return LearningCurve(np.array(sizes, dtype=np.float64), scores, draws)
+
+    def score(self, contender: str, size: int, metric: str | None = None) -> Score:
+        """Return the mean over seeds of a metric, the main one if None, with its interval."""
+        cell, name = self.cells[contender, size], metric or self.task.main_metric
+        scale = self.task.scales.get(name, Scale.SHARE)
+        evidence = self._evidence.get(name, self._rows)
+        return score_interval(cell.values(name), cell.left_out[name], evidence, scale)
 
     def compare(self, first: str, second: str, size: int) -> PairedTest:
         """Test two contenders at one size, on the seeds they share (on their means if they share none)."""
         cells = self.cells[first, size], self.cells[second, size]
         shared = sorted(set(cells[0].seeds) & set(cells[1].seeds))
-        values, draws = [], []
+        values, without = [], []
         for cell in cells:
             keep = [seed in shared for seed in cell.seeds]
-            scores, resampled = cell.values(), cell.draws[cell.metric]
+            scores, left_out = cell.values(), cell.left_out[cell.metric]
             values.append(scores[keep] if shared else scores.mean(keepdims=True))
-            draws.append(resampled[keep] if shared else resampled.mean(axis=0, keepdims=True))
-        return paired_test(values[0] - values[1], draws[0] - draws[1])
+            without.append(left_out[keep] if shared else left_out.mean(axis=0, keepdims=True))
+        evidence = self._evidence.get(self.task.main_metric, self._rows) or self._rows
+        return paired_test(values[0] - values[1], without[0] - without[1], evidence)
 
     def score_without(self, contender: str, size: int, rows: Sequence[int], test_set: TestSet) -> float:
         """Return the mean score over seeds when some test rows are left out."""

@@ -9,7 +9,8 @@ from textgraft.comparison.judging.choice import CHANCE_AT_MOST, excess
 from textgraft.comparison.judging.curves import NOTICEABLE
 from textgraft.comparison.records.preferences import MARGINS
 from textgraft.comparison.records.verdict import Crossing, Outcome, Saving, Standing, Verdict
-from textgraft.evaluation.intervals import Estimate
+from textgraft.evaluation.intervals import Estimate, Score
+from textgraft.evaluation.seeds import PRIOR_DEVIATION
 from textgraft.wording import (
     LABELS,
     TRAINING_TIME,
@@ -54,8 +55,7 @@ def _pick(verdict: Verdict) -> Iterator[str]:
         return
     row = verdict.standing(verdict.pick)
     yield (
-        f"Use {row.contender}: {verdict.metric} {score(row.score.value)} "
-        f"(95% interval {interval(row.score)}), "
+        f"Use {row.contender}: {verdict.metric} {score(row.score.value)} ({_interval(row.score)}), "
         f"{_second(verdict, row)}with {count(verdict.size)} labels; "
         f"trained in {seconds(row.training_seconds)}, {milliseconds(row.latency_ms_p50)} a text, "
         f"{megabytes(row.model_mb)}."
@@ -66,6 +66,10 @@ def _language(verdict: Verdict) -> Iterator[str]:
     """Say that scores of BERT are those of an encoder that does not read the language."""
     if verdict.encoder_warning:
         yield verdict.encoder_warning
+
+
+def _interval(found: Score) -> str:
+    return "too few test rows for an interval" if found.low is None else f"95% interval {interval(found)}"
 
 
 def _second(verdict: Verdict, row: Standing) -> str:
@@ -176,7 +180,10 @@ def _scope(verdict: Verdict) -> Iterator[str]:
     elif verdict.size < verdict.train_rows:
         yield f"Judged at {count(verdict.size)} of the {count(verdict.train_rows)} training rows there are."
     if all(len(row.seeds) == 1 for row in verdict.standings):
-        yield "With one seed the intervals speak of the test rows alone, not of luck in training."
+        yield (
+            "With one seed the intervals speak of the test rows alone, not of luck in training; the p-values "
+            f"allow for it by assuming a deviation of {PRIOR_DEVIATION:g} between seeds."
+        )
 
 
 def _crossings(verdict: Verdict) -> Iterator[str]:

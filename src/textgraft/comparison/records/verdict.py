@@ -11,7 +11,7 @@ import msgspec
 from textgraft.comparison.records.preferences import Preferences
 from textgraft.comparison.records.record import FORMAT, load_record
 from textgraft.comparison.records.trials import Trial
-from textgraft.evaluation.intervals import Estimate
+from textgraft.evaluation.intervals import Estimate, Score
 from textgraft.integrity import write_record
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
 
     size: int
     seeds: int
-    score: Estimate
+    score: Score
     training_seconds: float
     """Median over seeds."""
 
@@ -203,9 +203,9 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
     contender: str
     seeds: list[int]
-    score: Estimate
+    score: Score
     """Of the main metric."""
-    metrics: dict[str, Estimate]
+    metrics: dict[str, Score]
     score_without_leaked: float
     """The score when test rows that also stand among the training rows are left out."""
     calibration_error: float | None

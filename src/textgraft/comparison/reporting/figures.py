@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from textgraft import wording
 from textgraft.comparison.contenders.registry import contender_named
 from textgraft.comparison.records.verdict import Curve, Standing, Verdict
+from textgraft.evaluation.intervals import Estimate, Score
 from textgraft.inference.attention_maps import AttentionMap
 
 Figure = dict[str, Any]
@@ -87,7 +88,7 @@ def _curve(curve: Curve, colour: str, symbol: str) -> list[dict[str, Any]]:
     band = {
         "type": "scatter",
         "x": sizes + sizes[::-1],
-        "y": [score.low for score in scores] + [score.high for score in reversed(scores)],
+        "y": [*(_ends(score)[0] for score in scores), *(_ends(score)[1] for score in reversed(scores))],
         "fill": "toself",
         "fillcolor": _transparent(colour),
         "line": {"width": 0, "color": "rgba(0,0,0,0)"},
@@ -101,7 +102,7 @@ def _curve(curve: Curve, colour: str, symbol: str) -> list[dict[str, Any]]:
 
 def _predicted(curve: Curve, colour: str) -> dict[str, Any]:
     last = curve.points[-1]
-    estimates = [last.score, *(forecast.score for forecast in curve.forecasts)]
+    estimates: list[Score | Estimate] = [last.score, *(forecast.score for forecast in curve.forecasts)]
     sizes = [last.size, *(forecast.labels for forecast in curve.forecasts)]
     bars = _error_bars(estimates, colour)
     bars["array"][0] = bars["arrayminus"][0] = 0  # the measured point has its band already
@@ -202,12 +203,18 @@ def _padded_range(rows: Sequence[Standing], field: str) -> list[float]:
     return [float(logs.min()) - room, float(logs.max()) + room]
 
 
-def _error_bars(estimates: Sequence[Any], colour: str) -> dict[str, Any]:
+def _ends(estimate: Score | Estimate) -> tuple[float, float]:
+    """Return the ends of the interval; the value itself where there is none."""
+    low, high = estimate.low, estimate.high
+    return (estimate.value if low is None else low, estimate.value if high is None else high)
+
+
+def _error_bars(estimates: Sequence[Score | Estimate], colour: str) -> dict[str, Any]:
     return {
         "type": "data",
         "symmetric": False,
-        "array": [max(0.0, estimate.high - estimate.value) for estimate in estimates],
-        "arrayminus": [max(0.0, estimate.value - estimate.low) for estimate in estimates],
+        "array": [max(0.0, _ends(estimate)[1] - estimate.value) for estimate in estimates],
+        "arrayminus": [max(0.0, estimate.value - _ends(estimate)[0]) for estimate in estimates],
         "color": colour,
         "thickness": 1.2,
         "width": 4,

@@ -44,10 +44,9 @@ def results_table(verdict: Verdict) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for row in verdict.standings:
         picked = row.contender == verdict.pick
-        low, high = wording.score(row.score.low), wording.score(row.score.high)
         table.add_row(
             f"{'→' if picked else ' '} {row.contender}",
-            f"{wording.score(row.score.value)} ({low}–{high})",
+            f"{wording.score(row.score.value)} ({wording.interval(row.score, '–')})",
             *(wording.score(row.metrics[name].value) for name in others),
             wording.seconds(row.training_seconds),
             wording.milliseconds(row.latency_ms_p50),

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from textgraft.evaluation.intervals import Scale
 from textgraft.models.recurrent.teacher_forcing import NOT_PREDICTED, teacher_forced
 from textgraft.tasks.base import padded
 from textgraft.tasks.scoring import Features, Scoring, W
@@ -39,6 +40,7 @@ class TeacherForcing(Scoring[W]):
     """
 
     main_metric = "token_accuracy"
+    scales: ClassVar[Mapping[str, Scale]] = {"perplexity": Scale.POSITIVE}
 
     def __init__(self, task: Scoring[W]) -> None:
         self.task = task

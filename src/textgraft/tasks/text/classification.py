@@ -15,7 +15,7 @@ from textgraft.data.dataset import Dataset
 from textgraft.data.readers.reading import Form, read_dataset
 from textgraft.data.values import as_only_name
 from textgraft.evaluation.calibration import fit_temperature, log_loss
-from textgraft.evaluation.metrics import METRICS, weighted_metrics
+from textgraft.evaluation.metrics import METRICS, macro_evidence, weighted_metrics
 from textgraft.tasks.base import Features
 from textgraft.tasks.sketch import Evidence, Guess, Sketch, texts
 from textgraft.tasks.text.texts import JoinedTexts, LabelProbabilities, known_labels, unknown_label
@@ -112,6 +112,10 @@ class SingleLabelClassification(JoinedTexts):
     ) -> Mapping[str, NDArray[np.float64]]:
         """Score as scikit-learn does: the F1 averages run over the labels met in gold or answers."""
         return weighted_metrics(gold, answers, len(self.labels), weights)
+
+    def evidence(self, gold: Sequence[int]) -> Mapping[str, float]:
+        """Count what the macro average rests on: every label alike."""
+        return {"macro_f1": macro_evidence(np.bincount(gold, minlength=len(self.labels)))}
 
     def loss(self, gold: Sequence[int], features: Sequence[Features], decoded: Sequence[Any]) -> float:
         """Return the mean negative log probability of the gold labels."""

@@ -18,7 +18,7 @@ from textgraft.data.readers.reading import Form, read_dataset
 from textgraft.data.values import as_names
 from textgraft.errors import DataError
 from textgraft.evaluation.calibration import binary_log_loss, fit_binary_temperature
-from textgraft.evaluation.metrics import MULTI_LABEL_METRICS, weighted_multi_label_metrics
+from textgraft.evaluation.metrics import MULTI_LABEL_METRICS, macro_evidence, weighted_multi_label_metrics
 from textgraft.tasks.base import Features
 from textgraft.tasks.sketch import Guess, Sketch, texts
 from textgraft.tasks.text.texts import JoinedTexts, LabelProbabilities, known_labels, unknown_label
@@ -150,6 +150,12 @@ class MultiLabelClassification(JoinedTexts):
     ) -> Mapping[str, NDArray[np.float64]]:
         """Score as scikit-learn does: the macro average runs over all labels."""
         return weighted_multi_label_metrics(gold, answers, len(self.labels), weights)
+
+    def evidence(self, gold: Sequence[Sequence[int]]) -> Mapping[str, float]:
+        """Count what the averages rest on: every label alike, or every label given."""
+        rows = np.bincount([label for row in gold for label in row], minlength=len(self.labels))
+        given = sum(1 for row in gold if len(row))
+        return {"macro_f1": macro_evidence(rows), "micro_f1": given if given > 1 else 0.0}
 
     def show(self, answer: Sequence[int]) -> str:
         """Write a set of labels for people to read."""

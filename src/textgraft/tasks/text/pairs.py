@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,8 @@ from textgraft.data.numbers import read_numbers
 from textgraft.data.readers.reading import Form, read_dataset
 from textgraft.data.values import as_cell, as_only_name, every_text
 from textgraft.errors import DataError, OptionError, unknown
-from textgraft.evaluation.metrics import PAIR_METRICS, weighted_pair_metrics
+from textgraft.evaluation.intervals import Scale
+from textgraft.evaluation.metrics import PAIR_METRICS, macro_evidence, weighted_pair_metrics
 from textgraft.tasks.sketch import Evidence, Guess, Sketch
 from textgraft.tasks.text.classification import SingleLabelClassification
 from textgraft.tasks.text.regression import Regression
@@ -88,6 +89,7 @@ class PairClassification(PairTexts, SingleLabelClassification):
 
     name = "pairs"
     metric_names = PAIR_METRICS
+    scales: ClassVar[Mapping[str, Scale]] = {"matthews": Scale.SIGNED_SHARE}
 
     def __init__(self, labels: Sequence[str], positive: str | None = None) -> None:
         super().__init__(labels)
@@ -123,6 +125,12 @@ class PairClassification(PairTexts, SingleLabelClassification):
         """Score as GLUE does; ``f1`` is that of the positive label."""
         positive = self.labels.index(self.positive)
         return weighted_pair_metrics(gold, answers, len(self.labels), positive, weights)
+
+    def evidence(self, gold: Sequence[int]) -> Mapping[str, float]:
+        """Count what the averages rest on: every label alike, or the positive one."""
+        rows = np.bincount(gold, minlength=len(self.labels))
+        every, positive = macro_evidence(rows), int(rows[self.labels.index(self.positive)])
+        return {"macro_f1": every, "matthews": every, "f1": positive if positive > 1 else 0.0}
 
 
 class PairSimilarity(PairTexts, Regression):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from textgraft.data.values import as_cell
 from textgraft.errors import DataError
 from textgraft.evaluation.calibration import MAX_TEMPERATURE, MIN_TEMPERATURE
 from textgraft.evaluation.correlations import REGRESSION_METRICS, weighted_regression_metrics
+from textgraft.evaluation.intervals import Scale
 from textgraft.tasks.base import Features
 from textgraft.tasks.sketch import Evidence, Guess, Sketch, texts
 from textgraft.tasks.text.texts import JoinedTexts, known_labels
@@ -71,6 +72,12 @@ class Regression(JoinedTexts):
     name = "regression"
     main_metric = "spearman"
     metric_names = REGRESSION_METRICS
+    scales: ClassVar[Mapping[str, Scale]] = {
+        "spearman": Scale.CORRELATION,
+        "pearson": Scale.CORRELATION,
+        "r2": Scale.AT_MOST_ONE,
+        "negative_rmse": Scale.NEGATIVE,
+    }
     has_probabilities = False
     divides_logits = False
     labels = ("value",)
