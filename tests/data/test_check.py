@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -161,3 +163,15 @@ def test_rows_without_labels(tmp_path):
     path.write_text("one\ntwo\ntwo\n")
     check = check_dataset(read_dataset(path, labelled=False))
     assert (check.rows, check.labels, check.repeated_rows) == (3, {}, 1)
+
+
+def test_looking_at_data_loads_no_torch(tmp_path, clean):
+    """It takes seconds and a few hundred megabytes, which those who only read rows need not pay."""
+    source = csv_file(tmp_path / "f.csv", clean)
+    code = (
+        "import sys\nfrom textgraft.cli import app\n"
+        f"app(['check', {str(source)!r}], standalone_mode=False)\n"
+        "print([name for name in ('torch', 'transformers') if name in sys.modules])"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.splitlines()[-1] == "[]"

@@ -11,17 +11,15 @@ from textgraft.data.dataset import Dataset
 from textgraft.data.inputs import given_texts
 from textgraft.errors import DataError
 from textgraft.evaluation.exact_match import is_exact
-from textgraft.models.generation.decoding import Decoded, DecodingSettings, decode_batch
-from textgraft.models.recurrent.teacher_forcing import NOT_PREDICTED
 from textgraft.tasks.base import Task, padded_inputs
-from textgraft.tasks.generation.teacher_forcing import TeacherForcing, padded_targets
 from textgraft.tasks.scoring import Features, Scoring
 from textgraft.tokenization.encode import token_ids
-from textgraft.tokenization.subword_tokenizer import target_ids, target_tokenizer
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
+
+    from textgraft.models.generation.decoding import Decoded
 
 CHUNK = 10_000
 """Rows tokenized at once."""
@@ -99,6 +97,8 @@ class GenerationTask(Task[SourceFeatures]):
 
     def while_training(self) -> Scoring[SourceFeatures]:
         """Return the score of true words, each predicted from the true ones before it."""
+        from textgraft.tasks.generation.teacher_forcing import TeacherForcing
+
         return TeacherForcing(self)
 
     # From rows to batches and back.
@@ -107,6 +107,8 @@ class GenerationTask(Task[SourceFeatures]):
         self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int
     ) -> list[SourceFeatures]:
         """Tokenize sources and, where there are targets, the first one of each row; longer ones are cut."""
+        from textgraft.tokenization.subword_tokenizer import target_tokenizer
+
         writer = target_tokenizer(tokenizer)
         features: list[SourceFeatures] = []
         for rows in _chunks(dataset):
@@ -129,6 +131,8 @@ class GenerationTask(Task[SourceFeatures]):
             feature["row"] = row
         if dataset.labels is None:
             return features
+        from textgraft.tokenization.subword_tokenizer import target_ids
+
         start = 0
         for rows in _chunks(dataset):
             gold = self.targets(rows)
@@ -142,6 +146,8 @@ class GenerationTask(Task[SourceFeatures]):
         self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int
     ) -> float:
         """Return the share of the tokens of both sides beyond ``max_length``."""
+        from textgraft.tokenization.subword_tokenizer import target_ids, target_tokenizer
+
         found = [token_ids(tokenizer.backend_tokenizer, dataset.texts, max_length)]
         if dataset.labels is not None:
             firsts = [texts[0] for texts in self.targets(dataset)]
@@ -159,10 +165,14 @@ class GenerationTask(Task[SourceFeatures]):
 
     def loss_count(self, batch: Mapping[str, torch.Tensor]) -> float:
         """Return the number of tokens that are to be predicted."""
+        from textgraft.models.recurrent.teacher_forcing import NOT_PREDICTED
+
         return float((batch["labels"] != NOT_PREDICTED).sum())
 
     def collate(self, features: Sequence[SourceFeatures], pad_token_id: int) -> dict[str, torch.Tensor]:
         """Make a batch of sources and, where they are known, of targets."""
+        from textgraft.tasks.generation.teacher_forcing import padded_targets
+
         return padded_inputs(features, pad_token_id) | padded_targets(features)
 
     def outputs(self, model: PreTrainedModel, batch: Mapping[str, torch.Tensor]) -> list[Any]:
@@ -226,6 +236,8 @@ def write(model: PreTrainedModel, batch: Mapping[str, torch.Tensor], **options: 
         options: Fields of :class:`~textgraft.models.generation.decoding.DecodingSettings`, in place of those
             of the model's ``generation_config``.
     """
+    from textgraft.models.generation.decoding import DecodingSettings, decode_batch
+
     own = vars(model.generation_config)
     given = {name: own[name] for name in DecodingSettings.__dataclass_fields__ if own.get(name) is not None}
     return decode_batch(model, batch, DecodingSettings(**{**given, **options}))

@@ -12,10 +12,8 @@ from textgraft.data.readers.feature_vectors import as_vector, find_vectors, read
 from textgraft.data.values import UnusableError
 from textgraft.errors import DataError, OptionError
 from textgraft.tasks.generation.base import SourceFeatures, known_targets
-from textgraft.tasks.generation.teacher_forcing import padded_targets
 from textgraft.tasks.generation.text2text import TextToText
 from textgraft.tasks.sketch import Evidence, Guess, Sketch
-from textgraft.tokenization.subword_tokenizer import target_ids, target_tokenizer
 
 if TYPE_CHECKING:
     import torch
@@ -98,6 +96,8 @@ class Captioning(TextToText):
         Raises:
             DataError: A vector has another number of numbers than the training rows'.
         """
+        from textgraft.tokenization.subword_tokenizer import target_tokenizer
+
         writer = target_tokenizer(tokenizer)
         features: list[SourceFeatures] = []
         for line, vector in zip(dataset.lines, vectors_of(dataset), strict=True):
@@ -114,6 +114,8 @@ class Captioning(TextToText):
         self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int
     ) -> float:
         """Return the share of the captions' tokens beyond ``max_length``."""
+        from textgraft.tokenization.subword_tokenizer import target_ids, target_tokenizer
+
         if dataset.labels is None:
             return 0.0
         firsts = [texts[0] for texts in self.targets(dataset)]
@@ -133,6 +135,8 @@ class Captioning(TextToText):
 
         del pad_token_id
         vectors = torch.tensor([feature["vector"] for feature in features], dtype=torch.float32)
+        from textgraft.tasks.generation.teacher_forcing import padded_targets
+
         return {"vectors": vectors, **padded_targets(features)}
 
 

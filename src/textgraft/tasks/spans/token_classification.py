@@ -21,7 +21,6 @@ from textgraft.data.words import Words, cut_words, joined
 from textgraft.errors import DataError, OptionError, nearest
 from textgraft.evaluation.calibration import fit_temperature
 from textgraft.evaluation.spans import METRICS, weighted_span_metrics
-from textgraft.models.recurrent.characters import character_ids
 from textgraft.tasks.base import Features, Task, padded, padded_inputs
 from textgraft.tasks.sketch import Evidence, Guess, Sketch
 from textgraft.tasks.spans.word_windows import word_windows
@@ -260,6 +259,8 @@ class TokenClassification(Task[WordFeatures]):
                 if "word_mask" in wanted:
                     feature["word_mask"] = _spread([1] * len(starts), starts, len(ids), 0)
                 if "character_ids" in wanted:
+                    from textgraft.models.recurrent.characters import character_ids
+
                     characters = [character_ids(word) for word in words[window.start : window.stop]]
                     feature["character_ids"] = _spread(characters, starts, len(ids), [0])
                 if targets is not None:
