@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MOST_WEIGHTS_IN_FLOAT64 = 1_000_000
 """Weights that L-BFGS finds; it takes 250 bytes for each."""
 MAX_ITERATIONS = 1000
-CELLS = 8_000_000
+CELLS = 2_000_000
 """Scores, of rows by labels, that are computed at once."""
 LEAST_GAIN = 3e-4
 """Conjugate gradients end when a step lowers the loss by less than this fraction of it."""

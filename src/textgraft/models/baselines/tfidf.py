@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 MAX_LENGTH = 10_000
 """Tokens read of a text. A bag of words needs no limit; this one guards against absurd inputs."""
 MAX_WORDS = 1_000_000
-MAX_WEIGHTS = 24_000_000
-"""Weights at most: 96 MB, and five times as much while they are fitted."""
+MAX_WEIGHTS = 20_000_000
+"""Weights at most: 80 MB, and five times as much while they are fitted."""
 LONGEST_NGRAM = 3
 """Keys of three words out of MAX_WORDS still fit 64 bits."""
 
@@ -199,6 +199,27 @@ def _count(
     return known, coo_array((np.ones(len(row)), (row, columns)), shape=(len(ids), len(known))).tocsr()
 
 
+def _association(counts: csr_array, labels: Sequence[Any], num_labels: int) -> np.ndarray:
+    """Return how far the labels of the texts with each n-gram are from those of all texts: chi², [n-grams].
+
+    Args:
+        counts: [texts, n-grams].
+        labels: Index of the label of each text, or 1 for each label that a text has, [texts, labels].
+        num_labels: Labels there are.
+    """
+    import numpy as np
+    from scipy.sparse import coo_array, csr_array
+
+    given = np.asarray(labels)
+    rows, columns = (np.arange(len(given)), given) if given.ndim == 1 else np.nonzero(given)
+    owners = coo_array((np.ones(len(rows)), (rows, columns)), shape=(len(given), num_labels)).tocsr()
+    present = csr_array((np.ones_like(counts.data), counts.indices, counts.indptr), shape=counts.shape)
+    observed = (present.T @ owners).tocoo()
+    texts_with = present.sum(axis=0)
+    expected = texts_with[observed.row] * (owners.sum(axis=0) / len(given))[observed.col]
+    return np.bincount(observed.row, observed.data**2 / expected, minlength=len(texts_with)) - texts_with
+
+
 def fit_tfidf(
     texts: Sequence[str],
     labels: Sequence[Any],
@@ -223,8 +244,8 @@ def fit_tfidf(
         ngrams: Lengths of the shortest and the longest n-gram; None for words and pairs of words or, where
             texts are written without spaces and a token is a character, for up to three of them.
         min_frequency: Texts that an n-gram must occur in.
-        max_features: N-grams kept, the most frequent ones; fewer where many labels would make more weights
-            than MAX_WEIGHTS.
+        max_features: N-grams kept, the most frequent ones. Where many labels would make more weights of them
+            than MAX_WEIGHTS, those of them are kept that depend most on the labels.
         sublinear: Whether an n-gram found tf times counts 1 + log(tf) instead of tf.
         clock: Where it runs out, the model is that of the last step.
 
@@ -253,7 +274,11 @@ def fit_tfidf(
     texts_with = np.bincount(counts.indices, minlength=len(keys))
     often = np.flatnonzero(texts_with >= min_frequency)
     by_frequency = often[np.argsort(-counts.sum(axis=0)[often], kind="stable")]
-    kept = np.sort(by_frequency[: max(1, min(max_features, MAX_WEIGHTS // num_labels))])
+    kept = by_frequency[:max_features]
+    most = max(1, MAX_WEIGHTS // num_labels)
+    if len(kept) > most:
+        kept = kept[np.argsort(-_association(counts[:, kept], labels, num_labels), kind="stable")[:most]]
+    kept = np.sort(kept)
     if not len(kept):
         raise DataError(
             f"no word occurs in {min_frequency} texts: nothing to learn from",
