@@ -170,7 +170,9 @@ def tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]] | None:
             with safe_open(file, framework="numpy") as tensors:
                 shapes |= {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
         except (SafetensorError, OSError, ValueError) as error:
-            raise ModelError(f"the weights are damaged: {error}", where=str(file), fix=_AGAIN) from error
+            raise ModelError(
+                f"the weights are damaged and cannot be loaded: {error}", where=str(file), fix=_AGAIN
+            ) from error
     return shapes
 
 
