@@ -23,6 +23,17 @@ from textgraft.interrupts import Stopped, deferred_interrupt, exit_code, stop_si
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
+@pytest.fixture(autouse=True)
+def heeded_signals():
+    """Nothing is ignored, also where the tests run under nohup or in the background of a script."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number in SIGNALS:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize("number", SIGNALS)
 def test_the_first_stop_is_held_back_and_the_second_acts_at_once(number, capfd):
     with stop_signals(), deferred_interrupt() as interrupt:
@@ -86,12 +97,15 @@ def test_every_command_has_last_words(command):
         "distill": ["bundled", "corpus", "-o", "m"], "cache": [],
     }[command]  # fmt: skip
 
-    class Stopping:
-        def __getattr__(self, name: str) -> None:
-            raise Stopped(signal.SIGTERM)
+    def stop(*given, **named) -> None:
+        raise Stopped(signal.SIGTERM)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "rich.console", Stopping())  # what every command imports first
+        first = {
+            "evaluate": "textgraft.inference.evaluate.evaluate",
+            "predict": "textgraft.models.manifest.read_manifest",
+        }
+        patch.setattr(first.get(command, f"textgraft.cli.{command}.open_console"), stop)
         result = CliRunner().invoke(app, [command, *arguments])
     assert result.exit_code == 143, result.output
     assert "stopped. " in result.stderr

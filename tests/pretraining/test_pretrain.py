@@ -204,7 +204,7 @@ def bad_corpora(folder: Path):
         "notes.docx": "not read as a corpus",
         "one.txt": "too few documents|no word occurs twice",
         "words.txt": "no document has two sentences|no word occurs twice",
-        "damaged.jsonl.gz": "cannot be read",
+        "damaged.jsonl.gz": "damaged or breaks off",
     }
 
 

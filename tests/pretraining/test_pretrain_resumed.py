@@ -68,21 +68,22 @@ def test_a_loss_that_is_no_number_ends_the_run_and_the_last_good_checkpoint_is_k
 ):
     from textgraft.pretraining.objectives.masked import MaskedText
 
-    whole, calls = MaskedText.loss, []
+    whole, calls = MaskedText.losses, []
 
     def broken(self, model, batch):
         calls.append(1)
-        return whole(self, model, batch) * (float("nan") if len(calls) == 14 else 1.0)
+        factor = float("nan") if len(calls) == 14 else 1.0
+        return tuple(loss * factor for loss in whole(self, model, batch))
 
     chosen = {**SMALL, "settings": {**SETTINGS, "checkpoint_seconds": 1e-6}}
-    monkeypatch.setattr(MaskedText, "loss", broken)
+    monkeypatch.setattr(MaskedText, "losses", broken)
     seen = {}
     with pytest.raises(DivergenceError, match=r"diverged at step \d+") as caught:
         pretrain(corpus, tmp_path / "r", arch="roberta", **chosen, on_step=lambda p: seen.update({p.step: 1}))
     assert f"kept in {tmp_path / 'r.training'}" in str(caught.value)
     last = max((tmp_path / "r.training").glob("checkpoint-*"))
     assert last.name == f"checkpoint-{max(seen):08d}"
-    monkeypatch.setattr(MaskedText, "loss", whole)
+    monkeypatch.setattr(MaskedText, "losses", whole)
     steps = []
     pretrain(
         corpus, tmp_path / "r", arch="roberta", **chosen, resume=True, on_step=lambda p: steps.append(p.step)

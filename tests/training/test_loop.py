@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 
 from tests.training.helpers import LABELS, TASK, make_bert, make_rows
 from textgraft.errors import DataError, OptionError
@@ -64,6 +65,7 @@ def test_the_same_loop_trains_a_recurrent_network(precision):
 
 
 def test_another_precision_settled_by_accelerate_is_no_obstacle():
+    AcceleratorState._reset_state(reset_partial_state=True)  # whatever a test before it settled
     Accelerator(mixed_precision="bf16", cpu=True)
     assert run(make_bert(), settings(epochs=1))[0].precision == "fp32"
 
