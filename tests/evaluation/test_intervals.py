@@ -80,7 +80,7 @@ def population(labels: int, accuracy: float, seed: int = 0) -> tuple[list[int], 
 def test_intervals_of_labels_cover_the_true_score(labels: int) -> None:
     """At 300 rows and 77 labels percentiles of a bootstrap covered 49%."""
     task = SingleLabelClassification([f"label {number}" for number in range(labels)])
-    held: dict[str, list[tuple[int, int]]] = {}
+    shares: dict[str, list[float]] = {}
     for rows, draws in ((50, 120), (300, 120), (1500, 80)):
         for accuracy in (0.5, 0.8, 0.95):
             for name, (share, given) in coverage(task, *population(labels, accuracy), rows, draws).items():
