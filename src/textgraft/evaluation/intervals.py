@@ -204,3 +204,15 @@ def jackknife(value: float, left_out: NDArray[np.float64]) -> tuple[Variance, fl
     parts = len(left_out)
     variance = (parts - 1) * float(left_out.var())
     return Variance(variance, parts - 1), (parts - 1) * float(left_out.mean() - value)
+
+
+def jackknife_covariance(left_out: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the covariance of several values over test rows, [values, values].
+
+    Args:
+        left_out: Each without each part of the rows, [values, parts].
+    """
+    parts = left_out.shape[1]
+    centred = left_out - left_out.mean(axis=1, keepdims=True)
+    covariance: NDArray[np.float64] = (parts - 1) / parts * centred @ centred.T
+    return covariance

@@ -1,15 +1,7 @@
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from textgraft.comparison.judging.curves import (
-    LearningCurve,
-    find_crossing,
-    fit_power_law,
-    labels_needed,
-)
-from textgraft.errors import OptionError
+from textgraft.comparison.judging.curves import LearningCurve, find_crossing, labels_needed, plateau_start
 
 SIZES = np.array([100.0, 300.0, 1000.0, 3000.0])
 
@@ -17,64 +9,8 @@ SIZES = np.array([100.0, 300.0, 1000.0, 3000.0])
 def curve(scores, spread=0.0, draws=400, seed=0, sizes=SIZES):
     scores = np.asarray(scores, dtype=float)
     noise = np.random.default_rng(seed).normal(0, spread, (len(scores), draws))
-    return LearningCurve(np.asarray(sizes, dtype=float), scores, np.clip(scores[:, None] + noise, 0, 1))
-
-
-def error(n, a=2.0, b=0.45, c=0.05):
-    return a * n**-b + c
-
-
-def test_an_exact_power_law_is_found_again():
-    law = fit_power_law(curve(1 - error(SIZES), spread=1e-4))
-    assert law.b[0] == pytest.approx(0.45, rel=0.05)
-    assert law.predict(12_000).value == pytest.approx(1 - error(12_000), abs=0.001)
-    assert law.gain(12_000).value == pytest.approx(error(3000) - error(12_000), abs=0.001)
-
-
-@given(st.lists(st.floats(0.0, 1.0), min_size=3, max_size=6))
-def test_no_curve_is_fitted_with_negative_parts_or_rising_error(scores):
-    law = fit_power_law(curve(scores, spread=0.01, draws=20, sizes=100.0 * 3 ** np.arange(len(scores))))
-    for part in (law.a, law.b, law.c):
-        assert (part >= 0).all()
-    assert (law.score(2 * law.largest) - law.score(law.largest) >= -1e-9).all()
-
-
-def test_the_grid_search_finds_the_least_squares_optimum():
-    """No nearby parameters with a, c >= 0 fit better than those returned."""
-    rng = np.random.default_rng(3)
-    given_curve = curve(1 - error(SIZES) + rng.normal(0, 0.02, 4), spread=0.02)
-    law = fit_power_law(given_curve)
-    weights = 1 / given_curve.draws.var(axis=1)
-
-    def loss(a, b, c):
-        return (weights * (1 - given_curve.scores - (a * SIZES**-b + c)) ** 2).sum()
-
-    best = loss(law.a[0], law.b[0], law.c[0])
-    for _ in range(2000):
-        a, b, c = np.abs(np.array([law.a[0], law.b[0], law.c[0]]) * rng.normal(1, 0.1, 3))
-        assert loss(a, b, c) >= best * (1 - 1e-3)
-
-
-def test_the_interval_of_a_prediction_covers_the_truth():
-    rng = np.random.default_rng(4)
-    covered = 0
-    for repeat in range(100):
-        observed = 1 - error(SIZES) + rng.normal(0, 0.01, 4)
-        prediction = fit_power_law(curve(observed, spread=0.01, seed=repeat)).predict(12_000)
-        covered += prediction.low <= 1 - error(12_000) <= prediction.high
-    assert covered >= 88
-
-
-def test_a_prediction_beyond_four_times_the_largest_size_is_refused():
-    law = fit_power_law(curve(1 - error(SIZES), spread=0.01))
-    law.predict(12_000)
-    with pytest.raises(OptionError, match="12,001 labels cannot be predicted"):
-        law.predict(12_001)
-
-
-def test_two_sizes_are_too_few_for_a_power_law():
-    with pytest.raises(OptionError, match="at least 3 training sizes"):
-        fit_power_law(curve([0.5, 0.6], sizes=[100, 300]))
+    draws = np.clip(scores[:, None] + noise, 0, 1)
+    return LearningCurve(np.asarray(sizes, dtype=float), scores, draws, spread**2 * np.eye(len(scores)))
 
 
 def test_a_designed_crossing_is_found_within_its_interval():
@@ -143,3 +79,11 @@ def test_labels_needed_at_the_ends():
 
 def test_a_curve_that_dips_reaches_a_score_where_it_first_does():
     assert labels_needed(curve([0.5, 0.7, 0.6, 0.8], draws=1), [0.7, 0.7]) == pytest.approx([300, 300])
+
+
+def test_a_plateau_begins_where_no_later_score_is_clearly_better():
+    assert plateau_start(curve([0.5, 0.8, 0.803, 0.801], 1e-4)) == 1
+    assert plateau_start(curve([0.5, 0.7, 0.8, 0.9], 1e-4)) == 3
+    assert plateau_start(curve([0.5, 0.9, 0.8, 0.85], 1e-4)) == 3
+    assert plateau_start(curve([0.8, 0.82, 0.81, 0.83], 0.02)) == 0
+    assert plateau_start(curve([0.8], 0.01, sizes=[100])) == 0

@@ -1,9 +1,8 @@
-"""Learning curves: what more labels would buy, where two curves cross, how many labels reach a score.
+"""Learning curves: where two of them cross, where one becomes flat, how many labels reach a score.
 
-Between measured sizes a curve is read by straight lines over log n. Beyond them it follows a power law,
-error = a n^-b + c with a, b, c >= 0 (Hestness et al. 2017, "Deep learning scaling is predictable,
-empirically"), and never further than four times the largest size. Every question is answered once for the
-observed scores and once for each bootstrap draw of the whole curve; the interval is read off the draws.
+Between measured sizes a curve is read by straight lines over log n. Every question is answered once for the
+observed scores and once for each bootstrap draw of the whole curve; the interval is read off the draws. What
+lies beyond the measured sizes is the matter of :mod:`textgraft.comparison.judging.forecasts`.
 """
 
 from __future__ import annotations
@@ -14,21 +13,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from textgraft.comparison.records.verdict import Crossing
-from textgraft.errors import OptionError
-from textgraft.evaluation.bootstrap import percentile_interval
-from textgraft.evaluation.intervals import Estimate
 
 Floats = NDArray[np.float64]
 
-FURTHEST = 4
-"""A prediction is refused beyond this many times the largest measured size."""
-FEWEST_SIZES = 3
-"""A power law has three parameters."""
-
 NOTICEABLE = 0.005
 """A difference of scores below this is called none."""
-
-_EXPONENTS = np.geomspace(0.01, 3, 200)
 
 
 @dataclass(frozen=True)
@@ -41,77 +30,8 @@ class LearningCurve:
     """Observed mean score at each size, [sizes]."""
     draws: Floats
     """Bootstrap draws of the same, [sizes, draws]: one resample of test rows and seeds for all sizes."""
-
-
-@dataclass(frozen=True)
-class PowerLaw:
-    """error(n) = a n^-b + c, for the observed scores (entry 0 of each array) and for each draw (the rest)."""
-
-    a: Floats
-    b: Floats
-    c: Floats
-    largest: float
-    """The largest measured size."""
-
-    def score(self, labels: float) -> Floats:
-        """Predict the score at a number of labels, [1 + draws].
-
-        Raises:
-            OptionError: ``labels`` lies beyond four times the largest measured size.
-        """
-        if labels > FURTHEST * self.largest:
-            raise OptionError(
-                f"a score at {labels:,.0f} labels cannot be predicted from {self.largest:,.0f}",
-                fix=f"Ask for at most {FURTHEST * self.largest:,.0f} labels, {FURTHEST} times as many.",
-            )
-        return 1 - (self.a * labels**-self.b + self.c)
-
-    def predict(self, labels: float) -> Estimate:
-        """Predict the score at a number of labels with its 95% interval; raises as :meth:`score`."""
-        scores = self.score(labels)
-        return percentile_interval(scores[1:], float(scores[0]))
-
-    def gain(self, labels: float) -> Estimate:
-        """Predict what ``labels`` instead of the largest measured size would add to the score."""
-        gains = self.score(labels) - self.score(self.largest)
-        return percentile_interval(gains[1:], float(gains[0]))
-
-
-def fit_power_law(curve: LearningCurve) -> PowerLaw:
-    """Fit a power law to a curve by least squares, each size weighted by the inverse variance of its draws.
-
-    For a given exponent b the best a and c follow in closed form, so the fit is a search over a grid of
-    exponents, exact and without starting values.
-
-    Raises:
-        OptionError: Fewer than three sizes were measured.
-    """
-    if len(curve.sizes) < FEWEST_SIZES:
-        raise OptionError(
-            f"a learning curve needs at least {FEWEST_SIZES} training sizes, this one has {len(curve.sizes)}",
-            fix="Run the comparison with more --sizes.",
-        )
-    errors = np.concatenate([1 - curve.scores[:, None], 1 - curve.draws], axis=1)  # [sizes, 1 + draws]
-    variance = curve.draws.var(axis=1)
-    weights = 1 / np.maximum(variance, 1e-8)
-    weights /= weights.sum()
-    centre = np.exp(np.log(curve.sizes).mean())
-    powers = (curve.sizes / centre) ** -_EXPONENTS[:, None]  # [exponents, sizes]
-
-    mean_power = (powers @ weights)[:, None]
-    mean_square = (powers**2 @ weights)[:, None]
-    mean_error = weights @ errors  # [1 + draws]
-    product = (powers * weights) @ errors  # [exponents, 1 + draws]
-    a = (product - mean_power * mean_error) / (mean_square - mean_power**2)
-    c = mean_error - a * mean_power
-    # The optimum is convex in (a, c): where it lies outside a, c >= 0, the best allowed point is on the edge.
-    a, c = np.where(c < 0, product / mean_square, a), np.maximum(c, 0)
-    a, c = np.maximum(a, 0), np.where(a < 0, mean_error, c)
-    residual = a**2 * mean_square + c**2 + 2 * a * c * mean_power - 2 * a * product - 2 * c * mean_error
-    best = residual.argmin(axis=0)
-    column = np.arange(errors.shape[1])
-    b = _EXPONENTS[best]
-    return PowerLaw(a[best, column] * centre**b, b, c[best, column], float(curve.sizes[-1]))
+    noise: Floats
+    """Covariance of the scores over test rows, which all sizes share, and seeds, [sizes, sizes]."""
 
 
 def find_crossing(first: LearningCurve, second: LearningCurve, names: tuple[str, str]) -> Crossing | None:

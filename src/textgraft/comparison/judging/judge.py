@@ -11,7 +11,8 @@ import msgspec
 import numpy as np
 
 from textgraft.comparison.judging.choice import choose, cost_index, excess
-from textgraft.comparison.judging.curves import find_crossing, fit_power_law
+from textgraft.comparison.judging.curves import find_crossing
+from textgraft.comparison.judging.forecasts import FURTHEST, carry_on
 from textgraft.comparison.judging.savings import savings
 from textgraft.comparison.judging.scores import Cell, ScoreTable
 from textgraft.comparison.judging.sentences import write_sentences
@@ -191,14 +192,11 @@ def _curve(table: ScoreTable, contender: str) -> Curve:
             )
         )
     try:
-        law = fit_power_law(table.curve(contender))
+        extrapolation = carry_on(table.curve(contender))
     except OptionError as error:
-        return Curve(contender=contender, points=points, power_law=None, forecasts=[], refused=error.what)
-    forecasts = [
-        Forecast(labels=labels, score=law.predict(labels), gain=law.gain(labels))
-        for labels in (2 * points[-1].size, 4 * points[-1].size)
-    ]
-    coefficients = {"a": float(law.a[0]), "b": float(law.b[0]), "c": float(law.c[0])}
-    return Curve(
-        contender=contender, points=points, power_law=coefficients, forecasts=forecasts, refused=None
-    )
+        return Curve(contender=contender, points=points, forecasts=[], refused=error.what)
+    forecasts = []
+    for labels in (2 * points[-1].size, FURTHEST * points[-1].size):
+        score, gain = extrapolation.forecast(labels)
+        forecasts.append(Forecast(labels=labels, score=score, gain=gain))
+    return Curve(contender=contender, points=points, forecasts=forecasts, refused=None)

@@ -12,8 +12,17 @@ from numpy.typing import NDArray
 from textgraft.comparison.judging.curves import LearningCurve
 from textgraft.comparison.records.trials import TestSet, Trial, task_of
 from textgraft.evaluation.bootstrap import over_seeds, resampled_scores
-from textgraft.evaluation.intervals import Metrics, Scale, Score, Weights, left_out_scores, score_interval
+from textgraft.evaluation.intervals import (
+    Metrics,
+    Scale,
+    Score,
+    Weights,
+    jackknife_covariance,
+    left_out_scores,
+    score_interval,
+)
 from textgraft.evaluation.paired import PairedTest, paired_test
+from textgraft.evaluation.seeds import seed_variance
 
 
 @dataclass(frozen=True)
@@ -90,7 +99,10 @@ class ScoreTable:
         draws = np.stack([over_seeds(cell.draws[cell.metric]) for cell in cells])
         # Where labels have few rows, the scores of resamples lie below that of the rows themselves.
         draws += (scores - draws.mean(axis=1))[:, None]
-        return LearningCurve(np.array(sizes, dtype=np.float64), scores, draws)
+        left_out = np.stack([cell.left_out[cell.metric].mean(axis=0) for cell in cells])
+        noise = jackknife_covariance(left_out)
+        noise[np.diag_indices(len(cells))] += [seed_variance(cell.values()).variance for cell in cells]
+        return LearningCurve(np.array(sizes, dtype=np.float64), scores, draws, noise)
 
     def score(self, contender: str, size: int, metric: str | None = None) -> Score:
         """Return the mean over seeds of a metric, the main one if None, with its interval."""

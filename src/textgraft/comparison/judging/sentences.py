@@ -209,9 +209,9 @@ def _more_labels(verdict: Verdict) -> Iterator[str]:
         yield f"What more labels would buy cannot be said: {curve.refused}."
         return
     double, fourfold = curve.forecasts
-    if fourfold.gain.high < NOTICEABLE:
+    if abs(fourfold.gain.value) < NOTICEABLE:
         yield (
-            f"More labels would buy {pick} nothing noticeable: {_gain(fourfold.gain)} {verdict.metric} "
+            f"More labels would buy {pick} nothing noticeable: about {_gain(fourfold.gain)} {verdict.metric} "
             f"at {count(fourfold.labels)} labels."
         )
     else:
@@ -222,7 +222,7 @@ def _more_labels(verdict: Verdict) -> Iterator[str]:
 
 
 def _gain(gain: Estimate) -> str:
-    return f"{score(gain.value)} ({interval(gain)})"
+    return f"{signed(gain.value)} ({signed(gain.low)} to {signed(gain.high)})"
 
 
 def _savings(verdict: Verdict) -> Iterator[str]:

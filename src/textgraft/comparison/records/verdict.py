@@ -33,12 +33,12 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Forecast(msgspec.Struct, frozen=True, kw_only=True):
-    """What a power law expects at more labels than were measured."""
+    """What is expected at more labels than were measured."""
 
     labels: int
     score: Estimate
     gain: Estimate
-    """Against the power law's own value at the largest measured size."""
+    """Against what is expected at the largest measured size."""
 
 
 class Curve(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,12 +46,10 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
 
     contender: str
     points: list[Point]
-    power_law: dict[str, float] | None
-    """error = a n^-b + c; None where it was refused."""
     forecasts: list[Forecast]
     """At two and four times the largest measured size."""
     refused: str | None
-    """Why there is no power law."""
+    """Why the curve is not carried on."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

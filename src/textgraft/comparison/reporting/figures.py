@@ -38,7 +38,7 @@ def styles(contenders: Sequence[str]) -> dict[str, tuple[str, str]]:
 
 
 def learning_curves(verdict: Verdict) -> Figure:
-    """Draw the score over training size with 95% bands, and the pick's power law beyond the largest size."""
+    """Draw the score over training size with 95% bands, and the pick's forecast beyond the largest size."""
     looks = styles([curve.contender for curve in verdict.curves])
     data: list[dict[str, Any]] = []
     for curve in verdict.curves:
