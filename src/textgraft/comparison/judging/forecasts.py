@@ -10,11 +10,9 @@ models and the Kalman filter"): its slope wanders as a Wiener process, which mak
 Wahba 1978 ("Improper priors, spline smoothing and the problem of guarding against model errors in
 regression"), and all is Gaussian. Most curves bend gently, some abruptly, as where they become flat: two
 bends are weighed by how likely each makes what was measured. The constants below describe how slopes change
-from one doubling to the next on 24 real curves (``benchmarks/learning_curves.py``). Held out at twice and
-four times the largest size (``benchmarks/extrapolation.py``), the intervals hold 98% of the gains: they are
-wider than they claim, so that they also hold most of those of curves that become flat or steep at once. Those
-of LC-PFN's prior (Adriaensen et al. 2023, "Efficient Bayesian learning curve extrapolation using prior-data
-fitted networks") hold 87 to 93%.
+from one doubling to the next on 24 real curves (``benchmarks/learning_curves.py``), held out at twice and
+four times the largest size. The intervals are wider than they claim, so that they also hold most of the gains
+of curves that become flat or steep at once; the tests hold them to simulated curves.
 """
 
 from __future__ import annotations
