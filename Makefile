@@ -15,8 +15,8 @@ test: $(VENV)/.installed-dev  ## Run the tests that finish in minutes.
 	$(BIN)/python -m pytest $(PARALLEL)
 
 # What computes in the processor's own ways; AVX2 is what most laptops have.
-BY_PROCESSOR := tests/models/recurrent tests/models/graft tests/inference/engines tests/inference/test_encode.py \
-	tests/training
+BY_PROCESSOR := tests/models/recurrent tests/inference/engines tests/inference/test_encode.py \
+	tests/training/test_precision.py tests/training/test_loop.py tests/training/test_frozen.py
 
 test-avx2: $(VENV)/.installed-dev  ## Run the tests of precision, engines and training as without AVX-512.
 	ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 $(BIN)/python -m pytest $(PARALLEL) $(BY_PROCESSOR)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,3 +57,17 @@ def shared_case(name: str) -> Path:
     if not path.is_file():
         pytest.skip(f"{path} is not here: set TEXTGRAFT_DATA to the folder beside which cases stands")
     return path
+
+
+_STOPPING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+
+
+@pytest.fixture(autouse=True)
+def heeded_signals():
+    """Nothing is ignored, also where the tests run under nohup or in the background of a script."""
+    before = {number: signal.getsignal(number) for number in _STOPPING}
+    for number in _STOPPING:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)

@@ -23,17 +23,6 @@ from textgraft.interrupts import Stopped, deferred_interrupt, exit_code, stop_si
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
-@pytest.fixture(autouse=True)
-def heeded_signals():
-    """Nothing is ignored, also where the tests run under nohup or in the background of a script."""
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    for number in SIGNALS:
-        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
 @pytest.mark.parametrize("number", SIGNALS)
 def test_the_first_stop_is_held_back_and_the_second_acts_at_once(number, capfd):
     with stop_signals(), deferred_interrupt() as interrupt:
