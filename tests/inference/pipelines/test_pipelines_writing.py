@@ -114,7 +114,7 @@ def test_files_are_read_and_bad_rows_listed(translator, tmp_path):
 
 
 def test_long_inputs_are_cut_with_a_warning(translator):
-    with pytest.warns(UserWarning, match="1 of 2 inputs reach"):
+    with pytest.warns(UserWarning, match="1 of 2 inputs are longer"):
         pipeline("translation", translator)(["eins zwei " * 400, "eins"], max_new_tokens=3)
 
 
