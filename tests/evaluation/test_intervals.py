@@ -173,16 +173,14 @@ def answered() -> tuple[QuestionAnswering, list[list[str]], list[str]]:
 )
 def test_intervals_of_every_other_metric_cover_the_true_score(make: Callable[[], Any]) -> None:
     task, gold, answers = make()
-    held: dict[str, list[tuple[int, int]]] = {}
-    for rows, draws in ((50, 100), (300, 60), (1500, 30)):
+    shares: dict[str, list[float]] = {}
+    for rows, draws in ((50, 100), (300, 100), (1500, 100)):
         for name, (share, given) in coverage(task, gold, answers, rows, draws).items():
             assert given > 0.9
-            # So few draws tell a share of 0.93 from a lower one only so far.
-            assert binomtest(round(share * draws), draws, 0.93, "less").pvalue > 0.01, (name, rows, share)
-            held.setdefault(name, []).append((round(share * draws), draws))
-    for name, found in held.items():
-        hits, draws = np.sum(found, axis=0)
-        assert 0.92 <= hits / draws <= 0.99, (name, found)
+            assert share > 0.87, (name, rows)
+            shares.setdefault(name, []).append(share)
+    for name, found in shares.items():
+        assert 0.92 <= np.mean(found) <= 0.985, (name, found)
 
 
 def test_what_all_answered_rightly_may_still_be_wrong() -> None:
