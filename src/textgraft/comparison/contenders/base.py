@@ -182,6 +182,9 @@ class Contender:
     needs_language_model: bool = False
     takes_vectors: bool = False
     """Whether it can begin with word vectors: its settings then have ``vectors`` and ``embedding_size``."""
+    fixed_sizes: tuple[int, ...] | None = None
+    """Sizes it is tried at whatever the user names: (0,) for one that learns from no row; None: the
+    comparison's."""
 
     def configured(self, values: Mapping[str, Any]) -> RecipeSettings:
         """Make a configuration of values that a user gave or a file holds.
