@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import shared_data
 from textgraft.data.check import check_dataset
+from textgraft.data.overlaps import overlaps
 from textgraft.data.readers.reading import read_dataset
 from textgraft.data.splits import make_splits
 
@@ -100,7 +101,42 @@ def test_leaks_across_the_users_own_split(tmp_path, clean):
     assert check.leaked == [1, 2]
     assert check.rows == 205
     assert "2 test rows (40.0%)" in check.warnings[0]
-    assert check.leaked_examples[0]["rows"][0].startswith("test.csv:")
+    assert check.overlaps[0].examples[0]["rows"][0].startswith("test.csv:")
+
+
+def test_rows_shared_by_any_two_sides_are_counted(tmp_path, clean):
+    """One row exactly and one nearly of each pair; a row that stands on all three sides counts in each."""
+    own = sentences(260)
+    files = {
+        "train": own[:200],
+        "dev": [own[0], own[1] + "!", *own[200:230]],
+        "test": [own[2], own[3] + "!", own[200].upper(), own[201] + "!", own[0], *own[230:]],
+    }
+    train, dev, test = (
+        read_dataset(csv_file(tmp_path / f"{name}.csv", [(text, "ab"[i % 2]) for i, text in enumerate(rows)]))
+        for name, rows in files.items()
+    )
+    splits = make_splits(train, dev=dev, test=test)
+    check = check_dataset(train, splits)
+    found = {overlap.pair: overlap for overlap in check.overlaps}
+    assert {pair: (overlap.rows, overlap.exact) for pair, overlap in found.items()} == {
+        ("test", "train"): ([0, 1, 4], 2),
+        ("dev", "test"): ([0, 2, 3], 2),
+        ("dev", "train"): ([0, 1], 1),
+    }
+    assert [example["rows"] for example in found["dev", "test"].examples] == [
+        ["dev.csv:2", "test.csv:6"],
+        ["dev.csv:4", "test.csv:4"],
+        ["dev.csv:5", "test.csv:5"],
+    ]
+    assert found["dev", "test"].fraction == 3 / 32
+    said = "\n".join(check.warnings)
+    assert (
+        "3 test rows (8.6%) stand among the training rows too, 2 of them exactly, as test.csv:2 and" in said
+    )
+    assert "3 dev rows (9.4%) stand among the test rows too, 2 of them exactly, as dev.csv:2 and" in said
+    assert "2 dev rows (6.2%) stand among the training rows too, 1 of them exactly" in said
+    assert [overlap.rows for overlap in overlaps(splits)] == [[0, 4], [0, 2], [0]]
 
 
 def test_trec_questions_repeat_across_the_official_split():

@@ -21,6 +21,7 @@ def check(
     text: options.Text = None,
     label: options.Label = None,
     test: Annotated[Path | None, typer.Option(help="Your own test file.")] = None,
+    dev: Annotated[Path | None, typer.Option(help="Your own dev file.")] = None,
     id_column: options.IdColumn = None,
     group: options.Group = None,
     merge_labels: options.MergeLabels = False,
@@ -51,12 +52,13 @@ def check(
         merge_labels=merge_labels,
         offsets=offsets,
         test=str(test) if test else None,
+        dev=str(dev) if dev else None,
     )
     kind = named_task(source, settings, console.print)
-    dataset, own_test, _ = read_files(kind, source, settings, console.print)
+    dataset, own_test, own_dev = read_files(kind, source, settings, console.print)
     splits = None
     try:
-        splits = make_splits(dataset, test=own_test)
+        splits = make_splits(dataset, test=own_test, dev=own_dev)
     except DataError as problem:
         # What stands in the file is worth seeing even where nothing can be learned from it.
         console.print(f"! {problem}")

@@ -15,6 +15,7 @@ from textgraft.comparison.contenders.registry import trained_contender
 from textgraft.comparison.preparing import Entrants, Note, choose, read
 from textgraft.comparison.settings import TrainConfig
 from textgraft.data.dataset import Dataset
+from textgraft.data.overlaps import overlaps
 from textgraft.errors import OptionError
 from textgraft.files import refuse_to_replace, remove_folder
 from textgraft.models.encoder_languages import encoder_warning
@@ -215,6 +216,9 @@ def run_training(
                 f"the first, line {first.line}: {first.reason}"
             )
     note(f"{len(splits.train):,} training, {len(splits.dev):,} dev and {len(splits.test):,} test rows")
+    for found in overlaps(splits):
+        if found.rows:
+            note(found.warning)
     if (sole := material.task.sole_target(material.task.targets(splits.test))) is not None:
         note(f"all test rows have the same target, {sole!r}: the test scores tell nothing")
     if entrants.encoder and (warning := encoder_warning(entrants.encoder, splits.train)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,7 +12,8 @@ import numpy as np
 
 from textgraft.data.dataset import Dataset, ReadingNotes, Rejected
 from textgraft.data.languages import Languages, dataset_languages
-from textgraft.data.near_duplicates import near_duplicates, normalise
+from textgraft.data.near_duplicates import near_duplicates
+from textgraft.data.overlaps import EXAMPLES, EXCERPT, LEAK, Overlap, StackedRows, overlaps
 from textgraft.data.spellings import Spellings, find_spellings
 from textgraft.data.splits import Splits
 
@@ -26,8 +27,9 @@ LEARNABLE = 10
 COUNTED_TEXTS = 2000
 """Of larger data so many texts, evenly spaced, are given to the token counters."""
 
-_EXAMPLES = 5
-_EXCERPT = 160
+OVERLAP_SAID = 0.01
+"""Rows that sides drawn from one file share are worth a sentence above this fraction of the first."""
+
 _SHOWN_LABELS = 100
 
 
@@ -75,9 +77,8 @@ class DataCheck:
     contradictory_texts: int
     """Texts that stand under more than one label."""
     contradictory_examples: list[dict[str, Any]]
-    leaked: list[int]
-    """Positions of the test rows whose text stands, exactly or nearly, among the training rows."""
-    leaked_examples: list[dict[str, Any]]
+    overlaps: list[Overlap]
+    """Rows that stand on two sides, exactly or nearly, for each pair of sides; empty before the split."""
     words: dict[str, float]
     """Words a text, separated by spaces: mean and quantiles."""
     characters: dict[str, float]
@@ -87,6 +88,11 @@ class DataCheck:
     """By model."""
     encoder_warning: str | None = None
     """That the encoder does not read the language of the texts, and what to do; None where it seems to."""
+
+    @property
+    def leaked(self) -> list[int]:
+        """Positions of the test rows whose text stands, exactly or nearly, among the training rows."""
+        return next((found.rows for found in self.overlaps if found.pair == LEAK), [])
 
     @property
     def rare_labels(self) -> dict[str, int]:
@@ -125,7 +131,7 @@ class DataCheck:
                 "examples": self.near_duplicate_examples,
             },
             "contradictions": {"texts": self.contradictory_texts, "examples": self.contradictory_examples},
-            "leaked": {"rows": len(self.leaked), "examples": self.leaked_examples},
+            "overlaps": [found.to_dict() for found in self.overlaps],
             "words": self.words,
             "characters": self.characters,
             "languages": {"told": self.languages.told, "shares": self.languages.shares},
@@ -145,20 +151,18 @@ def check_dataset(
 
     Args:
         dataset: The rows of the user's file.
-        splits: Its splits, if made: then the user's own dev and test rows are examined too, and test rows
-            that leak into training are found.
+        splits: Its splits, if made: then the user's own dev and test rows are examined too, and rows that
+            stand on two sides are found.
         token_counters: By model name, the function that counts tokens and the model's length limit.
         encoder_check: Asked whether the encoder to be used reads the language of the texts.
     """
     sides = {"train": splits.train, "dev": splits.dev, "test": splits.test} if splits else {}
     parts = list(sides.values()) or [dataset]
-    rows = _Rows(parts)
+    rows = StackedRows(parts)
     near, compared = near_duplicates(rows.different)
-    leaked = _leaked(rows, near, splits)
     rejected = [(dataset.source, bad) for bad in dataset.rejected]
     if splits:
         rejected += [(side.source, bad) for side in (splits.dev, splits.test) for bad in side.rejected]
-    test_begin = len(rows.texts) - len(splits.test) if splits else 0
     repeated = [rows.positions(text) for text in np.flatnonzero(rows.counts > 1).tolist()]
     contradictory = [positions for positions in repeated if len({rows.labels[at] for at in positions}) > 1]
     near_texts = {text for left, right, _ in near for text in (left, right)}
@@ -178,18 +182,17 @@ def check_dataset(
         if splits
         else [],
         repeated_rows=sum(len(positions) - 1 for positions in repeated),
-        repeated_examples=[rows.example(positions) for positions in repeated[:_EXAMPLES]],
+        repeated_examples=[rows.example(positions) for positions in repeated[:EXAMPLES]],
         near_duplicate_rows=int(rows.counts[sorted(near_texts)].sum()),
         compared_candidates=compared,
         near_duplicate_examples=[
             rows.example([int(rows.first[left]), int(rows.first[right])])
             | {"similarity": round(similarity, 3)}
-            for left, right, similarity in near[:_EXAMPLES]
+            for left, right, similarity in near[:EXAMPLES]
         ],
         contradictory_texts=len(contradictory),
-        contradictory_examples=[rows.example(positions) for positions in contradictory[:_EXAMPLES]],
-        leaked=[test for test, _ in leaked],
-        leaked_examples=[rows.example([test_begin + test, origin]) for test, origin in leaked[:_EXAMPLES]],
+        contradictory_examples=[rows.example(positions) for positions in contradictory[:EXAMPLES]],
+        overlaps=overlaps(splits, rows, near) if splits else [],
         words=_quantiles(len(text.split()) for text in rows.texts),
         characters=_quantiles(len(text) for text in rows.texts),
         truncation={
@@ -201,108 +204,15 @@ def check_dataset(
     )
 
 
-class _Rows:
-    """The rows of several data sets one after the other, and which of them have the same normalised text.
-
-    Kept as arrays of numbers: lists of a million rows would take several times the memory of their texts.
-    """
-
-    def __init__(self, parts: Sequence[Dataset]) -> None:
-        self.texts = [text for part in parts for text in part.texts]
-        self.labels: list[str | None] = []
-        for part in parts:
-            self.labels += (part.labels if part.has_names else None) or [None] * len(part)
-        self._parts = parts
-        self._ends = np.cumsum([len(part) for part in parts])
-        # Two of a million different texts have the same hash of 64 bits with a probability below 1e-7.
-        hashes = np.fromiter((hash(normalise(text)) for text in self.texts), np.int64, len(self.texts))
-        _, first, text_of = np.unique(hashes, return_index=True, return_inverse=True)
-        rank = np.empty_like(first)
-        rank[np.argsort(first)] = np.arange(len(first))
-        self.first = np.sort(first)
-        """Position of the first row of each different text; texts count in the order of their first rows."""
-        self._order = np.argsort(rank[text_of], kind="stable")
-        self.counts = np.bincount(rank[text_of], minlength=len(first))
-        """Rows of each different text."""
-        self._stops = np.cumsum(self.counts)
-        self.last = self._order[self._stops - 1]
-        """Position of the last row of each different text."""
-
-    @property
-    def different(self) -> Sequence[str]:
-        """The normalised texts, each once."""
-        return _Different(self)
-
-    def positions(self, text: int) -> list[int]:
-        """Return the rows of a different text, ascending."""
-        return self._order[self._stops[text] - self.counts[text] : self._stops[text]].tolist()
-
-    def place(self, position: int) -> tuple[str, int]:
-        """Return file and line of a row."""
-        part = int(np.searchsorted(self._ends, position, side="right"))
-        own = self._parts[part]
-        return Path(own.source).name, own.lines[position - (int(self._ends[part]) - len(own))]
-
-    def example(self, positions: Sequence[int]) -> dict[str, Any]:
-        """Show some rows in the order of the file: where they stand, the first one's text, their labels."""
-        shown = sorted(positions, key=self.place)[:_EXAMPLES]
-        return {
-            "rows": [f"{name}:{line}" for name, line in map(self.place, shown)],
-            "text": self.texts[shown[0]][:_EXCERPT],
-            "labels": [self.labels[position] for position in shown],
-        }
-
-
-class _Different(Sequence[str]):
-    """Normalised texts, each made when it is asked for."""
-
-    def __init__(self, rows: _Rows) -> None:
-        self._texts, self._first = rows.texts, rows.first
-
-    def __len__(self) -> int:
-        return len(self._first)
-
-    def __getitem__(self, index: Any) -> Any:
-        return normalise(self._texts[self._first[index]])
-
-
-def _leaked(
-    rows: _Rows, near: Iterable[tuple[int, int, float]], splits: Splits | None
-) -> list[tuple[int, int]]:
-    """Return the test rows whose text is that of a training row, or nearly, with such a row.
-
-    Returns:
-        Pairs of a row of the test side and a position among all rows, ordered.
-    """
-    if splits is None:
-        return []
-    train_end = len(splits.train)
-    test_begin = train_end + len(splits.dev)
-    neighbours: defaultdict[int, list[int]] = defaultdict(list)
-    for left, right, _ in near:
-        neighbours[left].append(right)
-        neighbours[right].append(left)
-    has_both = np.flatnonzero((rows.last >= test_begin) & (rows.first < train_end))
-    found = []
-    for text in {*has_both.tolist(), *neighbours}:
-        # Positions ascend, so the first row of a text is a training row if any is.
-        sources = [int(rows.first[other]) for other in (text, *neighbours.get(text, ()))]
-        origin = next((source for source in sources if source < train_end), None)
-        if origin is not None:
-            tests = [position for position in rows.positions(text) if position >= test_begin]
-            found += [(position - test_begin, origin) for position in tests]
-    return sorted(found)
-
-
 def _rejected_examples(rejected: Sequence[tuple[str, Rejected]]) -> list[dict[str, Any]]:
     """Show the first rows of each kind of reason."""
     shown: Counter[str] = Counter()
     examples = []
     for source, bad in rejected:
         shown[bad.kind] += 1
-        if shown[bad.kind] <= _EXAMPLES:
+        if shown[bad.kind] <= EXAMPLES:
             row = f"{Path(source).name}:{bad.line}"
-            examples.append({"row": row, "reason": bad.reason, "text": bad.excerpt[:_EXCERPT]})
+            examples.append({"row": row, "reason": bad.reason, "text": bad.excerpt[:EXCERPT]})
     return examples
 
 
@@ -337,13 +247,9 @@ def _warnings(check: DataCheck) -> Iterable[str]:
         yield check.encoder_warning
     if check.notes:
         yield from check.notes.warnings()
-    if check.leaked:
-        share = len(check.leaked) / check.sides["test"]
-        yield (
-            f"{_count(len(check.leaked), 'test row')} ({share:.1%}) stand, exactly or nearly, among the "
-            f"training rows too, as {' and '.join(check.leaked_examples[0]['rows'])}. "
-            "Scores on them are too good: look at the scores without them."
-        )
+    for found in check.overlaps:
+        if found.rows and (found.pair == LEAK or found.own_files or found.fraction > OVERLAP_SAID):
+            yield found.warning
     if check.contradictory_texts:
         example = check.contradictory_examples[0]
         given = " and ".join(dict.fromkeys(map(repr, example["labels"])))
@@ -357,7 +263,7 @@ def _warnings(check: DataCheck) -> Iterable[str]:
             f"{_count(check.repeated_rows, 'row')} ({share:.1%}) repeat an earlier text. "
             "They make the data look larger than it is: consider removing them."
         )
-    for group in check.spellings[:_EXAMPLES]:
+    for group in check.spellings[:EXAMPLES]:
         yield (
             f"A label is written in {len(group.rows)} ways: {group}. Models take them for different labels: "
             "write them alike, or merge them by --merge-labels (in Python: merge_labels=True)."

@@ -11,10 +11,12 @@ from tests.comparison.synthetic import FINETUNED, FROZEN, LSTM, TFIDF, Compariso
 from textgraft.comparison.contenders.registry import CONTENDERS
 from textgraft.comparison.records.plan import load_plan, save_plan
 from textgraft.comparison.records.preferences import Preferences
+from textgraft.comparison.records.trials import load_test_set, save_test_set
 from textgraft.comparison.records.verdict import load_verdict
 from textgraft.comparison.reporting.figures import MOST_LABELS, confusion_heatmap, styles
 from textgraft.comparison.reporting.report import write_report
 from textgraft.comparison.reporting.sections import confident_errors, efforts, top_confusions, total_confusion
+from textgraft.data.overlaps import Overlap
 from textgraft.errors import ModelError, OptionError
 
 EVIL = "<script>window.stolen = 1</script><img src=x onerror=window.stolen=1> & \"quoted\" 'single' </script>"
@@ -60,6 +62,21 @@ def figures(html):
 @pytest.fixture(scope="module")
 def usual(tmp_path_factory):
     return report(tmp_path_factory.mktemp("usual"), Comparison(leaked=range(12)))
+
+
+def test_rows_shared_by_two_sides_are_shown(tmp_path):
+    folder = Comparison(sizes=(300,), seeds=1, rows=60).write(tmp_path / "comparison")
+    test_set = load_test_set(folder)
+    shared = Overlap(
+        "dev", "test", [0, 3], 1, 40, True, [{"rows": ["dev.csv:2", "test.csv:9"], "text": "Oh?"}]
+    )
+    check = {**test_set.check, "overlaps": [shared.to_dict()], "warnings": [shared.warning]}
+    save_test_set(folder, msgspec.structs.replace(test_set, check=check))
+    shown = Page(write_report(folder).read_text()).visible
+    assert "2 dev rows (5.0%) stand among the test rows too, 1 of them exactly" in shown
+    assert "dev rows also in test 2 " in shown
+    assert "Dev rows also in test: examples" in shown
+    assert "dev.csv:2, test.csv:9" in shown
 
 
 def test_the_report_stands_alone(usual):

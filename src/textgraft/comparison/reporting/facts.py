@@ -28,7 +28,7 @@ def check_facts(check: dict[str, Any]) -> list[Fact]:
         ("repeated texts", count(check["repeated"]["rows"])),
         ("near duplicates", count(check["near_duplicates"]["rows"])),
         ("texts under several labels", count(check["contradictions"]["texts"])),
-        ("test rows also in training", count(check["leaked"]["rows"])),
+        *((overlap_title(found), count(found["rows"])) for found in check.get("overlaps", ())),
     ]
     if languages := check.get("languages"):
         facts.append(("languages", Languages(**languages).named or "not told"))
@@ -43,6 +43,11 @@ def check_facts(check: dict[str, Any]) -> list[Fact]:
         for model, lost in check["truncation"].items()
     ]
     return facts
+
+
+def overlap_title(found: dict[str, Any]) -> str:
+    """Name the rows that two sides share, of ``Overlap.to_dict()``: "test rows also in training"."""
+    return f"{found['side']} rows also in {'training' if found['other'] == 'train' else found['other']}"
 
 
 def _of_kinds(rows: int, kinds: dict[str, int]) -> str:

@@ -19,7 +19,7 @@ from textgraft.comparison.records.preferences import MARGINS
 from textgraft.comparison.records.trials import TestSet, Trial, load_test_set, load_trials
 from textgraft.comparison.records.verdict import Verdict, load_verdict
 from textgraft.comparison.reporting import sections
-from textgraft.comparison.reporting.facts import check_facts
+from textgraft.comparison.reporting.facts import check_facts, overlap_title
 from textgraft.comparison.reporting.figures import (
     MOST_LABELS,
     attention_heatmap,
@@ -96,6 +96,7 @@ def render_report(plan: ComparisonPlan, test_set: TestSet, trials: list[Trial], 
         "milliseconds": wording.milliseconds,
         "megabytes": wording.megabytes,
         "times": wording.times,
+        "overlap_title": overlap_title,
     }
     return environment.get_template("report.html.j2").render(
         plan=plan,
