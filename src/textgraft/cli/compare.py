@@ -66,6 +66,7 @@ def compare(
     ] = 0,
     vectors: options.Vectors = None,
     language_model: options.LanguageModel = None,
+    describe: options.Describe = None,
     budget: Budget = None,
     output: Output = None,
     add: Annotated[
@@ -107,6 +108,7 @@ def compare(
             "freeze_layers": freeze_layers,
             "vectors": vectors,
             "language_model": language_model,
+            "describe": describe,
             "budget": budget,
             "output": output,
             "add": add,

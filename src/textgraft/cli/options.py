@@ -59,6 +59,13 @@ LanguageModel = Annotated[
     typer.Option("--language-model", help="Recurrent language model that a contender begins with."),
 ]
 
+Describe = Annotated[
+    Path | None,
+    typer.Option(
+        "--describe", help="Table of label and description, for contenders that learn from no rows."
+    ),
+]
+
 
 def count(given: str, option: str) -> int:
     """Read a number as "250000", "500k", "2.5M" or "1B".

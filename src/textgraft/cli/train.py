@@ -43,6 +43,7 @@ def train(
     max_length: options.MaxLength = None,
     vectors: options.Vectors = None,
     language_model: options.LanguageModel = None,
+    describe: options.Describe = None,
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="A setting, as learning_rate=1e-4; may be repeated.")
     ] = None,
@@ -80,6 +81,7 @@ def train(
         "max_length": max_length,
         "vectors": vectors,
         "language_model": language_model,
+        "describe": describe,
         "seed": seed,
         "budget": budget,
     }

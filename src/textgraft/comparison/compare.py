@@ -24,7 +24,7 @@ from textgraft.comparison.settings import CompareSettings
 from textgraft.data.check import DataCheck, check_dataset
 from textgraft.data.dataset import Dataset
 from textgraft.errors import OptionError
-from textgraft.files import write_atomic
+from textgraft.files import content_hash, write_atomic
 from textgraft.models.encoder_languages import encoder_warning
 from textgraft.models.encoders import EncoderSource, encoder_max_length
 from textgraft.processes import refuse_several_processes
@@ -54,6 +54,7 @@ def compare(
     freeze_layers: int = 0,
     vectors: str | Path | None = None,
     language_model: str | Path | None = None,
+    describe: str | Path | None = None,
     budget: float | str | None = None,
     output: str | Path | None = None,
     add: bool = False,
@@ -87,6 +88,8 @@ def compare(
             then computed once. None of them: every layer is trained.
         vectors: File of word vectors that the recurrent contenders begin with.
         language_model: Folder of a recurrent language model, for contenders that begin with one.
+        describe: Table with the columns ``label`` and ``description``: a sentence for labels, for contenders
+            that know them by nothing else.
         budget: Time that this call may take, in seconds or as "10m"; what earlier calls took does not count.
         output: Folder of the comparison; ``runs/<name>-<hash of the data and the request>`` if left out. A
             folder with a finished comparison of other choices is refused.
@@ -128,6 +131,7 @@ def compare(
             "freeze_layers": freeze_layers,
             "vectors": vectors,
             "language_model": language_model,
+            "describe": describe,
             "budget": budget,
             "output": output,
             "add": add,
@@ -154,6 +158,7 @@ def run_comparison(
     material = read(source, entrants, settings, reporter.note)
     check_test_targets(material.task, material.task.targets(material.splits.test))
     sizes = _sizes(settings.sizes, len(material.splits.train), reporter)
+    entrants = material.entrants
     request = _request(entrants, settings)
     data_hash = material.data_hash
     folder = (
@@ -191,6 +196,7 @@ def _request(entrants: Entrants, settings: CompareSettings) -> Request:
         encoder=entrants.encoder.identity if entrants.encoder else None,
         vectors=entrants.vectors.name if entrants.vectors else None,
         language_model=entrants.language_model.identity if entrants.language_model else None,
+        descriptions=content_hash(entrants.descriptions) if entrants.descriptions else None,
         max_length=settings.max_length,
         freeze_layers=settings.freeze_layers,
         budget=settings.budget,

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from textgraft.comparison.contenders.base import Contender, Job
 from textgraft.comparison.contenders.recurrent import vectors_note
-from textgraft.comparison.contenders.registry import needed_language_model, with_encoder, with_vectors
+from textgraft.comparison.contenders.registry import (
+    needed_language_model,
+    with_descriptions,
+    with_encoder,
+    with_vectors,
+)
 from textgraft.comparison.settings import SetupSettings
 from textgraft.data.dataset import Dataset
+from textgraft.data.readers.descriptions import read_descriptions
 from textgraft.data.splits import Splits
 from textgraft.embeddings.word_vectors import VectorSource
+from textgraft.errors import unknown
 from textgraft.files import content_hash
 from textgraft.models.encoders import EncoderSource
 from textgraft.tasks.base import Task
 from textgraft.tasks.reading import named_task, read_splits
+from textgraft.tasks.text.label_names import are_words
 
 Note = Callable[[str], None]
 """Told what the user should know."""
@@ -34,6 +42,10 @@ class Entrants:
     """None where none of them needs one; likewise the following two."""
     vectors: VectorSource | None
     language_model: EncoderSource | None
+    descriptions: dict[str, str] | None = None
+    """What labels mean; None where the user does not say."""
+    are_usual: bool = False
+    """Whether the contenders are merely the usual ones, of which some may be left out."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -95,16 +107,17 @@ def choose(
         MissingExtraError: A contender is named that needs the bundled encoder, which is not installed.
         OptionError: A name is unknown, or a choice is none for these contenders.
         ModelError: The encoder or the language model is missing or damaged.
-        DataError: The word vectors cannot be read.
+        DataError: The word vectors or the descriptions of labels cannot be read.
     """
     task = named_task(source, settings, note)
     vectors = VectorSource.of(settings.vectors) if settings.vectors else None
-    contenders = with_vectors(of_task(task.name), vectors)
+    descriptions = read_descriptions(settings.describe) if settings.describe else None
+    contenders = with_vectors(with_descriptions(of_task(task.name), descriptions), vectors)
     language_model = needed_language_model(contenders, settings.language_model)
     contenders, encoder = with_encoder(
         contenders, settings.encoder, settings.revision, spare=note if are_usual else None
     )
-    return Entrants(task, contenders, encoder, vectors, language_model)
+    return Entrants(task, contenders, encoder, vectors, language_model, descriptions, are_usual)
 
 
 def read(source: str | Path | Dataset, entrants: Entrants, settings: SetupSettings, note: Note) -> Material:
@@ -123,4 +136,27 @@ def read(source: str | Path | Dataset, entrants: Entrants, settings: SetupSettin
     if entrants.vectors is not None:
         note(vectors_note(splits.train, entrants.vectors))
     task = entrants.task.fitted_to(splits.train)
+    entrants = _fitted_to_labels(entrants, task.labels, note)
     return Material(entrants, task, splits, whole, settings.max_length, settings.freeze_layers)
+
+
+def _fitted_to_labels(entrants: Entrants, labels: Sequence[str], note: Note) -> Entrants:
+    """Hold descriptions against the labels; leave out usual contenders to which the labels say nothing.
+
+    Raises:
+        OptionError: A label is described that no training row has.
+    """
+    descriptions = entrants.descriptions or {}
+    for label in descriptions:
+        if label not in labels:
+            raise unknown("label", label, labels, where="--describe")
+    if not entrants.are_usual or are_words([descriptions.get(label, label) for label in labels]):
+        return entrants
+    kept = [contender for contender in entrants.contenders if not contender.goes_by_label_names]
+    for contender in entrants.contenders:
+        if contender.goes_by_label_names:
+            note(
+                f"left out, as the labels are not called by words: {contender.name}. "
+                "Say what they mean with --describe"
+            )
+    return replace(entrants, contenders=kept or entrants.contenders)

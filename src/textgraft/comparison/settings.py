@@ -59,6 +59,8 @@ class SetupSettings(RowSettings):
     """File of word vectors that a recurrent contender begins with."""
     language_model: FilePath | None = None
     """Folder of a recurrent language model, for contenders that begin with one."""
+    describe: FilePath | None = None
+    """Table of what labels mean, for contenders that know them by nothing else."""
     budget: Seconds | None = None
     """Seconds that the call may take."""
 

@@ -16,6 +16,7 @@ from textgraft.comparison.preparing import Entrants, Note, choose, read
 from textgraft.comparison.settings import TrainConfig
 from textgraft.data.dataset import Dataset
 from textgraft.data.overlaps import overlaps
+from textgraft.data.splits import nested_subsets
 from textgraft.errors import OptionError
 from textgraft.files import refuse_to_replace, remove_folder
 from textgraft.models.encoder_languages import encoder_warning
@@ -114,6 +115,7 @@ def train(
     freeze_layers: int = 0,
     vectors: str | Path | None = None,
     language_model: str | Path | None = None,
+    describe: str | Path | None = None,
     budget: float | str | None = None,
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
@@ -146,6 +148,8 @@ def train(
         freeze_layers: Lower layers of the encoder that fine-tuning leaves as they are.
         vectors: File of word vectors that a recurrent contender begins with.
         language_model: Folder of a recurrent language model, for contenders that begin with one.
+        describe: Table with the columns ``label`` and ``description``: a sentence for labels, for contenders
+            that know them by nothing else.
         budget: Time for training, in seconds or as "10m".
         seed: Of weights, dropout and order.
         settings: Of the contender's model and of the training loop, in place of the usual ones.
@@ -181,6 +185,7 @@ def train(
             "freeze_layers": freeze_layers,
             "vectors": vectors,
             "language_model": language_model,
+            "describe": describe,
             "budget": budget,
             "seed": seed,
             "settings": dict(settings or {}),
@@ -229,7 +234,10 @@ def run_training(
     from textgraft.comparison.running.trials import TrialSpec, run_trial, save_model, share_trial
     from textgraft.training.processes import join_processes
 
-    job = material.job(splits.train, splits.dev, config.seed, max_seconds=config.budget, on_step=on_step)
+    rows = _training_rows(contender, splits.train, config.seed)
+    if len(rows) < len(splits.train):
+        note(f"{contender.name} learns from {len(rows)} of the training rows; all of them tell the labels")
+    job = material.job(rows, splits.dev, config.seed, max_seconds=config.budget, on_step=on_step)
     spec = TrialSpec(contender, job, splits.test, (settings,), material.data_hash)
     unfinished = output.with_name(f"{output.name}.training")
     if contender.epochs:
@@ -251,6 +259,15 @@ def run_training(
             unfinished.rmdir()
     broadcast_object_list([trial])
     return Trained(output, trial)
+
+
+def _training_rows(contender: Contender, train: Dataset, seed: int) -> Dataset:
+    """Return the rows that a contender learns from: as many as its entry fixes, else all."""
+    if contender.fixed_sizes is None:
+        return train
+    size = min(max(contender.fixed_sizes), len(train))
+    drawn = nested_subsets(train.strata, [size], seed, train.groups)[size] if size else []
+    return train.select(drawn)
 
 
 def _check_unfinished(unfinished: Path, own: Path, *, resume: bool) -> None:

@@ -89,6 +89,8 @@ class Fitted:
     """Seconds of work that was done for an earlier configuration and not again for this one."""
     cut: bool = False
     """Whether the clock shaped the result: with more time it would have been another."""
+    may_calibrate: bool = True
+    """Whether a temperature may be fitted on the dev rows; not where no label is to be used."""
     begun_from: EncoderSource | None = None
     """Whose weights it has, changed or as they were; None where all began at random."""
 
@@ -182,6 +184,10 @@ class Contender:
     needs_language_model: bool = False
     takes_vectors: bool = False
     """Whether it can begin with word vectors: its settings then have ``vectors`` and ``embedding_size``."""
+    takes_descriptions: bool = False
+    """Whether it can be told what labels mean: its settings then have ``descriptions``."""
+    goes_by_label_names: bool = False
+    """Whether it knows labels by their names alone: where those are no words, it competes only if named."""
     fixed_sizes: tuple[int, ...] | None = None
     """Sizes it is tried at whatever the user names: (0,) for one that learns from no row; None: the
     comparison's."""

@@ -50,7 +50,7 @@ class EncodingsSettings(RecipeSettings):
 
 
 @functools.lru_cache(maxsize=2)
-def _frozen_encoder(source: EncoderSource, identity: str, max_length: int | None) -> Encoder:
+def frozen_encoder(source: EncoderSource, identity: str, max_length: int | None) -> Encoder:
     """Return an encoder that keeps nothing on disk.
 
     How texts meet in batches moves their encodings by a rounding error. What is kept on disk was computed in
@@ -94,7 +94,7 @@ def _encodings(job: Job, settings: EncodingsSettings) -> Fitted:
     clock = Clock(job.max_seconds)
     source, task = job.needed_encoder(), cast("TextTask", job.task)
     in_pairs = isinstance(task, PairTexts)
-    encoder = _frozen_encoder(source, source.identity, job.max_length)
+    encoder = frozen_encoder(source, source.identity, job.max_length)
     seconds = 0.0
 
     def encodings(rows: Dataset) -> np.ndarray:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from textgraft.comparison.contenders import baselines, bert, generation, recurrent
+from textgraft.comparison.contenders import baselines, bert, generation, recurrent, unlabelled
 from textgraft.comparison.contenders.base import Contender, RecipeSettings
 from textgraft.embeddings.word_vectors import VectorSource
 from textgraft.errors import MissingExtraError, OptionError, unknown
@@ -18,6 +18,7 @@ CONTENDERS: tuple[Contender, ...] = (
     *recurrent.CONTENDERS,
     *bert.CONTENDERS,
     *generation.CONTENDERS,
+    *unlabelled.CONTENDERS,
 )
 """Every contender, baselines first; those of one name do different tasks."""
 _STATED_WIDTH = 384
@@ -143,6 +144,30 @@ def with_vectors(contenders: Sequence[Contender], vectors: VectorSource | None) 
     return [
         contender.with_grid(lambda settings: settings.but(**own), title=f"{contender.title} on word vectors")
         if contender.takes_vectors
+        else contender
+        for contender in contenders
+    ]
+
+
+def with_descriptions(
+    contenders: Sequence[Contender], descriptions: Mapping[str, str] | None
+) -> list[Contender]:
+    """Tell the contenders that can be told what labels mean.
+
+    Raises:
+        OptionError: None of the contenders can.
+    """
+    if descriptions is None:
+        return list(contenders)
+    if not any(contender.takes_descriptions for contender in contenders):
+        raise OptionError(
+            f"none of {_names(contenders)} can be told what labels mean",
+            where="--describe",
+            fix=f"Name one of {_names(CONTENDERS, 'takes_descriptions')}, or leave the descriptions out.",
+        )
+    return [
+        contender.with_grid(lambda settings: settings.but(descriptions=dict(descriptions)))
+        if contender.takes_descriptions
         else contender
         for contender in contenders
     ]

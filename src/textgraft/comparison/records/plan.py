@@ -30,6 +30,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """Name and hash of the word vectors."""
     language_model: str | None
     """Hash, as of the encoder."""
+    descriptions: str | None = None
+    """Hash of what labels are said to mean."""
     max_length: int | None
     freeze_layers: int
     budget: float | None

@@ -47,8 +47,7 @@ def model_card(
 # {plain(f"{manifest.contender} for {manifest.data_source}")}
 
 Task: {task.name}, from {", ".join(map(code, manifest.text_columns))}{_outputs(manifest, task)}.
-Trained by textgraft on {trial.size:,} labelled rows
-(seed {trial.seed}, settings `{trial.settings}`) in {trial.cost.training_seconds:.1f} s.
+{_training(trial)}
 {_origin(begun_from)}
 {f"**Warning.** {warning}{chr(10)}{chr(10)}" if warning else ""}| test metric | value |
 |---|---|
@@ -58,7 +57,7 @@ Trained by textgraft on {trial.size:,} labelled rows
 one text in {trial.cost.latency_ms_p50:.1f} ms (median),
 {trial.cost.throughput_per_second:,.0f} texts a second in batches, {trial.cost.model_mb:.1f} MB.
 
-{_calibration(manifest, task)}Texts
+{_calibration(manifest, trial, task)}Texts
 are cut after {manifest.max_length} tokens. Scores hold for texts like those it was tested on.
 
 {usage(task, model)}
@@ -108,7 +107,19 @@ def _signatures(trial: Trial) -> str:
     return f"{told}\n\nWrites {trial.writing.tokens_per_second:,.0f} tokens a second.\n"
 
 
-def _calibration(manifest: Manifest, task: Task) -> str:
+def _training(trial: Trial) -> str:
+    """Say what the model was made of."""
+    if trial.size == 0:
+        return f"Made by textgraft without a labelled row (settings `{trial.settings}`)."
+    return (
+        f"Trained by textgraft on {trial.size:,} labelled rows\n"
+        f"(seed {trial.seed}, settings `{trial.settings}`) in {trial.cost.training_seconds:.1f} s."
+    )
+
+
+def _calibration(manifest: Manifest, trial: Trial, task: Task) -> str:
+    if trial.size == 0:
+        return "Probabilities are not calibrated, as that takes labelled rows. "
     if task.writes:
         return "A score is the mean probability of a written token, not that of being right. "
     if not task.divides_logits:

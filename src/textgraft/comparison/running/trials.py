@@ -113,7 +113,7 @@ def _attempt(contender: Contender, job: Job, settings: RecipeSettings) -> Attemp
         predictor=predictor,
         dev_metrics=metrics,
         rank=(metrics[task.main_metric], -task.loss(gold, features, decoded)),
-        temperature=task.temperature(gold, features, decoded),
+        temperature=task.temperature(gold, features, decoded) if fitted.may_calibrate else 1.0,
         seconds=seconds,
     )
 

@@ -76,6 +76,12 @@ class Pipeline(ABC, Generic[ChosenOptions]):
         self.source = source
         self.options = options
 
+    @classmethod
+    def auto_class_of(cls, model: Any, revision: str | None) -> str:
+        """Return the Auto class to load a model with; where several would do, as its checkpoint says."""
+        del model, revision
+        return cls.auto_class
+
     @abstractmethod
     def rows(self, inputs: Sequence[Any]) -> Dataset:
         """Turn inputs into rows.

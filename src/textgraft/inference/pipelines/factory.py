@@ -28,6 +28,7 @@ PIPELINES = {
     "text2text-generation": "written_texts:TextToTextPipeline",
     "image-to-text": "vector_to_text:ImageToTextPipeline",
     "feature-extraction": "feature_extraction:FeatureExtractionPipeline",
+    "zero-shot-classification": "zero_shot_classification:ZeroShotClassificationPipeline",
 }
 """Where each pipeline lives in this folder."""
 _LANGUAGES = re.compile(r"translation_(\w+)_to_(\w+)")
@@ -47,7 +48,7 @@ def pipeline(
         name: "text-classification" (also "sentiment-analysis"), "token-classification" (also "ner"),
             "question-answering", "multiple-choice", "fill-mask", "next-sentence", "text-generation",
             "translation" (also as "translation_de_to_en"), "summarization", "text2text-generation",
-            "image-to-text" (on vectors) or "feature-extraction".
+            "image-to-text" (on vectors), "feature-extraction" or "zero-shot-classification".
         model: A model directory or graft that textgraft wrote, the name of a graft that comes with the
             package ("sentiment", "ner", "question-answering", "banking-intents"), a Transformers checkpoint
             (a folder, or a Hub id, which alone reaches for the network), a (model, tokenizer) pair, or a
@@ -74,7 +75,8 @@ def pipeline(
     from textgraft.inference.pipelines.sources import open_source
 
     given = default_model(name) if model is None else model
-    source = open_source(given, auto_class=kind.auto_class, heads=kind.heads, revision=revision)
+    auto_class = kind.auto_class_of(given, revision)
+    source = open_source(given, auto_class=auto_class, heads=kind.heads, revision=revision)
     built: Any = kind(source, checked)
     if languages:
         built.expect(*languages.groups())

@@ -16,6 +16,8 @@ DEFAULTS = {
     "question-answering": "question-answering",
 }
 """The graft of each pipeline that has one."""
+ON_ENCODER = ("feature-extraction", "zero-shot-classification")
+"""Pipelines that run the bundled encoder as it is."""
 
 
 def shipped_graft(name: str) -> Path | None:
@@ -31,7 +33,7 @@ def default_model(pipeline: str) -> str | Path:
         OptionError: It has none.
         ModelError: It has one, but that is not in this installation.
     """
-    if pipeline == "feature-extraction":
+    if pipeline in ON_ENCODER:
         return BUNDLED
     if pipeline not in DEFAULTS:
         reason = "The bundled encoder has no head for masked words. " if pipeline == "fill-mask" else ""
