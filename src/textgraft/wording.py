@@ -7,24 +7,6 @@ from typing import NamedTuple, Protocol
 
 from textgraft.errors import OptionError
 
-METRIC_TITLES = {
-    "macro_f1": "macro F1",
-    "weighted_f1": "weighted F1",
-    "micro_f1": "micro F1",
-    "f1": "F1",
-    "exact_match": "exact match",
-    "pearson": "Pearson's r",
-    "spearman": "Spearman's ρ",
-    "matthews": "Matthews' φ",
-    "r2": "R²",
-    "bleu": "BLEU",
-    "chrf": "chrF",
-    "rouge_l": "ROUGE-L",
-    "rouge_1": "ROUGE-1",
-    "rouge_2": "ROUGE-2",
-}
-"""How people call a metric; the others are called by their keys."""
-
 
 def score(value: float) -> str:
     """Write a score between 0 and 1: "0.873"."""

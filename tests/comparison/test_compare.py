@@ -32,7 +32,7 @@ class Recorder(SilentReporter):
     def note(self, text: str) -> None:
         self.notes.append(text)
 
-    def trial_finished(self, trial: Trial) -> None:
+    def trial_finished(self, trial: Trial, metric: str) -> None:
         self.finished_trials.append(trial)
 
 

@@ -159,7 +159,7 @@ class Stop(SilentReporter):
     def __init__(self, trials: int) -> None:
         self.left = trials
 
-    def trial_finished(self, trial: Trial) -> None:
+    def trial_finished(self, trial: Trial, metric: str) -> None:
         self.left -= 1
         if not self.left:
             raise KeyboardInterrupt

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
-from types import MappingProxyType
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 import textgraft
 from tests.tiny import topic_rows
 from textgraft.cli import app
-from textgraft.evaluation.metrics import METRICS
+from textgraft.comparison.running.progress import TerminalReporter
+from textgraft.evaluation.metrics import METRICS, TITLES
 from textgraft.tasks import registry
 from textgraft.tasks.sketch import Evidence, Guess, Sketch
 from textgraft.tasks.text.classification import SingleLabelClassification
@@ -24,7 +26,7 @@ class Desk(SingleLabelClassification):
     contenders_of = "classification"
     main_metric = "rightly_sent"
     metric_names = ("rightly_sent", *METRICS)
-    metric_titles = MappingProxyType({"rightly_sent": "messages sent rightly"})
+    metric_titles = TITLES | {"rightly_sent": "messages sent rightly"}
 
     @classmethod
     def recognise(cls, sketch: Sketch) -> Guess | None:
@@ -72,10 +74,18 @@ def test_it_is_told_trained_predicted_and_evaluated(source, tmp_path):
 
 
 def test_it_is_compared_and_reported(source, tmp_path):
+    screen = io.StringIO()
     result = textgraft.compare(
-        source, contenders=["majority", "tfidf"], sizes=[30, 60], seeds=1, tuning=1, output=tmp_path / "run"
+        source,
+        contenders=["majority", "tfidf"],
+        sizes=[30, 60],
+        seeds=1,
+        tuning=1,
+        output=tmp_path / "run",
+        reporter=TerminalReporter(Console(file=screen, width=200)),
     )
     assert result.verdict.task == "desk"
     assert result.verdict.pick == "tfidf"
+    assert screen.getvalue().count("seed 0  messages sent rightly 0.") == len(result.trials)
     assert "messages sent rightly" in result.report.read_text()
     assert "messages sent rightly" in " ".join(result.verdict.sentences)

@@ -18,6 +18,8 @@ from textgraft.errors import MissingExtraError
 if TYPE_CHECKING:
     from sacrebleu.metrics.bleu import BLEU
 
+TITLES = {"bleu": "BLEU"}
+"""How people call it."""
 ORDER = 4
 """Longest n-grams counted."""
 _REMEMBERED = 2**16

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+TITLES = {"chrf": "chrF"}
+"""How people call it."""
 ORDER = 6
 """Longest character n-grams counted; white space does not count."""
 BETA = 2.0

@@ -18,6 +18,14 @@ from scipy import sparse
 METRICS: tuple[str, ...] = ("accuracy", "macro_f1", "weighted_f1")
 PAIR_METRICS: tuple[str, ...] = ("accuracy", "macro_f1", "f1", "matthews")
 MULTI_LABEL_METRICS: tuple[str, ...] = ("micro_f1", "macro_f1", "subset_accuracy")
+TITLES = {
+    "macro_f1": "macro F1",
+    "weighted_f1": "weighted F1",
+    "micro_f1": "micro F1",
+    "f1": "F1",
+    "matthews": "Matthews' φ",
+}
+"""How people call those of the three whose keys do not say it."""
 
 
 def weighted_metrics(

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from rouge_score.rouge_scorer import RougeScorer
 
 METRICS = ("rouge_l", "rouge_1", "rouge_2")
+TITLES = {"rouge_l": "ROUGE-L", "rouge_1": "ROUGE-1", "rouge_2": "ROUGE-2"}
+"""How people call them."""
 _KINDS = ("rougeL", "rouge1", "rouge2")
 _REMEMBERED = 2**16
 

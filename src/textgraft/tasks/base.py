@@ -19,7 +19,6 @@ import numpy as np
 
 from textgraft.data.dataset import Dataset
 from textgraft.tasks.scoring import Features, Scoring, W
-from textgraft.wording import METRIC_TITLES
 
 if TYPE_CHECKING:
     from typing import Self
@@ -67,7 +66,7 @@ class Task(Scoring[W]):
     pipeline: ClassVar[str]
     """The pipeline that runs its models, by the name that the Hub has for it: "text-classification"."""
     metric_titles: ClassVar[Mapping[str, str]] = {}
-    """How people call its metrics, beside those of :data:`textgraft.wording.METRIC_TITLES`."""
+    """How people call its metrics; one that is not in here is called by its key, with spaces."""
     contenders_of: ClassVar[str | None] = None
     """Another task whose contenders can do this one too; None for a task that contenders name themselves."""
     has_probabilities: ClassVar[bool] = True
@@ -102,7 +101,7 @@ class Task(Scoring[W]):
     @classmethod
     def title(cls, metric: str) -> str:
         """Return how people call a metric."""
-        return cls.metric_titles.get(metric) or METRIC_TITLES.get(metric, metric.replace("_", " "))
+        return cls.metric_titles.get(metric, metric.replace("_", " "))
 
     @classmethod
     def recognise(cls, sketch: Sketch) -> Guess | None:

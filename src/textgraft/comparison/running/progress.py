@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from textgraft.wording import METRIC_TITLES, duration
+from textgraft.wording import duration
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,8 +38,8 @@ class Reporter(Protocol):
     def step(self, progress: Progress) -> None:
         """A training step was made."""
 
-    def trial_finished(self, trial: Trial) -> None:
-        """A trial has a result, and it is on disk."""
+    def trial_finished(self, trial: Trial, metric: str) -> None:
+        """A trial has a result, and it is on disk; ``metric`` is how people call what it is scored by."""
 
     def finished(self, comparison: Comparison, seconds: float) -> None:
         """All is done."""
@@ -66,7 +66,7 @@ class SilentReporter:
     def step(self, progress: Progress) -> None:
         """Ignore it."""
 
-    def trial_finished(self, trial: Trial) -> None:
+    def trial_finished(self, trial: Trial, metric: str) -> None:
         """Ignore it."""
 
     def finished(self, comparison: Comparison, seconds: float) -> None:
@@ -153,9 +153,8 @@ class TerminalReporter(SilentReporter):
             f"loss {progress.loss:.3f}",
         )
 
-    def trial_finished(self, trial: Trial) -> None:
+    def trial_finished(self, trial: Trial, metric: str) -> None:
         """Print one line with the trial's scores."""
-        metric = METRIC_TITLES.get(trial.metric, trial.metric)
         self.console.print(
             f"  {trial.contender:<15}{trial.size:>9,} rows  seed {trial.seed}  "
             f"{metric} {trial.score:.3f}  {duration(trial.cost.training_seconds):>12}",

@@ -208,7 +208,7 @@ class Run:
                 f"{planned.contender} took {duration(took)} where it had {duration(seconds)}: "
                 "this contender cannot be cut short"
             )
-        self.reporter.trial_finished(trial)
+        self.reporter.trial_finished(trial, self.material.task.title(trial.metric))
         return trial
 
     def _keep(self, planned: PlannedTrial, trial: Trial) -> None:

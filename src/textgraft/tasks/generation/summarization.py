@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from textgraft.data.dataset import Dataset
 from textgraft.data.readers.sequences import SUMMARY_SIDES, find_sides, read_sequences
 from textgraft.evaluation.exact_match import weighted_exact_match
-from textgraft.evaluation.rouge import METRICS, rouge_signature, weighted_rouge
+from textgraft.evaluation.rouge import METRICS, TITLES, rouge_signature, weighted_rouge
 from textgraft.tasks.generation.base import GenerationTask
 from textgraft.tasks.sketch import Evidence, Guess, Sketch
 
@@ -24,6 +24,7 @@ class Summarization(GenerationTask):
     pipeline = "summarization"
     main_metric: str = "rouge_l"
     metric_names = (*METRICS, "exact_match")
+    metric_titles = TITLES
 
     @classmethod
     def read(cls, source: str | Path, **columns: Any) -> Dataset:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from textgraft.data.dataset import Dataset
 from textgraft.data.readers.sequences import TEXT_SIDES, find_sides, read_sequences
+from textgraft.evaluation import bleu, chrf
 from textgraft.evaluation.bleu import bleu_signature, weighted_bleu
 from textgraft.evaluation.chrf import chrf_signature, weighted_chrf
 from textgraft.evaluation.exact_match import weighted_exact_match
@@ -28,6 +29,7 @@ class TextToText(GenerationTask):
     pipeline = "text2text-generation"
     main_metric: str = "chrf"
     metric_names = ("chrf", "exact_match", "bleu")
+    metric_titles = bleu.TITLES | chrf.TITLES
 
     @classmethod
     def read(cls, source: str | Path, **columns: Any) -> Dataset:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from textgraft.data.columns import as_tuple
 from textgraft.data.dataset import Dataset
 from textgraft.data.readers.sequences import find_languages, language_of, read_sequences
+from textgraft.evaluation import bleu, chrf
 from textgraft.evaluation.bleu import bleu_signature, tokenizer_for, weighted_bleu
 from textgraft.evaluation.chrf import chrf_signature, weighted_chrf
 from textgraft.evaluation.exact_match import weighted_exact_match
@@ -31,6 +32,7 @@ class Translation(GenerationTask):
     pipeline = "translation"
     main_metric = "bleu"
     metric_names = ("bleu", "chrf", "exact_match")
+    metric_titles = bleu.TITLES | chrf.TITLES
 
     def __init__(self, source: str | None = None, target: str | None = None) -> None:
         super().__init__()

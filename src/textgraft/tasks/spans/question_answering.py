@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,7 @@ class QuestionAnswering(Task[QuestionFeatures]):
     name = "question-answering"
     main_metric = "f1"
     metric_names = METRICS
+    metric_titles: ClassVar[Mapping[str, str]] = {"f1": "F1"}
     auto_class = "AutoModelForQuestionAnswering"
     pipeline = "question-answering"
     has_offsets = True

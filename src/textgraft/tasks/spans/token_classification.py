@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,6 +135,7 @@ class TokenClassification(Task[WordFeatures]):
     name = "token-classification"
     main_metric = "f1"
     metric_names = METRICS
+    metric_titles: ClassVar[Mapping[str, str]] = {"f1": "F1"}
     auto_class = "AutoModelForTokenClassification"
     pipeline = "token-classification"
     has_offsets = True

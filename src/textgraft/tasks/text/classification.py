@@ -15,7 +15,7 @@ from textgraft.data.dataset import Dataset
 from textgraft.data.readers.reading import Form, read_dataset
 from textgraft.data.values import as_only_name
 from textgraft.evaluation.calibration import fit_temperature, log_loss
-from textgraft.evaluation.metrics import METRICS, macro_evidence, weighted_metrics
+from textgraft.evaluation.metrics import METRICS, TITLES, macro_evidence, weighted_metrics
 from textgraft.tasks.base import Features
 from textgraft.tasks.sketch import Evidence, Guess, Sketch, texts
 from textgraft.tasks.text.texts import JoinedTexts, LabelProbabilities, known_labels, unknown_label
@@ -59,6 +59,7 @@ class SingleLabelClassification(JoinedTexts):
     name = "classification"
     main_metric = "macro_f1"
     metric_names = METRICS
+    metric_titles = TITLES
 
     def __init__(self, labels: Sequence[str]) -> None:
         self.labels = tuple(labels)

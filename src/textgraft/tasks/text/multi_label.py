@@ -18,7 +18,12 @@ from textgraft.data.readers.reading import Form, read_dataset
 from textgraft.data.values import as_names
 from textgraft.errors import DataError
 from textgraft.evaluation.calibration import binary_log_loss, fit_binary_temperature
-from textgraft.evaluation.metrics import MULTI_LABEL_METRICS, macro_evidence, weighted_multi_label_metrics
+from textgraft.evaluation.metrics import (
+    MULTI_LABEL_METRICS,
+    TITLES,
+    macro_evidence,
+    weighted_multi_label_metrics,
+)
 from textgraft.tasks.base import Features
 from textgraft.tasks.sketch import Guess, Sketch, texts
 from textgraft.tasks.text.texts import JoinedTexts, LabelProbabilities, known_labels, unknown_label
@@ -69,6 +74,7 @@ class MultiLabelClassification(JoinedTexts):
     name = "multi-label"
     main_metric = "micro_f1"
     metric_names = MULTI_LABEL_METRICS
+    metric_titles = TITLES
 
     def __init__(self, labels: Sequence[str]) -> None:
         self.labels = tuple(labels)

@@ -72,6 +72,11 @@ class Regression(JoinedTexts):
     name = "regression"
     main_metric = "spearman"
     metric_names = REGRESSION_METRICS
+    metric_titles: ClassVar[Mapping[str, str]] = {
+        "spearman": "Spearman's ρ",
+        "pearson": "Pearson's r",
+        "r2": "R²",
+    }
     scales: ClassVar[Mapping[str, Scale]] = {
         "spearman": Scale.CORRELATION,
         "pearson": Scale.CORRELATION,
