@@ -12,8 +12,8 @@ and its dense head, which names a word at every place:
     trainer chunks    neither: sentences put together to rows of 128; 8 rows, for as much text in a batch
     … bf16            the same with bf16=True
 
-    textgraft         full sentences in sequences of 128, 8 of them a batch, the head at the gaps only, bf16
-                      where native
+    textgraft         full sentences in sequences of 128, 8 of them a batch, the head at the masked positions
+                      only, bf16 where native
     textgraft fp32    the same in fp32
     textgraft pairs   with next-sentence prediction (a BertForPreTraining)
 
@@ -22,8 +22,9 @@ nor special tokens count. Sides take turns; medians are compared. The first step
 prepared, are left out.
 
 Part two trains "trainer padded" and "textgraft" on --tokens tokens of text each at the same rates (peak 1e-3,
-warm-up of a tenth, then linearly to zero), and scores both, as they go, on the same gaps in held-out text: in
-single sentences, as the peer is trained on, and in full sequences. --tokens 0 leaves it out.
+warm-up of a tenth, then linearly to zero), and scores both, as they go, on the same masked positions in
+held-out text: in single sentences, as the peer is trained on, and in full sequences. --tokens 0 leaves
+it out.
 
 Everything runs on one thread. The corpus is docs_corpus, below --data-folder or $TEXTGRAFT_DATA.
 """
@@ -414,7 +415,7 @@ def plot_losses(folder: Path, sizes: dict[str, Any]) -> None:
                 for form, curve in forms.items()
             },
             x_label="tokens of text trained on",
-            y_label="cross entropy at the gaps, nats",
+            y_label="cross entropy at the masked positions, nats",
         )
 
 

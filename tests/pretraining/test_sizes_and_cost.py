@@ -14,7 +14,7 @@ from textgraft.pretraining.cost import (
     priced,
     training_flops,
 )
-from textgraft.pretraining.objectives.masked import gap_logits
+from textgraft.pretraining.objectives.masked import masked_logits
 from textgraft.pretraining.sizes import SIZES, build_model
 from textgraft.training.settings import TrainingSettings
 
@@ -99,11 +99,15 @@ def test_operations_are_those_that_torch_counts():
     found = counted(gpt, lambda: gpt(input_ids=ids, labels=ids).loss) / ids.numel()
     assert training_flops(gpt, "causal", length) == pytest.approx(found, rel=0.02)
     bert = build("bert", "tiny", vocabulary=900, length=length)
-    gaps = torch.arange(0, ids.numel())[: round(0.15 * ids.numel())]
-    batch = {"input_ids": ids, "positions": gaps, "next_sentence_label": torch.zeros(rows, dtype=torch.long)}
+    masked = torch.arange(0, ids.numel())[: round(0.15 * ids.numel())]
+    batch = {
+        "input_ids": ids,
+        "positions": masked,
+        "next_sentence_label": torch.zeros(rows, dtype=torch.long),
+    }
 
     def step():
-        words, sentences = gap_logits(bert, batch)
+        words, sentences = masked_logits(bert, batch)
         return words.sum() + sentences.sum()
 
     assert training_flops(bert, "masked", length) == pytest.approx(

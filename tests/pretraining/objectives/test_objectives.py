@@ -26,7 +26,7 @@ from transformers import (
 from tests.pretraining.small_models import LENGTH, make_model, make_objective
 from textgraft.errors import DataError, ModelError
 from textgraft.pretraining.objectives.causal import CausalText
-from textgraft.pretraining.objectives.masked import MaskedText, gap_logits
+from textgraft.pretraining.objectives.masked import MaskedText, masked_logits
 from textgraft.pretraining.objectives.masking import Masking
 from textgraft.training.gradient import accumulate
 from textgraft.training.loop import fit
@@ -49,7 +49,7 @@ def dense_loss(model, batch):
 
 
 @pytest.mark.parametrize("architecture", ["bert", "roberta"])
-def test_the_head_at_the_gaps_gives_the_loss_and_gradients_of_the_dense_one(made, architecture):
+def test_the_head_at_the_masked_positions_gives_the_loss_and_gradients_of_the_dense_one(made, architecture):
     tokenizer, objective = made[architecture]
     model = make_model(architecture, tokenizer).eval()
     batch = objective.batch([0, 3, 5], np.random.default_rng(0))
@@ -64,11 +64,11 @@ def test_the_head_at_the_gaps_gives_the_loss_and_gradients_of_the_dense_one(made
     for one, other in zip(our_gradients, their_gradients, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
     assert objective.counts(batch)[0] == len(batch["labels"])
-    words, _ = gap_logits(model, batch)
+    words, _ = masked_logits(model, batch)
     assert words.shape == (len(batch["positions"]), len(tokenizer))
 
 
-def test_a_sequence_without_gaps_has_no_loss(made):
+def test_a_sequence_without_masked_positions_has_no_loss(made):
     tokenizer, objective = made["roberta"]
     model = make_model("roberta", tokenizer)
     batch = objective.batch([0], np.random.default_rng(0))
@@ -82,7 +82,7 @@ def test_a_model_whose_head_is_elsewhere_is_refused(made):
     tokenizer, _ = made["gpt"]
     batch = made["roberta"][1].batch([0], np.random.default_rng(0))
     with pytest.raises(ModelError, match="'gpt2' is not known"):
-        gap_logits(make_model("gpt", tokenizer), batch)
+        masked_logits(make_model("gpt", tokenizer), batch)
 
 
 @pytest.mark.parametrize("architecture", ["bert", "roberta", "gpt"])
@@ -113,7 +113,7 @@ def test_models_learn_and_load_in_plain_transformers(made, tmp_path, architectur
     torch.testing.assert_close(loaded.eval()(**words).last_hidden_state, expected)
 
 
-def test_gaps_are_drawn_anew_and_held_out_ones_are_not(made):
+def test_masked_positions_are_drawn_anew_and_held_out_ones_are_not(made):
     tokenizer, objective = made["bert"]
     first, again, other = (objective.batch([1, 2], np.random.default_rng(seed)) for seed in (0, 0, 1))
     assert first.keys() == again.keys()

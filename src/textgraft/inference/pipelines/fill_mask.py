@@ -1,4 +1,4 @@
-"""Words for a gap: the pipeline "fill-mask"."""
+"""Words for masked positions: the pipeline "fill-mask"."""
 
 from __future__ import annotations
 
@@ -92,7 +92,9 @@ class FillMaskPipeline(Pipeline[FillMaskOptions]):
                     if mask in text
                     else f"text {line}, counted from 1, has no {mask}",
                     where=text[:80],
-                    fix=f"Give a shorter part around {mask}." if mask in text else f"Put {mask} for the gap.",
+                    fix=f"Give a shorter part around {mask}."
+                    if mask in text
+                    else f"Put {mask} for the word.",
                 )
         self.warn_of_cuts(inputs)
         targets = None if options.targets is None else self._targets(options.targets)

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 from textgraft.files import content_hash
 from textgraft.pretraining.objectives.examples import Examples
-from textgraft.pretraining.objectives.masked import MaskedText, gap_outputs
+from textgraft.pretraining.objectives.masked import MaskedText, masked_outputs
 from textgraft.pretraining.objectives.masking import Masking
 
 SOFT_WEIGHT, MASKED_WEIGHT, COSINE_WEIGHT = 5.0, 2.0, 1.0
@@ -53,8 +53,8 @@ class DistilledText(MaskedText):
         """Return the weighted losses at masked positions, and that of the hidden states at every token."""
         with torch.no_grad():
             teacher = self.teacher.to(batch["input_ids"].device)
-            taught = gap_outputs(teacher, batch, output_hidden_states=True)
-        said = gap_outputs(model, batch, output_hidden_states=True)
+            taught = masked_outputs(teacher, batch, output_hidden_states=True)
+        said = masked_outputs(model, batch, output_hidden_states=True)
         words, soft = said.logits.float(), taught.logits.float()
         count = max(1, len(words))
         softened = functional.kl_div(

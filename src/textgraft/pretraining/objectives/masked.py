@@ -91,7 +91,7 @@ class MaskedText(Objective):
 
     def losses(self, model: PreTrainedModel, batch: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
         """Return the mean cross entropy at the masked positions, and that of the next sentence for pairs."""
-        words, next_sentences = gap_logits(model, batch)
+        words, next_sentences = masked_logits(model, batch)
         # Few and short sequences may have no masked position.
         loss = functional.cross_entropy(words, batch["labels"], reduction="sum") / max(1, len(words))
         if next_sentences is None:
@@ -117,7 +117,7 @@ class MaskedText(Objective):
         def forward(places: Sequence[int], batch: dict[str, Tensor]) -> None:
             nonlocal masked, right, pairs, right_pairs, loss, pair_loss
             del places
-            words, next_sentences = gap_logits(model, batch)
+            words, next_sentences = masked_logits(model, batch)
             labels = batch["labels"]
             loss += float(functional.cross_entropy(words, labels, reduction="sum"))
             right += int((words.argmax(dim=-1) == labels).sum())
@@ -164,7 +164,7 @@ class MaskedText(Objective):
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
-def gap_logits(model: nn.Module, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
+def masked_logits(model: nn.Module, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
     """Run a masked language model whose head looks at the masked positions only.
 
     Args:
@@ -178,14 +178,14 @@ def gap_logits(model: nn.Module, batch: Mapping[str, Tensor]) -> tuple[Tensor, T
     Raises:
         ModelError: The place of the head is not known.
     """
-    outputs = gap_outputs(model, batch)
+    outputs = masked_outputs(model, batch)
     if "next_sentence_label" in batch:
         return outputs.prediction_logits.float(), outputs.seq_relationship_logits.float()
     return outputs.logits.float(), None
 
 
-def gap_outputs(model: nn.Module, batch: Mapping[str, Tensor], **options: bool) -> Any:
-    """Run a masked language model as :func:`gap_logits` does; return its outputs as they are.
+def masked_outputs(model: nn.Module, batch: Mapping[str, Tensor], **options: bool) -> Any:
+    """Run a masked language model as :func:`masked_logits` does; return its outputs as they are.
 
     Args:
         model: As there.
