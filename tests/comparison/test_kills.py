@@ -83,7 +83,7 @@ def test_what_was_encoded_before_is_no_part_of_a_trial(tmp_path, monkeypatch):
     task = SingleLabelClassification(["a", "b"])
 
     source = resolve_encoder()
-    Encoder.from_source(source).open()
+    Encoder(source).open()
     graphs = Path(os.environ["TEXTGRAFT_CACHE"]) / "engines"
     graphs.mkdir(exist_ok=True)  # where torch is the engine, there are none
 

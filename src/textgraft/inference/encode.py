@@ -129,11 +129,6 @@ class Encoder:
         self._calibrated_on = ""
         self._cache = EncodingCache(None if cache is True else cache) if cache else None
 
-    @classmethod
-    def from_source(cls, source: EncoderSource, **options: Any) -> Encoder:
-        """Return an encoder for a source already resolved; the options are those of the class."""
-        return cls(source, **options)
-
     def open(self, texts: Sequence[str] = ()) -> Engine:
         """Open the engine, which :meth:`encode` does by itself when it is first called.
 

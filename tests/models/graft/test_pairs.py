@@ -25,7 +25,7 @@ GOLD = [1, 0, 1, 0] * 5
 def fitted(folder, family, **settings):
     """Fit a head on the encodings of both texts, as a contender does."""
     source = resolve_encoder(str(save_tiny_encoder(folder / family, family)))
-    encoder = Encoder.from_source(source, engine="torch", precision="fp32")
+    encoder = Encoder(source, engine="torch", precision="fp32")
     first, second = (torch.from_numpy(encoder.encode(texts)) for texts in (FIRSTS, SECONDS))
     features = pair_features(first, second).numpy()
     layers = fit_shallow(features, GOLD, features, GOLD, 2, **settings)

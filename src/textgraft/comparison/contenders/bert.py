@@ -64,7 +64,7 @@ def frozen_encoder(source: EncoderSource, identity: str, max_length: int | None)
     from textgraft.inference.encode import Encoder
 
     del identity
-    encoder = Encoder.from_source(source, max_length=max_length)
+    encoder = Encoder(source, max_length=max_length)
     encoder.open()
     return encoder
 

@@ -13,6 +13,7 @@ only (BERT to BERT), or a GPT-2. Its attention to the source is new in either ca
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -37,6 +38,18 @@ if TYPE_CHECKING:
     from textgraft.models.encoders import EncoderSource
 
 
+@dataclass(frozen=True)
+class TargetTokens:
+    """Ids of the tokens that stand around a target; by default those of tokenizers that are trained here."""
+
+    pad_token_id: int = 0
+    """Fills batches up."""
+    eos_token_id: int = 2
+    """Ends a target."""
+    decoder_start_token_id: int = 1
+    """What the decoder reads before the first word."""
+
+
 def transformer(
     *,
     vocab_size: int,
@@ -48,9 +61,7 @@ def transformer(
     dropout: float = 0.1,
     label_smoothing: float = 0.1,
     max_length: int = 512,
-    pad_token_id: int = 0,
-    eos_token_id: int = 2,
-    decoder_start_token_id: int = 1,
+    tokens: TargetTokens = TargetTokens(),
 ) -> MarianMTModel:
     """Build a Transformer encoder–decoder with random weights.
 
@@ -64,9 +75,7 @@ def transformer(
         dropout: Fraction of what each part of a layer adds set to zero in training.
         label_smoothing: As in :func:`textgraft.models.recurrent.teacher_forcing.teacher_forced`.
         max_length: Most tokens of a source or target.
-        pad_token_id: Fills batches up.
-        eos_token_id: Ends a target.
-        decoder_start_token_id: What the decoder reads before the first word.
+        tokens: Ids of the special tokens.
 
     Raises:
         OptionError: The width cannot be shared out among the heads.
@@ -94,9 +103,7 @@ def transformer(
         # Scaled, a word vector is about as long as the vector of a position.
         init_std=hidden_size**-0.5,
         max_position_embeddings=max_length,
-        pad_token_id=pad_token_id,
-        eos_token_id=eos_token_id,
-        decoder_start_token_id=decoder_start_token_id,
+        **asdict(tokens),
         forced_eos_token_id=None,
     )
     config.label_smoothing = label_smoothing
@@ -186,11 +193,7 @@ def _joined(
     label_smoothing: float,
 ) -> EncoderDecoderModel:
     """Put both sides together; a target begins and ends with the special tokens that a text has."""
-    tokens = {
-        "pad_token_id": tokenizer.pad_token_id,
-        "eos_token_id": tokenizer.sep_token_id,
-        "decoder_start_token_id": tokenizer.cls_token_id,
-    }
+    tokens = asdict(TargetTokens(tokenizer.pad_token_id, tokenizer.sep_token_id, tokenizer.cls_token_id))
     config = EncoderDecoderConfig.from_encoder_decoder_configs(
         encoder.config, decoder.config, **tokens, label_smoothing=label_smoothing
     )

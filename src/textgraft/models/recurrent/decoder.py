@@ -18,6 +18,7 @@ is several times faster in training. The other two are computed step by step.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -68,6 +69,28 @@ class DecoderState(RecurrentState):
         self.memory = None if self.memory is None else self.memory.rows(sources)
 
 
+@dataclass(frozen=True)
+class SourceAttention:
+    """How a decoder looks at a source while it writes."""
+
+    kind: str
+    """"bahdanau" or "luong"."""
+    memory_size: int
+    """Width of the source states that are attended to."""
+    input_feeding: bool = False
+    """Whether Luong's attention feeds its vector back."""
+
+    @property
+    def reads_context(self) -> bool:
+        """Whether the context is read together with the word, as Bahdanau's is."""
+        return self.kind == "bahdanau"
+
+    @property
+    def feeds_back(self) -> bool:
+        """Whether the attentional vector is read together with the next word."""
+        return self.input_feeding and self.kind == "luong"
+
+
 class RecurrentDecoder(nn.Module):
     """Layers, attention and readout; words come in as vectors and go out as vectors that predict words.
 
@@ -79,9 +102,7 @@ class RecurrentDecoder(nn.Module):
         dropout: Fraction of the states between layers and of the readout set to zero in training.
         vector_size: Width of the vector that the decoder starts from.
         injection: How it enters; see :data:`INJECTIONS`.
-        memory_size: Width of the source states that are attended to.
-        attention: "none", "bahdanau" or "luong".
-        input_feeding: Whether Luong's attention feeds its vector back.
+        attention: How it looks at a source; None: it does not.
     """
 
     def __init__(
@@ -94,16 +115,17 @@ class RecurrentDecoder(nn.Module):
         dropout: float,
         vector_size: int,
         injection: str = "state",
-        memory_size: int = 0,
-        attention: str = "none",
-        input_feeding: bool = False,
+        attention: SourceAttention | None = None,
     ) -> None:
         super().__init__()
         self.cell, self.hidden_size, self.embedding_size = cell, hidden_size, embedding_size
         self.injection = injection
-        self.input_feeding = input_feeding and attention == "luong"
-        self.attention = None if attention == "none" else ATTENTIONS[attention](hidden_size, memory_size)
-        self.reads_context = attention == "bahdanau"
+        self.attention = (
+            None if attention is None else ATTENTIONS[attention.kind](hidden_size, attention.memory_size)
+        )
+        memory_size = 0 if attention is None else attention.memory_size
+        self.input_feeding = attention is not None and attention.feeds_back
+        self.reads_context = attention is not None and attention.reads_context
         beside_word = memory_size if self.reads_context else embedding_size if self.input_feeding else 0
         widths = [embedding_size + beside_word] + [hidden_size] * (num_layers - 1)
         self.layers = nn.ModuleList(CELLS[cell](width, hidden_size, batch_first=True) for width in widths)
@@ -112,10 +134,7 @@ class RecurrentDecoder(nn.Module):
             vector_size, embedding_size if injection == "token" else num_layers * self.parts * hidden_size
         )
         self.readout = nn.Linear(
-            hidden_size
-            + (0 if self.attention is None else memory_size)
-            + (embedding_size if self.reads_context else 0),
-            embedding_size,
+            hidden_size + memory_size + (embedding_size if self.reads_context else 0), embedding_size
         )
         self.dropout = nn.Dropout(dropout)
 

@@ -22,7 +22,12 @@ from transformers.utils import can_return_tuple
 from textgraft.errors import unknown
 from textgraft.models.asked import asked
 from textgraft.models.padding import one_of, true_tokens
-from textgraft.models.recurrent.decoder import ATTENTIONS, DecoderState, RecurrentDecoder
+from textgraft.models.recurrent.decoder import (
+    ATTENTIONS,
+    DecoderState,
+    RecurrentDecoder,
+    SourceAttention,
+)
 from textgraft.models.recurrent.encoder import (
     CELLS,
     RecurrentConfig,
@@ -246,9 +251,11 @@ class RecurrentForSeq2SeqLM(RecurrentGenerator):
             num_layers=config.num_layers,
             dropout=config.dropout,
             vector_size=state_size,
-            memory_size=state_size,
-            attention=config.attention,
-            input_feeding=config.input_feeding,
+            attention=(
+                None
+                if config.attention == "none"
+                else SourceAttention(config.attention, state_size, config.input_feeding)
+            ),
         )
         self.lm_head = nn.Linear(config.embedding_size, config.target_vocab_size)
         self.post_init()
