@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -15,6 +15,8 @@ from textgraft.terminal import open_console
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from textgraft.pretraining.config import PretrainOptions
+    from textgraft.pretraining.corpus.corpus import Documents
     from textgraft.pretraining.cost import Costs
     from textgraft.pretraining.pretrain import Plan
 
@@ -77,7 +79,7 @@ def pretrain(
     from textgraft.pretraining.pretrain import pretrain as run
     from textgraft.wording import duration, parse_seconds
 
-    config: dict[str, Any] = {
+    config: PretrainOptions = {
         "arch": arch,
         "size": size,
         "budget": parse_seconds(budget) if budget else None,
@@ -90,9 +92,9 @@ def pretrain(
         "whole_word_masking": whole_word_masking,
         "bidirectional": bidirectional,
         "dropout": dropout,
-        "dev": dev and str(dev),
+        "dev": str(dev) if dev else None,
         "text": text,
-        "documents": documents,
+        "documents": cast("Documents", documents),  # checked with the others
         "machine": machine,
         "price": price,
         "seed": seed,

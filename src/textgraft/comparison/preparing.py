@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from textgraft.comparison.contenders.base import Contender, Job
 from textgraft.comparison.contenders.recurrent import vectors_note
@@ -26,6 +26,9 @@ from textgraft.models.encoders import EncoderSource
 from textgraft.tasks.base import Task
 from textgraft.tasks.reading import named_task, read_splits
 from textgraft.tasks.text.label_names import are_words
+
+if TYPE_CHECKING:
+    from textgraft.training.progress import Progress
 
 Note = Callable[[str], None]
 """Told what the user should know."""
@@ -70,8 +73,24 @@ class Material:
         """Of all rows of the splits."""
         return content_hash([self.splits.train.hash, self.splits.dev.hash, self.splits.test.hash])
 
-    def job(self, train: Dataset, dev: Dataset, seed: int, **others: Any) -> Job:
-        """Return what a contender is fitted on: these rows, and what it begins with."""
+    def job(
+        self,
+        train: Dataset,
+        dev: Dataset,
+        seed: int,
+        *,
+        max_seconds: float | None = None,
+        on_step: Callable[[Progress], None] | None = None,
+    ) -> Job:
+        """Return what a contender is fitted on: these rows, and what it begins with.
+
+        Args:
+            train: Training rows.
+            dev: Dev rows.
+            seed: Of everything random.
+            max_seconds: When the clock ends the training; None: never.
+            on_step: Called after every training step.
+        """
         return Job(
             train,
             dev,
@@ -82,7 +101,8 @@ class Material:
             self.freeze_layers,
             vectors=self.entrants.vectors,
             language_model=self.entrants.language_model,
-            **others,
+            max_seconds=max_seconds,
+            on_step=on_step,
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, TypedDict, get_args
 
 from pydantic import Field
 
@@ -111,6 +111,31 @@ class PretrainConfig(Checked):
         if self.arch in CELLS:
             return "recurrent"
         return "masked" if self.arch in MASKED else "causal"
+
+
+class PretrainOptions(TypedDict, total=False):
+    """The keys of :class:`PretrainConfig`, which describes and checks them, as keywords of a call."""
+
+    arch: str
+    size: str
+    budget: float | str | None
+    tokens: int | None
+    vocabulary_size: int
+    max_length: int
+    short_length: int | None
+    characters: bool
+    lowercase: bool
+    whole_word_masking: bool
+    bidirectional: bool
+    dropout: float
+    dev: str | None
+    text: str | None
+    documents: Documents
+    machine: str | None
+    price: float | None
+    seed: int
+    keep: int
+    settings: dict[str, Any]
 
 
 class DistillConfig(Checked):

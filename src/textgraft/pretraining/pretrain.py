@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from accelerate.utils import broadcast_object_list
 
@@ -14,7 +14,7 @@ from textgraft.errors import OptionError
 from textgraft.files import output_errors, refuse_to_replace, remove_folder
 from textgraft.integrity import read_record, write_record
 from textgraft.pretraining.card import save_pretrained_encoder
-from textgraft.pretraining.config import PretrainConfig
+from textgraft.pretraining.config import PretrainConfig, PretrainOptions
 from textgraft.pretraining.cost import Costs, measured_rate, priced, training_flops
 from textgraft.pretraining.objectives.masked import MaskedText
 from textgraft.pretraining.prepare import Prepared, prepare
@@ -69,7 +69,10 @@ class Pretrained:
 
 
 def plan_pretraining(
-    corpus: str | Path, *, on_documents: Callable[[int], None] | None = None, **config: Any
+    corpus: str | Path,
+    *,
+    on_documents: Callable[[int], None] | None = None,
+    **config: Unpack[PretrainOptions],
 ) -> Plan:
     """Tell what :func:`pretrain` with the same arguments would do and cost, and train nothing.
 
@@ -93,7 +96,7 @@ def pretrain(
     on_documents: Callable[[int], None] | None = None,
     on_plan: Callable[[Plan], None] | None = None,
     on_step: Callable[[Progress], None] | None = None,
-    **config: Any,
+    **config: Unpack[PretrainOptions],
 ) -> Pretrained:
     """Train a language model from random weights on raw text and write it as an encoder.
 
@@ -149,8 +152,8 @@ def pretrain(
     return Pretrained(output, result.dev_metrics, result, spent)
 
 
-def _checked(config: dict[str, Any]) -> PretrainConfig:
-    wanted = PretrainConfig(**config)
+def _checked(config: PretrainOptions) -> PretrainConfig:
+    wanted = PretrainConfig.model_validate(config)
     if wanted.budget is None and wanted.tokens is None and "epochs" not in wanted.settings:
         raise OptionError(
             "nothing says when training is to end",

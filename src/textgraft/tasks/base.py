@@ -13,11 +13,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Unpack
 
 import numpy as np
 
 from textgraft.data.dataset import Dataset
+from textgraft.data.read_options import ReadOptions
 from textgraft.tasks.scoring import Features, Scoring, W
 
 if TYPE_CHECKING:
@@ -84,18 +85,18 @@ class Task(Scoring[W]):
 
     @classmethod
     @abstractmethod
-    def read(cls, source: str | Path, **columns: Any) -> Dataset:
+    def read(cls, source: str | Path, **columns: Unpack[ReadOptions]) -> Dataset:
         """Read a file of this task.
 
         Args:
             source: A path, or a Hub name where the task takes tables.
-            columns: ``text``, ``label``, ``id_column``, ``group`` and ``labelled`` as for
-                :func:`textgraft.data.readers.reading.read_dataset`; those that a task's files have no use
-                for are refused.
+            columns: The keywords of :class:`~textgraft.data.read_options.ReadOptions`; those that a task's
+                files have no use for are refused.
 
         Raises:
             DataError: The file cannot be read, or no row is usable.
-            OptionError: A column does not exist, or the task knows no such column.
+            OptionError: A column or a keyword does not exist (the nearest is suggested), or the task has no
+                use for it.
         """
 
     @classmethod

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from textgraft.data.columns import as_tuple
 from textgraft.data.dataset import Dataset
+from textgraft.data.read_options import Offsets
 from textgraft.data.spans import CHARACTERS, check_unit
 from textgraft.data.spellings import merge_spellings
 from textgraft.data.splits import Splits, make_splits
@@ -40,7 +41,7 @@ def named_task(
     return task
 
 
-def with_offsets(task: type[Task], offsets: str) -> dict[str, str]:
+def with_offsets(task: type[Task], offsets: str) -> Offsets:
     """Return the keyword by which a task reads offsets that do not count characters, if they do not.
 
     Raises:

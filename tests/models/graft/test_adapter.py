@@ -173,6 +173,7 @@ def test_only_the_layers_and_maps_asked_for(tmp_path):
         ({"lora_layers": [2]}, "the encoder has 2 layers"),
         ({"lora_layers": [-1]}, "the encoder has 2 layers"),
         ({"lora_rank": -1}, "lora_rank cannot be -1"),
+        ({"lora_rnak": 4}, "Did you mean 'lora_rank'"),
     ],
 )
 def test_what_cannot_be_adapted_is_told(tmp_path, settings, message):

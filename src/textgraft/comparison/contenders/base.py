@@ -204,9 +204,9 @@ class Contender:
                 raise unknown(f"setting of {self.name}", name, settings.model_fields)
         return settings(**values)
 
-    def with_grid(self, change: Callable[[Any], RecipeSettings], **others: Any) -> Self:
-        """Return the same contender with every configuration changed."""
-        return replace(self, grid=tuple(map(change, self.grid)), **others)
+    def with_grid(self, change: Callable[[Any], RecipeSettings], title: str | None = None) -> Self:
+        """Return the same contender, or one of another title, with every configuration changed."""
+        return replace(self, grid=tuple(map(change, self.grid)), title=title or self.title)
 
     def fit(self, job: Job, settings: RecipeSettings) -> Fitted:
         """Train on ``job`` with one configuration; how many epochs follows from the rows unless it says."""

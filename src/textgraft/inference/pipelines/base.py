@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, Unpack
 
 from textgraft.data.dataset import Dataset, Rejected
 from textgraft.data.inputs import given_inputs, is_table
+from textgraft.data.read_options import TextColumns
 from textgraft.errors import OptionError
-from textgraft.inference.pipelines.options import Options
+from textgraft.inference.pipelines.options import Options, PipelineOptions
 from textgraft.tasks.base import token_counts
 
 if TYPE_CHECKING:
@@ -91,11 +92,16 @@ class Pipeline(ABC, Generic[ChosenOptions]):
         """
 
     @abstractmethod
-    def read(self, path: str | Path, **columns: Any) -> Dataset:
+    def read(self, path: str | Path, **columns: Unpack[TextColumns]) -> Dataset:
         """Read rows without targets from a file.
+
+        Args:
+            path: As the pipeline's task reads it.
+            columns: The keywords of :class:`~textgraft.data.read_options.TextColumns`.
 
         Raises:
             DataError: The file cannot be read, or no row is usable.
+            OptionError: A column or a keyword does not exist.
         """
 
     @abstractmethod
@@ -113,7 +119,9 @@ class Pipeline(ABC, Generic[ChosenOptions]):
         del single, given
         return result
 
-    def __call__(self, inputs: Any, *, text: str | Sequence[str] | None = None, **options: Any) -> Any:
+    def __call__(
+        self, inputs: Any, *, text: str | Sequence[str] | None = None, **options: Unpack[PipelineOptions]
+    ) -> Any:
         """Return the result for one input, a list of results for several, an iterator for an iterator.
 
         Args:
@@ -139,7 +147,7 @@ class Pipeline(ABC, Generic[ChosenOptions]):
         *,
         text: str | Sequence[str] | None = None,
         id_column: str | None = None,
-        **options: Any,
+        **options: Unpack[PipelineOptions],
     ) -> FileResults:
         """Run the rows of a file through the pipeline.
 

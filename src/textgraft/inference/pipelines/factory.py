@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from textgraft.errors import unknown
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from textgraft.inference.pipelines.base import Pipeline
+    from textgraft.inference.pipelines.options import PipelineOptions
     from textgraft.inference.predictor import Predictor
 
 PIPELINES = {
@@ -40,7 +41,7 @@ def pipeline(
     model: str | Path | Predictor | tuple[PreTrainedModel, PreTrainedTokenizerFast] | None = None,
     *,
     revision: str | None = None,
-    **options: Any,
+    **options: Unpack[PipelineOptions],
 ) -> Pipeline[Any]:
     """Build a pipeline: texts in, plain Python values out, in the shapes of Transformers 4.
 

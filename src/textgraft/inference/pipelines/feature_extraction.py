@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 
 from textgraft.data.dataset import Dataset
+from textgraft.data.read_options import TextColumns
 from textgraft.inference.pipelines.base import Pipeline
 from textgraft.inference.pipelines.options import Options
 from textgraft.inference.pipelines.tokens import run_tokens
@@ -46,7 +47,7 @@ class FeatureExtractionPipeline(Pipeline[FeatureExtractionOptions]):
         """Take texts."""
         return self._texts.rows(inputs)
 
-    def read(self, path: str | Path, **columns: Any) -> Dataset:
+    def read(self, path: str | Path, **columns: Unpack[TextColumns]) -> Dataset:
         """Read texts from a table or a .txt file."""
         return self._texts.read(path, labelled=False, **columns)
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from textgraft.data.dataset import Dataset
+from textgraft.data.read_options import TextColumns
 from textgraft.errors import ModelError, OptionError
 from textgraft.inference.pipelines.base import Pipeline
-from textgraft.inference.pipelines.options import Count, Fraction, Options
+from textgraft.inference.pipelines.options import CallOptions, Count, Fraction, Options
 from textgraft.inference.pipelines.sources import Source
 from textgraft.inference.pipelines.tokens import run_tokens
 from textgraft.tasks.base import Features
@@ -69,11 +70,11 @@ class FillMaskPipeline(Pipeline[FillMaskOptions]):
         """Take texts with masks."""
         return self._texts.rows(inputs)
 
-    def read(self, path: str | Path, **columns: Any) -> Dataset:
+    def read(self, path: str | Path, **columns: Unpack[TextColumns]) -> Dataset:
         """Read texts from a table or a .txt file."""
         return self._texts.read(path, labelled=False, **columns)
 
-    def __call__(self, inputs: Any, **options: Any) -> Any:
+    def __call__(self, inputs: Any, **options: Unpack[CallOptions]) -> Any:
         """Return the tokens for each mask, as the class describes it."""
         results = super().__call__(inputs, **options)
         return results[0] if isinstance(inputs, list) and len(inputs) == 1 else results

@@ -6,13 +6,14 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from textgraft.data.dataset import Dataset
+from textgraft.data.read_options import TextColumns
 from textgraft.data.readers.choices import split_names
 from textgraft.errors import OptionError
 from textgraft.inference.pipelines.base import Pipeline
-from textgraft.inference.pipelines.options import Count, Fraction, Options
+from textgraft.inference.pipelines.options import CallOptions, Count, Fraction, Options
 from textgraft.tasks.text.multiple_choice import ChoicePrediction, MultipleChoice
 
 
@@ -53,7 +54,7 @@ class MultipleChoicePipeline(Pipeline[MultipleChoiceOptions]):
             {"prompt": [prompt for prompt, _ in pairs], "choices": [choices for _, choices in pairs]}
         )
 
-    def read(self, path: str | Path, **columns: Any) -> Dataset:
+    def read(self, path: str | Path, **columns: Unpack[TextColumns]) -> Dataset:
         """Read prompts and choices from a table or JSON Lines."""
         dataset = MultipleChoice.read(path, labelled=False, **columns)
         prompt, choices = split_names(list(dataset.columns))
@@ -67,7 +68,7 @@ class MultipleChoicePipeline(Pipeline[MultipleChoiceOptions]):
         *,
         prompt: str | None = None,
         choices: Sequence[str] | None = None,
-        **options: Any,
+        **options: Unpack[CallOptions],
     ) -> Any:
         """Choose.
 

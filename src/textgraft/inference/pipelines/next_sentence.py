@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from textgraft.data.dataset import Dataset
 from textgraft.errors import OptionError
+from textgraft.inference.pipelines.options import CallOptions
 from textgraft.inference.pipelines.sources import Source
 from textgraft.inference.pipelines.text_classification import (
     TextClassificationOptions,
@@ -50,7 +51,7 @@ class NextSentencePipeline(TextClassificationPipeline):
             ]
         )
 
-    def __call__(self, inputs: Any, text_pair: str | None = None, **options: Any) -> Any:
+    def __call__(self, inputs: Any, text_pair: str | None = None, **options: Unpack[CallOptions]) -> Any:
         """Judge one pair, given as two texts or as a dict, or a list or stream of pairs.
 
         Raises:

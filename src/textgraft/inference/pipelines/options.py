@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, Literal, TypedDict
 
 from pydantic import ConfigDict, Field
 
@@ -18,3 +19,47 @@ class Options(Checked):
     model_config = ConfigDict(strict=True)
 
     kind: ClassVar[str] = "pipeline option"
+
+
+class PipelineOptions(TypedDict, total=False):
+    """The options of all pipelines by name, for editors and type checkers.
+
+    Each pipeline takes those of its own options class, which describes and checks them; any other is an
+    :class:`~textgraft.errors.OptionError` that suggests the nearest.
+    """
+
+    aggregation_strategy: Literal["none", "simple", "first", "average", "max"]
+    align_to_words: bool
+    do_sample: bool | None
+    doc_stride: int
+    early_stopping: bool | None
+    function_to_apply: Literal["softmax", "sigmoid", "none"] | None
+    handle_impossible_answer: bool
+    ignore_labels: list[str]
+    length_penalty: float | None
+    max_answer_len: int
+    max_length: int | None
+    max_new_tokens: int | None
+    max_question_len: int
+    max_seq_len: int
+    max_windows: int | None
+    min_length: int | None
+    no_repeat_ngram_size: int | None
+    num_beams: int | None
+    num_return_sequences: int
+    prefix: str
+    return_full_text: bool
+    return_tensors: bool
+    seed: int | None
+    targets: str | list[str] | None
+    temperature: float | None
+    threshold: float | None
+    top_k: int | None
+    top_p: float | None
+
+
+class CallOptions(PipelineOptions, total=False):
+    """What a call of a pipeline takes beside its inputs."""
+
+    text: str | Sequence[str] | None
+    """The columns of a table, or of a list of dicts, to read; two for a pair of texts."""

@@ -9,16 +9,17 @@ import warnings
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Unpack
 
 import numpy as np
 from pydantic import Field
 
 from textgraft.data.dataset import Dataset
+from textgraft.data.read_options import TextColumns
 from textgraft.data.words import cut_words
 from textgraft.errors import OptionError
 from textgraft.inference.pipelines.base import Pipeline
-from textgraft.inference.pipelines.options import Count, Fraction, Options
+from textgraft.inference.pipelines.options import CallOptions, Count, Fraction, Options
 from textgraft.tasks.spans.answer_spans import CANDIDATES, SpanPrediction
 from textgraft.tasks.spans.question_answering import QuestionAnswering
 from textgraft.tasks.spans.question_windows import QuestionFeatures
@@ -76,7 +77,7 @@ class QuestionAnsweringPipeline(Pipeline[QuestionAnsweringOptions]):
         """Take ``{"question": str, "context": str}``, or pairs of both."""
         return QuestionAnswering().rows(inputs)
 
-    def read(self, path: str | Path, **columns: Any) -> Dataset:
+    def read(self, path: str | Path, **columns: Unpack[TextColumns]) -> Dataset:
         """Read questions and contexts from SQuAD JSON or JSON Lines."""
         return QuestionAnswering.read(path, labelled=False, **columns)
 
@@ -86,7 +87,7 @@ class QuestionAnsweringPipeline(Pipeline[QuestionAnsweringOptions]):
         context: str | Sequence[str] | None = None,
         *,
         question: str | Sequence[str] | None = None,
-        **options: Any,
+        **options: Unpack[CallOptions],
     ) -> Any:
         """Answer questions.
 

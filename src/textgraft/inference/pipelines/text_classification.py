@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
 from textgraft.data.dataset import Dataset
+from textgraft.data.read_options import TextColumns
 from textgraft.errors import OptionError
 from textgraft.inference.pipelines.base import Pipeline
 from textgraft.inference.pipelines.options import Count, Options
@@ -84,7 +85,7 @@ class TextClassificationPipeline(Pipeline[TextClassificationOptions]):
                 )
         return self._pair.rows([(given["text"], given["text_pair"]) for given in inputs])
 
-    def read(self, path: str | Path, **columns: Any) -> Dataset:
+    def read(self, path: str | Path, **columns: Unpack[TextColumns]) -> Dataset:
         """Read texts, or pairs of texts for models of pairs; of a checkpoint, two text columns are a pair."""
         return self._single.read(path, labelled=False, **columns)
 

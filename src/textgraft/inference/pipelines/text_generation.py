@@ -5,13 +5,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Unpack
 
 import torch
 from pydantic import Field
 from transformers import GenerationConfig
 
 from textgraft.data.dataset import Dataset
+from textgraft.data.read_options import TextColumns
 from textgraft.errors import ModelError, OptionError
 from textgraft.inference.pipelines.base import Pipeline
 from textgraft.inference.pipelines.options import Count, Options
@@ -94,7 +95,7 @@ class TextGenerationPipeline(Pipeline[TextGenerationOptions]):
         """Take texts."""
         return self._texts.rows(inputs)
 
-    def read(self, path: str | Path, **columns: Any) -> Dataset:
+    def read(self, path: str | Path, **columns: Unpack[TextColumns]) -> Dataset:
         """Read texts from a table or a .txt file."""
         return self._texts.read(path, labelled=False, **columns)
 

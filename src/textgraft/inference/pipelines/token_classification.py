@@ -6,13 +6,14 @@ import functools
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from textgraft.data.dataset import Dataset
+from textgraft.data.read_options import TextColumns
 from textgraft.inference.pipelines.aggregation import Join, Piece, Token, group, label_pieces
 from textgraft.inference.pipelines.base import Pipeline
 from textgraft.inference.pipelines.options import Fraction, Options
@@ -75,7 +76,7 @@ class TokenClassificationPipeline(Pipeline[TokenClassificationOptions]):
         """Take texts, or lists of words."""
         return self._rows.rows(inputs)
 
-    def read(self, path: str | Path, **columns: Any) -> Dataset:
+    def read(self, path: str | Path, **columns: Unpack[TextColumns]) -> Dataset:
         """Read texts from a table or a .txt file, or words from CoNLL columns or JSON Lines."""
         return self._rows.read(path, labelled=False, **columns)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import torch
 
 from textgraft.errors import ModelError, OptionError
+from textgraft.inference.pipelines.options import CallOptions
 from textgraft.inference.pipelines.sources import Source
 from textgraft.inference.pipelines.written_texts import WritingOptions, WritingPipeline
 from textgraft.tasks.generation.captioning import Captioning
@@ -43,7 +44,7 @@ class ImageToTextPipeline(WritingPipeline):
             )
         return Captioning(width)
 
-    def __call__(self, inputs: Any, **options: Any) -> Any:
+    def __call__(self, inputs: Any, **options: Unpack[CallOptions]) -> Any:
         """Return the captions of one vector, or of each of several.
 
         Args:

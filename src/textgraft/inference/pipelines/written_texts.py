@@ -7,13 +7,14 @@ import functools
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Unpack
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from textgraft.data.dataset import Dataset
+from textgraft.data.read_options import TextColumns
 from textgraft.errors import ModelError, OptionError
 from textgraft.inference.pipelines.base import Pipeline
 from textgraft.inference.pipelines.options import Count, Options
@@ -103,7 +104,7 @@ class WritingPipeline(Pipeline[WritingOptions]):
         """Take texts."""
         return self.given.rows(inputs)
 
-    def read(self, path: str | Path, **columns: Any) -> Dataset:
+    def read(self, path: str | Path, **columns: Unpack[TextColumns]) -> Dataset:
         """Read sources from a table or a file of lines."""
         return self.given.read(path, labelled=False, **columns)
 

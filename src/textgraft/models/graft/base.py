@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from dataclasses import field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypedDict, Unpack
 
 import numpy as np
 import torch
@@ -45,6 +45,21 @@ PEFT = "peft"
 
 Beside = dict[str, tuple[Tensor, ...]]
 """What an encoder computed beside its last states, by its name in Transformers' outputs."""
+
+
+class GraftSettings(TypedDict, total=False):
+    """What can be set of a graft on a given encoder; :class:`GraftConfig` describes it."""
+
+    pooling: str
+    normalize: bool
+    hidden_sizes: list[int]
+    lora_rank: int
+    lora_alpha: int
+    lora_dropout: float
+    lora_layers: list[int]
+    lora_targets: list[str]
+    num_labels: int
+    problem_type: str | None
 
 
 class GraftConfig(PreTrainedConfig):
@@ -104,11 +119,24 @@ class GraftConfig(PreTrainedConfig):
         return min(self.lora_layers, default=0) if self.lora_rank else None
 
     @classmethod
-    def on(cls, source: EncoderSource, **settings: Any) -> Self:
-        """Describe a graft on this very encoder."""
+    def on(cls, source: EncoderSource, **settings: Unpack[GraftSettings]) -> Self:
+        """Describe a graft on this very encoder.
+
+        Args:
+            source: The encoder.
+            settings: The keywords of :class:`GraftSettings`.
+
+        Raises:
+            OptionError: There is no such setting (the nearest is suggested), or a value cannot be.
+        """
+        # Transformers would keep a misspelt one and do as if it had not been given.
+        for name in settings:
+            if name not in GraftSettings.__annotations__:
+                raise unknown("setting of a graft", name, GraftSettings.__annotations__)
         # A relative path would mean another place once the graft is loaded from elsewhere.
         name = str(source.path) if Path(source.name).expanduser().is_dir() else source.name
-        return cls(encoder=name, encoder_sha256=source.sha256, revision=source.revision, **settings)
+        given: dict[str, Any] = {**settings}
+        return cls(encoder=name, encoder_sha256=source.sha256, revision=source.revision, **given)
 
 
 class Graft(PreTrainedModel):

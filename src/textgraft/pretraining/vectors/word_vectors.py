@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,19 @@ METHODS: dict[str, type[Word2VecSettings | GloveSettings]] = {
 }
 
 
+class VectorOptions(TypedDict, total=False):
+    """The settings of all methods by name; those of another method than the chosen one are refused."""
+
+    size: int
+    window: int
+    epochs: int
+    negative: int
+    threads: int
+    learning_rate: float
+    x_max: float
+    seed: int
+
+
 def word_vectors(
     corpus: str | Path,
     *,
@@ -40,7 +53,7 @@ def word_vectors(
     overwrite: bool = False,
     on_epoch: Callable[[int, int], None] | None = None,
     note: Callable[[str], None] = lambda line: None,
-    **settings: Any,
+    **settings: Unpack[VectorOptions],
 ) -> WordVectors:
     """Train word vectors on raw text.
 
@@ -59,8 +72,7 @@ def word_vectors(
         on_epoch: Called after each epoch with the number of those done, and of all.
         note: Told what the user should know.
         settings: Of :class:`~textgraft.pretraining.vectors.word2vec.Word2VecSettings` or
-            :class:`~textgraft.pretraining.vectors.glove.GloveSettings`, as ``size``, ``window`` and
-            ``epochs``.
+            :class:`~textgraft.pretraining.vectors.glove.GloveSettings`, which describe them.
 
     Returns:
         The vectors, the most frequent word first.
@@ -110,14 +122,15 @@ def word_vectors(
     return vectors
 
 
-def _settings(method: str, settings: dict[str, Any]) -> Word2VecSettings | GloveSettings:
+def _settings(method: str, settings: VectorOptions) -> Word2VecSettings | GloveSettings:
     if method not in METHODS:
         raise unknown("method", method, METHODS, where="--method")
     known = [field.name for field in fields(METHODS[method])]
     for name in settings:
         if name not in known:
             raise unknown(f"setting of {method}", name, known)
-    return METHODS[method](**settings)
+    given: dict[str, Any] = {**settings}  # and nothing of the other method
+    return METHODS[method](**given)
 
 
 @dataclass(frozen=True)

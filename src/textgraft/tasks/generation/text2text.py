@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from textgraft.data.dataset import Dataset
+from textgraft.data.read_options import ReadOptions, column_names
 from textgraft.data.readers.sequences import TEXT_SIDES, find_sides, read_sequences
 from textgraft.evaluation import bleu, chrf
 from textgraft.evaluation.bleu import bleu_signature, weighted_bleu
@@ -32,9 +33,9 @@ class TextToText(GenerationTask):
     metric_titles = bleu.TITLES | chrf.TITLES
 
     @classmethod
-    def read(cls, source: str | Path, **columns: Any) -> Dataset:
+    def read(cls, source: str | Path, **columns: Unpack[ReadOptions]) -> Dataset:
         """Read a table of sources and targets, or two files of lines."""
-        return read_sequences(source, **columns)
+        return read_sequences(source, **column_names(columns))
 
     @classmethod
     def recognise(cls, sketch: Sketch) -> Guess | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from textgraft.data.columns import as_tuple
 from textgraft.data.dataset import Dataset
+from textgraft.data.read_options import ReadOptions, column_names
 from textgraft.data.readers.sequences import find_languages, language_of, read_sequences
 from textgraft.evaluation import bleu, chrf
 from textgraft.evaluation.bleu import bleu_signature, tokenizer_for, weighted_bleu
@@ -39,9 +40,9 @@ class Translation(GenerationTask):
         self.source, self.target = source, target
 
     @classmethod
-    def read(cls, source: str | Path, **columns: Any) -> Dataset:
+    def read(cls, source: str | Path, **columns: Unpack[ReadOptions]) -> Dataset:
         """Read a table of sources and targets, or two files of lines as ``train.de,train.en``."""
-        return read_sequences(source, **columns)
+        return read_sequences(source, **column_names(columns))
 
     @classmethod
     def recognise(cls, sketch: Sketch) -> Guess | None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from textgraft.data.dataset import Dataset
 from textgraft.data.inputs import given_inputs
+from textgraft.data.read_options import ReadOptions, read_options
 from textgraft.data.readers.squad import answers_fit, find_questions, read_squad
 from textgraft.errors import DataError, OptionError
 from textgraft.evaluation.question_answering import (
@@ -78,9 +79,9 @@ class QuestionAnswering(Task[QuestionFeatures]):
         self.overlap = overlap
 
     @classmethod
-    def read(cls, source: str | Path, **columns: Any) -> Dataset:
+    def read(cls, source: str | Path, **columns: Unpack[ReadOptions]) -> Dataset:
         """Read SQuAD JSON or a table, as :func:`textgraft.data.readers.squad.read_squad` describes."""
-        return read_squad(source, **columns)
+        return read_squad(source, **read_options(columns))
 
     @classmethod
     def recognise(cls, sketch: Sketch) -> Guess | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from scipy.special import softmax
 
 from textgraft.data.dataset import Dataset
 from textgraft.data.inputs import as_given_text, given_inputs
+from textgraft.data.read_options import ReadOptions, read_options
 from textgraft.data.readers.tagged import read_tagged
 from textgraft.data.readers.tagging import find_tagging
 from textgraft.data.tag_schemes import OUTSIDE, entities, repaired
@@ -145,9 +146,9 @@ class TokenClassification(Task[WordFeatures]):
         self._index = {label: index for index, label in enumerate(self.labels)}
 
     @classmethod
-    def read(cls, source: str | Path, **columns: Any) -> Dataset:
+    def read(cls, source: str | Path, **columns: Unpack[ReadOptions]) -> Dataset:
         """Read CoNLL columns, or JSON Lines of words and tags or of texts and spans; see ``read_tagged``."""
-        return read_tagged(source, **columns)
+        return read_tagged(source, **read_options(columns))
 
     @classmethod
     def recognise(cls, sketch: Sketch) -> Guess | None:

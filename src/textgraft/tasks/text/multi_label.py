@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from scipy.special import expit
 from textgraft.data.columns import LABEL_NAMES
 from textgraft.data.dataset import Dataset
 from textgraft.data.label_columns import settle_names
+from textgraft.data.read_options import ReadOptions, column_names
 from textgraft.data.readers.reading import Form, read_dataset
 from textgraft.data.values import as_names
 from textgraft.errors import DataError
@@ -81,7 +82,7 @@ class MultiLabelClassification(JoinedTexts):
         self._index = {label: index for index, label in enumerate(self.labels)}
 
     @classmethod
-    def read(cls, source: str | Path, **columns: Any) -> Dataset:
+    def read(cls, source: str | Path, **columns: Unpack[ReadOptions]) -> Dataset:
         """Read a table: text columns, which are joined, and a column with the labels of each row, or several.
 
         Labels are a list (in JSON or Parquet, or written as JSON or Python write it), or stand in one field,
@@ -89,7 +90,7 @@ class MultiLabelClassification(JoinedTexts):
         row without labels; a missing one, and an empty field among lists, sets the row aside. Several columns
         mark the label of their name by 0 and 1, or hold a name each.
         """
-        return read_dataset(source, form=_FORM, **columns)
+        return read_dataset(source, form=_FORM, **column_names(columns))
 
     @classmethod
     def recognise(cls, sketch: Sketch) -> Guess | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from scipy.special import softmax
 
 from textgraft.data.dataset import Dataset
 from textgraft.data.inputs import given_inputs
+from textgraft.data.read_options import ReadOptions, column_names
 from textgraft.data.readers.choices import choices_of, read_choices, split_names
 from textgraft.errors import DataError, OptionError
 from textgraft.evaluation.calibration import fit_temperature, log_loss
@@ -85,9 +86,9 @@ class MultipleChoice(TextTask[ChoiceFeatures]):
         self.labels = tuple(f"choice {number}" for number in range(choices))
 
     @classmethod
-    def read(cls, source: str | Path, **columns: Any) -> Dataset:
+    def read(cls, source: str | Path, **columns: Unpack[ReadOptions]) -> Dataset:
         """Read a table or JSON Lines: see :func:`textgraft.data.readers.choices.read_choices`."""
-        return read_choices(source, **columns)
+        return read_choices(source, **column_names(columns))
 
     @classmethod
     def recognise(cls, sketch: Sketch) -> Guess | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from textgraft.data.columns import NUMBER_NAMES, PAIR_LABEL_NAMES
 from textgraft.data.dataset import Dataset
 from textgraft.data.inputs import given_inputs, given_texts
 from textgraft.data.numbers import read_numbers
+from textgraft.data.read_options import ReadOptions, column_names
 from textgraft.data.readers.reading import Form, read_dataset
 from textgraft.data.values import as_cell, as_only_name, every_text
 from textgraft.errors import DataError, OptionError, unknown
@@ -102,10 +103,10 @@ class PairClassification(PairTexts, SingleLabelClassification):
         self.positive = positive
 
     @classmethod
-    def read(cls, source: str | Path, **columns: Any) -> Dataset:
+    def read(cls, source: str | Path, **columns: Unpack[ReadOptions]) -> Dataset:
         """Read a table with two text columns and a label column."""
         form = Form(every_text, as_listed_label=as_only_name, label_names=PAIR_LABEL_NAMES, pair=True)
-        return read_dataset(source, form=form, **columns)
+        return read_dataset(source, form=form, **column_names(columns))
 
     @classmethod
     def recognise(cls, sketch: Sketch) -> Guess | None:
@@ -139,10 +140,10 @@ class PairSimilarity(PairTexts, Regression):
     name = "similarity"
 
     @classmethod
-    def read(cls, source: str | Path, **columns: Any) -> Dataset:
+    def read(cls, source: str | Path, **columns: Unpack[ReadOptions]) -> Dataset:
         """Read a table with two text columns and a column of numbers."""
         form = Form(every_text, as_cell, settle=read_numbers, label_names=NUMBER_NAMES, pair=True)
-        return read_dataset(source, form=form, **columns)
+        return read_dataset(source, form=form, **column_names(columns))
 
     @classmethod
     def recognise(cls, sketch: Sketch) -> Guess | None:

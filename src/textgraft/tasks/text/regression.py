@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from textgraft.data.columns import NUMBER_NAMES
 from textgraft.data.dataset import Dataset
 from textgraft.data.numbers import read_numbers
+from textgraft.data.read_options import ReadOptions, column_names
 from textgraft.data.readers.reading import Form, read_dataset
 from textgraft.data.values import as_cell
 from textgraft.errors import DataError
@@ -92,9 +93,9 @@ class Regression(JoinedTexts):
         self.deviation = deviation
 
     @classmethod
-    def read(cls, source: str | Path, **columns: Any) -> Dataset:
+    def read(cls, source: str | Path, **columns: Unpack[ReadOptions]) -> Dataset:
         """Read a table: text columns, which are joined, and a column of numbers."""
-        return read_dataset(source, form=_FORM, **columns)
+        return read_dataset(source, form=_FORM, **column_names(columns))
 
     @classmethod
     def recognise(cls, sketch: Sketch) -> Guess | None:
