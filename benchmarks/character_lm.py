@@ -19,8 +19,8 @@ from pathlib import Path
 from language_models import Text, arguments, race, reached, save
 
 from textgraft.pretraining.adaptation import texts_as_tokens
+from textgraft.pretraining.architectures import train_tokenizer
 from textgraft.pretraining.objectives.streams import boundary_ids
-from textgraft.pretraining.tokenizers import train_tokenizer
 
 TARGET = 1.88
 LOOKED_AT = 20_000

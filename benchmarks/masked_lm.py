@@ -60,6 +60,7 @@ from transformers import (
 )
 
 from textgraft.files import cache_folder, write_json
+from textgraft.pretraining.architectures import train_tokenizer
 from textgraft.pretraining.corpus.corpus import read_corpus
 from textgraft.pretraining.corpus.tokens import Tokens, tokenize_corpus
 from textgraft.pretraining.objectives.examples import Arrays, Examples, Frame, attention_mask, padded
@@ -68,7 +69,6 @@ from textgraft.pretraining.objectives.masked import MaskedText
 from textgraft.pretraining.objectives.masking import Masking
 from textgraft.pretraining.objectives.next_sentence import SentencePairs
 from textgraft.pretraining.sizes import SIZES
-from textgraft.pretraining.tokenizers import train_tokenizer
 from textgraft.training.loop import fit
 from textgraft.training.progress import Progress
 from textgraft.training.settings import TrainingSettings

@@ -21,10 +21,10 @@ import numpy as np
 from language_models import Text, arguments, race, save
 
 from textgraft.pretraining.adaptation import texts_as_tokens
+from textgraft.pretraining.architectures import train_tokenizer
 from textgraft.pretraining.corpus.corpus import Corpus
 from textgraft.pretraining.corpus.tokens import tokenize_corpus
 from textgraft.pretraining.objectives.streams import boundary_ids
-from textgraft.pretraining.tokenizers import train_tokenizer
 
 VOCABULARY, ARTICLES = 20_000, 20
 LONGEST = 100_000

@@ -16,6 +16,7 @@ from transformers import (
 )
 
 from tests.pretraining.small_corpus import write_corpus
+from textgraft.pretraining.architectures import train_tokenizer
 from textgraft.pretraining.corpus.corpus import read_corpus
 from textgraft.pretraining.corpus.tokens import tokenize_corpus
 from textgraft.pretraining.objectives.causal import CausalText
@@ -24,7 +25,6 @@ from textgraft.pretraining.objectives.full_sentences import FullSentences
 from textgraft.pretraining.objectives.masked import MaskedText
 from textgraft.pretraining.objectives.masking import Masking
 from textgraft.pretraining.objectives.next_sentence import SentencePairs
-from textgraft.pretraining.tokenizers import train_tokenizer
 
 LENGTH = 48
 _SHAPE = {

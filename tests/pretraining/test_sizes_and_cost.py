@@ -5,6 +5,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from textgraft.models.recurrent.encoder import CELLS
+from textgraft.pretraining.architectures import build_model
 from textgraft.pretraining.cost import (
     MACHINES,
     PUBLISHED,
@@ -15,7 +16,7 @@ from textgraft.pretraining.cost import (
     training_flops,
 )
 from textgraft.pretraining.objectives.masked import masked_logits
-from textgraft.pretraining.sizes import SIZES, build_model
+from textgraft.pretraining.sizes import SIZES
 from textgraft.training.settings import TrainingSettings
 
 

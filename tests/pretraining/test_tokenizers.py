@@ -10,7 +10,8 @@ from transformers import (
 )
 
 from textgraft.errors import DataError, OptionError
-from textgraft.pretraining.tokenizers import ordinary_ids, train_tokenizer
+from textgraft.pretraining.architectures import train_tokenizer
+from textgraft.pretraining.tokenizers import ordinary_ids
 
 TEXTS = ["The cat sat on the mat.\nThe mat was the cat's, naïve cat!", "A cat, a mat; the cat sat."] * 3
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from textgraft.pretraining.tokenizers import train_tokenizer
+from textgraft.pretraining.architectures import train_tokenizer
 from textgraft.tokenization.encode import token_ids
 
 

@@ -28,18 +28,6 @@ if TYPE_CHECKING:
 
 RECORD = "pretraining.json"
 _FIGURE = "curves.svg"
-_OBJECTIVES = {
-    "bert": "masked words and next sentences (Devlin et al. 2019)",
-    "roberta": "masked words, in sequences of full sentences (Liu et al. 2019)",
-    "gpt": "the next word (Radford et al. 2018)",
-    "recurrent": "the next word, gradients reaching back over one segment (Mikolov et al. 2010)",
-}
-_AUTO = {
-    "bert": "AutoModelForPreTraining",
-    "roberta": "AutoModelForMaskedLM",
-    "gpt": "AutoModelForCausalLM",
-    "recurrent": "AutoModelForCausalLM",
-}
 
 
 def save_pretrained_encoder(
@@ -93,7 +81,8 @@ def save_pretrained_encoder(
 
 
 def _card(config: PretrainConfig, record: dict[str, Any], spent: Costs) -> str:
-    kind = "recurrent" if config.objective == "recurrent" else config.arch
+    architecture = config.architecture
+    auto = architecture.auto_class
     documents, tokens = record["corpus"]["documents"], record["corpus"]["tokens"]
     metrics = _table([("on held-out text", "value")], ((k, f"{v:.4f}") for k, v in record["metrics"].items()))
     curve = [
@@ -109,7 +98,7 @@ tags: [textgraft, pre-training, {config.arch}]
 ---
 # {config.arch} {config.size}, pre-trained by textgraft
 
-Trained from random weights to predict {_OBJECTIVES[kind]}, on {documents[0]:,} documents of {tokens[0]:,}
+Trained from random weights to predict {architecture.learns}, on {documents[0]:,} documents of {tokens[0]:,}
 tokens, with a vocabulary of {record["vocabulary"]:,}. {documents[1]:,} other documents were held out.
 
 {metrics}
@@ -125,8 +114,8 @@ tokens, with a vocabulary of {record["vocabulary"]:,}. {documents[1]:,} other do
 
     textgraft compare rows.csv --encoder path/to/this/folder
 
-    from transformers import {_AUTO[kind]}
-    {_AUTO[kind]}.from_pretrained("path/to/this/folder"){_OURS if kind == "recurrent" else ""}
+    from transformers import {auto}
+    {auto}.from_pretrained("path/to/this/folder"){_OURS if architecture.is_ours else ""}
 
 ## Cost
 

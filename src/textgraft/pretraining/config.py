@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, TypedDict, get_args
+from typing import Annotated, Any, ClassVar, TypedDict, get_args
 
 from pydantic import Field
 
 from textgraft.errors import OptionError, unknown
 from textgraft.models.pooling import POOLINGS
 from textgraft.models.recurrent.encoder import CELLS
+from textgraft.pretraining.architectures import ARCHITECTURES, Architecture, ObjectiveName, those
 from textgraft.pretraining.corpus.corpus import Documents
 from textgraft.pretraining.corpus.tokens import Unit
 from textgraft.pretraining.cost import MACHINES
 from textgraft.pretraining.sizes import SIZES
-from textgraft.pretraining.tokenizers import ARCHITECTURES, LETTERED
 from textgraft.settings import Checked, Seconds
 from textgraft.training.settings import Fraction, Positive, TrainingSettings
 
-MASKED = ("bert", "roberta")
 STUDENTS = ("layers", *CELLS)
 """What learns from a teacher: some of its layers, or a recurrent network."""
 
@@ -78,10 +77,10 @@ class PretrainConfig(Checked):
             if value is not None and value not in known:
                 raise unknown(name, value, known, where=f"--{name}")
         meant: tuple[tuple[str, tuple[str, ...]], ...] = (
-            ("characters", LETTERED),
-            ("whole_word_masking", MASKED),
-            ("short_length", MASKED),
-            ("bidirectional", tuple(CELLS)),
+            ("characters", those(lambda one: one.reads_characters)),
+            ("whole_word_masking", those(lambda one: one.objective == "masked")),
+            ("short_length", those(lambda one: one.objective == "masked")),
+            ("bidirectional", those(lambda one: one.objective == "recurrent")),
         )
         for name, able in meant:
             if getattr(self, name) and self.arch not in able:
@@ -106,11 +105,14 @@ class PretrainConfig(Checked):
                 )
 
     @property
-    def objective(self) -> Literal["masked", "causal", "recurrent"]:
+    def architecture(self) -> Architecture:
+        """All that is to be known of the architecture."""
+        return ARCHITECTURES[self.arch]
+
+    @property
+    def objective(self) -> ObjectiveName:
         """What the model learns to predict, and how."""
-        if self.arch in CELLS:
-            return "recurrent"
-        return "masked" if self.arch in MASKED else "causal"
+        return self.architecture.objective
 
 
 class PretrainOptions(TypedDict, total=False):

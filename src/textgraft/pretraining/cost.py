@@ -153,7 +153,7 @@ def training_flops(
     Kaplan et al. 2020, section 2.1, with the head.
 
     Args:
-        model: A language model of :func:`~textgraft.pretraining.sizes.build_model`.
+        model: A language model of :func:`~textgraft.pretraining.architectures.build_model`.
         objective: "masked": the head runs at 15% of the tokens.
         length: Tokens of a sequence, each of which attends to all.
     """

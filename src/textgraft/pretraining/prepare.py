@@ -12,18 +12,15 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from textgraft.files import atomic_folder, cache_folder, content_hash, locked, output_errors
 from textgraft.integrity import is_intact, seal
 from textgraft.models.loading import load_tokenizer
+from textgraft.pretraining.architectures import build_model, train_tokenizer
 from textgraft.pretraining.config import PretrainConfig
 from textgraft.pretraining.corpus.corpus import Corpus, read_corpus
 from textgraft.pretraining.corpus.tokens import Tokens, tokenize_corpus
 from textgraft.pretraining.objectives.causal import CausalText
 from textgraft.pretraining.objectives.examples import Frame
-from textgraft.pretraining.objectives.full_sentences import FullSentences
 from textgraft.pretraining.objectives.masked import MaskedText
 from textgraft.pretraining.objectives.masking import Masking
-from textgraft.pretraining.objectives.next_sentence import SentencePairs
 from textgraft.pretraining.objectives.streams import Streams, boundary_ids
-from textgraft.pretraining.sizes import build_model
-from textgraft.pretraining.tokenizers import train_tokenizer
 from textgraft.training.objective import Objective
 
 _DEV_SHARES = (0.02, 0.1, 0.3)
@@ -130,7 +127,7 @@ def _objective(
         return Streams(train, dev, start_id=start, bidirectional=config.bidirectional)
     if config.objective == "causal":
         return CausalText(train, dev, length=config.max_length)
-    kind: type[SentencePairs | FullSentences] = SentencePairs if config.arch == "bert" else FullSentences
+    kind = config.architecture.examples
     frame = Frame.of(tokenizer)
     learned, held_out = (kind(tokens, frame, length=config.max_length) for tokens in (train, dev))
     short = config.short_length and kind(train, frame, length=config.short_length)

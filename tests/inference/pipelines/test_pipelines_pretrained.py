@@ -17,7 +17,7 @@ from transformers import (
 
 import textgraft
 from textgraft.errors import ModelError, OptionError
-from textgraft.pretraining.tokenizers import train_tokenizer
+from textgraft.pretraining.architectures import train_tokenizer
 
 TEXTS = ["The man went to the store. He bought some milk.", "The cat sat on the mat. It sat."] * 3
 PAIR = ("The man went to the store.", "He bought some milk.")

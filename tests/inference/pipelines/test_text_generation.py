@@ -13,7 +13,7 @@ import textgraft
 from textgraft.errors import ModelError, OptionError
 from textgraft.models.recurrent.encoder import RecurrentConfig
 from textgraft.models.recurrent.language_model import RecurrentForCausalLM
-from textgraft.pretraining.tokenizers import train_tokenizer
+from textgraft.pretraining.architectures import train_tokenizer
 
 TEXTS = [
     "The cat sat on the mat. It was asleep, and it purred.",

@@ -6,10 +6,10 @@ import pytest
 from tests.damages import damages, put
 from tests.pretraining.small_corpus import write_corpus
 from textgraft.errors import DataError
+from textgraft.pretraining.architectures import train_tokenizer
 from textgraft.pretraining.corpus import tokens as tokens_module
 from textgraft.pretraining.corpus.corpus import read_corpus
 from textgraft.pretraining.corpus.tokens import tokenize_corpus
-from textgraft.pretraining.tokenizers import train_tokenizer
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from textgraft.errors import OptionError
+from textgraft.pretraining.architectures import train_tokenizer
 from textgraft.pretraining.objectives.masking import Masking
-from textgraft.pretraining.tokenizers import train_tokenizer
 
 PAD, CLS, SEP, MASK = 0, 2, 3, 4
 VOCABULARY = 200
