@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,10 @@ def test_a_task_that_is_like_another_has_its_contenders(monkeypatch):
     monkeypatch.setitem(TASKS, "shouting", f"{__name__}:Shouting")
     assert contenders_for("shouting") == contenders_for("classification")
     assert [entry.name for entry in choose_contenders(["tfidf"], "shouting")] == ["tfidf"]
+    # One that names the task competes beside them.
+    loud = replace(ENTRY, name="loud", tasks=("shouting",))
+    monkeypatch.setattr(registry, "CONTENDERS", (*registry.CONTENDERS, loud))
+    assert contenders_for("shouting") == {**contenders_for("classification"), "loud": loud}
 
 
 def test_no_other_room_knows_a_contender_by_name():

@@ -69,7 +69,7 @@ class Task(Scoring[W]):
     metric_titles: ClassVar[Mapping[str, str]] = {}
     """How people call its metrics; one that is not in here is called by its key, with spaces."""
     contenders_of: ClassVar[str | None] = None
-    """Another task whose contenders can do this one too; None for a task that contenders name themselves."""
+    """Another task whose contenders can do this one too, beside those that name it; None: only these."""
     has_probabilities: ClassVar[bool] = True
     """Whether a score is the probability of being right."""
     divides_logits: ClassVar[bool] = True

@@ -42,14 +42,14 @@ def contenders_in_savings(part: str) -> list[str]:
 
 
 def contenders_for(task: str) -> dict[str, Contender]:
-    """Return the contenders that can do a task, by name: those that name it, or those of the task it is like.
+    """Return the contenders that can do a task, by name: those of the task it is like, and its own.
 
     Raises:
         OptionError: There is no such task.
     """
-    able = {entry.name: entry for entry in CONTENDERS if task in entry.tasks}
-    like = None if able else task_class(task).contenders_of
-    return contenders_for(like) if like else able
+    like = task_class(task).contenders_of
+    own = {entry.name: entry for entry in CONTENDERS if task in entry.tasks}
+    return {**(contenders_for(like) if like else {}), **own}
 
 
 def choose_contenders(names: Sequence[str] | None, task: str) -> list[Contender]:
