@@ -21,8 +21,8 @@ class Options(Checked):
     kind: ClassVar[str] = "pipeline option"
 
 
-class PipelineOptions(TypedDict, total=False):
-    """The options of all pipelines by name, for editors and type checkers.
+class KeywordOptions(TypedDict, total=False):
+    """The options of all pipelines that are given by name alone, for editors and type checkers.
 
     Each pipeline takes those of its own options class, which describes and checks them; any other is an
     :class:`~textgraft.errors.OptionError` that suggests the nearest.
@@ -35,6 +35,7 @@ class PipelineOptions(TypedDict, total=False):
     early_stopping: bool | None
     function_to_apply: Literal["softmax", "sigmoid", "none"] | None
     handle_impossible_answer: bool
+    hypothesis_template: str | None
     ignore_labels: list[str]
     length_penalty: float | None
     max_answer_len: int
@@ -44,6 +45,7 @@ class PipelineOptions(TypedDict, total=False):
     max_seq_len: int
     max_windows: int | None
     min_length: int | None
+    multi_label: bool
     no_repeat_ngram_size: int | None
     num_beams: int | None
     num_return_sequences: int
@@ -56,6 +58,13 @@ class PipelineOptions(TypedDict, total=False):
     threshold: float | None
     top_k: int | None
     top_p: float | None
+
+
+class PipelineOptions(KeywordOptions, total=False):
+    """All options of all pipelines."""
+
+    candidate_labels: str | Sequence[str] | None
+    """It may stand behind the inputs of a call, too."""
 
 
 class CallOptions(PipelineOptions, total=False):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Unpack
 
 import numpy as np
 import torch
@@ -13,10 +13,11 @@ from pydantic import BeforeValidator
 from scipy.special import expit, softmax
 
 from textgraft.data.dataset import Dataset
+from textgraft.data.read_options import TextColumns
 from textgraft.errors import ModelError, OptionError
 from textgraft.inference.nearest_label import ANYTHING, SCALE, TEMPLATE, check_template, hypotheses
 from textgraft.inference.pipelines.base import Pipeline
-from textgraft.inference.pipelines.options import Options
+from textgraft.inference.pipelines.options import KeywordOptions, Options, PipelineOptions
 from textgraft.inference.pipelines.sources import Source
 from textgraft.inference.pipelines.tokens import run_tokens
 from textgraft.inference.predictor import MAX_TOKENS
@@ -114,7 +115,7 @@ class ZeroShotClassificationPipeline(Pipeline[ZeroShotClassificationOptions]):
         *,
         sequences: Any = None,
         text: str | Sequence[str] | None = None,
-        **options: Any,
+        **options: Unpack[KeywordOptions],
     ) -> Any:
         """Return the labels of one text as a dict, of several as a list of dicts.
 
@@ -132,9 +133,10 @@ class ZeroShotClassificationPipeline(Pipeline[ZeroShotClassificationOptions]):
         given = sequences if inputs is None else inputs
         if given is None:
             raise OptionError("no text is given", fix='Call with a text, or a list: classify("It rained.").')
+        chosen: PipelineOptions = {**options}
         if candidate_labels is not None:
-            options["candidate_labels"] = candidate_labels
-        return super().__call__(given, text=text, **options)
+            chosen["candidate_labels"] = candidate_labels
+        return super().__call__(given, text=text, **chosen)
 
     def rows(self, inputs: Sequence[Any]) -> Dataset:
         """Take texts, none of them empty."""
@@ -144,7 +146,7 @@ class ZeroShotClassificationPipeline(Pipeline[ZeroShotClassificationOptions]):
                 raise OptionError(f"input {position} is empty", fix="Leave it out.")
         return rows
 
-    def read(self, path: str | Path, **columns: Any) -> Dataset:
+    def read(self, path: str | Path, **columns: Unpack[TextColumns]) -> Dataset:
         """Read texts from a table or a .txt file."""
         return self._texts.read(path, labelled=False, **columns)
 
