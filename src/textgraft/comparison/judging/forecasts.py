@@ -12,7 +12,8 @@ regression"), and all is Gaussian. Most curves bend gently, some abruptly, as wh
 bends are weighed by how likely each makes what was measured. The constants below describe how slopes change
 from one doubling to the next on 24 real curves (``benchmarks/learning_curves.py``), held out at twice and
 four times the largest size. The intervals are wider than they claim, so that they also hold most of the gains
-of curves that become flat or steep at once; the tests hold them to simulated curves.
+of curves that become flat or steep at once; the tests hold them to simulated curves, and
+``benchmarks/extrapolation.py`` to real ones on which nothing was set.
 """
 
 from __future__ import annotations
