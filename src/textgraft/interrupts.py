@@ -33,6 +33,10 @@ class Stopped(KeyboardInterrupt):
         self.number = number
 
 
+INTERRUPTED = 128 + signal.SIGINT
+"""The exit code of a process that Ctrl-C stopped."""
+
+
 def exit_code(stop: KeyboardInterrupt) -> int:
     """Return the exit code of a process that a signal stopped: 130 for Ctrl-C, 143 for SIGTERM."""
     return 128 + (stop.number if isinstance(stop, Stopped) else signal.SIGINT)

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ def _copy(source: str, output: Path, request: dict[str, Any]) -> int:
 
         compare(source, output=output, **request)
         status = 0
+    except BaseException:
+        traceback.print_exc()
     finally:
         os._exit(status)
 

@@ -16,6 +16,7 @@ from textgraft.comparison.records.plan import (
     ComparisonPlan,
     PlannedContender,
     PlannedTrial,
+    Programme,
     Request,
     TrialPlan,
     save_plan,
@@ -207,13 +208,10 @@ class Comparison:
             },
             dev_rule="a quarter of the training size, at least 20 rows",
             rates={},
-            plan=TrialPlan(
-                trials=planned,
-                sizes=list(self.sizes),
-                seeds=self.seeds,
-                tuning=2,
-                seconds=420.0,
-                notes=[],
-            ),
+            programmes={
+                name: Programme(sizes=tuple(self.sizes), seeds=self.seeds, configurations=2) for name in names
+            },
+            seconds=420.0,
+            plan=TrialPlan(trials=[], configurations=dict.fromkeys(names, 2), seconds=0.0),
             results={entry.name: trial.id for entry, trial in zip(planned, trials, strict=True)},
         )

@@ -196,14 +196,14 @@ def test_a_trial_that_the_clock_cut_is_no_result_for_other_requests(world, tmp_p
         return replace(fit(self, job, settings), cut=job.max_seconds is not None)
 
     monkeypatch.setattr(Contender, "fit", hurried)
-    request = {**PLAIN, "contenders": "bert-frozen", "seeds": 2}
+    request = {**PLAIN, "contenders": "lstm", "seeds": 2, "preferences": None}
     ask(world, tmp_path / "run", {**request, "budget": "10m"})
     cut = load_trials(tmp_path / "run")
     assert len(cut) == 2
     assert all(trial.limit_seconds for trial in cut)
     again = ask(world, tmp_path / "run", {**request, "budget": "10m"})  # the same request resumes
     assert len(limits) == 2
-    assert set(again["trials"]) == {"bert-frozen/40/0", "bert-frozen/40/1"}
+    assert set(again["trials"]) == {"lstm/40/0", "lstm/40/1"}
     free = ask(world, tmp_path / "run", request, add=True)
     assert limits[2:] == [None, None]
     assert free == ask(world, tmp_path / "other", request)

@@ -68,6 +68,9 @@ def compare(
     language_model: options.LanguageModel = None,
     describe: options.Describe = None,
     budget: Budget = None,
+    thorough: Annotated[
+        bool, typer.Option("--thorough", help="Give contenders that can no longer win all their seeds, too.")
+    ] = False,
     output: Output = None,
     add: Annotated[
         bool,
@@ -81,7 +84,7 @@ def compare(
 ) -> None:
     """Compare TF-IDF, an LSTM, BERT encodings and fine-tuned BERT on your labelled rows.
 
-    Stopped at any moment, the same command resumes where it was.
+    Ctrl-C ends it with a verdict on what is known by then; the same command resumes where it was.
     """
     from textgraft.comparison.compare import run_comparison
     from textgraft.comparison.running.progress import TerminalReporter
@@ -110,6 +113,7 @@ def compare(
             "language_model": language_model,
             "describe": describe,
             "budget": budget,
+            "thorough": thorough,
             "output": output,
             "add": add,
             "max_latency_ms": max_latency_ms,

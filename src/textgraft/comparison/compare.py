@@ -25,6 +25,7 @@ from textgraft.data.check import DataCheck, check_dataset
 from textgraft.data.dataset import Dataset
 from textgraft.errors import OptionError
 from textgraft.files import content_hash, write_atomic
+from textgraft.interrupts import INTERRUPTED, exit_code
 from textgraft.models.encoder_languages import encoder_warning
 from textgraft.models.encoders import EncoderSource, encoder_max_length
 from textgraft.processes import refuse_several_processes
@@ -56,6 +57,7 @@ def compare(
     language_model: str | Path | None = None,
     describe: str | Path | None = None,
     budget: float | str | None = None,
+    thorough: bool = False,
     output: str | Path | None = None,
     add: bool = False,
     preferences: Preferences | None = None,
@@ -78,7 +80,7 @@ def compare(
         merge_labels: Whether labels that differ in spelling alone, as Food and food, are one label.
         offsets: What the offsets of spans and answers count: "characters", "utf-16" or "utf-8".
         contenders: Their names; the task's usual ones if left out.
-        sizes: Training sizes; 100, 300, 1000, … and all rows if left out.
+        sizes: Training sizes; 100, 300, 1000, … and all rows if left out, of few rows smaller ones too.
         seeds: Runs a size, each with its own training rows and random weights.
         tuning: Hyperparameter configurations that each contender may fit, the same number for all.
         encoder: "bundled", a local directory or a Hub id.
@@ -91,6 +93,7 @@ def compare(
         describe: Table with the columns ``label`` and ``description``: a sentence for labels, for contenders
             that know them by nothing else.
         budget: Time that this call may take, in seconds or as "10m"; what earlier calls took does not count.
+        thorough: Whether contenders that can no longer win get all their seeds all the same.
         output: Folder of the comparison; ``runs/<name>-<hash of the data and the request>`` if left out. A
             folder with a finished comparison of other choices is refused.
         add: Whether to run there all the same: its trials are used where they fit, and verdict, report and
@@ -133,6 +136,7 @@ def compare(
             "language_model": language_model,
             "describe": describe,
             "budget": budget,
+            "thorough": thorough,
             "output": output,
             "add": add,
             **msgspec.structs.asdict(limits),
@@ -157,7 +161,7 @@ def run_comparison(
     settings.preferences.check(entrants.names)
     material = read(source, entrants, settings, reporter.note)
     check_test_targets(material.task, material.task.targets(material.splits.test))
-    sizes = _sizes(settings.sizes, len(material.splits.train), reporter)
+    sizes = _sizes(settings.sizes, material, reporter)
     entrants = material.entrants
     request = _request(entrants, settings)
     data_hash = material.data_hash
@@ -175,14 +179,21 @@ def run_comparison(
             functools.partial(encoder_warning, entrants.encoder) if entrants.encoder else None,
         )
         reporter.data(check, folder)
-        run = Run(folder, request, material, reporter, started)
-        run.plan(sizes, held)
         test_set = _test_set(material, check)
+        run = Run(folder, request, material, reporter, test_set, started)
+        run.plan(sizes, held)
+        # Nothing before the plan: it tells whose the folder is.
         save_test_set(folder, test_set)
         splits = material.splits
         _save_rejected(folder / "rejected.jsonl", [material.whole, splits.dev, splits.test])
-        run.trials(sizes)
-        return run.conclude(test_set, settings.preferences)
+        try:
+            run.trials(settings.preferences)
+        except KeyboardInterrupt as stop:
+            if exit_code(stop) == INTERRUPTED and run.has_results:
+                reporter.note("stopped: this is the verdict on what is known; the same command goes on")
+                run.conclude(settings.preferences)
+            raise
+        return run.conclude(settings.preferences)
 
 
 def _request(entrants: Entrants, settings: CompareSettings) -> Request:
@@ -200,15 +211,17 @@ def _request(entrants: Entrants, settings: CompareSettings) -> Request:
         max_length=settings.max_length,
         freeze_layers=settings.freeze_layers,
         budget=settings.budget,
+        thorough=settings.thorough,
     )
 
 
-def _sizes(wanted: Sequence[int] | None, rows: int, reporter: Reporter) -> list[int]:
+def _sizes(wanted: Sequence[int] | None, material: Material, reporter: Reporter) -> list[int]:
     """Return the training sizes to plan for, ascending, none above the rows there are."""
     from textgraft.comparison.running.planning import default_sizes
 
+    rows = len(material.splits.train)
     if wanted is None:
-        return default_sizes(rows)
+        return default_sizes(rows, len(material.task.labels))
     if min(wanted) > rows:
         raise OptionError(
             f"the smallest size is {min(wanted):,}, but only {rows:,} rows are left to train on",

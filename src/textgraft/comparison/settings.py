@@ -75,6 +75,8 @@ class CompareSettings(SetupSettings):
     seeds: Count = 3
     tuning: Count = 3
     """Configurations that each contender may fit."""
+    thorough: bool = False
+    """Whether contenders that can no longer win are measured like the others."""
     output: FilePath | None = None
     """Folder of the comparison; named after the data and the request if left out."""
     add: bool = False

@@ -13,7 +13,9 @@ from textgraft.evaluation.intervals import Estimate
 def standing(contender, score, cost, excluded=False):
     return Standing(
         contender=contender,
+        size=100,
         seeds=[0],
+        epochs=1.0,
         score=Estimate(score, score - 0.02, score + 0.02),
         metrics={},
         score_without_leaked=score,

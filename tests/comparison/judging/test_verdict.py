@@ -152,7 +152,7 @@ def test_a_named_contender_is_picked_unless_a_limit_forbids_it():
 )
 def test_unusable_preferences_are_refused(wanted, message):
     with pytest.raises(OptionError, match=message):
-        Comparison(sizes=(100,)).judge(preferences=wanted)
+        wanted.check([curve.name for curve in Comparison().curves])
 
 
 def test_cost_is_one_number_and_counts_nothing_nobody_feels():
@@ -228,14 +228,45 @@ def test_small_comparisons_are_judged_without_crash(curves, sizes, seeds):
         assert ("one seed" in text(verdict)) == (seeds == 1)
 
 
-def test_an_interrupted_comparison_is_judged_at_the_largest_common_size():
+def test_who_was_not_measured_at_all_rows_is_carried_on_to_them():
     comparison = Comparison()
     trials = [
         trial for trial in comparison.trials() if not (trial.contender == "lstm" and trial.size == 3000)
     ]
     verdict = judge(trials, comparison.test_set())
-    assert verdict.size == 1000
-    assert "Judged at 1,000 labels, the largest size that every contender was tried at" in text(verdict)
+    assert verdict.size == 3000
+    assert {row.contender for row in verdict.standings} == {"tfidf", "bert-frozen", "bert-finetuned"}
+    (lstm,) = verdict.unmeasured
+    assert (lstm.contender, lstm.largest) == ("lstm", 1000)
+    whole = comparison.judge().standing("lstm").score.value
+    assert lstm.expected is not None
+    assert lstm.expected.low < whole < lstm.expected.high
+    assert lstm.at_most is not None
+    assert lstm.at_most > whole
+    assert "lstm was not measured at 3,000 labels; at 1,000 it has" in text(verdict)
+    assert "an extrapolation" in text(verdict)
+
+
+def test_of_too_few_sizes_nothing_is_said_beyond_them():
+    comparison = Comparison(sizes=(300, 3000), curves=(TFIDF, LSTM))
+    trials = [trial for trial in comparison.trials() if trial.contender == "tfidf" or trial.size == 300]
+    (lstm,) = judge(trials, comparison.test_set()).unmeasured
+    assert lstm.expected is None
+    assert lstm.at_most is None
+    assert "What it would have is not known" in text(judge(trials, comparison.test_set()))
+
+
+def test_training_that_the_clock_ended_is_said():
+    comparison = Comparison(sizes=(300,), curves=(TFIDF, FINETUNED))
+    trials = [
+        msgspec.structs.replace(trial, stopped_by="budget", epochs=1.5)
+        if trial.contender == "bert-finetuned"
+        else trial
+        for trial in comparison.trials()
+    ]
+    verdict = judge(trials, comparison.test_set())
+    assert verdict.standing("bert-finetuned").ended_by_clock == 3
+    assert "bert-finetuned was trained for 1.5 epochs, all that there was time for" in text(verdict)
 
 
 def test_contenders_with_different_seeds_are_compared_on_those_they_share():
@@ -257,12 +288,8 @@ def test_an_encoder_that_does_not_read_the_texts_is_spoken_of_next_to_the_pick()
 
 
 def test_nothing_to_judge_is_an_error():
-    comparison = Comparison(sizes=(100, 300), curves=(TFIDF, LSTM))
     with pytest.raises(OptionError, match="no trial has finished"):
-        judge([], comparison.test_set())
-    apart = [t for t in comparison.trials() if (t.contender == "lstm") == (t.size == 100)]
-    with pytest.raises(OptionError, match="not trained at a common size"):
-        judge(apart, comparison.test_set())
+        judge([], Comparison(sizes=(100,), curves=(TFIDF, LSTM)).test_set())
 
 
 @pytest.mark.parametrize(

@@ -1,69 +1,83 @@
-"""The clock: what each trial may take, what is not begun, and configurations that are left out."""
+"""The clock: what it ends too soon is no result, and configurations without time for them are left out."""
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from dataclasses import replace
 
 import pytest
 
-from tests.comparison.synthetic import TFIDF, Comparison
-from textgraft.comparison.contenders.base import EpochSchedule
-from textgraft.comparison.records.plan import PlannedTrial, Rate, Request, TrialPlan
-from textgraft.comparison.records.trials import Configuration
-from textgraft.comparison.running.planning import make_plan
+import textgraft
+from tests.tiny import write_topics
+from textgraft.comparison.contenders.base import Contender
+from textgraft.comparison.records.plan import load_plan
+from textgraft.comparison.records.trials import Configuration, load_trials
 from textgraft.comparison.running.progress import SilentReporter
-from textgraft.comparison.running.run import Run
 from textgraft.comparison.running.trials import _runs_over
 from textgraft.errors import OptionError
 
-WHOLE = Rate(fixed=10.0, per_row=0.0, per_epoch=0.0)
-"""A fit that runs to its end once begun: ten seconds whatever the rows."""
-ELASTIC = Rate(fixed=10.0, per_row=0.0, per_epoch=0.0, epochs=EpochSchedule(100, 1, 1))
-"""Training that the clock can end."""
+
+class Notes(SilentReporter):
+    def __init__(self):
+        self.notes = []
+
+    def note(self, text):
+        self.notes.append(text)
 
 
-def run_with(rates: dict[str, Rate]) -> Run:
-    """Return a run of one trial a contender, of which nothing but the clock is asked."""
-    material = SimpleNamespace(entrants=SimpleNamespace(contenders=[]))
-    asked = Comparison(curves=(TFIDF,)).plan([]).request
-    run = Run(Path("nowhere"), cast("Request", asked), cast("Any", material), SilentReporter(), 0.0)
-    trials = [PlannedTrial(name, 100, 0) for name in rates]
-    plan = TrialPlan(trials=trials, sizes=[100], seeds=1, tuning=1, seconds=0.0, notes=[])
-    run.record = cast("Any", SimpleNamespace(plan=plan, rates=rates, results={}))
-    return run
+@pytest.fixture
+def hurried(monkeypatch):
+    """Let the clock end the LSTM's training after so many epochs."""
+    fit = Contender.fit
+    epochs = {}
+
+    def hurry(self, job, settings):
+        fitted = fit(self, job, settings)
+        if self.name == "lstm" and job.max_seconds is not None and len(job.train) in epochs:
+            return replace(fitted, cut=True, stopped_by="budget", epochs=epochs[len(job.train)])
+        return fitted
+
+    monkeypatch.setattr(Contender, "fit", hurry)
+    return epochs
 
 
-def allowances(rates: dict[str, Rate], seconds: float) -> list[float]:
-    run = run_with(rates)
-    found = [run._allowance(position, time.perf_counter() + seconds) for position in range(len(rates))]
-    return [pytest.approx(value, abs=0.5) for value in cast("list[float]", found)]
+@pytest.fixture(scope="module")
+def topics(tmp_path_factory):
+    return write_topics(tmp_path_factory.mktemp("topics") / "topics.csv", 160)
 
 
-def test_with_time_to_spare_nothing_is_cut_short():
-    assert [70.0, 80.0, 90.0][:1] == allowances({"a": WHOLE, "b": ELASTIC, "c": ELASTIC}, 90.0)[:1]
-    assert run_with({"a": WHOLE})._allowance(0, None) is None
+ASKED = {"contenders": "tfidf,lstm", "sizes": "40,80", "seeds": 1, "tuning": 1, "budget": "10m"}
 
 
-def test_when_time_is_scarce_what_can_be_cut_shares_what_the_others_leave():
-    assert allowances({"a": ELASTIC, "b": ELASTIC, "c": WHOLE}, 25.0)[:2] == [7.5, 15.0]
+def test_a_trial_that_the_clock_cut_is_no_result_and_is_done_again(topics, tmp_path, hurried):
+    hurried[80] = 1.0
+    reporter = Notes()
+    result = textgraft.compare(topics, output=tmp_path / "run", reporter=reporter, **ASKED)
+    assert {(trial.contender, trial.size) for trial in result.trials} == {
+        ("tfidf", 40), ("tfidf", 80), ("lstm", 40),
+    }  # fmt: skip
+    assert [one.contender for one in result.verdict.unmeasured] == ["lstm"]
+    assert any("lstm on 80 rows had time for" in note for note in reporter.notes)
+    assert set(load_plan(result.folder).cut) == {"lstm/80/0"}
+    assert "ended by the clock" in result.report.read_text()
+    del hurried[80]
+    again = textgraft.compare(topics, output=tmp_path / "run", **ASKED)
+    assert len(again.trials) == 4
+    assert load_plan(again.folder).cut == {}
+    assert again.verdict.unmeasured == []
 
 
-def test_a_fit_that_cannot_be_cut_is_not_begun_without_the_time_for_it():
-    assert allowances({"a": WHOLE}, 5.0) == [0.0]
-    assert allowances({"a": ELASTIC, "b": WHOLE}, 0.0) == [0.0, 0.0]
+def test_training_whose_schedule_ended_with_the_clock_is_a_result_that_says_so(topics, tmp_path, hurried):
+    hurried[80] = 30.0
+    result = textgraft.compare(topics, output=tmp_path / "run", **ASKED)
+    (trial,) = (one for one in load_trials(result.folder) if (one.contender, one.size) == ("lstm", 80))
+    assert trial.limit_seconds is not None
+    assert result.verdict.standing("lstm").ended_by_clock == 1
 
 
-def test_the_plan_counts_on_cutting_only_what_can_be_cut():
-    many = {"whole": Rate(fixed=0.0, per_row=0.1, per_epoch=0.0)}
-    elastic = {"elastic": Rate(fixed=0.0, per_row=0.1, per_epoch=0.0, epochs=EpochSchedule(1, 1, 1))}
-    sizes = [100, 1000]
-    assert make_plan(elastic, sizes, 1, 1, 100.0).sizes == sizes
-    assert make_plan(many, sizes, 1, 1, 100.0).sizes == [100]
-    with pytest.raises(OptionError, match="too small"):
-        make_plan(many, [1000], 1, 1, 60.0)
+def test_a_budget_far_too_small_is_refused_with_one_that_would_do(topics, tmp_path):
+    with pytest.raises(OptionError, match="too small") as caught:
+        textgraft.compare(topics, output=tmp_path / "run", **{**ASKED, "budget": 0.2})
+    assert "Give at least" in str(caught.value)
 
 
 def test_configurations_are_left_out_where_the_time_has_run_out():

@@ -36,6 +36,12 @@ def is_floor(name: str) -> bool:
     return entry is not None and entry.is_floor
 
 
+def has_fixed_sizes(name: str) -> bool:
+    """Return whether a contender is tried at sizes of its own, whatever the comparison's are."""
+    entry = contender_named(name)
+    return entry is not None and entry.fixed_sizes is not None
+
+
 def contenders_in_savings(part: str) -> list[str]:
     """Return the names of the contenders that have this part in what pre-training saves."""
     return list(dict.fromkeys(entry.name for entry in CONTENDERS if entry.saving == part))

@@ -41,6 +41,7 @@ def find_crossing(first: LearningCurve, second: LearningCurve, names: tuple[str,
         None if one contender leads at every shared size, or fewer than two sizes are shared.
     """
     shared = np.intersect1d(first.sizes, second.sizes)
+    shared = shared[shared > 0]
     if len(shared) < 2:
         return None
     mine, theirs = (np.isin(curve.sizes, shared) for curve in (first, second))

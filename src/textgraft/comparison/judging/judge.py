@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
 import msgspec
 import numpy as np
 
+from textgraft.comparison.contenders.registry import has_fixed_sizes
 from textgraft.comparison.judging.choice import choose, cost_index, excess
 from textgraft.comparison.judging.curves import find_crossing
+from textgraft.comparison.judging.dropping import score_at_most
 from textgraft.comparison.judging.forecasts import FURTHEST, carry_on
+from textgraft.comparison.judging.judged_size import judged_size
 from textgraft.comparison.judging.savings import savings
 from textgraft.comparison.judging.scores import Cell, ScoreTable
 from textgraft.comparison.judging.sentences import write_sentences
@@ -24,6 +27,7 @@ from textgraft.comparison.records.verdict import (
     Pair,
     Point,
     Standing,
+    Unmeasured,
     Verdict,
 )
 from textgraft.errors import DataError, OptionError
@@ -43,22 +47,21 @@ def judge(trials: Sequence[Trial], test_set: TestSet, *, preferences: Preference
 
     Raises:
         DataError: All test rows have the same target.
-        OptionError: There is no trial, the contenders share no size, or a preference is unusable.
+        OptionError: There is no trial.
     """
     wanted = preferences or Preferences()
     if not trials:
         raise OptionError("no trial has finished: there is nothing to judge", fix="Let at least one finish.")
     table = ScoreTable(trials, test_set)
-    wanted.check(table.contenders)
     check_test_targets(table.task, test_set.gold)
-    size = table.common_size()
-    if size is None:
-        raise OptionError(
-            "the contenders were not trained at a common size, so they cannot be compared",
-            fix="Run the same command again: it goes on with the missing trials.",
-        )
-    standings = _standings(table, size, test_set, wanted)
-    pairs = _pairs(table, size)
+    size = judged_size(table.cells)
+    places = {
+        contender: own
+        for contender in table.contenders
+        if (own := table.size_at(contender, size)) is not None
+    }
+    standings = _standings(table, places, test_set, wanted)
+    pairs = _pairs(table, places)
     curves = {contender: table.curve(contender) for contender in table.contenders}
     crossings = [
         crossing
@@ -78,6 +81,7 @@ def judge(trials: Sequence[Trial], test_set: TestSet, *, preferences: Preference
         curves=[_curve(table, contender) for contender in table.contenders],
         crossings=crossings,
         savings=savings(table),
+        unmeasured=[_unmeasured(table, name, size) for name in table.contenders if name not in places],
         test_rows=len(test_set.gold),
         labels=len(test_set.labels),
         train_rows=test_set.train_rows,
@@ -104,9 +108,11 @@ def check_test_targets(task: Task, gold: Sequence[Any]) -> None:
         )
 
 
-def _standings(table: ScoreTable, size: int, test_set: TestSet, preferences: Preferences) -> list[Standing]:
+def _standings(
+    table: ScoreTable, places: Mapping[str, int], test_set: TestSet, preferences: Preferences
+) -> list[Standing]:
     rows = []
-    for contender in table.contenders:
+    for contender, size in places.items():
         cell = table.cells[contender, size]
         costs = [trial.cost for trial in cell.trials]
         seconds = median(cost.training_seconds for cost in costs)
@@ -115,7 +121,10 @@ def _standings(table: ScoreTable, size: int, test_set: TestSet, preferences: Pre
         rows.append(
             Standing(
                 contender=contender,
+                size=size,
                 seeds=cell.seeds,
+                epochs=float(np.mean([trial.epochs for trial in cell.trials])),
+                ended_by_clock=sum(trial.stopped_by == "budget" for trial in cell.trials),
                 score=table.score(contender, size),
                 metrics={name: table.score(contender, size, name) for name in table.task.metric_names},
                 score_without_leaked=table.score_without(contender, size, test_set.leaked, test_set),
@@ -163,9 +172,9 @@ def metric_titles(task: Task) -> dict[str, str]:
     return {name: task.title(name) for name in (task.main_metric, *others)}
 
 
-def _pairs(table: ScoreTable, size: int) -> list[Pair]:
-    names = list(itertools.combinations(table.contenders, 2))
-    tests = [table.compare(first, second, size) for first, second in names]
+def _pairs(table: ScoreTable, places: Mapping[str, int]) -> list[Pair]:
+    names = list(itertools.combinations(places, 2))
+    tests = [table.compare((first, places[first]), (second, places[second])) for first, second in names]
     corrected = holm([test.p_value for test in tests])
     return [
         Pair(
@@ -179,6 +188,24 @@ def _pairs(table: ScoreTable, size: int) -> list[Pair]:
     ]
 
 
+def _unmeasured(table: ScoreTable, contender: str, size: int) -> Unmeasured:
+    """Say what can be said of a contender at a size that it was not measured at."""
+    curve, largest = table.curve(contender), table.sizes(contender)[-1]
+    expected, refused = None, None
+    try:
+        expected, _ = carry_on(curve).forecast(size)
+    except OptionError as error:
+        refused = error.what
+    return Unmeasured(
+        contender=contender,
+        largest=largest,
+        score=table.score(contender, largest),
+        expected=expected,
+        refused=refused,
+        at_most=score_at_most(curve, size),
+    )
+
+
 def _curve(table: ScoreTable, contender: str) -> Curve:
     points = []
     for size in table.sizes(contender):
@@ -190,6 +217,10 @@ def _curve(table: ScoreTable, contender: str) -> Curve:
                 score=table.score(contender, size),
                 training_seconds=median(trial.cost.training_seconds for trial in cell.trials),
             )
+        )
+    if has_fixed_sizes(contender):
+        return Curve(
+            contender=contender, points=points, forecasts=[], refused="it learns from no further labels"
         )
     try:
         extrapolation = carry_on(table.curve(contender))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from textgraft.comparison.contenders.registry import has_fixed_sizes
 from textgraft.comparison.judging.curves import LearningCurve
 from textgraft.comparison.records.trials import TestSet, Trial, task_of
 from textgraft.evaluation.bootstrap import over_seeds, resampled_scores
@@ -86,10 +87,15 @@ class ScoreTable:
         """Return the sizes a contender was trained at, ascending."""
         return sorted(size for name, size in self.cells if name == contender)
 
-    def common_size(self) -> int | None:
-        """Return the largest size at which every contender was trained; None where they share none."""
-        shared = set.intersection(*(set(self.sizes(contender)) for contender in self.contenders))
-        return max(shared, default=None)
+    def size_at(self, contender: str, labels: int) -> int | None:
+        """Return the size whose trials say what a contender does with so many labels; None: none was run.
+
+        That is this very size, except for contenders that learn from fewer rows whatever there are.
+        """
+        sizes = self.sizes(contender)
+        if has_fixed_sizes(contender):
+            return max((size for size in sizes if size <= labels), default=None)
+        return labels if labels in sizes else None
 
     def curve(self, contender: str) -> LearningCurve:
         """Return a contender's learning curve."""
@@ -111,9 +117,9 @@ class ScoreTable:
         evidence = self._evidence.get(name, self._rows)
         return score_interval(cell.values(name), cell.left_out[name], evidence, scale)
 
-    def compare(self, first: str, second: str, size: int) -> PairedTest:
-        """Test two contenders at one size, on the seeds they share (on their means if they share none)."""
-        cells = self.cells[first, size], self.cells[second, size]
+    def compare(self, first: tuple[str, int], second: tuple[str, int]) -> PairedTest:
+        """Test two cells, each a contender and a size, on the seeds they share (on their means if none)."""
+        cells = self.cells[first], self.cells[second]
         shared = sorted(set(cells[0].seeds) & set(cells[1].seeds))
         values, without = [], []
         for cell in cells:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from textgraft.comparison.contenders.registry import contender_named, contenders_in_savings, is_floor
+from textgraft.comparison.contenders.registry import (
+    contender_named,
+    contenders_in_savings,
+    has_fixed_sizes,
+    is_floor,
+)
 from textgraft.comparison.judging.choice import CHANCE_AT_MOST, excess
 from textgraft.comparison.judging.curves import NOTICEABLE
 from textgraft.comparison.records.preferences import MARGINS
@@ -37,6 +42,8 @@ def write_sentences(verdict: Verdict) -> list[str]:
         _rivals,
         _baseline,
         _scope,
+        _unmeasured,
+        _clock,
         _crossings,
         _more_labels,
         _savings,
@@ -56,7 +63,7 @@ def _pick(verdict: Verdict) -> Iterator[str]:
     row = verdict.standing(verdict.pick)
     yield (
         f"Use {row.contender}: {verdict.metric} {score(row.score.value)} ({_interval(row.score)}), "
-        f"{_second(verdict, row)}with {count(verdict.size)} labels; "
+        f"{_second(verdict, row)}with {_labels(row.size)}; "
         f"trained in {seconds(row.training_seconds)}, {milliseconds(row.latency_ms_p50)} a text, "
         f"{megabytes(row.model_mb)}."
     )
@@ -171,19 +178,45 @@ def _baseline(verdict: Verdict) -> Iterator[str]:
 
 def _scope(verdict: Verdict) -> Iterator[str]:
     """Say where the figures rest on less than the user may think."""
-    further = [curve.contender for curve in verdict.curves if curve.points[-1].size > verdict.size]
-    if further:
-        yield (
-            f"Judged at {count(verdict.size)} labels, the largest size that every contender was tried at; "
-            f"with more labels only {listing(further)} {'was' if len(further) == 1 else 'were'} tried."
-        )
-    elif verdict.size < verdict.train_rows:
+    if verdict.size < verdict.train_rows:
         yield f"Judged at {count(verdict.size)} of the {count(verdict.train_rows)} training rows there are."
     if all(len(row.seeds) == 1 for row in verdict.standings):
         yield (
             "With one seed the intervals speak of the test rows alone, not of luck in training; the p-values "
             f"allow for it by assuming a deviation of {PRIOR_DEVIATION:g} between seeds."
         )
+
+
+def _labels(size: int) -> str:
+    return f"{count(size)} labels" if size else "no labels at all"
+
+
+def _unmeasured(verdict: Verdict) -> Iterator[str]:
+    """Say of contenders that were not measured at the judged size what is to be expected of them there."""
+    for one in verdict.unmeasured:
+        if is_floor(one.contender):
+            continue
+        measured = (
+            f"{one.contender} was not measured at {count(verdict.size)} labels; at {count(one.largest)} it "
+            f"has {verdict.metric} {score(one.score.value)}"
+        )
+        if one.expected is None:
+            yield f"{measured}. What it would have is not known: {one.refused}."
+        else:
+            yield (
+                f"{measured}. Carried on from there, an extrapolation, it would have about "
+                f"{score(one.expected.value)} ({score(one.expected.low)} to {score(one.expected.high)})."
+            )
+
+
+def _clock(verdict: Verdict) -> Iterator[str]:
+    """Say which contenders were trained for less long than they usually are."""
+    for row in verdict.standings:
+        if row.ended_by_clock:
+            yield (
+                f"{row.contender} was trained for {row.epochs:.2g} epochs, all that there was time for, its "
+                "learning rate falling to zero by then; with more time it may score higher."
+            )
 
 
 def _crossings(verdict: Verdict) -> Iterator[str]:
@@ -205,6 +238,8 @@ def _crossing_interval(crossing: Crossing) -> str:
 def _more_labels(verdict: Verdict) -> Iterator[str]:
     pick = verdict.pick or verdict.decision.leader
     curve = next(curve for curve in verdict.curves if curve.contender == pick)
+    if has_fixed_sizes(pick):
+        return
     if curve.refused:
         yield f"What more labels would buy cannot be said: {curve.refused}."
         return

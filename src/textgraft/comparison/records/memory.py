@@ -28,7 +28,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
         found = {
             trial.contender: self.megabytes[trial.id]
             for trial in trials
-            if trial.size == verdict.size and trial.id in self.megabytes
+            if verdict.is_judged(trial) and trial.id in self.megabytes
         }
         standings = [
             msgspec.structs.replace(standing, memory_mb=found.get(standing.contender))

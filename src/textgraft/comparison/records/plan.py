@@ -36,6 +36,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     freeze_layers: int
     budget: float | None
     """Seconds."""
+    thorough: bool = False
+    """Whether contenders that can no longer win are measured like the others."""
 
     def hash_on(self, data_hash: str) -> str:
         """Return the hash that tells this request on some rows from every other."""
@@ -64,52 +66,51 @@ class Rate(msgspec.Struct, kw_only=True):
     """Seconds a training row costs once: tokenizing, encoding, what frozen layers compute."""
     per_epoch: float
     """Seconds that a training row costs in every epoch."""
+    shared: float = 0.0
+    """Seconds that the contender's first trial spends for all of them, as on encoding every text."""
     epochs: EpochSchedule | None = None
     """Of contenders that train in epochs, which the clock can end; None: a fit once begun runs to its end."""
     correction: float = 1.0
 
     def seconds(self, size: int, configurations: int) -> float:
-        """Estimate a trial that fits so many configurations on ``size`` rows."""
-        shown = self.epochs.rows_seen(size) if self.epochs else 0.0
-        once = size * self.per_row + shown * self.per_epoch
+        """Estimate a trial that fits so many configurations on ``size`` rows, without what is shared."""
+        seen = self.epochs.rows_seen(size) if self.epochs and size else 0.0
+        once = size * self.per_row + seen * self.per_epoch
         return self.correction * (self.fixed + configurations * once)
-
-    def least_seconds(self, size: int, configurations: int, compression: float) -> float:
-        """Estimate the same where the clock cuts training to one part in ``compression``."""
-        seconds = self.seconds(size, configurations)
-        return seconds / compression if self.epochs else seconds
 
     def observe(self, estimate: float, seconds: float) -> None:
         """Move the estimate towards what a trial really took."""
         self.correction *= max(0.2, min(5.0, seconds / max(1e-3, estimate))) ** 0.5
 
 
+class Programme(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be measured of one contender if time allows."""
+
+    sizes: tuple[int, ...]
+    """Training sizes, ascending."""
+    seeds: int
+    configurations: int
+    """To choose from at each size on the first seed; later seeds take the chosen one."""
+
+
 class TrialPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """The trials of a comparison, in the order in which they run."""
+    """The trials that are still to run, in their order, and those for which there is no time."""
 
     trials: list[PlannedTrial]
-    sizes: list[int]
-    seeds: int
-    tuning: int
-    """Configurations each contender fits at each size, on the first seed; later seeds take the chosen one."""
+    configurations: dict[str, int]
+    """By contender: how many a trial of the first seed fits."""
     seconds: float
-    """Estimated."""
-    notes: list[str]
+    """Estimated for the trials."""
+    left_out: list[PlannedTrial] = []
+    """For want of time."""
+    missing_seconds: float = 0.0
+    """Estimated for those, with every configuration of the programme."""
+    beaten: dict[str, str] = {}
+    """Contenders that can no longer win, and the evidence: they get no further seeds."""
 
-    def estimate(self, planned: PlannedTrial, rates: dict[str, Rate]) -> float:
-        """Estimate the seconds of a trial."""
-        return rates[planned.contender].seconds(planned.size, self.configurations(planned))
-
-    def least_seconds(self, rates: dict[str, Rate], compression: float) -> float:
-        """Estimate all trials where the clock cuts training to one part in ``compression``."""
-        return sum(
-            rates[planned.contender].least_seconds(planned.size, self.configurations(planned), compression)
-            for planned in self.trials
-        )
-
-    def configurations(self, planned: PlannedTrial) -> int:
-        """Return how many configurations a trial fits: all on the first seed, then the chosen one."""
-        return self.tuning if planned.seed == 0 else 1
+    def fitted(self, planned: PlannedTrial) -> int:
+        """Return how many configurations a trial fits: those of its contender on the first seed, then one."""
+        return self.configurations[planned.contender] if planned.seed == 0 else 1
 
 
 class PlannedContender(msgspec.Struct, frozen=True):
@@ -136,9 +137,26 @@ class ComparisonPlan(msgspec.Struct, frozen=True, kw_only=True):
     contenders: dict[str, PlannedContender]
     dev_rule: str
     rates: dict[str, Rate]
+    programmes: dict[str, Programme]
+    """Of every contender: what there would be to measure without a clock."""
+    seconds: float
+    """Estimated for the first plan."""
     plan: TrialPlan
+    """What was still to do when this was written."""
     results: dict[str, str] = {}
-    """The trial that is the result of each finished part of the plan, by the part's name."""
+    """The trial that is the result of each finished part of the programmes, by the part's name."""
+    cut: dict[str, float] = {}
+    """Parts that the clock cut too short to be results, and the share of the training that each had."""
+
+    @property
+    def planned(self) -> int:
+        """How many trials were run or are to be run."""
+        return len(self.results) + len(self.plan.trials)
+
+    @property
+    def largest(self) -> int:
+        """The largest training size of all."""
+        return max(programme.sizes[-1] for programme in self.programmes.values())
 
 
 def save_plan(folder: Path, plan: ComparisonPlan) -> None:

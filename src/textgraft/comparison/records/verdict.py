@@ -62,7 +62,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     metrics: dict[str, str]
     """All metrics of the task: their keys in rows and how people call them; the main one first."""
     size: int
-    """Training rows at which contenders are judged: the largest size that all were tried at."""
+    """Training rows at which contenders are judged: the largest size that any was measured at."""
     decision: Decision
     preferences: Preferences
     standings: list[Standing]
@@ -71,6 +71,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     curves: list[Curve]
     crossings: list[Crossing]
     savings: list[Saving]
+    unmeasured: list[Unmeasured] = []
+    """Contenders without a result at the judged size."""
     test_rows: int
     labels: int
     train_rows: int
@@ -93,8 +95,13 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         """Return keys and names of the first metrics besides the main one."""
         return dict(list(self.metrics.items())[1 : 1 + most])
 
+    def is_judged(self, trial: Trial) -> bool:
+        """Return whether a trial is one of those that its contender is judged by."""
+        sizes = {standing.contender: standing.size for standing in self.standings}
+        return sizes.get(trial.contender) == trial.size
+
     def standing(self, contender: str) -> Standing:
-        """Return the figures of one contender."""
+        """Return the figures of one contender that was measured at the judged size."""
         return next(standing for standing in self.standings if standing.contender == contender)
 
     def pair(self, first: str, second: str) -> Pair:
@@ -200,9 +207,15 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """One contender at the judged size. Costs are medians over seeds."""
 
     contender: str
+    size: int
+    """Training rows: the judged size, or fewer for a contender that learns from fewer whatever there are."""
     seeds: list[int]
     score: Score
     """Of the main metric."""
+    epochs: float
+    """Mean over seeds."""
+    ended_by_clock: int = 0
+    """Seeds whose training and schedule the clock ended sooner than the epochs would have."""
     metrics: dict[str, Score]
     score_without_leaked: float
     """The score when test rows that also stand among the training rows are left out."""
@@ -225,6 +238,23 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """As a multiple of the cheapest contender's."""
     excluded_by: list[str]
     """The limits it breaks: "latency", "size"."""
+
+
+class Unmeasured(msgspec.Struct, frozen=True, kw_only=True):
+    """A contender without a result at the judged size: what can be said of it there."""
+
+    contender: str
+    largest: int
+    """The largest size that it was measured at."""
+    score: Score
+    """There."""
+    expected: Estimate | None
+    """At the judged size, by carrying its curve on; None where that is refused."""
+    refused: str | None
+    """Why it is."""
+    at_most: float | None
+    """The score that it cannot exceed at the judged size if its curve bends as learning curves do: the
+    steepness at its end carried on in a straight line, upper end of a 95% interval; None from one size."""
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):

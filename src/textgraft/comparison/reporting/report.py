@@ -28,6 +28,7 @@ from textgraft.comparison.reporting.figures import (
     learning_curves,
     styles,
 )
+from textgraft.comparison.reporting.leftovers import left_out
 from textgraft.files import write_atomic
 
 
@@ -65,7 +66,8 @@ def render_report(plan: ComparisonPlan, test_set: TestSet, trials: list[Trial], 
         verdict: Their verdict.
     """
     shown = verdict.pick or verdict.decision.leader
-    judged = [trial for trial in trials if (trial.contender, trial.size) == (shown, verdict.size)]
+    at_size = [trial for trial in trials if verdict.is_judged(trial)]
+    judged = [trial for trial in at_size if trial.contender == shown]
     is_confusable = all(isinstance(target, int) for target in test_set.gold)
     matrix = sections.total_confusion(judged, test_set) if is_confusable else None
     figures = {
@@ -75,7 +77,7 @@ def render_report(plan: ComparisonPlan, test_set: TestSet, trials: list[Trial], 
             verdict, "latency_ms_p50", "milliseconds a text", verdict.preferences.max_latency_ms
         ),
     }
-    looking, maps = sections.attended([t for t in trials if t.size == verdict.size], shown)
+    looking, maps = sections.attended(at_size, shown)
     figures |= {f"attention-{place}": attention_heatmap(found) for place, found in enumerate(maps)}
     if matrix is not None:
         figures["confusion"] = confusion_heatmap(matrix, test_set.labels)
@@ -110,7 +112,8 @@ def render_report(plan: ComparisonPlan, test_set: TestSet, trials: list[Trial], 
         is_confusable=is_confusable,
         calibrated=all(row.calibration_error is not None for row in verdict.standings),
         errors=sections.confident_errors(judged, test_set),
-        samples=sections.samples(trials, test_set, verdict.size),
+        samples=sections.samples(at_size, test_set),
+        missing=left_out(plan),
         looking=looking,
         attentions=len(maps),
         writes=any(row.tokens_per_second is not None for row in verdict.standings),

@@ -125,18 +125,17 @@ def confident_errors(trials: Sequence[Trial], test_set: TestSet) -> list[Confide
     return errors
 
 
-def samples(trials: Sequence[Trial], test_set: TestSet, size: int) -> list[Sample]:
+def samples(trials: Sequence[Trial], test_set: TestSet) -> list[Sample]:
     """Show test rows at even distances, not chosen by how well they went, with what was written for them.
 
     Args:
-        trials: All finished trials.
+        trials: Those that contenders are judged by.
         test_set: What they were judged on.
-        size: Training rows of the trials that are shown.
     """
     if not any(trial.writing for trial in trials):
         return []
     task = task_of(test_set)
-    first = {trial.contender: trial for trial in reversed(trials) if trial.size == size}
+    first = {trial.contender: trial for trial in reversed(trials)}
     step = max(1, len(test_set.gold) // MOST_SAMPLES)
     return [
         Sample(

@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from textgraft.comparison.contenders.registry import has_fixed_sizes
+from textgraft.comparison.judging.judged_size import judged_size
 from textgraft.comparison.records.trials import Trial
 from textgraft.errors import ModelError
 from textgraft.files import atomic_folder, remove_folder
@@ -58,20 +60,18 @@ def best_seed(trials: Iterable[Trial]) -> Trial:
     return max(trials, key=lambda trial: (trial.dev_score, -trial.seed))
 
 
-def needed(trials: Sequence[Trial], contenders: Iterable[str]) -> set[str]:
+def needed(trials: Sequence[Trial]) -> set[str]:
     """Return the ids of the trials that a verdict on these and on later ones may hand over.
 
-    Contenders are judged at the largest size that all of them were tried at, which can only grow: of each
-    contender the best seed is needed, there and above.
+    The size that contenders are judged at can only grow: of each contender the best seed is needed, there and
+    above.
 
     Args:
         trials: Those that are finished.
-        contenders: Names of all that compete.
     """
-    sizes = [{trial.size for trial in trials if trial.contender == name} for name in contenders]
-    judged = max(set.intersection(*sizes), default=0) if sizes else 0
+    judged = judged_size((trial.contender, trial.size) for trial in trials)
     groups: dict[tuple[str, int], list[Trial]] = {}
     for trial in trials:
-        if trial.size >= judged:
+        if trial.size >= judged or has_fixed_sizes(trial.contender):
             groups.setdefault((trial.contender, trial.size), []).append(trial)
     return {best_seed(group).id for group in groups.values()}

@@ -1,157 +1,259 @@
-"""What a comparison will run and how long it will take, said before it starts.
+"""Which trials a comparison runs, in which order, and which ones there is no time for.
 
-A short probe fits every contender on a few of the user's rows and measures what a row costs. From that
-follows an estimate for each trial. With a time budget, the plan gives up first what costs the verdict least:
-configurations fitted, then sizes in the middle of the curves, then the largest sizes. Seeds are never given
-up: without them there is no interval.
+The order follows what a trial tells. Each contender first trains on all rows with one seed, then at the
+sizes that shape its curve (the smallest, then always the one in the widest gap on the log axis), then with
+further seeds. Where time is short, contenders that are cheap in all do all of this before the costly ones
+begin: whatever the budget, there is a whole answer from them. What time is left goes to the costly ones, all
+of them on all rows before any of them anywhere else. Where even that does not fit, training that the clock
+can end is planned for a part of its usual length, its schedule with it (Li, Yumer and Ramanan 2020, "Budgeted
+training"); where that is too short a part, the largest smaller size that fits is taken.
+
+A plan is made anew after every trial, from what is finished, what trials really cost, and the time left.
 """
 
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Iterable, Sequence
-from dataclasses import replace as replace_job
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from msgspec.structs import replace
+from textgraft.comparison.records.plan import PlannedTrial, Programme, Rate, TrialPlan
 
-from textgraft.comparison.contenders.base import Contender, Fitted, Job
-from textgraft.comparison.records.plan import PlannedTrial, Rate, TrialPlan
-from textgraft.errors import OptionError
-
-PROBE_ROWS = 64
-PROBE_EPOCHS = 2
-NOTICEABLE = 0.3
-"""Seconds that a difference must have to be told from noise."""
-REPEATS = 3
-"""A short measurement is taken so often, and the quickest counts: noise only ever adds."""
-SAFETY = 0.85
-"""Fraction of the budget that the plan's estimate may fill: the rest is for report, winner and noise."""
-SMALL_CHANGE = 0.3
-"""Seconds that measuring latency and writing the result take."""
-COMPRESSION = 2.0
-"""How far trials may be cut short by their part of the clock before sizes are given up."""
+LEAST_SIZES = 4
+SMALLEST_SIZE = 25
+"""Usual sizes are not smaller: below so many labels a curve is still to find its shape."""
+CHEAP = 0.5
+"""Contenders that together take up to so much of the time do everything first."""
+TUNING = 0.5
+"""Costly contenders fit several configurations on all rows while that takes up to so much of their time."""
+COMPRESSION = 2.5
+"""How far training may be shortened to fit; below that a smaller size says more."""
 
 
-def default_sizes(rows: int) -> list[int]:
-    """Return 100, 300, 1000, 3000, … below ``rows``, and ``rows`` itself."""
+def default_sizes(rows: int, labels: int = 0) -> list[int]:
+    """Return 100, 300, 1000, 3000, … below ``rows``, and ``rows`` itself.
+
+    Where that makes fewer than four, halves of the smallest are put before it, as long as they have two rows
+    for each of the ``labels``.
+    """
     steps = [base * 10**power for power in range(2, 8) for base in (1, 3)]
-    return [*(size for size in steps if size <= 0.75 * rows), rows]
+    sizes = [*(size for size in steps if size <= 0.75 * rows), rows]
+    while len(sizes) < LEAST_SIZES and sizes[0] // 2 >= max(SMALLEST_SIZE, 2 * labels):
+        sizes.insert(0, sizes[0] // 2)
+    return sizes
 
 
-def probe(contender: Contender, job: Job, test_rows: int) -> Rate:
-    """Fit a contender on a few rows, for one epoch and for several; its costs are the differences."""
-    from textgraft.inference.predictor import Predictor
+def by_worth(sizes: Sequence[int]) -> list[int]:
+    """Order sizes by what they tell: the largest, the smallest, then always the middle of the widest gap."""
+    left = sorted(sizes)
+    chosen = [left.pop()]
+    if left:
+        chosen.append(left.pop(0))
+    while left:
+        best = max(left, key=lambda size: min(abs(math.log(size / other)) for other in chosen if other))
+        left.remove(best)
+        chosen.append(best)
+    return chosen
 
-    sample = job.train.select(range(min(PROBE_ROWS, len(job.train))))
 
-    def timed(rows: int, epochs: int) -> tuple[float, Fitted]:
-        few = sample.select(range(min(rows, len(sample))))
-        settings = contender.grid[0].but(**({"epochs": epochs} if contender.epochs else {}))
-        quickest = math.inf
-        for _ in range(REPEATS):
-            start = time.perf_counter()
-            fitted = contender.fit(replace_job(job, train=few, dev=few, on_step=None), settings)
-            quickest = min(quickest, time.perf_counter() - start + fitted.cached_seconds)
-            if quickest > NOTICEABLE:
+@dataclass(frozen=True)
+class _Phases:
+    """What is left to do of one contender, in the order of its worth."""
+
+    whole: list[PlannedTrial]
+    """On all rows with the first seed."""
+    curve: list[PlannedTrial]
+    """At smaller sizes with the first seed."""
+    seeds: list[PlannedTrial]
+    """With further seeds."""
+
+    def __iter__(self) -> Iterator[list[PlannedTrial]]:
+        return iter((self.whole, self.curve, self.seeds))
+
+    @property
+    def trials(self) -> list[PlannedTrial]:
+        return [*self.whole, *self.curve, *self.seeds]
+
+
+def _phases(name: str, programme: Programme, done: Collection[str]) -> _Phases:
+    largest, *smaller = by_worth(programme.sizes)
+    phases = (
+        [(largest, 0)],
+        [(size, 0) for size in smaller],
+        [(size, seed) for seed in range(1, programme.seeds) for size in (largest, *smaller)],
+    )
+    left = ([PlannedTrial(name, *place) for place in phase] for phase in phases)
+    return _Phases(*([planned for planned in phase if planned.name not in done] for phase in left))
+
+
+class _Scheduler:
+    """One plan in the making."""
+
+    def __init__(
+        self,
+        programmes: Mapping[str, Programme],
+        rates: Mapping[str, Rate],
+        done: Collection[str],
+        beaten: Mapping[str, str],
+    ) -> None:
+        self.programmes, self.rates, self.beaten = programmes, rates, beaten
+        self.phases = {name: _phases(name, programme, done) for name, programme in programmes.items()}
+        self.begun = {name.partition("/")[0] for name in done}
+        self.configurations = {name: programme.configurations for name, programme in programmes.items()}
+        self.chosen: list[PlannedTrial] = []
+
+    def cost(self, trials: Sequence[PlannedTrial], configurations: int | None = None) -> float:
+        """Estimate trials, with what the first of each contender does for all where none was run yet."""
+        seconds = 0.0
+        for planned in trials:
+            fitted = 1 if planned.seed else configurations or self.configurations[planned.contender]
+            seconds += self.rates[planned.contender].seconds(planned.size, fitted)
+        known = self.begun | {planned.contender for planned in self.chosen}
+        names = {planned.contender for planned in trials} - known
+        return seconds + sum(self.rates[name].correction * self.rates[name].shared for name in names)
+
+    def least(self, planned: PlannedTrial) -> float:
+        """Estimate a trial of one configuration whose training is as short as it may be."""
+        seconds = self.cost([planned], 1)
+        return seconds / COMPRESSION if self.rates[planned.contender].epochs else seconds
+
+    def take(self, phase: Sequence[PlannedTrial], room: float) -> float:
+        """Choose the trials of a phase that fit one after the other; return the room that they leave."""
+        for planned in phase:
+            seconds = self.cost([planned])
+            if seconds <= room:
+                self.chosen.append(planned)
+                room -= seconds
+        return room
+
+    def split(self, room: float) -> tuple[list[str], list[str]]:
+        """Return the contenders that do everything first, the cheapest first, and the others."""
+        order = sorted(self.phases, key=lambda name: self.cost(self.phases[name].trials))
+        spent, cheap = 0.0, []
+        for name in order:
+            spent += self.cost(self.phases[name].trials)
+            if spent > CHEAP * room:
                 break
-        return quickest, fitted
+            cheap.append(name)
+        return cheap, order[len(cheap) :]
 
-    timed(len(sample) // 4, 1)  # imports, kernels and caches warm up
-    few, _ = timed(len(sample) // 4, 1)
-    once, fitted = timed(len(sample), 1)
-    per_epoch = 0.0
-    if contender.epochs:
-        epochs = 1 + PROBE_EPOCHS
-        again, _ = timed(len(sample), epochs)
-        if again - once < NOTICEABLE:
-            epochs = 1 + 8 * PROBE_EPOCHS
-            again, _ = timed(len(sample), epochs)
-        # The dev rows of the probe are its training rows; looking at them is part of an epoch here as there.
-        per_epoch = max(0.0, again - once) / ((epochs - 1) * len(sample))
-    predictor = Predictor(fitted.model, fitted.tokenizer, job.task, fitted.max_length)
-    start = time.perf_counter()
-    predictor.predict_rows(sample)
-    per_test_row = (time.perf_counter() - start) / len(sample)
-    grown = once - few
-    per_row = grown / (0.75 * len(sample)) - per_epoch if grown > NOTICEABLE / 3 else 0.0
-    return Rate(
-        fixed=few + per_test_row * test_rows + SMALL_CHANGE,
-        per_row=max(0.0, per_row),
-        per_epoch=per_epoch,
-        epochs=contender.epochs,
-    )
+    def settle_configurations(self, costly: Sequence[str], room: float) -> None:
+        """Give all costly contenders as many configurations as fit on all rows, at least one."""
+        whole = [planned for name in costly for planned in self.phases[name].whole]
+        most = max((self.programmes[name].configurations for name in costly), default=1)
+        fitting = max(
+            (number for number in range(2, most + 1) if self.cost(whole, number) <= TUNING * room), default=1
+        )
+        for name in costly:
+            self.configurations[name] = min(fitting, self.programmes[name].configurations)
+
+    def take_whole(self, costly: Sequence[str], room: float) -> float:
+        """Choose each costly contender's largest size that can be measured; return the room left."""
+        wanted = {name: phases.whole for name in costly if (phases := self.phases[name]).whole}
+        largest = {name: planned for name, (planned,) in wanted.items()}
+        # The dearest gives way to a smaller size first: what it takes would do for several of the others.
+        while largest and sum(map(self.least, largest.values())) > room:
+            name = max(largest, key=lambda name: self.least(largest[name]))
+            smaller = [one for one in self.phases[name].curve if one.size < largest[name].size]
+            if smaller:
+                largest[name] = max(smaller, key=lambda planned: planned.size)
+            else:
+                del largest[name]
+        self.chosen += sorted(largest.values(), key=lambda planned: self.cost([planned]))
+        return room - self.cost(list(largest.values()))
+
+    def plan(self, room: float | None) -> TrialPlan:
+        """Choose trials that take up to ``room`` seconds; None: all of them."""
+        everything = [planned for phases in self.phases.values() for planned in phases.trials]
+        if room is None or self.cost(everything) <= room:
+            order = sorted(self.phases, key=lambda name: self.cost(self.phases[name].trials))
+            by_phase = zip(*(self.phases[name] for name in order), strict=True)
+            self.chosen = [planned for phases in by_phase for phase in phases for planned in phase]
+        else:
+            self._choose(room)
+        chosen = self._without_beaten()
+        missing = [
+            planned for planned in everything if planned not in chosen and not self._is_spared(planned)
+        ]
+        full = {name: programme.configurations for name, programme in self.programmes.items()}
+        self.chosen = []
+        return TrialPlan(
+            trials=chosen,
+            configurations=self.configurations,
+            seconds=self.cost(chosen),
+            left_out=missing,
+            missing_seconds=sum(
+                self.rates[one.contender].seconds(one.size, 1 if one.seed else full[one.contender])
+                for one in missing
+            ),
+            beaten=dict(self.beaten),
+        )
+
+    def _choose(self, left: float) -> None:
+        """Choose what tells most in the time that is left."""
+        cheap, costly = self.split(left)
+        for name in cheap:
+            for phase in self.phases[name]:
+                left = self.take(phase, left)
+        self.settle_configurations(costly, left)
+        left = self.take_whole(costly, left)
+        for phases in ("curve", "seeds"):
+            for name in costly:
+                phase = [one for one in getattr(self.phases[name], phases) if one not in self.chosen]
+                left = self.take(phase, left)
+
+    def _is_spared(self, planned: PlannedTrial) -> bool:
+        """Return whether a trial is not run because its contender can no longer win."""
+        is_largest = planned.size == self.programmes[planned.contender].sizes[-1]
+        return planned.contender in self.beaten and (planned.seed > 0 or is_largest)
+
+    def _without_beaten(self) -> list[PlannedTrial]:
+        """Return what was chosen but for what beaten contenders are spared; their curves come last."""
+        kept = [planned for planned in self.chosen if not self._is_spared(planned)]
+        return sorted(kept, key=lambda planned: planned.contender in self.beaten)
 
 
-def _build(
-    rates: dict[str, Rate], sizes: Sequence[int], seeds: int, tuning: int, notes: Iterable[str] = ()
+def schedule(
+    programmes: Mapping[str, Programme],
+    rates: Mapping[str, Rate],
+    room: float | None,
+    done: Collection[str] = (),
+    beaten: Mapping[str, str] | None = None,
 ) -> TrialPlan:
-    # Seeds outermost: whoever stops early has whole curves with fewer seeds, not half a curve.
-    trials = [PlannedTrial(name, size, seed) for seed in range(seeds) for size in sizes for name in rates]
-    plan = TrialPlan(
-        trials=trials, sizes=list(sizes), seeds=seeds, tuning=tuning, seconds=0.0, notes=list(notes)
-    )
-    return replace(plan, seconds=sum(plan.estimate(planned, rates) for planned in trials))
-
-
-def make_plan(
-    rates: dict[str, Rate], sizes: Sequence[int], seeds: int, tuning: int, budget: float | None
-) -> TrialPlan:
-    """Plan all trials, within the budget if there is one.
+    """Plan what is left to do.
 
     Args:
+        programmes: What is to be measured of each contender if time allows.
         rates: What each contender costs.
-        sizes: Training sizes wanted, ascending.
-        seeds: Seeds a size.
-        tuning: Configurations to fit for each contender and size.
-        budget: Seconds in all, or None.
-
-    Raises:
-        OptionError: Even the smallest plan takes far longer than the budget.
+        room: Seconds for all of it; None: as long as it takes.
+        done: Names of the planned trials that need not run any more.
+        beaten: Contenders that can no longer win, and the evidence: they get no further seeds, and the rest
+            of their curves comes last.
     """
-    plan = _build(rates, sizes, seeds, tuning)
-    if budget is None:
-        return plan
-    room = SAFETY * budget
-    notes: list[str] = []
-    while plan.seconds > room and plan.tuning > 1:
-        plan = _build(rates, plan.sizes, seeds, plan.tuning - 1)
-    if plan.tuning < tuning:
-        notes.append(f"{plan.tuning} instead of {tuning} configurations fitted for each contender")
-    while plan.seconds > room and len(plan.sizes) > 3:
-        # The second largest costs most among the sizes that only shape the curve.
-        plan = _build(rates, [*plan.sizes[:-2], plan.sizes[-1]], seeds, plan.tuning)
-    while plan.least_seconds(rates, COMPRESSION) > room and len(plan.sizes) > 1:
-        smaller = [size for size in sizes if size < plan.sizes[-1]]
-        plan = _build(rates, smaller[-3:], seeds, plan.tuning)
-    left_out = [size for size in sizes if size not in plan.sizes]
-    if left_out:
-        notes.append(f"sizes left out: {', '.join(f'{size:,}' for size in left_out)}")
-    if plan.seconds > room:
-        notes.append("trials are cut short by the clock where early stopping does not end them first")
-    if plan.least_seconds(rates, 2 * COMPRESSION) > room:
-        raise OptionError(
-            f"a budget of {budget:.0f} s is too small: the smallest plan takes about {plan.seconds:.0f} s",
-            where="--budget",
-            fix=f"Give at least {plan.seconds / SAFETY:.0f}s, or fewer contenders or smaller --sizes.",
-        )
-    return replace(plan, notes=notes, seconds=min(plan.seconds, budget))
+    return _Scheduler(programmes, rates, done, beaten or {}).plan(room)
 
 
-def extend_plan(
-    plan: TrialPlan, rates: dict[str, Rate], sizes: Sequence[int], room: float
-) -> TrialPlan | None:
-    """Take up the largest size left out whose trials fit into ``room`` seconds; None where none does.
+def is_vital(planned: PlannedTrial, plan: TrialPlan) -> bool:
+    """Return whether a trial is the one at its contender's largest size that decides where it stands."""
+    own = [one.size for one in plan.trials if one.contender == planned.contender and one.seed == 0]
+    return planned.seed == 0 and planned.size == max(own, default=0)
 
-    Trials that early stopping ended soon leave time that was planned for them.
+
+def allowance(plan: TrialPlan, rates: Mapping[str, Rate], left: float) -> float:
+    """Return the seconds that the first trial of a plan may take.
+
+    An estimate that was too low must not cut a trial short: it may take all the time that is left but for
+    what the other contenders need at their largest sizes. Where not even that is there, they share it. What
+    cannot be shortened may take all of it: cut, it would be no result.
     """
-    for size in sorted(set(sizes) - set(plan.sizes), reverse=True):
-        more = _build(rates, [size], plan.seeds, plan.tuning)
-        if more.seconds <= SAFETY * room:
-            return replace(
-                plan,
-                trials=[*plan.trials, *more.trials],
-                sizes=sorted([*plan.sizes, size]),
-                seconds=plan.seconds + more.seconds,
-            )
-    return None
+    first, *others = plan.trials
+    left = max(0.0, left)
+    if rates[first.contender].epochs is None:
+        return left
+    own = rates[first.contender].seconds(first.size, plan.fitted(first))
+    vital = sum(
+        rates[one.contender].seconds(one.size, plan.fitted(one))
+        for one in others
+        if one.contender != first.contender and is_vital(one, plan)
+    )
+    return left - vital if own + vital <= left else own * left / (own + vital)

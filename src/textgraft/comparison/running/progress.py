@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from textgraft.comparison.reporting.leftovers import left_out
 from textgraft.wording import duration
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from textgraft.comparison.records.plan import PlannedTrial, Rate, TrialPlan
+    from textgraft.comparison.records.plan import ComparisonPlan, PlannedTrial
     from textgraft.comparison.records.trials import Trial
-    from textgraft.comparison.records.verdict import Comparison
+    from textgraft.comparison.records.verdict import Comparison, Verdict
     from textgraft.data.check import DataCheck
     from textgraft.training.progress import Progress
 
@@ -26,7 +27,7 @@ class Reporter(Protocol):
     def data(self, check: DataCheck, folder: Path) -> None:
         """The data was read and checked; results will go to ``folder``."""
 
-    def plan(self, plan: TrialPlan, rates: dict[str, Rate]) -> None:
+    def plan(self, plan: ComparisonPlan) -> None:
         """This will be run."""
 
     def trial_started(self, planned: PlannedTrial, position: int, total: int, remaining: float) -> None:
@@ -41,8 +42,11 @@ class Reporter(Protocol):
     def trial_finished(self, trial: Trial, metric: str) -> None:
         """A trial has a result, and it is on disk; ``metric`` is how people call what it is scored by."""
 
-    def finished(self, comparison: Comparison, seconds: float) -> None:
-        """All is done."""
+    def interim(self, verdict: Verdict) -> None:
+        """This is the verdict so far, and it is on disk."""
+
+    def finished(self, comparison: Comparison, plan: ComparisonPlan, seconds: float) -> None:
+        """All is done that there was time for."""
 
 
 class SilentReporter:
@@ -54,7 +58,7 @@ class SilentReporter:
     def data(self, check: DataCheck, folder: Path) -> None:
         """Ignore it."""
 
-    def plan(self, plan: TrialPlan, rates: dict[str, Rate]) -> None:
+    def plan(self, plan: ComparisonPlan) -> None:
         """Ignore it."""
 
     def trial_started(self, planned: PlannedTrial, position: int, total: int, remaining: float) -> None:
@@ -69,7 +73,10 @@ class SilentReporter:
     def trial_finished(self, trial: Trial, metric: str) -> None:
         """Ignore it."""
 
-    def finished(self, comparison: Comparison, seconds: float) -> None:
+    def interim(self, verdict: Verdict) -> None:
+        """Ignore it."""
+
+    def finished(self, comparison: Comparison, plan: ComparisonPlan, seconds: float) -> None:
         """Ignore it."""
 
 
@@ -93,6 +100,7 @@ class TerminalReporter(SilentReporter):
         )
         self._task = self._bar.add_task("", total=1, left="", detail="")
         self._configuration = 0
+        self._told: tuple[str | None, int] | None = None
 
     def note(self, text: str) -> None:
         """Print it, dimmed."""
@@ -107,26 +115,29 @@ class TerminalReporter(SilentReporter):
             self.console.print(warned(warning))
         self.note(f"results go to {folder}")
 
-    def plan(self, plan: TrialPlan, rates: dict[str, Rate]) -> None:
+    def plan(self, plan: ComparisonPlan) -> None:
         """Print what will be run and how long it will take, by contender and size."""
         from rich import box
         from rich.table import Table
 
-        table = Table(title="Plan: one configuration, one seed", title_justify="left", box=box.SIMPLE_HEAD)
+        trials = plan.plan.trials
+        sizes = sorted({size for programme in plan.programmes.values() for size in programme.sizes})
+        table = Table(title="Plan: seconds a trial, seeds", title_justify="left", box=box.SIMPLE_HEAD)
         table.add_column("contender")
-        for size in plan.sizes:
+        for size in sizes:
             table.add_column(f"{size:,} rows", justify="right")
-        for name, rate in rates.items():
-            seconds = (rate.seconds(size, 1) for size in plan.sizes)
-            table.add_row(name, *(f"~{duration(value)}" for value in seconds))
+        for name, rate in plan.rates.items():
+            cells = []
+            for size in sizes:
+                seeds = sum((one.contender, one.size) == (name, size) for one in trials)
+                fitted = plan.plan.configurations[name]
+                cells.append(f"~{duration(rate.seconds(size, fitted))} × {seeds}" if seeds else "")
+            table.add_row(name, *cells)
         self.console.print(table)
         self.console.print(
-            f"{len(plan.trials)} trials: {plan.seeds} seeds a size, {plan.tuning} configurations fitted by "
-            f"each contender at each size. Estimated {duration(plan.seconds)} in all.",
+            f"{len(trials)} trials, estimated {duration(plan.plan.seconds)} in all. {left_out(plan)}".strip(),
             highlight=False,
         )
-        for text in plan.notes:
-            self.note(text)
 
     def trial_started(self, planned: PlannedTrial, position: int, total: int, remaining: float) -> None:
         """Move the bar on."""
@@ -162,7 +173,14 @@ class TerminalReporter(SilentReporter):
             soft_wrap=True,
         )
 
-    def finished(self, comparison: Comparison, seconds: float) -> None:
+    def interim(self, verdict: Verdict) -> None:
+        """Print the pick so far, if it is another than before or is judged on more labels."""
+        told = (verdict.pick, verdict.size)
+        if told != self._told:
+            self._told = told
+            self.console.print(f"· so far: {verdict.sentences[0]}", style="bold", highlight=False)
+
+    def finished(self, comparison: Comparison, plan: ComparisonPlan, seconds: float) -> None:
         """Print the verdict and where everything lies."""
         from textgraft.comparison.reporting.terminal import render
 
@@ -171,6 +189,8 @@ class TerminalReporter(SilentReporter):
         self.console.print(f"Report  {comparison.report}", highlight=False, soft_wrap=True)
         if comparison.verdict.pick is not None:
             self.console.print(f"Winner  {comparison.folder / 'best'}", highlight=False, soft_wrap=True)
+        if missing := left_out(plan):
+            self.note(missing)
         self.note(f"took {duration(seconds)}")
 
     def close(self) -> None:

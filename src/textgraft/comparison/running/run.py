@@ -20,6 +20,7 @@ from textgraft.comparison.records.plan import (
     ComparisonPlan,
     PlannedContender,
     PlannedTrial,
+    Programme,
     Request,
     save_plan,
 )
@@ -29,22 +30,33 @@ from textgraft.comparison.records.verdict import Comparison, Verdict, save_verdi
 from textgraft.comparison.running import memory as memory_of
 from textgraft.comparison.running.kept_models import KeptModels, best_seed, needed
 from textgraft.comparison.running.measuring import machine
-from textgraft.comparison.running.planning import extend_plan, make_plan, probe
+from textgraft.comparison.running.planning import allowance, schedule
+from textgraft.comparison.running.probing import probe
 from textgraft.comparison.running.progress import Reporter
 from textgraft.data.dataset import Dataset
 from textgraft.data.splits import nested_subsets
-from textgraft.errors import DataError
+from textgraft.errors import DataError, OptionError
 from textgraft.wording import duration
 
 if TYPE_CHECKING:
-    from textgraft.comparison.running.trials import TrialSpec
+    from textgraft.comparison.running.trials import Attempt, TrialSpec
 
 DEV_FRACTION = 4
 DEV_ROWS_AT_LEAST = 20
 CONCLUDING = 10.0
 """Seconds that are kept for measuring memory and drawing the report, at most a tenth of the budget."""
+SAFETY = 0.9
+"""Fraction of the time left that estimates may fill: the rest is for their errors."""
 OVERTIME = 1.5
 """How far a trial may go over its time before it is said."""
+LEAST_TRAINED = 0.25
+"""A trial that the clock ended sooner than after this share of its training is no result."""
+FIRST_INTERIM = 60.0
+"""Seconds after which there is a first verdict."""
+INTERIM = 30.0
+"""Seconds that a verdict stands at least before the next."""
+INTERIM_SHARE = 0.02
+"""Of the time, judging on the way takes no more."""
 
 
 def command() -> str:
@@ -61,21 +73,36 @@ class Run:
         request: What is asked for.
         material: What the trials draw on.
         reporter: Told what goes on.
+        test_set: What trials are judged on.
         started: When the call began, by time.perf_counter: its budget counts from there.
     """
 
     def __init__(
-        self, folder: Path, request: Request, material: Material, reporter: Reporter, started: float
+        self,
+        folder: Path,
+        request: Request,
+        material: Material,
+        reporter: Reporter,
+        test_set: TestSet,
+        started: float,
     ) -> None:
         self.folder = folder
         self.request = request
         self.material = material
         self.reporter = reporter
+        self.test_set = test_set
         self.started = started
         self.contenders = {contender.name: contender for contender in material.entrants.contenders}
         self.models = KeptModels(folder)
         self.finished: dict[str, Trial] = {}
         """Every trial in the folder by its id, of whatever plan."""
+        self.cut: dict[str, float] = {}
+        """Parts of the plan that this call had too little time for, and the share of training they had."""
+        self.beaten: dict[str, str] = {}
+        """Contenders that can no longer win, and the evidence."""
+        budget = request.budget
+        self.deadline = None if budget is None else started + budget - min(CONCLUDING, 0.1 * budget)
+        self.next_interim = started + FIRST_INTERIM
 
     def plan(self, sizes: list[int], held: ComparisonPlan | None) -> None:
         """Take up the plan of an earlier run, or measure and make one.
@@ -84,20 +111,43 @@ class Run:
             sizes: Training sizes wanted, ascending.
             held: The plan that an earlier run with the same request made in this folder.
         """
+        known = load_trials(
+            self.folder, lambda error: self.reporter.note(f"{error.where}: {error.what}; it is run again")
+        )
+        self.finished = {trial.id: trial for trial in known}
         if held is not None:
             self.reporter.note("resuming where an earlier run stopped")
         self.record = held or self._new_plan(sizes)
+        held_results = {name: known for name, known in self.record.results.items() if known in self.finished}
+        self.record = changed(self.record, results=held_results)
+        if self.finished:
+            self._take_up()
+            self._note_beaten()
+            if self.request.budget is None:
+                self._put_back_spared()
+        self._schedule()
+        if not self.finished and not self.record.plan.trials:
+            raise self._too_small()
+        if held is None:
+            self.record = changed(self.record, seconds=self.record.plan.seconds)
         save_plan(self.folder, self.record)
-        self.reporter.plan(self.record.plan, self.record.rates)
+        self.reporter.plan(self.record)
 
     def _new_plan(self, sizes: list[int]) -> ComparisonPlan:
-        """Measure what each contender costs, and plan."""
+        """Measure what each contender costs."""
         self.reporter.note("measuring what each contender costs on a few rows")
         splits, request = self.material.splits, self.request
         sample = splits.train.select(range(min(100, len(splits.train))))
         job = self.material.job(sample, splits.dev, 0)
         rates = {name: probe(contender, job, len(splits.test)) for name, contender in self.contenders.items()}
-        plan = make_plan(rates, sizes, request.seeds, request.tuning, request.budget)
+        programmes = {
+            name: Programme(
+                sizes=contender.fixed_sizes or tuple(sizes),
+                seeds=1 if contender.fixed_sizes else request.seeds,
+                configurations=min(request.tuning, len(contender.grid)),
+            )
+            for name, contender in self.contenders.items()
+        }
         return ComparisonPlan(
             request=request,
             data_hash=self.material.data_hash,
@@ -107,29 +157,56 @@ class Run:
             machine=machine(),
             contenders={
                 name: PlannedContender(
-                    contender.title, [settings.given() for settings in contender.grid[: plan.tuning]]
+                    contender.title, [settings.given() for settings in contender.grid[: request.tuning]]
                 )
                 for name, contender in self.contenders.items()
             },
             dev_rule=f"a quarter of the training size, at least {DEV_ROWS_AT_LEAST} rows",
             rates=rates,
-            plan=plan,
+            programmes=programmes,
+            seconds=0.0,
+            plan=schedule(programmes, rates, None),
+        )
+
+    def _schedule(self) -> None:
+        """Plan what is left to do in the time left."""
+        record = self.record
+        done = {*record.results, *self.cut}
+        beaten = {} if self.request.thorough else self.beaten
+        room = None if self.deadline is None else SAFETY * max(0.0, self.deadline - time.perf_counter())
+        plan = schedule(record.programmes, record.rates, room, done, beaten)
+        self.record = changed(record, plan=plan)
+
+    def _too_small(self) -> OptionError:
+        """Say which budget would do."""
+        record = self.record
+        least = min(
+            rate.seconds(record.programmes[name].sizes[0], 1)
+            for name, rate in record.rates.items()
+            if not self.contenders[name].is_floor
+        )
+        spent = time.perf_counter() - self.started
+        return OptionError(
+            f"a budget of {self.request.budget:.0f} s is too small: not one trial fits",
+            where="--budget",
+            fix=f"Give at least {math.ceil((spent + least) / SAFETY + CONCLUDING)}s.",
         )
 
     def _rows(self, size: int, seed: int) -> tuple[Dataset, Dataset]:
         """Return the training rows of a size and seed, and the dev rows that such a user would have."""
         train, dev = self.material.splits.train, self.material.splits.dev
-        rows = nested_subsets(train.strata, [size], seed, train.groups)[size]
+        rows = nested_subsets(train.strata, [size], seed, train.groups)[size] if size else []
         dev_rows = min(len(dev), max(DEV_ROWS_AT_LEAST, size // DEV_FRACTION))
         return train.select(rows), dev.select(nested_subsets(dev.strata, [dev_rows], seed, None)[dev_rows])
 
     def _spec(self, planned: PlannedTrial) -> TrialSpec | None:
         """Return what a planned trial is to run; None while the configuration to take is not chosen yet."""
+        configurations = self._configurations(planned)
+        return self._spec_of(planned, configurations) if configurations else None
+
+    def _spec_of(self, planned: PlannedTrial, configurations: tuple[RecipeSettings, ...]) -> TrialSpec:
         from textgraft.comparison.running.trials import TrialSpec
 
-        configurations = self._configurations(planned)
-        if not configurations:
-            return None
         return TrialSpec(
             contender=self.contenders[planned.contender],
             job=self.material.job(*self._rows(planned.size, planned.seed), planned.seed),
@@ -142,74 +219,130 @@ class Run:
         """Return what the first seed chooses from, and what it chose for the others."""
         contender = self.contenders[planned.contender]
         if planned.seed == 0:
-            return contender.grid[: self.record.plan.tuning]
+            return contender.grid[: self.record.plan.configurations[planned.contender]]
         first = self.record.results.get(PlannedTrial(planned.contender, planned.size, 0).name)
         return (contender.configured(self.finished[first].settings),) if first else ()
 
-    def trials(self, sizes: list[int]) -> None:
-        """Run every planned trial without a result; with time to spare, sizes that were left out too."""
-        known = load_trials(
-            self.folder, lambda error: self.reporter.note(f"{error.where}: {error.what}; it is run again")
-        )
-        self.finished = {trial.id: trial for trial in known}
-        budget = self.request.budget
-        deadline = None if budget is None else self.started + budget - min(CONCLUDING, 0.1 * budget)
-        left_out: list[PlannedTrial] = []
-        position = 0
-        while position < len(self.record.plan.trials):
-            planned = self.record.plan.trials[position]
+    def trials(self, preferences: Preferences) -> None:
+        """Run every trial without a result that there is time for; judge on the way what is known so far.
+
+        Args:
+            preferences: What the pick depends on besides the figures.
+        """
+        while self.record.plan.trials:
+            planned = self.record.plan.trials[0]
             spec = self._spec(planned)
-            trial = self._result(planned, spec) if spec else None
-            if spec and trial is None:
-                seconds = self._allowance(position, deadline)
-                if seconds is None or seconds > 0:
-                    trial = self._run(spec, planned, position, seconds)
-            if trial is not None:
-                self._keep(planned, trial)
+            if spec is None:  # its first seed gave no result
+                self.cut[planned.name] = 0.0
             else:
-                left_out.append(planned)
-            position += 1
-            if position == len(self.record.plan.trials) and deadline is not None and not left_out:
-                self._extend(sizes, deadline)
-        if left_out:
-            self.reporter.note(
-                f"out of time: {len(left_out)} trials are left out, the first {left_out[0].contender} "
-                f"on {left_out[0].size:,} rows"
-            )
+                self._run(spec, planned)
+            if not planned.seed:
+                self._note_beaten()
+            self._schedule()
+            save_plan(self.folder, self.record)
+            self._interim(preferences)
+
+    def _take_up(self) -> None:
+        """Take the trials in the folder that are results of this plan, whatever plan they were run for."""
+        for programme_trial in self._programme():
+            spec = self._spec(programme_trial)
+            trial = self._result(programme_trial, spec) if spec else None
+            if trial is not None:
+                self._keep(programme_trial, trial)
+
+    def _put_back_spared(self) -> None:
+        """Leave out trials of another request in this folder that would not be run in a fresh one."""
+        spared = {one.name for one in self._programme() if one.seed and one.contender in self.beaten}
+        results = {name: found for name, found in self.record.results.items() if name not in spared}
+        self.record = changed(self.record, results=results)
+
+    def _programme(self) -> list[PlannedTrial]:
+        """Return every trial that there would be without a clock, seeds that others depend on first."""
+        everything = [
+            PlannedTrial(name, size, seed)
+            for name, programme in self.record.programmes.items()
+            for size in programme.sizes
+            for seed in range(programme.seeds)
+        ]
+        return sorted(everything, key=lambda planned: planned.seed)
 
     def _result(self, planned: PlannedTrial, spec: TrialSpec) -> Trial | None:
         """Return the trial that has this specification, if there is one.
 
-        One that the clock cut is a result for nobody but the plan that gave it so much time.
+        One that the clock shaped is a result for nobody but the plan that gave it so much time.
         """
         trial = self.finished.get(spec.id)
         if trial is None:
             trial = self.finished.get(self.record.results.get(planned.name, ""))
-            if trial is not None and spec.identity(trial.limit_seconds).id != trial.id:
+            if trial is not None and not self._is_of(trial, spec):
                 return None
         return trial
 
-    def _run(self, spec: TrialSpec, planned: PlannedTrial, position: int, seconds: float | None) -> Trial:
+    def _is_of(self, trial: Trial, spec: TrialSpec) -> bool:
+        """Return whether a trial was run for this plan: with its configurations, or the first few of them."""
+        grid = spec.contender.grid if trial.seed == 0 else spec.configurations
+        return any(
+            replace(spec, configurations=grid[:number]).identity(trial.limit_seconds).id == trial.id
+            for number in range(1, len(grid) + 1)
+        )
+
+    @property
+    def has_results(self) -> bool:
+        """Whether there is anything to judge."""
+        return bool(self._results())
+
+    def _run(self, spec: TrialSpec, planned: PlannedTrial) -> None:
         """Run one trial; write down its model, if it may be handed over, and then its result."""
         from textgraft.comparison.running.trials import run_trial, save_model
 
-        plan = self.record.plan
-        self.reporter.trial_started(planned, position, len(plan.trials), self._remaining(position))
+        record, plan = self.record, self.record.plan
+        seconds = None
+        if self.deadline is not None:
+            seconds = allowance(plan, record.rates, self.deadline - time.perf_counter())
+        self.reporter.trial_started(planned, len(record.results), record.planned, plan.seconds)
         spec = replace(spec, job=replace(spec.job, max_seconds=seconds, on_step=self.reporter.step))
         start = time.perf_counter()
         trial, attempt = run_trial(spec, self.reporter.configuration)
+        rate, fitted = record.rates[planned.contender], len(trial.configurations)
+        trained = self._trained(spec, attempt)
+        if trained < LEAST_TRAINED:
+            self.cut[planned.name] = trained
+            rate.observe(
+                rate.seconds(planned.size, fitted), (time.perf_counter() - start) / max(trained, 0.2)
+            )
+            self.record = changed(record, cut={**record.cut, planned.name: trained})
+            self.reporter.note(
+                f"{planned.contender} on {planned.size:,} rows had time for {trained:.0%} of its training: "
+                "no result"
+            )
+            return
         if trial.id in self._needed({**self._results(), planned.name: trial}):
             save_model(self.models.path(trial), spec, trial, attempt)
         save_trial(self.folder, trial)
         took = time.perf_counter() - start
-        self.record.rates[planned.contender].observe(plan.estimate(planned, self.record.rates), took)
+        self.record = changed(
+            self.record, cut={k: v for k, v in self.record.cut.items() if k != planned.name}
+        )
+        if trial.limit_seconds is None:
+            rate.observe(rate.seconds(planned.size, fitted), took)
+        rate.shared = 0.0
         if seconds is not None and took > OVERTIME * seconds and not trial.limit_seconds:
             self.reporter.note(
                 f"{planned.contender} took {duration(took)} where it had {duration(seconds)}: "
                 "this contender cannot be cut short"
             )
+        self._keep(planned, trial)
         self.reporter.trial_finished(trial, self.material.task.title(trial.metric))
-        return trial
+
+    def _trained(self, spec: TrialSpec, attempt: Attempt) -> float:
+        """Return what share of its training an attempt had, 0 to 1."""
+        fitted, schedule = attempt.fitted, spec.contender.epochs
+        if not fitted.cut:
+            return 1.0
+        if schedule is None:
+            return 0.0
+        planned = attempt.settings.given().get("epochs") or schedule.number(len(spec.job.train))
+        return min(1.0, fitted.epochs / planned)
 
     def _keep(self, planned: PlannedTrial, trial: Trial) -> None:
         """Note the result of a part of the plan; delete the models that no verdict of it needs any more."""
@@ -217,7 +350,6 @@ class Run:
         if self.record.results.get(planned.name) != trial.id:
             # The report is drawn from these trials alone, whatever an earlier plan left in the folder.
             self.record = changed(self.record, results={**self.record.results, planned.name: trial.id})
-            save_plan(self.folder, self.record)
         results = self._results()
         wanted = self._needed(results)
         self.models.remove(trial for trial in results.values() if trial.id not in wanted)
@@ -231,47 +363,39 @@ class Run:
         }
 
     def _needed(self, results: dict[str, Trial]) -> set[str]:
-        return needed(list(results.values()), self.contenders)
+        return needed(list(results.values()))
 
-    def _extend(self, sizes: list[int], deadline: float) -> None:
-        """Take up a size that the budget left out, if there is time."""
-        plan = self.record.plan
-        longer = extend_plan(plan, self.record.rates, sizes, deadline - time.perf_counter())
-        if longer:
-            added = max(set(longer.sizes) - set(plan.sizes))
-            self.reporter.note(f"there is time to spare: {added:,} rows are taken up again")
-            self.record = changed(self.record, plan=longer)
-            save_plan(self.folder, self.record)
+    def _note_beaten(self) -> None:
+        """Look which contenders can no longer win, once all have been tried on all rows that can be."""
+        from textgraft.comparison.judging.dropping import beaten
 
-    def _remaining(self, position: int) -> float:
-        plan = self.record.plan
-        return sum(plan.estimate(planned, self.record.rates) for planned in plan.trials[position:])
+        programmes = self.record.programmes
+        if self.request.thorough or all(programme.seeds == 1 for programme in programmes.values()):
+            return
+        done = {*self.record.results, *self.cut}
+        left_out = {one.name for one in self.record.plan.left_out}
+        whole = {PlannedTrial(name, own.sizes[-1], 0).name for name, own in programmes.items()}
+        if not whole <= done | left_out or not self.record.results:
+            return
+        self.beaten |= beaten(self._planned_trials(), self.test_set, self.record.largest)
 
-    def _allowance(self, position: int, deadline: float | None) -> float | None:
-        """Return the seconds that this trial may take, 0 where it is not to begin; None without a budget.
+    def _interim(self, preferences: Preferences) -> None:
+        """After the first minute, and then at growing intervals, judge what is known and draw the report."""
+        from textgraft.comparison.judging.judge import judge
+        from textgraft.comparison.reporting.report import write_report
 
-        While there is time to spare, that is its estimate and all the spare time: an estimate that was too
-        low must not cut a contender short. When time is scarce, what cannot be cut is begun if there is time
-        for it, and the others share what that leaves.
-        """
-        if deadline is None:
-            return None
-        left = max(0.0, deadline - time.perf_counter())
-        plan, rates = self.record.plan, self.record.rates
-        estimates = [
-            (rates[later.contender], plan.estimate(later, rates)) for later in plan.trials[position:]
-        ]
-        rate, own = estimates[0]
-        whole = sum(seconds for rate, seconds in estimates if rate.epochs is None)
-        elastic = sum(seconds for rate, seconds in estimates if rate.epochs is not None)
-        if left >= whole + elastic:
-            return own + left - whole - elastic
-        if rate.epochs is None:
-            return own if own <= left else 0.0
-        return own * max(0.0, left - whole) / elastic
+        if not self.record.plan.trials or time.perf_counter() < self.next_interim or not self.record.results:
+            return
+        start = time.perf_counter()
+        verdict = judge(self._planned_trials(), self.test_set, preferences=preferences)
+        save_verdict(self.folder, verdict)
+        write_report(self.folder)
+        self.reporter.interim(verdict)
+        took = time.perf_counter() - start
+        self.next_interim = time.perf_counter() + max(INTERIM, took / INTERIM_SHARE)
 
-    def conclude(self, test_set: TestSet, preferences: Preferences) -> Comparison:
-        """Judge the trials of the plan, draw the report and put the winner into ``best/``."""
+    def conclude(self, preferences: Preferences) -> Comparison:
+        """Judge the results, draw the report and put the winner into ``best/``."""
         from textgraft.comparison.judging.judge import judge
         from textgraft.comparison.reporting.report import write_report
 
@@ -281,23 +405,24 @@ class Run:
                 raise DataError(
                     "no trial was finished", where=str(self.folder), fix="Give a larger --budget."
                 )
-            verdict = judge(trials, test_set, preferences=preferences)
+            verdict = judge(trials, self.test_set, preferences=preferences)
             winner = _winner(verdict, trials)
             if winner is None or self.models.has(winner):
                 break
             self._run_again(winner)
         verdict = self._measured(verdict, trials)
+        save_plan(self.folder, self.record)
         save_verdict(self.folder, verdict)
         write_report(self.folder)
         self.models.hand_over(winner)
         comparison = Comparison(self.folder, verdict, trials)
-        self.reporter.finished(comparison, time.perf_counter() - self.started)
+        self.reporter.finished(comparison, self.record, time.perf_counter() - self.started)
         return comparison
 
     def _measured(self, verdict: Verdict, trials: list[Trial]) -> Verdict:
         """Return the verdict with the memory that each contender's kept model takes where it answers."""
         memory = load_memory(self.folder)
-        kept = [trial for trial in trials if trial.size == verdict.size and self.models.has(trial)]
+        kept = [trial for trial in trials if verdict.is_judged(trial) and self.models.has(trial)]
         paths = {trial.id: self.models.path(trial) for trial in kept if trial.id not in memory.megabytes}
         if paths and self._left() > CONCLUDING / 2:
             found = memory_of.measure_memory(paths, self.material.splits.test)
@@ -320,12 +445,18 @@ class Run:
 
     def _run_again(self, trial: Trial) -> None:
         """Train a model again that is not kept any more: an earlier plan in this folder did not need it."""
+        from textgraft.comparison.running.trials import run_trial, save_model
+
         planned = PlannedTrial(trial.contender, trial.size, trial.seed)
-        position = self.record.plan.trials.index(planned)
-        spec = self._spec(planned)
-        assert spec is not None, "the trial was planned in the same way before"
+        contender = self.contenders[trial.contender]
+        fitted = tuple(contender.configured(entry.settings) for entry in trial.configurations)
+        spec = self._spec_of(planned, fitted)
         self.reporter.note(f"the model of {planned.contender} is not kept: it is trained again")
-        self._keep(planned, self._run(spec, planned, position, trial.limit_seconds))
+        job = replace(spec.job, max_seconds=trial.limit_seconds, on_step=self.reporter.step)
+        again, attempt = run_trial(replace(spec, job=job), self.reporter.configuration)
+        save_model(self.models.path(again), spec, again, attempt)
+        save_trial(self.folder, again)
+        self._keep(planned, again)
 
 
 def _winner(verdict: Verdict, trials: Sequence[Trial]) -> Trial | None:
@@ -333,5 +464,5 @@ def _winner(verdict: Verdict, trials: Sequence[Trial]) -> Trial | None:
     if verdict.pick is None:
         return None
     return best_seed(
-        trial for trial in trials if (trial.contender, trial.size) == (verdict.pick, verdict.size)
+        trial for trial in trials if trial.contender == verdict.pick and verdict.is_judged(trial)
     )

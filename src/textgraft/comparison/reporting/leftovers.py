@@ -1,0 +1,32 @@
+"""What a comparison did not measure, and why, in a few words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textgraft.comparison.records.plan import ComparisonPlan, PlannedTrial
+from textgraft.wording import count, listing
+
+
+def left_out(plan: ComparisonPlan) -> str:
+    """Say which trials there is no time for, and which budget would do; nothing where there are none."""
+    missing = plan.plan.left_out
+    if not missing:
+        return ""
+    names = dict.fromkeys(one.contender for one in missing)
+    parts = [f"{name} {_of_one([one for one in missing if one.contender == name])}" for name in names]
+    said = f"No time for {listing(parts)}"
+    if plan.request.budget is None:
+        return f"{said}."
+    enough = 60 * max(1, round((plan.request.budget + plan.plan.missing_seconds) * 1.1 / 60 + 0.5))
+    return f"{said}: --budget {enough // 60}m would measure all of it."
+
+
+def _of_one(missing: Sequence[PlannedTrial]) -> str:
+    """Describe the missing trials of one contender: sizes without any, and further seeds elsewhere."""
+    sizes = sorted({one.size for one in missing if one.seed == 0})
+    others = {one.size for one in missing} - set(sizes)
+    said = [f"on {listing([count(size) for size in sizes])} rows"] if sizes else []
+    if others:
+        said.append("with further seeds" if not sizes else "further seeds elsewhere")
+    return listing(said)
