@@ -117,7 +117,7 @@ CASES: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "no tuning": (_options("--tuning", "0"), "--tuning"),
     "budget of nothing": (_options("--budget", "0m"), "no duration"),
     "budget is no time": (_options("--budget", "soon"), "no duration"),
-    "budget far too small": (_options("--budget", "1s", "--contenders", "lstm,tfidf"), "too small"),
+    "budget far too small": (_options("--budget", "0.1s", "--contenders", "lstm,tfidf"), "too small"),
     "negative latency limit": (_options("--max-latency-ms", "-3"), "never be kept"),
     "unknown preference": (_options("--prefer", "beauty"), "'beauty'"),
     "length limit of one": (_options("--max-length", "1"), "--max-length"),

@@ -89,7 +89,7 @@ def test_what_was_encoded_before_is_no_part_of_a_trial(tmp_path, monkeypatch):
 
     def head(*sizes: int) -> Any:
         """Fit on subsets, one after the other, as a process does that begins with an empty cache."""
-        bert._frozen_encoder.cache_clear()
+        bert.frozen_encoder.cache_clear()
         bert._encoded.cache_clear()
         cache = tmp_path / "-".join(map(str, sizes))
         shutil.copytree(graphs, cache / "engines")
