@@ -2,11 +2,14 @@
 
     python benchmarks/ship_grafts.py --data ../shared/data [NAME …] [--reference MINUTES]
     python benchmarks/ship_grafts.py --stamp [NAME …]
+    python benchmarks/ship_grafts.py --calibrate [NAME …]
 
 Every graft is one `textgraft.train` with the options below; a run that was stopped goes on. With --reference
 all layers are fine-tuned too on the same rows for so many minutes, for the card. The grafts land in
-src/textgraft/grafts/. With --stamp nothing is trained: textgraft.json of those that are there is written
-anew, in the current format, with the hashes of the files beside it.
+src/textgraft/grafts/, without a tokenizer: the bundled encoder's is used. With --stamp nothing is trained:
+textgraft.json of those that are there is written anew, in the current format, with the hashes of the files
+beside it. With --calibrate a temperature that stands in textgraft.json alone becomes a part of the head's
+weights, and the golden outputs are taken anew; no other weight changes, and no answer.
 """
 
 from __future__ import annotations
@@ -21,11 +24,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from machine import describe
+from safetensors.torch import load_file, save_file
 
 from textgraft.comparison.train import train
+from textgraft.data.dataset import Dataset
 from textgraft.inference.evaluate import Evaluation, evaluate
-from textgraft.models.manifest import MANIFEST, read_manifest, stamp
+from textgraft.inference.predictor import load
+from textgraft.models.directory import library_versions
+from textgraft.models.graft.base import PEFT
+from textgraft.models.manifest import MANIFEST, WEIGHTS, Golden, read_manifest, stamp
+from textgraft.models.temperature import output_parameters
 from textgraft.wording import duration, interval
 
 GRAFTS = Path(__file__).parents[1] / "src" / "textgraft" / "grafts"
@@ -247,11 +257,43 @@ def ship(name: str, data: Path, runs: Path, reference: float | None) -> None:
         )
     folder = GRAFTS / name
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(runs / name, folder)
+    # The vocabulary is the bundled encoder's, and nearly as large as the graft.
+    shutil.copytree(runs / name, folder, ignore=shutil.ignore_patterns("tokenizer*", "vocab*", PEFT))
+    stamp(folder, read_manifest(folder))
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
     told = json.loads((folder / "textgraft.json").read_text())["training"]
     (folder / "README.md").write_text(_card(name, options, told, scores, full, size))
     print(name, f"{size:.2f} MB", {key: value.metrics[value.metric] for key, value in scores.items()})
+
+
+def calibrate(folder: Path) -> None:
+    """Divide the last layer of a graft by its temperature, as training does today; save just that layer."""
+    manifest = read_manifest(folder)
+    if manifest.temperature == 1:
+        return
+    predictor = load(folder)
+    names = manifest.golden[0].columns
+    rows = Dataset.unlabelled({name: [row.columns[name] for row in manifest.golden] for name in names})
+    folded = predictor.calibrate(manifest.temperature, rows)
+    if folded != manifest.temperature:
+        raise SystemExit(f"{folder}: its last layer does not scale its logits")
+    file = folder / WEIGHTS
+    weights = load_file(file)
+    last = {id(parameter) for parameter in output_parameters(predictor.model)}
+    weights |= {
+        name: parameter.detach().to(weights[name].dtype)
+        for name, parameter in predictor.model.named_parameters()
+        if id(parameter) in last
+    }
+    save_file(weights, file, metadata={"format": "pt"})
+    golden = [
+        Golden(row.columns, [round(value, 6) for value in prediction.numbers()])
+        for row, prediction in zip(manifest.golden, predictor.predict_rows(rows), strict=True)
+    ]
+    changed = msgspec.structs.replace(
+        manifest, temperature=1.0, calibration=folded, golden=golden, versions=library_versions()
+    )
+    stamp(folder, changed)
 
 
 def _card(
@@ -300,14 +342,18 @@ def main() -> None:
     parser.add_argument("names", nargs="*", default=list(RECIPES))
     parser.add_argument("--data", type=Path)
     parser.add_argument("--stamp", action="store_true")
+    parser.add_argument("--calibrate", action="store_true")
     parser.add_argument("--runs", type=Path, default=Path(tempfile.gettempdir()) / "textgraft-grafts")
     parser.add_argument("--reference", type=float, metavar="MINUTES")
     arguments = parser.parse_args()
-    if not arguments.stamp and arguments.data is None:
+    if not (arguments.stamp or arguments.calibrate) and arguments.data is None:
         parser.error("--data is needed to train")
     for name in arguments.names:
         if arguments.stamp:
             stamp(GRAFTS / name, read_manifest(GRAFTS / name))
+            continue
+        if arguments.calibrate:
+            calibrate(GRAFTS / name)
             continue
         ship(name, arguments.data, arguments.runs, arguments.reference)
 

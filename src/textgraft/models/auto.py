@@ -23,6 +23,7 @@ from textgraft.models.graft.heads import (
     GraftForTokenClassification,
 )
 from textgraft.models.graft.pairs import PairGraftConfig, PairGraftForSequenceClassification
+from textgraft.models.graft.tokenizer import GraftTokenizer
 from textgraft.models.recurrent.captioner import CaptionerConfig, CaptionerForSeq2SeqLM
 from textgraft.models.recurrent.choice import RecurrentForMultipleChoice
 from textgraft.models.recurrent.encoder import RecurrentConfig, RecurrentForSequenceClassification
@@ -51,6 +52,7 @@ MODELS: tuple[Registered, ...] = (
     (AutoModelForTokenClassification, RecurrentConfig, RecurrentForTokenClassification),
 )
 
+AutoTokenizer.register(GraftConfig, tokenizer_class=GraftTokenizer, exist_ok=True)
 # By its name in tokenizer_config.json it is found for models of any architecture.
 AutoTokenizer.register(RecurrentSeq2SeqConfig, tokenizer_class=SourceTokenizer, exist_ok=True)
 register(MODELS)

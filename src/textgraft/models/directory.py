@@ -23,8 +23,6 @@ from textgraft.models.quiet import quiet_transformers
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-GRAFT = "graft"
-"""The model type whose weights are but a part: the encoder is named by its hash."""
 _COPY = "Copy the whole folder again, or train again."
 
 
@@ -75,7 +73,5 @@ def load_model_directory(
     manifest = read_manifest(path)
     check_files(path, manifest.files, fix=_COPY)
     model = load_model(auto_class, path)
-    # Grafts were once saved without the tokenizer, which is their encoder's.
-    is_bare = model.config.model_type == GRAFT and not (path / "tokenizer_config.json").is_file()
-    tokenizer = load_tokenizer(model.source.path if is_bare else path)
+    tokenizer = load_tokenizer(path)
     return model.eval(), tokenizer, manifest

@@ -1,0 +1,38 @@
+"""The tokenizer of a graft that is stored without one: its encoder's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedTokenizerFast
+
+from textgraft.models.encoders import resolve_encoder
+from textgraft.models.graft.base import GraftConfig
+from textgraft.models.loading import load_tokenizer
+from textgraft.models.manifest import MANIFEST, read_manifest
+
+
+class GraftTokenizer(PreTrainedTokenizerFast):
+    """Finds the tokenizer of a graft's encoder, so that a small graft need not hold the vocabulary once more.
+
+    ``AutoTokenizer`` comes to it for a graft whose folder names no tokenizer of its own.
+    """
+
+    @classmethod
+    def from_pretrained(  # type: ignore[override]  # hands all arguments on
+        cls, path: Any, *args: Any, **options: Any
+    ) -> PreTrainedTokenizerFast:
+        """Load the tokenizer of the encoder that a graft names; it cuts texts where the graft does.
+
+        Raises:
+            ModelError: The encoder cannot be found, or has no fast tokenizer.
+        """
+        folder = Path(path)
+        if (folder / "tokenizer.json").is_file():
+            return super().from_pretrained(path, *args, **options)  # type: ignore[no-any-return]
+        config = GraftConfig.from_pretrained(folder, local_files_only=True)
+        tokenizer = load_tokenizer(resolve_encoder(config.encoder, config.revision).path)
+        if (folder / MANIFEST).is_file():
+            tokenizer.model_max_length = read_manifest(folder).max_length
+        return tokenizer
