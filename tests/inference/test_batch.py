@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 import textgraft
 from tests.tiny import topic_rows, write_topics
 from textgraft.cli import app
+from textgraft.data.dataset import Dataset
 from textgraft.data.readers.reading import read_dataset
 from textgraft.errors import OptionError, OutputError
 from textgraft.files import cache_folder
@@ -75,6 +76,27 @@ def test_an_interrupted_run_goes_on(
         predict_file(model, dataset, tmp_path / "answers.csv", interrupt)
     assert not (tmp_path / "answers.csv").exists()
     assert predict_file(model, dataset, tmp_path / "answers.csv").computed == 20
+
+
+def test_progress_is_told_within_a_row_of_many_windows(
+    topic_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One row whose context takes minutes would else show nothing until it is done."""
+    model = textgraft.load(topic_model)
+    monkeypatch.setattr("textgraft.inference.predictor.MAX_SEQUENCES", 4)
+    told: list[float] = []
+    rows = model.task.rows([text for text, _ in topic_rows(10)])
+    found = list(batch.Predictions(model, rows, on_progress=told.append))
+    assert len(found) == 10
+    assert told == pytest.approx([4, 4, 2])
+    assert told[-1] == 2
+
+
+def test_rows_of_long_texts_are_held_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch, "CHUNK", 3)
+    monkeypatch.setattr(batch, "CHUNK_CHARACTERS", 10)
+    rows = Dataset.unlabelled({"text": ["a" * size for size in (4, 4, 4, 25, 1, 1, 1, 1, 9)]})
+    assert list(batch._chunks(rows)) == [range(2), range(2, 3), range(3, 4), range(4, 7), range(7, 9)]
 
 
 def test_a_grown_file_costs_only_its_new_rows(topic_model: Path, tmp_path: Path) -> None:

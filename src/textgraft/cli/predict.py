@@ -90,8 +90,12 @@ def predict(
     ) as progress:
         bar = progress.add_task("", total=len(dataset))
 
-        def on_progress(rows: int) -> None:
-            progress.advance(bar, rows)
+        done = 0.0
+
+        def on_progress(rows: float) -> None:
+            nonlocal done
+            done += rows
+            progress.update(bar, completed=round(done, 3))  # fractions that add up to a row are one
 
         if answer is None:
             write_predictions(

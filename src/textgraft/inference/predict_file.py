@@ -37,6 +37,8 @@ from textgraft.tasks.base import token_counts
 
 CHUNK = 1024
 """Rows computed between two commits: what an interruption can cost."""
+CHUNK_CHARACTERS = 1 << 22
+"""Characters that such rows have together, unless one row alone has more: their windows are held at once."""
 FORMATS = (".csv", ".jsonl")
 FORM = 0x1002
 """Of the store of finished rows: change it when what a prediction holds changes."""
@@ -125,7 +127,7 @@ class Predictions:
         predictor: The model.
         dataset: The rows.
         cache: What is known of them, and receives the rest; None keeps nothing.
-        on_progress: Called with the number of rows just finished.
+        on_progress: Called with the number of rows just finished; of a row of many windows, with fractions.
     """
 
     def __init__(
@@ -133,9 +135,10 @@ class Predictions:
         predictor: Predictor,
         dataset: Dataset,
         cache: RowCache | None = None,
-        on_progress: Callable[[int], None] | None = None,
+        on_progress: Callable[[float], None] | None = None,
     ) -> None:
         self.computed = self._kept = self._lost = 0
+        self._ahead = 0.0
         self._predictor, self._dataset, self._cache = predictor, dataset, cache
         self._on_progress = on_progress or (lambda rows: None)
 
@@ -146,11 +149,12 @@ class Predictions:
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Yield for each row its id and what was predicted, in order."""
-        for start in range(0, len(self._dataset), CHUNK):
-            rows = self._dataset.select(range(start, min(start + CHUNK, len(self._dataset))))
+        for part in _chunks(self._dataset):
+            rows = self._dataset.select(part)
+            self._ahead = 0.0
             for name, prediction in zip(rows.ids, self._chunk(rows), strict=True):
                 yield {"id": name, **prediction}
-            self._on_progress(len(rows))
+            self._on_progress(len(rows) - self._ahead)
 
     def _chunk(self, rows: Dataset) -> list[dict[str, Any]]:
         if self._cache is None:
@@ -167,12 +171,39 @@ class Predictions:
 
     def _compute(self, rows: Dataset) -> list[dict[str, Any]]:
         task = self._predictor.task
-        features, decoded = self._predictor.outputs(rows)
+        left = windows = 0
+
+        def counted(features: list[Any]) -> list[Any]:
+            nonlocal left, windows
+            left = windows = len(features)
+            return features
+
+        def advance(done: int) -> None:
+            nonlocal left
+            left -= done
+            if left:  # the last part is told once the rows are kept
+                self._ahead += len(rows) * done / windows
+                self._on_progress(len(rows) * done / windows)
+
+        features, decoded = self._predictor.outputs(rows, advance, choose=counted)
         kept, lost = token_counts(features)
         self.computed += len(rows)
         self._kept, self._lost = self._kept + kept, self._lost + lost
         predictions = task.predictions(features, decoded, self._predictor.temperature)
         return [prediction.to_dict() for prediction in predictions]
+
+
+def _chunks(dataset: Dataset) -> Iterator[range]:
+    """Cut the rows into runs of at most :data:`CHUNK` and :data:`CHUNK_CHARACTERS`."""
+    start = held = 0
+    for row, values in enumerate(zip(*dataset.columns.values(), strict=True)):
+        size = sum(len(value) for value in values if isinstance(value, str))
+        if row - start == CHUNK or (row > start and held + size > CHUNK_CHARACTERS):
+            yield range(start, row)
+            start, held = row, 0
+        held += size
+    if start < len(dataset):
+        yield range(start, len(dataset))
 
 
 def write_predictions(
@@ -226,7 +257,7 @@ def predict_file(
     predictor: Predictor,
     dataset: Dataset,
     output: Path,
-    on_progress: Callable[[int], None] | None = None,
+    on_progress: Callable[[float], None] | None = None,
     *,
     overwrite: bool = False,
 ) -> Summary:
@@ -238,7 +269,7 @@ def predict_file(
         predictor: The model.
         dataset: The rows.
         output: A .csv or .jsonl file.
-        on_progress: Called with the number of rows just finished.
+        on_progress: Called with the number of rows just finished; of a row of many windows, with fractions.
         overwrite: Whether an output that exists may be replaced.
 
     Raises:

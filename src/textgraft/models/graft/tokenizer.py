@@ -30,7 +30,7 @@ class GraftTokenizer(PreTrainedTokenizerFast):
         """
         folder = Path(path)
         if (folder / "tokenizer.json").is_file():
-            return super().from_pretrained(path, *args, **options)  # type: ignore[no-any-return]
+            return super().from_pretrained(path, *args, **options)
         config = GraftConfig.from_pretrained(folder, local_files_only=True)
         tokenizer = load_tokenizer(resolve_encoder(config.encoder, config.revision).path)
         if (folder / MANIFEST).is_file():
