@@ -1,4 +1,4 @@
-"""Which arithmetic the processor is fast in: told in one place, on Linux without loading torch."""
+"""What the processor is fast in, and how many of its cores to use; on Linux told without loading torch."""
 
 from __future__ import annotations
 
@@ -59,3 +59,22 @@ def _instruction_sets() -> frozenset[str]:
 def processor_has(precision: str) -> bool:
     """Return whether the processor computes natively in "fp32", "bf16" or "int8"."""
     return precision == "fp32" or not _FAST[precision].isdisjoint(instruction_sets())
+
+
+def cores() -> int:
+    """Return the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class _Chosen:
+    threads: int | None = None
+
+
+def use_threads(number: int) -> None:
+    """Let engines compute on so many threads where they are not told otherwise."""
+    _Chosen.threads = number
+
+
+def chosen_threads() -> int | None:
+    """Return the threads for engines that are not told otherwise; None leaves it to them."""
+    return _Chosen.threads

@@ -202,6 +202,7 @@ class Comparison:
             source="complaints.csv",
             command="textgraft compare complaints.csv",
             machine="a machine",
+            threads=1,
             contenders={
                 name: PlannedContender(name, [{"learning_rate": 1e-3}, {"learning_rate": 3e-3}])
                 for name in names

@@ -134,6 +134,8 @@ class ComparisonPlan(msgspec.Struct, frozen=True, kw_only=True):
     command: str
     """What to type to get the same again."""
     machine: str
+    threads: int
+    """That everything was computed on: results depend on it by rounding errors."""
     contenders: dict[str, PlannedContender]
     dev_rule: str
     rates: dict[str, Rate]

@@ -10,8 +10,8 @@ import msgspec
 from textgraft.errors import ModelError
 from textgraft.integrity import read_members, read_record
 
-FORMAT = 3
-"""Of all records of a comparison. Format 2 kept models by contender, and no request."""
+FORMAT = 4
+"""Of all records of a comparison. Format 3 had the same sizes for all contenders."""
 NOT_A_COMPARISON = "Give the folder that textgraft compare wrote, or run the comparison again."
 
 Record = TypeVar("Record", bound=msgspec.Struct)

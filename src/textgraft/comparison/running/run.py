@@ -22,6 +22,8 @@ from textgraft.comparison.records.plan import (
     PlannedTrial,
     Programme,
     Request,
+    has_plan,
+    load_plan,
     save_plan,
 )
 from textgraft.comparison.records.preferences import Preferences
@@ -33,6 +35,7 @@ from textgraft.comparison.running.measuring import machine
 from textgraft.comparison.running.planning import allowance, schedule
 from textgraft.comparison.running.probing import probe
 from textgraft.comparison.running.progress import Reporter
+from textgraft.comparison.running.threads import choose_threads
 from textgraft.data.dataset import Dataset
 from textgraft.data.splits import nested_subsets
 from textgraft.errors import DataError, OptionError
@@ -117,7 +120,9 @@ class Run:
         self.finished = {trial.id: trial for trial in known}
         if held is not None:
             self.reporter.note("resuming where an earlier run stopped")
-        self.record = held or self._new_plan(sizes)
+        before = held or (load_plan(self.folder) if has_plan(self.folder) else None)
+        threads = choose_threads(self.reporter.note, before.threads if before else None)
+        self.record = held or self._new_plan(sizes, threads)
         held_results = {name: known for name, known in self.record.results.items() if known in self.finished}
         self.record = changed(self.record, results=held_results)
         if self.finished:
@@ -133,7 +138,7 @@ class Run:
         save_plan(self.folder, self.record)
         self.reporter.plan(self.record)
 
-    def _new_plan(self, sizes: list[int]) -> ComparisonPlan:
+    def _new_plan(self, sizes: list[int], threads: int) -> ComparisonPlan:
         """Measure what each contender costs."""
         self.reporter.note("measuring what each contender costs on a few rows")
         splits, request = self.material.splits, self.request
@@ -155,6 +160,7 @@ class Run:
             source=splits.train.source,
             command=command(),
             machine=machine(),
+            threads=threads,
             contenders={
                 name: PlannedContender(
                     contender.title, [settings.given() for settings in contender.grid[: request.tuning]]

@@ -14,7 +14,7 @@ from textgraft.errors import OutputError
 from textgraft.files import sha256_file, write_atomic
 from textgraft.forks import computing
 from textgraft.inference.engines.base import Batch, Outputs
-from textgraft.processor import processor_has
+from textgraft.processor import chosen_threads, processor_has
 
 _HASH = ".sha256"
 """Ends the name of the file that vouches for a compiled graph."""
@@ -69,6 +69,7 @@ class OpenVinoEngine:
             # Two processes that pin their threads pin them to the same cores.
             "ENABLE_CPU_PINNING": False,
         }
+        threads = threads or chosen_threads()
         if threads is not None:
             settings["INFERENCE_NUM_THREADS"] = threads
         if keep_compiled:
