@@ -142,7 +142,9 @@ class ComparisonPlan(msgspec.Struct, frozen=True, kw_only=True):
     programmes: dict[str, Programme]
     """Of every contender: what there would be to measure without a clock."""
     seconds: float
-    """Estimated for the first plan."""
+    """Estimated for the trials of the first plan."""
+    spent: float = 0.0
+    """That trials took, in all calls."""
     plan: TrialPlan
     """What was still to do when this was written."""
     results: dict[str, str] = {}

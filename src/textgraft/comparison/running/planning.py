@@ -148,19 +148,20 @@ class _Scheduler:
             self.configurations[name] = min(fitting, self.programmes[name].configurations)
 
     def take_whole(self, costly: Sequence[str], room: float) -> float:
-        """Choose each costly contender's largest size that can be measured; return the room left."""
-        wanted = {name: phases.whole for name in costly if (phases := self.phases[name]).whole}
-        largest = {name: planned for name, (planned,) in wanted.items()}
-        # The dearest gives way to a smaller size first: what it takes would do for several of the others.
-        while largest and sum(map(self.least, largest.values())) > room:
-            name = max(largest, key=lambda name: self.least(largest[name]))
-            smaller = [one for one in self.phases[name].curve if one.size < largest[name].size]
-            if smaller:
-                largest[name] = max(smaller, key=lambda planned: planned.size)
-            else:
-                del largest[name]
-        self.chosen += sorted(largest.values(), key=lambda planned: self.cost([planned]))
-        return room - self.cost(list(largest.values()))
+        """Choose each costly contender's largest size that can be measured; return the room left.
+
+        The cheapest comes first: all rows for one of them say more than a few rows for each.
+        """
+        unfinished = [self.phases[name] for name in costly if self.phases[name].whole]
+        short = room
+        for phases in sorted(unfinished, key=lambda phases: self.least(phases.whole[0])):
+            by_size = sorted([*phases.whole, *phases.curve], key=lambda planned: -planned.size)
+            fitting = next((planned for planned in by_size if self.least(planned) <= short), None)
+            if fitting is not None:
+                short -= self.least(fitting)
+                room -= self.cost([fitting])
+                self.chosen.append(fitting)
+        return room
 
     def plan(self, room: float | None) -> TrialPlan:
         """Choose trials that take up to ``room`` seconds; None: all of them."""

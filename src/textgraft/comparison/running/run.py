@@ -241,7 +241,10 @@ class Run:
             if spec is None:  # its first seed gave no result
                 self.cut[planned.name] = 0.0
             else:
+                start = time.perf_counter()
                 self._run(spec, planned)
+                spent = self.record.spent + time.perf_counter() - start
+                self.record = changed(self.record, spent=spent)
             if not planned.seed:
                 self._note_beaten()
             self._schedule()
