@@ -3,9 +3,9 @@
     python benchmarks/planning.py --data DATA [--budgets 2m,10m,30m] [--sets trec,sst2,banking77,reviews]
         [--output runs/planning]
 
-Each comparison runs in a process of its own and can be stopped: what is finished is not run again. For each it
-prints what was planned at the start for the trials, what they took, the budget and the time of the whole call,
-how many trials there were, and the sizes of each contender.
+Each comparison runs in a process of its own and can be stopped: what is finished is not run again. For each
+it prints what was planned at the start for the trials, what they took, the budget and the time of the whole
+call, how many trials there were, and the sizes of each contender.
 """
 
 from __future__ import annotations
@@ -51,11 +51,10 @@ def row(name: str, budget: str, folder: Path) -> str:
     sizes = ", ".join(
         f"{curve.contender} {len(curve.points)} to {curve.points[-1].size:,}" for curve in verdict.curves
     )
-    return (
-        f"| {name} | {budget} | {duration(plan.seconds)} | {duration(plan.spent)} "
-        f"({plan.spent / max(plan.seconds, 1e-9) - 1:+.0%}) | {duration(whole)} ({whole / wanted - 1:+.0%}) | "
-        f"{len(plan.results)} | {verdict.pick} | {sizes} |"
-    )
+    trials = f"{duration(plan.spent)} ({plan.spent / max(plan.seconds, 1e-9) - 1:+.0%})"
+    call = f"{duration(whole)} ({whole / wanted - 1:+.0%})"
+    cells = (name, budget, duration(plan.seconds), trials, call, len(plan.results), verdict.pick, sizes)
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 def main() -> None:
