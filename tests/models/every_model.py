@@ -18,6 +18,7 @@ from tests.tiny_seq2seq import captioner, recurrent
 from textgraft.models.baselines.lead import LeadConfig, LeadForSeq2SeqLM
 from textgraft.models.baselines.majority import MajorityConfig, MajorityForSequenceClassification
 from textgraft.models.baselines.nearest_caption import NearestCaptionForSeq2SeqLM
+from textgraft.models.baselines.static import StaticConfig, StaticForSequenceClassification
 from textgraft.models.baselines.tfidf import TfidfConfig, TfidfForSequenceClassification
 from textgraft.models.encoders import resolve_encoder
 from textgraft.models.graft.heads import (
@@ -158,6 +159,15 @@ def _tfidf(_: Path) -> PreTrainedModel:
     return model.eval()
 
 
+def _static(**changes: Any) -> Callable[[Path], PreTrainedModel]:
+    def build(_: Path) -> PreTrainedModel:
+        torch.manual_seed(0)
+        sizes = {"vocab_size": VOCABULARY, "embedding_size": 12, "hidden_sizes": [8], "num_labels": LABELS}
+        return StaticForSequenceClassification(StaticConfig(pad_token_id=0, **sizes, **changes)).eval()
+
+    return build
+
+
 def _lead(_: Path) -> PreTrainedModel:
     model = LeadForSeq2SeqLM(LeadConfig(vocab_size=VOCABULARY, words=2))
     model.encoder.begins_word.fill_(value=True)
@@ -207,6 +217,9 @@ EVERY: dict[str, Architecture] = {
         _classes,
     ),
     "tfidf": Architecture(_tfidf, _texts, _classes),
+    "static": Architecture(_static(), _texts, _classes),
+    "static, means": Architecture(_static(normalize=False), _texts, _classes),
+    "static pairs": Architecture(_static(pairs=True), _pairs, _classes),
     "lead": Architecture(_lead, _texts, _targets),
     "nearest caption": Architecture(_nearest, _vectors, _targets),
     "graft classifier": Architecture(_graft(GraftForSequenceClassification), _texts, _classes),

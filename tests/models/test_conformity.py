@@ -20,7 +20,10 @@ from tests.models.every_model import EVERY, LABELS, ROWS, WRITING
 from textgraft.errors import OptionError
 
 names = pytest.mark.parametrize("name", EVERY)
-WITHOUT_STATES = ("captioner", "captioner, token", "majority", "tfidf", "lead", "nearest caption")
+WITHOUT_STATES = (
+    *("captioner", "captioner, token", "majority", "tfidf", "lead", "nearest caption"),
+    *("static", "static, means", "static pairs"),
+)
 """Those that compute no hidden states."""
 WITHOUT_VECTORS = ("majority", "tfidf", "lead", "nearest caption")
 """Those that read no word vectors."""
@@ -358,7 +361,7 @@ def test_a_table_that_is_missing_is_made_anew_and_told(name, make, tmp_path):
     assert all(torch.equal(found[key], fresh[key]) for key in tables)
 
 
-CLASSIFYING = [name for name in EVERY if name.endswith(("classifier", "tagger", "pairs", "tfidf"))]
+CLASSIFYING = [name for name in EVERY if name.endswith(("classifier", "tagger", "pairs", "tfidf", "static"))]
 
 
 @pytest.mark.parametrize("name", CLASSIFYING)

@@ -235,14 +235,39 @@ class Encoder:
             rows = [missing[place] for place in batch]
             vectors[rows] = output[OUTPUT]
             yield rows
+        self._check_finite(vectors)
+        if self._cache and missing:
+            self._cache.put({keys[row]: Entry(vectors[row], *map(int, costs[row])) for row in missing})
+
+    def encode_ids(self, ids: Sequence[Sequence[int]]) -> Encodings:
+        """Encode rows of token ids as they stand: special tokens are there or are not.
+
+        Args:
+            ids: Each row within the encoder's positions, and not empty.
+
+        Returns:
+            float32 [rows, dimension], in the order of the rows.
+
+        Raises:
+            ModelError: The encoder gives numbers that are not finite.
+        """
+        batches = token_budget_batches(
+            [len(row) for row in ids], max_tokens=MAX_TOKENS, max_sequences=MAX_TOKENS, generator=None
+        )
+        vectors = np.empty((len(ids), self.dimension), dtype=np.float32)
+        outputs = self.open().run_all(self._batch([ids[row] for row in batch]) for batch in batches)
+        for batch, output in zip(batches, outputs, strict=True):
+            vectors[batch] = output[OUTPUT]
+        self._check_finite(vectors)
+        return vectors
+
+    def _check_finite(self, vectors: Encodings) -> None:
         if not np.isfinite(vectors).all():
             raise ModelError(
                 "the encoder gives numbers that are not finite",
                 where=str(self.source.path),
                 fix="Its weights are damaged, or too large for this precision: try precision='fp32'.",
             )
-        if self._cache and missing:
-            self._cache.put({keys[row]: Entry(vectors[row], *map(int, costs[row])) for row in missing})
 
     def _computation(self) -> dict[str, Any]:
         return {"encoder": self.source.identity, "pooling": self.pooling, "normalize": self.normalize}

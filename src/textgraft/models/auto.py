@@ -14,6 +14,7 @@ from transformers import (
 from textgraft.models.baselines.lead import LeadConfig, LeadForSeq2SeqLM
 from textgraft.models.baselines.majority import MajorityConfig, MajorityForSequenceClassification
 from textgraft.models.baselines.nearest_caption import NearestCaptionConfig, NearestCaptionForSeq2SeqLM
+from textgraft.models.baselines.static import StaticConfig, StaticForSequenceClassification
 from textgraft.models.baselines.tfidf import TfidfConfig, TfidfForSequenceClassification
 from textgraft.models.graft.heads import (
     GraftConfig,
@@ -47,6 +48,7 @@ MODELS: tuple[Registered, ...] = (
     (AutoModelForSequenceClassification, MajorityConfig, MajorityForSequenceClassification),
     (AutoModelForSequenceClassification, PairGraftConfig, PairGraftForSequenceClassification),
     (AutoModelForSequenceClassification, RecurrentConfig, RecurrentForSequenceClassification),
+    (AutoModelForSequenceClassification, StaticConfig, StaticForSequenceClassification),
     (AutoModelForSequenceClassification, TfidfConfig, TfidfForSequenceClassification),
     (AutoModelForTokenClassification, GraftConfig, GraftForTokenClassification),
     (AutoModelForTokenClassification, RecurrentConfig, RecurrentForTokenClassification),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -37,7 +38,7 @@ LEAST_SECONDS = 1e-3
 EPOCHS = EpochSchedule(rows=15_000, least=10, most=60)
 
 
-class RecurrentSettings(TrainedSettings):
+class NetworkSettings(TrainedSettings):
     """Settings of a recurrent network and of its training."""
 
     embedding_size: Count = 128
@@ -50,6 +51,11 @@ class RecurrentSettings(TrainedSettings):
     """Fraction of the states between layers and of the pooled vector set to zero in training."""
     embedding_dropout: Fraction = 0.3
     """The same for the word vectors."""
+
+
+class RecurrentSettings(NetworkSettings):
+    """Settings of a recurrent network that can begin with a file of word vectors."""
+
     vectors: str | None = None
     """Name and hash of the word vectors that it begins with; None: random ones."""
 
@@ -67,7 +73,26 @@ def training_words(rows: Dataset) -> PreTrainedTokenizerFast:
 
 
 def _recurrent(job: Job, settings: RecurrentSettings, **kind: Any) -> Fitted:
-    """Train a network that reads in both directions and pools by attention where it pools."""
+    """Train a network on random word vectors, or on those of the job."""
+    vectors = _vectors(job.vectors, settings)
+    return train_network(job, settings, lambda words: vectors, **kind)
+
+
+def train_network(
+    job: Job,
+    settings: NetworkSettings,
+    vectors: Callable[[Sequence[str]], WordVectors | None],
+    **kind: Any,
+) -> Fitted:
+    """Train a network that reads in both directions and pools by attention where it pools.
+
+    Args:
+        job: What it is trained on.
+        settings: Of the network and its training.
+        vectors: Given the words of the training rows; returns the vectors to begin with, or None for random
+            ones.
+        kind: Further arguments of its configuration, as ``cell``.
+    """
     import transformers
 
     import textgraft.models.auto  # noqa: F401  registers our architectures
@@ -85,8 +110,8 @@ def _recurrent(job: Job, settings: RecurrentSettings, **kind: Any) -> Fitted:
     )
     job.task.configure(config)
     model = getattr(transformers, job.task.auto_class).from_config(config)
-    if (vectors := _vectors(job.vectors, settings)) is not None:
-        fill_embedding_matrix(model, tokenizer, vectors)
+    if (known := vectors(list(tokenizer.get_vocab()))) is not None:
+        fill_embedding_matrix(model, tokenizer, known)
     return train_on_rows(job, model, tokenizer, job.max_length or MAX_LENGTH, settings)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from textgraft.comparison.contenders import baselines, bert, generation, recurrent, unlabelled
+from textgraft.comparison.contenders import baselines, bert, generation, recurrent, static, unlabelled
 from textgraft.comparison.contenders.base import Contender, RecipeSettings
 from textgraft.embeddings.word_vectors import VectorSource
 from textgraft.errors import MissingExtraError, OptionError, unknown
@@ -16,6 +16,7 @@ from textgraft.tasks.registry import task_class
 CONTENDERS: tuple[Contender, ...] = (
     *baselines.CONTENDERS,
     *recurrent.CONTENDERS,
+    *static.CONTENDERS,
     *bert.CONTENDERS,
     *generation.CONTENDERS,
     *unlabelled.CONTENDERS,

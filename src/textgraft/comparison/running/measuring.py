@@ -14,6 +14,7 @@ import numpy as np
 from textgraft.processor import instruction_sets
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from textgraft.data.dataset import Dataset
@@ -68,8 +69,13 @@ def latency_ms(predict: Callable[[Dataset], object], rows: Dataset) -> tuple[flo
 def model_bytes(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> int:
     """Return the bytes that serving needs on disk: parameters, buffers and the tokenizer.
 
-    A graft counts its encoder too: without it the head answers nothing.
+    A graft counts its encoder too: without it the head answers nothing. A model that is written in another
+    precision than it computes in has a method ``stored_state``.
     """
+    text = len(tokenizer.backend_tokenizer.to_str().encode())
+    stored_state: Callable[[], dict[str, Tensor]] | None = getattr(model, "stored_state", None)
+    if stored_state is not None:
+        return sum(tensor.numel() * tensor.element_size() for tensor in stored_state().values()) + text
     parts = [model]
     encoder = getattr(model, "encoder", None)
     if encoder is not None:
@@ -77,4 +83,4 @@ def model_bytes(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> i
     # An adapter is met twice: in the graft and inside of its encoder.
     tensors = {id(tensor): tensor for part in parts for tensor in (*part.parameters(), *part.buffers())}
     weights = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
-    return weights + len(tokenizer.backend_tokenizer.to_str().encode())
+    return weights + text
