@@ -24,7 +24,7 @@ def test_the_usual_contenders_compete_without_those_that_need_one(source, tmp_pa
     ended = CliRunner().invoke(app, [*command, "-o", str(tmp_path / "run")])
     assert ended.exit_code == 0, ended.output
     said = " ".join(ended.output.split())
-    assert "left out, for want of an encoder: bert-frozen, bert-finetuned" in said
+    assert "left out, for want of an encoder: static, bert-frozen, bert-finetuned" in said
     assert "pip install 'textgraft[bundled]'" in said
     assert "Use tfidf" in said or "Use lstm" in said
     assert "bert-frozen" not in (tmp_path / "run" / "comparison.json").read_text()

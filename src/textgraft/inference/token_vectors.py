@@ -167,9 +167,8 @@ def _distilled(
     logger.info("distilling the vectors of %d tokens: once, some seconds", len(ids))
     special = {place for place, token in tokenizer.get_added_tokens_decoder().items() if token.special}
     places = [place for place in range(len(ids)) if place not in special]
-    frame = TextFrame.of(whole, tokenizer.id_to_token(places[0]))
-    # In fp32, so that every machine gets the same but for rounding.
-    encoder = Encoder.from_source(source, precision="auto")
+    frame = TextFrame.of(whole, "a")
+    encoder = Encoder(source)
     encodings = encoder.encode_ids([[*frame.before, ids[place], *frame.after] for place in places])
     size = min(LARGEST_SIZE, *encodings.shape)
     matrix = np.zeros((len(ids), size), dtype=np.float32)

@@ -53,8 +53,9 @@ def reduced(tokenizer: Tokenizer, kept: Collection[int]) -> tuple[Tokenizer, lis
     smaller.post_processor = processors.TemplateProcessing(single="$A", pair="$A $B:1", special_tokens=[])
     smaller.no_truncation()
     smaller.no_padding()
-    size = smaller.get_vocab_size()
-    return smaller, [tokenizer.token_to_id(smaller.id_to_token(place)) for place in range(size)]
+    before = tokenizer.get_vocab()
+    by_place = sorted(smaller.get_vocab().items(), key=lambda entry: entry[1])
+    return smaller, [before[token] for token, _ in by_place]
 
 
 def _is_possible(merge: Any, vocabulary: Collection[str]) -> bool:

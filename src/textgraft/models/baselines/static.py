@@ -7,7 +7,7 @@ for sentence embeddings"). On the mean stands a shallow network. No encoder is n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from itertools import pairwise
 from typing import Any
@@ -27,6 +27,7 @@ from textgraft.models.padding import one_of, true_tokens
 from textgraft.models.pairs import pair_features, split_pairs
 
 PRECISIONS = ("float16", "float32")
+_VECTORS = "embeddings.weight"
 MAX_LENGTH = 10_000
 """Tokens read of a text. A mean needs no limit; this one guards against absurd inputs."""
 
@@ -125,21 +126,23 @@ class StaticForSequenceClassification(PreTrainedModel):
         """Exchange the tokens' vectors."""
         self.embeddings = value  # type: ignore[assignment]  # as Transformers hands it over
 
-    def stored_state(self) -> dict[str, Tensor]:
-        """Return the tensors as they are written to disk, by name."""
-        state = self.state_dict()
-        state["embeddings.weight"] = state["embeddings.weight"].to(getattr(torch, self._stored_precision()))
-        return state
+    def stored_state(self, state: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+        """Return tensors by name as they are written to disk: the model's, or those of a state of it."""
+        stored = dict(self.state_dict() if state is None else state)
+        if self.dtype is torch.float32:
+            # What was moved to another precision is written in that one.
+            stored[_VECTORS] = stored[_VECTORS].to(getattr(torch, self.config.stored_precision))
+        return stored
 
-    def _stored_precision(self) -> str:
-        # What was moved to another precision is written in that one.
-        return self.config.stored_precision if self.dtype is torch.float32 else str(self.dtype)[6:]
-
-    def save_pretrained(
-        self, save_directory: Any, *args: Any, state_dict: dict[str, Tensor] | None = None, **kwargs: Any
+    def save_pretrained(  # type: ignore[override]  # what else there is goes by name
+        self,
+        save_directory: Any,
+        is_main_process: bool = True,
+        state_dict: dict[str, Tensor] | None = None,
+        **kwargs: Any,
     ) -> None:
         """Save as Transformers does, the vectors in the precision that the configuration states."""
-        super().save_pretrained(save_directory, *args, state_dict=state_dict or self.stored_state(), **kwargs)
+        super().save_pretrained(save_directory, is_main_process, self.stored_state(state_dict), **kwargs)
 
     def features(
         self, inputs: Tensor, attention_mask: Tensor | None, token_type_ids: Tensor | None = None
