@@ -185,7 +185,7 @@ CONTENDERS = (
         grid=tuple(StaticNetworkSettings(**settings.given()) for settings in _LSTM.grid),
         tasks=READING,
         colour="#0072b2",
-        marker="diamond-wide",
+        marker="diamond-tall-open",
         epochs=_LSTM.epochs,
         needs_encoder=True,
     ),
