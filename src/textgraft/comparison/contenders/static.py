@@ -154,7 +154,10 @@ def _network(job: Job, settings: StaticNetworkSettings) -> Fitted:
     size = min(settings.embedding_size, tokens.matrix.shape[1])
 
     def vectors(words: Sequence[str]) -> WordVectors:
-        return WordVectors(words, tokens.means(words)[:, :size])
+        means = tokens.means(words)
+        # A word of which no token is known stays at random.
+        found = means.any(axis=1).nonzero()[0]
+        return WordVectors([words[row] for row in found], means[found, :size])
 
     fitted = train_network(job, settings.but(embedding_size=size), vectors, cell="lstm")
     return replace(fitted, begun_from=source)
