@@ -156,7 +156,7 @@ def _network(job: Job, settings: StaticNetworkSettings) -> Fitted:
     def vectors(words: Sequence[str]) -> WordVectors:
         means = tokens.means(words)
         # A word of which no token is known stays at random.
-        found = means.any(axis=1).nonzero()[0]
+        found = [row for row, mean in enumerate(means) if mean.any()]
         return WordVectors([words[row] for row in found], means[found, :size])
 
     fitted = train_network(job, settings.but(embedding_size=size), vectors, cell="lstm")
