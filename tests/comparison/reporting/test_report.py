@@ -9,11 +9,12 @@ import pytest
 
 from tests.comparison.synthetic import FINETUNED, FROZEN, LSTM, TFIDF, Comparison, Curve
 from textgraft.comparison.contenders.registry import CONTENDERS
+from textgraft.comparison.judging.judge import judge
 from textgraft.comparison.records.plan import load_plan, save_plan
 from textgraft.comparison.records.preferences import Preferences
 from textgraft.comparison.records.trials import load_test_set, save_test_set
-from textgraft.comparison.records.verdict import load_verdict
-from textgraft.comparison.reporting.figures import MOST_LABELS, confusion_heatmap, styles
+from textgraft.comparison.records.verdict import load_verdict, save_verdict
+from textgraft.comparison.reporting.figures import MOST_LABELS, confusion_heatmap, learning_curves, styles
 from textgraft.comparison.reporting.report import write_report
 from textgraft.comparison.reporting.sections import confident_errors, efforts, top_confusions, total_confusion
 from textgraft.data.overlaps import Overlap
@@ -239,3 +240,36 @@ def test_a_large_confusion_matrix_keeps_the_labels_with_the_most_errors():
     shown = figure["layout"]["xaxis"]["ticktext"]
     assert len(shown) == MOST_LABELS
     assert {"label 90", "label 95"} <= set(shown)
+
+
+def test_what_was_not_measured_at_all_rows_is_dotted_up_to_them(tmp_path):
+    comparison = Comparison()
+    folder = comparison.write(tmp_path / "comparison")
+    trials = [one for one in comparison.trials() if not (one.contender == "lstm" and one.size == 3000)]
+    verdict = judge(trials, comparison.test_set())
+    dotted = {
+        trace["name"]: trace["x"]
+        for trace in learning_curves(verdict)["data"]
+        if trace["line"].get("dash") == "dot"
+    }
+    assert dotted["lstm, predicted"] == [1000, 3000]
+    assert set(dotted) == {"lstm, predicted", f"{verdict.pick}, predicted"}
+    save_verdict(folder, verdict)
+    assert "Not measured at 3,000 rows" in Page(write_report(folder).read_text()).visible
+
+
+def test_who_learns_from_no_row_is_a_level_line():
+    comparison = Comparison((TFIDF, Curve("zero-shot", lambda size: 0.6)), sizes=(100, 300))
+    trials = [
+        msgspec.structs.replace(one, size=0) if one.contender == "zero-shot" else one
+        for one in comparison.trials()
+        if one.contender == "tfidf" or (one.size, one.seed) == (100, 0)
+    ]
+    verdict = judge(trials, comparison.test_set())
+    assert verdict.size == 300
+    assert verdict.standing("zero-shot").size == 0
+    assert len(verdict.pairs) == 1
+    (level,) = (t for t in learning_curves(verdict)["data"] if t["line"].get("dash") == "dash")
+    assert (level["x"][0], len(set(level["y"]))) == (100, 1)
+    assert min(learning_curves(verdict)["layout"]["xaxis"]["tickvals"]) == 100
+    assert verdict.crossings == []

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textgraft import wording
-from textgraft.comparison.contenders.registry import contender_named
+from textgraft.comparison.contenders.registry import contender_named, has_fixed_sizes
 from textgraft.comparison.records.verdict import Curve, Standing, Verdict
 from textgraft.evaluation.intervals import Estimate, Score
 from textgraft.inference.attention_maps import AttentionMap
@@ -38,15 +38,29 @@ def styles(contenders: Sequence[str]) -> dict[str, tuple[str, str]]:
 
 
 def learning_curves(verdict: Verdict) -> Figure:
-    """Draw the score over training size with 95% bands, and the pick's forecast beyond the largest size."""
+    """Draw the score over training size with 95% bands.
+
+    Dotted are the pick's forecast beyond the largest size, and what contenders would have at the judged size
+    that were not measured there; a contender that learns from a fixed number of rows is a level line.
+    """
     looks = styles([curve.contender for curve in verdict.curves])
+    learning = [curve for curve in verdict.curves if not has_fixed_sizes(curve.contender)]
+    sizes = {point.size for curve in learning for point in curve.points}
     data: list[dict[str, Any]] = []
-    for curve in verdict.curves:
+    for curve in learning:
         data += _curve(curve, *looks[curve.contender])
         if curve.contender == verdict.pick and curve.forecasts:
-            data.append(_predicted(curve, looks[curve.contender][0]))
-    sizes = {point.size for curve in verdict.curves for point in curve.points}
-    sizes |= {prediction.labels for curve in verdict.curves for prediction in curve.forecasts[-1:]}
+            ahead = [(forecast.labels, forecast.score) for forecast in curve.forecasts]
+            data.append(_predicted(curve, ahead, looks[curve.contender][0]))
+            sizes.add(curve.forecasts[-1].labels)
+    expected = {one.contender: one.expected for one in verdict.unmeasured}
+    for curve in learning:
+        if (score := expected.get(curve.contender)) is not None:
+            data.append(_predicted(curve, [(verdict.size, score)], looks[curve.contender][0]))
+    ends = (min(sizes, default=1), max(sizes, default=10))
+    data += [
+        _level(curve, ends, *looks[curve.contender]) for curve in verdict.curves if curve not in learning
+    ]
     return {
         "data": data,
         "layout": {
@@ -100,10 +114,28 @@ def _curve(curve: Curve, colour: str, symbol: str) -> list[dict[str, Any]]:
     return [band, line]
 
 
-def _predicted(curve: Curve, colour: str) -> dict[str, Any]:
+def _level(curve: Curve, ends: tuple[int, int], colour: str, symbol: str) -> dict[str, Any]:
+    """Draw the score of a contender that learns from a fixed number of rows, whatever there are."""
+    point = curve.points[-1]
+    rows = f"{wording.count(point.size)} rows" if point.size else "no rows"
+    told = f"learned from {rows}: {wording.score(point.score.value)} ({wording.interval(point.score)})"
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": curve.contender,
+        "x": list(ends),
+        "y": [point.score.value] * 2,
+        "line": {"color": colour, "width": 2, "dash": "dash"},
+        "marker": {"symbol": symbol, "size": 9, "color": colour},
+        "customdata": [told, told],
+        "hovertemplate": "%{customdata}<extra>" + curve.contender + "</extra>",
+    }
+
+
+def _predicted(curve: Curve, ahead: Sequence[tuple[int, Estimate]], colour: str) -> dict[str, Any]:
     last = curve.points[-1]
-    estimates: list[Score | Estimate] = [last.score, *(forecast.score for forecast in curve.forecasts)]
-    sizes = [last.size, *(forecast.labels for forecast in curve.forecasts)]
+    estimates: list[Score | Estimate] = [last.score, *(score for _, score in ahead)]
+    sizes = [last.size, *(labels for labels, _ in ahead)]
     bars = _error_bars(estimates, colour)
     bars["array"][0] = bars["arrayminus"][0] = 0  # the measured point has its band already
     return {
@@ -114,7 +146,7 @@ def _predicted(curve: Curve, colour: str) -> dict[str, Any]:
         "y": [estimate.value for estimate in estimates],
         "error_y": bars,
         "line": {"color": colour, "width": 2, "dash": "dot"},
-        "marker": {"size": [0, 7, 7], "color": colour, "symbol": "circle-open"},
+        "marker": {"size": [0] + [7] * len(ahead), "color": colour, "symbol": "circle-open"},
         "customdata": [
             f"{wording.count(size)} rows, predicted: {wording.score(estimate.value)} "
             f"({wording.interval(estimate)})"
