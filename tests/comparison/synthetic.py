@@ -190,7 +190,7 @@ class Comparison:
                 sizes=tuple(self.sizes),
                 seeds=self.seeds,
                 tuning=2,
-                encoder=None,
+                encoders=(),
                 vectors=None,
                 language_model=None,
                 max_length=None,

@@ -58,7 +58,7 @@ def compare(
     sizes: Annotated[str | None, typer.Option(help="Training sizes, as 100,300,1000.")] = None,
     seeds: Annotated[int, typer.Option(help="Runs a size.")] = 3,
     tuning: Annotated[int, typer.Option(help="Hyperparameter configurations each contender tries.")] = 3,
-    encoder: options.EncoderName = "bundled",
+    encoder: options.EncoderNames = None,
     revision: options.Revision = None,
     max_length: options.MaxLength = None,
     freeze_layers: Annotated[
@@ -105,7 +105,7 @@ def compare(
             "sizes": sizes,
             "seeds": seeds,
             "tuning": tuning,
-            "encoder": encoder,
+            "encoder": encoder or ["bundled"],
             "revision": revision,
             "max_length": max_length,
             "freeze_layers": freeze_layers,

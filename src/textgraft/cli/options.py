@@ -45,6 +45,10 @@ Offsets = Annotated[
     str, typer.Option("--offsets", help="What offsets of spans count: characters, utf-16 or utf-8.")
 ]
 EncoderName = Annotated[str, typer.Option("--encoder", help=ENCODER_HELP)]
+EncoderNames = Annotated[
+    list[str] | None,
+    typer.Option("--encoder", help=f"{ENCODER_HELP} Several compete side by side, as bert-frozen@mpnet."),
+]
 Revision = Annotated[str | None, typer.Option("--revision", help="Revision of a Hub id.")]
 MaxLength = Annotated[
     int | None, typer.Option("--max-length", help="Cut texts after this many tokens. Each model's own limit.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ def compare(
     sizes: str | Sequence[int] | None = None,
     seeds: int = 3,
     tuning: int = 3,
-    encoder: str | Path = "bundled",
+    encoder: str | Path | Sequence[str | Path] = "bundled",
     revision: str | None = None,
     max_length: int | None = None,
     freeze_layers: int = 0,
@@ -83,7 +83,8 @@ def compare(
         sizes: Training sizes; 100, 300, 1000, … and all rows if left out, of few rows smaller ones too.
         seeds: Runs a size, each with its own training rows and random weights.
         tuning: Hyperparameter configurations that each contender may fit, the same number for all.
-        encoder: "bundled", a local directory or a Hub id.
+        encoder: "bundled", a local directory or a Hub id; or several, of which the first has the usual names
+            and each further one makes contenders of its own, as "bert-frozen@mpnet".
         revision: Of a Hub id.
         max_length: Tokens a text is cut to; each contender's own limit if left out.
         freeze_layers: Lower layers of the encoder that fine-tuning leaves as they are; what they compute is
@@ -175,8 +176,8 @@ def run_comparison(
         check = check_dataset(
             material.whole,
             material.splits,
-            _token_counters(entrants.encoder, settings.max_length),
-            functools.partial(encoder_warning, entrants.encoder) if entrants.encoder else None,
+            _token_counters(entrants.encoders, settings.max_length),
+            functools.partial(_encoder_warnings, entrants.encoders) if entrants.encoders else None,
         )
         reporter.data(check, folder)
         test_set = _test_set(material, check)
@@ -204,7 +205,7 @@ def _request(entrants: Entrants, settings: CompareSettings) -> Request:
         sizes=tuple(settings.sizes) if settings.sizes else None,
         seeds=settings.seeds,
         tuning=settings.tuning,
-        encoder=entrants.encoder.identity if entrants.encoder else None,
+        encoders=tuple(source.identity for source in entrants.encoders),
         vectors=entrants.vectors.name if entrants.vectors else None,
         language_model=entrants.language_model.identity if entrants.language_model else None,
         descriptions=content_hash(entrants.descriptions) if entrants.descriptions else None,
@@ -233,20 +234,31 @@ def _sizes(wanted: Sequence[int] | None, material: Material, reporter: Reporter)
     return sorted({min(size, rows) for size in wanted})
 
 
-def _token_counters(source: EncoderSource | None, max_length: int | None) -> dict[str, Any]:
+def _encoder_warnings(sources: Sequence[EncoderSource], dataset: Dataset) -> str | None:
+    """Say which encoders do not read the texts; None where nothing speaks against any."""
+    warnings = [warning for source in sources if (warning := encoder_warning(source, dataset))]
+    return " ".join(dict.fromkeys(warnings)) or None
+
+
+def _token_counters(sources: Sequence[EncoderSource], max_length: int | None) -> dict[str, Any]:
     """Count tokens as the contenders will, for the share that a length limit cuts off."""
-    if source is None:
-        return {}
     from tokenizers import Tokenizer
 
     from textgraft.tokenization.encode import token_ids
 
-    file = source.path / "tokenizer.json"
-    if not file.is_file():
-        return {}
-    tokenizer = Tokenizer.from_file(str(file))
-    limit = max_length or encoder_max_length(source)
-    return {f"BERT ({source.name})": (lambda texts: token_ids(tokenizer, texts, limit).lengths, limit)}
+    counters: dict[str, Any] = {}
+    for source in sources:
+        file = source.path / "tokenizer.json"
+        if not file.is_file():
+            continue
+        count = functools.partial(token_ids, Tokenizer.from_file(str(file)))
+        limit = max_length or encoder_max_length(source)
+        counters[f"BERT ({source.name})"] = (_lengths(count, limit), limit)
+    return counters
+
+
+def _lengths(count: Callable[..., Any], limit: int) -> Callable[[Sequence[str]], Any]:
+    return lambda texts: count(texts, limit).lengths
 
 
 def _test_set(material: Material, check: DataCheck) -> TestSet:

@@ -41,9 +41,10 @@ class Entrants:
     task: type[Task]
     contenders: list[Contender]
     """Their configurations fitted to the encoder and the word vectors."""
-    encoder: EncoderSource | None
-    """None where none of them needs one; likewise the following two."""
+    encoders: tuple[EncoderSource, ...]
+    """None where none of them needs one; contenders that have none of their own begin with the first."""
     vectors: VectorSource | None
+    """None where none of them needs any; likewise the language model."""
     language_model: EncoderSource | None
     descriptions: dict[str, str] | None = None
     """What labels mean; None where the user does not say."""
@@ -54,6 +55,10 @@ class Entrants:
     def names(self) -> tuple[str, ...]:
         """The names of the contenders."""
         return tuple(contender.name for contender in self.contenders)
+
+    def encoder_of(self, contender: Contender) -> EncoderSource | None:
+        """Return the encoder that a contender begins with, if there is one."""
+        return contender.encoder or (self.encoders[0] if self.encoders else None)
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,7 @@ class Material:
 
     def job(
         self,
+        contender: Contender,
         train: Dataset,
         dev: Dataset,
         seed: int,
@@ -85,6 +91,7 @@ class Material:
         """Return what a contender is fitted on: these rows, and what it begins with.
 
         Args:
+            contender: Who learns.
             train: Training rows.
             dev: Dev rows.
             seed: Of everything random.
@@ -96,7 +103,7 @@ class Material:
             dev,
             self.task,
             seed,
-            self.entrants.encoder,
+            self.entrants.encoder_of(contender),
             self.max_length,
             self.freeze_layers,
             vectors=self.entrants.vectors,
@@ -134,10 +141,10 @@ def choose(
     descriptions = read_descriptions(settings.describe) if settings.describe else None
     contenders = with_vectors(with_descriptions(of_task(task.name), descriptions), vectors)
     language_model = needed_language_model(contenders, settings.language_model)
-    contenders, encoder = with_encoder(
-        contenders, settings.encoder, settings.revision, spare=note if are_usual else None
+    contenders, encoders = with_encoder(
+        contenders, settings.encoders, settings.revision, spare=note if are_usual else None
     )
-    return Entrants(task, contenders, encoder, vectors, language_model, descriptions, are_usual)
+    return Entrants(task, contenders, encoders, vectors, language_model, descriptions, are_usual)
 
 
 def read(source: str | Path | Dataset, entrants: Entrants, settings: SetupSettings, note: Note) -> Material:

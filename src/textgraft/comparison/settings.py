@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field
@@ -37,6 +38,12 @@ def _sizes(value: Any) -> Any:
     return sorted(set(value)) if value else None
 
 
+def _several(value: Any) -> Any:
+    """Take one encoder as a list of one."""
+    return [value] if isinstance(value, str | Path) else list(value) if isinstance(value, tuple) else value
+
+
+Encoders = Annotated[list[FilePath], BeforeValidator(_several), Field(min_length=1)]
 Names = Annotated[list[str], BeforeValidator(_names)]
 Sizes = Annotated[list[Annotated[int, Field(ge=2)]] | None, BeforeValidator(_sizes)]
 Count = Annotated[int, Field(ge=1)]
@@ -49,7 +56,6 @@ class SetupSettings(RowSettings):
         OptionError: A key does not exist (the nearest is suggested), or a value cannot be used.
     """
 
-    encoder: FilePath = "bundled"
     revision: str | None = None
     max_length: Annotated[int, Field(ge=4)] | None = None
     """Tokens a text is cut to; each contender's own limit if left out."""
@@ -64,9 +70,17 @@ class SetupSettings(RowSettings):
     budget: Seconds | None = None
     """Seconds that the call may take."""
 
+    @property
+    def encoders(self) -> list[str]:
+        """The encoders that are named, at least one."""
+        raise NotImplementedError
+
 
 class CompareSettings(SetupSettings):
     """All choices of a comparison."""
+
+    encoder: Encoders = Field(default_factory=lambda: ["bundled"])
+    """One or several; on each further one the contenders that need an encoder compete once more."""
 
     contenders: Names | None = None
     """The task's usual ones if left out."""
@@ -86,6 +100,11 @@ class CompareSettings(SetupSettings):
     prefer: str = "score"
 
     @property
+    def encoders(self) -> list[str]:
+        """The encoders that are named, at least one."""
+        return self.encoder
+
+    @property
     def preferences(self) -> Preferences:
         """What the pick depends on besides the figures."""
         return Preferences(
@@ -98,8 +117,14 @@ class TrainConfig(SetupSettings):
 
     kind: ClassVar[str] = "key"
 
+    encoder: FilePath = "bundled"
     contender: str | None = None
     """The usual one of the task if left out."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     settings: dict[str, Any] = Field(default_factory=dict)
     """Of the contender's model and of the training loop, in place of the usual ones."""
+
+    @property
+    def encoders(self) -> list[str]:
+        """The one encoder that is named."""
+        return [self.encoder]

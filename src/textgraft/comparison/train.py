@@ -226,7 +226,8 @@ def run_training(
             note(found.warning)
     if (sole := material.task.sole_target(material.task.targets(splits.test))) is not None:
         note(f"all test rows have the same target, {sole!r}: the test scores tell nothing")
-    if entrants.encoder and (warning := encoder_warning(entrants.encoder, splits.train)):
+    encoder = entrants.encoder_of(contender)
+    if encoder and (warning := encoder_warning(encoder, splits.train)):
         note(warning)
     # torch takes seconds to load: only once the rows are known to be usable.
     from accelerate.utils import broadcast_object_list
@@ -237,7 +238,7 @@ def run_training(
     rows = _training_rows(contender, splits.train, config.seed)
     if len(rows) < len(splits.train):
         note(f"{contender.name} learns from {len(rows)} of the training rows; all of them tell the labels")
-    job = material.job(rows, splits.dev, config.seed, max_seconds=config.budget, on_step=on_step)
+    job = material.job(contender, rows, splits.dev, config.seed, max_seconds=config.budget, on_step=on_step)
     spec = TrialSpec(contender, job, splits.test, (settings,), material.data_hash)
     unfinished = output.with_name(f"{output.name}.training")
     if contender.epochs:

@@ -179,6 +179,8 @@ class Contender:
     epochs: EpochSchedule | None = None
     """For those that train in epochs."""
     needs_encoder: bool = False
+    encoder: EncoderSource | None = None
+    """Its own, where several encoders compete; None: the one of the job."""
     rate_follows_width: bool = False
     """Whether its learning rates are stated for the bundled encoder, and fall with the width of another."""
     needs_language_model: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,20 @@ CONTENDERS: tuple[Contender, ...] = (
     *unlabelled.CONTENDERS,
 )
 """Every contender, baselines first; those of one name do different tasks."""
+ON = "@"
+"""Between the name of a contender and that of its encoder, where several compete."""
 _STATED_WIDTH = 384
 """Of the bundled encoder, for which the learning rates of fine-tuning are stated."""
 
 
 def contender_named(name: str) -> Contender | None:
-    """Return the first entry of a name; None where there is none, as for trials of another version."""
-    return next((entry for entry in CONTENDERS if entry.name == name), None)
+    """Return the first entry of a name; None where there is none, as for trials of another version.
+
+    Args:
+        name: Of a contender, as "bert-frozen"; or of it on one of several encoders, as "bert-frozen@mpnet".
+    """
+    entry, _, _ = name.partition(ON)
+    return next((known for known in CONTENDERS if known.name == entry), None)
 
 
 def is_floor(name: str) -> bool:
@@ -182,39 +190,74 @@ def with_descriptions(
 
 def with_encoder(
     contenders: Sequence[Contender],
-    encoder: str,
+    encoders: Sequence[str],
     revision: str | None = None,
     *,
     spare: Callable[[str], None] | None = None,
-) -> tuple[list[Contender], EncoderSource | None]:
-    """Find the encoder of the contenders that need one, and fit them to it.
+) -> tuple[list[Contender], tuple[EncoderSource, ...]]:
+    """Find the encoders of the contenders that need one, and fit these to them.
+
+    On the first encoder contenders keep their names; on each further one they compete once more, as
+    "bert-frozen@mpnet".
 
     Args:
         contenders: Those that are to compete.
-        encoder: "bundled", a local directory or a Hub id.
-        revision: Of a Hub id.
+        encoders: Each "bundled", a local directory or a Hub id.
+        revision: Of a Hub id, where one encoder is named.
         spare: Given where the contenders are merely the usual ones: told which of them are left out because
             the bundled encoder is not installed.
 
     Returns:
-        The contenders, and the encoder if one of them needs it.
+        The contenders, and the encoders if one of them needs an encoder.
 
     Raises:
         MissingExtraError: The bundled encoder is not installed, and a contender was named that needs it.
         ModelError: There is no such encoder, or it is damaged.
+        OptionError: An encoder is named twice, or a revision is that of nobody knows which encoder.
     """
+    if revision is not None and len(encoders) > 1:
+        raise OptionError(
+            "of several encoders, nothing says whose revision this is",
+            where="--revision",
+            fix="Compare them at their latest revisions, or download one and name its folder.",
+        )
     needing = [contender for contender in contenders if contender.needs_encoder]
     if not needing:
-        return list(contenders), None
+        return list(contenders), ()
     try:
-        source = resolve_encoder(encoder, revision)
+        sources = tuple(resolve_encoder(encoder, revision) for encoder in encoders)
     except MissingExtraError as error:
         rest = [contender for contender in contenders if not contender.needs_encoder]
         if spare is None or not rest:
             raise
         spare(f"left out, for want of an encoder: {_names(needing)}. {error.fix}; or name one by --encoder.")
-        return rest, None
-    return scaled_to(contenders, source), source
+        return rest, ()
+    first, *further = sources
+    competing = scaled_to(contenders, first)
+    for source, name in zip(further, _short_names(sources)[1:], strict=True):
+        competing += [
+            replace(entry, name=f"{entry.name}{ON}{name}", title=f"{entry.title}, on {name}", encoder=source)
+            for entry in scaled_to(needing, source)
+        ]
+    return competing, sources
+
+
+def _short_names(sources: Sequence[EncoderSource]) -> list[str]:
+    """Name encoders by the last part of a folder or a Hub id, and a number where that is not enough.
+
+    Raises:
+        OptionError: Two of them are the same.
+    """
+    names: list[str] = []
+    for position, source in enumerate(sources):
+        if source.identity in [other.identity for other in sources[:position]]:
+            raise OptionError(
+                f"the encoder {source.name!r} is named twice", where="--encoder", fix="Name each once."
+            )
+        name = Path(source.name).name or "encoder"
+        same = sum(known.partition("~")[0] == name for known in names)
+        names.append(f"{name}~{same + 1}" if same else name)
+    return names
 
 
 def scaled_to(contenders: Sequence[Contender], encoder: EncoderSource | None) -> list[Contender]:

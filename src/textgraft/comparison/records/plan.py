@@ -24,12 +24,12 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """None: the usual ones for the rows there are."""
     seeds: int
     tuning: int
-    encoder: str | None
-    """Hash of weights, configuration and tokenizer; None where no contender needs an encoder."""
+    encoders: tuple[str, ...]
+    """Hashes of weights, configuration and tokenizer, of the encoders that contenders need."""
     vectors: str | None
     """Name and hash of the word vectors."""
     language_model: str | None
-    """Hash, as of the encoder."""
+    """Hash, as of an encoder."""
     descriptions: str | None = None
     """Hash of what labels are said to mean."""
     max_length: int | None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ Figure = dict[str, Any]
 _SPARE = (("#cc79a7", "pentagon"), ("#0072b2", "hexagon"), ("#009e73", "cross"), ("#e69f00", "bowtie"))
 """Of contenders without an entry, as those of another version."""
 
+_DRAWN = ("", "-open", "-dot", "-open-dot")
 MOST_LABELS = 40
 """A confusion matrix of more labels shows those with the most errors."""
 _CELL = 26
@@ -33,8 +35,19 @@ _CELL = 26
 def styles(contenders: Sequence[str]) -> dict[str, tuple[str, str]]:
     """Return colour and symbol of each contender; unknown ones take the spare ones in turn."""
     spare = itertools.cycle(_SPARE)
-    entries = {name: contender_named(name) for name in contenders}
-    return {name: (entry.colour, entry.marker) if entry else next(spare) for name, entry in entries.items()}
+    looks: dict[str, tuple[str, str]] = {}
+    of_entry: Counter[str] = Counter()
+    for name in contenders:
+        entry = contender_named(name)
+        if entry is None:
+            looks[name] = next(spare)
+            continue
+        # The same contender on another encoder has the same colour and the symbol drawn in another way.
+        looks[name] = (entry.colour, entry.marker.removesuffix("-open") + _DRAWN[of_entry[entry.name] % 4])
+        if not of_entry[entry.name]:
+            looks[name] = (entry.colour, entry.marker)
+        of_entry[entry.name] += 1
+    return looks
 
 
 def learning_curves(verdict: Verdict) -> Figure:

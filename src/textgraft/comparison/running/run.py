@@ -143,8 +143,10 @@ class Run:
         self.reporter.note("measuring what each contender costs on a few rows")
         splits, request = self.material.splits, self.request
         sample = splits.train.select(range(min(100, len(splits.train))))
-        job = self.material.job(sample, splits.dev, 0)
-        rates = {name: probe(contender, job, len(splits.test)) for name, contender in self.contenders.items()}
+        rates = {
+            name: probe(contender, self.material.job(contender, sample, splits.dev, 0), len(splits.test))
+            for name, contender in self.contenders.items()
+        }
         programmes = {
             name: Programme(
                 sizes=contender.fixed_sizes or tuple(sizes),
@@ -213,9 +215,10 @@ class Run:
     def _spec_of(self, planned: PlannedTrial, configurations: tuple[RecipeSettings, ...]) -> TrialSpec:
         from textgraft.comparison.running.trials import TrialSpec
 
+        contender = self.contenders[planned.contender]
         return TrialSpec(
-            contender=self.contenders[planned.contender],
-            job=self.material.job(*self._rows(planned.size, planned.seed), planned.seed),
+            contender=contender,
+            job=self.material.job(contender, *self._rows(planned.size, planned.seed), planned.seed),
             test=self.material.splits.test,
             configurations=configurations,
             data_hash=self.material.data_hash,
