@@ -117,7 +117,8 @@ def test_no_other_room_knows_a_contender_by_name():
         "nearest",
         "copy",
         "lead",
-    }  # words of other rooms
+        "llm",
+    }  # words of other rooms, and of options
     own = Path(registry.__file__).parent
     found = [
         f"{path}: {node.value}"

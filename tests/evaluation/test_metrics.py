@@ -135,3 +135,13 @@ def test_weights_repeat_rows_in_every_metric(rows):
             assert {name: value[column] for name, value in found.items()} == pytest.approx(
                 {name: value[0] for name, value in expected.items()}, abs=1e-6
             )
+
+
+def test_a_row_without_a_prediction_is_wrong_and_counts_for_no_label():
+    ones = np.ones((6, 1), dtype=np.float32)
+    gold, predicted = [0, 0, 1, 1, 2, 2], [0, -1, 1, 1, 2, -1]
+    found = {name: values[0] for name, values in weighted_metrics(gold, predicted, 3, ones).items()}
+    assert found["accuracy"] == pytest.approx(4 / 6)
+    # Precision 1 everywhere; recall 1/2, 1, 1/2.
+    assert found["macro_f1"] == pytest.approx((2 / 3 + 1 + 2 / 3) / 3)
+    assert confusion_matrix(gold, predicted, 3).tolist() == [[1, 0, 0], [0, 2, 0], [0, 0, 1]]

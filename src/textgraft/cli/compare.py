@@ -37,6 +37,14 @@ Prefer = Annotated[
     typer.Option("--prefer", help="'score', 'cost', or a contender to pick whatever it scores."),
 ]
 
+LlmPriceIn = Annotated[
+    float | None,
+    typer.Option("--llm-price-in", help="Price of a million tokens that the llm reads."),
+]
+LlmPriceOut = Annotated[
+    float | None, typer.Option("--llm-price-out", help="Price of a million tokens that it writes.")
+]
+
 
 def compare(
     source: Annotated[
@@ -67,6 +75,10 @@ def compare(
     vectors: options.Vectors = None,
     language_model: options.LanguageModel = None,
     describe: options.Describe = None,
+    llm: options.Llm = None,
+    llm_model: options.LlmModel = None,
+    llm_examples: options.LlmExamples = 8,
+    llm_concurrency: options.LlmConcurrency = 4,
     budget: Budget = None,
     thorough: Annotated[
         bool, typer.Option("--thorough", help="Give contenders that can no longer win all their seeds, too.")
@@ -81,6 +93,8 @@ def compare(
     max_latency_ms: MaxLatency = None,
     max_size_mb: MaxSize = None,
     prefer: Prefer = "score",
+    llm_price_in: LlmPriceIn = None,
+    llm_price_out: LlmPriceOut = None,
 ) -> None:
     """Compare TF-IDF, an LSTM, BERT encodings and fine-tuned BERT on your labelled rows.
 
@@ -112,6 +126,10 @@ def compare(
             "vectors": vectors,
             "language_model": language_model,
             "describe": describe,
+            "llm": llm,
+            "llm_model": llm_model,
+            "llm_examples": llm_examples,
+            "llm_concurrency": llm_concurrency,
             "budget": budget,
             "thorough": thorough,
             "output": output,
@@ -119,6 +137,8 @@ def compare(
             "max_latency_ms": max_latency_ms,
             "max_size_mb": max_size_mb,
             "prefer": prefer,
+            "llm_price_in": llm_price_in,
+            "llm_price_out": llm_price_out,
         }
     )
     reporter = TerminalReporter(open_console())

@@ -70,6 +70,21 @@ Describe = Annotated[
     ),
 ]
 
+Llm = Annotated[
+    str | None,
+    typer.Option(
+        "--llm",
+        help="OpenAI-compatible server that llm sends all texts to, as http://localhost:8000/v1.",
+    ),
+]
+LlmModel = Annotated[str | None, typer.Option("--llm-model", help="Language model, as the server calls it.")]
+LlmExamples = Annotated[
+    int | None, typer.Option("--llm-examples", help="Training rows shown to the language model.")
+]
+LlmConcurrency = Annotated[
+    int | None, typer.Option("--llm-concurrency", help="Questions to it under way at a time.")
+]
+
 
 def count(given: str, option: str) -> int:
     """Read a number as "250000", "500k", "2.5M" or "1B".

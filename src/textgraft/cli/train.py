@@ -44,6 +44,10 @@ def train(
     vectors: options.Vectors = None,
     language_model: options.LanguageModel = None,
     describe: options.Describe = None,
+    llm: options.Llm = None,
+    llm_model: options.LlmModel = None,
+    llm_examples: options.LlmExamples = None,
+    llm_concurrency: options.LlmConcurrency = None,
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="A setting, as learning_rate=1e-4; may be repeated.")
     ] = None,
@@ -82,6 +86,10 @@ def train(
         "vectors": vectors,
         "language_model": language_model,
         "describe": describe,
+        "llm": llm,
+        "llm_model": llm_model,
+        "llm_examples": llm_examples,
+        "llm_concurrency": llm_concurrency,
         "seed": seed,
         "budget": budget,
     }

@@ -56,6 +56,10 @@ def compare(
     vectors: str | Path | None = None,
     language_model: str | Path | None = None,
     describe: str | Path | None = None,
+    llm: str | None = None,
+    llm_model: str | None = None,
+    llm_examples: int = 8,
+    llm_concurrency: int = 4,
     budget: float | str | None = None,
     thorough: bool = False,
     output: str | Path | None = None,
@@ -93,6 +97,11 @@ def compare(
         language_model: Folder of a recurrent language model, for contenders that begin with one.
         describe: Table with the columns ``label`` and ``description``: a sentence for labels, for contenders
             that know them by nothing else.
+        llm: URL of an OpenAI-compatible server, as ``http://localhost:8000/v1``, for a contender that asks a
+            language model: every text is sent there. The key is read from the environment.
+        llm_model: As that server calls it.
+        llm_examples: Training rows that it is shown, beside being asked without any.
+        llm_concurrency: Questions under way at a time.
         budget: Time that this call may take, in seconds or as "10m"; what earlier calls took does not count.
         thorough: Whether contenders that can no longer win get all their seeds all the same.
         output: Folder of the comparison; ``runs/<name>-<hash of the data and the request>`` if left out. A
@@ -136,6 +145,10 @@ def compare(
             "vectors": vectors,
             "language_model": language_model,
             "describe": describe,
+            "llm": llm,
+            "llm_model": llm_model,
+            "llm_examples": llm_examples,
+            "llm_concurrency": llm_concurrency,
             "budget": budget,
             "thorough": thorough,
             "output": output,

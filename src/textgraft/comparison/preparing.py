@@ -13,6 +13,7 @@ from textgraft.comparison.contenders.registry import (
     needed_language_model,
     with_descriptions,
     with_encoder,
+    with_endpoint,
     with_vectors,
 )
 from textgraft.comparison.settings import SetupSettings
@@ -22,6 +23,7 @@ from textgraft.data.splits import Splits
 from textgraft.embeddings.word_vectors import VectorSource
 from textgraft.errors import unknown
 from textgraft.files import content_hash
+from textgraft.inference.prompting.endpoint import departure, find_key
 from textgraft.models.encoders import EncoderSource
 from textgraft.tasks.base import Task
 from textgraft.tasks.reading import named_task, read_splits
@@ -140,6 +142,13 @@ def choose(
     vectors = VectorSource.of(settings.vectors) if settings.vectors else None
     descriptions = read_descriptions(settings.describe) if settings.describe else None
     contenders = with_vectors(with_descriptions(of_task(task.name), descriptions), vectors)
+    contenders = with_endpoint(
+        contenders, settings.llm, settings.llm_model, settings.llm_examples, settings.llm_concurrency
+    )
+    for contender in contenders:
+        if contender.is_remote:
+            asked = contender.grid[0].given()
+            note(departure(asked["endpoint"], asked["model"], find_key()))
     language_model = needed_language_model(contenders, settings.language_model)
     contenders, encoders = with_encoder(
         contenders, settings.encoders, settings.revision, spare=note if are_usual else None

@@ -67,6 +67,14 @@ class SetupSettings(RowSettings):
     """Folder of a recurrent language model, for contenders that begin with one."""
     describe: FilePath | None = None
     """Table of what labels mean, for contenders that know them by nothing else."""
+    llm: str | None = None
+    """URL of an OpenAI-compatible server, for a contender that asks a language model."""
+    llm_model: str | None = None
+    """As that server calls it."""
+    llm_examples: Annotated[int, Field(ge=0, le=100)] = 8
+    """Training rows that it is shown, beside being asked without any."""
+    llm_concurrency: Annotated[int, Field(ge=1, le=64)] = 4
+    """Questions under way at a time."""
     budget: Seconds | None = None
     """Seconds that the call may take."""
 
@@ -98,6 +106,10 @@ class CompareSettings(SetupSettings):
     max_latency_ms: float | None = None
     max_size_mb: float | None = None
     prefer: str = "score"
+    llm_price_in: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    """Price of a million tokens that a language model reads, in any currency."""
+    llm_price_out: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    """Of a million that it writes."""
 
     @property
     def encoders(self) -> list[str]:
@@ -108,7 +120,11 @@ class CompareSettings(SetupSettings):
     def preferences(self) -> Preferences:
         """What the pick depends on besides the figures."""
         return Preferences(
-            max_latency_ms=self.max_latency_ms, max_size_mb=self.max_size_mb, prefer=self.prefer
+            max_latency_ms=self.max_latency_ms,
+            max_size_mb=self.max_size_mb,
+            prefer=self.prefer,
+            llm_price_in=self.llm_price_in,
+            llm_price_out=self.llm_price_out,
         )
 
 

@@ -24,7 +24,7 @@ from textgraft.models.manifest import MANIFEST
 
 if TYPE_CHECKING:
     from textgraft.comparison.records.trials import Trial
-    from textgraft.inference.predictor import Predictor
+    from textgraft.inference.row_predictor import RowPredictor
     from textgraft.training.progress import Progress
 
 
@@ -88,7 +88,7 @@ class Trained:
     trial: Trial
 
     @property
-    def predictor(self) -> Predictor:
+    def predictor(self) -> RowPredictor:
         """The model, loaded from its directory."""
         from textgraft.inference.predictor import load
 
@@ -116,6 +116,10 @@ def train(
     vectors: str | Path | None = None,
     language_model: str | Path | None = None,
     describe: str | Path | None = None,
+    llm: str | None = None,
+    llm_model: str | None = None,
+    llm_examples: int = 8,
+    llm_concurrency: int = 4,
     budget: float | str | None = None,
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
@@ -150,6 +154,11 @@ def train(
         language_model: Folder of a recurrent language model, for contenders that begin with one.
         describe: Table with the columns ``label`` and ``description``: a sentence for labels, for contenders
             that know them by nothing else.
+        llm: URL of an OpenAI-compatible server, as ``http://localhost:8000/v1``, for a contender that asks a
+            language model: every text is sent there. The key is read from the environment.
+        llm_model: As that server calls it.
+        llm_examples: Training rows that it is shown; 0 for none.
+        llm_concurrency: Questions under way at a time.
         budget: Time for training, in seconds or as "10m".
         seed: Of weights, dropout and order.
         settings: Of the contender's model and of the training loop, in place of the usual ones.
@@ -186,6 +195,10 @@ def train(
             "vectors": vectors,
             "language_model": language_model,
             "describe": describe,
+            "llm": llm,
+            "llm_model": llm_model,
+            "llm_examples": llm_examples,
+            "llm_concurrency": llm_concurrency,
             "budget": budget,
             "seed": seed,
             "settings": dict(settings or {}),

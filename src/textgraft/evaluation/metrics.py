@@ -35,7 +35,8 @@ def weighted_metrics(
 
     Args:
         gold: Index of the true label of each row, [rows].
-        predicted: Index of the predicted label of each row, [rows].
+        predicted: Index of the predicted label of each row, [rows]; below 0 where none was predicted, which
+            is wrong and counts as a prediction of no label.
         num_labels: Number of labels.
         weights: How often each row counts, [rows, resamples]; whole numbers below 2^24 stay exact.
 
@@ -168,12 +169,10 @@ def _count(gold: ArrayLike, predicted: ArrayLike, num_labels: int, weights: NDAr
     predicted_index = np.asarray(predicted, dtype=np.int64)
     right = gold_index == predicted_index
     # One product counts wrong predictions (first block), right ones (second block) for every label.
-    sums = _label_sums(predicted_index + num_labels * right, 2 * num_labels, weights)
-    return _Counts(
-        right=sums[num_labels:],
-        gold=_label_sums(gold_index, num_labels, weights),
-        predicted=sums[:num_labels] + sums[num_labels:],
-    )
+    place = np.where(predicted_index < 0, 2 * num_labels, predicted_index + num_labels * right)
+    sums = _label_sums(place, 2 * num_labels + 1, weights)
+    wrong, found = sums[:num_labels], sums[num_labels : 2 * num_labels]
+    return _Counts(right=found, gold=_label_sums(gold_index, num_labels, weights), predicted=wrong + found)
 
 
 def _ratio(over: NDArray[np.float64], under: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -196,6 +195,10 @@ def _label_sums(index: NDArray[np.int64], size: int, weights: NDArray[np.float32
 
 
 def confusion_matrix(gold: ArrayLike, predicted: ArrayLike, num_labels: int) -> NDArray[np.int64]:
-    """Count rows by true label (first axis) and predicted label (second axis), [num_labels, num_labels]."""
-    pairs = np.asarray(gold, dtype=np.int64) * num_labels + np.asarray(predicted, dtype=np.int64)
+    """Count rows by true label (first axis) and predicted label (second axis), [num_labels, num_labels].
+
+    Rows without a prediction, which is then below 0, are left out.
+    """
+    guess = np.asarray(predicted, dtype=np.int64)
+    pairs = (np.asarray(gold, dtype=np.int64) * num_labels + guess)[guess >= 0]
     return np.bincount(pairs, minlength=num_labels**2).reshape(num_labels, num_labels)

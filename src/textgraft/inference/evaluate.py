@@ -10,7 +10,8 @@ import msgspec
 
 from textgraft.data.dataset import Dataset
 from textgraft.evaluation.intervals import Scale, Score, left_out_scores, score_interval
-from textgraft.inference.predictor import Predictor, load
+from textgraft.inference.predictor import load
+from textgraft.inference.row_predictor import RowPredictor
 from textgraft.tasks.reading import with_offsets
 from textgraft.tasks.scoring import Scoring
 
@@ -32,7 +33,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def evaluate(
-    model: str | Path | Predictor,
+    model: str | Path | RowPredictor,
     source: str | Path | Dataset,
     *,
     text: list[str] | None = None,
@@ -54,7 +55,7 @@ def evaluate(
         DataError: The rows cannot be read, or hold a target that the model does not know.
         ModelError: The model directory is missing or damaged.
     """
-    predictor = model if isinstance(model, Predictor) else load(model)
+    predictor = model if isinstance(model, RowPredictor) else load(model)
     task, manifest = predictor.task, predictor.manifest
     if isinstance(source, Dataset):
         rows = source

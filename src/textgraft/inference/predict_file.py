@@ -31,7 +31,7 @@ from textgraft.files import (
     output_errors,
     refuse_to_replace,
 )
-from textgraft.inference.predictor import Predictor
+from textgraft.inference.row_predictor import RowPredictor
 from textgraft.inference.row_store import RowStore
 from textgraft.tasks.base import token_counts
 
@@ -72,7 +72,7 @@ class RowCache:
         predictor: The model; without a manifest, as before it is saved, nothing is kept of it.
     """
 
-    def __init__(self, predictor: Predictor) -> None:
+    def __init__(self, predictor: RowPredictor) -> None:
         self._store: RowStore | None = None
         manifest = predictor.manifest
         if manifest is None:
@@ -132,7 +132,7 @@ class Predictions:
 
     def __init__(
         self,
-        predictor: Predictor,
+        predictor: RowPredictor,
         dataset: Dataset,
         cache: RowCache | None = None,
         on_progress: Callable[[float], None] | None = None,
@@ -170,7 +170,6 @@ class Predictions:
         return [known[key] for key in keys]
 
     def _compute(self, rows: Dataset) -> list[dict[str, Any]]:
-        task = self._predictor.task
         left = windows = 0
 
         def counted(features: list[Any]) -> list[Any]:
@@ -189,7 +188,7 @@ class Predictions:
         kept, lost = token_counts(features)
         self.computed += len(rows)
         self._kept, self._lost = self._kept + kept, self._lost + lost
-        predictions = task.predictions(features, decoded, self._predictor.temperature)
+        predictions = self._predictor.predictions(features, decoded)
         return [prediction.to_dict() for prediction in predictions]
 
 
@@ -254,7 +253,7 @@ def rejected_rows(output: Path) -> Path:
 
 
 def predict_file(
-    predictor: Predictor,
+    predictor: RowPredictor,
     dataset: Dataset,
     output: Path,
     on_progress: Callable[[float], None] | None = None,

@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from textgraft.data.dataset import Dataset
-from textgraft.data.inputs import given_inputs, given_texts, is_table, table_columns
 from textgraft.errors import ModelError
+from textgraft.inference.prompting.prompt import FILE as PROMPT
+from textgraft.inference.prompting.prompt import load_prompt
+from textgraft.inference.prompting.prompted import PromptedPredictor
+from textgraft.inference.row_predictor import RowPredictor
+from textgraft.integrity import check_files
 from textgraft.models.baselines.lookup import LookupBaseline
-from textgraft.models.directory import load_model_directory
+from textgraft.models.directory import load_model_directory, save_model_directory
 from textgraft.models.manifest import MANIFEST, Manifest, read_manifest
 from textgraft.models.temperature import fold_temperature
 from textgraft.models.vetting import read_json
@@ -24,6 +28,7 @@ from textgraft.training.evaluate import run_model
 from textgraft.training.precision import resolve_precision
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 MAX_TOKENS = 2048
@@ -34,7 +39,7 @@ GOLDEN_TOLERANCE = 0.02
 against fp32 moves probabilities by less than this, a wrong tokenizer or weight by far more."""
 
 
-class Predictor:
+class Predictor(RowPredictor):
     """A trained model that takes raw rows.
 
     Args:
@@ -56,12 +61,9 @@ class Predictor:
         temperature: float = 1.0,
         manifest: Manifest | None = None,
     ) -> None:
+        super().__init__(task, max_length, temperature, manifest)
         self.model = model.eval()
         self.tokenizer = tokenizer
-        self.task = task
-        self.max_length = max_length
-        self.temperature = temperature
-        self.manifest = manifest
         self.precision = resolve_precision("auto", model.device)
 
     def calibrate(self, temperature: float, sample: Dataset) -> float:
@@ -152,38 +154,42 @@ class Predictor:
         features, decoded = self._run(scoring, dataset)
         return scoring, [prediction.answer for prediction in scoring.predictions(features, decoded)]
 
-    def predict_rows(self, dataset: Dataset, on_progress: Callable[[int], None] | None = None) -> list[Any]:
-        """Return one prediction a row of a data set; the targets, if there are any, are not looked at."""
-        features, decoded = self.outputs(dataset, on_progress)
-        return self.task.predictions(features, decoded, self.temperature)
+    def size(self) -> int:
+        """Count parameters, buffers and the tokenizer.
 
-    def predict(self, inputs: Any, *, text: str | Sequence[str] | None = None) -> list[Any]:
-        """Return one prediction for each input.
-
-        Args:
-            inputs: A list, a generator, an array or a series: of strings for classification; what other tasks
-                take says their ``rows`` method. Or a table, as a DataFrame.
-            text: The columns of a table to read; those that the model was trained on if left out.
-
-        Raises:
-            OptionError: An input is not of the form that the task takes, or a column is not there.
+        A graft counts its encoder too: without it the head answers nothing. A model that is written in
+        another precision than it computes in has a method ``stored_state``.
         """
-        names = [text] if isinstance(text, str) else list(text or ())
-        if not names and self.manifest and self.manifest.label_column and is_table(inputs):
-            names = self.manifest.text_columns
-        if len(names) > 1 and is_table(inputs):
-            columns = table_columns(inputs, names)
-            return self.predict_rows(
-                Dataset.unlabelled({name: given_texts(values) for name, values in columns.items()})
-            )
-        return self.predict_rows(self.task.rows(given_inputs(inputs, names)))
+        text = len(self.tokenizer.backend_tokenizer.to_str().encode())
+        stored_state: Callable[[], dict[str, Tensor]] | None = getattr(self.model, "stored_state", None)
+        if stored_state is not None:
+            return sum(tensor.numel() * tensor.element_size() for tensor in stored_state().values()) + text
+        parts = [self.model]
+        encoder = getattr(self.model, "encoder", None)
+        if encoder is not None:
+            parts.append(encoder)
+        # An adapter is met twice: in the graft and inside of its encoder.
+        tensors = {id(tensor): tensor for part in parts for tensor in (*part.parameters(), *part.buffers())}
+        weights = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+        return weights + text
+
+    def truncated_fraction(self, dataset: Dataset) -> float:
+        """Count tokens."""
+        return self.task.truncated_fraction(dataset, self.tokenizer, self.max_length)
+
+    def save(self, path: Path, manifest: Manifest, card: str) -> None:
+        """Write what Transformers reads, and textgraft.json."""
+        save_model_directory(path, self.model, self.tokenizer, manifest, card)
 
 
-def load(path: str | Path) -> Predictor:
+def load(path: str | Path) -> RowPredictor:
     """Load a model directory and check that it still says what it said when it was saved.
 
     Args:
         path: A folder that textgraft wrote, as ``runs/<name>/best``.
+
+    Returns:
+        A :class:`Predictor`; of a folder that holds a prompt in place of weights, what asks its endpoint.
 
     Raises:
         ModelError: A file is missing or damaged, or the golden outputs are not reproduced.
@@ -191,12 +197,26 @@ def load(path: str | Path) -> Predictor:
     path = Path(path)
     manifest = read_manifest(path)
     task = make_task(manifest.task, manifest.task_settings, where=str(path / MANIFEST))
+    if (path / PROMPT).is_file():
+        return _load_prompt(path, task, manifest)
     _check_labels(task, path)
     model, tokenizer, manifest = load_model_directory(path, task.auto_class)
     predictor = Predictor(model, tokenizer, task, manifest.max_length, manifest.temperature, manifest)
     if manifest.golden:
         _check_golden(predictor, manifest, path)
     return predictor
+
+
+def _load_prompt(path: Path, task: Task, manifest: Manifest) -> PromptedPredictor:
+    check_files(path, manifest.files, fix="Copy the whole folder again.")
+    prompt = load_prompt(path)
+    if list(task.labels) != prompt.labels:
+        raise ModelError(
+            "the prompt asks for other labels than the task has",
+            where=str(path),
+            fix=f"{MANIFEST} and {PROMPT} do not belong together: copy the whole folder again.",
+        )
+    return PromptedPredictor(prompt, task, manifest, where=path)
 
 
 def _check_labels(task: Task, path: Path) -> None:

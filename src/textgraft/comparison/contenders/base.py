@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,6 +26,8 @@ from textgraft.training.settings import LoopSettings, TrainingSettings
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+    from textgraft.inference.predictor import Predictor
+    from textgraft.inference.row_predictor import RowPredictor
     from textgraft.tasks.base import Task
     from textgraft.training.progress import Progress
 
@@ -75,13 +78,10 @@ class Job:
         return self.encoder
 
 
-@dataclass(frozen=True)
-class Fitted:
-    """A trained contender."""
+@dataclass(frozen=True, kw_only=True)
+class Fit(ABC):
+    """What a recipe makes: a contender that answers, and how it came to be."""
 
-    model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerFast
-    max_length: int
     epochs: float = 1.0
     stopped_by: str = "closed form"
     history: list[dict[str, float]] = field(default_factory=list)
@@ -89,10 +89,29 @@ class Fitted:
     """Seconds of work that was done for an earlier configuration and not again for this one."""
     cut: bool = False
     """Whether the clock shaped the result: with more time it would have been another."""
-    may_calibrate: bool = True
-    """Whether a temperature may be fitted on the dev rows; not where no label is to be used."""
+    calibrates: bool = True
+    """Whether a temperature is fitted on the dev rows: where there are logits and labels may be used."""
     begun_from: EncoderSource | None = None
-    """Whose weights it has, changed or as they were; None where all began at random."""
+    """Whose weights it has, changed or as they were; None where all began at random, or it has none."""
+
+    @abstractmethod
+    def predictor(self, task: Task) -> RowPredictor:
+        """Return what answers rows of a task."""
+
+
+@dataclass(frozen=True)
+class Fitted(Fit):
+    """A trained model."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerFast
+    max_length: int
+
+    def predictor(self, task: Task) -> Predictor:
+        """Run the model in this process."""
+        from textgraft.inference.predictor import Predictor
+
+        return Predictor(self.model, self.tokenizer, task, self.max_length)
 
 
 @dataclass(frozen=True)
@@ -154,7 +173,7 @@ class Contender:
     name: str
     title: str
     """What it is, in a few words, as "BERT fine-tuned"."""
-    recipe: Callable[[Job, Any], Fitted]
+    recipe: Callable[[Job, Any], Fit]
     """Trains it on a job with one of the configurations."""
     grid: tuple[RecipeSettings, ...]
     """The configurations tried, most promising first; the tuning budget says how many of them."""
@@ -190,6 +209,8 @@ class Contender:
     """Whether it can be told what labels mean: its settings then have ``descriptions``."""
     goes_by_label_names: bool = False
     """Whether it knows labels by their names alone: where those are no words, it competes only if named."""
+    is_remote: bool = False
+    """Whether texts leave the machine: it never competes unnamed, and never wins a tie by its cost."""
     fixed_sizes: tuple[int, ...] | None = None
     """Sizes it is tried at whatever the user names: (0,) for one that learns from no row; None: the
     comparison's."""
@@ -210,7 +231,7 @@ class Contender:
         """Return the same contender, or one of another title, with every configuration changed."""
         return replace(self, grid=tuple(map(change, self.grid)), title=title or self.title)
 
-    def fit(self, job: Job, settings: RecipeSettings) -> Fitted:
+    def fit(self, job: Job, settings: RecipeSettings) -> Fit:
         """Train on ``job`` with one configuration; how many epochs follows from the rows unless it says."""
         if self.epochs is not None:
             size = len(job.train)
@@ -256,4 +277,12 @@ def train_on_rows(
             result = run(freeze_layers=freeze_layers, cache_folder=Path(folder))
     else:
         result = run()
-    return Fitted(model, tokenizer, length, result.epochs, result.stopped_by, result.history, cut=result.cut)
+    return Fitted(
+        model,
+        tokenizer,
+        length,
+        epochs=result.epochs,
+        stopped_by=result.stopped_by,
+        history=result.history,
+        cut=result.cut,
+    )

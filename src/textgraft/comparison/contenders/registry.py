@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from textgraft.comparison.contenders import baselines, bert, generation, recurrent, static, unlabelled
+from textgraft.comparison.contenders import baselines, bert, generation, llm, recurrent, static, unlabelled
 from textgraft.comparison.contenders.base import Contender, RecipeSettings
 from textgraft.embeddings.word_vectors import VectorSource
 from textgraft.errors import MissingExtraError, OptionError, unknown
+from textgraft.inference.prompting.endpoint import endpoint_url
 from textgraft.models.encoders import EncoderSource, encoder_width, resolve_encoder, resolve_language_model
 from textgraft.tasks.registry import task_class
 
@@ -21,6 +22,7 @@ CONTENDERS: tuple[Contender, ...] = (
     *bert.CONTENDERS,
     *generation.CONTENDERS,
     *unlabelled.CONTENDERS,
+    *llm.CONTENDERS,
 )
 """Every contender, baselines first; those of one name do different tasks."""
 ON = "@"
@@ -183,6 +185,49 @@ def with_descriptions(
     return [
         contender.with_grid(lambda settings: settings.but(descriptions=dict(descriptions)))
         if contender.takes_descriptions
+        else contender
+        for contender in contenders
+    ]
+
+
+def with_endpoint(
+    contenders: Sequence[Contender], url: str | None, model: str | None, examples: int, concurrency: int
+) -> list[Contender]:
+    """Tell the contenders that ask a language model whom to ask.
+
+    Args:
+        contenders: Those that are to compete.
+        url: Of an OpenAI-compatible server; None where the user names none.
+        model: As the server calls it.
+        examples: Training rows that it is shown, beside being asked without any.
+        concurrency: Questions under way at a time.
+
+    Raises:
+        OptionError: The URL cannot be used, one is missing, or one is named in vain.
+    """
+    asking = [contender.name for contender in contenders if contender.is_remote]
+    if not asking and url is None and model is None:
+        return list(contenders)
+    if not asking:
+        raise OptionError(
+            f"none of {_names(contenders)} asks a language model",
+            where="--llm",
+            fix=f"Name {_names(CONTENDERS, 'is_remote')}, or leave the endpoint out.",
+        )
+    if url is None or model is None:
+        raise OptionError(
+            f"the contender {asking[0]!r} asks a language model, and "
+            f"{'no endpoint' if url is None else 'no model'} is named",
+            where="--llm" if url is None else "--llm-model",
+            fix="Write --llm http://localhost:8000/v1 --llm-model NAME.",
+        )
+    told = {"endpoint": endpoint_url(url), "model": model, "concurrency": concurrency}
+    sizes = (0, examples) if examples else (0,)
+    return [
+        contender.with_grid(
+            lambda settings: settings.but(**told), title=f"{contender.title}: {model}", fixed_sizes=sizes
+        )
+        if contender.is_remote
         else contender
         for contender in contenders
     ]

@@ -51,7 +51,7 @@ def _zero_shot(job: Job, settings: ZeroShotSettings) -> Fitted:
         epochs=0.0,
         stopped_by="nothing to train",
         begun_from=source,
-        may_calibrate=False,
+        calibrates=False,
     )
 
 

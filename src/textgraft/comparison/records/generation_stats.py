@@ -11,7 +11,7 @@ from textgraft.inference.attention_maps import AttentionMap, attention_maps
 
 if TYPE_CHECKING:
     from textgraft.data.dataset import Dataset
-    from textgraft.inference.predictor import Predictor
+    from textgraft.inference.row_predictor import RowPredictor
     from textgraft.tasks.generation.base import GeneratedText
 
 
@@ -31,7 +31,7 @@ class Writing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def observe_writing(
-    predictor: Predictor, test: Dataset, predictions: Sequence[GeneratedText], seconds: float
+    predictor: RowPredictor, test: Dataset, predictions: Sequence[GeneratedText], seconds: float
 ) -> Writing | None:
     """Look at a trained model of a task whose answers are written; None for other tasks.
 
@@ -41,7 +41,9 @@ def observe_writing(
         predictions: Its answers to them.
         seconds: That these took.
     """
-    if not predictor.task.writes:
+    from textgraft.inference.predictor import Predictor
+
+    if not predictor.task.writes or not isinstance(predictor, Predictor):
         return None
     forced = predictor.forced(test)
     scores = forced[0].metrics(predictor.task.targets(test), forced[1]) if forced else {}

@@ -1,4 +1,4 @@
-"""What the user wants of the pick, apart from a good score."""
+"""What the user wants of the pick, apart from a good score, and what texts cost him elsewhere."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from textgraft.comparison.records.trials import AskedCost
 from textgraft.errors import OptionError, unknown
 
 MARGINS = {"score": 0.005, "cost": 0.03}
@@ -22,6 +23,16 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
     prefer: str = "score"
     """"score": the best one, a tie going to the cheaper. "cost": the cheapest one that gives up little.
     The name of a contender: that one."""
+    llm_price_in: float | None = None
+    """Price of a million tokens that a language model reads; in any currency, which is left to the user."""
+    llm_price_out: float | None = None
+    """Of a million that it writes."""
+
+    def price(self, asked: AskedCost | None, texts: int) -> float | None:
+        """Return what it costs to have texts answered elsewhere; None where that is not known."""
+        if asked is None or self.llm_price_in is None or self.llm_price_out is None:
+            return None
+        return asked.price(texts, self.llm_price_in, self.llm_price_out)
 
     def check(self, contenders: Sequence[str]) -> None:
         """Refuse values that cannot be used.

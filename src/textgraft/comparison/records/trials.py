@@ -31,6 +31,22 @@ if TYPE_CHECKING:
     from textgraft.tasks.base import Task
 
 
+class AskedCost(msgspec.Struct, frozen=True, kw_only=True):
+    """What an endpoint counted for the test rows."""
+
+    input_tokens: float | None
+    """A row on average; None where it does not count them."""
+    output_tokens: float | None
+    unanswered: int
+    """Test rows whose answer was no label: they count as wrong."""
+
+    def price(self, texts: int, price_in: float, price_out: float) -> float | None:
+        """Return what so many texts cost at these prices for a million tokens; None without counts."""
+        if self.input_tokens is None or self.output_tokens is None:
+            return None
+        return texts * (self.input_tokens * price_in + self.output_tokens * price_out) / 1e6
+
+
 class Cost(msgspec.Struct, frozen=True, kw_only=True):
     """What a trial cost. Times are wall-clock seconds on this machine."""
 
@@ -45,6 +61,8 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     """Texts a second over the whole test set in batches, tokenizing included."""
     model_mb: float
     """Bytes on disk that serving needs (encoder included), in units of 10^6."""
+    asked: AskedCost | None = None
+    """Where the rows were answered by an endpoint elsewhere."""
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from textgraft.evaluation.intervals import Estimate, Score
 from textgraft.integrity import write_record
 
 if TYPE_CHECKING:
-    from textgraft.inference.predictor import Predictor
+    from textgraft.inference.row_predictor import RowPredictor
 
 _FILE = "comparison.json"
 SIGNIFICANT = 0.05
@@ -147,7 +147,7 @@ class Comparison:
         return self.folder / "report.html"
 
     @property
-    def best(self) -> Predictor:
+    def best(self) -> RowPredictor:
         """The winner, loaded from ``best/``."""
         from textgraft.inference.predictor import load
 

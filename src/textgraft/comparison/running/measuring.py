@@ -6,18 +6,17 @@ import os
 import platform
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from textgraft.processor import instruction_sets
 
 if TYPE_CHECKING:
-    from torch import Tensor
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
-
     from textgraft.data.dataset import Dataset
+    from textgraft.inference.row_predictor import Asked, RowPredictor
 
 MEGABYTE = 1e6
 LATENCY_ROWS = 50
@@ -66,21 +65,40 @@ def latency_ms(predict: Callable[[Dataset], object], rows: Dataset) -> tuple[flo
     return float(np.percentile(times, 50)), float(np.percentile(times, 95))
 
 
-def model_bytes(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> int:
-    """Return the bytes that serving needs on disk: parameters, buffers and the tokenizer.
+@dataclass(frozen=True)
+class Serving:
+    """What answering costs."""
 
-    A graft counts its encoder too: without it the head answers nothing. A model that is written in another
-    precision than it computes in has a method ``stored_state``.
+    latency_ms_p50: float
+    latency_ms_p95: float
+    throughput_per_second: float
+    seconds: float
+    """That all rows took."""
+    asked: Asked | None
+    """Where they were answered elsewhere."""
+
+
+def measure_serving(predictor: RowPredictor, rows: Dataset) -> tuple[Serving, list[Any]]:
+    """Answer rows one by one and together.
+
+    What was answered elsewhere is not asked again: it counts as it was when it was asked.
+
+    Args:
+        predictor: What answers.
+        rows: At least one.
+
+    Returns:
+        The costs, and the predictions.
     """
-    text = len(tokenizer.backend_tokenizer.to_str().encode())
-    stored_state: Callable[[], dict[str, Tensor]] | None = getattr(model, "stored_state", None)
-    if stored_state is not None:
-        return sum(tensor.numel() * tensor.element_size() for tensor in stored_state().values()) + text
-    parts = [model]
-    encoder = getattr(model, "encoder", None)
-    if encoder is not None:
-        parts.append(encoder)
-    # An adapter is met twice: in the graft and inside of its encoder.
-    tensors = {id(tensor): tensor for part in parts for tensor in (*part.parameters(), *part.buffers())}
-    weights = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
-    return weights + text
+    asked = predictor.asked(rows)
+    if asked is None:
+        p50, p95 = latency_ms(predictor.predict_rows, rows)
+        start = time.perf_counter()
+        predictions = predictor.predict_rows(rows)
+        seconds = time.perf_counter() - start
+    else:
+        times = 1000 * np.array(asked.seconds)
+        p50, p95 = float(np.percentile(times, 50)), float(np.percentile(times, 95))
+        predictions = predictor.predict_rows(rows)
+        seconds = sum(asked.seconds) / asked.concurrency
+    return Serving(p50, p95, len(rows) / max(seconds, 1e-9), seconds, asked), predictions

@@ -11,20 +11,23 @@ from pathlib import Path
 import torch
 
 from textgraft._version import __version__
-from textgraft.comparison.contenders.base import Contender, Fitted, Job, RecipeSettings
+from textgraft.comparison.contenders.base import Contender, Fit, Job, RecipeSettings
 from textgraft.comparison.records.generation_stats import observe_writing
-from textgraft.comparison.records.trials import Configuration, Cost, Trial, TrialIdentity
+from textgraft.comparison.records.trials import AskedCost, Configuration, Cost, Trial, TrialIdentity
 from textgraft.comparison.running.card import model_card
-from textgraft.comparison.running.measuring import MEGABYTE, latency_ms, model_bytes
+from textgraft.comparison.running.measuring import MEGABYTE, measure_serving
+from textgraft.comparison.running.prompt_card import prompt_card
 from textgraft.data.dataset import Dataset
 from textgraft.data.languages import dataset_languages
 from textgraft.inference.predictor import Predictor
-from textgraft.models.directory import library_versions, save_model_directory
+from textgraft.inference.prompting.prompted import PromptedPredictor
+from textgraft.inference.row_predictor import Asked, RowPredictor
+from textgraft.models.directory import library_versions
 from textgraft.models.encoder_languages import encoder_warning
 from textgraft.models.manifest import Golden, Manifest
 
 GOLDEN_ROWS = 4
-CHECKPOINTING = ("checkpoint_seconds", "keep")
+CHECKPOINTING = ("checkpoint_seconds", "keep", "concurrency")
 """Settings that no result depends on."""
 OVERTIME = 1.5
 """How far configurations may go over a trial's budget before the rest of them is left out: a fit's length is
@@ -36,8 +39,8 @@ class Attempt:
     """One configuration fitted and scored on the dev rows."""
 
     settings: RecipeSettings
-    fitted: Fitted
-    predictor: Predictor
+    fitted: Fit
+    predictor: RowPredictor
     dev_metrics: dict[str, float]
     rank: tuple[float, float]
     """Larger is better: the dev score, then the dev loss where scores are equal."""
@@ -103,17 +106,17 @@ def _attempt(contender: Contender, job: Job, settings: RecipeSettings) -> Attemp
     fitted = contender.fit(job, settings)
     seconds = time.perf_counter() - start + fitted.cached_seconds
     task, gold = job.task, job.task.targets(job.dev)
-    predictor = Predictor(fitted.model, fitted.tokenizer, task, fitted.max_length)
+    predictor = fitted.predictor(task)
     features, decoded = predictor.outputs(job.dev)
-    answers = [prediction.answer for prediction in task.predictions(features, decoded)]
+    answers = [prediction.answer for prediction in predictor.predictions(features, decoded)]
     metrics = task.metrics(gold, answers)
     return Attempt(
         settings=settings,
         fitted=fitted,
         predictor=predictor,
         dev_metrics=metrics,
-        rank=(metrics[task.main_metric], -task.loss(gold, features, decoded)),
-        temperature=task.temperature(gold, features, decoded) if fitted.may_calibrate else 1.0,
+        rank=(metrics[task.main_metric], -task.loss(gold, features, decoded) if fitted.calibrates else 0.0),
+        temperature=task.temperature(gold, features, decoded) if fitted.calibrates else 1.0,
         seconds=seconds,
     )
 
@@ -162,10 +165,7 @@ def run_trial(
         chosen.temperature, job.dev.select(range(min(GOLDEN_ROWS, len(job.dev))))
     )
     chosen = replace(chosen, calibration=folded)
-    p50, p95 = latency_ms(chosen.predictor.predict_rows, spec.test)
-    start = time.perf_counter()
-    predictions = chosen.predictor.predict_rows(spec.test)
-    seconds = time.perf_counter() - start
+    serving, predictions = measure_serving(chosen.predictor, spec.test)
     answers = [prediction.answer for prediction in predictions]
     model = chosen.fitted
     limit = budget if cut else None
@@ -186,20 +186,29 @@ def run_trial(
         cost=Cost(
             training_seconds=chosen.seconds,
             tuning_seconds=sum(entry.seconds for entry in fitted) - chosen.seconds,
-            latency_ms_p50=p50,
-            latency_ms_p95=p95,
-            throughput_per_second=len(spec.test) / seconds,
-            model_mb=model_bytes(model.model, model.tokenizer) / MEGABYTE,
+            latency_ms_p50=serving.latency_ms_p50,
+            latency_ms_p95=serving.latency_ms_p95,
+            throughput_per_second=serving.throughput_per_second,
+            model_mb=chosen.predictor.size() / MEGABYTE,
+            asked=_asked_cost(serving.asked),
         ),
-        truncated_fraction=job.task.truncated_fraction(job.train, model.tokenizer, model.max_length),
+        truncated_fraction=chosen.predictor.truncated_fraction(job.train),
         epochs=model.epochs,
         stopped_by=model.stopped_by,
         history=model.history,
         versions=library_versions(),
-        writing=observe_writing(chosen.predictor, spec.test, predictions, seconds),
+        writing=observe_writing(chosen.predictor, spec.test, predictions, serving.seconds),
     )
     gc.collect()
     return trial, chosen
+
+
+def _asked_cost(asked: Asked | None) -> AskedCost | None:
+    if asked is None:
+        return None
+    return AskedCost(
+        input_tokens=asked.input_tokens, output_tokens=asked.output_tokens, unanswered=asked.unanswered
+    )
 
 
 def _runs_over(fitted: Sequence[Configuration], budget: float) -> bool:
@@ -223,7 +232,7 @@ def save_model(path: Path, spec: TrialSpec, trial: Trial, attempt: Attempt) -> N
         contender=trial.contender,
         text_columns=list(spec.test.columns),
         label_column=list(label) if isinstance(label, tuple) else label,
-        max_length=attempt.fitted.max_length,
+        max_length=attempt.predictor.max_length,
         temperature=attempt.predictor.temperature,
         calibration=attempt.calibration,
         data_source=Path(spec.job.train.source).name,
@@ -247,13 +256,17 @@ def save_model(path: Path, spec: TrialSpec, trial: Trial, attempt: Attempt) -> N
     )
     encoder = spec.job.encoder if spec.contender.needs_encoder else None
     warning = encoder_warning(encoder, spec.job.train) if encoder else None
+    if isinstance(attempt.predictor, PromptedPredictor):
+        attempt.predictor.save(path, manifest, prompt_card(manifest, trial, attempt.predictor.prompt))
+        return
+    assert isinstance(attempt.predictor, Predictor), "it is the one or the other"
     card = model_card(
         manifest,
         trial,
         task,
-        attempt.fitted.model,
+        attempt.predictor.model,
         begun_from=attempt.fitted.begun_from,
         languages=dataset_languages(spec.job.train).main,
         warning=warning,
     )
-    save_model_directory(path, attempt.fitted.model, attempt.fitted.tokenizer, manifest, card)
+    attempt.predictor.save(path, manifest, card)

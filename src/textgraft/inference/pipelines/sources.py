@@ -111,7 +111,14 @@ def _of_name(name: str | Path, auto_class: str, heads: tuple[str, ...], revision
         if not heads or not (path / MANIFEST).is_file():
             return _of_checkpoint(source, auto_class)
     _check_task(read_manifest(path).task, heads, str(path))
-    return _of_predictor(load(path), heads, str(path))
+    predictor = load(path)
+    if not isinstance(predictor, Predictor):
+        raise ModelError(
+            "this folder holds a prompt for a language model elsewhere, and no weights",
+            where=str(path),
+            fix="Use textgraft.load(folder).predict(texts), or textgraft predict.",
+        )
+    return _of_predictor(predictor, heads, str(path))
 
 
 def _of_predictor(predictor: Predictor, heads: tuple[str, ...], where: str) -> Source:

@@ -21,6 +21,8 @@ from textgraft.tasks.base import Features
 from textgraft.tasks.sketch import Evidence, Guess, Sketch, texts
 from textgraft.tasks.text.texts import JoinedTexts, LabelProbabilities, known_labels, unknown_label
 
+NO_ANSWER = -1
+"""In place of a label's position where a row has got none: it is wrong, and counts for no label."""
 _FORM = Form(as_listed_label=as_only_name)
 
 
@@ -85,6 +87,10 @@ class SingleLabelClassification(JoinedTexts):
     def fitted_to(cls, train: Dataset) -> Self:
         """Take the labels of the training rows, in alphabetical order."""
         return cls(sorted(set(train.labels or ())))
+
+    def show(self, answer: int) -> str:
+        """Write the name of a label."""
+        return "no label" if answer == NO_ANSWER else self.labels[answer]
 
     def settings(self) -> dict[str, Any]:
         """Return the labels."""

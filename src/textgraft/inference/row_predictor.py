@@ -1,0 +1,139 @@
+"""What answers raw rows of a task, whatever it is made of: weights, or a prompt for a model elsewhere."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from textgraft.data.dataset import Dataset
+from textgraft.data.inputs import given_inputs, given_texts, is_table, table_columns
+from textgraft.models.manifest import Manifest
+from textgraft.tasks.base import Task
+from textgraft.tasks.scoring import Scoring
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What it cost to have rows answered elsewhere, as it was when they were asked, however long ago."""
+
+    seconds: list[float]
+    """From the question to the answer, one entry a row that was asked; waiting between tries is left out."""
+    concurrency: int
+    """Questions that were under way at a time."""
+    input_tokens: float | None
+    """Of a row on average, as the endpoint counts them; None where it does not."""
+    output_tokens: float | None
+    unanswered: int
+    """Rows whose answer was no label."""
+
+
+class RowPredictor(ABC):
+    """Takes raw rows and predicts.
+
+    Args:
+        task: What the rows are, and how answers are scored.
+        max_length: Tokens that are read of a row at once.
+        temperature: Divides the logits before they become probabilities; 1 where there are none.
+        manifest: Where it came from, when it was loaded from a model directory.
+    """
+
+    precision: str
+    """In what numbers it computes; a part of what names cached predictions."""
+
+    def __init__(self, task: Task, max_length: int, temperature: float, manifest: Manifest | None) -> None:
+        self.task = task
+        self.max_length = max_length
+        self.temperature = temperature
+        self.manifest = manifest
+
+    @abstractmethod
+    def outputs(
+        self,
+        dataset: Dataset,
+        on_progress: Callable[[int], None] | None = None,
+        choose: Callable[[list[Any]], list[Any]] | None = None,
+    ) -> tuple[list[Any], list[Any]]:
+        """Return the windows of rows, labelled or not, and what is kept of the outputs for each.
+
+        Args:
+            dataset: Any rows of the task.
+            on_progress: Called with the number of windows just finished.
+            choose: Returns the windows to run of all that there are, at least one a row, in order.
+        """
+
+    def predictions(self, features: Sequence[Any], decoded: Sequence[Any]) -> list[Any]:
+        """Make one prediction a row of what :meth:`outputs` returned."""
+        return self.task.predictions(features, decoded, self.temperature)
+
+    def predict_rows(self, dataset: Dataset, on_progress: Callable[[int], None] | None = None) -> list[Any]:
+        """Return one prediction a row of a data set; the targets, if there are any, are not looked at."""
+        features, decoded = self.outputs(dataset, on_progress)
+        return self.predictions(features, decoded)
+
+    def predict(self, inputs: Any, *, text: str | Sequence[str] | None = None) -> list[Any]:
+        """Return one prediction for each input.
+
+        Args:
+            inputs: A list, a generator, an array or a series: of strings for classification; what other tasks
+                take says their ``rows`` method. Or a table, as a DataFrame.
+            text: The columns of a table to read; those that the model was trained on if left out.
+
+        Raises:
+            OptionError: An input is not of the form that the task takes, or a column is not there.
+        """
+        names = [text] if isinstance(text, str) else list(text or ())
+        if not names and self.manifest and self.manifest.label_column and is_table(inputs):
+            names = self.manifest.text_columns
+        if len(names) > 1 and is_table(inputs):
+            columns = table_columns(inputs, names)
+            return self.predict_rows(
+                Dataset.unlabelled({name: given_texts(values) for name, values in columns.items()})
+            )
+        return self.predict_rows(self.task.rows(given_inputs(inputs, names)))
+
+    def calibrate(self, temperature: float, sample: Dataset) -> float:
+        """Take up a temperature that was fitted on held-out rows.
+
+        Args:
+            temperature: As the task fitted it.
+            sample: A few rows.
+
+        Returns:
+            The temperature that is now in the weights; 1 if none is.
+        """
+        del sample
+        self.temperature = temperature
+        return 1.0
+
+    def forced(self, dataset: Dataset) -> tuple[Scoring, list[Any]] | None:
+        """Predict the targets of rows, each token from the true ones before it; None where none is written.
+
+        Args:
+            dataset: Rows with targets.
+        """
+        del dataset
+        return None
+
+    def asked(self, dataset: Dataset) -> Asked | None:
+        """Return what it cost to have rows answered elsewhere; None where this process answers by itself."""
+        del dataset
+        return None
+
+    @abstractmethod
+    def size(self) -> int:
+        """Return the bytes on disk that serving needs here."""
+
+    @abstractmethod
+    def truncated_fraction(self, dataset: Dataset) -> float:
+        """Return the share of all rows' text that lies beyond what is read, 0 to 1."""
+
+    @abstractmethod
+    def save(self, path: Path, manifest: Manifest, card: str) -> None:
+        """Write a model directory, replacing one that stands there, as :func:`load` reads it.
+
+        Raises:
+            OutputError: The folder cannot be written. Nothing is left behind.
+        """
