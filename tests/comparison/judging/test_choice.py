@@ -67,6 +67,12 @@ def test_no_pick_is_significantly_worse_than_another_allowed_contender(prefer, g
         assert all(cost[decision.pick] <= cost[name] for name in decision.tied)
 
 
+def test_what_answers_elsewhere_wins_no_tie_by_its_cost():
+    far, near = standing("llm", 0.595, 1), standing("bert-finetuned", 0.59, 9)
+    assert choose([far, near], [pair(far, near, 0.9)], Preferences()).pick == "bert-finetuned"
+    assert choose([far, near], [pair(far, near, 0.9)], Preferences(prefer="llm")).pick == "llm"
+
+
 def test_a_tie_with_the_leader_does_not_hide_a_proven_lead_of_the_second():
     tfidf, lstm, bert = standing("tfidf", 0.55, 1), standing("lstm", 0.59, 3), standing("bert", 0.595, 9)
     pairs = [pair(bert, tfidf, 0.2), pair(bert, lstm, 0.9), pair(lstm, tfidf, 0.0026)]

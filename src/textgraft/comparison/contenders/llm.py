@@ -45,8 +45,15 @@ class FittedPrompt(Fit):
 
 def _llm(job: Job, settings: LlmSettings) -> FittedPrompt:
     """Write the prompt; the training rows are its examples."""
-    from textgraft.inference.prompting.prompt import CHARACTERS_A_TOKEN, LARGEST_CHARACTERS, Example, Prompt
+    from textgraft.inference.prompting.prompt import (
+        CHARACTERS_A_TOKEN,
+        LARGEST_CHARACTERS,
+        MOST_EXAMPLES,
+        Example,
+        Prompt,
+    )
 
+    assert len(job.train) <= MOST_EXAMPLES, "the entry fixes how many rows it is shown"
     examples = [
         Example(text, label) for text, label in zip(job.train.texts, job.train.labels or (), strict=True)
     ]

@@ -53,6 +53,12 @@ def has_fixed_sizes(name: str) -> bool:
     return entry is not None and entry.fixed_sizes is not None
 
 
+def is_remote(name: str) -> bool:
+    """Return whether a contender sends texts to another machine."""
+    entry = contender_named(name)
+    return entry is not None and entry.is_remote
+
+
 def contenders_in_savings(part: str) -> list[str]:
     """Return the names of the contenders that have this part in what pre-training saves."""
     return list(dict.fromkeys(entry.name for entry in CONTENDERS if entry.saving == part))

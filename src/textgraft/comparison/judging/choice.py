@@ -13,6 +13,9 @@ setting, from raw text), single-text latency and model size, as a multiple of th
 Twice the training time is worth half the latency. Below one second, one millisecond and one megabyte
 nobody feels a difference, so smaller values count as these.
 
+A contender that sends texts to another machine wins no tie by its cost: what it costs there is not in these
+figures, and texts that may stay should stay.
+
 Limits on latency (95th percentile) and size rule contenders out before any of this.
 """
 
@@ -20,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from textgraft.comparison.contenders.registry import is_floor
+from textgraft.comparison.contenders.registry import is_floor, is_remote
 from textgraft.comparison.records.preferences import MARGINS, Preferences
 from textgraft.comparison.records.verdict import Decision, Pair, Standing
 
@@ -74,7 +77,7 @@ def choose(standings: Sequence[Standing], pairs: Sequence[Pair], preferences: Pr
 
     tied = [one for one in unbeaten[1:] if ties(one)]
     named = [one for one in allowed if one.contender == preferences.prefer]
-    pick = named[0] if named else min([best, *tied], key=lambda one: one.cost)
+    pick = named[0] if named else min([best, *tied], key=lambda one: (is_remote(one.contender), one.cost))
     return Decision(
         pick=pick.contender,
         leader=leader,

@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 
 from textgraft.data.dataset import Dataset
+from textgraft.inference.prompting.prompt import FILE as PROMPT
 
 MEGABYTE = 1e6
 ROWS = 32
@@ -46,8 +47,9 @@ def measure_memory(models: Mapping[str, Path], rows: Dataset) -> dict[str, float
         rows: Of the task of all of them; the first 32 are answered, in batches.
 
     Returns:
-        10^6 bytes by name; a model that could not be measured is missing.
+        10^6 bytes by name; a model that could not be measured is missing, as is one that answers elsewhere.
     """
+    models = {name: path for name, path in models.items() if not (path / PROMPT).is_file()}
     few = rows.select(range(min(ROWS, len(rows))))
     paths = {name: str(path) for name, path in models.items()}
     groups = [list(paths.values())] if _can_fork() else [[path] for path in paths.values()]

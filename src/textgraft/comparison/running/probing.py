@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from statistics import median
 
-from textgraft.comparison.contenders.base import Contender, Fitted, Job
+from textgraft.comparison.contenders.base import Contender, Fit, Job
 from textgraft.comparison.records.plan import Rate
 from textgraft.training.progress import Progress
 
@@ -14,6 +14,8 @@ ROWS = 64
 FEW = 16
 """Rows of the first fit, which also loads libraries and warms up kernels."""
 EPOCHS = 3
+ASKED = 2
+"""Rows that are answered elsewhere."""
 SMALL_CHANGE = 0.3
 """Seconds that measuring latency and writing the result take."""
 
@@ -23,11 +25,11 @@ def probe(contender: Contender, job: Job, test_rows: int) -> Rate:
 
     What is trained in epochs tells the cost of its steps itself; of the rest, the second fit has more rows.
     """
-    from textgraft.inference.predictor import Predictor
-
+    if contender.is_remote:
+        return _probe_endpoint(contender, job, test_rows)
     sample = job.train.select(range(min(ROWS, len(job.train))))
 
-    def timed(rows: int) -> tuple[float, float, Fitted]:
+    def timed(rows: int) -> tuple[float, float, Fit]:
         """Fit on so many rows; return the seconds in all, those a row in an epoch, and what was fitted."""
         few = sample.select(range(min(rows, len(sample))))
         seen: list[Progress] = []
@@ -43,7 +45,7 @@ def probe(contender: Contender, job: Job, test_rows: int) -> Rate:
     in_epochs = per_epoch * EPOCHS if contender.epochs else 0.0
     more = len(sample) - min(FEW, len(sample))
     per_row = max(0.0, (many - few) / more - in_epochs) if more else 0.0
-    predictor = Predictor(fitted.model, fitted.tokenizer, job.task, fitted.max_length)
+    predictor = fitted.predictor(job.task)
     start = time.perf_counter()
     predictor.predict_rows(sample)
     per_test_row = (time.perf_counter() - start) / len(sample)
@@ -53,6 +55,15 @@ def probe(contender: Contender, job: Job, test_rows: int) -> Rate:
         per_epoch=per_epoch,
         epochs=contender.epochs,
     )
+
+
+def _probe_endpoint(contender: Contender, job: Job, test_rows: int) -> Rate:
+    """Ask a question or two, which cost money: a wrong key or address is told before anything is trained."""
+    predictor = contender.fit(replace(job, train=job.train.select([])), contender.grid[0]).predictor(job.task)
+    asked = predictor.asked(job.dev.select(range(min(ASKED, len(job.dev)))))
+    assert asked is not None, "it is not answered here"
+    a_row = sum(asked.seconds) / len(asked.seconds) / asked.concurrency
+    return Rate(fixed=a_row * test_rows + SMALL_CHANGE, per_row=0.0, per_epoch=0.0, epochs=None)
 
 
 def _seconds_a_row(steps: list[Progress], rows: int) -> float:
