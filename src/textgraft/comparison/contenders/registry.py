@@ -230,8 +230,9 @@ def with_endpoint(
     told = {"endpoint": endpoint_url(url), "model": model, "concurrency": concurrency}
     sizes = (0, examples) if examples else (0,)
     return [
-        contender.with_grid(
-            lambda settings: settings.but(**told), title=f"{contender.title}: {model}", fixed_sizes=sizes
+        replace(
+            contender.with_grid(lambda settings: settings.but(**told), title=f"{contender.title}: {model}"),
+            fixed_sizes=sizes,
         )
         if contender.is_remote
         else contender
