@@ -135,15 +135,19 @@ class PromptedPredictor(RowPredictor):
         }
         if on_progress and replies:
             on_progress(sum(copies[text] for text in replies))
-        for text, reply in self._ask([text for text in keys if text not in replies]):
-            self._store.put({keys[text]: msgspec.json.encode(reply)})
+        for text, reply in self._ask({text: key for text, key in keys.items() if text not in replies}):
             replies[text] = reply
             if on_progress:
                 on_progress(copies[text])
         return replies
 
-    def _ask(self, texts: Sequence[str]) -> Iterator[tuple[str, Reply]]:
-        """Ask for the labels of texts, several at a time; yield each answer as it comes."""
+    def _ask(self, keys: Mapping[str, bytes]) -> Iterator[tuple[str, Reply]]:
+        """Ask for the labels of texts, several at a time; yield each answer when it is kept.
+
+        Args:
+            keys: What names the answer to each text.
+        """
+        texts = list(keys)
         if not texts:
             return
         if self._where is not None:
@@ -156,7 +160,10 @@ class PromptedPredictor(RowPredictor):
             if has_failed.is_set():
                 return None
             try:
-                return client.ask(self.prompt.body(text))
+                reply = client.ask(self.prompt.body(text))
+                # Here and not by who reads the answers: then no further question is asked before it is kept.
+                self._store.put({keys[text]: msgspec.json.encode(reply)})
+                return reply
             except Exception:
                 has_failed.set()
                 raise
