@@ -12,7 +12,6 @@ import textgraft
 from tests.tiny import save_tiny_bert, write_topics
 from textgraft.comparison.contenders.base import Job
 from textgraft.comparison.contenders.registry import contenders_for
-from textgraft.comparison.running.measuring import model_bytes
 from textgraft.comparison.train import train
 from textgraft.data.dataset import Dataset
 from textgraft.data.readers.reading import read_dataset
@@ -46,7 +45,7 @@ def test_the_model_answers_without_the_encoder_it_came_from(world, tmp_path):
     assert other.metrics["macro_f1"].value > 0.9, "one word tells the topic"
     text = len(again.tokenizer.backend_tokenizer.to_str().encode())
     weights = (tmp_path / "model" / "model.safetensors").stat().st_size
-    assert weights - 1000 < model_bytes(again.model, again.tokenizer) - text < weights
+    assert weights - 1000 < again.size() - text < weights
 
 
 def test_the_same_rows_make_the_same_model_in_any_company(world):
