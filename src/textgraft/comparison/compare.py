@@ -222,6 +222,7 @@ def _request(entrants: Entrants, settings: CompareSettings) -> Request:
         vectors=entrants.vectors.name if entrants.vectors else None,
         language_model=entrants.language_model.identity if entrants.language_model else None,
         descriptions=content_hash(entrants.descriptions) if entrants.descriptions else None,
+        llm=content_hash([settings.llm, settings.llm_model, settings.llm_examples]) if settings.llm else None,
         max_length=settings.max_length,
         freeze_layers=settings.freeze_layers,
         budget=settings.budget,

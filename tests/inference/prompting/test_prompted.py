@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -155,12 +156,26 @@ def test_slow_answers_time_out(server):
         return labelled(body)
 
     server.answer = answer
-    client = chat.ChatClient(endpoint_url(server.url), timeout=0.2, sleep=lambda seconds: None)
+    client = chat.ChatClient(endpoint_url(server.url), timeout=0.2)
     prompt = predictor(server).prompt
     reply = client.ask(prompt.body(TEXTS[0]))
     client.close()
     assert prompt.label_of(reply.content) == LABELS.index(topic_of(TEXTS[0]))
     assert len(server.requests) == 2
+
+
+def test_who_stops_does_not_wait_for_further_tries(server, monkeypatch):
+    monkeypatch.setattr(chat, "FIRST_WAIT", 60.0)
+    server.answer = lambda body: TOO_MANY
+    client = chat.ChatClient(endpoint_url(server.url))
+    stopping = threading.Timer(0.2, client.stop)
+    stopping.start()
+    start = time.monotonic()
+    with pytest.raises(ModelError, match="HTTP 429"):
+        client.ask(predictor(server).prompt.body(TEXTS[0]))
+    assert time.monotonic() - start < 30
+    assert len(server.requests) == 1
+    client.close()
 
 
 def test_what_a_server_does_not_take_is_left_out(server):

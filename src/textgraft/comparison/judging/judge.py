@@ -139,6 +139,8 @@ def _standings(
                     [trial.writing.tokens_per_second for trial in cell.trials if trial.writing]
                 ),
                 perplexity=_median([trial.writing.perplexity for trial in cell.trials if trial.writing]),
+                asked=costs[0].asked,
+                price_of_thousand=preferences.price(costs[0].asked, 1000),
                 cost=cost_index(seconds, latency, megabytes),
                 excluded_by=[],
             )
@@ -157,7 +159,7 @@ def _median(values: Sequence[float | None]) -> float | None:
 
 
 def _calibration_error(cell: Cell, test_set: TestSet, task: Task) -> float | None:
-    if not task.has_probabilities:
+    if not task.has_probabilities or any(trial.cost.asked for trial in cell.trials):
         return None
     errors = [
         expected_calibration_error(trial.confidence, list(map(task.is_right, test_set.gold, trial.predicted)))

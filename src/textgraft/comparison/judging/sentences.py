@@ -9,6 +9,7 @@ from textgraft.comparison.contenders.registry import (
     contenders_in_savings,
     has_fixed_sizes,
     is_floor,
+    is_remote,
 )
 from textgraft.comparison.judging.choice import CHANCE_AT_MOST, excess
 from textgraft.comparison.judging.curves import NOTICEABLE
@@ -44,6 +45,7 @@ def write_sentences(verdict: Verdict) -> list[str]:
         _scope,
         _unmeasured,
         _clock,
+        _elsewhere,
         _crossings,
         _more_labels,
         _savings,
@@ -144,7 +146,11 @@ def _rivals(verdict: Verdict) -> Iterator[str]:
     if unsure:
         yield f"{pick} leads {listing(unsure)}, which may be chance: more test rows or seeds would tell."
     if level and verdict.preferences.prefer != pick:
-        yield f"{pick} ties with {listing(level)} and costs less."
+        near = [name for name in level if not is_remote(name) or is_remote(pick)]
+        if near:
+            yield f"{pick} ties with {listing(near)} and costs less."
+        if far := [name for name in level if name not in near]:
+            yield f"{pick} ties with {listing(far)}, and no text leaves the machine."
 
 
 def _passed_over(verdict: Verdict, pick: str, leader: str) -> str:
@@ -156,6 +162,8 @@ def _passed_over(verdict: Verdict, pick: str, leader: str) -> str:
         return f"{lead} ({chance}), but you prefer {pick}."
     factor = verdict.standing(leader).cost / verdict.standing(pick).cost
     dearer = f"costs {about(factor)} times as much (training time, latency and size together)"
+    if is_remote(leader) and not is_remote(pick):
+        dearer = "sends every text to another machine"
     if pair.significant:
         return f"{lead} ({chance}), less than the {MARGINS['cost']:g} that you give up, and {dearer}."
     sentence = (
@@ -217,6 +225,22 @@ def _clock(verdict: Verdict) -> Iterator[str]:
                 f"{row.contender} was trained for {row.epochs:.2g} epochs, all that there was time for, its "
                 "learning rate falling to zero by then; with more time it may score higher."
             )
+
+
+def _elsewhere(verdict: Verdict) -> Iterator[str]:
+    """Say what it costs to have texts answered by an endpoint."""
+    for row in verdict.standings:
+        if row.asked is None:
+            continue
+        told = [f"{row.contender} answers a text in {milliseconds(row.latency_ms_p50)} (median)"]
+        if row.asked.input_tokens is not None and row.asked.output_tokens is not None:
+            read, written = count(round(row.asked.input_tokens)), count(round(row.asked.output_tokens))
+            told.append(f"it reads {read} tokens for it and writes {written}")
+        if row.price_of_thousand is not None:
+            told.append(f"a thousand texts cost {row.price_of_thousand:.2g} at the prices given")
+        if row.asked.unanswered:
+            told.append(f"{count(row.asked.unanswered)} test rows got no label and count as wrong")
+        yield f"{'; '.join(told)}."
 
 
 def _crossings(verdict: Verdict) -> Iterator[str]:

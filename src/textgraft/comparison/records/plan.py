@@ -32,6 +32,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """Hash, as of an encoder."""
     descriptions: str | None = None
     """Hash of what labels are said to mean."""
+    llm: str | None = None
+    """Hash of the address and the name of a language model, and of how many examples it is shown."""
     max_length: int | None
     freeze_layers: int
     budget: float | None

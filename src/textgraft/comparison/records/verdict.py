@@ -10,7 +10,7 @@ import msgspec
 
 from textgraft.comparison.records.preferences import Preferences
 from textgraft.comparison.records.record import FORMAT, load_record
-from textgraft.comparison.records.trials import Trial
+from textgraft.comparison.records.trials import AskedCost, Trial
 from textgraft.evaluation.intervals import Estimate, Score
 from textgraft.integrity import write_record
 
@@ -220,7 +220,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     score_without_leaked: float
     """The score when test rows that also stand among the training rows are left out."""
     calibration_error: float | None
-    """Expected calibration error on the test rows, mean over seeds; None for a task without probabilities."""
+    """Expected calibration error on the test rows, mean over seeds; None where there are no probabilities."""
     training_seconds: float
     tuning_seconds: float
     """The most that any seed spent on settings that were not chosen."""
@@ -234,6 +234,10 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """Written in batches; None for tasks whose answers are not written."""
     perplexity: float | None = None
     """Of the test rows' targets, a token; None likewise, and for baselines."""
+    asked: AskedCost | None = None
+    """Where the rows were answered by an endpoint elsewhere."""
+    price_of_thousand: float | None = None
+    """What a thousand texts cost there, at the prices that the user gave."""
     cost: float
     """As a multiple of the cheapest contender's."""
     excluded_by: list[str]

@@ -6,7 +6,6 @@ import email.utils
 import json
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import httpx2
@@ -83,7 +82,6 @@ class ChatClient:
         key: Sent as a bearer token, and to this host alone: redirects are not followed.
         concurrency: Connections at a time.
         timeout: Seconds without a byte after which a try has failed.
-        sleep: Waits between tries.
     """
 
     def __init__(
@@ -93,11 +91,10 @@ class ChatClient:
         *,
         concurrency: int = 4,
         timeout: float = TIMEOUT,
-        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self.url = url
         self._key = key
-        self._sleep = sleep
+        self._is_stopped = threading.Event()
         self._refused: set[str] = set()
         self._lock = threading.Lock()
         headers = {
@@ -113,6 +110,10 @@ class ChatClient:
             limits=httpx2.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
             follow_redirects=False,
         )
+
+    def stop(self) -> None:
+        """Begin no further try: questions under way end with the one that they are at."""
+        self._is_stopped.set()
 
     def close(self) -> None:
         """Close the connections."""
@@ -132,14 +133,14 @@ class ChatClient:
             try:
                 return self._try(body)
             except _RetryError as error:
-                if tried == TRIES or (error.wait or 0.0) > LONGEST_WAIT:
+                is_last = tried == TRIES or (error.wait or 0.0) > LONGEST_WAIT
+                if is_last or self._is_stopped.wait(max(wait, error.wait or 0.0)):
                     asked_for = f", and asks to wait {error.wait:.0f} s" if error.wait else ""
                     raise ModelError(
                         f"no answer after {tried} tries: {error.reason}{asked_for}",
                         where=host_of(self.url),
                         fix=_KEPT,
                     ) from error
-                self._sleep(max(wait, error.wait or 0.0))
                 wait = min(2 * wait, LONGEST_WAIT)
         raise AssertionError("the last try returns or raises")
 

@@ -182,6 +182,7 @@ class PromptedPredictor(RowPredictor):
                     future.result()
         finally:
             has_failed.set()
+            client.stop()
             pool.shutdown(wait=True, cancel_futures=True)
             client.close()
 
