@@ -84,7 +84,7 @@ def token_vectors(source: EncoderSource, texts: Sequence[str]) -> TokenVectors:
     return _token_vectors(source, source.identity, scripts)
 
 
-@functools.lru_cache(maxsize=2)
+@functools.lru_cache(maxsize=4)
 def _token_vectors(source: EncoderSource, identity: str, scripts: frozenset[str]) -> TokenVectors:
     """Return the vectors; one process reads them once.
 
