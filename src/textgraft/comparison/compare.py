@@ -283,7 +283,7 @@ def _test_set(material: Material, check: DataCheck) -> TestSet:
         labels=list(task.labels),
         gold=task.targets(splits.test),
         test_texts=[text[:EXCERPT] for text in task.shown(splits.test)],
-        test_ids=splits.test.ids,
+        test_ids=list(splits.test.ids),
         leaked=check.leaked,
         train_rows=len(splits.train),
         dev_rows=len(splits.dev),

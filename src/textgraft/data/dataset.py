@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -66,6 +67,27 @@ class ReadingNotes:
 
 
 @dataclass(frozen=True)
+class RowNumbers(Sequence[str]):
+    """The ids of rows that have none of their own, "1", "2", …: each is written when it is asked for.
+
+    A million strings would take more memory than the texts of many a data set.
+    """
+
+    numbers: array[int]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, index: Any) -> Any:
+        found = self.numbers[index]
+        return RowNumbers(found) if isinstance(index, slice) else str(found)
+
+    def select(self, rows: Sequence[int]) -> RowNumbers:
+        """Return the numbers of some rows."""
+        return RowNumbers(array("q", (self.numbers[row] for row in rows)))
+
+
+@dataclass(frozen=True)
 class Dataset:
     """Rows in columns: every list has the same length, and position i of each belongs to one row."""
 
@@ -74,9 +96,9 @@ class Dataset:
     labels: list[Any] | None
     """The target of each row in the form of its task: a string for classification, a tuple of strings for
     label sets; None for rows to predict."""
-    ids: list[str]
+    ids: Sequence[str]
     """The id column, or the row numbers "1", "2", … where there is none."""
-    lines: list[int]
+    lines: Sequence[int]
     """Line of the source, counted from 1, on which each row starts."""
     source: str
     """Path or Hub name the rows came from."""
@@ -98,8 +120,8 @@ class Dataset:
     @classmethod
     def unlabelled(cls, columns: dict[str, list[Any]]) -> Dataset:
         """Make rows to predict from Python values, one list a column."""
-        numbers = range(1, 1 + len(next(iter(columns.values()))))
-        return cls(columns, None, [str(number) for number in numbers], list(numbers), "the given inputs")
+        numbers = array("q", range(1, 1 + len(next(iter(columns.values())))))
+        return cls(columns, None, RowNumbers(numbers), numbers, "the given inputs")
 
     @functools.cached_property
     def texts(self) -> list[str]:
@@ -120,7 +142,7 @@ class Dataset:
             for label in self.labels or [None] * len(self)
         ]
 
-    @functools.cached_property
+    @property
     def strata(self) -> list[str]:
         """What splits and subsets keep in proportion: of each row its name, or the rarest of its names."""
         counts = Counter(name for row in self.names for name in row)
@@ -138,8 +160,10 @@ class Dataset:
         return Dataset(
             columns={name: [values[row] for row in rows] for name, values in self.columns.items()},
             labels=None if self.labels is None else [self.labels[row] for row in rows],
-            ids=[self.ids[row] for row in rows],
-            lines=[self.lines[row] for row in rows],
+            ids=self.ids.select(rows)
+            if isinstance(self.ids, RowNumbers)
+            else [self.ids[row] for row in rows],
+            lines=array("q", (self.lines[row] for row in rows)),
             source=self.source,
             groups=None if self.groups is None else [self.groups[row] for row in rows],
             label_column=self.label_column,

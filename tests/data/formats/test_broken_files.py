@@ -288,7 +288,7 @@ def test_ids_must_be_present_and_unique(tmp_path):
     path = tmp_path / "f.csv"
     path.write_text("id,text,label\n1,one,a\n,two,a\n1,three,b\n2,four,b\n")
     dataset = read_dataset(path, id_column="id")
-    assert dataset.ids == ["1", "2"]
+    assert list(dataset.ids) == ["1", "2"]
     assert [(bad.line, bad.reason) for bad in dataset.rejected] == [
         (3, "no id: the field is empty"),
         (4, "repeated id: '1' stands on line 2 already"),

@@ -117,7 +117,7 @@ def test_bad_rows_are_listed(tmp_path):
     file = write_lines(tmp_path / "a.jsonl", good, *({**good, **row} for row in bad.values()), good)
     rows = read_choices(file)
     assert rows.labels == [0, 0]
-    assert rows.lines == [1, len(bad) + 2]
+    assert list(rows.lines) == [1, len(bad) + 2]
     assert list(reasons(rows)) == list(range(2, len(bad) + 2))
     for found, expected in zip(reasons(rows).values(), bad, strict=True):
         assert found.startswith(expected)

@@ -41,8 +41,8 @@ def test_delimiter_is_recognised(tmp_path, delimiter, suffix):
         csv.writer(handle, delimiter=delimiter).writerows([("text", "label"), *ROWS])
     dataset = read_dataset(path)
     assert rows(dataset) == ROWS
-    assert dataset.lines == [2, 3, 4]
-    assert dataset.ids == ["1", "2", "3"]
+    assert list(dataset.lines) == [2, 3, 4]
+    assert list(dataset.ids) == ["1", "2", "3"]
     assert dataset.notes.delimiter == delimiter
     assert dataset.rejected == []
 
@@ -87,7 +87,7 @@ def test_newlines_and_quotes_inside_fields(tmp_path):
     body = 'text,label\r\n"two\r\nlines, with ""quotes""",a\r\nplain,b\r\n\r\n"",c\r\n" ",d\r\n'
     dataset = read_dataset(write(tmp_path / "f.csv", body))
     assert rows(dataset) == [('two\r\nlines, with "quotes"', "a"), ("plain", "b")]
-    assert dataset.lines == [2, 4]
+    assert list(dataset.lines) == [2, 4]
     assert [(bad.line, bad.kind) for bad in dataset.rejected] == [(6, "empty text"), (7, "empty text")]
     assert dataset.notes.blank_lines == 1
     assert dataset.notes.total_rows == 4
@@ -149,7 +149,7 @@ def test_rows_to_predict_need_no_label(tmp_path):
     assert read_dataset(single, labelled=False).texts == ["hello, you", "quoted, too"]
     plain = write(tmp_path / "f.txt", 'hello, you\n\n"bye\n')
     dataset = read_dataset(plain, labelled=False)
-    assert (dataset.texts, dataset.lines) == (["hello, you", '"bye'], [1, 3])
+    assert (dataset.texts, list(dataset.lines)) == (["hello, you", '"bye'], [1, 3])
     assert [bad.line for bad in dataset.rejected] == [2]
 
 
@@ -164,7 +164,7 @@ def test_json_lines(tmp_path):
     path = write(tmp_path / "f.jsonl", "\n".join(map(json.dumps, objects)) + "\n\n")
     dataset = read_dataset(path)
     assert rows(dataset) == [("a", "1"), ("b", "1"), ("c", "true"), ("d\ne", "x"), ("f", "2.5")]
-    assert dataset.lines == [1, 2, 3, 4, 5]
+    assert list(dataset.lines) == [1, 2, 3, 4, 5]
     assert dataset.rejected == []
     assert dataset.notes.blank_lines == 1
 
@@ -190,7 +190,7 @@ def test_rows_of_large_parquet_files_are_numbered_through(tmp_path):
         pa.table({"text": ["x"] * 10_000, "label": ["a"] * 9_999 + [None]}), tmp_path / "f.parquet"
     )
     dataset = read_dataset(tmp_path / "f.parquet")
-    assert dataset.lines == list(range(1, 10_000))
+    assert list(dataset.lines) == list(range(1, 10_000))
     assert dataset.rejected[0].line == 10_000
 
 
@@ -219,6 +219,30 @@ def test_memory_is_a_small_multiple_of_the_text(tmp_path, suffix):
     finally:
         tracemalloc.stop()
     assert peak < 3 * size
+
+
+def test_row_numbers_count_what_is_set_aside_and_stay_with_their_rows(tmp_path):
+    path = write(tmp_path / "f.csv", "text,label\none,a\n,b\nthree,a\n\nfour,b\n")
+    dataset = read_dataset(path)
+    assert (list(dataset.ids), list(dataset.lines)) == (["1", "3", "4"], [2, 4, 6])
+    picked = dataset.select([2, 0])
+    assert (list(picked.ids), list(picked.lines)) == (["4", "1"], [6, 2])
+    assert list(dataset.ids[1:]) == ["3", "4"]
+    assert dataset == read_dataset(path) != picked
+
+
+def test_a_row_takes_little_more_than_its_text(tmp_path):
+    path = write(tmp_path / "f.csv", "text,label\n" + "".join(f"text {n},a\n" for n in range(10_000)))
+    read_dataset(path)  # imports and caches are not counted
+    tracemalloc.start()
+    try:
+        dataset = read_dataset(path)
+        whole, part = dataset, dataset.select(range(5_000))
+        held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    # Of each row text, label, number and line, in 8 bytes each; lists grow by an eighth more than they need.
+    assert held - sum(map(sys.getsizeof, whole.texts)) < 40 * (len(whole) + len(part))
 
 
 def test_labels_are_shared_strings(tmp_path):

@@ -40,7 +40,7 @@ class FileResults:
     @property
     def ids(self) -> list[str]:
         """The id of each row with a result, or its number where the file has no ids."""
-        return self.dataset.ids
+        return list(self.dataset.ids)
 
     @property
     def rejected(self) -> list[Rejected]:
