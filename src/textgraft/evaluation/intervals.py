@@ -27,7 +27,7 @@ from typing import Any
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import stdtrit
 
 from textgraft.evaluation.seeds import PRIOR_DEVIATION, Variance, seed_variance, total_freedom
 
@@ -143,7 +143,7 @@ def _share_ends(
     variance = of_rows.variance + of_seeds.variance
     spread = value * (1 - value)
     effective = spread / variance if variance > 0 and spread > 0 else rows
-    reach = float(stats.t.ppf((1 + LEVEL) / 2, total_freedom(of_rows, of_seeds)))
+    reach = float(stdtrit(total_freedom(of_rows, of_seeds), (1 + LEVEL) / 2))
     low, high = wilson(min(1.0, max(0.0, value - bias)), effective, reach)
     return lowest + width * low, lowest + width * high
 
@@ -182,7 +182,7 @@ def _transformed_ends(
         return None
     of_rows, bias = jackknife(float(middle[0]), parts)
     of_seeds = _over_seeds(seeds, abs(slope))
-    reach = float(stats.t.ppf((1 + LEVEL) / 2, total_freedom(of_rows, of_seeds)))
+    reach = float(stdtrit(total_freedom(of_rows, of_seeds), (1 + LEVEL) / 2))
     half = reach * (of_rows.variance + of_seeds.variance) ** 0.5
     return from_line(float(middle[0]) - bias - half), from_line(float(middle[0]) - bias + half)
 
