@@ -158,19 +158,17 @@ def check_dataset(
     """
     sides = {"train": splits.train, "dev": splits.dev, "test": splits.test} if splits else {}
     parts = list(sides.values()) or [dataset]
-    rows = StackedRows(parts)
-    near, compared = near_duplicates(rows.different)
+    # Before all else: what this takes is free again when the model that tells languages is loaded.
+    in_common = _in_common(parts, splits)
+    texts = [text for part in parts for text in part.texts]
     rejected = [(dataset.source, bad) for bad in dataset.rejected]
     if splits:
         rejected += [(side.source, bad) for side in (splits.dev, splits.test) for bad in side.rejected]
-    repeated = [rows.positions(text) for text in np.flatnonzero(rows.counts > 1).tolist()]
-    contradictory = [positions for positions in repeated if len({rows.labels[at] for at in positions}) > 1]
-    near_texts = {text for left, right, _ in near for text in (left, right)}
     labels = Counter(name for part in parts for names in part.names for name in names)
     tested = {name for names in splits.test.names for name in names} if splits else set()
     return DataCheck(
         source=dataset.source,
-        rows=len(rows.texts),
+        rows=len(texts),
         sides={name: len(side) for name, side in sides.items()},
         notes=dataset.notes,
         rejected=dict(Counter(bad.kind for _, bad in rejected).most_common()),
@@ -181,27 +179,39 @@ def check_dataset(
         untested_labels=sorted({name for names in splits.train.names for name in names} - tested)
         if splits
         else [],
-        repeated_rows=sum(len(positions) - 1 for positions in repeated),
-        repeated_examples=[rows.example(positions) for positions in repeated[:EXAMPLES]],
-        near_duplicate_rows=int(rows.counts[sorted(near_texts)].sum()),
-        compared_candidates=compared,
-        near_duplicate_examples=[
-            rows.example([int(rows.first[left]), int(rows.first[right])])
-            | {"similarity": round(similarity, 3)}
-            for left, right, similarity in near[:EXAMPLES]
-        ],
-        contradictory_texts=len(contradictory),
-        contradictory_examples=[rows.example(positions) for positions in contradictory[:EXAMPLES]],
-        overlaps=overlaps(splits, rows, near) if splits else [],
-        words=_quantiles(len(text.split()) for text in rows.texts),
-        characters=_quantiles(len(text) for text in rows.texts),
+        **in_common,
+        words=_quantiles(len(text.split()) for text in texts),
+        characters=_quantiles(len(text) for text in texts),
         truncation={
-            model: _truncation(rows.texts, counter, limit)
+            model: _truncation(texts, counter, limit)
             for model, (counter, limit) in (token_counters or {}).items()
         },
         languages=dataset_languages(dataset),
         encoder_warning=encoder_check(dataset) if encoder_check else None,
     )
+
+
+def _in_common(parts: Sequence[Dataset], splits: Splits | None) -> dict[str, Any]:
+    """Find the rows that repeat, resemble or contradict each other: fields of :class:`DataCheck`."""
+    rows = StackedRows(parts)
+    near, compared = near_duplicates(rows.different)
+    repeated = [rows.positions(text) for text in np.flatnonzero(rows.counts > 1).tolist()]
+    contradictory = [positions for positions in repeated if len({rows.labels[at] for at in positions}) > 1]
+    near_texts = {text for left, right, _ in near for text in (left, right)}
+    return {
+        "repeated_rows": sum(len(positions) - 1 for positions in repeated),
+        "repeated_examples": [rows.example(positions) for positions in repeated[:EXAMPLES]],
+        "near_duplicate_rows": int(rows.counts[sorted(near_texts)].sum()),
+        "compared_candidates": compared,
+        "near_duplicate_examples": [
+            rows.example([int(rows.first[left]), int(rows.first[right])])
+            | {"similarity": round(similarity, 3)}
+            for left, right, similarity in near[:EXAMPLES]
+        ],
+        "contradictory_texts": len(contradictory),
+        "contradictory_examples": [rows.example(positions) for positions in contradictory[:EXAMPLES]],
+        "overlaps": overlaps(splits, rows, near) if splits else [],
+    }
 
 
 def _rejected_examples(rejected: Sequence[tuple[str, Rejected]]) -> list[dict[str, Any]]:

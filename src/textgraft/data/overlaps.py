@@ -100,15 +100,16 @@ class StackedRows:
         self._ends = np.cumsum([len(part) for part in parts])
         # Two of a million different texts have the same hash of 64 bits with a probability below 1e-7.
         hashes = np.fromiter((hash(normalise(text)) for text in self.texts), np.int64, len(self.texts))
-        _, first, text_of = np.unique(hashes, return_index=True, return_inverse=True)
-        rank = np.empty_like(first)
+        _, first, same = np.unique(hashes, return_index=True, return_inverse=True)
+        rank = np.empty(len(first), np.int32)
         rank[np.argsort(first)] = np.arange(len(first))
-        self.first = np.sort(first)
+        text_of = rank[same]
+        self.first = np.sort(first).astype(np.int32)
         """Position of the first row of each different text; texts count in the order of their first rows."""
-        self._order = np.argsort(rank[text_of], kind="stable")
-        self.counts = np.bincount(rank[text_of], minlength=len(first))
+        self._order = np.argsort(text_of, kind="stable").astype(np.int32)
+        self.counts = np.bincount(text_of).astype(np.int32)
         """Rows of each different text."""
-        self._stops = np.cumsum(self.counts)
+        self._stops = np.cumsum(self.counts, dtype=np.int32)
         self.last = self._order[self._stops - 1]
         """Position of the last row of each different text."""
 

@@ -172,10 +172,10 @@ def _main_label(labels: Sequence[str], rows: Unit) -> str:
 def _strata(dataset: Dataset) -> Iterator[list[Unit]]:
     """Yield, label by label, the units whose most frequent label it is, in the order of their hash."""
     keys = dataset.groups if dataset.groups is not None else map(normalise, dataset.texts)
-    digests = b"".join(
-        hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()[:_DIGEST] for key in keys
-    )
     # Numbers rather than lists and strings, of which a million rows would fill the memory.
+    digests = bytearray()
+    for key in keys:
+        digests += hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()[:_DIGEST]
     high, low = np.frombuffer(digests, dtype=">u8").reshape(-1, 2).T
     order = np.lexsort((low, high))
     begins = np.flatnonzero(_changes(high[order]) | _changes(low[order]))
