@@ -165,8 +165,14 @@ def _hidden_layer(
         nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu", generator=generator)
         nn.init.zeros_(layer.bias)
     network = nn.Sequential(lower, nn.ReLU(), nn.Dropout(DROPOUT), upper)
-    # The loop asks nothing more of a model than any module has.
-    result = fit(cast("PreTrainedModel", network), objective, SETTINGS.but(seed=seed, max_seconds=clock.left))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # steps so small gain nothing by more, and beside a busy neighbour lose much
+    try:
+        # The loop asks nothing more of a model than any module has.
+        settings = SETTINGS.but(seed=seed, max_seconds=clock.left)
+        result = fit(cast("PreTrainedModel", network), objective, settings)
+    finally:
+        torch.set_num_threads(threads)
     clock.was_over |= result.stopped_by == "budget"
     return [
         (layer.weight.detach().cpu().numpy(), layer.bias.detach().cpu().numpy()) for layer in (lower, upper)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from statistics import median
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from textgraft.processor import cores, use_threads
 
@@ -47,6 +48,7 @@ def choose_threads(note: Callable[[str], None], chosen: int | None = None) -> in
                 "(OMP_NUM_THREADS says otherwise)"
             )
     torch.set_num_threads(chosen)
+    threadpool_limits(chosen, user_api="blas")
     use_threads(chosen)
     return chosen
 

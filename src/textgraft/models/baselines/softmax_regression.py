@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -88,7 +89,9 @@ def fit_softmax(
     columns = labels if labels > 2 else 1
     is_small = features.shape[1] * columns <= MOST_WEIGHTS_IN_FLOAT64
     loss = _Loss(features, targets, columns, c, np.float64 if is_small else np.float32)
-    table = (_lbfgs if is_small else _conjugate_gradients)(loss, is_over)
+    # These products are too small to gain by threads, and beside a busy neighbour they wait for each other.
+    with threadpool_limits(1, user_api="blas"):
+        table = (_lbfgs if is_small else _conjugate_gradients)(loss, is_over)
     if columns == 1:
         # One column is the score of the second label over that of the first.
         table = np.concatenate([-table, table], axis=1) / 2
