@@ -321,3 +321,12 @@ def test_the_verdict_is_the_same_every_time_and_survives_json(tmp_path, usual):
     with pytest.raises(ModelError, match="damaged"):
         load_verdict(tmp_path)
     assert msgspec.json.decode(msgspec.json.encode(usual), type=Verdict) == usual
+
+
+def test_a_lead_on_shared_seeds_is_said_to_be_one():
+    comparison = Comparison(curves=(TFIDF, FROZEN), sizes=(3000,))
+    trials = [one for one in comparison.trials() if one.contender == "tfidf" or one.seed == 0]
+    verdict = judge(trials, comparison.test_set(), preferences=Preferences(prefer="cost"))
+    assert verdict.pick == "tfidf"
+    assert "bert-frozen scores 0.029 higher with the seeds that both have" in text(verdict)
+    assert "with the seeds that both have" not in text(comparison.judge())

@@ -158,6 +158,8 @@ def _passed_over(verdict: Verdict, pick: str, leader: str) -> str:
     pair = verdict.pair(leader, pick)
     difference, chance = pair.difference, p_value(pair.p_holm)
     lead = f"{leader} scores {score(difference.value)} higher"
+    if set(verdict.standing(leader).seeds) != set(verdict.standing(pick).seeds):
+        lead += " with the seeds that both have"
     if verdict.preferences.prefer == pick:
         return f"{lead} ({chance}), but you prefer {pick}."
     factor = verdict.standing(leader).cost / verdict.standing(pick).cost
