@@ -71,3 +71,16 @@ def test_a_disk_that_fills_up_leaves_nothing(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(OutputError, match="No space left on device"):
         write_atomic(tmp_path / "a.csv", "text")
     assert not list(tmp_path.iterdir())
+
+
+def test_help_loads_nothing_that_takes_long() -> None:
+    code = (
+        "import sys\n"
+        "from textgraft.cli import app\n"
+        "try:\n    app(['--help'])\nexcept SystemExit:\n    pass\n"
+        "heavy = ('numpy', 'pydantic', 'rich', 'torch', 'transformers')\n"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert "predict" in done.stdout

@@ -37,7 +37,9 @@ app = typer.Typer(
     "ready to serve.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    # Without boxes: what draws them takes longer to load than all the rest.
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 TRIALS_KEPT = "Finished trials are kept: the same command goes on from there."
 STEPS_KEPT = (
