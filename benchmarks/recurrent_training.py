@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
-from machine import describe
+from machine import describe, precisions
 from torch import Tensor, nn
 
 from textgraft.models.recurrent.attention import AttentionPooling
@@ -138,12 +138,12 @@ class Side:
         return tokens / (time.perf_counter() - start)
 
 
-def build_sides(corpus: Corpus) -> dict[str, Side]:
-    """Build the four sides, after checking that packed and ours compute the same."""
+def build_sides(corpus: Corpus, native: list[str]) -> dict[str, Side]:
+    """Build the sides, ours in each precision, after checking that packed and ours compute the same."""
     sides, habits = {}, {name: Habit(packed=name == "packed") for name in ("packed", "padded")}
     for name, habit in habits.items():
         sides[name] = Side(habit, torch.optim.AdamW(habit.parameters()), corpus.random_batches)
-    for name in ("ours fp32", "ours bf16"):
+    for name in (f"ours {precision}" for precision in native):
         config = RecurrentConfig(
             vocab_size=VOCABULARY, embedding_size=SIZE, hidden_size=SIZE, dropout=0.0, embedding_dropout=0.0
         )
@@ -174,6 +174,7 @@ def main() -> None:
     torch.manual_seed(0)
     corpus = Corpus(options.median_length, options.spread)
     print(describe("torch", "transformers"))
+    native = precisions("fp32", "bf16")
     print(
         f"{TEXTS:,} texts of 3 to {LONGEST} tokens, mean {np.mean(corpus.lengths):.0f}; "
         f"vocabulary {VOCABULARY:,}, vectors and states of {SIZE}, {BATCH} texts a batch at most; padding "
@@ -182,7 +183,7 @@ def main() -> None:
     )
     for threads in options.threads:
         torch.set_num_threads(threads)
-        sides = build_sides(corpus)
+        sides = build_sides(corpus, native)
         for side in sides.values():
             side.train(corpus)
         for _ in range(options.rounds):
@@ -195,6 +196,8 @@ def main() -> None:
         for name, rate in rates.items():
             print(f"  {name:10s} {rate:10,.0f}   {rate / rates['packed']:5.2f} x packed")
         for ours, habit, target in (("fp32", "packed", 6), ("bf16", "packed", 10), ("bf16", "padded", 3)):
+            if ours not in native:
+                continue
             ratio = rates[f"ours {ours}"] / rates[habit]
             print(f"RATIO {threads} threads: {ours} over {habit} {ratio:.1f} (target {target})")
 

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from machine import describe
+from machine import describe, precisions
 
 from textgraft.models.generation.encoder_decoder import transformer
 from textgraft.models.recurrent.seq2seq import RecurrentForSeq2SeqLM, RecurrentSeq2SeqConfig
@@ -162,6 +162,7 @@ def main() -> None:
     )
     corpus = Corpus(lengths)
     print(describe("torch", "transformers"))
+    native = precisions("fp32", "bf16")
     print(
         f"{len(lengths):,} pairs, sources of {lengths[:, 0].mean():.0f} tokens, targets of "
         f"{lengths[:, 1].mean():.0f}; {options.threads} thread(s), median of {options.rounds}; padding "
@@ -173,18 +174,22 @@ def main() -> None:
         model = MODELS[name]().train()
         sides = {
             "padded": Side(corpus, model, torch.optim.AdamW(model.parameters()), corpus.random_batches),
-            "ours fp32": Side(corpus, model, build_optimizer(model, SETTINGS), corpus.budget_batches),
-            "ours bf16": Side(
-                corpus, model, build_optimizer(model, SETTINGS), corpus.budget_batches, bf16=True
-            ),
         }
+        for precision in native:
+            sides[f"ours {precision}"] = Side(
+                corpus,
+                model,
+                build_optimizer(model, SETTINGS),
+                corpus.budget_batches,
+                bf16=precision == "bf16",
+            )
         for side in sides.values():
             side.train(SLICE // 4)
         for _ in range(options.rounds):
             for side in sides.values():
                 side.rates.append(side.train())
         rates = {side: statistics.median(entry.rates) for side, entry in sides.items()}
-        for side in ("ours fp32", "ours bf16"):
+        for side in (f"ours {precision}" for precision in native):
             print(
                 f"RATIO {name}, {side} over padded: {rates[side] / rates['padded']:.2f} (target 2): "
                 f"{rates[side]:,.0f} against {rates['padded']:,.0f} target tokens per second"
