@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from typer.testing import CliRunner
 
@@ -38,6 +40,11 @@ def test_a_model_is_trained_saved_and_scored(world, tmp_path, contender):
     trained = train(source, tmp_path / "model", contender=contender, encoder=str(encoder), **config)
     assert not (tmp_path / "model.training").exists()
     assert trained.predictor.predict(["goal and team"])[0].label in {"food", "space", "sport"}
+    # What was timed and judged is what answers now.
+    assert trained.trial.engine == trained.predictor.engine
+    has_openvino = importlib.util.find_spec("openvino") is not None
+    on_openvino = has_openvino and contender.startswith("bert") and not torch.cuda.is_available()
+    assert trained.predictor.runner.engine == ("openvino" if on_openvino else "torch")
     other = evaluate(tmp_path / "model", write_topics(tmp_path / "other.csv", 60, seed=5))
     assert (other.rows, other.skipped) == (60, 0)
     score = other.metrics["macro_f1"]

@@ -163,8 +163,8 @@ def test_nothing_but_the_answers_stands_beside_the_file(topic_model: Path, tmp_p
     assert "0 computed" in replaced.stderr
 
 
-def test_a_prediction_depends_on_the_model_the_precision_and_the_row(
-    topic_model: Path, tmp_path: Path
+def test_a_prediction_depends_on_the_model_the_engine_and_the_row(
+    topic_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = textgraft.load(topic_model)
     dataset = read_dataset(write_topics(tmp_path / "new.csv", 20, seed=9), text="text", labelled=False)
@@ -172,7 +172,7 @@ def test_a_prediction_depends_on_the_model_the_precision_and_the_row(
     assert predict_file(model, dataset, tmp_path / "b.csv").computed == 0
     model.temperature = 3.0
     assert predict_file(model, dataset, tmp_path / "c.csv").computed == 20
-    model.precision = "other"
+    monkeypatch.setattr(type(model), "engine", "another one")
     assert predict_file(model, dataset, tmp_path / "d.csv").computed == 20
     model.manifest = None  # a model in memory, which nothing tells from another
     assert predict_file(model, dataset, tmp_path / "e.csv").computed == 20

@@ -20,7 +20,7 @@ def encode(
     text: options.Text = None,
     encoder: options.EncoderName = "bundled",
     revision: options.Revision = None,
-    engine: Annotated[str, typer.Option(help="auto, torch or openvino.")] = "auto",
+    engine: options.Engine = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or int8.")] = "auto",
     pooling: Annotated[str, typer.Option(help="mean, cls or max.")] = "mean",
     normalize: Annotated[bool, typer.Option(help="Scale every encoding to length one.")] = True,

@@ -44,6 +44,7 @@ def predict(
     form: Annotated[
         str, typer.Option("--format", help="Of standard input: csv, tsv, jsonl or txt (one text a line).")
     ] = "txt",
+    engine: options.Engine = "auto",
 ) -> None:
     """Predict every row of a file: label, score and the scores of all labels.
 
@@ -54,11 +55,14 @@ def predict(
 
     from textgraft.errors import unknown
     from textgraft.files import check_output
+    from textgraft.inference.engines.open import ENGINES
     from textgraft.models.manifest import read_manifest
     from textgraft.wording import duration
 
     if form not in FORMATS:
         raise unknown("format", form, FORMATS, where="--format")
+    if engine not in ENGINES:
+        raise unknown("engine", engine, ENGINES, where="--engine")
     piped = source == STANDARD_INPUT
     answer = output or (None if piped else Path(source).with_suffix(".predictions.csv"))
     if answer is not None:
@@ -78,7 +82,7 @@ def predict(
     from textgraft.inference.predict_file import Predictions, predict_file, write_predictions
     from textgraft.inference.predictor import load
 
-    predictor = load(model)
+    predictor = load(model, engine=engine)
     with Progress(
         TextColumn("predicting"),
         BarColumn(),
@@ -107,7 +111,7 @@ def predict(
         summary = predict_file(predictor, dataset, answer, on_progress, overwrite=overwrite)
     console.print(
         f"{summary.rows:,} rows → {answer} ({summary.computed:,} computed, {summary.skipped:,} set aside) "
-        f"in {duration(summary.seconds)}",
+        f"in {duration(summary.seconds)} by {predictor.engine}",
         soft_wrap=True,
     )
     if summary.truncated_fraction:

@@ -19,11 +19,14 @@ from numpy.typing import NDArray
 from textgraft.data.inputs import given_texts
 from textgraft.errors import ModelError, OptionError, unknown
 from textgraft.files import content_hash
+from textgraft.inference.encoder_graph import draw_encoder
 from textgraft.inference.encoding_cache import EncodingCache, Entry, entry_keys
-from textgraft.inference.engines.base import PRECISIONS, Batch, Engine, ModuleSource
+from textgraft.inference.engines import bundled
+from textgraft.inference.engines.base import PRECISIONS, Batch, Engine, ModuleSource, Outputs
 from textgraft.inference.engines.open import ENGINES, open_engine
 from textgraft.models.encoders import (
     BUNDLED,
+    BUNDLED_SHA256,
     POOLINGS,
     EncoderSource,
     encoder_max_length,
@@ -143,14 +146,16 @@ class Encoder:
             sample: list[str] = []
             if precision == "int8":
                 sample = sorted(self._calibration or dict.fromkeys(texts), key=_text_hash)[:CALIBRATION_TEXTS]
+            golden, reference = self._golden()
             self._engine = open_engine(
                 ModuleSource(
                     key=content_hash(self._computation()),
                     build=functools.partial(_build, self.source, self.pooling, self.normalize),
-                    golden=[self._batch(self._tokens(GOLDEN_TEXTS).ids)]
-                    + [self._batch(self._tokens([text]).ids) for text in GOLDEN_TEXTS],
+                    golden=golden,
                     calibration=[self._batch([row]) for row in self._tokens(sample).ids],
                     outputs=(OUTPUT,),
+                    draw=functools.partial(draw_encoder, self.source, self.pooling, normalize=self.normalize),
+                    reference=reference,
                 ),
                 engine=name,
                 precision=precision,
@@ -268,6 +273,26 @@ class Encoder:
                 where=str(self.source.path),
                 fix="Its weights are damaged, or too large for this precision: try precision='fp32'.",
             )
+
+    def _golden(self) -> tuple[list[Batch], Callable[[], list[Outputs]] | None]:
+        """Return what engines are tried on, and where it is known what torch gives for it."""
+        if self.source.sha256 == BUNDLED_SHA256:
+            # Texts alone: encodings have no token types.
+            known = [
+                ({name: batch[name] for name in ("input_ids", "attention_mask")}, states)
+                for batch, states in zip(bundled.golden_batches(), bundled.golden_states(), strict=True)
+                if not batch["token_type_ids"].any()
+            ]
+
+            def reference() -> list[Outputs]:
+                return [
+                    {OUTPUT: bundled.pooled(states, batch["attention_mask"], self.pooling, self.normalize)}
+                    for batch, states in known
+                ]
+
+            return [batch for batch, _ in known], reference
+        alone = [self._batch(self._tokens([text]).ids) for text in GOLDEN_TEXTS]
+        return [self._batch(self._tokens(GOLDEN_TEXTS).ids), *alone], None
 
     def _computation(self) -> dict[str, Any]:
         return {"encoder": self.source.identity, "pooling": self.pooling, "normalize": self.normalize}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import json
 import threading
 from collections import defaultdict
@@ -20,8 +21,10 @@ import textgraft.models.graft.heads as grafts
 from textgraft.data.inputs import given_inputs
 from textgraft.errors import ModelError, OptionError, unknown
 from textgraft.forks import computing
+from textgraft.inference.engines.open import first_choice, open_engine
 from textgraft.inference.pipelines.shipped import shipped_graft
 from textgraft.inference.predictor import MAX_SEQUENCES, MAX_TOKENS, Predictor
+from textgraft.inference.runner import TORCH, EngineEncoder, frozen_source
 from textgraft.models.encoders import BUNDLED, load_encoder, resolve_encoder
 from textgraft.models.graft.adapter import merged
 from textgraft.models.graft.base import Graft, run_encoder
@@ -48,7 +51,8 @@ class GraftedEncoder:
     """One encoder that answers for many grafts.
 
     A batch runs once through the layers that no adapter changes; from the layer on where a graft's adapter
-    begins, it runs once for that graft. Grafts without an adapter cost no more than their heads.
+    begins, it runs once for that graft. Grafts without an adapter cost no more than their heads; if none of
+    those that predict has one, the encoder runs on the engine that is fastest here, else in torch.
 
     Args:
         encoder: ``bundled``, a local directory or a Hub id, as for ``resolve_encoder``.
@@ -71,6 +75,19 @@ class GraftedEncoder:
         self._layers = len(encoder_layers(self.encoder)) if is_divisible else 1
         self._members: dict[str, _Member] = {}
         self._lock = threading.Lock()
+
+    @functools.cached_property
+    def _frozen(self) -> Any:
+        """Runs the encoder as it is, on the engine that is fastest here."""
+        architecture = self.encoder.config.model_type
+        if self.device.type != "cpu" or first_choice("auto", architecture) == TORCH:
+            return self.encoder
+        source = frozen_source(self.source, self.encoder.config, lambda: self.encoder)
+        precision = resolve_precision("auto", self.device)
+        engine = open_engine(source, precision=precision) if architecture in STACKS else None
+        if engine is None or engine.name == TORCH:
+            return self.encoder
+        return EngineEncoder(engine, source.inputs, self.encoder.config)
 
     @property
     def names(self) -> list[str]:
@@ -127,6 +144,12 @@ class GraftedEncoder:
         Raises:
             OptionError: There is no graft of a name.
         """
+        return self._outputs(batch, names, self.encoder)
+
+    def _outputs(
+        self, batch: Mapping[str, Tensor], names: Iterable[str] | None, whole: Any
+    ) -> dict[str, ModelOutput]:
+        """Do so; ``whole`` runs the encoder where no adapter changes a layer."""
         ids, mask, types = (
             None if name not in batch else batch[name].to(self.device)
             for name in ("input_ids", "attention_mask", "token_type_ids")
@@ -137,7 +160,9 @@ class GraftedEncoder:
             found: dict[str, ModelOutput] = {}
             shared, at = None, 0
             for level in sorted({member.shared for member in chosen.values()}):
-                if level > at:
+                if level == self._layers and at == 0:
+                    shared, at = run_encoder(whole, ids, mask, types, None)[0], level
+                elif level > at:
                     shared, at = self._run(ids, mask, types, shared, at, level), level
                 for name, member in chosen.items():
                     if member.shared == level:
@@ -188,7 +213,7 @@ class GraftedEncoder:
             batch = padded_inputs([distinct[member] for member in members], self.tokenizer.pad_token_id)
             asking = [name for name in chosen if any(name in places[member] for member in members)]
             with autocast(precision, self.device):
-                outputs = self.outputs(batch, asking)
+                outputs = self._outputs(batch, asking, self._frozen)
             for name in asking:
                 turns = [
                     (row, place)

@@ -77,7 +77,7 @@ class RowCache:
         manifest = predictor.manifest
         if manifest is None:
             return
-        facts = [manifest.identity, predictor.temperature, predictor.precision, __version__]
+        facts = [manifest.identity, predictor.temperature, predictor.engine, __version__]
         path = cache_folder() / FOLDER / f"{content_hash(facts)}.sqlite3"
         try:
             self._store = RowStore(path, FORM)

@@ -40,14 +40,25 @@ class RowPredictor(ABC):
         manifest: Where it came from, when it was loaded from a model directory.
     """
 
-    precision: str
-    """In what numbers it computes; a part of what names cached predictions."""
-
     def __init__(self, task: Task, max_length: int, temperature: float, manifest: Manifest | None) -> None:
         self.task = task
         self.max_length = max_length
         self.temperature = temperature
         self.manifest = manifest
+
+    @property
+    @abstractmethod
+    def engine(self) -> str:
+        """What computes, in which precision, and why nothing else; cached predictions are named by it."""
+
+    def choose_engine(self, engine: str, *, keep: bool = True) -> None:
+        """Let another engine run it, where there is a choice.
+
+        Args:
+            engine: "auto", "torch" or "openvino".
+            keep: Whether a graph that is converted is kept in the cache folder.
+        """
+        del engine, keep
 
     @abstractmethod
     def outputs(

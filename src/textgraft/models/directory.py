@@ -6,6 +6,7 @@ model; the manifest (:mod:`textgraft.models.manifest`) adds what serving needs.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import importlib.metadata
 from pathlib import Path
@@ -29,7 +30,10 @@ _COPY = "Copy the whole folder again, or train again."
 def library_versions() -> dict[str, str]:
     """Return the versions of the libraries that a model's outputs depend on."""
     names = ("textgraft", "torch", "transformers", "tokenizers", "scikit-learn", "numpy")
-    return {name: importlib.metadata.version(name) for name in names}
+    found = {name: importlib.metadata.version(name) for name in names}
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        found["openvino"] = importlib.metadata.version("openvino")
+    return found
 
 
 def save_model_directory(

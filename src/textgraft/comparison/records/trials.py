@@ -109,6 +109,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     history: list[dict[str, float]]
     """One entry an evaluation: epoch, training loss, dev loss, dev score, seconds."""
     versions: dict[str, str]
+    engine: str = ""
+    """What answered the test rows and was timed, in which precision."""
     writing: Writing | None = None
     """For tasks whose answers are written."""
 

@@ -122,7 +122,10 @@ def _main() -> None:
     import textgraft.models.auto  # noqa: F401  the libraries are loaded before this process is copied
 
     measure = _answer_in_copy if _can_fork() else _answer
-    peaks = {path: measure(path, order.columns) for path in order.models}
+    peaks = {}
+    for path in order.models:
+        measure(path, order.columns)  # converts the model for its engine, as is done once
+        peaks[path] = measure(path, order.columns)
     found = {path: peak for path, peak in peaks.items() if peak is not None}
     sys.stdout.buffer.write(msgspec.json.encode(found) + b"\n")
 

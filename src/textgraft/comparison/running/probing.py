@@ -46,11 +46,16 @@ def probe(contender: Contender, job: Job, test_rows: int) -> Rate:
     more = len(sample) - min(FEW, len(sample))
     per_row = max(0.0, (many - few) / more - in_epochs) if more else 0.0
     predictor = fitted.predictor(job.task)
+    predictor.choose_engine("auto", keep=False)
+    start = time.perf_counter()
+    predictor.predict_rows(sample.select([0]))  # opens the engine, as every trial does once
+    opening = time.perf_counter() - start
     start = time.perf_counter()
     predictor.predict_rows(sample)
     per_test_row = (time.perf_counter() - start) / len(sample)
+    training = max(0.0, many - len(sample) * (per_row + in_epochs))
     return Rate(
-        fixed=max(0.0, many - len(sample) * (per_row + in_epochs)) + per_test_row * test_rows + SMALL_CHANGE,
+        fixed=training + opening + per_test_row * test_rows + SMALL_CHANGE,
         per_row=per_row,
         per_epoch=per_epoch,
         epochs=contender.epochs,

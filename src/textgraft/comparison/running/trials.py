@@ -22,6 +22,7 @@ from textgraft.data.languages import dataset_languages
 from textgraft.inference.predictor import Predictor
 from textgraft.inference.prompting.prompted import PromptedPredictor
 from textgraft.inference.row_predictor import Asked, RowPredictor
+from textgraft.inference.runner import TORCH
 from textgraft.models.directory import library_versions
 from textgraft.models.encoder_languages import encoder_warning
 from textgraft.models.manifest import Golden, Manifest
@@ -107,6 +108,8 @@ def _attempt(contender: Contender, job: Job, settings: RecipeSettings) -> Attemp
     seconds = time.perf_counter() - start + fitted.cached_seconds
     task, gold = job.task, job.task.targets(job.dev)
     predictor = fitted.predictor(task)
+    # One model of several is taken: what only the dev rows see is not worth a graph of its own.
+    predictor.choose_engine(TORCH)
     features, decoded = predictor.outputs(job.dev)
     answers = [prediction.answer for prediction in predictor.predictions(features, decoded)]
     metrics = task.metrics(gold, answers)
@@ -165,6 +168,8 @@ def run_trial(
         chosen.temperature, job.dev.select(range(min(GOLDEN_ROWS, len(job.dev))))
     )
     chosen = replace(chosen, calibration=folded)
+    # From here on as whoever uses the model has it; the graph of one that may be thrown away is not kept.
+    chosen.predictor.choose_engine("auto", keep=False)
     serving, predictions = measure_serving(chosen.predictor, spec.test)
     answers = [prediction.answer for prediction in predictions]
     model = chosen.fitted
@@ -197,6 +202,7 @@ def run_trial(
         stopped_by=model.stopped_by,
         history=model.history,
         versions=library_versions(),
+        engine=chosen.predictor.engine,
         writing=observe_writing(chosen.predictor, spec.test, predictions, serving.seconds),
     )
     gc.collect()

@@ -61,3 +61,12 @@ class ModuleSource:
     """Real batches like those to come, at least 100, for int8."""
     inputs: tuple[str, ...] = ("input_ids", "attention_mask")
     outputs: tuple[str, ...] = ("logits",)
+    architecture: str = ""
+    """Its ``model_type``; some engines are slower than torch on some."""
+    draw: Callable[[], Any] | None = None
+    """Draws the model as an ``openvino.Model`` with these inputs and outputs, in place of tracing the module;
+    returns None where it does not know the architecture."""
+    reference: Callable[[], list[Outputs]] | None = None
+    """Gives torch's outputs on the golden batches where they are known, so that no torch is loaded."""
+    keep: bool = True
+    """Whether a converted graph is kept on disk: not of a model that is itself not kept."""

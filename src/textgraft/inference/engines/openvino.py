@@ -40,18 +40,18 @@ class OpenVinoEngine:
     """Runs a graph that lies on disk. Safe to use from several threads.
 
     Args:
-        graph: The graph's .xml file, its weights beside it.
+        graph: The graph's .xml file, its weights beside it; or an ``openvino.Model``.
         precision: "fp32", "bf16", or "int8" for a graph that is quantised.
         outputs: Names of the outputs, in the order of the graph's.
         threads: Threads to compute on; None takes all cores.
-        keep_compiled: Whether the compiled graph is kept beside it, which saves most of the next start.
+        keep_compiled: Whether the compiled graph is kept beside the file, which saves most of the next start.
     """
 
     name = "openvino"
 
     def __init__(
         self,
-        graph: Path,
+        graph: Path | Any,
         precision: str,
         outputs: Sequence[str],
         threads: int | None,

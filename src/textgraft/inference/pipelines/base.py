@@ -83,6 +83,11 @@ class Pipeline(ABC, Generic[ChosenOptions]):
         del model, revision
         return cls.auto_class
 
+    @property
+    def engine(self) -> str:
+        """Which engine runs the model, in which precision, and why not another one, if so."""
+        return self.source.engine
+
     @abstractmethod
     def rows(self, inputs: Sequence[Any]) -> Dataset:
         """Turn inputs into rows.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from textgraft.errors import unknown
+from textgraft.inference.engines.open import ENGINES
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -41,6 +42,7 @@ def pipeline(
     model: str | Path | Predictor | tuple[PreTrainedModel, PreTrainedTokenizerFast] | None = None,
     *,
     revision: str | None = None,
+    engine: str = "auto",
     **options: Unpack[PipelineOptions],
 ) -> Pipeline[Any]:
     """Build a pipeline: texts in, plain Python values out, in the shapes of Transformers 4.
@@ -55,12 +57,15 @@ def pipeline(
             (a folder, or a Hub id, which alone reaches for the network), a (model, tokenizer) pair, or a
             loaded predictor. None takes the pipeline's default.
         revision: Branch, tag or commit of a Hub id.
+        engine: What runs the model: "auto", "torch" or "openvino"; a loaded predictor keeps its own. The
+            pipeline's ``engine`` says what was picked.
         options: Of the pipeline, as its class describes them; a call may give them anew.
 
     Raises:
         OptionError: The pipeline or an option is unknown (the nearest name is suggested), a value is out of
             bounds, or the pipeline has no default model.
         ModelError: The model cannot be found, is damaged, or has another head.
+        MissingExtraError: The engine is asked for and not installed.
     """
     languages = _LANGUAGES.fullmatch(name)
     name = "translation" if languages else ALIASES.get(name, name)
@@ -71,13 +76,15 @@ def pipeline(
         importlib.import_module(f"textgraft.inference.pipelines.{module}"), attribute
     )
     checked = kind.options_class().but(**options)  # before a model is loaded in vain
+    if engine not in ENGINES:
+        raise unknown("engine", engine, ENGINES)
     # Late, as these load torch and Transformers.
     from textgraft.inference.pipelines.shipped import default_model
     from textgraft.inference.pipelines.sources import open_source
 
     given = default_model(name) if model is None else model
     auto_class = kind.auto_class_of(given, revision)
-    source = open_source(given, auto_class=auto_class, heads=kind.heads, revision=revision)
+    source = open_source(given, auto_class=auto_class, heads=kind.heads, revision=revision, engine=engine)
     built: Any = kind(source, checked)
     if languages:
         built.expect(*languages.groups())

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ import textgraft.models.auto  # noqa: F401  registers our architectures
 from textgraft.errors import ModelError, OptionError
 from textgraft.inference.pipelines.shipped import shipped_graft
 from textgraft.inference.predictor import Predictor, load
+from textgraft.inference.runner import Runner
 from textgraft.models.encoders import (
     LONGEST_INPUT,
     EncoderSource,
@@ -44,6 +46,8 @@ class Source:
     """Tokens that the model reads at once, special tokens included."""
     predictor: Predictor | None = None
     """For a model that textgraft trained: with the task it was trained for, and its calibration."""
+    wanted: str = "auto"
+    """The engine that is asked for; a predictor has its own."""
 
     def __post_init__(self) -> None:
         if self.tokenizer.pad_token_id is None:
@@ -51,6 +55,16 @@ class Source:
                 "the tokenizer has no padding token, so no batches can be made",
                 fix="Give the pair (model, tokenizer) with tokenizer.pad_token set.",
             )
+
+    @functools.cached_property
+    def runner(self) -> Runner:
+        """What runs the model, for every predictor of it."""
+        return self.predictor.runner if self.predictor else Runner(self.model, self.wanted)
+
+    @property
+    def engine(self) -> str:
+        """Which engine runs the model, in which precision, and why not another one, if so."""
+        return self.runner.note
 
     @property
     def labels(self) -> list[str]:
@@ -66,11 +80,23 @@ class Source:
             max_length: Tokens of a window, if fewer than the model reads.
         """
         temperature = self.predictor.temperature if self.predictor else 1.0
-        return Predictor(self.model, self.tokenizer, task, max_length or self.max_length, temperature)
+        return Predictor(
+            self.model,
+            self.tokenizer,
+            task,
+            max_length or self.max_length,
+            temperature,
+            runner=self.runner,
+        )
 
 
 def open_source(
-    given: Any, *, auto_class: str, heads: tuple[str, ...] = (), revision: str | None = None
+    given: Any,
+    *,
+    auto_class: str,
+    heads: tuple[str, ...] = (),
+    revision: str | None = None,
+    engine: str = "auto",
 ) -> Source:
     """Find and load a model.
 
@@ -81,6 +107,7 @@ def open_source(
         auto_class: Name of the Auto class whose models have the head that is needed.
         heads: Pipelines that its task may name as its own; none for pipelines that need no head.
         revision: Of a Hub id.
+        engine: "auto", "torch" or "openvino"; a predictor keeps its own.
 
     Raises:
         ModelError: There is no such model, it is damaged, or it was made for something else.
@@ -89,9 +116,9 @@ def open_source(
     if isinstance(given, Predictor) and heads:
         return _of_predictor(given, heads, "the given predictor")
     if isinstance(given, tuple) and len(given) == 2:
-        return _of_pair(*given, auto_class)
+        return replace(_of_pair(*given, auto_class), wanted=engine)
     if isinstance(given, str | Path):
-        return _of_name(given, auto_class, heads, revision)
+        return _of_name(given, auto_class, heads, revision, engine)
     raise OptionError(
         f"the model is {type(given).__name__}",
         where="model",
@@ -99,7 +126,9 @@ def open_source(
     )
 
 
-def _of_name(name: str | Path, auto_class: str, heads: tuple[str, ...], revision: str | None) -> Source:
+def _of_name(
+    name: str | Path, auto_class: str, heads: tuple[str, ...], revision: str | None, engine: str
+) -> Source:
     path = Path(name).expanduser()
     if not path.is_dir():
         path = shipped_graft(str(name)) or path
@@ -109,9 +138,9 @@ def _of_name(name: str | Path, auto_class: str, heads: tuple[str, ...], revision
         source = resolve_encoder(name, revision)
         path = source.path
         if not heads or not (path / MANIFEST).is_file():
-            return _of_checkpoint(source, auto_class)
+            return replace(_of_checkpoint(source, auto_class), wanted=engine)
     _check_task(read_manifest(path).task, heads, str(path))
-    predictor = load(path)
+    predictor = load(path, engine=engine)
     if not isinstance(predictor, Predictor):
         raise ModelError(
             "this folder holds a prompt for a language model elsewhere, and no weights",

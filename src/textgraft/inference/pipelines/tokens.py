@@ -11,7 +11,6 @@ from textgraft.inference.pipelines.sources import Source
 from textgraft.tasks.base import padded_inputs
 from textgraft.tasks.scoring import W
 from textgraft.training.forward import in_batches
-from textgraft.training.precision import resolve_precision
 
 MAX_SEQUENCES = 256
 
@@ -34,11 +33,11 @@ def run_tokens(
     Returns:
         What was kept of each input, in order.
     """
-    model = source.model
+    opened = source.runner.open()
     kept: list[Any] = [None] * len(inputs)
 
     def forward(places: Sequence[int], batch: dict[str, Tensor]) -> None:
-        outputs = model(**batch)
+        outputs = opened.module(**batch)
         for row, place in enumerate(places):
             kept[place] = keep(outputs, row, inputs[place])
 
@@ -48,7 +47,7 @@ def run_tokens(
         forward,
         max_tokens=max_tokens,
         max_sequences=MAX_SEQUENCES,
-        precision=resolve_precision("auto", model.device),
-        device=model.device,
+        precision=opened.autocast,
+        device=source.model.device,
     )
     return kept

@@ -69,14 +69,17 @@ class PromptedPredictor(RowPredictor):
             in the environment; None where the user named the endpoint himself.
     """
 
-    precision = "remote"
-
     def __init__(
         self, prompt: Prompt, task: Task, manifest: Manifest | None = None, where: Path | None = None
     ) -> None:
         super().__init__(task, max(1, prompt.characters // CHARACTERS_A_TOKEN), 1.0, manifest)
         self.prompt = prompt
         self._where = where
+
+    @property
+    def engine(self) -> str:
+        """Say that another machine computes."""
+        return "an endpoint"
 
     @functools.cached_property
     def _store(self) -> RowStore:

@@ -112,6 +112,18 @@ class Adapter(nn.Module):
             **about,
         )
 
+    @property
+    def scale(self) -> float:
+        """What the product of the matrices is multiplied by."""
+        return self.alpha / self.rank
+
+    @torch.no_grad()
+    def merge_into(self, encoder: PreTrainedModel) -> None:
+        """Add the products of the matrices to the weights of an encoder for good, without PEFT."""
+        for path in self.paths:
+            down, up = (self.get_parameter(f"{path}.lora_{name}.weight") for name in "AB")
+            encoder.get_parameter(f"{path}.weight").addmm_(up, down, alpha=self.scale)
+
     def attach(self, encoder: PreTrainedModel) -> None:
         """Let PEFT wrap the encoder's maps around these very matrices."""
         # The matrices that PEFT makes are never used: on the meta device they cost nothing.
@@ -156,7 +168,7 @@ def merged(adapter: Adapter, encoder: PreTrainedModel) -> Iterator[None]:
     weights = [encoder.get_parameter(f"{path}.weight") for path in adapter.paths]
     for path, linear, weight in zip(adapter.paths, maps, weights, strict=True):
         down, up = (adapter.get_parameter(f"{path}.lora_{name}.weight") for name in "AB")
-        changed = torch.addmm(weight, up, down, alpha=adapter.alpha / adapter.rank)
+        changed = torch.addmm(weight, up, down, alpha=adapter.scale)
         linear.weight = nn.Parameter(changed, requires_grad=False)
     try:
         yield

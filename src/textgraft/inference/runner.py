@@ -1,0 +1,354 @@
+"""A model ready to answer: its encoder on the fastest engine that agrees with torch, its head in torch.
+
+Nearly all of the work of a prediction is the encoder's, and one encoder serves many heads: so an engine gets
+the encoder, and the head, of whatever kind, stays the model's own. A frozen encoder is converted once for all
+grafts on it; one with an adapter has the adapter merged into its weights; a fine-tuned one is a graph of its
+own. What has no encoder that an engine is faster on (recurrent networks, models that write, models that count
+words) runs in torch as it is.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import hashlib
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from transformers import PreTrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+
+from textgraft.files import content_hash
+from textgraft.inference.encoder_graph import draw_encoder
+from textgraft.inference.engines import bert_graph, bundled
+from textgraft.inference.engines.base import Batch, CannotRunError, Engine, ModuleSource, Outputs
+from textgraft.inference.engines.open import first_choice, open_engine
+from textgraft.models.encoders import BUNDLED_SHA256, SHAPING, EncoderSource, load_encoder
+from textgraft.models.graft.base import Graft
+from textgraft.models.graft.encoder_layers import STACKS
+from textgraft.models.loading import load_config
+from textgraft.training.precision import resolve_precision
+
+STATES = bundled.STATES
+"""The engine's output: the last hidden states [batch, time, size], 0 at padding."""
+TORCH = "torch"
+_GOLDEN_LENGTHS = ((9, 5, 2), (1,), (40, 23))
+"""Tokens of the texts in each golden batch."""
+
+
+class Runner:
+    """Runs a model forward.
+
+    The engine is opened when it is first needed, and anew if the model's weights have changed since. Safe to
+    use from several threads.
+
+    Args:
+        model: Any model, in evaluation mode.
+        engine: "auto", "torch" or "openvino".
+        keep: Whether a graph that is converted is kept in the cache folder.
+
+    Raises:
+        OptionError: There is no such engine.
+    """
+
+    def __init__(self, model: PreTrainedModel, engine: str = "auto", *, keep: bool = True) -> None:
+        self.model = model.eval()
+        self.wanted = engine
+        self._keep = keep
+        self._lock = threading.Lock()
+        self._opened: Opened | None = None
+        self._watched = _watched(model)
+        self._state: Any = None
+        first_choice(engine, model.config.model_type)
+
+    @property
+    def engine(self) -> str:
+        """Name of the engine that was picked: "torch" or "openvino"."""
+        return self.open().engine
+
+    @property
+    def precision(self) -> str:
+        """What it computes in: "fp32" or "bf16"."""
+        return self.open().precision
+
+    @property
+    def note(self) -> str:
+        """Which engine and precision were picked, and why not another one, if so."""
+        return self.open().note
+
+    def open(self) -> Opened:
+        """Return what to call, with weights as they are now."""
+        with self._lock:
+            state = [(each.data_ptr(), 0 if each.is_inference() else each._version) for each in self._watched]
+            if self._opened is None or state != self._state:
+                self._opened, self._state = _open(self.model, self.wanted, keep=self._keep), state
+            return self._opened
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A model ready to be called."""
+
+    module: Any
+    """What to call in place of the model: it takes and returns the same."""
+    autocast: str
+    """The precision, "fp32" or "bf16", of what torch computes of it."""
+    engine: str
+    precision: str
+    """What the engine computes in."""
+    note: str
+
+
+def _watched(model: PreTrainedModel) -> list[nn.Parameter]:
+    """Return the weights that an engine has a copy of, and one at least to tell the device by."""
+    part = getattr(model, "adapter", None) if isinstance(model, Graft) else _encoder(model)
+    return list(part.parameters()) if part is not None else list(model.parameters())[:1]
+
+
+def _encoder(model: PreTrainedModel) -> PreTrainedModel | None:
+    """Return the encoder in a model, which may be the model itself; None where engines know none."""
+    base: Any = model.base_model
+    return (
+        base if base.config.model_type in STACKS and not getattr(model.config, "is_decoder", False) else None
+    )
+
+
+def _open(model: PreTrainedModel, wanted: str, *, keep: bool) -> Opened:
+    source = _source(model, keep=keep) if model.device.type == "cpu" else None
+    if source is None and wanted not in ("auto", TORCH):
+        raise CannotRunError(f"{wanted} cannot run a {type(model).__name__}", fix="Use the engine 'torch'.")
+    note, precision = "", resolve_precision("auto", model.device)
+    if source is not None and first_choice(wanted, source.architecture) != TORCH:
+        engine = open_engine(source, engine=wanted, precision=precision)
+        if engine.name != TORCH:
+            module = _on_engine(model, engine, source.inputs)
+            return Opened(module, "fp32", engine.name, engine.precision, engine.note)
+        note = engine.note
+    return Opened(model, precision, TORCH, precision, note or f"{TORCH}, {precision}")
+
+
+def _source(model: PreTrainedModel, *, keep: bool) -> ModuleSource | None:
+    """Describe the encoder of a model to engines; None if it has none."""
+    if isinstance(model, Graft):
+        return _graft_source(model, keep=keep)
+    encoder = _encoder(model)
+    if encoder is None:
+        return None
+    # A pooler stays with the head.
+    tensors = {name: value for name, value in encoder.state_dict().items() if not name.startswith("pooler.")}
+    config = encoder.config
+    return _described(
+        key=content_hash([_shape(config), _tensors_hash(tensors)]),
+        config=config,
+        build=lambda: encoder,
+        draw=functools.partial(_draw, config, lambda: encoder),
+        keep=keep,
+    )
+
+
+def _graft_source(graft: Graft, *, keep: bool) -> ModuleSource | None:
+    """Describe the encoder of a graft, with its adapter merged into the weights if it has one."""
+    encoder, config = graft.source, load_config(graft.source.path)
+    if config.model_type not in STACKS:
+        return None
+    if not graft.config.lora_rank:
+        return frozen_source(encoder, config, lambda: graft.encoder)
+
+    @functools.cache
+    def build() -> nn.Module:
+        merged, _ = load_encoder(encoder)
+        graft.adapter.merge_into(merged)
+        return merged
+
+    return _described(
+        key=content_hash([encoder.identity, graft.adapter.scale, _tensors_hash(graft.adapter.state_dict())]),
+        config=config,
+        build=build,
+        draw=functools.partial(_draw, config, build),
+        keep=keep,
+    )
+
+
+def frozen_source(
+    encoder: EncoderSource, config: PreTrainedConfig, build: Callable[[], nn.Module]
+) -> ModuleSource:
+    """Describe an encoder as it is, for all grafts on it.
+
+    Args:
+        encoder: Its files.
+        config: Its configuration.
+        build: Loads it.
+    """
+    source = _described(
+        key=content_hash([encoder.identity, STATES]),
+        config=config,
+        build=build,
+        draw=functools.partial(draw_encoder, encoder),
+        keep=True,
+    )
+    if encoder.sha256 != BUNDLED_SHA256:
+        return source
+    return replace(source, golden=bundled.golden_batches(), reference=_bundled_states)
+
+
+def _bundled_states() -> list[Outputs]:
+    return [{STATES: states} for states in bundled.golden_states()]
+
+
+def _described(
+    key: str,
+    config: PreTrainedConfig,
+    build: Callable[[], nn.Module],
+    draw: Callable[[], Any],
+    *,
+    keep: bool,
+) -> ModuleSource:
+    has_types = (getattr(config, "type_vocab_size", None) or 0) >= 2
+    return ModuleSource(
+        key=key,
+        build=lambda: _States(build()),
+        golden=_golden(config, has_types=has_types),
+        inputs=bundled.INPUTS if has_types else bundled.INPUTS[:2],
+        outputs=(STATES,),
+        architecture=config.model_type,
+        draw=draw,
+        keep=keep,
+    )
+
+
+class _States(nn.Module):
+    """An encoder whose forward returns its last hidden states alone, 0 at padding.
+
+    What stands at padding is nobody's business, and with local attention it is not even a number.
+    """
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, **inputs: Tensor) -> Tensor:
+        states: Tensor = self.encoder(**inputs, return_dict=True).last_hidden_state
+        return torch.where(inputs["attention_mask"].bool().unsqueeze(-1), states, 0.0)
+
+
+def _draw(config: PreTrainedConfig, build: Callable[[], nn.Module]) -> Any:
+    """Draw the graph of an encoder in memory; None if nobody knows how."""
+    described = config.to_dict()
+    if not bert_graph.can_draw(described) or not config.type_vocab_size >= 2:
+        return None
+    tensors = build().state_dict()
+    weights = {name: tensors[name].float().numpy() for name in bert_graph.tensor_names(described)}
+    return bert_graph.draw(described, weights)
+
+
+def _golden(config: PreTrainedConfig, *, has_types: bool) -> list[Batch]:
+    """Make batches of tokens at random, the same for every encoder of such a vocabulary."""
+    generator = np.random.default_rng(0)
+    longest = max(1, min(40, (getattr(config, "max_position_embeddings", None) or 80) // 2))
+    batches: list[Batch] = []
+    for given in _GOLDEN_LENGTHS:
+        lengths = np.minimum(given, longest)
+        mask = np.arange(lengths.max()) < lengths[:, None]
+        ids = generator.integers(0, config.vocab_size, mask.shape)
+        batch = {
+            "input_ids": np.where(mask, ids, getattr(config, "pad_token_id", None) or 0),
+            "attention_mask": mask.astype(np.int64),
+        }
+        if has_types:
+            second = np.arange(lengths.max()) >= lengths[:, None] // 2
+            batch["token_type_ids"] = (second & mask).astype(np.int64)
+        batches.append(batch)
+    return batches
+
+
+def _shape(config: PreTrainedConfig) -> dict[str, Any]:
+    """Return what of a configuration the tensors do not show, in the form of JSON."""
+    shaping = {name: getattr(config, name, None) for name in (*SHAPING, "position_embedding_type")}
+    return {"model_type": config.model_type, **{name: repr(value) for name, value in shaping.items()}}
+
+
+def _tensors_hash(tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        array: NDArray[Any] = tensor.detach().cpu().float().contiguous().numpy()
+        digest.update(f"{name} {array.shape} ".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _on_engine(model: PreTrainedModel, engine: Engine, inputs: tuple[str, ...]) -> Any:
+    """Return the model with its encoder's place taken by an engine; the model itself stays as it is."""
+    if isinstance(model, Graft):
+        graft = copy.copy(model)
+        graft._encoder = [EngineEncoder(engine, inputs, load_config(model.source.path))]  # type: ignore[list-item]
+        return graft
+    encoder = _encoder(model)
+    assert encoder is not None, "an engine was opened for it"
+    stand_in = EngineEncoder(engine, inputs, encoder.config, getattr(encoder, "pooler", None))
+    if encoder is model:
+        return stand_in
+    on_engine = copy.copy(model)
+    on_engine._modules = {**model._modules, model.base_model_prefix: stand_in}
+    return on_engine
+
+
+class EngineEncoder(nn.Module):
+    """Takes the place of a Transformers encoder in a model, and hands what it is given to an engine.
+
+    Args:
+        engine: Computes the last hidden states.
+        inputs: Names of what it reads.
+        config: The encoder's.
+        pooler: What the encoder has above its last hidden states, if so.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        inputs: tuple[str, ...],
+        config: PreTrainedConfig,
+        pooler: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        self.engine = engine
+        self.inputs = inputs
+        self.config = config
+        self.device = torch.device("cpu")
+        self.pooler = pooler
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        **others: Any,
+    ) -> BaseModelOutputWithPooling:
+        """Encode a batch.
+
+        Args:
+            input_ids: [batch, time].
+            attention_mask: 1 at true tokens, [batch, time]; by default all are.
+            token_type_ids: Tells the parts of a pair, [batch, time]; by default all are of the first.
+            others: Of a Transformers encoder, each left out.
+
+        Raises:
+            NotImplementedError: Something else is given or asked for, which no engine knows.
+        """
+        asked = [name for name, value in others.items() if value and name != "return_dict"]
+        if asked:
+            raise NotImplementedError(f"engines know nothing of {', '.join(asked)}: call the model itself")
+        given = {
+            "input_ids": input_ids,
+            "attention_mask": torch.ones_like(input_ids) if attention_mask is None else attention_mask,
+            "token_type_ids": torch.zeros_like(input_ids) if token_type_ids is None else token_type_ids,
+        }
+        batch = {name: given[name].long().contiguous().numpy() for name in self.inputs}
+        states = torch.from_numpy(self.engine.run(batch)[STATES])
+        pooled = None if self.pooler is None else self.pooler(states)
+        return BaseModelOutputWithPooling(last_hidden_state=states, pooler_output=pooled)
