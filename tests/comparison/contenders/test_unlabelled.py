@@ -50,7 +50,9 @@ def test_a_model_directory_is_made_of_names(world, tmp_path):
     assert any("learns from 0 of the training rows" in note for note in notes)
     manifest = trained.predictor.manifest
     assert (manifest.temperature, manifest.calibration) == (1.0, 1.0)
-    assert "without a labelled row" in (tmp_path / "model" / "README.md").read_text()
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert "without a labelled row" in card
+    assert "language:\n- en\n" in card, "that of the test rows, as none was trained on"
     # Its scores are those of Transformers alone, and follow from the encodings as they are.
     found = trained.predictor.predict(TEXTS)
     sentences = [TEMPLATE.format(label) for label in sorted(TOPICS)]

@@ -261,7 +261,8 @@ def save_model(path: Path, spec: TrialSpec, trial: Trial, attempt: Attempt) -> N
         ],
     )
     encoder = spec.job.encoder if spec.contender.needs_encoder else None
-    warning = encoder_warning(encoder, spec.job.train) if encoder else None
+    read = spec.job.train if len(spec.job.train) else spec.test  # whose language is told
+    warning = encoder_warning(encoder, read) if encoder else None
     if isinstance(attempt.predictor, PromptedPredictor):
         attempt.predictor.save(path, manifest, prompt_card(manifest, trial, attempt.predictor.prompt))
         return
@@ -272,7 +273,7 @@ def save_model(path: Path, spec: TrialSpec, trial: Trial, attempt: Attempt) -> N
         task,
         attempt.predictor.model,
         begun_from=attempt.fitted.begun_from,
-        languages=dataset_languages(spec.job.train).main,
+        languages=dataset_languages(read).main,
         warning=warning,
     )
     attempt.predictor.save(path, manifest, card)
