@@ -83,6 +83,21 @@ def test_what_is_saved_is_loaded_whole(name, make, tmp_path):
 
 
 @names
+def test_the_base_is_a_model_that_is_saved_and_loaded(name, make, tmp_path):
+    """The base of a model that has none is the model itself. What pools may be left out under a head."""
+    model = make(name)
+    base = model.base_model
+    base.save_pretrained(tmp_path)
+    state = base.state_dict()
+    loaded, report = type(base).from_pretrained(tmp_path, output_loading_info=True)
+    assert all(key.startswith("pooling.") for key in report["missing_keys"])
+    assert not report["unexpected_keys"]
+    assert all(torch.equal(tensor, loaded.state_dict()[key]) for key, tensor in state.items())
+    under_head = type(model).from_pretrained(tmp_path).base_model.state_dict()
+    assert all(torch.equal(tensor, state[key]) for key, tensor in under_head.items())
+
+
+@names
 @pytest.mark.parametrize("keyword", ["dtype", "torch_dtype"])
 def test_a_precision_asked_for_is_given(name, keyword, make, tmp_path):
     model = make(name)
@@ -269,8 +284,13 @@ def test_the_table_of_word_vectors_can_be_reached_or_there_is_a_clear_error(name
         return
     table = model.get_input_embeddings()
     assert isinstance(table, torch.nn.Embedding)
+    assert model.config.get_text_config().vocab_size == table.num_embeddings
     if name.startswith("graft"):
-        for call in (lambda: model.set_input_embeddings(table), lambda: model.resize_token_embeddings(40)):
+        for call in (
+            lambda: model.set_input_embeddings(table),
+            lambda: model.resize_token_embeddings(40),
+            lambda: model.base_model.resize_token_embeddings(40),
+        ):
             with pytest.raises(OptionError, match="a graft leaves its encoder as it is"):
                 call()
         return

@@ -114,6 +114,15 @@ class GraftConfig(PreTrainedConfig):
             raise OptionError(f"lora_rank cannot be {self.lora_rank}", fix="Give 0 for none, or 1 and more.")
 
     @property
+    def vocab_size(self) -> int | None:
+        """Tokens that the encoder knows; None for one that reads bytes or code points.
+
+        It is looked up there and not kept: the weights beside this configuration have no such table.
+        """
+        source = resolve_encoder(self.encoder, self.revision)
+        return getattr(load_config(source.path).get_text_config(), "vocab_size", None)
+
+    @property
     def first_adapted_layer(self) -> int | None:
         """Index of the lowest layer that the adapter changes; None without an adapter."""
         return min(self.lora_layers, default=0) if self.lora_rank else None
@@ -264,6 +273,11 @@ class Graft(PreTrainedModel):
             self._dropouts = [module for module in trained if isinstance(module, nn.Dropout)]
             self.train(self.training)
         return self._encoder[0]
+
+    @property
+    def base_model(self) -> Self:
+        """The graft itself: nothing below its head is a model that could be saved or loaded without it."""
+        return self
 
     def get_input_embeddings(self) -> nn.Module:
         """Return the encoder's table of word vectors."""
