@@ -18,7 +18,7 @@ from textgraft.cli import app
 from textgraft.comparison.contenders.base import Job
 from textgraft.comparison.contenders.registry import contenders_for
 from textgraft.comparison.preparing import choose, read
-from textgraft.comparison.settings import SetupSettings
+from textgraft.comparison.settings import TrainConfig
 from textgraft.data.readers.reading import read_dataset
 from textgraft.errors import DataError, OptionError
 from textgraft.inference.nearest_label import SCALE, TEMPLATE
@@ -61,8 +61,9 @@ def test_a_model_directory_is_made_of_names(world, tmp_path):
     for prediction, expected in zip(found, softmax(logits, axis=1), strict=True):
         np.testing.assert_allclose(prediction.probabilities, expected, atol=0.02)
     pipe = transformers.pipeline("text-classification", model=str(tmp_path / "model"))
-    for given, prediction in zip(pipe(TEXTS), found, strict=True):
-        assert given == {"label": prediction.label, "score": pytest.approx(prediction.score, abs=0.02)}
+    for given, prediction in zip(pipe(TEXTS, top_k=None), found, strict=True):
+        of = {entry["label"]: entry["score"] for entry in given}
+        assert of == pytest.approx(prediction.scores(), abs=0.02)
 
 
 def test_no_row_has_a_part_in_it(world):
@@ -81,13 +82,14 @@ def test_no_row_has_a_part_in_it(world):
 def test_descriptions_take_the_place_of_names(world, tmp_path):
     source, encoder = world
     path = describe(tmp_path, ("food", "bread and soup"), ("space", "TEAM"))
-    settings = SetupSettings(task="classification", encoder=encoder, describe=path)
+    settings = TrainConfig(task="classification", encoder=encoder, describe=path)
     entry = contenders_for("classification")["zero-shot"]
     entrants = choose(source, settings, lambda task: [entry], print)
     assert entrants.contenders[0].grid[0].descriptions == {"food": "bread and soup", "space": "TEAM"}
-    job = read(source, entrants, settings, print).job
+    (told,) = entrants.contenders
     rows = read_dataset(source).select([])
-    weight = entry.fit(job(rows, rows, 0), entrants.contenders[0].grid[0]).model.layers[0].weight
+    job = read(source, entrants, settings, print).job(told, rows, rows, 0)
+    weight = entry.fit(job, told.grid[0]).model.layers[0].weight
     sentences = ["bread and soup", "TEAM", TEMPLATE.format("sport")]
     expected = SCALE * textgraft.encode(sentences, encoder, engine="torch", precision="fp32")
     np.testing.assert_allclose(weight.detach().numpy(), expected, atol=0.1)
@@ -127,12 +129,12 @@ def test_it_competes_unnamed_where_labels_are_words(world, tmp_path, names, comp
     entry = contenders_for("classification")
     wanted = [entry["tfidf"], entry["zero-shot"]]
 
-    def entrants(settings: SetupSettings, usual: bool) -> tuple[str, ...]:
+    def entrants(settings: TrainConfig, usual: bool) -> tuple[str, ...]:
         chosen = choose(source, settings, lambda task: wanted, notes.append, are_usual=usual)
         return read(source, chosen, settings, notes.append).entrants.names
 
     notes: list[str] = []
-    settings = SetupSettings(task="classification", encoder=world[1])
+    settings = TrainConfig(task="classification", encoder=world[1])
     assert ("zero-shot" in entrants(settings, usual=True)) is competes
     assert any("not called by words: zero-shot" in note for note in notes) is not competes
     assert "zero-shot" in entrants(settings, usual=False), "who names it gets it"
