@@ -24,11 +24,12 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 from machine import describe, precisions
+from padding import padding_fraction
 from torch import Tensor, nn
 
 from textgraft.models.recurrent.attention import AttentionPooling
 from textgraft.models.recurrent.encoder import RecurrentConfig, RecurrentForSequenceClassification
-from textgraft.training.batching import padding_fraction, token_budget_batches
+from textgraft.training.batching import token_budget_batches
 from textgraft.training.optimizer import build_optimizer
 from textgraft.training.settings import TrainingSettings
 

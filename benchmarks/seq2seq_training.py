@@ -27,12 +27,13 @@ from typing import Any
 import numpy as np
 import torch
 from machine import describe, precisions
+from padding import padding_fraction
 
 from textgraft.models.generation.encoder_decoder import transformer
 from textgraft.models.recurrent.seq2seq import RecurrentForSeq2SeqLM, RecurrentSeq2SeqConfig
 from textgraft.models.recurrent.teacher_forcing import NOT_PREDICTED, teacher_forced
 from textgraft.tasks.base import padded
-from textgraft.training.batching import padding_fraction, token_budget_batches
+from textgraft.training.batching import token_budget_batches
 from textgraft.training.optimizer import build_optimizer
 from textgraft.training.precision import autocast
 from textgraft.training.settings import TrainingSettings

@@ -15,10 +15,10 @@ from textgraft.errors import OutputError, unknown
 from textgraft.files import named_cache_folder
 
 ALL = "all"
-KINDS = ("encodings", "predictions", "engines", "layers", "tokens", "tokenizers", "vectors", "answers")
+KINDS = ("encodings", "predictions", "engines", "tokens", "tokenizers", "vectors", "answers")
 """Folders of the cache folder, and databases, whose names have an ending. "engines" are converted graphs,
-"layers" what frozen layers compute, "tokens" and "tokenizers" those of a corpus, "vectors" those of an
-encoder's tokens, "answers" those of language models, which cost money to ask again."""
+"tokens" and "tokenizers" those of a corpus, "vectors" those of an encoder's tokens, "answers" those of
+language models, which cost money to ask again."""
 DATABASE = ".sqlite3"
 _JOURNALS = ("-wal", "-shm")
 

@@ -228,12 +228,12 @@ def test_every_part_of_the_identity_tells_trials_apart():
     identity = TrialIdentity(
         task="classification", task_settings={"labels": ["a", "b"]}, train="t", dev="d", test="e",
         contender="lstm", size=40, seed=0, configurations=[{"c": 1.0}], encoder=None, language_model=None,
-        max_length=None, freeze_layers=0, version="1",
+        max_length=None, version="1",
     )  # fmt: skip
     others: dict[str, Any] = {
         "task": "pairs", "task_settings": {"labels": ["b", "a"]}, "train": "u", "dev": "u", "test": "u",
         "contender": "gru", "size": 41, "seed": 1, "configurations": [{"c": 2.0}], "encoder": "x",
-        "language_model": "x", "max_length": 5, "freeze_layers": 1, "version": "2", "limit_seconds": 3.5,
+        "language_model": "x", "max_length": 5, "version": "2", "limit_seconds": 3.5,
     }  # fmt: skip
     assert set(others) == set(TrialIdentity.__struct_fields__)
     ids = {msgspec.structs.replace(identity, **{name: value}).id for name, value in others.items()}

@@ -15,9 +15,9 @@ import pytest
 import torch
 
 from tests.tiny import save_tiny_bert, topic_rows, write_topics
-from textgraft.comparison.contenders import bert
 from textgraft.comparison.contenders.base import Job
 from textgraft.comparison.contenders.registry import choose_contenders
+from textgraft.comparison.contenders.shared import Shared
 from textgraft.comparison.records.plan import load_plan
 from textgraft.comparison.records.trials import load_trials
 from textgraft.comparison.records.verdict import load_verdict
@@ -89,14 +89,13 @@ def test_what_was_encoded_before_is_no_part_of_a_trial(tmp_path, monkeypatch):
 
     def head(*sizes: int) -> Any:
         """Fit on subsets, one after the other, as a process does that begins with an empty cache."""
-        bert.frozen_encoder.cache_clear()
-        bert._encoded.cache_clear()
+        shared = Shared()
         cache = tmp_path / "-".join(map(str, sizes))
         shutil.copytree(graphs, cache / "engines")
         monkeypatch.setenv("TEXTGRAFT_CACHE", str(cache))
         for size in sizes:
             part = whole.select(range(0, len(whole), len(whole) // size))
-            job = Job(part, whole.select(range(20)), task, 0, source)
+            job = Job(part, whole.select(range(20)), task, 0, source, shared=shared)
             fitted = contender.fit(job, contender.grid[0])
         return fitted.model.layers[0].weight
 

@@ -85,6 +85,6 @@ def test_the_rate_of_fine_tuning_falls_with_the_width_of_the_encoder(world):
             rate = {"learning_rate": pytest.approx(factor * old.learning_rate)}
             assert new.given() == {**old.given(), **rate}
     config = TrainConfig(encoder=str(encoders["bert"]))
-    assert yaml.safe_load(full_config(config))["settings"]["learning_rate"] == 3e-4
+    assert yaml.safe_load(full_config(config))["settings"]["learning_rate"] == 6e-4
     chosen = config.model_copy(update={"settings": {"learning_rate": 1e-4}})
     assert yaml.safe_load(full_config(chosen))["settings"]["learning_rate"] == 1e-4

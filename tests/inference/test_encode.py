@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import shared_data
-from tests.processors import needs_int8
+from tests.processors import needs_bf16, needs_int8
 from tests.tiny import FILLER, TOPICS, topic_rows
 from tests.tiny_encoders import FAMILIES, save_tiny_encoder
 from textgraft.errors import ModelError, OptionError
@@ -245,3 +245,23 @@ def test_sts_benchmark(precision):
     first, second = np.split(encoder.encode([row[f"sentence{side}"] for side in (1, 2) for row in rows]), 2)
     found = spearmanr((first * second).sum(axis=1), [float(row["score"]) for row in rows])[0]
     assert 100 * found == pytest.approx(82.0, abs=0.3)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=needs_bf16)])
+@pytest.mark.parametrize("kind", ["bert", "distilbert", pytest.param("bundled", marks=needs_bundled)])
+def test_in_fixed_shapes_company_moves_no_bit(folders, kind, engine, precision):
+    folder = folders.get(kind, kind)
+    company = [
+        [*TEXTS[:9], "the match"], TEXTS[::-1], [" ".join(TEXTS[5:8]), *TEXTS[1:40:3], *TEXTS[:5]], TEXTS[:5],
+    ]  # fmt: skip
+    vectors = [
+        Encoder(folder, engine=engine, precision=precision, fixed_shapes=True).encode(texts)
+        for texts in company
+    ]
+    plain = Encoder(folder, engine=engine, precision=precision).encode(TEXTS[:5])
+    for texts, found in zip(company, vectors, strict=True):
+        for place, text in enumerate(TEXTS[:5]):
+            row = found[texts.index(text)] if text in texts else vectors[-1][place]
+            np.testing.assert_array_equal(row, vectors[-1][place])
+    np.testing.assert_allclose(vectors[-1], plain, atol=2e-2 if precision == "bf16" else 1e-5)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+import transformers
 from transformers import (
-    AutoModelForSequenceClassification,
     BertConfig,
     CamembertConfig,
     DistilBertConfig,
@@ -35,13 +35,24 @@ def make_rows(count: int, seed: int = 0, shares: tuple[float, ...] = (0.4, 0.4, 
     return rows
 
 
-def make_bert(seed: int = 0, dropout: float = 0.1, layers: int = 2) -> PreTrainedModel:
+def make_bert(
+    seed: int = 0,
+    dropout: float = 0.1,
+    layers: int = 2,
+    auto_class: str = "AutoModelForSequenceClassification",
+) -> PreTrainedModel:
     """Build a random BERT of width 16."""
-    return make_model("bert", seed, dropout, layers)
+    return make_model("bert", seed, dropout, layers, auto_class)
 
 
-def make_model(family: str, seed: int = 0, dropout: float = 0.0, layers: int = 3) -> PreTrainedModel:
-    """Build a random classifier of any supported family, of width 16."""
+def make_model(
+    family: str,
+    seed: int = 0,
+    dropout: float = 0.0,
+    layers: int = 3,
+    auto_class: str = "AutoModelForSequenceClassification",
+) -> PreTrainedModel:
+    """Build a random model of any supported family with any head, of width 16."""
     common = {
         "vocab_size": VOCABULARY,
         "hidden_size": 16,
@@ -76,4 +87,4 @@ def make_model(family: str, seed: int = 0, dropout: float = 0.0, layers: int = 3
         "distilbert": lambda: DistilBertConfig(**distil),
     }
     torch.manual_seed(seed)
-    return AutoModelForSequenceClassification.from_config(configs[family]())
+    return getattr(transformers, auto_class).from_config(configs[family]())

@@ -87,9 +87,8 @@ def train(kind: str, folder: Path) -> dict[str, Any]:
 
     if kind == "upper layers":
         result = fit_upper_layers(
-            model, objective, SETTINGS, freeze_layers=1, folder=folder, cache_folder=folder.parent / "cache",
-            on_step=remember,
-        )  # fmt: skip
+            model, objective, SETTINGS, freeze_layers=1, folder=folder, on_step=remember
+        )
     else:
         result = loop.fit(model, objective, SETTINGS, folder=folder, on_step=remember)
     digest = hashlib.sha256()

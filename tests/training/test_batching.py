@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textgraft.training.batching import token_budget_batches
+from textgraft.training.batching import fixed_shapes, fixed_width, token_budget_batches
 
 LENGTHS = st.lists(st.integers(1, 300), max_size=200)
 
@@ -94,3 +94,27 @@ def test_both_sides_of_pairs_are_bucketed():
         assert padding_fraction(sides, batches) < 0.06
     by_source = token_budget_batches(sources, max_tokens=2048, max_sequences=512, generator=None)
     assert padding_fraction(sides, by_source) > 0.1
+
+
+@given(LENGTHS, st.one_of(st.none(), st.integers(300, 520)))
+def test_the_shape_of_a_batch_follows_from_the_length_of_any_of_its_sequences(lengths, most):
+    batches = fixed_shapes(lengths, most)
+    assert sorted(member for batch in batches for member in batch.members) == list(range(len(lengths)))
+    for batch in batches:
+        assert 1 <= len(batch.members) <= batch.rows
+        for member in batch.members:
+            assert lengths[member] <= batch.width <= (most or 512)
+            (alone,) = fixed_shapes([lengths[member]], most)
+            assert (alone.rows, alone.width) == (batch.rows, batch.width)
+
+
+def test_fixed_shapes_cost_an_eighth_and_are_of_whole_tiles():
+    lengths = realistic(4000)
+    batches = fixed_shapes(lengths)
+    computed = sum(batch.rows * batch.width for batch in batches)
+    assert computed < 1.13 * sum(lengths)
+    for length in range(1, 513):
+        (batch,) = fixed_shapes([length])
+        assert 512 <= batch.rows * batch.width <= 1152
+        assert batch.rows * batch.width % 64 == 0
+    assert [fixed_width(length, 50) for length in (44, 49, 50)] == [48, 50, 50]

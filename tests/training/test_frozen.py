@@ -9,10 +9,13 @@ import torch
 
 from tests.training.helpers import TASK, make_bert, make_model, make_rows
 from textgraft.errors import OptionError
+from textgraft.tasks.text.multiple_choice import MultipleChoice
+from textgraft.training.batching import fixed_shapes
 from textgraft.training.frozen import fit_upper_layers
 from textgraft.training.loop import fit
 from textgraft.training.settings import TrainingSettings
 from textgraft.training.task_rows import TaskRows
+from textgraft.training.text_arrays import TextStores
 
 TRAIN, DEV = make_rows(40), make_rows(12, seed=1)
 OBJECTIVE = TaskRows(TASK, TRAIN, DEV, pad_token_id=0)
@@ -28,7 +31,7 @@ def freeze(model, layers):
 
 
 @pytest.mark.parametrize("family", ["bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra"])
-def test_equals_plain_training_with_the_same_layers_frozen(family, tmp_path):
+def test_equals_plain_training_with_the_same_layers_frozen(family):
     cached = make_model(family)
     plain = copy.deepcopy(cached)
     initial = copy.deepcopy(cached.state_dict())
@@ -36,7 +39,7 @@ def test_equals_plain_training_with_the_same_layers_frozen(family, tmp_path):
 
     losses: dict[str, list[float]] = {"cached": [], "plain": []}
     result = fit_upper_layers(
-        cached, OBJECTIVE, SETTINGS, freeze_layers=2, cache_folder=tmp_path,
+        cached, OBJECTIVE, SETTINGS, freeze_layers=2,
         on_step=lambda progress: losses["cached"].append(progress.loss),
     )  # fmt: skip
     expected = fit(
@@ -54,58 +57,118 @@ def test_equals_plain_training_with_the_same_layers_frozen(family, tmp_path):
     assert not any("embeddings" in name or ".layer.0." in name or ".layer.1." in name for name in changed)
 
 
-def test_lower_layers_run_once_and_the_cache_is_shared(tmp_path, monkeypatch):
+def batches(model) -> list[int]:
+    """Count the batches that the lower layers run over."""
+    calls: list[int] = []
+    model.base_model.embeddings.register_forward_hook(lambda *_: calls.append(1))
+    return calls
+
+
+def test_a_text_meets_the_lower_layers_once():
     model = make_bert(layers=3)
-    calls = []
-    model.bert.embeddings.register_forward_hook(lambda *_: calls.append(1))
-    options = {"freeze_layers": 1, "cache_folder": tmp_path}
+    calls, stores = batches(model), TextStores()
+    options = {"freeze_layers": 1, "stores": stores}
     fit_upper_layers(model, OBJECTIVE, SETTINGS, **options)
     first = len(calls)
-    assert first == 1  # one batch holds all rows
+    assert first == len(fixed_shapes([len(row["input_ids"]) for row in [*TRAIN, *DEV]]))
     fit_upper_layers(model, OBJECTIVE, SETTINGS.model_copy(update={"seed": 1}), **options)
-    assert len(calls) == first
     fit_upper_layers(model, TaskRows(TASK, TRAIN[1:], DEV, pad_token_id=0), SETTINGS, **options)
-    assert len(calls) == first + 1
+    assert len(calls) == first
+    fit_upper_layers(model, TaskRows(TASK, TRAIN, make_rows(1, seed=9), pad_token_id=0), SETTINGS, **options)
+    assert len(calls) == first + 1, "the one new row"
     with torch.no_grad():
         model.bert.encoder.layer[0].output.dense.bias += 0.1
     fit_upper_layers(model, OBJECTIVE, SETTINGS, **options)
-    assert len(calls) == first + 2
-    assert len(list(tmp_path.iterdir())) == 3
+    assert len(calls) == 2 * first + 1, "other weights, other states"
 
 
-def test_cache_stays_within_its_bound(tmp_path):
-    model = make_bert(layers=2)
+def test_what_ran_before_changes_no_bit():
+    """The states of a text are the same whichever texts were computed with it."""
+    weights = []
+    for before in ((), (make_rows(3, seed=5), make_rows(60, seed=6), TRAIN[::2])):
+        stores, model = TextStores(), make_bert(layers=3)
+        initial = copy.deepcopy(model.state_dict())
+        for rows in before:
+            fit_upper_layers(
+                model, TaskRows(TASK, rows, DEV[:1], pad_token_id=0), SETTINGS, freeze_layers=1, stores=stores
+            )
+        model.load_state_dict(initial)
+        fit_upper_layers(model, OBJECTIVE, SETTINGS, freeze_layers=1, stores=stores)
+        weights.append(model.state_dict())
+    for name, tensor in weights[0].items():
+        assert torch.equal(weights[1][name], tensor), name
+
+
+def test_what_was_computed_before_is_charged_all_the_same():
+    stores, model = TextStores(), make_bert(layers=2)
+    paid = []
+    for _ in range(2):
+        before = stores.owed
+        fit_upper_layers(model, OBJECTIVE, SETTINGS, freeze_layers=1, stores=stores)
+        paid.append(stores.owed - before)
+    assert paid[0] <= 0 < paid[1]
+
+
+def test_states_stay_within_their_bound():
+    model, stores = make_bert(layers=2), TextStores()
     size = 4 * 16 * sum(len(row["input_ids"]) for row in [*TRAIN, *DEV])
+    calls = batches(model)
     for seed in range(4):
         rows = TaskRows(TASK, make_rows(40, seed=10 + seed), DEV, pad_token_id=0)
         fit_upper_layers(
             model, rows, SETTINGS.model_copy(update={"epochs": 1}),
-            freeze_layers=1, cache_folder=tmp_path, max_cache_bytes=int(2.5 * size),
+            freeze_layers=1, stores=stores, max_bytes=int(2.5 * size),
         )  # fmt: skip
-    assert 1 <= len(list(tmp_path.iterdir())) <= 2
+        (store,) = stores.values()
+        assert store.size <= 2.5 * size
+    assert calls
 
 
-def test_too_large_a_cache_is_said_and_the_layers_are_frozen_without_it(tmp_path, caplog):
+def test_too_many_states_are_said_and_the_layers_are_frozen_without_them(caplog):
     model = make_bert(dropout=0.0)
     reference = copy.deepcopy(model)
     options = {"freeze_layers": 1}
     with caplog.at_level(logging.WARNING):
-        fit_upper_layers(model, OBJECTIVE, SETTINGS, **options, cache_folder=tmp_path, max_cache_bytes=10)
-    assert "cannot be cached" in caplog.text
-    assert not list(tmp_path.iterdir())
-    fit_upper_layers(reference, OBJECTIVE, SETTINGS, **options, cache_folder=tmp_path)
+        fit_upper_layers(model, OBJECTIVE, SETTINGS, **options, max_bytes=10)
+    assert "cannot be kept" in caplog.text
+    fit_upper_layers(reference, OBJECTIVE, SETTINGS, **options)
     for name, tensor in reference.state_dict().items():
         torch.testing.assert_close(model.state_dict()[name], tensor, atol=1e-4, rtol=1e-3)
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 
-def test_bf16_states_are_stored_in_two_bytes(tmp_path, monkeypatch):
+def test_bf16_states_are_kept_in_two_bytes(monkeypatch):
     monkeypatch.setattr("textgraft.training.precision._has_native_bf16", lambda device: True)
-    settings = SETTINGS.model_copy(update={"precision": "bf16"})
-    result = fit_upper_layers(make_bert(), OBJECTIVE, settings, freeze_layers=1, cache_folder=tmp_path)
+    settings, stores = SETTINGS.model_copy(update={"precision": "bf16"}), TextStores()
+    result = fit_upper_layers(make_bert(), OBJECTIVE, settings, freeze_layers=1, stores=stores)
     assert result.precision == "bf16"
-    tokens = sum(len(row["input_ids"]) for row in [*TRAIN, *DEV])
-    assert [file.stat().st_size for file in tmp_path.glob("*/*.bin")] == [tokens * 16 * 2]
+    tokens = sum(map(len, {tuple(row["input_ids"]) for row in [*TRAIN, *DEV]}))
+    (store,) = stores.values()
+    assert store.size == tokens * 16 * 2
+
+
+def test_the_choices_of_a_row_are_texts_like_others():
+    model = make_bert(layers=3, dropout=0.0, auto_class="AutoModelForMultipleChoice")
+    task = MultipleChoice(3)
+    rows = [
+        {
+            "input_ids": [row["input_ids"] for row in three],
+            "choices": ("one", "two", "three"),
+            "row": place,
+            "labels": place % 3,
+            "gold": place % 3,
+        }
+        for place, three in enumerate(zip(TRAIN[::3], TRAIN[1::3], TRAIN[2::3], strict=False))
+    ]
+    objective = TaskRows(task, rows, rows[:4], pad_token_id=0)
+    plain = copy.deepcopy(model)
+    freeze(plain, 1)
+    calls = batches(model)
+    cached = fit_upper_layers(model, objective, SETTINGS, freeze_layers=1)
+    assert len(calls) == len(fixed_shapes([len(ids) for row in rows for ids in row["input_ids"]]))
+    expected = fit(plain, objective, SETTINGS)
+    losses = [[entry["train_loss"] for entry in run.history] for run in (cached, expected)]
+    np.testing.assert_allclose(*losses, atol=1e-4)
 
 
 @pytest.mark.parametrize("layers", [0, 2, 7])
@@ -121,15 +184,15 @@ def test_other_families_are_refused():
         fit_upper_layers(model, OBJECTIVE, SETTINGS, freeze_layers=1)
 
 
-def test_the_frozen_part_runs_without_dropout(tmp_path):
+def test_the_frozen_part_runs_without_dropout():
     losses = []
-    for folder in ("first", "second"):
+    for _ in range(2):
         model = make_bert(dropout=0.5)
-        torch.manual_seed(len(losses))  # what dropout would draw from while the cache is filled
+        torch.manual_seed(len(losses))  # what dropout would draw from while the states are computed
         steps = []
         fit_upper_layers(
             model, OBJECTIVE, SETTINGS.model_copy(update={"epochs": 1}),
-            freeze_layers=1, cache_folder=tmp_path / folder, on_step=steps.append,
+            freeze_layers=1, on_step=steps.append,
         )  # fmt: skip
         losses.append([step.loss for step in steps])
     assert losses[0] == losses[1]

@@ -70,8 +70,9 @@ def compare(
     revision: options.Revision = None,
     max_length: options.MaxLength = None,
     freeze_layers: Annotated[
-        int, typer.Option(help="Lower encoder layers that fine-tuning leaves as they are (computed once).")
-    ] = 0,
+        int | None,
+        typer.Option(help="Lower encoder layers that fine-tuning leaves as they are, in all configurations."),
+    ] = None,
     vectors: options.Vectors = None,
     language_model: options.LanguageModel = None,
     describe: options.Describe = None,

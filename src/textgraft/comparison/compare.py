@@ -52,7 +52,7 @@ def compare(
     encoder: str | Path | Sequence[str | Path] = "bundled",
     revision: str | None = None,
     max_length: int | None = None,
-    freeze_layers: int = 0,
+    freeze_layers: int | None = None,
     vectors: str | Path | None = None,
     language_model: str | Path | None = None,
     describe: str | Path | None = None,
@@ -91,8 +91,9 @@ def compare(
             and each further one makes contenders of its own, as "bert-frozen@mpnet".
         revision: Of a Hub id.
         max_length: Tokens a text is cut to; each contender's own limit if left out.
-        freeze_layers: Lower layers of the encoder that fine-tuning leaves as they are; what they compute is
-            then computed once. None of them: every layer is trained.
+        freeze_layers: Lower layers of the encoder that every configuration leaves as they are; what they
+            compute is then computed once. If left out, it is a part of the configurations: of fine-tuning,
+            the first trains the upper half, and others all layers.
         vectors: File of word vectors that the recurrent contenders begin with.
         language_model: Folder of a recurrent language model, for contenders that begin with one.
         describe: Table with the columns ``label`` and ``description``: a sentence for labels, for contenders

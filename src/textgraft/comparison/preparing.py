@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,10 @@ from textgraft.comparison.contenders.registry import (
     with_descriptions,
     with_encoder,
     with_endpoint,
+    with_frozen_layers,
     with_vectors,
 )
+from textgraft.comparison.contenders.shared import Shared
 from textgraft.comparison.settings import SetupSettings
 from textgraft.data.dataset import Dataset
 from textgraft.data.readers.descriptions import read_descriptions
@@ -73,7 +75,8 @@ class Material:
     whole: Dataset
     """The rows of the user's first file, before they were split."""
     max_length: int | None
-    freeze_layers: int
+    shared: Shared = field(default_factory=Shared)
+    """What the trials compute once between them."""
 
     @property
     def data_hash(self) -> str:
@@ -107,11 +110,11 @@ class Material:
             seed,
             self.entrants.encoder_of(contender),
             self.max_length,
-            self.freeze_layers,
             vectors=self.entrants.vectors,
             language_model=self.entrants.language_model,
             max_seconds=max_seconds,
             on_step=on_step,
+            shared=self.shared,
         )
 
 
@@ -153,6 +156,7 @@ def choose(
     contenders, encoders = with_encoder(
         contenders, settings.encoders, settings.revision, spare=note if are_usual else None
     )
+    contenders = with_frozen_layers(contenders, settings.freeze_layers, encoders)
     return Entrants(task, contenders, encoders, vectors, language_model, descriptions, are_usual)
 
 
@@ -173,7 +177,7 @@ def read(source: str | Path | Dataset, entrants: Entrants, settings: SetupSettin
         note(vectors_note(splits.train, entrants.vectors))
     task = entrants.task.fitted_to(splits.train)
     entrants = _fitted_to_labels(entrants, task.labels, note)
-    return Material(entrants, task, splits, whole, settings.max_length, settings.freeze_layers)
+    return Material(entrants, task, splits, whole, settings.max_length)
 
 
 def _fitted_to_labels(entrants: Entrants, labels: Sequence[str], note: Note) -> Entrants:

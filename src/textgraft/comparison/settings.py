@@ -59,8 +59,8 @@ class SetupSettings(RowSettings):
     revision: str | None = None
     max_length: Annotated[int, Field(ge=4)] | None = None
     """Tokens a text is cut to; each contender's own limit if left out."""
-    freeze_layers: Annotated[int, Field(ge=0)] = 0
-    """Lower layers of the encoder that fine-tuning leaves as they are."""
+    freeze_layers: Annotated[int, Field(ge=0)] | None = None
+    """Lower layers of the encoder that every configuration leaves as they are; as each has it if left out."""
     vectors: FilePath | None = None
     """File of word vectors that a recurrent contender begins with."""
     language_model: FilePath | None = None

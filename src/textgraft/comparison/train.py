@@ -60,8 +60,10 @@ def full_config(config: TrainConfig) -> str:
     settings = _configured(config, contender)
     left_out = {"epochs", "patience"} if contender.epochs else set()
     left_out |= {"vectors"}  # None of them, where none are given; a config may be used with some later.
+    left_out -= settings.model_fields_set
+    left_out |= {"freeze_layers"} - set(config.settings)  # It may be used with another number of them.
     values = {**config.model_dump(mode="json"), "contender": contender.name}
-    values["settings"] = settings.model_dump(exclude=left_out - settings.model_fields_set)
+    values["settings"] = settings.model_dump(exclude=left_out)
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
 
@@ -112,7 +114,7 @@ def train(
     encoder: str | Path = "bundled",
     revision: str | None = None,
     max_length: int | None = None,
-    freeze_layers: int = 0,
+    freeze_layers: int | None = None,
     vectors: str | Path | None = None,
     language_model: str | Path | None = None,
     describe: str | Path | None = None,
@@ -149,7 +151,8 @@ def train(
         encoder: "bundled", a local directory or a Hub id.
         revision: Of a Hub id.
         max_length: Tokens a text is cut to; the contender's own limit if left out.
-        freeze_layers: Lower layers of the encoder that fine-tuning leaves as they are.
+        freeze_layers: Lower layers of the encoder that stay as they are; those of the contender's first
+            configuration if left out.
         vectors: File of word vectors that a recurrent contender begins with.
         language_model: Folder of a recurrent language model, for contenders that begin with one.
         describe: Table with the columns ``label`` and ``description``: a sentence for labels, for contenders

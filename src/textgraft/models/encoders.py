@@ -211,6 +211,13 @@ def encoder_width(source: EncoderSource) -> int:
     raise ModelError("config.json states no hidden_size", where=str(source.path))
 
 
+def encoder_depth(source: EncoderSource) -> int | None:
+    """Return the number of the encoder's layers; None where config.json states none under a known name."""
+    config = encoder_config(source)
+    names = ("num_hidden_layers", "n_layers", "n_layer", "num_layers")
+    return next((config[name] for name in names if isinstance(config.get(name), int)), None)
+
+
 def pad_token_id(source: EncoderSource) -> int:
     """Return the id that fills short texts; the attention mask hides it, so 0 serves where none is stated."""
     token = encoder_config(source).get("pad_token_id")
@@ -307,8 +314,17 @@ def load_encoder(
     import torch
 
     model = loading.load_model(auto_class, source.path, dtype=torch.float32)
+    return model.eval(), load_encoder_tokenizer(source)
+
+
+def load_encoder_tokenizer(source: EncoderSource) -> PreTrainedTokenizerFast:
+    """Load the tokenizer alone, as :func:`load_encoder` gives it.
+
+    Raises:
+        ModelError: There is none, or it is damaged.
+    """
     tokenizer = loading.load_tokenizer(source.path)
     tokenizer.backend_tokenizer.no_truncation()
     tokenizer.backend_tokenizer.no_padding()
     tokenizer.model_max_length = encoder_max_length(source)
-    return model.eval(), tokenizer
+    return tokenizer

@@ -9,30 +9,31 @@ dropout in them.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
+import torch
 from torch import Tensor
+from torch.nn.functional import pad
 from transformers import PreTrainedModel
 
 from textgraft.errors import OptionError
-from textgraft.files import cache_folder as default_cache_folder
+from textgraft.forks import computing
 from textgraft.models.encoders import SHAPING
 from textgraft.models.graft.base import Graft, run_encoder
 from textgraft.models.graft.encoder_layers import encoder_layers, lower_modules, only_layers
-from textgraft.tasks.base import Features, Task
-from textgraft.training.forward import in_batches
-from textgraft.training.layer_cache import HiddenStates, states_key, stored_states
+from textgraft.tasks.base import Features, Task, padded_inputs
+from textgraft.training.batching import ShapedBatch, fixed_shapes
 from textgraft.training.loop import fit
-from textgraft.training.precision import resolve_precision
+from textgraft.training.placement import placed
+from textgraft.training.precision import autocast, resolve_precision
 from textgraft.training.processes import join_processes
 from textgraft.training.progress import Progress, TrainingResult
 from textgraft.training.settings import TrainingSettings
 from textgraft.training.task_rows import TaskRows
+from textgraft.training.text_arrays import MAX_BYTES, Computed, TextArrays, TextStores, text_key, weights_key
 
 logger = logging.getLogger(__name__)
 
@@ -43,16 +44,17 @@ def fit_upper_layers(
     settings: TrainingSettings,
     *,
     freeze_layers: int,
-    cache_folder: Path | None = None,
-    max_cache_bytes: int = 20 * 10**9,
+    stores: TextStores | None = None,
+    max_bytes: int = MAX_BYTES,
     folder: Path | None = None,
     on_step: Callable[[Progress], None] | None = None,
 ) -> TrainingResult:
     """Train all but the embeddings and the lowest ``freeze_layers`` layers; like :func:`fit` otherwise.
 
-    Where the cache would grow too large, or a row holds several texts as in multiple choice, the layers are
-    frozen without it (and keep their dropout); a warning says so. ``settings.max_seconds`` covers the
-    training, not the filling of the cache.
+    The states of a text do not depend on which others there are, so that runs can share them. Where they
+    would take too much room, the layers are frozen without being computed once (and keep their dropout); a
+    warning says so. ``settings.max_seconds`` covers the training,
+    not the computing of the states.
 
     Args:
         model: On an encoder of one of the types in ``textgraft.models.graft.encoder_layers.STACKS``, with any
@@ -61,8 +63,9 @@ def fit_upper_layers(
         settings: All choices of the training.
         freeze_layers: Layers to freeze, from the lowest. At least one must remain; of a graft, those that its
             adapter changes, so without an adapter none (``graft.frozen_layers`` is the most).
-        cache_folder: Where hidden states are kept, by content hash; None: in the user's cache.
-        max_cache_bytes: Most bytes of that folder.
+        stores: Where hidden states are kept and looked for, by the weights that they come from; None: for
+            this run alone.
+        max_bytes: Most bytes of them, in a file of the temporary folder.
         folder: Where checkpoints go.
         on_step: Called after every step.
 
@@ -78,22 +81,18 @@ def fit_upper_layers(
             "them are to be trained",
             fix=f"Give a number from 1 to {most}." if most else "Train all layers.",
         )
-    rows: list[_Placed] = [
-        {**feature, "window": at}
-        for at, feature in enumerate(itertools.chain(objective.train, objective.dev))
-    ]
-    states = None
-    if isinstance(rows[0]["input_ids"][0], int):
-        states = _states(model, objective, rows, settings, freeze_layers, cache_folder, max_cache_bytes)
+    texts = [text for row in (*objective.train, *objective.dev) for text in _texts(row)]
+    stores = TextStores() if stores is None else stores
+    states = _states(model, texts, settings, freeze_layers, objective.pad_token_id, stores, max_bytes)
     if states is None:
-        logger.warning("the hidden states cannot be cached: they are computed in every epoch")
+        logger.warning("the hidden states cannot be kept: they are computed in every epoch")
         with _frozen(encoder, freeze_layers):
             return fit(model, objective, settings, folder=folder, on_step=on_step)
     with only_layers(encoder, freeze_layers, layers):
         on_states = TaskRows(
             cast("Task", _OnStates(objective.task, states)),
-            rows[: len(objective.train)],
-            rows[len(objective.train) :],
+            objective.train,
+            objective.dev,
             pad_token_id=objective.pad_token_id,
         )
         return fit(model, on_states, settings, folder=folder, on_step=on_step)
@@ -121,15 +120,24 @@ def _frozen(encoder: PreTrainedModel, freeze_layers: int) -> Iterator[None]:
             parameter.requires_grad_(True)
 
 
-class _Placed(Features, total=False):
-    window: int
-    """Which of all windows it is: where its hidden states stand."""
+def _texts(window: Features) -> list[Features]:
+    """Return what the encoder reads of a window by itself: the window, or each of its choices."""
+    ids, types = window["input_ids"], window.get("token_type_ids")
+    if isinstance(ids[0], int):
+        ids, types = [ids], None if types is None else [types]
+    if types is None:
+        return [{"input_ids": text} for text in ids]
+    return [{"input_ids": text, "token_type_ids": of} for text, of in zip(ids, types, strict=True)]
+
+
+def _key(text: Features) -> bytes:
+    return text_key(text["input_ids"], text.get("token_type_ids", ()))
 
 
 class _OnStates:
     """A task whose batches hold hidden states in place of ids."""
 
-    def __init__(self, task: Task, states: HiddenStates) -> None:
+    def __init__(self, task: Task, states: TextArrays) -> None:
         self._task, self._states = task, states
 
     def __getattr__(self, name: str) -> Any:
@@ -138,67 +146,76 @@ class _OnStates:
     def while_training(self) -> _OnStates:
         return self
 
-    def collate(self, features: Sequence[_Placed], pad_token_id: int) -> dict[str, Tensor]:
+    def collate(self, features: Sequence[Features], pad_token_id: int) -> dict[str, Tensor]:
         batch = self._task.collate(features, pad_token_id)
-        del batch["input_ids"]
-        return {**batch, "inputs_embeds": self._states.batch([feature["window"] for feature in features])}
+        ids = batch.pop("input_ids")
+        texts = [text for feature in features for text in _texts(feature)]
+        states = torch.zeros((len(texts), ids.shape[-1], self._states.width))
+        for target, text in zip(states, texts, strict=True):
+            array = self._states.get(_key(text))
+            target[: len(array)] = torch.from_numpy(array)
+        return {**batch, "inputs_embeds": states.view(*ids.shape, -1)}
 
 
 def _states(
     model: PreTrainedModel,
-    objective: TaskRows,
-    rows: Sequence[Features],
+    texts: Sequence[Features],
     settings: TrainingSettings,
     freeze_layers: int,
-    cache_folder: Path | None,
-    max_cache_bytes: int,
-) -> HiddenStates | None:
-    """Return the output of the lower layers for all rows, from the cache or into it."""
+    pad_token_id: int,
+    stores: TextStores,
+    max_bytes: int,
+) -> TextArrays | None:
+    """Return the output of the lower layers for all texts; None where there is no room for it."""
     device = join_processes().device
     model.to(device)
     encoder = _encoder(model)
     precision = resolve_precision(settings.precision, device)
-    # Next to bf16 arithmetic, fp16 is free: three bits more of precision in the same bytes, and normalised
-    # states never come near its range. fp32 arithmetic keeps fp32.
-    dtype = "float16" if precision == "bf16" else "float32"
     config = encoder.config
-    architecture = [f"{name}={getattr(config, name, None)}" for name in SHAPING]
-    tokens = [[*row["input_ids"], *row.get("token_type_ids", ())] for row in rows]
-    lengths = [len(row["input_ids"]) for row in rows]
-
-    def compute(keep: Callable[[int, np.ndarray], None]) -> None:
-        def forward(members: Sequence[int], batch: dict[str, Tensor]) -> None:
-            ids, mask, types = (batch.get(name) for name in _INPUTS)
-            assert ids is not None
-            last, _ = run_encoder(encoder, ids, mask, types, None)
-            for row, states in zip(members, last.float().cpu().numpy(), strict=True):
-                keep(row, states[: lengths[row]])
-
-        encoder.eval()
-        with only_layers(encoder, 0, freeze_layers):
-            in_batches(
-                lengths,
-                lambda members: objective.task.collate(
-                    [rows[row] for row in members], objective.pad_token_id
-                ),
-                forward,
-                max_tokens=settings.max_tokens,
-                max_sequences=len(rows),
-                precision=precision,
-                device=device,
-            )
-
-    return stored_states(
-        cache_folder or default_cache_folder() / "layers",
-        states_key(
-            lower_modules(encoder, freeze_layers), tokens, [config.model_type, precision, *architecture]
-        ),
-        lengths,
+    facts = [config.model_type, precision, *(f"{name}={getattr(config, name, None)}" for name in SHAPING)]
+    states = stores.open(
+        weights_key(lower_modules(encoder, freeze_layers), facts),
         config.hidden_size,
-        dtype,
-        compute,
-        max_bytes=max_cache_bytes,
+        # Next to bf16 arithmetic, fp16 is free: three bits more of precision in the same bytes, and
+        # normalised states never come near its range. fp32 arithmetic keeps fp32.
+        "float16" if precision == "bf16" else "float32",
+        max_bytes,
     )
+
+    def compute(missing: list[int]) -> Iterator[Computed]:
+        lengths = [len(texts[place]["input_ids"]) for place in missing]
+        computing(torch.get_num_threads())
+        encoder.eval()
+        with (
+            torch.inference_mode(),
+            autocast(precision, device),
+            only_layers(encoder, 0, freeze_layers),
+        ):
+            for batch in fixed_shapes(lengths, getattr(config, "max_position_embeddings", None)):
+                inputs = _shaped([texts[missing[member]] for member in batch.members], batch, pad_token_id)
+                ids, mask, types = (placed(inputs, device).get(name) for name in _INPUTS)
+                assert ids is not None
+                last, _ = run_encoder(encoder, ids, mask, types, None)
+                arrays = [
+                    array[: lengths[member]]
+                    for member, array in zip(batch.members, last.float().cpu().numpy(), strict=False)
+                ]
+                yield Computed(batch.members, arrays, batch.width, batch.rows * batch.width)
+
+    is_kept = states.fill([_key(text) for text in texts], [len(text["input_ids"]) for text in texts], compute)
+    return states if is_kept else None
+
+
+def _shaped(features: Sequence[Features], shape: ShapedBatch, pad_token_id: int) -> dict[str, Tensor]:
+    """Make a batch of its full width and number of rows; copies of the first one fill it up."""
+    batch = padded_inputs(features, pad_token_id)
+    fill = [*range(len(features)), *([0] * (shape.rows - len(features)))]
+    return {
+        name: pad(tensor, (0, shape.width - tensor.shape[1]), value=pad_token_id * (name == "input_ids"))[
+            fill
+        ]
+        for name, tensor in batch.items()
+    }
 
 
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")

@@ -7,7 +7,6 @@ it needs when it is called, so that the entries can be read without loading torc
 from __future__ import annotations
 
 import functools
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
+from textgraft.comparison.contenders.shared import Shared
 from textgraft.data.dataset import Dataset
 from textgraft.embeddings.word_vectors import VectorSource
 from textgraft.errors import unknown
@@ -57,8 +57,6 @@ class Job:
     """For the BERT contenders; None where none of them competes."""
     max_length: int | None = None
     """Tokens a text is cut to; None leaves each contender its own limit."""
-    freeze_layers: int = 0
-    """Lower layers of the encoder that fine-tuning leaves as they are."""
     max_seconds: float | None = None
     folder: Path | None = None
     """Where checkpoints go, if there are to be any."""
@@ -67,6 +65,8 @@ class Job:
     language_model: EncoderSource | None = None
     """What contenders begin with that need a language model; None where none of them competes."""
     on_step: Callable[[Progress], None] | None = None
+    shared: Shared = field(default_factory=Shared)
+    """What trials compute once between them."""
 
     def targets(self, dataset: Dataset) -> list[Any]:
         """Return the targets of a labelled data set."""
@@ -86,13 +86,17 @@ class Fit(ABC):
     stopped_by: str = "closed form"
     history: list[dict[str, float]] = field(default_factory=list)
     cached_seconds: float = 0.0
-    """Seconds of work that was done for an earlier configuration and not again for this one."""
+    """Seconds of work that was done for an earlier fit and not again for this one; below 0 where some was
+    done that only later ones have use for."""
     cut: bool = False
     """Whether the clock shaped the result: with more time it would have been another."""
     calibrates: bool = True
     """Whether a temperature is fitted on the dev rows: where there are logits and labels may be used."""
     begun_from: EncoderSource | None = None
     """Whose weights it has, changed or as they were; None where all began at random, or it has none."""
+    outputs: Callable[[Dataset], tuple[list[Any], list[Any]]] | None = None
+    """Does what its predictor's ``outputs`` does, on what was computed of the rows' texts before; None:
+    nothing was."""
 
     @abstractmethod
     def predictor(self, task: Task) -> RowPredictor:
@@ -257,6 +261,9 @@ def train_on_rows(
         length: Tokens a text is cut to.
         settings: Of which the loop reads its own.
         freeze_layers: Lowest layers that stay as they are; what they compute is then computed once.
+
+    Raises:
+        OptionError: So many layers cannot be frozen.
     """
     from textgraft.training.frozen import fit_upper_layers
     from textgraft.training.loop import fit
@@ -271,12 +278,9 @@ def train_on_rows(
         folder=job.folder,
         on_step=job.on_step,
     )
-    if freeze_layers:
-        # A cache of its own for every run: training time is to include what fills it.
-        with tempfile.TemporaryDirectory() as folder:
-            result = run(freeze_layers=freeze_layers, cache_folder=Path(folder))
-    else:
-        result = run()
+    states = job.shared.states
+    before = states.owed
+    result = run(freeze_layers=freeze_layers, stores=states) if freeze_layers else run()
     return Fitted(
         model,
         tokenizer,
@@ -284,5 +288,6 @@ def train_on_rows(
         epochs=result.epochs,
         stopped_by=result.stopped_by,
         history=result.history,
+        cached_seconds=states.owed - before,
         cut=result.cut,
     )

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import functools
 import logging
-import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import Field
 
@@ -24,14 +23,20 @@ from textgraft.comparison.contenders.base import (
     train_on_rows,
 )
 from textgraft.data.dataset import Dataset
-from textgraft.models.encoders import EncoderSource, encoder_max_length
+from textgraft.errors import OptionError
+from textgraft.models.encoders import (
+    EncoderSource,
+    encoder_config,
+    encoder_depth,
+    encoder_max_length,
+    load_encoder_tokenizer,
+)
 from textgraft.training.settings import Fraction, Positive
 
 if TYPE_CHECKING:
-    import numpy as np
+    from torch import Tensor
     from transformers import PreTrainedConfig, PreTrainedModel
 
-    from textgraft.inference.encode import Encoder
     from textgraft.models.graft.base import GraftConfig
     from textgraft.tasks.text.texts import TextTask
 
@@ -49,33 +54,6 @@ class EncodingsSettings(RecipeSettings):
     """Width of a hidden layer; 0 for one linear layer."""
 
 
-@functools.lru_cache(maxsize=2)
-def frozen_encoder(source: EncoderSource, identity: str, max_length: int | None) -> Encoder:
-    """Return an encoder that keeps nothing on disk.
-
-    How texts meet in batches moves their encodings by a rounding error. What is kept on disk was computed in
-    other company, so a trial would depend on what ran before it.
-
-    Args:
-        source: The encoder.
-        identity: Its identity: the files may change while the process lives.
-        max_length: Tokens that a text is cut to.
-    """
-    from textgraft.inference.encode import Encoder
-
-    del identity
-    encoder = Encoder(source, max_length=max_length)
-    encoder.open()
-    return encoder
-
-
-@functools.lru_cache(maxsize=4)
-def _encoded(encoder: Encoder, texts: tuple[str, ...]) -> tuple[np.ndarray, float]:
-    """Encode texts, once for all configurations of a trial; return the seconds that it took, too."""
-    start = time.perf_counter()
-    return encoder.encode(texts), time.perf_counter() - start
-
-
 def _encodings(job: Job, settings: EncodingsSettings) -> Fitted:
     """Encode every text once with the frozen encoder and fit a shallow network on the encodings.
 
@@ -84,7 +62,6 @@ def _encodings(job: Job, settings: EncodingsSettings) -> Fitted:
     import torch
 
     from textgraft.models.baselines.softmax_regression import Clock
-    from textgraft.models.encoders import load_encoder
     from textgraft.models.graft.heads import GraftConfig, GraftForSequenceClassification
     from textgraft.models.graft.pairs import PairGraftConfig, PairGraftForSequenceClassification
     from textgraft.models.pairs import pair_features, siamese_tokenizer
@@ -94,30 +71,24 @@ def _encodings(job: Job, settings: EncodingsSettings) -> Fitted:
     clock = Clock(job.max_seconds)
     source, task = job.needed_encoder(), cast("TextTask", job.task)
     in_pairs = isinstance(task, PairTexts)
-    encoder = frozen_encoder(source, source.identity, job.max_length)
-    seconds = 0.0
+    shared = job.shared.encoder(source, job.max_length)
+    encoder, before = shared.encoder, shared.owed
 
-    def encodings(rows: Dataset) -> np.ndarray:
-        nonlocal seconds
+    def encodings(rows: Dataset) -> Tensor:
         sides = rows.columns.values() if in_pairs else [rows.texts]
-        computed = [_encoded(encoder, tuple(texts)) for texts in sides]
-        seconds += sum(taken for _, taken in computed)
-        if not in_pairs:
-            return computed[0][0]
-        first, second = (torch.from_numpy(vectors) for vectors, _ in computed)
-        return pair_features(first, second).numpy()
+        vectors = [torch.from_numpy(shared.encode(list(texts))) for texts in sides]
+        return pair_features(*vectors) if in_pairs else vectors[0]
 
     config_class = PairGraftConfig if in_pairs else GraftConfig
     model_class: Any = PairGraftForSequenceClassification if in_pairs else GraftForSequenceClassification
     config = config_class.on(source, pooling=encoder.pooling, normalize=encoder.normalize)
     task.configure(config)
-    start = time.perf_counter()
     train, dev = encodings(job.train), encodings(job.dev)
-    spent = time.perf_counter() - start
+    cached = shared.owed - before
     layers = fit_shallow(
-        train,
+        train.numpy(),
         task.loss_targets(job.train),
-        dev,
+        dev.numpy(),
         task.loss_targets(job.dev),
         len(task.labels),
         problem_type=config.problem_type,
@@ -127,15 +98,26 @@ def _encodings(job: Job, settings: EncodingsSettings) -> Fitted:
     )
     config.hidden_sizes = [len(bias) for _, bias in layers[:-1]]
     model = model_class.from_layers(config, layers)
-    _, tokenizer = load_encoder(source)
+    tokenizer = load_encoder_tokenizer(source)
+    if in_pairs:
+        tokenizer = siamese_tokenizer(tokenizer)
+
+    def outputs(rows: Dataset) -> tuple[list[Any], list[Any]]:
+        unlabelled = replace(rows, labels=None)
+        with torch.inference_mode():
+            logits = model.head(encodings(unlabelled))
+        features = task.features(unlabelled, tokenizer, encoder.max_length)
+        return features, task.decode({"logits": logits}, features)
+
     return Fitted(
         model,
-        siamese_tokenizer(tokenizer) if in_pairs else tokenizer,
+        tokenizer,
         encoder.max_length,
         stopped_by=clock.stopped_by,
         cut=clock.was_over,
-        cached_seconds=max(0.0, seconds - spent),
+        cached_seconds=cached,
         begun_from=source,
+        outputs=outputs,
     )
 
 
@@ -154,9 +136,44 @@ def _frozen(job: Job, settings: HeadSettings) -> Fitted:
     return _graft(job, GraftConfig.on(job.needed_encoder(), normalize=False, hidden_sizes=sizes), settings)
 
 
+FrozenLayers = Annotated[int, Field(ge=0)] | Literal["half"]
+
+
+def frozen_layers(source: EncoderSource, wanted: int | Literal["half"]) -> int:
+    """Return how many of an encoder's layers, from the lowest, training is to leave as they are.
+
+    Args:
+        source: The encoder.
+        wanted: Their number, or "half": the lower half, none where its layers cannot be told apart.
+
+    Raises:
+        OptionError: There are no so many layers below the highest, or they cannot be told apart.
+    """
+    from textgraft.models.graft.encoder_layers import STACKS
+
+    config = encoder_config(source)
+    kind, layers = config.get("model_type"), encoder_depth(source)
+    if wanted == "half":
+        return (layers or 0) // 2 if kind in STACKS else 0
+    if wanted and (kind not in STACKS or (layers is not None and wanted >= layers)):
+        raise OptionError(
+            f"freeze_layers cannot be {wanted}: "
+            + (
+                f"the encoder has {layers} layers, and one at least is to be trained"
+                if kind in STACKS
+                else f"the layers of the model type {kind!r} cannot be told apart"
+            ),
+            where="--freeze-layers",
+            fix="Give fewer, or 0 to train all.",
+        )
+    return wanted
+
+
 class AdapterSettings(TrainedSettings):
     """Settings of a low-rank adapter and of its training."""
 
+    freeze_layers: FrozenLayers = 0
+    """Lower layers that it leaves as they are: a number, or "half" of them."""
     lora_rank: Count = 16
     """Rank of what is added to each weight matrix (Hu et al. 2022, "LoRA")."""
     lora_alpha: Count | None = None
@@ -172,7 +189,7 @@ def _adapter(job: Job, settings: AdapterSettings) -> Fitted:
     config = GraftConfig.on(
         job.needed_encoder(),
         normalize=False,
-        lora_layers=_upper_layers(job),
+        lora_layers=_upper_layers(job.needed_encoder(), settings.freeze_layers),
         lora_rank=settings.lora_rank,
         lora_alpha=settings.lora_alpha or 2 * settings.lora_rank,
         lora_dropout=settings.lora_dropout,
@@ -180,59 +197,65 @@ def _adapter(job: Job, settings: AdapterSettings) -> Fitted:
     return _graft(job, config, settings)
 
 
-def _upper_layers(job: Job) -> list[int]:
-    """Return the layers above those that the user freezes; none means all."""
-    from textgraft.models.loading import load_config
-
-    if not job.freeze_layers:
-        return []
-    layers = load_config(job.needed_encoder().path).num_hidden_layers
-    return list(range(job.freeze_layers, layers))
+def _upper_layers(source: EncoderSource, freeze_layers: FrozenLayers) -> list[int]:
+    """Return the layers above those that are frozen; none means all."""
+    frozen = frozen_layers(source, freeze_layers)
+    return list(range(frozen, encoder_depth(source) or 0)) if frozen else []
 
 
 def _graft(job: Job, config: GraftConfig, settings: TrainedSettings) -> Fitted:
     import transformers
 
     import textgraft.models.auto  # noqa: F401  registers our architectures
-    from textgraft.models.encoders import load_encoder
 
     source = job.needed_encoder()
     job.task.configure(config)
     model = getattr(transformers, job.task.auto_class).from_config(config)
-    _, tokenizer = load_encoder(source)
     length = job.max_length or encoder_max_length(source)
-    fitted = train_on_rows(job, model, tokenizer, length, settings, model.frozen_layers)
+    fitted = train_on_rows(job, model, load_encoder_tokenizer(source), length, settings, model.frozen_layers)
     return replace(fitted, begun_from=source)
 
 
-class FineTuningSettings(TrainedSettings):
-    """Settings of fine-tuning; all are those of the training loop."""
+class ScratchSettings(TrainedSettings):
+    """Settings of training from random weights; all are those of the training loop."""
 
 
-def _finetuned(job: Job, settings: FineTuningSettings, *, pretrained: bool = True) -> Fitted:
-    """Fine-tune the encoder, all of it or its upper layers, with a new head.
-
-    With ``pretrained=False`` all weights begin at random: the difference is what pre-training is worth.
-    """
+def _from_scratch(job: Job, settings: ScratchSettings) -> Fitted:
+    """Train the encoder's architecture from random weights: fine-tuning shows what pre-training is worth."""
     import torch
     import transformers
 
     import textgraft.models.auto  # noqa: F401  registers our architectures
-    from textgraft.models.encoders import load_encoder
     from textgraft.models.loading import load_config
 
     source = job.needed_encoder()
-    _, tokenizer = load_encoder(source)
     config = load_config(source.path)
     job.task.configure(config)
-    model = (
-        _with_head(source, job.task.auto_class, config)
-        if pretrained
-        else getattr(transformers, job.task.auto_class).from_config(config, dtype=torch.float32)
-    )
+    model = getattr(transformers, job.task.auto_class).from_config(config, dtype=torch.float32)
     length = job.max_length or encoder_max_length(source)
-    fitted = train_on_rows(job, model, tokenizer, length, settings, job.freeze_layers if pretrained else 0)
-    return replace(fitted, begun_from=source if pretrained else None)
+    return train_on_rows(job, model, load_encoder_tokenizer(source), length, settings)
+
+
+class FineTuningSettings(TrainedSettings):
+    """Settings of fine-tuning."""
+
+    freeze_layers: FrozenLayers = 0
+    """Lower layers that stay as they are, so that what they compute is computed once: a number, or "half"."""
+
+
+def _finetuned(job: Job, settings: FineTuningSettings) -> Fitted:
+    """Fine-tune the encoder, all of it or its upper layers, with a new head."""
+    import textgraft.models.auto  # noqa: F401  registers our architectures
+    from textgraft.models.loading import load_config
+
+    source = job.needed_encoder()
+    frozen = frozen_layers(source, settings.freeze_layers)
+    config = load_config(source.path)
+    job.task.configure(config)
+    model = _with_head(source, job.task.auto_class, config)
+    length = job.max_length or encoder_max_length(source)
+    fitted = train_on_rows(job, model, load_encoder_tokenizer(source), length, settings, frozen)
+    return replace(fitted, begun_from=source)
 
 
 def _with_head(source: EncoderSource, auto_class: str, config: PreTrainedConfig) -> PreTrainedModel:
@@ -311,8 +334,8 @@ CONTENDERS = (
     Contender(
         name="bert-scratch",
         title="BERT's architecture from random weights",
-        recipe=functools.partial(_finetuned, pretrained=False),
-        grid=tuple(FineTuningSettings(learning_rate=rate, batch_size=16) for rate in (5e-4, 1e-3, 2e-4)),
+        recipe=_from_scratch,
+        grid=tuple(ScratchSettings(learning_rate=rate, batch_size=16) for rate in (5e-4, 1e-3, 2e-4)),
         tasks=READING,
         colour="#0072b2",
         marker="star-open",
@@ -323,10 +346,13 @@ CONTENDERS = (
         name="bert-finetuned",
         title="BERT fine-tuned",
         recipe=_finetuned,
-        grid=tuple(
+        grid=(
             # The new head starts from nothing and has far to go; with many labels it needs a rate of its own.
-            FineTuningSettings(learning_rate=rate, head_learning_rate=head_rate, batch_size=16)
-            for rate, head_rate in ((1e-4, 1e-3), (3e-4, 3e-3), (3e-5, 1e-3))
+            FineTuningSettings(
+                learning_rate=2e-4, head_learning_rate=2e-3, batch_size=16, freeze_layers="half"
+            ),
+            FineTuningSettings(learning_rate=1e-4, head_learning_rate=1e-3, batch_size=16),
+            FineTuningSettings(learning_rate=3e-5, head_learning_rate=1e-3, batch_size=16),
         ),
         tasks=READING,
         colour="#d55e00",

@@ -312,6 +312,30 @@ def _short_names(sources: Sequence[EncoderSource]) -> list[str]:
     return names
 
 
+def with_frozen_layers(
+    contenders: Sequence[Contender], layers: int | None, encoders: Sequence[EncoderSource]
+) -> list[Contender]:
+    """Let all configurations that train an encoder leave its lowest layers as they are.
+
+    Args:
+        contenders: Those that are to compete.
+        layers: How many; None leaves it to each configuration.
+        encoders: Theirs; those that have none of their own begin with the first.
+
+    Raises:
+        OptionError: An encoder does not have so many, or they cannot be told apart.
+    """
+    if layers is None:
+        return list(contenders)
+    freezing = [entry for entry in contenders if "freeze_layers" in type(entry.grid[0]).model_fields]
+    for entry in freezing:
+        bert.frozen_layers(entry.encoder or encoders[0], layers)
+    return [
+        entry.with_grid(lambda settings: settings.but(freeze_layers=layers)) if entry in freezing else entry
+        for entry in contenders
+    ]
+
+
 def scaled_to(contenders: Sequence[Contender], encoder: EncoderSource | None) -> list[Contender]:
     """Fit the learning rates of contenders that fine-tune a whole encoder to its width.
 

@@ -29,24 +29,24 @@ def _zero_shot(job: Job, settings: ZeroShotSettings) -> Fitted:
     """
     import numpy as np
 
-    from textgraft.comparison.contenders.bert import frozen_encoder
-    from textgraft.models.encoders import load_encoder
+    from textgraft.models.encoders import load_encoder_tokenizer
     from textgraft.models.graft.heads import GraftConfig, GraftForSequenceClassification
     from textgraft.tasks.text.label_names import label_words
 
     source, labels = job.needed_encoder(), job.task.labels
-    encoder = frozen_encoder(source, source.identity, job.max_length)
+    shared = job.shared.encoder(source, job.max_length)
+    encoder = shared.encoder
     sentences = [
         settings.descriptions.get(label) or hypotheses([label_words(label)], settings.template)[0]
         for label in labels
     ]
-    weight = np.float32(settings.scale) * encoder.encode(sentences)
+    weight = np.float32(settings.scale) * shared.encode(sentences)
     config = GraftConfig.on(source, pooling=encoder.pooling, normalize=True)
     job.task.configure(config)
     model = GraftForSequenceClassification.from_layers(config, [(weight, np.zeros(len(labels), np.float32))])
     return Fitted(
         model,
-        load_encoder(source)[1],
+        load_encoder_tokenizer(source),
         encoder.max_length,
         epochs=0.0,
         stopped_by="nothing to train",

@@ -35,7 +35,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     llm: str | None = None
     """Hash of the address and the name of a language model, and of how many examples it is shown."""
     max_length: int | None
-    freeze_layers: int
+    freeze_layers: int | None
     budget: float | None
     """Seconds."""
     thorough: bool = False

@@ -177,7 +177,6 @@ class TrialIdentity(msgspec.Struct, frozen=True, kw_only=True):
     """Likewise of the language model that it begins with."""
     max_length: int | None
     """Tokens a text is cut to; None: the contender's own limit."""
-    freeze_layers: int
     version: str
     """Of textgraft."""
     limit_seconds: float | None = None

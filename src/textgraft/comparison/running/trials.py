@@ -95,7 +95,6 @@ class TrialSpec:
             encoder=encoder.identity if encoder else None,
             language_model=language_model.identity if language_model else None,
             max_length=job.max_length,
-            freeze_layers=job.freeze_layers if encoder else 0,
             version=__version__,
             limit_seconds=limit_seconds,
         )
@@ -110,7 +109,7 @@ def _attempt(contender: Contender, job: Job, settings: RecipeSettings) -> Attemp
     predictor = fitted.predictor(task)
     # One model of several is taken: what only the dev rows see is not worth a graph of its own.
     predictor.choose_engine(TORCH)
-    features, decoded = predictor.outputs(job.dev)
+    features, decoded = (fitted.outputs or predictor.outputs)(job.dev)
     answers = [prediction.answer for prediction in predictor.predictions(features, decoded)]
     metrics = task.metrics(gold, answers)
     return Attempt(
@@ -170,7 +169,7 @@ def run_trial(
     chosen = replace(chosen, calibration=folded)
     # From here on as whoever uses the model has it; the graph of one that may be thrown away is not kept.
     chosen.predictor.choose_engine("auto", keep=False)
-    serving, predictions = measure_serving(chosen.predictor, spec.test)
+    serving, predictions = measure_serving(chosen.predictor, spec.test, chosen.fitted.outputs)
     answers = [prediction.answer for prediction in predictions]
     model = chosen.fitted
     limit = budget if cut else None

@@ -1,0 +1,85 @@
+"""What the trials of a comparison compute once between them: encodings of texts, and states of frozen layers.
+
+A trial that reads them is still a function of its own rows: what is computed of a text does not depend, to
+the last bit, on which texts were computed with it (``textgraft.training.batching.fixed_shapes``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from textgraft.errors import OutputError
+from textgraft.training.text_arrays import TextArrays, TextStores, text_key
+
+if TYPE_CHECKING:
+    from textgraft.inference.encode import Encoder, Encodings
+    from textgraft.models.encoders import EncoderSource
+
+
+@dataclass
+class Shared:
+    """The work that a comparison does once; it lives as long as the process at most."""
+
+    states: TextStores = field(default_factory=TextStores)
+    """Of frozen layers."""
+    _encoders: dict[tuple[str, int | None], SharedEncoder] = field(default_factory=dict)
+
+    def encoder(self, source: EncoderSource, max_length: int | None) -> SharedEncoder:
+        """Return an encoder that encodes a text once.
+
+        Args:
+            source: Its files.
+            max_length: Tokens that a text is cut to; None: the encoder's own limit.
+        """
+        key = source.identity, max_length
+        if key not in self._encoders:
+            self._encoders[key] = SharedEncoder(source, max_length)
+        return self._encoders[key]
+
+
+class SharedEncoder:
+    """An encoder that remembers what it encoded.
+
+    Args:
+        source: Its files.
+        max_length: Tokens that a text is cut to; None: the encoder's own limit.
+    """
+
+    def __init__(self, source: EncoderSource, max_length: int | None) -> None:
+        from textgraft.inference.encode import Encoder
+
+        self.encoder: Encoder = Encoder(source, max_length=max_length, fixed_shapes=True)
+        self.encoder.open()
+        self._store = TextArrays(self.encoder.dimension, "float32")
+
+    @property
+    def owed(self) -> float:
+        """Seconds that encoding would have taken and did not, as a text was known."""
+        return self._store.owed
+
+    def encode(self, texts: Sequence[str]) -> Encodings:
+        """Encode texts, [texts, dimension]; those met before are looked up.
+
+        Raises:
+            OutputError: The encodings do not fit into the temporary folder.
+        """
+        keys = [text_key(text) for text in texts]
+        is_kept = self._store.fill(
+            keys,
+            [1] * len(texts),
+            lambda missing: self.encoder.batch_by_batch([texts[place] for place in missing]),
+        )
+        if not is_kept:
+            raise OutputError(
+                f"there is no room for the encodings of {len(texts):,} texts",
+                where=str(self._store.folder),
+                fix="Free some disk space, or let TMPDIR name another folder.",
+            )
+        encodings = np.empty((len(texts), self.encoder.dimension), np.float32)
+        for row, key in zip(encodings, keys, strict=True):
+            row[:] = self._store.get(key)
+        return encodings

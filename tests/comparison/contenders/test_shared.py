@@ -1,0 +1,87 @@
+"""What trials share changes none of them, and costs each what it would cost alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.tiny import save_tiny_bert, topic_rows, write_topics
+from textgraft.comparison.contenders.base import Job
+from textgraft.comparison.contenders.registry import contenders_for
+from textgraft.comparison.contenders.shared import Shared, SharedEncoder
+from textgraft.comparison.running.trials import TrialSpec, run_trial
+from textgraft.data.dataset import Dataset
+from textgraft.data.readers.reading import read_dataset
+from textgraft.inference.encode import Encoder
+from textgraft.models.encoders import EncoderSource, resolve_encoder
+from textgraft.tasks.text.classification import SingleLabelClassification
+
+TEXTS = [text for text, _ in topic_rows(90)]
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> EncoderSource:
+    return resolve_encoder(save_tiny_bert(tmp_path_factory.mktemp("encoder")))
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return read_dataset(write_topics(tmp_path_factory.mktemp("rows") / "topics.csv", 120))
+
+
+def test_a_text_is_encoded_once_and_always_the_same(source, monkeypatch):
+    met: list[str] = []
+    encode = Encoder.batch_by_batch
+
+    def watched(self, texts):
+        met.extend(texts)
+        return encode(self, texts)
+
+    monkeypatch.setattr(Encoder, "batch_by_batch", watched)
+    shared, alone = SharedEncoder(source, None), SharedEncoder(source, None)
+    shared.encode(TEXTS[:20])
+    shared.encode([*TEXTS[10:50], TEXTS[0], TEXTS[0]])
+    found = shared.encode(TEXTS[5:9])
+    assert len(met) == len(set(met)) == len(set(TEXTS[:50]))
+    np.testing.assert_array_equal(found, alone.encode(TEXTS[5:9]))
+
+
+@pytest.mark.parametrize("name", ["bert-frozen", "bert-finetuned"])
+def test_a_trial_is_the_same_alone_and_after_others(source, rows, name):
+    task = SingleLabelClassification(("food", "space", "sport"))
+    contender = contenders_for("classification")[name]
+    grid = tuple(settings.but(epochs=1) if contender.epochs else settings for settings in contender.grid[:2])
+    job = Job(rows.select(range(40)), rows.select(range(80, 100)), task, 0, source)
+    spec = TrialSpec(contender, job, rows.select(range(100, 120)), grid, "")
+    alone, _ = run_trial(spec)
+    shared = Shared()
+    for count, seed in ((7, 1), (60, 2)):
+        other = replace(job, train=rows.select(range(count)), seed=seed, shared=shared)
+        run_trial(replace(spec, job=other, configurations=grid[:1]))
+    later, _ = run_trial(replace(spec, job=replace(job, shared=shared)))
+    assert (later.confidence, later.predicted) == (alone.confidence, alone.predicted)
+    assert later.dev_metrics == alone.dev_metrics
+    assert [entry["dev_loss"] for entry in later.history] == [entry["dev_loss"] for entry in alone.history]
+
+
+def test_predictions_are_those_of_the_model_that_is_handed_over(source, rows):
+    task = SingleLabelClassification(("food", "space", "sport"))
+    contender = contenders_for("classification")["bert-frozen"]
+    job = Job(rows.select(range(60)), rows.select(range(80, 100)), task, 0, source)
+    test = rows.select(range(100, 120))
+    trial, attempt = run_trial(TrialSpec(contender, job, test, contender.grid[:1], ""))
+    served = attempt.predictor.predict_rows(test)
+    assert trial.predicted == [prediction.answer for prediction in served]
+    np.testing.assert_allclose(trial.confidence, [prediction.score for prediction in served], atol=0.02)
+
+
+def test_where_there_is_no_room_it_is_said(source, tmp_path: Path):
+    from textgraft.errors import OutputError
+
+    shared = SharedEncoder(source, None)
+    shared._store.max_bytes = 100
+    with pytest.raises(OutputError, match="no room for the encodings of 9 texts"):
+        shared.encode(TEXTS[:9])
