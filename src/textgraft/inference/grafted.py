@@ -80,7 +80,7 @@ class GraftedEncoder:
     def _frozen(self) -> Any:
         """Runs the encoder as it is, on the engine that is fastest here."""
         architecture = self.encoder.config.model_type
-        if self.device.type != "cpu" or first_choice("auto", architecture) == TORCH:
+        if self.device.type != "cpu" or first_choice("auto") == TORCH:
             return self.encoder
         source = frozen_source(self.source, self.encoder.config, lambda: self.encoder)
         precision = resolve_precision("auto", self.device)

@@ -61,8 +61,6 @@ class ModuleSource:
     """Real batches like those to come, at least 100, for int8."""
     inputs: tuple[str, ...] = ("input_ids", "attention_mask")
     outputs: tuple[str, ...] = ("logits",)
-    architecture: str = ""
-    """Its ``model_type``; some engines are slower than torch on some."""
     draw: Callable[[], Any] | None = None
     """Draws the model as an ``openvino.Model`` with these inputs and outputs, in place of tracing the module;
     returns None where it does not know the architecture."""

@@ -48,12 +48,10 @@ class Entry:
     """The package that it needs, which is also the extra that brings it."""
     runs_on_gpu: bool = False
     """Whether it is worth taking where there is a GPU."""
-    slower_on: frozenset[str] = frozenset()
-    """Architectures that torch is as fast on, measured: "auto" leaves them to it."""
 
 
 REGISTRY = (
-    Entry("openvino", _open_openvino, extra="openvino", slower_on=frozenset({"recurrent"})),
+    Entry("openvino", _open_openvino, extra="openvino"),
     Entry("torch", _open_torch, runs_on_gpu=True),
 )
 """Every engine, the one that "auto" likes best first; the last one runs everything."""
@@ -87,7 +85,7 @@ def open_engine(
     if threads is not None and threads < 1:
         raise OptionError(f"threads is {threads}, but at least one is needed")
     notes: list[str] = []
-    for entry in _candidates(engine, source.architecture):
+    for entry in _candidates(engine):
         if entry.extra and not _installed(entry.extra):
             raise MissingExtraError(entry.extra, entry.extra, f"the engine {entry.name!r}")
         try:
@@ -99,26 +97,25 @@ def open_engine(
     raise AssertionError("the last engine runs everything")
 
 
-def first_choice(engine: str, architecture: str) -> str:
+def first_choice(engine: str) -> str:
     """Return the name of the engine that :func:`open_engine` would try first.
 
     Args:
         engine: As there.
-        architecture: Of the model.
 
     Raises:
         OptionError: There is no such engine.
     """
     if engine not in ENGINES:
         raise unknown("engine", engine, ENGINES)
-    return _candidates(engine, architecture)[0].name
+    return _candidates(engine)[0].name
 
 
-def _candidates(engine: str, architecture: str) -> list[Entry]:
+def _candidates(engine: str) -> list[Entry]:
     """Return the engines to try: the one that is asked for, or all that are worth it, the best first."""
     if engine != "auto":
         return [entry for entry in REGISTRY if entry.name == engine]
-    return [entry for entry in REGISTRY if _is_worth_taking(entry) and architecture not in entry.slower_on]
+    return [entry for entry in REGISTRY if _is_worth_taking(entry)]
 
 
 def _is_worth_taking(entry: Entry) -> bool:
