@@ -20,12 +20,14 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 from machine import describe
@@ -231,6 +233,8 @@ RECIPES = {
 }
 
 
+WITHOUT_BF16 = patch.dict(os.environ, ONEDNN_MAX_CPU_ISA="AVX512_CORE_VNNI")
+"""While it is entered, torch computes in fp32 wherever it is run."""
 TABLE = ["| rows | metric | value | 95% interval |", "|---|---|---|---|"]
 PIPELINES = {
     "classification": "text-classification",
@@ -268,12 +272,14 @@ def ship(name: str, data: Path, runs: Path, reference: float | None) -> None:
     print(name, f"{size:.2f} MB", {key: value.metrics[value.metric] for key, value in scores.items()})
 
 
+@WITHOUT_BF16
 def calibrate(folder: Path) -> None:
     """Divide the last layer of a graft by its temperature, as training does today; save just that layer."""
     manifest = read_manifest(folder)
     if manifest.temperature == 1:
         return
-    predictor = _in_fp32(folder)
+    predictor = load(folder, engine="torch")
+    assert isinstance(predictor, Predictor)
     names = manifest.golden[0].columns
     rows = Dataset.unlabelled({name: [row.columns[name] for row in manifest.golden] for name in names})
     folded = predictor.calibrate(manifest.temperature, rows)
@@ -318,15 +324,9 @@ def measure(name: str, data: Path, runs: Path) -> None:
     print(name, {key: value.metrics[value.metric] for key, value in scores.items()})
 
 
-def _in_fp32(folder: Path) -> Predictor:
-    predictor = load(folder)
-    assert isinstance(predictor, Predictor)
-    predictor.precision = "fp32"
-    return predictor
-
-
+@WITHOUT_BF16
 def _scores(folder: Path, files: dict[str, Any]) -> dict[str, Evaluation]:
-    predictor = _in_fp32(folder)
+    predictor = load(folder, engine="torch")
     return {name: evaluate(predictor, file) for name, file in files.items()}
 
 
@@ -364,7 +364,7 @@ Limits: {LIMITS[name]}
 
 def _scored(name: str) -> str:
     return (
-        f"Scored in fp32 by `python benchmarks/ship_grafts.py --measure {name}` on "
+        f"Scored by torch in fp32 with `python benchmarks/ship_grafts.py --measure {name}` on "
         f"{describe('torch', 'transformers')}."
     )
 
