@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import functools
+import shutil
 import signal
 from pathlib import Path
 
@@ -10,9 +13,12 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification
 
+from tests.data.test_languages import SAMPLES
 from tests.tiny import topic_rows, write_topics
 from textgraft.comparison.compare import compare
 from textgraft.comparison.contenders.registry import choose_contenders
+from textgraft.comparison.preparing import choose, read
+from textgraft.comparison.settings import TrainConfig
 from textgraft.comparison.train import train
 from textgraft.errors import ModelError, OptionError
 from textgraft.inference.encode import Encoder
@@ -140,6 +146,24 @@ def test_it_competes_and_the_winner_predicts(kind, pair, tmp_path):
     assert best.predict(["the team had a goal"])[0].label == "sport"
     loaded = AutoModelForSequenceClassification.from_pretrained(done.folder / "best")
     assert loaded.config.pooling == "concat"
+
+
+def test_a_language_model_of_another_language_is_told_when_the_rows_are_read(pair, tmp_path):
+    german = tmp_path / "german"
+    shutil.copytree(pair, german)
+    (german / "README.md").write_text("---\nlanguage: de\n---\n")
+    rows = tmp_path / "rows.csv"
+    with rows.open("w", newline="") as handle:
+        table = [(f"{text} {number}", number % 2) for number in range(40) for text in SAMPLES["en"]]
+        csv.writer(handle).writerows([("text", "label"), *table])
+    for folder, told in ((german, 1), (pair, 0)):
+        notes: list[str] = []
+        settings = TrainConfig(contender="lstm-pretrained", language_model=str(folder))
+        entrants = choose(
+            rows, settings, functools.partial(choose_contenders, ["lstm-pretrained"]), notes.append
+        )
+        read(rows, entrants, settings, notes.append)
+        assert sum("was trained on German" in note for note in notes) == told
 
 
 def test_a_budget_that_reading_uses_up_still_trains_the_task(pair, tmp_path):

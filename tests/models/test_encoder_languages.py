@@ -13,7 +13,12 @@ import pytest
 from tests.conftest import shared_data
 from tests.data.test_languages import ENGLISH_TABLES, SAMPLES
 from textgraft.data.dataset import Dataset
-from textgraft.models.encoder_languages import card_languages, encoder_fit, encoder_warning
+from textgraft.models.encoder_languages import (
+    card_languages,
+    encoder_fit,
+    encoder_warning,
+    language_model_warning,
+)
 from textgraft.models.encoders import EncoderSource, resolve_encoder
 
 
@@ -118,3 +123,14 @@ def test_what_was_found_can_be_looked_at(bundled):
     assert fit.unread["de"] > 0.9
     assert fit.cuts is not None
     assert fit.cuts.pieces_a_word > 1.5 * fit.english_pieces
+
+
+def test_a_language_model_of_another_language_is_told_by_its_card(bundled, tmp_path):
+    for number, (card, is_said) in enumerate([("de", True), ("[de, en]", False), ("multilingual", False)]):
+        source = with_card(bundled, tmp_path / str(number), f"---\nlanguage: {card}\n---\n")
+        warning = language_model_warning(source, rows(SAMPLES["en"] * 20))
+        assert (warning is not None) == is_said
+        assert not warning or "was trained on German" in warning
+    assert (
+        language_model_warning(with_card(bundled, tmp_path / "bare", None), rows(SAMPLES["en"] * 20)) is None
+    )

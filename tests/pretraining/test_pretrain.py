@@ -21,6 +21,8 @@ from typer.testing import CliRunner
 import textgraft
 from textgraft.cli import app
 from textgraft.errors import TextgraftError
+from textgraft.models.encoder_languages import card_languages
+from textgraft.models.encoders import resolve_encoder
 from textgraft.pretraining.objectives.masked import MaskedText
 from textgraft.pretraining.pretrain import pretrain
 
@@ -96,6 +98,7 @@ def test_the_card_tells_cost_curve_and_use(corpus, tmp_path):
     assert "BertForPreTraining" not in card
     assert "$2 an hour (this machine)" in card
     assert "Strubell" in card
+    assert card_languages(resolve_encoder(tmp_path / "bert")) == ("en",)
     curve = (tmp_path / "bert" / "curves.svg").read_text()
     assert curve.count("<polyline") == 2
     assert len(re.findall(r"\| [\d,]+ \| [\d,]+ \| [\d.]+ \|", card)) == len(trained.result.history)

@@ -26,6 +26,7 @@ from textgraft.embeddings.word_vectors import VectorSource
 from textgraft.errors import unknown
 from textgraft.files import content_hash
 from textgraft.inference.prompting.endpoint import departure, find_key
+from textgraft.models.encoder_languages import language_model_warning
 from textgraft.models.encoders import EncoderSource
 from textgraft.tasks.base import Task
 from textgraft.tasks.reading import named_task, read_splits
@@ -167,7 +168,8 @@ def read(source: str | Path | Dataset, entrants: Entrants, settings: SetupSettin
         source: The user's file or rows.
         entrants: Who will learn from them.
         settings: The user's choices.
-        note: Told how the rows were read, and how many words have a vector.
+        note: Told how the rows were read, how many words have a vector, and whether a language model is of
+            another language.
 
     Raises:
         DataError: The rows cannot be read or learned from.
@@ -175,6 +177,10 @@ def read(source: str | Path | Dataset, entrants: Entrants, settings: SetupSettin
     splits, whole = read_splits(entrants.task, source, settings, note)
     if entrants.vectors is not None:
         note(vectors_note(splits.train, entrants.vectors))
+    if entrants.language_model is not None:
+        warning = language_model_warning(entrants.language_model, splits.train)
+        if warning:
+            note(warning)
     task = entrants.task.fitted_to(splits.train)
     entrants = _fitted_to_labels(entrants, task.labels, note)
     return Material(entrants, task, splits, whole, settings.max_length)

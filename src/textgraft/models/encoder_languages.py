@@ -99,7 +99,7 @@ class EncoderFit:
         shares = self.languages.shares.items()
         wanted = list(self.unread) or [code for code, share in shares if share >= NOTICED]
         named = listing([language_name(code) for code in wanted])
-        reads = f"reads {self._reading()} by its card" if by_card else None
+        reads = f"reads {self.reading} by its card" if by_card else None
         how = " and ".join(filter(None, (reads, by_cuts or self._pieces())))
         return (
             f"The texts are {self.languages.named}, but the encoder {self.encoder!r} {how}. "
@@ -107,7 +107,9 @@ class EncoderFit:
             f"{named} or a multilingual one, as intfloat/multilingual-e5-small."
         )
 
-    def _reading(self) -> str:
+    @property
+    def reading(self) -> str:
+        """The languages that the encoder's card names, for people."""
         names = [language_name(code) for code in self.reads or ()]
         return f"{listing(names[:4])} and {len(names) - 4} others" if len(names) > 5 else listing(names)
 
@@ -159,6 +161,30 @@ def encoder_warning(source: EncoderSource, dataset: Dataset) -> str | None:
     The arguments are those of :func:`encoder_fit`.
     """
     return encoder_fit(source, dataset).warning
+
+
+def language_model_warning(source: EncoderSource, dataset: Dataset) -> str | None:
+    """Say that a recurrent language model was trained on another language than the texts', and what to do.
+
+    Only its card tells: its words are those of its corpus, and new ones are added to them.
+
+    Args:
+        source: The language model's files.
+        dataset: Rows with texts; of many some hundred are looked at.
+
+    Returns:
+        None where nothing speaks against it, or its card names no language.
+    """
+    languages = dataset_languages(dataset)
+    fit = EncoderFit(source.name, languages, card_languages(source), cuts=None, english_pieces=1.0)
+    if sum(fit.unread.values()) < UNREAD:
+        return None
+    named = listing([language_name(code) for code in fit.unread])
+    return (
+        f"The texts are {languages.named}, but by its card the language model {source.name!r} was trained on "
+        f"{fit.reading}. What is measured with it tells nothing about language models of {named}: with "
+        "--language-model, name one of those."
+    )
 
 
 def card_languages(source: EncoderSource) -> tuple[str, ...] | None:

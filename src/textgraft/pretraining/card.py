@@ -13,6 +13,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from textgraft.data.languages import tell_languages
 from textgraft.models.directory import library_versions
 from textgraft.models.encoder_directory import save_encoder
 from textgraft.pretraining.cost import PUBLISHED, amortization
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 RECORD = "pretraining.json"
 _FIGURE = "curves.svg"
+_PASSAGES, _PASSAGE = 300, 100
+"""By how many passages of how many tokens the language of the held-out text is told."""
 
 
 def save_pretrained_encoder(
@@ -72,7 +75,7 @@ def save_pretrained_encoder(
         model,
         tokenizer,
         max_length=config.max_length,
-        card=_card(config, record, spent),
+        card=_card(config, record, spent, _languages(prepared)),
         beside={
             RECORD: json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
             _FIGURE: curve_svg(result.history),
@@ -80,7 +83,16 @@ def save_pretrained_encoder(
     )
 
 
-def _card(config: PretrainConfig, record: dict[str, Any], spent: Costs) -> str:
+def _languages(prepared: Prepared) -> list[str]:
+    """Tell the languages of the documents that were held out, as ISO 639 codes; none where they tell none."""
+    ids = prepared.dev.ids
+    starts = range(0, len(ids), max(_PASSAGE, len(ids) // _PASSAGES))
+    parts = [ids[start : start + _PASSAGE].tolist() for start in starts]
+    return tell_languages(prepared.tokenizer.batch_decode(parts, skip_special_tokens=True)).main
+
+
+def _card(config: PretrainConfig, record: dict[str, Any], spent: Costs, languages: list[str]) -> str:
+    told = f"\nlanguage: {languages}" if languages else ""
     architecture = config.architecture
     auto = architecture.auto_class
     documents, tokens = record["corpus"]["documents"], record["corpus"]["tokens"]
@@ -94,7 +106,7 @@ def _card(config: PretrainConfig, record: dict[str, Any], spent: Costs) -> str:
     sources = "\n".join(f"{entry.name}: {entry.how}; {entry.source}." for entry in PUBLISHED)
     return f"""---
 library_name: sentence-transformers
-tags: [textgraft, pre-training, {config.arch}]
+tags: [textgraft, pre-training, {config.arch}]{told}
 ---
 # {config.arch} {config.size}, pre-trained by textgraft
 
