@@ -45,7 +45,7 @@ class Work:
             if self.clock:
                 self.clock.now += self.seconds
             self.done.append(self.places[place])
-            yield Computed([at], [ARRAYS[self.places[place]]], 10, 20)
+            yield Computed([at], [ARRAYS[self.places[place]]], [10], 20)
 
     def ask(self, store: TextArrays) -> bool:
         return store.fill(self.keys, self.rows, self.compute)

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from textgraft.comparison.contenders.registry import choose_contenders
+from textgraft.comparison.contenders.registry import ON, choose_contenders
 from textgraft.comparison.folder import claim, exclusive, usual_folder
 from textgraft.comparison.judging.judge import check_test_targets
 from textgraft.comparison.preparing import Entrants, Material, choose, read
@@ -190,7 +190,7 @@ def run_comparison(
         check = check_dataset(
             material.whole,
             material.splits,
-            _token_counters(entrants.encoders, settings.max_length),
+            _token_counters(entrants, settings.max_length),
             functools.partial(_encoder_warnings, entrants.encoders) if entrants.encoders else None,
         )
         reporter.data(check, folder)
@@ -255,20 +255,25 @@ def _encoder_warnings(sources: Sequence[EncoderSource], dataset: Dataset) -> str
     return " ".join(dict.fromkeys(warnings)) or None
 
 
-def _token_counters(sources: Sequence[EncoderSource], max_length: int | None) -> dict[str, Any]:
+def _token_counters(entrants: Entrants, max_length: int | None) -> dict[str, Any]:
     """Count tokens as the contenders will, for the share that a length limit cuts off."""
     from tokenizers import Tokenizer
 
-    from textgraft.tokenization.encode import token_ids
+    from textgraft.models.windows import longest
+    from textgraft.tokenization.encode import TextFrame, token_ids
 
     counters: dict[str, Any] = {}
-    for source in sources:
-        file = source.path / "tokenizer.json"
-        if not file.is_file():
+    for contender in entrants.contenders:
+        source = entrants.encoder_of(contender) if contender.needs_encoder else None
+        file = source.path / "tokenizer.json" if source else None
+        if source is None or file is None or not file.is_file():
             continue
-        count = functools.partial(token_ids, Tokenizer.from_file(str(file)))
-        limit = max_length or encoder_max_length(source)
-        counters[f"BERT ({source.name})"] = (_lengths(count, limit), limit)
+        tokenizer = Tokenizer.from_file(str(file))
+        windows = 1 if max_length else contender.windows
+        special = TextFrame.of(tokenizer, "a").size
+        limit = longest(max_length or encoder_max_length(source), windows, special)
+        name = f"{contender.name.partition(ON)[0] if windows > 1 else 'BERT'} ({source.name})"
+        counters.setdefault(name, (_lengths(functools.partial(token_ids, tokenizer), limit), limit))
     return counters
 
 

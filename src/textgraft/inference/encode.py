@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,8 @@ from textgraft.models.encoders import (
     pad_token_id,
     resolve_encoder,
 )
-from textgraft.tokenization.encode import TokenIds, token_ids
+from textgraft.models.windows import cut, longest
+from textgraft.tokenization.encode import TextFrame, TokenIds, token_ids
 from textgraft.training.batching import ShapedBatch, fixed_shapes, token_budget_batches
 from textgraft.training.text_arrays import Computed
 
@@ -79,6 +81,8 @@ class Encoder:
         pooling: "mean" or "max" over the tokens, or "cls" for the first one.
         normalize: Whether vectors are scaled to length one.
         max_length: Tokens read of a text, special tokens included; None takes the encoder's own limit.
+        windows: Windows of that length that are read of a longer text at most. Their encodings are averaged,
+            and scaled again where they are scaled.
         threads: Threads to compute on; None leaves it to the engine.
         cache: Keep encodings on disk: True in the cache folder, or the path of a database file.
         calibration: Texts like those to come, for int8; by default those of the first call of :meth:`encode`.
@@ -102,6 +106,7 @@ class Encoder:
         pooling: str = "mean",
         normalize: bool = True,
         max_length: int | None = None,
+        windows: int = 1,
         threads: int | None = None,
         cache: Path | bool = False,
         calibration: Sequence[str] | None = None,
@@ -135,6 +140,13 @@ class Encoder:
         self._positions = positions
         self._pad = pad_token_id(self.source)
         self._tokenizer = load_tokenizer(self.source)
+        if windows < 1:
+            raise OptionError(f"windows is {windows}, but at least one is read")
+        frame = TextFrame.of(self._tokenizer, "a")
+        self.frame = len(frame.before), len(frame.after)
+        """Special tokens before and after a text."""
+        self.longest = self.max_length if windows == 1 else longest(self.max_length, windows, frame.size)
+        """Tokens read of a text in all."""
         self._engine: Engine | None = None
         self._calibrated_on = ""
         self._cache = EncodingCache(None if cache is True else cache) if cache else None
@@ -159,7 +171,7 @@ class Encoder:
                     key=content_hash(self._computation()),
                     build=functools.partial(_build, self.source, self.pooling, self.normalize),
                     golden=golden,
-                    calibration=[self._batch([row]) for row in self._tokens(sample).ids],
+                    calibration=[self._batch([row]) for row in self._window(sample)],
                     outputs=(OUTPUT,),
                     draw=functools.partial(draw_encoder, self.source, self.pooling, normalize=self.normalize),
                     reference=reference,
@@ -230,6 +242,8 @@ class Encoder:
             }
             if self._fixed_shapes:
                 settings["fixed_shapes"] = True
+            if self.longest > self.max_length:
+                settings["longest"] = self.longest
             keys = entry_keys(settings, texts)
             found = self._cache.get(keys)
             missing = [row for row, key in enumerate(keys) if key not in found]
@@ -240,9 +254,9 @@ class Encoder:
         tokens = self._tokens([texts[row] for row in missing])
         costs[missing, 0] = tokens.lengths
         costs[missing, 1] = np.subtract(tokens.lengths, [len(ids) for ids in tokens.ids])
-        for batch, encoded in self._run(engine, tokens.ids):
-            rows = [missing[place] for place in batch.members]
-            vectors[rows] = encoded
+        for done in self._run(engine, tokens.ids):
+            rows = [missing[place] for place in done.places]
+            vectors[rows] = np.concatenate(done.arrays) if rows else vectors[:0]
             yield rows
         if self._cache and missing:
             self._cache.put({keys[row]: Entry(vectors[row], *map(int, costs[row])) for row in missing})
@@ -294,8 +308,8 @@ class Encoder:
                 ]
 
             return [batch for batch, _ in known], reference
-        alone = [self._batch(self._tokens([text]).ids) for text in GOLDEN_TEXTS]
-        return [self._batch(self._tokens(GOLDEN_TEXTS).ids), *alone], None
+        alone = [self._batch(self._window([text])) for text in GOLDEN_TEXTS]
+        return [self._batch(self._window(GOLDEN_TEXTS)), *alone], None
 
     def batch_by_batch(self, texts: Sequence[str]) -> Iterator[Computed]:
         """Encode different texts, and yield what each batch gives as soon as it is done.
@@ -312,17 +326,22 @@ class Encoder:
         engine = self.open(texts)
         for start in range(0, len(texts), CHUNK):
             ids = self._tokens(texts[start : start + CHUNK]).ids
-            for batch, encoded in self._run(engine, ids):
-                places = [start + member for member in batch.members]
-                yield Computed(places, list(encoded[:, None]), batch.width, batch.rows * batch.width)
+            for done in self._run(engine, ids):
+                yield replace(done, places=[start + place for place in done.places])
 
-    def _run(self, engine: Engine, ids: list[list[int]]) -> Iterator[tuple[ShapedBatch, Encodings]]:
-        """Encode tokenized texts in batches of like length; yield each batch and the encodings of its texts.
+    def _run(self, engine: Engine, ids: list[list[int]]) -> Iterator[Computed]:
+        """Encode tokenized texts in batches of like length; yield after each the texts that are done.
 
         Raises:
             ModelError: A number is not finite.
         """
-        lengths = [len(row) for row in ids]
+        windows = [cut(row, self.max_length, self.frame) for row in ids]
+        pieces = [(place, piece) for place, own in enumerate(windows) for piece in own]
+        # A text's windows are added up in an order that follows from the text: the longest first.
+        sums: dict[int, NDArray[np.float32]] = {}
+        left = [len(own) for own in windows]
+        tokens = [0] * len(ids)
+        lengths = [len(piece) for _, piece in pieces]
         if self._fixed_shapes:
             batches = fixed_shapes(lengths, self._positions)
         else:
@@ -333,18 +352,39 @@ class Encoder:
                 )
             ]
         outputs = engine.run_all(
-            self._batch([ids[place] for place in batch.members], batch.rows, batch.width) for batch in batches
+            self._batch([pieces[member][1] for member in batch.members], batch.rows, batch.width)
+            for batch in batches
         )
         for batch, output in zip(batches, outputs, strict=True):
             encoded = output[OUTPUT][: len(batch.members)]
             self._check_finite(encoded)
-            yield batch, encoded
+            done, arrays = [], []
+            for member, vector in zip(batch.members, encoded, strict=True):
+                place = pieces[member][0]
+                tokens[place] += batch.width
+                left[place] -= 1
+                if len(windows[place]) > 1:
+                    sums[place] = sums[place] + vector if place in sums else vector
+                if not left[place]:
+                    done.append(place)
+                    whole = self._averaged(sums.pop(place), len(windows[place])) if place in sums else vector
+                    arrays.append(whole[None])
+            yield Computed(done, arrays, [tokens[place] for place in done], batch.rows * batch.width)
+
+    def _averaged(self, total: NDArray[np.float32], windows: int) -> NDArray[np.float32]:
+        """Average the encodings of a text's windows, [dimension]."""
+        mean = total / np.float32(windows)
+        return mean / max(float(np.linalg.norm(mean)), 1e-12) if self.normalize else mean
 
     def _computation(self) -> dict[str, Any]:
         return {"encoder": self.source.identity, "pooling": self.pooling, "normalize": self.normalize}
 
+    def _window(self, texts: Sequence[str]) -> list[list[int]]:
+        """Tokenize texts and keep of each what one window holds."""
+        return token_ids(self._tokenizer, texts, self.max_length).ids
+
     def _tokens(self, texts: Sequence[str]) -> TokenIds:
-        return token_ids(self._tokenizer, texts, self.max_length)
+        return token_ids(self._tokenizer, texts, self.longest)
 
     def _batch(self, ids: Sequence[Sequence[int]], rows: int = 0, width: int = 0) -> Batch:
         """Pad token ids on the right: input_ids and attention_mask [texts, longest].

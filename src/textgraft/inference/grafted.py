@@ -8,7 +8,7 @@ import functools
 import json
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -159,12 +159,27 @@ class GraftedEncoder:
             chosen = self._chosen(names)
             found: dict[str, ModelOutput] = {}
             shared, at = None, 0
-            for level in sorted({member.shared for member in chosen.values()}):
+            by_window = {
+                name: (member.graft.config.window, *member.graft.config.window_frame)
+                for name, member in chosen.items()
+                if isinstance(member.graft, grafts.GraftForSequenceClassification)
+                and member.graft.takes_windows(ids)
+            }
+            for cutting in set(by_window.values()):
+                self._run_windows(
+                    {name: chosen[name].graft for name, own in by_window.items() if own == cutting},
+                    ids,
+                    mask,
+                    found,
+                    whole,
+                )
+            others = {name: member for name, member in chosen.items() if name not in by_window}
+            for level in sorted({member.shared for member in others.values()}):
                 if level == self._layers and at == 0:
                     shared, at = run_encoder(whole, ids, mask, types, None)[0], level
                 elif level > at:
                     shared, at = self._run(ids, mask, types, shared, at, level), level
-                for name, member in chosen.items():
+                for name, member in others.items():
                     if member.shared == level:
                         states = shared
                         if level < self._layers:
@@ -204,14 +219,8 @@ class GraftedEncoder:
         decoded: dict[str, list[Any]] = {name: [None] * len(own) for name, own in windows.items()}
         distinct, places = _distinct(windows)
         precision = resolve_precision("auto", self.device)
-        for members in token_budget_batches(
-            [len(window["input_ids"]) for window in distinct],
-            max_tokens=MAX_TOKENS,
-            max_sequences=MAX_SEQUENCES,
-            generator=None,
-        ):
+        for asking, members in _batches(distinct, places):
             batch = padded_inputs([distinct[member] for member in members], self.tokenizer.pad_token_id)
-            asking = [name for name in chosen if any(name in places[member] for member in members)]
             with autocast(precision, self.device):
                 outputs = self._outputs(batch, asking, self._frozen)
             for name in asking:
@@ -273,6 +282,24 @@ class GraftedEncoder:
         own.load_state_dict(model.state_dict())
         return own
 
+    def _run_windows(
+        self,
+        chosen: Mapping[str, Any],
+        ids: Tensor | None,
+        mask: Tensor | None,
+        found: dict[str, ModelOutput],
+        whole: Any,
+    ) -> None:
+        """Run grafts that cut long texts alike; ``whole`` runs the encoder as it is."""
+        windows = next(iter(chosen.values())).windows(ids, mask)
+        shared = run_encoder(whole, windows.ids, windows.mask, None, None)[0]
+        for name, graft in chosen.items():
+            states = shared
+            if graft.config.lora_rank:
+                with merged(graft.adapter, self.encoder):
+                    states = self._run(windows.ids, windows.mask, None, None, 0, self._layers)
+            found[name] = graft.from_windows(states, windows)
+
     def _run(
         self,
         ids: Tensor | None,
@@ -288,6 +315,23 @@ class GraftedEncoder:
             if states is None:
                 return run_encoder(self.encoder, ids, mask, types, None)[0]
             return run_encoder(self.encoder, None, mask, types, states)[0]
+
+
+def _batches(
+    distinct: Sequence[Features], places: Sequence[Mapping[str, list[int]]]
+) -> Iterator[tuple[list[str], list[int]]]:
+    """Yield batches of windows with the grafts that all of them are for: none may be too long for another."""
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for member, own in enumerate(places):
+        groups.setdefault(tuple(own), []).append(member)
+    for names, members in groups.items():
+        for batch in token_budget_batches(
+            [len(distinct[member]["input_ids"]) for member in members],
+            max_tokens=MAX_TOKENS,
+            max_sequences=MAX_SEQUENCES,
+            generator=None,
+        ):
+            yield list(names), [members[place] for place in batch]
 
 
 def _facts(task: Task, max_length: int, temperature: float) -> dict[str, Any]:

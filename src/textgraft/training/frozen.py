@@ -200,7 +200,7 @@ def _states(
                     array[: lengths[member]]
                     for member, array in zip(batch.members, last.float().cpu().numpy(), strict=False)
                 ]
-                yield Computed(batch.members, arrays, batch.width, batch.rows * batch.width)
+                yield Computed(batch.members, arrays, [batch.width] * len(arrays), batch.rows * batch.width)
 
     is_kept = states.fill([_key(text) for text in texts], [len(text["input_ids"]) for text in texts], compute)
     return states if is_kept else None

@@ -32,8 +32,8 @@ class Computed:
     """Which of the texts that were asked for it held."""
     arrays: Sequence[NDArray[np.floating]]
     """Of each, [rows, width]."""
-    each: int
-    """Tokens that each of them was padded to."""
+    each: Sequence[int]
+    """Tokens that each of them was computed on, padding included."""
     tokens: int
     """Tokens that the batch was computed on, what fills it up included."""
 
@@ -145,11 +145,11 @@ class TextArrays:
         start, tokens = time.perf_counter(), 0
         for batch in compute(missing):
             tokens += batch.tokens
-            for place, array in zip(batch.places, batch.arrays, strict=True):
+            for place, array, each in zip(batch.places, batch.arrays, batch.each, strict=True):
                 data = np.ascontiguousarray(array, dtype=self.dtype)
                 self._file.seek(self._end)
                 self._file.write(data.data)
-                self._entries[keys[missing[place]]] = _Entry(self._end, len(data), batch.each)
+                self._entries[keys[missing[place]]] = _Entry(self._end, len(data), each)
                 self._end += data.nbytes
         self._file.flush()
         seconds = time.perf_counter() - start

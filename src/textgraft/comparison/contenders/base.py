@@ -204,6 +204,8 @@ class Contender:
     needs_encoder: bool = False
     encoder: EncoderSource | None = None
     """Its own, where several encoders compete; None: the one of the job."""
+    windows: int = 1
+    """How many windows of the encoder's length it reads of a long text, unless its settings say otherwise."""
     rate_follows_width: bool = False
     """Whether its learning rates are stated for the bundled encoder, and fall with the width of another."""
     needs_language_model: bool = False

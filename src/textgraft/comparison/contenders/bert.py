@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+WINDOWS = 16
+"""With 256 tokens each, a text of ten pages."""
 EPOCHS = EpochSchedule(rows=8_000, least=4, most=20)
 
 
@@ -52,6 +54,9 @@ class EncodingsSettings(RecipeSettings):
     """Inverse strength of the L2 penalty of one linear layer, as in scikit-learn's LogisticRegression."""
     hidden_size: int = Field(default=0, ge=0)
     """Width of a hidden layer; 0 for one linear layer."""
+    windows: Count = WINDOWS
+    """Windows of the encoder's length that are read of a long text at most, and their encodings averaged.
+    Where a length limit is given, a text is cut there instead; of a pair each text is cut to one."""
 
 
 def _encodings(job: Job, settings: EncodingsSettings) -> Fitted:
@@ -71,7 +76,8 @@ def _encodings(job: Job, settings: EncodingsSettings) -> Fitted:
     clock = Clock(job.max_seconds)
     source, task = job.needed_encoder(), cast("TextTask", job.task)
     in_pairs = isinstance(task, PairTexts)
-    shared = job.shared.encoder(source, job.max_length)
+    windows = 1 if in_pairs or job.max_length else settings.windows
+    shared = job.shared.encoder(source, job.max_length, windows)
     encoder, before = shared.encoder, shared.owed
 
     def encodings(rows: Dataset) -> Tensor:
@@ -82,6 +88,8 @@ def _encodings(job: Job, settings: EncodingsSettings) -> Fitted:
     config_class = PairGraftConfig if in_pairs else GraftConfig
     model_class: Any = PairGraftForSequenceClassification if in_pairs else GraftForSequenceClassification
     config = config_class.on(source, pooling=encoder.pooling, normalize=encoder.normalize)
+    if windows > 1:
+        config.window, config.window_frame = encoder.max_length, list(encoder.frame)
     task.configure(config)
     train, dev = encodings(job.train), encodings(job.dev)
     cached = shared.owed - before
@@ -94,7 +102,8 @@ def _encodings(job: Job, settings: EncodingsSettings) -> Fitted:
         problem_type=config.problem_type,
         seed=job.seed,
         clock=clock,
-        **settings.given(),
+        hidden_size=settings.hidden_size,
+        c=settings.c,
     )
     config.hidden_sizes = [len(bias) for _, bias in layers[:-1]]
     model = model_class.from_layers(config, layers)
@@ -106,13 +115,13 @@ def _encodings(job: Job, settings: EncodingsSettings) -> Fitted:
         unlabelled = replace(rows, labels=None)
         with torch.inference_mode():
             logits = model.head(encodings(unlabelled))
-        features = task.features(unlabelled, tokenizer, encoder.max_length)
+        features = task.features(unlabelled, tokenizer, encoder.longest)
         return features, task.decode({"logits": logits}, features)
 
     return Fitted(
         model,
         tokenizer,
-        encoder.max_length,
+        encoder.longest,
         stopped_by=clock.stopped_by,
         cut=clock.was_over,
         cached_seconds=cached,
@@ -295,6 +304,7 @@ _FROZEN = Contender(
     saving="claimed",
     train_option="--freeze all",
     needs_encoder=True,
+    windows=WINDOWS,
 )
 
 CONTENDERS = (
@@ -302,12 +312,14 @@ CONTENDERS = (
     replace(
         _FROZEN,
         title="BERT encodings of both texts + shallow network",
+        windows=1,
         grid=tuple(EncodingsSettings(c=c) for c in (1.0, 0.1, 10.0)),
         tasks=PAIRS,
     ),
     replace(
         _FROZEN,
         title="frozen BERT + shallow network",
+        windows=1,
         recipe=_frozen,
         grid=tuple(
             HeadSettings(learning_rate=rate, batch_size=32, hidden_size=256) for rate in (3e-3, 1e-2, 1e-3)

@@ -26,18 +26,19 @@ class Shared:
 
     states: TextStores = field(default_factory=TextStores)
     """Of frozen layers."""
-    _encoders: dict[tuple[str, int | None], SharedEncoder] = field(default_factory=dict)
+    _encoders: dict[tuple[str, int | None, int], SharedEncoder] = field(default_factory=dict)
 
-    def encoder(self, source: EncoderSource, max_length: int | None) -> SharedEncoder:
+    def encoder(self, source: EncoderSource, max_length: int | None, windows: int = 1) -> SharedEncoder:
         """Return an encoder that encodes a text once.
 
         Args:
             source: Its files.
-            max_length: Tokens that a text is cut to; None: the encoder's own limit.
+            max_length: Tokens of a window; None: the encoder's own limit.
+            windows: Of a text at most; it is cut there.
         """
-        key = source.identity, max_length
+        key = source.identity, max_length, windows
         if key not in self._encoders:
-            self._encoders[key] = SharedEncoder(source, max_length)
+            self._encoders[key] = SharedEncoder(source, max_length, windows)
         return self._encoders[key]
 
 
@@ -46,13 +47,14 @@ class SharedEncoder:
 
     Args:
         source: Its files.
-        max_length: Tokens that a text is cut to; None: the encoder's own limit.
+        max_length: Tokens of a window; None: the encoder's own limit.
+        windows: Of a text at most; it is cut there.
     """
 
-    def __init__(self, source: EncoderSource, max_length: int | None) -> None:
+    def __init__(self, source: EncoderSource, max_length: int | None, windows: int = 1) -> None:
         from textgraft.inference.encode import Encoder
 
-        self.encoder: Encoder = Encoder(source, max_length=max_length, fixed_shapes=True)
+        self.encoder: Encoder = Encoder(source, max_length=max_length, windows=windows, fixed_shapes=True)
         self.encoder.open()
         self._store = TextArrays(self.encoder.dimension, "float32")
 

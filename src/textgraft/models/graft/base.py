@@ -58,6 +58,8 @@ class GraftSettings(TypedDict, total=False):
     lora_dropout: float
     lora_layers: list[int]
     lora_targets: list[str]
+    window: int
+    window_frame: list[int]
     num_labels: int
     problem_type: str | None
 
@@ -73,6 +75,9 @@ class GraftConfig(PreTrainedConfig):
         encoding_size: Dimensions of a hidden state; 0 takes them from the encoder.
         pooling: "mean", "cls" or "max": how sequence and choice heads make one vector of a text.
         normalize: Whether that vector is scaled to length one.
+        window: Tokens, special ones included, that the encoder reads of a text at a time: a sequence head
+            cuts a longer one into windows and averages their vectors. 0: texts are read whole.
+        window_frame: Special tokens before and after a text, which every window has.
         hidden_sizes: Widths of the hidden layers of the head; none makes it one linear layer.
         lora_rank: Rank of the adapter (Hu et al. 2022, "LoRA"); 0 for none: the encoder is frozen.
         lora_alpha: The adapter's part is scaled by ``lora_alpha / lora_rank``.
@@ -84,7 +89,7 @@ class GraftConfig(PreTrainedConfig):
         eos_token_id: Likewise.
 
     Raises:
-        OptionError: The pooling is unknown, or the rank negative.
+        OptionError: The pooling is unknown, the rank negative, or a window too small.
     """
 
     model_type = "graft"
@@ -96,6 +101,8 @@ class GraftConfig(PreTrainedConfig):
     encoding_size: int = 0
     pooling: str = "mean"
     normalize: bool = True
+    window: int = 0
+    window_frame: list[int] = field(default_factory=lambda: [1, 1])
     hidden_sizes: list[int] = field(default_factory=list)
     lora_rank: int = 0
     lora_alpha: int = 16
@@ -110,6 +117,12 @@ class GraftConfig(PreTrainedConfig):
         super().__post_init__(**kwargs)
         if self.pooling not in POOLINGS:
             raise unknown("pooling", self.pooling, POOLINGS)
+        frame = self.window_frame
+        if self.window and not (len(frame) == 2 and min(frame) >= 0 and sum(frame) < self.window):
+            raise OptionError(
+                f"a window of {self.window} tokens has no room for {frame} special ones",
+                fix="Give a larger window, or 0 to read texts whole.",
+            )
         if self.lora_rank < 0:
             raise OptionError(f"lora_rank cannot be {self.lora_rank}", fix="Give 0 for none, or 1 and more.")
 

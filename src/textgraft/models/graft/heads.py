@@ -14,8 +14,10 @@ from transformers.modeling_outputs import (
 )
 from transformers.utils import can_return_tuple
 
-from textgraft.models.graft.base import Graft, GraftConfig
+from textgraft.models.graft.base import Beside, Graft, GraftConfig
 from textgraft.models.losses import sequence_loss
+from textgraft.models.padding import one_of
+from textgraft.models.windows import Windows, windows_of
 
 __all__ = [
     "GraftConfig",
@@ -39,6 +41,67 @@ class GraftForSequenceClassification(Graft):
         assert config.num_labels is not None, "without id2label Transformers counts two labels"
         super().__init__(config, config.num_labels)
 
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        labels: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+    ) -> SequenceClassifierOutput:
+        """Read a batch as :meth:`Graft.forward` does; of texts that take several windows, window by window.
+
+        Hidden states and attentions are then those of the windows, text by text.
+        """
+        if not self.takes_windows(input_ids):
+            return super().forward(
+                input_ids,
+                attention_mask,
+                token_type_ids,
+                labels,
+                inputs_embeds,
+                output_attentions,
+                output_hidden_states,
+                return_dict=True,
+            )
+        windows = self.windows(one_of(input_ids, inputs_embeds), attention_mask)
+        states, beside = self.encoded(
+            windows.ids,
+            windows.mask,
+            None,
+            None,
+            output_attentions=output_attentions,
+            output_hidden_states=output_hidden_states,
+        )
+        return self.from_windows(states, windows, labels, **beside)
+
+    def takes_windows(self, input_ids: Tensor | None) -> bool:
+        """Return whether a batch of ids [..., time] is longer than a window, and the config says so."""
+        return bool(self.config.window) and input_ids is not None and input_ids.shape[-1] > self.config.window
+
+    def windows(self, input_ids: Tensor, attention_mask: Tensor | None) -> Windows:
+        """Cut the texts of a batch into windows."""
+        before, after = self.config.window_frame
+        pad = self.encoder.config.pad_token_id or 0
+        return windows_of(input_ids, attention_mask, self.config.window, (before, after), pad)
+
+    def from_windows(
+        self, states: Tensor, windows: Windows, labels: Any = None, **beside: tuple[Tensor, ...]
+    ) -> SequenceClassifierOutput:
+        """Do what :meth:`from_states` does of the states of windows [windows, time, size]."""
+        vectors = windows.averaged(self.pooled(states, windows.mask))
+        if self.config.normalize:
+            vectors = functional.normalize(vectors, dim=-1)
+        return self._output(vectors, labels, beside)
+
+    def _output(self, vectors: Tensor, labels: Any, beside: Beside) -> SequenceClassifierOutput:
+        logits = self.head(vectors)
+        loss = None if labels is None else sequence_loss(logits, labels, self.config.problem_type)
+        return SequenceClassifierOutput(loss=loss, logits=logits, **beside)
+
     def from_states(
         self, states: Tensor, attention_mask: Tensor | None, labels: Any = None, **beside: tuple[Tensor, ...]
     ) -> SequenceClassifierOutput:
@@ -46,9 +109,7 @@ class GraftForSequenceClassification(Graft):
 
         With labels as ``sequence_loss`` takes them, the loss as well.
         """
-        logits = self.head(self.pooled(states, attention_mask))
-        loss = None if labels is None else sequence_loss(logits, labels, self.config.problem_type)
-        return SequenceClassifierOutput(loss=loss, logits=logits, **beside)
+        return self._output(self.pooled(states, attention_mask), labels, beside)
 
 
 class GraftForTokenClassification(Graft):
