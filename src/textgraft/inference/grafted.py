@@ -219,7 +219,9 @@ class GraftedEncoder:
         decoded: dict[str, list[Any]] = {name: [None] * len(own) for name, own in windows.items()}
         distinct, places = _distinct(windows)
         precision = resolve_precision("auto", self.device)
-        for asking, members in _batches(distinct, places):
+        limits = [member.graft.config.window or member.max_length for member in chosen.values()]
+        fits_all = min(limits, default=0)
+        for asking, members in _batches(distinct, places, fits_all):
             batch = padded_inputs([distinct[member] for member in members], self.tokenizer.pad_token_id)
             with autocast(precision, self.device):
                 outputs = self._outputs(batch, asking, self._frozen)
@@ -318,20 +320,26 @@ class GraftedEncoder:
 
 
 def _batches(
-    distinct: Sequence[Features], places: Sequence[Mapping[str, list[int]]]
+    distinct: Sequence[Features], places: Sequence[Mapping[str, list[int]]], fits_all: int
 ) -> Iterator[tuple[list[str], list[int]]]:
-    """Yield batches of windows with the grafts that all of them are for: none may be too long for another."""
+    """Yield batches of windows with the grafts that ask for them.
+
+    Where one has more than ``fits_all`` tokens, the others are for the same grafts: it may be too long for
+    another.
+    """
     groups: dict[tuple[str, ...], list[int]] = {}
     for member, own in enumerate(places):
-        groups.setdefault(tuple(own), []).append(member)
-    for names, members in groups.items():
-        for batch in token_budget_batches(
+        is_short = len(distinct[member]["input_ids"]) <= fits_all
+        groups.setdefault(() if is_short else tuple(own), []).append(member)
+    for members in groups.values():
+        for turn in token_budget_batches(
             [len(distinct[member]["input_ids"]) for member in members],
             max_tokens=MAX_TOKENS,
             max_sequences=MAX_SEQUENCES,
             generator=None,
         ):
-            yield list(names), [members[place] for place in batch]
+            batch = [members[place] for place in turn]
+            yield list(dict.fromkeys(name for member in batch for name in places[member])), batch
 
 
 def _facts(task: Task, max_length: int, temperature: float) -> dict[str, Any]:
