@@ -17,7 +17,7 @@ def demo(
             "--output", "-o", help="Folder for the results; named after data and budget if left out."
         ),
     ] = None,
-    budget: Annotated[str, typer.Option("--budget", help="Time for everything.")] = "4m30s",
+    budget: Annotated[str, typer.Option("--budget", help="Time for everything.")] = "2m",
 ) -> None:
     """Compare on text that every machine has: the standard library's docstrings, by chapter of its manual."""
     from textgraft.comparison.compare import run_comparison
@@ -25,10 +25,7 @@ def demo(
     from textgraft.comparison.settings import CompareSettings
     from textgraft.data.demo.embedded import docstrings_dataset
 
-    # Fine-tuning all layers would take most of the time; the upper two of six show the same picture.
-    settings = CompareSettings.model_validate(
-        {"sizes": [100, 300, 1000], "freeze_layers": 4, "budget": budget, "output": output}
-    )
+    settings = CompareSettings.model_validate({"budget": budget, "output": output})
     reporter = TerminalReporter(open_console())
     try:
         run_comparison(docstrings_dataset(), settings, reporter)

@@ -85,7 +85,7 @@ def test_every_contender_begins_with_all_rows_and_ends_with_seeds() -> None:
 def test_a_plan_fits_and_forgets_nothing(room: float) -> None:
     plan = schedule(PROGRAMMES, RATES, room)
     shortened = sum(
-        RATES[one.contender].seconds(one.size, plan.fitted(one)) * (1 - 1 / COMPRESSION)
+        plan.estimate(one, RATES) * (1 - 1 / COMPRESSION)
         for one in plan.trials
         if is_vital(one, plan) and RATES[one.contender].epochs
     )
@@ -125,12 +125,15 @@ def test_costly_contenders_fit_fewer_configurations_and_all_of_them_as_many() ->
 
 def test_what_is_done_is_not_planned_again_and_what_it_shared_is_paid() -> None:
     done = [PlannedTrial("bert-frozen", 6000, 0).name]
-    plan = schedule(PROGRAMMES, RATES, None, done)
-    assert len(plan.trials) == 59
-    first, paid = (
-        schedule({"bert-frozen": PROGRAMMES["bert-frozen"]}, RATES, None, names) for names in ((), done)
-    )
-    assert first.seconds - paid.seconds == pytest.approx(RATES["bert-frozen"].seconds(6000, 3) + 20.0)
+    assert len(schedule(PROGRAMMES, RATES, None, done).trials) == 59
+    alone = {"bert-frozen": PROGRAMMES["bert-frozen"]}
+    rate = Rate(fixed=1.0, per_row=0.0, per_epoch=0.0, shared=20.0)
+    before = schedule(alone, {"bert-frozen": rate}, None).seconds
+    rate.pay_shared(0.25)
+    assert rate.shared == 15.0
+    rate.pay_shared(1.0)
+    after = schedule(alone, {"bert-frozen": rate}, None, done).seconds
+    assert before - after == pytest.approx(rate.seconds(6000, 3) + 20.0)
 
 
 def test_who_cannot_win_gets_no_further_seeds_and_comes_last() -> None:
@@ -149,6 +152,14 @@ def test_sizes_of_its_own_do_not_bend_the_order_of_others() -> None:
     plan = schedule(programmes, rates, None)
     assert plan.trials[0] == PlannedTrial("zero-shot", 0, 0)
     assert len(plan.trials) == 61
+
+
+def test_configurations_cost_what_they_cost_and_a_chosen_one_at_most_the_dearest() -> None:
+    schedule_of_ten = EpochSchedule(0, 10, 10)
+    rate = Rate(fixed=1.0, per_row=0.01, per_epoch=0.001, further=(0.004,), epochs=schedule_of_ten)
+    assert rate.seconds(100, 1) == pytest.approx(1 + 1 + 750 * 0.001)
+    assert rate.seconds(100, 3) == pytest.approx(1 + 3 + 750 * (0.001 + 0.004 + 0.004))
+    assert rate.seconds(100, 1, is_chosen=True) == pytest.approx(1 + 1 + 750 * 0.004)
 
 
 def test_finished_trials_correct_the_estimate() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -67,18 +68,32 @@ class Rate(msgspec.Struct, kw_only=True):
     per_row: float
     """Seconds a training row costs once: tokenizing, encoding, what frozen layers compute."""
     per_epoch: float
-    """Seconds that a training row costs in every epoch."""
+    """Seconds that a training row costs in every epoch, in the first configuration."""
+    further: tuple[float, ...] = ()
+    """The same in the configurations after it, where they cost otherwise; the last stands for the rest."""
     shared: float = 0.0
-    """Seconds that the contender's first trial spends for all of them, as on encoding every text."""
+    """Seconds that the contender's first trial on all rows spends for all of them, as on encoding texts."""
     epochs: EpochSchedule | None = None
     """Of contenders that train in epochs, which the clock can end; None: a fit once begun runs to its end."""
     correction: float = 1.0
 
-    def seconds(self, size: int, configurations: int) -> float:
-        """Estimate a trial that fits so many configurations on ``size`` rows, without what is shared."""
+    def seconds(self, size: int, configurations: int, *, is_chosen: bool = False) -> float:
+        """Estimate a trial, without what is shared.
+
+        Args:
+            size: Training rows.
+            configurations: That it fits: so many from the first on.
+            is_chosen: Whether it fits the one that was chosen before, which may be the dearest.
+        """
         seen = self.epochs.rows_seen(size) if self.epochs and size else 0.0
-        once = size * self.per_row + seen * self.per_epoch
-        return self.correction * (self.fixed + configurations * once)
+        costs = (self.per_epoch, *self.further)
+        all_costs = [costs[min(position, len(costs) - 1)] for position in range(configurations)]
+        in_epochs = max(costs) if is_chosen else sum(all_costs)
+        return self.correction * (self.fixed + configurations * size * self.per_row + seen * in_epochs)
+
+    def pay_shared(self, share: float) -> None:
+        """Note that a trial has done this share of what all need, 0 to 1."""
+        self.shared *= max(0.0, 1 - share)
 
     def observe(self, estimate: float, seconds: float) -> None:
         """Move the estimate towards what a trial really took."""
@@ -110,9 +125,12 @@ class TrialPlan(msgspec.Struct, frozen=True, kw_only=True):
     beaten: dict[str, str] = {}
     """Contenders that can no longer win, and the evidence: they get no further seeds."""
 
-    def fitted(self, planned: PlannedTrial) -> int:
-        """Return how many configurations a trial fits: those of its contender on the first seed, then one."""
-        return self.configurations[planned.contender] if planned.seed == 0 else 1
+    def estimate(self, planned: PlannedTrial, rates: Mapping[str, Rate]) -> float:
+        """Estimate the seconds of a trial: of several configurations on the first seed, then of one."""
+        rate = rates[planned.contender]
+        if planned.seed:
+            return rate.seconds(planned.size, 1, is_chosen=True)
+        return rate.seconds(planned.size, self.configurations[planned.contender])
 
 
 class PlannedContender(msgspec.Struct, frozen=True):

@@ -98,18 +98,17 @@ class _Scheduler:
     ) -> None:
         self.programmes, self.rates, self.beaten = programmes, rates, beaten
         self.phases = {name: _phases(name, programme, done) for name, programme in programmes.items()}
-        self.begun = {name.partition("/")[0] for name in done}
         self.configurations = {name: programme.configurations for name, programme in programmes.items()}
         self.chosen: list[PlannedTrial] = []
 
     def cost(self, trials: Sequence[PlannedTrial], configurations: int | None = None) -> float:
-        """Estimate trials, with what the first of each contender does for all where none was run yet."""
+        """Estimate trials, with what the first of each contender does for all."""
         seconds = 0.0
         for planned in trials:
             fitted = 1 if planned.seed else configurations or self.configurations[planned.contender]
-            seconds += self.rates[planned.contender].seconds(planned.size, fitted)
-        known = self.begun | {planned.contender for planned in self.chosen}
-        names = {planned.contender for planned in trials} - known
+            rate = self.rates[planned.contender]
+            seconds += rate.seconds(planned.size, fitted, is_chosen=planned.seed > 0)
+        names = {planned.contender for planned in trials} - {planned.contender for planned in self.chosen}
         return seconds + sum(self.rates[name].correction * self.rates[name].shared for name in names)
 
     def least(self, planned: PlannedTrial) -> float:
@@ -176,17 +175,15 @@ class _Scheduler:
         missing = [
             planned for planned in everything if planned not in chosen and not self._is_spared(planned)
         ]
-        full = {name: programme.configurations for name, programme in self.programmes.items()}
         self.chosen = []
+        seconds, fitted = self.cost(chosen), self.configurations
+        self.configurations = {name: own.configurations for name, own in self.programmes.items()}
         return TrialPlan(
             trials=chosen,
-            configurations=self.configurations,
-            seconds=self.cost(chosen),
+            configurations=fitted,
+            seconds=seconds,
             left_out=missing,
-            missing_seconds=sum(
-                self.rates[one.contender].seconds(one.size, 1 if one.seed else full[one.contender])
-                for one in missing
-            ),
+            missing_seconds=self.cost(missing),
             beaten=dict(self.beaten),
         )
 
@@ -251,9 +248,9 @@ def allowance(plan: TrialPlan, rates: Mapping[str, Rate], left: float) -> float:
     left = max(0.0, left)
     if rates[first.contender].epochs is None:
         return left
-    own = rates[first.contender].seconds(first.size, plan.fitted(first))
+    own = plan.estimate(first, rates)
     vital = sum(
-        rates[one.contender].seconds(one.size, plan.fitted(one))
+        plan.estimate(one, rates)
         for one in others
         if one.contender != first.contender and is_vital(one, plan)
     )

@@ -143,8 +143,11 @@ class Run:
         self.reporter.note("measuring what each contender costs on a few rows")
         splits, request = self.material.splits, self.request
         sample = splits.train.select(range(min(100, len(splits.train))))
+        texts = sizes[-1] + min(len(splits.dev), sizes[-1] // DEV_FRACTION)
         rates = {
-            name: probe(contender, self.material.job(contender, sample, splits.dev, 0), len(splits.test))
+            name: probe(
+                contender, self.material.job(contender, sample, splits.dev, 0), len(splits.test), texts
+            )
             for name, contender in self.contenders.items()
         }
         programmes = {
@@ -315,13 +318,12 @@ class Run:
         spec = replace(spec, job=replace(spec.job, max_seconds=seconds, on_step=self.reporter.step))
         start = time.perf_counter()
         trial, attempt = run_trial(spec, self.reporter.configuration)
-        rate, fitted = record.rates[planned.contender], len(trial.configurations)
+        rate = record.rates[planned.contender]
+        estimate = plan.estimate(planned, record.rates) + rate.correction * rate.shared
         trained = self._trained(spec, attempt)
         if trained < LEAST_TRAINED:
             self.cut[planned.name] = trained
-            rate.observe(
-                rate.seconds(planned.size, fitted), (time.perf_counter() - start) / max(trained, 0.2)
-            )
+            rate.observe(estimate, (time.perf_counter() - start) / max(trained, 0.2))
             self.record = changed(record, cut={**record.cut, planned.name: trained})
             self.reporter.note(
                 f"{planned.contender} on {planned.size:,} rows had time for {trained:.0%} of its training: "
@@ -336,8 +338,8 @@ class Run:
             self.record, cut={k: v for k, v in self.record.cut.items() if k != planned.name}
         )
         if trial.limit_seconds is None:
-            rate.observe(rate.seconds(planned.size, fitted), took)
-        rate.shared = 0.0
+            rate.observe(estimate, took)
+        rate.pay_shared(planned.size / record.programmes[planned.contender].sizes[-1])
         if seconds is not None and took > OVERTIME * seconds and not trial.limit_seconds:
             self.reporter.note(
                 f"{planned.contender} took {duration(took)} where it had {duration(seconds)}: "
