@@ -339,7 +339,7 @@ class Run:
         )
         if trial.limit_seconds is None:
             rate.observe(estimate, took)
-        rate.pay_shared(planned.size / record.programmes[planned.contender].sizes[-1])
+        rate.pay_shared(planned.size / max(1, record.programmes[planned.contender].sizes[-1]))
         if seconds is not None and took > OVERTIME * seconds and not trial.limit_seconds:
             self.reporter.note(
                 f"{planned.contender} took {duration(took)} where it had {duration(seconds)}: "
