@@ -20,7 +20,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import os
 import re
 import shutil
 import tempfile
@@ -233,8 +232,8 @@ RECIPES = {
 }
 
 
-WITHOUT_BF16 = patch.dict(os.environ, ONEDNN_MAX_CPU_ISA="AVX512_CORE_VNNI")
-"""While it is entered, torch computes in fp32 wherever it is run."""
+IN_FP32 = patch("textgraft.inference.runner.resolve_precision", new=lambda *_: "fp32")
+"""While it is entered, models that are loaded compute in fp32 on every processor."""
 TABLE = ["| rows | metric | value | 95% interval |", "|---|---|---|---|"]
 PIPELINES = {
     "classification": "text-classification",
@@ -272,7 +271,7 @@ def ship(name: str, data: Path, runs: Path, reference: float | None) -> None:
     print(name, f"{size:.2f} MB", {key: value.metrics[value.metric] for key, value in scores.items()})
 
 
-@WITHOUT_BF16
+@IN_FP32
 def calibrate(folder: Path) -> None:
     """Divide the last layer of a graft by its temperature, as training does today; save just that layer."""
     manifest = read_manifest(folder)
@@ -324,7 +323,7 @@ def measure(name: str, data: Path, runs: Path) -> None:
     print(name, {key: value.metrics[value.metric] for key, value in scores.items()})
 
 
-@WITHOUT_BF16
+@IN_FP32
 def _scores(folder: Path, files: dict[str, Any]) -> dict[str, Evaluation]:
     predictor = load(folder, engine="torch")
     return {name: evaluate(predictor, file) for name, file in files.items()}
