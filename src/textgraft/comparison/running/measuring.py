@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MEGABYTE = 1e6
 LATENCY_ROWS = 50
-PACE_ROWS = 256
+PACE_ROWS = 64
 """Rows that tell the pace of what need not be run on all of them."""
 LATENCY_ROWS_AT_LEAST = 10
 LATENCY_SECONDS = 0.5
