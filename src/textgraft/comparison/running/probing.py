@@ -15,7 +15,10 @@ from textgraft.training.progress import Progress
 ROWS = 64
 FEW = 16
 """Rows of the first fit, which also loads libraries and warms up kernels."""
-EPOCHS = 3
+STEPS = 32
+"""Rows that tell what a step costs in a further configuration."""
+EPOCHS = 2
+"""The first one warms up, the second one is timed."""
 ASKED = 2
 """Rows that are answered elsewhere."""
 SMALL_CHANGE = 0.3
@@ -23,9 +26,9 @@ SMALL_CHANGE = 0.3
 
 
 def probe(contender: Contender, job: Job, test_rows: int, texts: int) -> Rate:
-    """Fit a contender on a few rows, twice, and tell the cost of a row from that of everything else.
+    """Fit a contender on a few rows, and tell the cost of a row from that of everything else.
 
-    What is trained in epochs tells the cost of its steps itself; of the rest, the second fit has more rows.
+    What is trained in epochs tells the cost of its steps itself; of the rest, a second fit has more rows.
     What is computed of a text once for all trials is told apart by fitting on the same rows again.
 
     Args:
@@ -38,16 +41,17 @@ def probe(contender: Contender, job: Job, test_rows: int, texts: int) -> Rate:
         return _probe_endpoint(contender, job, test_rows)
     sample = job.train.select(range(min(ROWS, len(job.train))))
     few = sample.select(range(min(FEW, len(sample))))
-    _fit(contender, job, few)
-    start = _fit(contender, job, few)
+    warm = _fit(contender, job, few)
+    # Steps tell their cost themselves: only without them does the number of rows have to.
+    start = warm if contender.epochs else _fit(contender, job, few)
     found = _fit(contender, job, sample)
     shared = 0.0
-    if start.owed:
+    if start.owed or found.owed:
         found = _fit(contender, job, sample)
-        shared = found.owed / len(sample) * texts
+        shared = max(0.0, found.owed) / len(sample) * texts
     in_epochs = found.per_epoch * EPOCHS if contender.epochs else 0.0
-    more = len(sample) - len(few)
-    per_row = max(0.0, (found.seconds - start.seconds) / more - in_epochs) if more else 0.0
+    more = 0 if contender.epochs else len(sample) - len(few)
+    per_row = max(0.0, (found.seconds - start.seconds) / more) if more else 0.0
     predictor = found.fitted.predictor(job.task)
     predictor.choose_engine("auto", keep=False)
     begun = time.perf_counter()
@@ -61,7 +65,9 @@ def probe(contender: Contender, job: Job, test_rows: int, texts: int) -> Rate:
         fixed=training + opening + per_test_row * test_rows + SMALL_CHANGE,
         per_row=per_row,
         per_epoch=found.per_epoch,
-        further=_costs_of_further(contender, job, sample, found.per_epoch),
+        further=_costs_of_further(
+            contender, job, sample.select(range(min(STEPS, len(sample)))), found.per_epoch
+        ),
         shared=shared,
         epochs=contender.epochs,
     )
