@@ -42,24 +42,24 @@ def hurried(monkeypatch):
 
 @pytest.fixture(scope="module")
 def topics(tmp_path_factory):
-    return write_topics(tmp_path_factory.mktemp("topics") / "topics.csv", 160)
+    return write_topics(tmp_path_factory.mktemp("topics") / "topics.csv", 90)
 
 
-ASKED = {"contenders": "tfidf,lstm", "sizes": "40,80", "seeds": 1, "tuning": 1, "budget": "10m"}
+ASKED = {"contenders": "tfidf,lstm", "sizes": "20,40", "seeds": 1, "tuning": 1, "budget": "10m"}
 
 
 def test_a_trial_that_the_clock_cut_is_no_result_and_is_done_again(topics, tmp_path, hurried):
-    hurried[80] = 1.0
+    hurried[40] = 1.0
     reporter = Notes()
     result = textgraft.compare(topics, output=tmp_path / "run", reporter=reporter, **ASKED)
     assert {(trial.contender, trial.size) for trial in result.trials} == {
-        ("tfidf", 40), ("tfidf", 80), ("lstm", 40),
+        ("tfidf", 20), ("tfidf", 40), ("lstm", 20),
     }  # fmt: skip
     assert [one.contender for one in result.verdict.unmeasured] == ["lstm"]
-    assert any("lstm on 80 rows had time for" in note for note in reporter.notes)
-    assert set(load_plan(result.folder).cut) == {"lstm/80/0"}
+    assert any("lstm on 40 rows had time for" in note for note in reporter.notes)
+    assert set(load_plan(result.folder).cut) == {"lstm/40/0"}
     assert "ended by the clock" in result.report.read_text()
-    del hurried[80]
+    del hurried[40]
     again = textgraft.compare(topics, output=tmp_path / "run", **ASKED)
     assert len(again.trials) == 4
     assert load_plan(again.folder).cut == {}
@@ -67,9 +67,9 @@ def test_a_trial_that_the_clock_cut_is_no_result_and_is_done_again(topics, tmp_p
 
 
 def test_training_whose_schedule_ended_with_the_clock_is_a_result_that_says_so(topics, tmp_path, hurried):
-    hurried[80] = 30.0
+    hurried[40] = 30.0
     result = textgraft.compare(topics, output=tmp_path / "run", **ASKED)
-    (trial,) = (one for one in load_trials(result.folder) if (one.contender, one.size) == ("lstm", 80))
+    (trial,) = (one for one in load_trials(result.folder) if (one.contender, one.size) == ("lstm", 40))
     assert trial.limit_seconds is not None
     assert result.verdict.standing("lstm").ended_by_clock == 1
 

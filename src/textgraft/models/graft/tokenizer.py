@@ -8,8 +8,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerFast
 
 from textgraft.models.encoders import resolve_encoder
-from textgraft.models.graft.base import GraftConfig
-from textgraft.models.loading import load_tokenizer
+from textgraft.models.loading import load_config, load_tokenizer
 from textgraft.models.manifest import MANIFEST, read_manifest
 
 
@@ -30,8 +29,9 @@ class GraftTokenizer(PreTrainedTokenizerFast):
         """
         folder = Path(path)
         if (folder / "tokenizer.json").is_file():
-            return super().from_pretrained(path, *args, **options)
-        config = GraftConfig.from_pretrained(folder, local_files_only=True)
+            options.pop("trust_remote_code", None)
+            return super().from_pretrained(path, *args, trust_remote_code=False, **options)
+        config = load_config(folder)
         tokenizer = load_tokenizer(resolve_encoder(config.encoder, config.revision).path)
         if (folder / MANIFEST).is_file():
             tokenizer.model_max_length = read_manifest(folder).max_length
