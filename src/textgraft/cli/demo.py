@@ -17,7 +17,7 @@ def demo(
             "--output", "-o", help="Folder for the results; named after data and budget if left out."
         ),
     ] = None,
-    budget: Annotated[str, typer.Option("--budget", help="Time for everything.")] = "2m",
+    budget: Annotated[str, typer.Option("--budget", help="Time for everything.")] = "3m",
 ) -> None:
     """Compare on text that every machine has: the standard library's docstrings, by chapter of its manual."""
     from textgraft.comparison.compare import run_comparison
