@@ -176,7 +176,7 @@ def test_from_a_file_to_the_winners_answers(task, encoder, tmp_path, monkeypatch
         source,
         contenders=names,
         encoder=str(encoder),
-        sizes=[60] if task in WRITTEN else [30, 60],
+        sizes=[30, 60] if task == "classification" else [60],
         seeds=1,
         tuning=1,
         output=tmp_path / "run",

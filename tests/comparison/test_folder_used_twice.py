@@ -14,7 +14,7 @@ import pytest
 
 from tests.tiny import save_tiny_bert, topic_rows, write_topics
 from textgraft.comparison.compare import compare
-from textgraft.comparison.contenders.base import Contender
+from textgraft.comparison.contenders.base import Contender, EpochSchedule
 from textgraft.comparison.records.plan import Rate, load_plan
 from textgraft.comparison.records.preferences import Preferences
 from textgraft.comparison.records.trials import Trial, TrialIdentity, load_trials
@@ -196,6 +196,7 @@ def test_a_trial_that_the_clock_cut_is_no_result_for_other_requests(world, tmp_p
         return replace(fit(self, job, settings), cut=job.max_seconds is not None)
 
     monkeypatch.setattr(Contender, "fit", hurried)
+    monkeypatch.setattr(EpochSchedule, "number", lambda self, size: 2)
     request = {**PLAIN, "contenders": "lstm", "seeds": 2, "preferences": None}
     ask(world, tmp_path / "run", {**request, "budget": "10m"})
     cut = load_trials(tmp_path / "run")

@@ -28,7 +28,7 @@ from textgraft.models.encoders import resolve_encoder
 from textgraft.tasks.text.classification import SingleLabelClassification
 
 REQUEST = {
-    "contenders": "tfidf,lstm,bert-frozen,bert-finetuned", "sizes": "20,40", "seeds": 2, "tuning": 2,
+    "contenders": "tfidf,lstm,bert-frozen,bert-finetuned", "sizes": "20", "seeds": 2, "tuning": 2,
 }  # fmt: skip
 
 

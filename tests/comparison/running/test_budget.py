@@ -8,7 +8,7 @@ import pytest
 
 import textgraft
 from tests.tiny import write_topics
-from textgraft.comparison.contenders.base import Contender
+from textgraft.comparison.contenders.base import Contender, EpochSchedule
 from textgraft.comparison.records.plan import load_plan
 from textgraft.comparison.records.trials import Configuration, load_trials
 from textgraft.comparison.running.progress import SilentReporter
@@ -37,6 +37,7 @@ def hurried(monkeypatch):
         return fitted
 
     monkeypatch.setattr(Contender, "fit", hurry)
+    monkeypatch.setattr(EpochSchedule, "number", lambda self, size: 10)
     return epochs
 
 
@@ -67,7 +68,7 @@ def test_a_trial_that_the_clock_cut_is_no_result_and_is_done_again(topics, tmp_p
 
 
 def test_training_whose_schedule_ended_with_the_clock_is_a_result_that_says_so(topics, tmp_path, hurried):
-    hurried[40] = 30.0
+    hurried[40] = 5.0
     result = textgraft.compare(topics, output=tmp_path / "run", **ASKED)
     (trial,) = (one for one in load_trials(result.folder) if (one.contender, one.size) == ("lstm", 40))
     assert trial.limit_seconds is not None
