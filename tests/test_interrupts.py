@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -27,7 +26,7 @@ SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 def test_the_first_stop_is_held_back_and_the_second_acts_at_once(number, capfd):
     with stop_signals(), deferred_interrupt() as interrupt:
         assert not interrupt.requested
-        os.kill(os.getpid(), number)
+        signal.raise_signal(number)
         assert interrupt.requested
         assert "once more stops at once" in capfd.readouterr().err
         with pytest.raises(KeyboardInterrupt) as caught:
@@ -41,7 +40,7 @@ def test_handlers_are_put_back_and_ignored_signals_stay_ignored():
     ignored = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with stop_signals(), deferred_interrupt() as interrupt:
-            os.kill(os.getpid(), signal.SIGHUP)  # as under nohup
+            signal.raise_signal(signal.SIGHUP)  # as under nohup
             assert not interrupt.requested
     finally:
         signal.signal(signal.SIGHUP, ignored)
@@ -65,7 +64,7 @@ def test_outside_the_main_thread_nothing_is_touched():
 def test_a_stopped_command_says_what_is_kept_and_leaves_no_lock(number, tmp_path):
     def command(folder: Path) -> None:
         with locked(folder / ".lock"):
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)
             time.sleep(5)
 
     own = typer.Typer()

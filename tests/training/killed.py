@@ -33,7 +33,7 @@ SETTINGS = TrainingSettings(
 
 def die(*_: Any, **__: Any) -> None:
     """End as by kill -9."""
-    os.kill(os.getpid(), signal.SIGKILL)
+    signal.raise_signal(signal.SIGKILL)
 
 
 def dying(function: Callable[..., Any], call: int, *, after: bool = False) -> Callable[..., Any]:
