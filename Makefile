@@ -33,11 +33,11 @@ check: $(VENV)/.installed-dev  ## Lint, formatting and types.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) torch==2.13.0
-	$(PIP) --editable '.[bundled,openvino]'
+	$(PIP) --editable '.[bundled,openvino,serve]'
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(PIP) --editable '.[bundled,openvino,dev]'
+	$(PIP) --editable '.[bundled,openvino,serve,dev]'
 	touch $@
 
 clean:

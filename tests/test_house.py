@@ -18,6 +18,7 @@ ROOT = Path(textgraft.__file__).parent
 FLOORS = (
     ("__init__", "__main__"),
     ("cli",),
+    ("serving",),
     ("comparison",),
     ("inference",),
     ("pretraining",),

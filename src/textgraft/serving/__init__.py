@@ -1,0 +1,1 @@
+"""Models behind HTTP: one process, one encoder in memory, all tasks."""
