@@ -19,7 +19,7 @@ FLOORS = (
     ("__init__", "__main__"),
     ("cli",),
     ("serving",),
-    ("comparison",),
+    ("comparison", "review"),
     ("inference",),
     ("pretraining",),
     ("training",),

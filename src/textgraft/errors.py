@@ -51,6 +51,10 @@ class DamagedError(ModelError):
     """A file that textgraft wrote, or one of a model, is missing, damaged or changed."""
 
 
+class ConflictError(TextgraftError):
+    """Somebody else holds what is asked for, or has decided it already."""
+
+
 class OutputError(TextgraftError):
     """A result cannot be written: folder not writable, disk full, or something else in its place."""
 
