@@ -21,6 +21,7 @@ FLOORS = (
     ("serving",),
     ("comparison", "review"),
     ("inference",),
+    ("reporting",),
     ("pretraining",),
     ("training",),
     ("tasks",),

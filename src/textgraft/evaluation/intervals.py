@@ -88,7 +88,7 @@ def left_out_scores(
         at most :data:`PARTS`.
     """
     parts = min(rows, PARTS)
-    part_of = np.random.default_rng(seed).permutation(rows) % max(1, parts)
+    part_of = part_numbers(rows, seed)
     scores: dict[str, NDArray[np.float64]] = {}
     step = max(1, _MAX_WEIGHTS // max(1, rows))
     for start in range(0, parts, step):
@@ -98,6 +98,11 @@ def left_out_scores(
             for name, values in score(answers, weights).items():
                 scores.setdefault(name, np.empty((len(models), parts)))[model, start : block.stop] = values
     return scores
+
+
+def part_numbers(rows: int, seed: int = 0) -> NDArray[np.int64]:
+    """Return which part each row is in, of at most :data:`PARTS` of about the same size, [rows]."""
+    return np.random.default_rng(seed).permutation(rows) % max(1, min(rows, PARTS))
 
 
 def score_interval(

@@ -100,7 +100,7 @@ def weighted_multi_label_metrics(
         scikit-learn, ``macro_f1`` is the mean over all labels, and a label that occurs nowhere counts 0;
         ``subset_accuracy`` is the share of rows whose set is exactly right.
     """
-    gold_matrix, predicted_matrix = _indicators(gold, num_labels), _indicators(predicted, num_labels)
+    gold_matrix, predicted_matrix = indicators(gold, num_labels), indicators(predicted, num_labels)
     right, of_gold, of_predicted = (
         np.asarray(matrix @ weights, dtype=np.float64)
         for matrix in (gold_matrix.multiply(predicted_matrix), gold_matrix, predicted_matrix)
@@ -180,8 +180,8 @@ def _ratio(over: NDArray[np.float64], under: NDArray[np.float64]) -> NDArray[np.
     return np.divide(over, under, out=np.zeros_like(under), where=under > 0)
 
 
-def _indicators(sets: Sequence[Sequence[int]], num_labels: int) -> sparse.csr_array:
-    """Return a matrix [num_labels, rows] that is 1 where a row has a label."""
+def indicators(sets: Sequence[Sequence[int]], num_labels: int) -> sparse.csr_array:
+    """Count how often each row has each label, [num_labels, rows]."""
     rows = np.repeat(np.arange(len(sets)), [len(labels) for labels in sets])
     labels = np.fromiter((label for row in sets for label in row), dtype=np.int64, count=len(rows))
     return sparse.csr_array((np.ones(len(rows), np.float32), (labels, rows)), shape=(num_labels, len(sets)))

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Unpack
 
 import numpy as np
+from numpy.typing import NDArray
 
 from textgraft.data.dataset import Dataset
 from textgraft.data.read_options import ReadOptions
+from textgraft.evaluation.label_scores import LabelCounts
 from textgraft.tasks.scoring import Features, Scoring, W
 
 if TYPE_CHECKING:
@@ -76,6 +78,8 @@ class Task(Scoring[W]):
     """Whether the temperature is what logits are divided by."""
     writes: ClassVar[bool] = False
     """Whether its answers are texts that a model writes: scores say nothing of being right, speed counts."""
+    quality_title: ClassVar[str] = "accuracy"
+    """How people call the mean of :meth:`qualities`."""
     has_offsets: ClassVar[bool] = False
     """Whether its files say by offsets where something stands; then :meth:`read` takes ``offsets``."""
     labels: tuple[str, ...]
@@ -186,6 +190,25 @@ class Task(Scoring[W]):
     def is_right(self, gold: Any, answer: Any) -> bool:
         """Return whether an answer is wholly right."""
         return bool(gold == answer)
+
+    def qualities(self, gold: Sequence[Any], answers: Sequence[Any]) -> NDArray[np.float64]:
+        """Return how good each answer is by itself, 0 to 1, [rows]; by default whether it is right."""
+        return np.array(list(map(self.is_right, gold, answers)), dtype=np.float64)
+
+    def confusion(
+        self, gold: Sequence[Any], answers: Sequence[Any]
+    ) -> tuple[tuple[str, ...], NDArray[np.int64]] | None:
+        """Return what is taken for what: names, and counts by true and given one, [names, names].
+
+        None where answers are no names, or those of one row are no other row's.
+        """
+        del gold, answers
+        return None
+
+    def label_counts(self, gold: Sequence[Any], answers: Sequence[Any]) -> LabelCounts | None:
+        """Return which names each row has, was given and has right; None where answers are no names."""
+        del gold, answers
+        return None
 
     def sole_target(self, gold: Sequence[Any]) -> str | None:
         """Return, for people to read, the target that all rows have; None where they differ.

@@ -14,11 +14,13 @@ from textgraft.comparison.records.plan import load_plan, save_plan
 from textgraft.comparison.records.preferences import Preferences
 from textgraft.comparison.records.trials import load_test_set, save_test_set
 from textgraft.comparison.records.verdict import load_verdict, save_verdict
-from textgraft.comparison.reporting.figures import MOST_LABELS, confusion_heatmap, learning_curves, styles
+from textgraft.comparison.reporting.figures import learning_curves, styles
 from textgraft.comparison.reporting.report import write_report
-from textgraft.comparison.reporting.sections import confident_errors, efforts, top_confusions, total_confusion
+from textgraft.comparison.reporting.sections import confident_errors, efforts, total_confusion
 from textgraft.data.overlaps import Overlap
 from textgraft.errors import ModelError, OptionError
+from textgraft.evaluation.confusions import top_confusions
+from textgraft.reporting.figures import MOST_LABELS, confusion_heatmap
 
 EVIL = "<script>window.stolen = 1</script><img src=x onerror=window.stolen=1> & \"quoted\" 'single' </script>"
 

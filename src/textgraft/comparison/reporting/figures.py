@@ -12,24 +12,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from textgraft import wording
 from textgraft.comparison.contenders.registry import contender_named, has_fixed_sizes
 from textgraft.comparison.records.verdict import Curve, Standing, Verdict
 from textgraft.evaluation.intervals import Estimate, Score
 from textgraft.inference.attention_maps import AttentionMap
-
-Figure = dict[str, Any]
+from textgraft.reporting.figures import CELL, Figure, error_bars, interval_ends, transparent
 
 _SPARE = (("#cc79a7", "pentagon"), ("#0072b2", "hexagon"), ("#009e73", "cross"), ("#e69f00", "bowtie"))
 """Of contenders without an entry, as those of another version."""
 
 _DRAWN = ("", "-open", "-dot", "-open-dot")
-MOST_LABELS = 40
-"""A confusion matrix of more labels shows those with the most errors."""
-_CELL = 26
-"""Height of a confusion matrix's row in pixels: a line of text."""
 
 
 def styles(contenders: Sequence[str]) -> dict[str, tuple[str, str]]:
@@ -111,13 +105,16 @@ def _curve(curve: Curve, colour: str, symbol: str) -> list[dict[str, Any]]:
         ],
     }
     if len(sizes) == 1:
-        return [{**line, "error_y": _error_bars([scores[0]], colour)}]
+        return [{**line, "error_y": error_bars([scores[0]], colour)}]
     band = {
         "type": "scatter",
         "x": sizes + sizes[::-1],
-        "y": [*(_ends(score)[0] for score in scores), *(_ends(score)[1] for score in reversed(scores))],
+        "y": [
+            *(interval_ends(score)[0] for score in scores),
+            *(interval_ends(score)[1] for score in reversed(scores)),
+        ],
         "fill": "toself",
-        "fillcolor": _transparent(colour),
+        "fillcolor": transparent(colour),
         "line": {"width": 0, "color": "rgba(0,0,0,0)"},
         "mode": "lines",
         "hoverinfo": "skip",
@@ -149,7 +146,7 @@ def _predicted(curve: Curve, ahead: Sequence[tuple[int, Estimate]], colour: str)
     last = curve.points[-1]
     estimates: list[Score | Estimate] = [last.score, *(score for _, score in ahead)]
     sizes = [last.size, *(labels for labels, _ in ahead)]
-    bars = _error_bars(estimates, colour)
+    bars = error_bars(estimates, colour)
     bars["array"][0] = bars["arrayminus"][0] = 0  # the measured point has its band already
     return {
         "type": "scatter",
@@ -221,7 +218,7 @@ def _bubble(
         "name": row.contender,
         "x": [x],
         "y": [row.score.value],
-        "error_y": _error_bars([row.score], colour),
+        "error_y": error_bars([row.score], colour),
         "marker": {
             "symbol": symbol,
             "size": 9 + 25 * (row.model_mb / largest) ** 0.5,
@@ -248,93 +245,6 @@ def _padded_range(rows: Sequence[Standing], field: str) -> list[float]:
     return [float(logs.min()) - room, float(logs.max()) + room]
 
 
-def _ends(estimate: Score | Estimate) -> tuple[float, float]:
-    """Return the ends of the interval; the value itself where there is none."""
-    low, high = estimate.low, estimate.high
-    return (estimate.value if low is None else low, estimate.value if high is None else high)
-
-
-def _error_bars(estimates: Sequence[Score | Estimate], colour: str) -> dict[str, Any]:
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [max(0.0, _ends(estimate)[1] - estimate.value) for estimate in estimates],
-        "arrayminus": [max(0.0, estimate.value - _ends(estimate)[0]) for estimate in estimates],
-        "color": colour,
-        "thickness": 1.2,
-        "width": 4,
-    }
-
-
-def _transparent(colour: str, alpha: float = 0.16) -> str:
-    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
-    return f"rgba({red},{green},{blue},{alpha})"
-
-
-def confusion_heatmap(matrix: NDArray[np.int64], labels: Sequence[str]) -> Figure:
-    """Draw a confusion matrix: colours deepen with the share of the true label's rows.
-
-    Args:
-        matrix: Rows by true label (first axis) and predicted label, [labels, labels].
-        labels: Names; with more than :data:`MOST_LABELS`, those with the most errors are shown.
-    """
-    errors = matrix.sum(axis=0) + matrix.sum(axis=1) - 2 * matrix.diagonal()
-    shown = np.sort(np.argsort(-errors, kind="stable")[:MOST_LABELS])
-    totals = matrix.sum(axis=1)[shown]
-    part = matrix[np.ix_(shown, shown)]
-    shares = part / np.maximum(totals, 1)[:, None]
-    # Two labels may begin alike: positions keep them apart, their names stand as tick texts and in the hover.
-    names = [html.escape(labels[label], quote=False) for label in shown]
-    short = [html.escape(_shortened(labels[label]), quote=False) for label in shown]
-    positions = list(range(len(shown)))
-    hover = [
-        [
-            f"true: {names[true]}<br>predicted: {names[guess]}<br>"
-            f"{part[true, guess]} of {totals[true]} ({shares[true, guess]:.0%})"
-            for guess in positions
-        ]
-        for true in positions
-    ]
-    trace: dict[str, Any] = {
-        "type": "heatmap",
-        "x": positions,
-        "y": positions,
-        # The root of the share: a tenth of a label's rows gone astray must be seen beside the diagonal.
-        "z": [[round(float(share) ** 0.5, 4) for share in line] for line in shares],
-        "zmin": 0,
-        "zmax": 1,
-        "customdata": hover,
-        "hovertemplate": "%{customdata}<extra></extra>",
-        "showscale": False,
-        "xgap": 1,
-        "ygap": 1,
-    }
-    if len(shown) <= 15:
-        trace |= {
-            "text": [[str(count) for count in line] for line in part.tolist()],
-            "texttemplate": "%{text}",
-        }
-    return {
-        "data": [trace],
-        "layout": {
-            "height": 150 + _CELL * len(shown),
-            "xaxis": {
-                "title": {"text": "predicted"},
-                "tickvals": positions,
-                "ticktext": short,
-                "tickangle": -50,
-            },
-            "yaxis": {
-                "title": {"text": "true", "standoff": 14},
-                "tickvals": positions,
-                "ticktext": short,
-                "autorange": "reversed",
-            },
-            "margin": {"t": 8, "r": 8, "l": 40, "b": 40},
-        },
-    }
-
-
 def attention_heatmap(attention: AttentionMap) -> Figure:
     """Draw where a model looked: a row for each word it wrote, a column for each word of the source."""
     across, down = (
@@ -357,7 +267,7 @@ def attention_heatmap(attention: AttentionMap) -> Figure:
     return {
         "data": [trace],
         "layout": {
-            "height": 130 + _CELL * len(down),
+            "height": 130 + CELL * len(down),
             "xaxis": {
                 "title": {"text": "read"},
                 "tickvals": trace["x"],
@@ -374,7 +284,3 @@ def attention_heatmap(attention: AttentionMap) -> Figure:
             "margin": {"t": 60, "r": 8, "l": 40, "b": 8},
         },
     }
-
-
-def _shortened(name: str, length: int = 22) -> str:
-    return name if len(name) <= length else f"{name[: length - 1]}…"

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
 from textgraft import wording
 from textgraft.comparison.judging.choice import CHANCE_AT_MOST
@@ -21,15 +15,16 @@ from textgraft.comparison.records.verdict import Verdict, load_verdict
 from textgraft.comparison.reporting import sections
 from textgraft.comparison.reporting.facts import check_facts, overlap_title
 from textgraft.comparison.reporting.figures import (
-    MOST_LABELS,
     attention_heatmap,
-    confusion_heatmap,
     cost_scatter,
     learning_curves,
     styles,
 )
 from textgraft.comparison.reporting.leftovers import left_out
+from textgraft.evaluation.confusions import top_confusions
 from textgraft.files import write_atomic
+from textgraft.reporting.figures import confusion_heatmap
+from textgraft.reporting.page import render_page
 
 
 def write_report(folder: Path) -> Path:
@@ -81,26 +76,10 @@ def render_report(plan: ComparisonPlan, test_set: TestSet, trials: list[Trial], 
     figures |= {f"attention-{place}": attention_heatmap(found) for place, found in enumerate(maps)}
     if matrix is not None:
         figures["confusion"] = confusion_heatmap(matrix, test_set.labels)
-    environment = Environment(
-        loader=PackageLoader("textgraft.comparison.reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "score": wording.score,
-        "signed": wording.signed,
-        "interval": wording.interval,
-        "count": wording.count,
-        "about": wording.about,
-        "seconds": wording.seconds,
-        "milliseconds": wording.milliseconds,
-        "megabytes": wording.megabytes,
-        "times": wording.times,
-        "overlap_title": overlap_title,
-    }
-    return environment.get_template("report.html.j2").render(
+    return render_page(
+        "textgraft.comparison.reporting",
+        "report.html.j2",
+        figures,
         plan=plan,
         test_set=test_set,
         trials=trials,
@@ -108,7 +87,7 @@ def render_report(plan: ComparisonPlan, test_set: TestSet, trials: list[Trial], 
         shown=shown,
         colours={name: colour for name, (colour, _) in styles([c.contender for c in verdict.curves]).items()},
         titles={name: entry.title for name, entry in plan.contenders.items()},
-        confusions=[] if matrix is None else sections.top_confusions(matrix, test_set.labels),
+        confusions=[] if matrix is None else top_confusions(matrix, test_set.labels),
         is_confusable=is_confusable,
         calibrated=any(row.calibration_error is not None for row in verdict.standings),
         priced=any(row.price_of_thousand is not None for row in verdict.standings),
@@ -124,15 +103,5 @@ def render_report(plan: ComparisonPlan, test_set: TestSet, trials: list[Trial], 
         labels_words=wording.LABELS,
         time_words=wording.TRAINING_TIME,
         chance_at_most=CHANCE_AT_MOST,
-        most_labels=MOST_LABELS,
-        figures=_embedded_json(figures),
-        plotly_js=Markup(get_plotlyjs()),
+        overlap_title=overlap_title,
     )
-
-
-def _embedded_json(value: Any) -> Markup:
-    """Write JSON that may stand inside a script element whatever the texts in it are."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)

@@ -14,35 +14,9 @@ from textgraft import wording
 from textgraft.comparison.records.trials import TestSet, Trial, task_of
 from textgraft.evaluation.metrics import confusion_matrix
 from textgraft.inference.attention_maps import AttentionMap
+from textgraft.tasks.confident_errors import ConfidentError, most_confident_errors
 
-MOST_ERRORS = 20
-MOST_CONFUSIONS = 15
 MOST_SAMPLES = 12
-
-
-@dataclass(frozen=True)
-class ConfidentError:
-    """A test row that the pick gets wrong and is sure of."""
-
-    id: str
-    text: str
-    gold: str
-    predicted: str
-    confidence: float
-    """Mean over the seeds that got it wrong."""
-    wrong_seeds: int
-    seeds: int
-
-
-@dataclass(frozen=True)
-class Confusion:
-    """Rows of one label taken for another, over all seeds."""
-
-    gold: str
-    predicted: str
-    rows: int
-    share: float
-    """Of the rows of the true label."""
 
 
 @dataclass(frozen=True)
@@ -80,49 +54,14 @@ def total_confusion(trials: Sequence[Trial], test_set: TestSet) -> NDArray[np.in
     return np.sum(matrices, axis=0, dtype=np.int64)
 
 
-def top_confusions(matrix: NDArray[np.int64], labels: Sequence[str]) -> list[Confusion]:
-    """List the labels most often taken for another, most rows first."""
-    wrong = matrix - np.diag(matrix.diagonal())
-    order = np.argsort(-wrong, axis=None, kind="stable")[:MOST_CONFUSIONS]
-    pairs = [divmod(int(place), len(labels)) for place in order]
-    return [
-        Confusion(
-            labels[gold],
-            labels[guess],
-            int(wrong[gold, guess]),
-            float(wrong[gold, guess] / matrix[gold].sum()),
-        )
-        for gold, guess in pairs
-        if wrong[gold, guess]
-    ]
-
-
 def confident_errors(trials: Sequence[Trial], test_set: TestSet) -> list[ConfidentError]:
     """List the test rows that the seeds together get wrong with the most confidence: label errors, often."""
-    task, gold = task_of(test_set), test_set.gold
-    confidence = np.array([trial.confidence for trial in trials])
-    wrong = np.array([[not right for right in map(task.is_right, gold, t.predicted)] for t in trials])
-    sureness = (confidence * wrong).sum(axis=0)
-    errors: list[ConfidentError] = []
-    if not task.has_probabilities:
-        return errors
-    for row in np.argsort(-sureness, kind="stable")[:MOST_ERRORS]:
-        mistaken = wrong[:, row]
-        if not mistaken.any():
-            break
-        given = Counter(task.show(trials[at].predicted[row]) for at in np.flatnonzero(mistaken).tolist())
-        errors.append(
-            ConfidentError(
-                id=test_set.test_ids[row],
-                text=test_set.test_texts[row],
-                gold=task.show(gold[row]),
-                predicted=given.most_common(1)[0][0],
-                confidence=float(confidence[mistaken, row].mean()),
-                wrong_seeds=int(mistaken.sum()),
-                seeds=len(trials),
-            )
-        )
-    return errors
+    return most_confident_errors(
+        task_of(test_set),
+        test_set.gold,
+        [(trial.predicted, trial.confidence) for trial in trials],
+        list(zip(test_set.test_ids, test_set.test_texts, strict=True)),
+    )
 
 
 def samples(trials: Sequence[Trial], test_set: TestSet) -> list[Sample]:

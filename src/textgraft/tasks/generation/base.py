@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from math import exp
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from textgraft.data.dataset import Dataset
 from textgraft.data.inputs import given_texts
 from textgraft.errors import DataError
+from textgraft.evaluation.chrf import weighted_chrf
 from textgraft.evaluation.exact_match import is_exact
 from textgraft.tasks.base import Task, padded_inputs
 from textgraft.tasks.scoring import Features, Scoring
@@ -67,6 +71,7 @@ class GenerationTask(Task[SourceFeatures]):
     writes = True
     has_probabilities = False
     divides_logits = False
+    quality_title = "chrF"
     labels = ()
     search: Callable[[PreTrainedModel, Mapping[str, torch.Tensor]], list[Any]]
     """Finds a target for each source of a batch; by default :func:`write`."""
@@ -208,6 +213,13 @@ class GenerationTask(Task[SourceFeatures]):
     def is_right(self, gold: Sequence[str], answer: str) -> bool:
         """Return whether an answer is word for word one of the targets."""
         return is_exact(gold, answer)
+
+    def qualities(self, gold: Sequence[Sequence[str]], answers: Sequence[str]) -> NDArray[np.float64]:
+        """Return chrF of each text by itself: of a single one BLEU says nothing, and ROUGE little."""
+        one = np.ones((1, 1), dtype=np.float32)
+        return np.array(
+            [weighted_chrf([texts], [answer], one)[0] for texts, answer in zip(gold, answers, strict=True)]
+        )
 
     def show(self, answer: Any) -> str:
         """Write an answer, or the targets of a row, for people to read."""

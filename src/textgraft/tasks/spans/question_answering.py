@@ -19,6 +19,7 @@ from textgraft.evaluation.question_answering import (
     METRICS,
     answer_scores,
     fit_confidence,
+    normalize_answer,
     weighted_metrics,
 )
 from textgraft.tasks.base import Task, padded_inputs
@@ -63,6 +64,7 @@ class QuestionAnswering(Task[QuestionFeatures]):
     metric_titles: ClassVar[Mapping[str, str]] = {"f1": "F1"}
     auto_class = "AutoModelForQuestionAnswering"
     pipeline = "question-answering"
+    quality_title = "F1"
     has_offsets = True
     labels = ("start", "end")
 
@@ -220,6 +222,20 @@ class QuestionAnswering(Task[QuestionFeatures]):
     ) -> Mapping[str, NDArray[np.float64]]:
         """Score by the rules of SQuAD, 2.0's where questions are unanswerable."""
         return weighted_metrics(gold, answers, weights)
+
+    def is_right(self, gold: Sequence[str], answer: str) -> bool:
+        """Return whether an answer matches one of the right ones exactly, as the score says how often."""
+        given = normalize_answer(answer)
+        return given in [normalize_answer(text) for text in gold] or not (gold or given)
+
+    def qualities(self, gold: Sequence[Sequence[str]], answers: Sequence[str]) -> NDArray[np.float64]:
+        """Return the F1 of each answer's words."""
+        return answer_scores(gold, answers)[0]
+
+    def show(self, answer: Any) -> str:
+        """Write an answer, or the right ones of a row, for people to read."""
+        given = answer if isinstance(answer, str) else " | ".join(dict.fromkeys(answer))
+        return given or "no answer"
 
     def temperature(
         self, gold: Sequence[Sequence[str]], features: Sequence[QuestionFeatures], decoded: Sequence[Any]

@@ -21,6 +21,8 @@ from textgraft.data.tag_schemes import OUTSIDE, entities, repaired
 from textgraft.data.words import Words, cut_words, joined
 from textgraft.errors import DataError, OptionError, nearest
 from textgraft.evaluation.calibration import fit_temperature
+from textgraft.evaluation.confusions import NOTHING, entity_confusions
+from textgraft.evaluation.label_scores import LabelCounts, set_f1
 from textgraft.evaluation.spans import METRICS, weighted_span_metrics
 from textgraft.tasks.base import Features, Task, padded, padded_inputs
 from textgraft.tasks.sketch import Evidence, Guess, Sketch
@@ -139,6 +141,7 @@ class TokenClassification(Task[WordFeatures]):
     metric_titles: ClassVar[Mapping[str, str]] = {"f1": "F1"}
     auto_class = "AutoModelForTokenClassification"
     pipeline = "token-classification"
+    quality_title = "F1 of a row"
     has_offsets = True
 
     def __init__(self, labels: Sequence[str]) -> None:
@@ -340,6 +343,31 @@ class TokenClassification(Task[WordFeatures]):
         """Count the entities that precision, recall and F1 rest on."""
         found = sum(len(entities(tags)) for tags in gold)
         return dict.fromkeys(("f1", "precision", "recall"), float(found) if found > 1 else 0.0)
+
+    def qualities(self, gold: Sequence[Any], answers: Sequence[Any]) -> NDArray[np.float64]:
+        """Return the F1 of each row's entities; 1 where it has none and was given none."""
+        return set_f1([entities(tags) for tags in gold], [entities(tags) for tags in answers])
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """What entities can be, in the order of the tags."""
+        return tuple(dict.fromkeys(kind for label in self.labels for kind, _, _ in entities([label])))
+
+    def confusion(
+        self, gold: Sequence[Any], answers: Sequence[Any]
+    ) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+        """Count entities by their type and that of the same words in the answer."""
+        return (*self.types, NOTHING), entity_confusions(gold, answers, self.types)
+
+    def label_counts(self, gold: Sequence[Any], answers: Sequence[Any]) -> LabelCounts:
+        """Return the types of the entities that each row has, was given, and has exactly right."""
+        place = {kind: number for number, kind in enumerate(self.types)}
+        there, found = ([set(entities(tags)) for tags in side] for side in (gold, answers))
+        both = [true & given for true, given in zip(there, found, strict=True)]
+        return LabelCounts(
+            self.types,
+            *([[place[kind] for kind, _, _ in sorted(row)] for row in side] for side in (there, found, both)),
+        )
 
     def temperature(
         self, gold: Sequence[Any], features: Sequence[WordFeatures], decoded: Sequence[TagScores]

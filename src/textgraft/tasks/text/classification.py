@@ -16,7 +16,14 @@ from textgraft.data.read_options import ReadOptions, column_names
 from textgraft.data.readers.reading import Form, read_dataset
 from textgraft.data.values import as_only_name
 from textgraft.evaluation.calibration import fit_temperature, log_loss
-from textgraft.evaluation.metrics import METRICS, TITLES, macro_evidence, weighted_metrics
+from textgraft.evaluation.label_scores import LabelCounts
+from textgraft.evaluation.metrics import (
+    METRICS,
+    TITLES,
+    confusion_matrix,
+    macro_evidence,
+    weighted_metrics,
+)
 from textgraft.tasks.base import Features
 from textgraft.tasks.sketch import Evidence, Guess, Sketch, texts
 from textgraft.tasks.text.texts import JoinedTexts, LabelProbabilities, known_labels, unknown_label
@@ -124,6 +131,17 @@ class SingleLabelClassification(JoinedTexts):
     def evidence(self, gold: Sequence[int]) -> Mapping[str, float]:
         """Count what the macro average rests on: every label alike."""
         return {"macro_f1": macro_evidence(np.bincount(gold, minlength=len(self.labels)))}
+
+    def confusion(
+        self, gold: Sequence[int], answers: Sequence[int]
+    ) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+        """Count rows by true and predicted label."""
+        return self.labels, confusion_matrix(gold, answers, len(self.labels))
+
+    def label_counts(self, gold: Sequence[int], answers: Sequence[int]) -> LabelCounts:
+        """Return the one label that each row has and was given."""
+        given = [[answer] if answer != NO_ANSWER else [] for answer in answers]
+        return LabelCounts.of_sets(self.labels, [[label] for label in gold], given)
 
     def loss(self, gold: Sequence[int], features: Sequence[Features], decoded: Sequence[Any]) -> float:
         """Return the mean negative log probability of the gold labels."""

@@ -19,6 +19,8 @@ from textgraft.data.readers.reading import Form, read_dataset
 from textgraft.data.values import as_names
 from textgraft.errors import DataError
 from textgraft.evaluation.calibration import binary_log_loss, fit_binary_temperature
+from textgraft.evaluation.confusions import NOTHING, set_confusions
+from textgraft.evaluation.label_scores import LabelCounts, set_f1
 from textgraft.evaluation.metrics import (
     MULTI_LABEL_METRICS,
     TITLES,
@@ -76,6 +78,7 @@ class MultiLabelClassification(JoinedTexts):
     main_metric = "micro_f1"
     metric_names = MULTI_LABEL_METRICS
     metric_titles = TITLES
+    quality_title = "F1 of a row"
 
     def __init__(self, labels: Sequence[str]) -> None:
         self.labels = tuple(labels)
@@ -163,6 +166,22 @@ class MultiLabelClassification(JoinedTexts):
         rows = np.bincount([label for row in gold for label in row], minlength=len(self.labels))
         given = sum(1 for row in gold if len(row))
         return {"macro_f1": macro_evidence(rows), "micro_f1": given if given > 1 else 0.0}
+
+    def qualities(
+        self, gold: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]
+    ) -> NDArray[np.float64]:
+        """Return the F1 of each row's labels; 1 where it has none and was given none."""
+        return set_f1(gold, answers)
+
+    def confusion(
+        self, gold: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]
+    ) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+        """Count what was given in place of what was missed."""
+        return (*self.labels, NOTHING), set_confusions(gold, answers, len(self.labels))
+
+    def label_counts(self, gold: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]) -> LabelCounts:
+        """Return the labels that each row has and was given."""
+        return LabelCounts.of_sets(self.labels, gold, answers)
 
     def show(self, answer: Sequence[int]) -> str:
         """Write a set of labels for people to read."""

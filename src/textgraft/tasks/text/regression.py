@@ -86,6 +86,7 @@ class Regression(JoinedTexts):
     }
     has_probabilities = False
     divides_logits = False
+    quality_title = "share within half a deviation"
     labels = ("value",)
 
     def __init__(self, mean: float, deviation: float) -> None:

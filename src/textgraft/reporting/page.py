@@ -1,0 +1,57 @@
+"""One HTML file that holds everything it needs: style, script, plots and their library."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from textgraft import wording
+from textgraft.reporting.figures import MOST_LABELS, Figure
+
+
+def render_page(package: str, template: str, figures: Mapping[str, Figure], **values: Any) -> str:
+    """Return a page as HTML; texts and labels in it are data, escaped.
+
+    Args:
+        package: Whose folder ``templates`` holds the page's template; those of this room are found as well.
+        template: Its name.
+        figures: Plots by the names of their places: "curves" is drawn into the element ``plot-curves``.
+        values: What the template shows; as filters it has the functions of :mod:`textgraft.wording`.
+    """
+    environment = Environment(
+        loader=ChoiceLoader([PackageLoader(package), PackageLoader("textgraft.reporting")]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "score": wording.score,
+        "signed": wording.signed,
+        "interval": wording.interval,
+        "count": wording.count,
+        "about": wording.about,
+        "seconds": wording.seconds,
+        "milliseconds": wording.milliseconds,
+        "megabytes": wording.megabytes,
+        "times": wording.times,
+    }
+    return environment.get_template(template).render(
+        **values,
+        most_labels=MOST_LABELS,
+        figures=embedded_json(figures),
+        plotly_js=Markup(get_plotlyjs()),
+    )
+
+
+def embedded_json(value: Any) -> Markup:
+    """Write JSON that may stand inside a script element whatever the texts in it are."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
