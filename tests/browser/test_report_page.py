@@ -1,41 +1,13 @@
 """The report in a real browser: it draws without errors and fits a phone."""
 
-import shutil
-
 import pytest
 
+from tests.browser.conftest import show
 from tests.comparison.synthetic import Comparison
 from textgraft.comparison.reporting.report import write_report
 
 pytestmark = pytest.mark.browser
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 EVIL = "<script>window.stolen = 1</script><img src=x onerror='window.stolen = 1'>"
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    binary = shutil.which("chromium") or shutil.which("google-chrome")
-    driver = shutil.which("chromedriver")
-    if not binary or not driver:
-        pytest.skip("no chromium with chromedriver on this machine")
-    options = webdriver.ChromeOptions()
-    options.binary_location = binary
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    opened = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield opened
-    opened.quit()
 
 
 @pytest.fixture(scope="module")
@@ -47,20 +19,6 @@ def page(tmp_path_factory):
         leaked=range(5),
     )
     return write_report(comparison.write(tmp_path_factory.mktemp("report") / "comparison"))
-
-
-def show(browser, page, width, theme="light"):
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500},
-    )
-    scheme = {"name": "prefers-color-scheme", "value": theme}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
-    browser.get(page.as_uri())
-    drawn = "return document.querySelectorAll('.plot .main-svg').length >= 4"
-    WebDriverWait(browser, 30).until(lambda opened: opened.execute_script(drawn))
 
 
 @pytest.mark.parametrize("width", [375, 768, 1280])

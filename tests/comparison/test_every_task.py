@@ -195,8 +195,13 @@ def test_from_a_file_to_the_winners_answers(task, encoder, tmp_path, monkeypatch
     assert len(answers.read_text().splitlines()) == ROWS
     as_table = [*command[:-1], str(tmp_path / "answers.csv")]
     assert CliRunner().invoke(app, as_table).exit_code == 0
-    scored = textgraft.evaluate(tmp_path / "run" / "best", source)
+    scored = textgraft.evaluate(tmp_path / "run" / "best", source, report=tmp_path / "report")
     assert scored.rows == ROWS
+    assert scored.seen is not None
+    assert scored.seen.train > 0
+    assert all(0 <= one.quality.value <= 1 for one in scored.details.slices)
+    evaluated = (tmp_path / "report" / "report.html").read_text()
+    assert scored.titles[scored.metric] in evaluated
     if task in WRITTEN:
         _look_at_what_was_written(result, source, page)
 

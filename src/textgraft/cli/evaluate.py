@@ -18,33 +18,53 @@ def evaluate(
     label: options.Label = None,
     id_column: options.IdColumn = None,
     offsets: options.Offsets = "characters",
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Folder for report.html and report.json, or a file ending in .html."),
+    ] = None,
+    slices: Annotated[
+        str | None,
+        typer.Option(help="Further columns by which the report tells rows apart, as channel,country."),
+    ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the scores as JSON.")] = None,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Score a trained model on labelled rows: every metric of its task with a 95% interval."""
-    import msgspec
-    from rich import box
-    from rich.table import Table
+    """Score a trained model on labelled rows: every metric of its task with a 95% interval.
 
-    from textgraft.files import refuse_to_replace, write_atomic
+    With --report, also where it is worse than elsewhere, whether it is as sure as it should be, and what it
+    takes for what.
+    """
+    from textgraft.errors import OptionError
+    from textgraft.files import refuse_to_replace
     from textgraft.inference.evaluate import evaluate as run
+    from textgraft.inference.evaluating.record import save_evaluation
+    from textgraft.inference.evaluating.report import report_paths
+    from textgraft.inference.evaluating.terminal import render
 
     if output:
         refuse_to_replace(output, overwrite=overwrite)
-    result = run(model, source, text=text, label=label, id_column=id_column, offsets=offsets)
-    table = Table(title=f"{result.task}, {result.rows:,} rows", title_justify="left", box=box.SIMPLE_HEAD)
-    for name in ("metric", "value", "95% interval"):
-        table.add_column(name, justify="left" if name == "metric" else "right")
-    for name, estimate in result.metrics.items():
-        is_given = estimate.low is not None and estimate.high is not None
-        ends = f"{estimate.low:.4f} to {estimate.high:.4f}" if is_given else "too few rows"
-        mark = "bold" if name == result.metric else None
-        table.add_row(name, f"{estimate.value:.4f}", ends, style=mark)
+    if slices and report is None:
+        raise OptionError(
+            "slices are shown in a report", where="--slices", fix="Say where with --report FOLDER."
+        )
+    result = run(
+        model,
+        source,
+        text=text,
+        label=label,
+        id_column=id_column,
+        offsets=offsets,
+        report=report,
+        slices=slices,
+        overwrite=overwrite,
+    )
     console = open_console()
-    console.print(table)
+    console.print(render(result), soft_wrap=True)
     for name, signature in result.signatures.items():
         console.print(f"{name}: {signature}", soft_wrap=True)
     if result.skipped:
         console.print(f"{result.skipped:,} rows could not be used")
+    if report is not None:
+        console.print(f"report: {report_paths(report)[0]}", soft_wrap=True)
     if output:
-        write_atomic(output, msgspec.json.format(msgspec.json.encode(result), indent=1))
+        save_evaluation(output, result)

@@ -21,6 +21,10 @@ FEWEST_TOLD = 5
 LEAST_TOLD = 0.05
 """Of fewer passages whose language is told, in number or as a fraction, nothing is concluded: they are names,
 numbers or code."""
+MOST_TOLD = 5000
+"""Texts whose language is told one by one: some seconds."""
+_TELLING = 20
+"""Characters that tell a language, if little else stands beside them."""
 _SHORT = 80
 """Characters below which a row is read together with the next."""
 _LONG = 400
@@ -106,6 +110,27 @@ def tell_languages(texts: Sequence[str]) -> Languages:
     if told < max(FEWEST_TOLD, LEAST_TOLD * len(passages)):
         return Languages({}, told)
     return Languages({code: count / told for code, count in found.most_common()}, told)
+
+
+def text_languages(texts: Sequence[str]) -> list[str | None]:
+    """Tell the language of each text by itself.
+
+    Args:
+        texts: Of which at most the first :data:`MOST_TOLD` are looked at.
+
+    Returns:
+        Codes; None where a text is too short, or its language is not told with confidence.
+    """
+    identify = _identifier()
+    told: list[str | None] = [None] * len(texts)
+    for place, text in enumerate(texts[:MOST_TOLD]):
+        part = " ".join(text[: 2 * _LONG].split())[:_LONG]
+        if len(part) < _TELLING:
+            continue
+        code, confidence = identify(part)
+        if confidence >= CONFIDENT and code != _NO_LANGUAGE:
+            told[place] = _PART_OF.get(code, code)
+    return told
 
 
 def dataset_languages(dataset: Dataset) -> Languages:

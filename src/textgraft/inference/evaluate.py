@@ -1,35 +1,25 @@
-"""Score a trained model on a file of labelled rows."""
+"""Score a trained model on a file of labelled rows, and say what lies behind the score."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
+import numpy as np
 
 from textgraft.data.dataset import Dataset
+from textgraft.data.side_columns import side_columns
 from textgraft.evaluation.intervals import Scale, Score, left_out_scores, score_interval
+from textgraft.inference.evaluating.details import Answered, gather_details
+from textgraft.inference.evaluating.record import Evaluation, SeenRows
+from textgraft.inference.evaluating.report import refuse_report, write_report
 from textgraft.inference.predictor import load
 from textgraft.inference.row_predictor import RowPredictor
+from textgraft.models.fingerprint import Fingerprint, hashes, load_fingerprint, row_texts
+from textgraft.tasks.base import Task
 from textgraft.tasks.reading import with_offsets
 from textgraft.tasks.scoring import Scoring
-
-
-class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model scores on some rows."""
-
-    task: str
-    rows: int
-    skipped: int
-    """Rows that could not be used."""
-    metric: str
-    """The main one."""
-    metrics: dict[str, Score]
-    """Every metric with its 95% interval over the rows; for written answers also how well the
-    true targets are predicted, by perplexity (less is better) and token_accuracy."""
-    signatures: dict[str, str] = {}
-    """Of metrics of written answers, how exactly they were computed."""
 
 
 def evaluate(
@@ -40,6 +30,9 @@ def evaluate(
     label: str | Sequence[str] | None = None,
     id_column: str | None = None,
     offsets: str = "characters",
+    report: str | Path | None = None,
+    slices: str | Sequence[str] | None = None,
+    overwrite: bool = False,
 ) -> Evaluation:
     """Predict labelled rows and score the answers.
 
@@ -50,39 +43,75 @@ def evaluate(
         label: Label column; likewise.
         id_column: Column that names rows.
         offsets: What the offsets of spans and answers count: "characters", "utf-16" or "utf-8".
+        report: A folder for report.html and report.json, or a file that ends in .html, beside which the
+            record is written; without one the answers are scored and not looked at further.
+        slices: Further columns of the file by which rows are told apart, as "channel,country"; all of them
+            if left out.
+        overwrite: Whether a report that stands there may be replaced.
 
     Raises:
         DataError: The rows cannot be read, or hold a target that the model does not know.
+        OptionError: A column does not exist.
         ModelError: The model directory is missing or damaged.
+        OutputError: The report cannot be written, or one stands there.
     """
+    if report is not None:
+        refuse_report(report, overwrite=overwrite)
     predictor = model if isinstance(model, RowPredictor) else load(model)
+    rows = (
+        source if isinstance(source, Dataset) else _read(predictor, source, text, label, id_column, offsets)
+    )
+    named = [part.strip() for part in slices.split(",")] if isinstance(slices, str) else slices
+    side: Mapping[str, Sequence[Any]] = {}
+    if report is not None and not isinstance(source, Dataset):
+        side = side_columns(source, rows, named)
     task, manifest = predictor.task, predictor.manifest
-    if isinstance(source, Dataset):
-        rows = source
-    else:
-        tabular = manifest is not None and manifest.label_column is not None
-        rows = task.read(
-            source,
-            text=text or (manifest.text_columns if manifest and tabular else None),
-            label=label or (manifest.label_column if manifest else None),
-            id_column=id_column,
-            **with_offsets(type(task), offsets),
-        )
     gold = task.targets(rows)
-    answers = [prediction.answer for prediction in predictor.predict_rows(rows)]
-    scores = _scores(task, gold, answers)
+    features, decoded = predictor.outputs(rows)
+    answered = Answered(rows, gold, features, decoded, predictor.predictions(features, decoded))
+    scores = _scores(task, gold, answered.answers)
     metrics = {name: scores[name] for name in task.metric_names}
     forced = predictor.forced(rows)
     if forced is not None:
         scoring, given = forced
         metrics |= _scores(scoring, [None] * len(rows), given)
-    return Evaluation(
+    fingerprint = load_fingerprint(predictor.folder) if predictor.folder else None
+    evaluation = Evaluation(
+        model=str(predictor.folder or predictor.engine),
+        contender=manifest.contender if manifest else "",
+        source=rows.source,
         task=task.name,
         rows=len(rows),
         skipped=len(rows.rejected),
         metric=task.main_metric,
         metrics=metrics,
+        titles={name: task.title(name) for name in metrics},
         signatures=task.signatures(gold),
+        seen=_seen(task, answered, fingerprint) if fingerprint else None,
+        details=gather_details(predictor, answered, fingerprint, side) if report is not None else None,
+    )
+    if report is not None:
+        write_report(report, evaluation)
+    return evaluation
+
+
+def _read(
+    predictor: RowPredictor,
+    source: str | Path,
+    text: list[str] | None,
+    label: str | Sequence[str] | None,
+    id_column: str | None,
+    offsets: str,
+) -> Dataset:
+    """Read a file of the model's task, by the columns it was trained with where none are named."""
+    task, manifest = predictor.task, predictor.manifest
+    tabular = manifest is not None and manifest.label_column is not None
+    return task.read(
+        source,
+        text=text or (manifest.text_columns if manifest and tabular else None),
+        label=label or (manifest.label_column if manifest else None),
+        id_column=id_column,
+        **with_offsets(type(task), offsets),
     )
 
 
@@ -98,3 +127,17 @@ def _scores(scoring: Scoring, gold: list[Any], answers: list[Any]) -> dict[str, 
         )
         for name, value in scoring.metrics(gold, answers).items()
     }
+
+
+def _seen(task: Task, answered: Answered, fingerprint: Fingerprint) -> SeenRows:
+    """Count the rows that the model had to do with before, and score the others."""
+    found = hashes(row_texts(answered.rows))
+    train = fingerprint.train.holds(found)
+    dev = fingerprint.dev.holds(found) & ~train
+    rest = np.flatnonzero(~(train | dev)).tolist()
+    others = None
+    if 1 < len(rest) < len(found):
+        answers = answered.answers
+        scores = _scores(task, [answered.gold[row] for row in rest], [answers[row] for row in rest])
+        others = scores[task.main_metric]
+    return SeenRows(train=int(train.sum()), dev=int(dev.sum()), others=others)

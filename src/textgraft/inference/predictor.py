@@ -20,6 +20,7 @@ from textgraft.inference.runner import TORCH, Runner
 from textgraft.integrity import check_files
 from textgraft.models.baselines.lookup import LookupBaseline
 from textgraft.models.directory import load_model_directory, save_model_directory
+from textgraft.models.fingerprint import Fingerprint
 from textgraft.models.manifest import MANIFEST, Manifest, read_manifest
 from textgraft.models.temperature import fold_temperature
 from textgraft.models.vetting import read_json
@@ -192,9 +193,9 @@ class Predictor(RowPredictor):
         """Count tokens."""
         return self.task.truncated_fraction(dataset, self.tokenizer, self.max_length)
 
-    def save(self, path: Path, manifest: Manifest, card: str) -> None:
-        """Write what Transformers reads, and textgraft.json."""
-        save_model_directory(path, self.model, self.tokenizer, manifest, card)
+    def save(self, path: Path, manifest: Manifest, card: str, fingerprint: Fingerprint | None = None) -> None:
+        """Write what Transformers reads, textgraft.json, and what is remembered of the rows."""
+        save_model_directory(path, self.model, self.tokenizer, manifest, card, fingerprint)
 
 
 def load(path: str | Path, *, engine: str = "auto") -> RowPredictor:
@@ -221,6 +222,7 @@ def load(path: str | Path, *, engine: str = "auto") -> RowPredictor:
     model, tokenizer, manifest = load_model_directory(path, task.auto_class)
     runner = Runner(model, engine)
     predictor = Predictor(model, tokenizer, task, manifest.max_length, manifest.temperature, manifest, runner)
+    predictor.folder = path
     if manifest.golden:
         _check_golden(predictor, manifest, path)
     return predictor
@@ -235,7 +237,9 @@ def _load_prompt(path: Path, task: Task, manifest: Manifest) -> PromptedPredicto
             where=str(path),
             fix=f"{MANIFEST} and {PROMPT} do not belong together: copy the whole folder again.",
         )
-    return PromptedPredictor(prompt, task, manifest, where=path)
+    predictor = PromptedPredictor(prompt, task, manifest, where=path)
+    predictor.folder = path
+    return predictor
 
 
 def _check_labels(task: Task, path: Path) -> None:

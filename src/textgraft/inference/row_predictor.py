@@ -10,6 +10,7 @@ from typing import Any
 
 from textgraft.data.dataset import Dataset
 from textgraft.data.inputs import given_inputs, given_texts, is_table, table_columns
+from textgraft.models.fingerprint import Fingerprint
 from textgraft.models.manifest import Manifest
 from textgraft.tasks.base import Task
 from textgraft.tasks.scoring import Scoring
@@ -45,6 +46,8 @@ class RowPredictor(ABC):
         self.max_length = max_length
         self.temperature = temperature
         self.manifest = manifest
+        self.folder: Path | None = None
+        """The model directory that it was loaded from."""
 
     @property
     @abstractmethod
@@ -142,8 +145,14 @@ class RowPredictor(ABC):
         """Return the share of all rows' text that lies beyond what is read, 0 to 1."""
 
     @abstractmethod
-    def save(self, path: Path, manifest: Manifest, card: str) -> None:
+    def save(self, path: Path, manifest: Manifest, card: str, fingerprint: Fingerprint | None = None) -> None:
         """Write a model directory, replacing one that stands there, as :func:`load` reads it.
+
+        Args:
+            path: The folder.
+            manifest: What stands in textgraft.json.
+            card: README.md.
+            fingerprint: What is remembered of the rows that the model was made with.
 
         Raises:
             OutputError: The folder cannot be written. Nothing is left behind.

@@ -17,6 +17,7 @@ import msgspec
 import textgraft.models.auto  # noqa: F401  registers our architectures
 from textgraft.files import atomic_folder
 from textgraft.integrity import check_files
+from textgraft.models.fingerprint import Fingerprint
 from textgraft.models.loading import load_model, load_tokenizer
 from textgraft.models.manifest import Manifest, read_manifest, stamp
 from textgraft.models.quiet import quiet_transformers
@@ -37,7 +38,12 @@ def library_versions() -> dict[str, str]:
 
 
 def save_model_directory(
-    path: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, manifest: Manifest, card: str
+    path: Path,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    manifest: Manifest,
+    card: str,
+    fingerprint: Fingerprint | None = None,
 ) -> None:
     """Write a whole model directory atomically; one that stood there before is replaced.
 
@@ -47,6 +53,7 @@ def save_model_directory(
         tokenizer: Saved beside it.
         manifest: Saved as textgraft.json, with the files' hashes and the library versions filled in.
         card: The model card, saved as README.md.
+        fingerprint: What is remembered of the rows that it was made with, saved beside it.
 
     Raises:
         OutputError: The folder cannot be written. Nothing is left behind.
@@ -59,6 +66,8 @@ def save_model_directory(
         saved.model_max_length = manifest.max_length
         saved.save_pretrained(folder)
         (folder / "README.md").write_text(card)
+        if fingerprint is not None:
+            fingerprint.save(folder)
         stamp(folder, msgspec.structs.replace(manifest, versions=library_versions()))
 
 

@@ -25,6 +25,7 @@ from textgraft.inference.row_predictor import Asked, RowPredictor
 from textgraft.inference.runner import TORCH
 from textgraft.models.directory import library_versions
 from textgraft.models.encoder_languages import encoder_warning
+from textgraft.models.fingerprint import Fingerprint
 from textgraft.models.manifest import Golden, Manifest
 
 GOLDEN_ROWS = 4
@@ -262,8 +263,10 @@ def save_model(path: Path, spec: TrialSpec, trial: Trial, attempt: Attempt) -> N
     encoder = spec.job.encoder if spec.contender.needs_encoder else None
     read = spec.job.train if len(spec.job.train) else spec.test  # whose language is told
     warning = encoder_warning(encoder, read) if encoder else None
+    fingerprint = Fingerprint.of(spec.job.train, spec.job.dev)
     if isinstance(attempt.predictor, PromptedPredictor):
-        attempt.predictor.save(path, manifest, prompt_card(manifest, trial, attempt.predictor.prompt))
+        card = prompt_card(manifest, trial, attempt.predictor.prompt)
+        attempt.predictor.save(path, manifest, card, fingerprint)
         return
     assert isinstance(attempt.predictor, Predictor), "it is the one or the other"
     card = model_card(
@@ -275,4 +278,4 @@ def save_model(path: Path, spec: TrialSpec, trial: Trial, attempt: Attempt) -> N
         languages=dataset_languages(read).main,
         warning=warning,
     )
-    attempt.predictor.save(path, manifest, card)
+    attempt.predictor.save(path, manifest, card, fingerprint)

@@ -20,6 +20,7 @@ from textgraft.inference.prompting.endpoint import check_consent, find_key
 from textgraft.inference.prompting.prompt import CHARACTERS_A_TOKEN, Prompt, save_prompt
 from textgraft.inference.row_predictor import Asked, RowPredictor
 from textgraft.inference.row_store import RowStore
+from textgraft.models.fingerprint import Fingerprint
 from textgraft.models.manifest import Manifest, stamp
 from textgraft.tasks.base import Task
 from textgraft.tasks.text.classification import NO_ANSWER
@@ -199,10 +200,12 @@ class PromptedPredictor(RowPredictor):
         lost = sum(max(0, length - self.prompt.characters) for length in lengths)
         return lost / sum(lengths) if lost else 0.0
 
-    def save(self, path: Path, manifest: Manifest, card: str) -> None:
+    def save(self, path: Path, manifest: Manifest, card: str, fingerprint: Fingerprint | None = None) -> None:
         """Write prompt.json in place of weights; no golden outputs, as loading would ask for them."""
         with atomic_folder(path) as folder:
             save_prompt(folder, self.prompt)
+            if fingerprint is not None:
+                fingerprint.save(folder)
             (folder / "README.md").write_text(card)
             stamp(folder, msgspec.structs.replace(manifest, golden=[]))
 

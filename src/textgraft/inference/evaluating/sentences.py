@@ -1,0 +1,79 @@
+"""What an evaluation found, in sentences: the same in the terminal and in the report."""
+
+from __future__ import annotations
+
+from textgraft import wording
+from textgraft.inference.evaluating.record import Calibration, Details, Evaluation, SeenRows
+
+
+def findings(evaluation: Evaluation) -> list[str]:
+    """Return what a reader should know, the gravest first."""
+    found = []
+    if evaluation.seen is not None and (evaluation.seen.train or evaluation.seen.dev):
+        found.append(_seen(evaluation.seen, evaluation))
+    if evaluation.details is not None:
+        found += _of_details(evaluation.details)
+    return found
+
+
+def _seen(seen: SeenRows, evaluation: Evaluation) -> str:
+    rows = wording.count(evaluation.rows)
+    if seen.train:
+        told = f"{wording.count(seen.train)} of {rows} rows were in the model's training rows"
+        if seen.dev:
+            told += f", and {wording.count(seen.dev)} in the dev rows that it was chosen on"
+    else:
+        told = f"{wording.count(seen.dev)} of {rows} rows were in the dev rows that the model was chosen on"
+    told += ": their score is not a test."
+    if (others := seen.others) is not None:
+        title = evaluation.titles.get(evaluation.metric, evaluation.metric)
+        told += f" On the other rows {title} is {wording.score(others.value)} ({wording.interval(others)})."
+    return told
+
+
+def _of_details(details: Details) -> list[str]:
+    found = []
+    worst = details.worst
+    if worst is not None:
+        found.append(
+            f"The worst slice: {worst.dimension}, {worst.name} ({wording.count(worst.rows)} rows). "
+            f"There {details.quality} is {wording.score(worst.quality.value)}, "
+            f"{wording.score(-worst.difference.value)} below the other rows "
+            f"({wording.signed(worst.difference.low or 0)} to {wording.signed(worst.difference.high or 0)})."
+        )
+    elif details.slices:
+        found.append(
+            f"None of {wording.count(len(details.slices))} slices is worse than the other rows by more than "
+            "chance."
+        )
+    if details.calibration is not None:
+        found.append(_calibration(details.calibration))
+    if (curve := details.risk_coverage) is not None and curve.random > 0:
+        place = next(at for at, covered in enumerate(curve.coverage) if covered >= 0.8 or covered == 1)
+        found.append(
+            f"On the surest {curve.coverage[place]:.0%} of the rows {details.quality} is "
+            f"{wording.score(1 - curve.risk[place])}, on all {wording.score(1 - curve.random)}."
+        )
+    if details.confusions:
+        first = details.confusions[0]
+        found.append(
+            f"Most often {first.gold!r} is taken for {first.predicted!r}: {wording.count(first.rows)} times, "
+            f"{first.share:.0%} of {first.gold!r}."
+        )
+    if details.truncated_fraction >= 0.0005:
+        found.append(f"{details.truncated_fraction:.1%} of the text lies beyond what the model reads.")
+    return found
+
+
+def _calibration(calibration: Calibration) -> str:
+    after = calibration.after
+    before = ""
+    if calibration.before is not None:
+        without = wording.score(calibration.before.error)
+        before = f"; without the temperature of {calibration.temperature:.2f} it is {without}"
+    verdict = "more than chance" if after.is_off else "no more than chance"
+    return (
+        f"The calibration error is {wording.score(after.error)}, {verdict} "
+        f"(a calibrated model would show {wording.score(after.by_chance)}, "
+        f"rarely over {wording.score(after.chance_at_most)}){before}."
+    )
