@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -200,7 +201,7 @@ def test_from_a_file_to_the_winners_answers(task, encoder, tmp_path, monkeypatch
     assert scored.seen is not None
     assert scored.seen.train > 0
     assert all(0 <= one.quality.value <= 1 for one in scored.details.slices)
-    evaluated = (tmp_path / "report" / "report.html").read_text()
+    evaluated = html.unescape((tmp_path / "report" / "report.html").read_text())
     assert scored.titles[scored.metric] in evaluated
     if task in WRITTEN:
         _look_at_what_was_written(result, source, page)
