@@ -23,6 +23,7 @@ from textgraft.cli import (
     evaluate,
     predict,
     pretrain,
+    serve,
     train,
     vectors,
 )
@@ -57,6 +58,7 @@ for command, kept in (
     (pretrain.pretrain, STEPS_KEPT),
     (vectors.vectors, vectors.kept),
     (cache.cache, NOTHING_KEPT),
+    (serve.serve, "The service has ended."),
     (distill.distill, "What is finished is kept: the same command goes on from there."),
 ):
     app.command(name=command.__name__)(stoppable(command, kept))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,6 +44,7 @@ from textgraft.training.batching import ShapedBatch, fixed_shapes, token_budget_
 from textgraft.training.text_arrays import Computed
 
 if TYPE_CHECKING:
+    from tokenizers import Tokenizer
     from torch import nn
 
 Encodings = NDArray[np.float32]
@@ -282,6 +283,33 @@ class Encoder:
             vectors[batch] = output[OUTPUT]
         self._check_finite(vectors)
         return vectors
+
+    def tokenize(self, texts: Sequence[str]) -> TokenIds:
+        """Tokenize texts as :meth:`encode` does: what is read of each, and how long it is as a whole."""
+        return self._tokens(texts)
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The encoder's tokenizer."""
+        return self._tokenizer
+
+    def encode_batches(self, batches: Iterable[Sequence[Sequence[int]]]) -> Iterator[Encodings]:
+        """Encode batches of token ids as they come, each by itself.
+
+        The next batch is asked for as soon as there is room for it, which may be before the last is done.
+
+        Args:
+            batches: Each as :meth:`encode_ids` takes it; what is in one is padded to the longest of it.
+
+        Yields:
+            float32 [rows, dimension] for each batch, in order.
+
+        Raises:
+            ModelError: The encoder gives numbers that are not finite.
+        """
+        for output in self.open().run_all(map(self._batch, batches)):
+            self._check_finite(output[OUTPUT])
+            yield output[OUTPUT]
 
     def _check_finite(self, vectors: Encodings) -> None:
         if not np.isfinite(vectors).all():

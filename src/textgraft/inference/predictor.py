@@ -128,21 +128,33 @@ class Predictor(RowPredictor):
         Returns:
             The windows of the rows, and what the task keeps of the outputs for each.
         """
+        windows = self.windows(dataset)
+        if choose is not None:
+            windows = choose(windows)
+        return windows, self.run(windows, on_progress)
+
+    def windows(self, dataset: Dataset) -> list[Any]:
+        """Cut rows, labelled or not, into windows that the model reads: the first half of :meth:`outputs`."""
         unlabelled = replace(dataset, labels=None)  # a target unknown to the task is no matter here
-        return self._run(self.task, unlabelled, on_progress, choose)
+        return self.task.features(unlabelled, self.tokenizer, self.max_length)
+
+    def run(self, windows: list[Any], on_progress: Callable[[int], None] | None = None) -> list[Any]:
+        """Run the model over windows, and return what the task keeps of the outputs for each.
+
+        Args:
+            windows: Of any rows; several rows, or parts of them, may be put together.
+            on_progress: As for :meth:`outputs`.
+        """
+        return self._run(self.task, windows, on_progress)
 
     def _run(
         self,
         scoring: Scoring,
-        dataset: Dataset,
+        features: list[Any],
         on_progress: Callable[[int], None] | None = None,
-        choose: Callable[[list[Any]], list[Any]] | None = None,
-    ) -> tuple[list[Any], list[Any]]:
-        features = self.task.features(dataset, self.tokenizer, self.max_length)
-        if choose is not None:
-            features = choose(features)
+    ) -> list[Any]:
         opened = self.runner.open()
-        decoded = run_model(
+        return run_model(
             opened.module,
             scoring,
             features,
@@ -152,7 +164,6 @@ class Predictor(RowPredictor):
             precision=opened.autocast,
             on_batch=(lambda rows, *_: on_progress(len(rows))) if on_progress else None,
         )
-        return features, decoded
 
     def forced(self, dataset: Dataset) -> tuple[Scoring, list[Any]] | None:
         """Predict the targets of rows, each token from the true ones before it.
@@ -167,7 +178,8 @@ class Predictor(RowPredictor):
         scoring = self.task.while_training()
         if scoring is self.task or isinstance(self.model, LookupBaseline):
             return None
-        features, decoded = self._run(scoring, dataset)
+        features = self.task.features(dataset, self.tokenizer, self.max_length)
+        decoded = self._run(scoring, features)
         return scoring, [prediction.answer for prediction in scoring.predictions(features, decoded)]
 
     def size(self) -> int:

@@ -16,16 +16,21 @@ PER_SEQUENCE = 8
 class Lane(Protocol):
     """One computation: what can share a batch."""
 
-    key: Hashable
-    """Lanes of one key are the same."""
-    background: bool
-    """Whether it runs only while nothing else waits."""
+    @property
+    def key(self) -> Hashable:
+        """Lanes of one key are the same."""
+        ...
 
-    def run(self, batches: Iterator[list[Any]]) -> Iterator[Sequence[Any]]:
+    @property
+    def background(self) -> bool:
+        """Whether it runs only while nothing else waits."""
+        ...
+
+    def run(self, batches: Iterator[list[Any]]) -> Iterator[Any]:
         """Compute batches of payloads, in order; each batch is asked for when there is room for it.
 
         Yields:
-            A result for each payload of a batch.
+            A result for each payload of a batch: a list, or an array by its first axis.
         """
         ...
 

@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 FOLDER = "engines"
 """Of the cache folder; holds a folder a model."""
+FLOAT = "float"
+"""Of a model's folder; holds the graph that runs in fp32 and bf16."""
 KEPT_BYTES = 1 << 32
 """Of the graphs of all models; of more, those used longest ago are deleted."""
 LEFT_ALONE = 3600.0
@@ -104,6 +106,19 @@ def _disagreement() -> CannotRunError:
     return CannotRunError("its outputs are not those of torch", fix="Use the engine 'torch'.")
 
 
+def is_converted(key: str) -> bool:
+    """Return whether the float graph of a model lies on disk and is whole.
+
+    Args:
+        key: As its :class:`~textgraft.inference.engines.base.ModuleSource` has it.
+    """
+    return bool(_read_agreement(_home(key) / FLOAT))
+
+
+def _home(key: str) -> Path:
+    return cache_folder() / FOLDER / f"{key}-{load_openvino().__version__.split('-')[0]}"
+
+
 def _graph(source: ModuleSource, precision: str) -> tuple[Path, dict[str, float]]:
     """Return the folder of the converted graph and its agreement, converting the model if need be.
 
@@ -114,8 +129,8 @@ def _graph(source: ModuleSource, precision: str) -> tuple[Path, dict[str, float]
     Raises:
         CannotRunError: OpenVINO cannot convert the model.
     """
-    engines = cache_folder() / FOLDER / f"{source.key}-{load_openvino().__version__.split('-')[0]}"
-    folder = engines / (f"int8-{_batches_hash(source.calibration)}" if precision == "int8" else "float")
+    engines = _home(source.key)
+    folder = engines / (f"int8-{_batches_hash(source.calibration)}" if precision == "int8" else FLOAT)
     agreement = _read_agreement(folder)
     if precision in agreement:
         with contextlib.suppress(OSError):  # where the cache is not ours, its order is another's

@@ -112,7 +112,9 @@ class OpenVinoEngine:
                 yield self._finish(running)
         finally:
             for request, _ in running:
-                request.wait()
+                # Of several that fail the first one tells; a request that is not put back is lost for good.
+                with contextlib.suppress(RuntimeError):
+                    request.wait()
                 self._free.put(request)
 
     def _take(self, *, wait: bool) -> Any:

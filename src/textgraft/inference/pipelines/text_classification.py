@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,13 @@ from textgraft.data.read_options import TextColumns
 from textgraft.errors import OptionError
 from textgraft.inference.pipelines.base import Pipeline
 from textgraft.inference.pipelines.options import Count, Options
-from textgraft.inference.pipelines.sources import Source
 from textgraft.tasks.base import Task
 from textgraft.tasks.text.classification import SingleLabelClassification
 from textgraft.tasks.text.pairs import PairClassification
 from textgraft.tasks.text.regression import Regression
+
+if TYPE_CHECKING:
+    from textgraft.inference.pipelines.sources import Source
 
 
 class TextClassificationOptions(Options):

@@ -1,0 +1,72 @@
+"""textgraft serve."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from textgraft.cli import options
+from textgraft.terminal import open_console
+
+
+def serve(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Model directories, as runs/<name>/best, shipped grafts, encoders; NAME=PATH names one. "
+            "The bundled encoder if left out."
+        ),
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; any but 127.0.0.1 needs keys.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.", min=0, max=65535)] = 8765,
+    keys: Annotated[
+        Path | None,
+        typer.Option(help="File of keys: SHA-256, name, requests a minute. Also $TEXTGRAFT_KEYS."),
+    ] = None,
+    new_key: Annotated[
+        str | None, typer.Option("--new-key", help="Print a new key and its line for --keys, and end.")
+    ] = None,
+    shadow: Annotated[
+        list[str] | None,
+        typer.Option("--shadow", help="NAME=PATH: answers beside the model of that name, to be compared."),
+    ] = None,
+    engine: options.Engine = "auto",
+    precision: Annotated[str, typer.Option(help="Of encoders: auto, fp32 or bf16.")] = "auto",
+    limit: Annotated[
+        list[str] | None, typer.Option("--set", help="A limit, as --set deadline=10s or --set max_texts=64.")
+    ] = None,
+) -> None:
+    """Serve encodings and answers over HTTP, with a page for people at /.
+
+    Ctrl-C or SIGTERM ends it when what it took is finished; SIGHUP loads changed models anew.
+    """
+    from textgraft.serving.keys import new_key as make_key
+
+    if new_key is not None:
+        key, line = make_key(new_key)
+        typer.echo(line)
+        typer.echo(f"The key, which is kept nowhere: {key}", err=True)
+        return
+    import logging
+
+    from textgraft.serving.limits import Limits
+    from textgraft.serving.serve import serve as run
+
+    chosen = Limits(**options.settings(limit or ()))
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+    console = open_console(stderr=True)
+    run(
+        models or (),
+        host=host,
+        port=port,
+        keys=keys,
+        shadow=shadow or (),
+        engine=engine,
+        precision=precision,
+        limits=chosen,
+        on_ready=lambda address: console.print(f"ready: {address}", soft_wrap=True),
+    )

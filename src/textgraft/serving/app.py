@@ -1,0 +1,89 @@
+"""The application: the gate, and behind it all routes."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+
+from textgraft._version import __version__
+from textgraft.serving.asking import reply
+from textgraft.serving.description import Described
+from textgraft.serving.gate import GONE, App, Gate, refusal_body
+from textgraft.serving.refusals import ModelFailureError, RefusalError
+from textgraft.serving.routes.inference import add_inference
+from textgraft.serving.routes.openai import add_openai
+from textgraft.serving.routes.pipelines import add_pipelines
+from textgraft.serving.routes.status import add_status
+from textgraft.serving.service import GoneError, Service
+
+logger = logging.getLogger(__name__)
+
+
+def create_app(service: Service) -> App:
+    """Build the ASGI application of a service.
+
+    Args:
+        service: Started by whoever runs the application, and stopped by them.
+    """
+    app = FastAPI(
+        title="textgraft",
+        version=__version__,
+        summary="Encodings and answers of text models.",
+        docs_url=None,  # FastAPI's own pages load scripts from elsewhere
+        redoc_url=None,
+    )
+    described = Described(service.limits, service.registry)
+    add_openai(app, service, described)
+    add_inference(app, service, described)
+    add_pipelines(app, service, described)
+    add_status(app, service, described)
+    handlers: dict[Any, Any] = {
+        RefusalError: _refuse,
+        HTTPException: _not_there,
+        GoneError: _gone,
+        Exception: _failed,
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, handler)
+    return Gate(app, service)
+
+
+async def _refuse(request: Request, error: RefusalError) -> Response:
+    headers = {} if error.retry_after is None else {"retry-after": str(error.retry_after)}
+    found = reply(refusal_body(error, request.url.path), headers=headers)
+    found.status_code = error.status
+    return found
+
+
+async def _not_there(request: Request, error: HTTPException) -> Response:
+    found = reply(_told(error.detail, "http", request.url.path), headers=dict(error.headers or {}))
+    found.status_code = error.status_code
+    return found
+
+
+def _told(message: str, kind: str, path: str) -> dict[str, Any]:
+    told = ModelFailureError(message)
+    body = refusal_body(told, path)
+    if isinstance(body["error"], dict):
+        body["error"] |= {"type": kind, "code": kind}
+    else:
+        body["error_type"] = kind
+    return body
+
+
+async def _gone(request: Request, error: GoneError) -> Response:
+    del request, error
+    return Response(status_code=GONE)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    # Without the error's own words, which may quote a text.
+    where = "".join(traceback.format_tb(error.__traceback__)[-3:])
+    logger.error("%s at %s:\n%s", type(error).__name__, request.url.path, where)
+    found = reply(_told("the service failed on this request", "internal", request.url.path))
+    found.status_code = 500
+    return found

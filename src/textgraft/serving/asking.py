@@ -1,0 +1,89 @@
+"""Between a route and the service: the body in, the answer out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+from fastapi import Request, Response
+
+from textgraft.serving.bodies import check_texts
+from textgraft.serving.encoding import ServedEncoder
+from textgraft.serving.prepared import Prepared
+from textgraft.serving.refusals import InputError
+from textgraft.serving.service import Service
+
+TOKENS_HEADER = "x-n-tokens"
+"""Tokens that were read of all texts together."""
+TRUNCATED_HEADER = "x-truncated"
+"""Texts of which the beginning was read."""
+
+
+async def ask(
+    request: Request, service: Service, prepare: Callable[[], Prepared], characters: int
+) -> tuple[Any, Prepared]:
+    """Have a request answered, for as long as somebody waits for it.
+
+    Args:
+        request: It.
+        service: Answers.
+        prepare: Makes it ready.
+        characters: Of its texts.
+    """
+
+    async def disconnected() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    arrived: float = request.scope["textgraft"]["arrived"]
+    return await service.answer(prepare, characters, arrived=arrived, disconnected=disconnected)
+
+
+def reply(
+    content: Any, prepared: Prepared | None = None, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Write an answer as JSON; arrays of numpy are lists in it."""
+    found = dict(headers or {})
+    if prepared is not None:
+        found[TOKENS_HEADER] = str(sum(prepared.n_tokens))
+        found[TRUNCATED_HEADER] = str(sum(prepared.truncated))
+    return Response(
+        orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json", headers=found
+    )
+
+
+def encoding_request(
+    inputs: str | list[Any],
+    encoder: ServedEncoder,
+    service: Service,
+    *,
+    truncate: bool,
+    normalize: bool = True,
+    dimensions: int | None = None,
+) -> tuple[Callable[[], Prepared], int, bool]:
+    """Tell what is to be encoded: a text, texts, token ids, or rows of them.
+
+    Returns:
+        What makes the request ready, its characters, and whether it is a single input.
+
+    Raises:
+        InputError: It is none of these.
+    """
+    given: list[Any] = [inputs] if isinstance(inputs, str) else inputs
+    chosen: dict[str, Any] = {"truncate": truncate, "normalize": normalize, "dimensions": dimensions}
+    if given and all(isinstance(entry, str) for entry in given):
+        texts: list[str] = given
+        characters = check_texts(texts, service.limits)
+        return lambda: encoder.prepare(texts, **chosen), characters, isinstance(inputs, str)
+    if given and all(isinstance(entry, int) for entry in given):
+        rows: list[list[int]] = [given]
+    elif given and all(isinstance(entry, list) for entry in given):
+        rows = given
+    else:
+        raise InputError("give a text, a list of texts, a list of token ids, or a list of such lists")
+    if len(rows) > service.limits.max_texts:
+        raise InputError(
+            f"{len(rows):,} inputs are too many for one request: {service.limits.max_texts:,} at most"
+        )
+    return lambda: encoder.prepare_ids(rows, **chosen), sum(map(len, rows)), rows[0] is given

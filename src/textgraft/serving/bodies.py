@@ -1,0 +1,192 @@
+"""Request bodies: JSON that is read strictly, into records that say what may stand in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from textgraft.serving.limits import Limits
+from textgraft.serving.piping import strings_in
+from textgraft.serving.refusals import InputError
+
+B = TypeVar("B")
+DEPTH = 32
+"""Lists and dicts within each other, in what a pipeline is given."""
+
+
+class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What all requests may have."""
+
+    model: str | None = None
+    """Which of the served models; the first that can do it where none is named."""
+
+
+class Truncating(Body, kw_only=True):
+    """A request whose texts may be too long."""
+
+    truncate: bool | None = None
+    """Whether the beginning of a longer text is read; else it is refused."""
+
+
+class EmbeddingsBody(Truncating, kw_only=True):
+    """OpenAI's request for encodings."""
+
+    input: str | list[str | int | list[int]]
+    encoding_format: Literal["float", "base64"] | None = None
+    dimensions: int | None = None
+    user: str | None = None
+
+
+class EmbedBody(Truncating, kw_only=True):
+    """text-embeddings-inference's request for encodings."""
+
+    inputs: str | list[str | int | list[int]]
+    normalize: bool | None = None
+    dimensions: int | None = None
+
+
+class PredictBody(Truncating, kw_only=True):
+    """text-embeddings-inference's request for predictions."""
+
+    inputs: Any
+    details: bool | None = None
+    """Whether to answer with all that a prediction holds."""
+
+
+class Sentences(msgspec.Struct, forbid_unknown_fields=True):
+    """What is compared with what."""
+
+    source_sentence: str
+    sentences: list[str]
+
+
+class SimilarityOptions(msgspec.Struct, forbid_unknown_fields=True):
+    """Options of a comparison."""
+
+    truncate: bool | None = None
+
+
+class SimilarityBody(Body, kw_only=True):
+    """text-embeddings-inference's request for similarities."""
+
+    inputs: Sentences
+    parameters: SimilarityOptions | None = None
+
+
+class TokenizeBody(Body, kw_only=True):
+    """text-embeddings-inference's request for tokens."""
+
+    inputs: str | list[str]
+    add_special_tokens: bool | None = None
+
+
+class PipelineBody(Truncating, kw_only=True):
+    """The Hub's request for any task."""
+
+    inputs: Any
+    parameters: dict[str, Any] | None = None
+
+
+class AnyBody(Truncating, kw_only=True):
+    """A request to the service as a whole, as for an endpoint of the Hub."""
+
+    inputs: Any
+    parameters: dict[str, Any] | None = None
+    normalize: bool | None = None
+    dimensions: int | None = None
+
+
+def read_body(raw: bytes, kind: type[B]) -> B:
+    """Read a body.
+
+    Raises:
+        InputError: It is no JSON, or not of that form.
+    """
+    if not raw:
+        raise InputError("the body is empty")
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except RecursionError as error:
+        raise InputError("the body is nested too deeply") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+        raise InputError(f"the body is no such request: {_plain(error)}") from error
+
+
+def as_form(value: Any, kind: Any) -> Any:
+    """Return what was read as JSON in a stricter form.
+
+    Raises:
+        InputError: It is not of that form.
+    """
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise InputError(f"the inputs are not what is taken here: {_plain(error)}") from error
+
+
+def check_texts(texts: list[str], limits: Limits) -> int:
+    """Check the texts of a request.
+
+    Returns:
+        Their characters.
+
+    Raises:
+        InputError: There is none, or too many; or one is empty, too long, or no text.
+    """
+    if not texts:
+        raise InputError("there is no text")
+    if len(texts) > limits.max_texts:
+        raise InputError(f"{len(texts):,} texts are too many for one request: {limits.max_texts:,} at most")
+    for place, text in enumerate(texts):
+        if not text:
+            raise InputError(f"input {place} is empty")
+        if len(text) > limits.max_characters:
+            raise InputError(f"input {place} has {len(text):,} characters: {limits.max_characters:,} at most")
+        if "\0" in text:
+            raise InputError(f"input {place} holds a NUL character")
+    return sum(map(len, texts))
+
+
+def check_values(value: Any, limits: Limits) -> int:
+    """Check whatever a pipeline or a task is given.
+
+    Returns:
+        The characters of all strings in it.
+
+    Raises:
+        InputError: It is nested too deeply; or there are too many texts, or one that :func:`check_texts`
+            refuses.
+    """
+    _check_depth(value, DEPTH)
+    if isinstance(value, list) and not value:
+        raise InputError("there is no input")
+    texts = list(strings_in(value))
+    if not texts and not _has_numbers(value):
+        raise InputError("there is no text")
+    return check_texts(texts, limits) if texts else 1
+
+
+def _check_depth(value: Any, left: int) -> None:
+    if not left:
+        raise InputError(f"the inputs are nested more than {DEPTH} times")
+    inner: Iterable[Any] = ()
+    if isinstance(value, dict):
+        inner = value.values()
+    elif isinstance(value, list):
+        inner = value
+    for one in inner:
+        if isinstance(one, dict | list):
+            _check_depth(one, left - 1)
+
+
+def _has_numbers(value: Any) -> bool:
+    while isinstance(value, list) and value:
+        value = value[0]
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _plain(error: Exception) -> str:
+    text = str(error)
+    return text[:1].lower() + text[1:200]

@@ -1,0 +1,261 @@
+"""From what a user names to models that take requests."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from textgraft.data.dataset import Dataset
+from textgraft.errors import ModelError, OptionError
+from textgraft.inference.pipelines.shipped import shipped_graft
+from textgraft.inference.prompting.prompt import FILE as PROMPT
+from textgraft.models.encoders import BUNDLED, encoder_config, resolve_encoder
+from textgraft.models.manifest import MANIFEST, Manifest, read_manifest
+from textgraft.serving.answering import Answering, ServedPredictor, prepare_dataset
+from textgraft.serving.encoding import ServedEncoder, open_encoder
+from textgraft.serving.light import LightModel, frozen_encoder, open_light
+from textgraft.serving.piping import ServedPipeline
+from textgraft.serving.prepared import Prepared
+from textgraft.serving.registry import Lazy, ServedModel
+from textgraft.tasks.registry import make_task, task_class
+
+if TYPE_CHECKING:
+    from textgraft.tasks.base import Task
+
+logger = logging.getLogger(__name__)
+
+ON_ENCODER = ("zero-shot-classification", "feature-extraction")
+"""Pipelines of an encoder; they are built when they are first asked for, as that loads torch."""
+HEADS = {
+    "ForMaskedLM": "fill-mask",
+    "ForCausalLM": "text-generation",
+    "LMHeadModel": "text-generation",
+    "ForConditionalGeneration": "text2text-generation",
+    "ForNextSentencePrediction": "next-sentence",
+    "ForMultipleChoice": "multiple-choice",
+    "ForQuestionAnswering": "question-answering",
+    "ForTokenClassification": "token-classification",
+    "ForSequenceClassification": "text-classification",
+}
+"""The pipeline of a checkpoint by the end of its architecture's name; any other is an encoder."""
+_BEST = "best"
+_PROBLEMS = {
+    "regression": "regression",
+    "similarity": "regression",
+    "multi-label": "multi_label_classification",
+}
+"""What Transformers calls the problems whose scores are no softmax."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """A model as the user named it: ``PATH``, or ``NAME=PATH``."""
+
+    name: str
+    source: str
+
+    @classmethod
+    def of(cls, given: str) -> Named:
+        """Read it; without a name a folder is called by its own, or by the run that it is the best of.
+
+        Raises:
+            OptionError: There is nothing after the name.
+        """
+        name, equals, source = given.partition("=")
+        if equals and name and "/" not in name:
+            if not source:
+                raise OptionError(f"{given!r} names no model", fix="Write NAME=PATH.")
+            return cls(name, source)
+        path = Path(given).expanduser()
+        if not path.is_dir():
+            return cls(given, given)
+        path = path.resolve()
+        return cls(path.parent.name if path.name == _BEST else path.name, given)
+
+    @property
+    def path(self) -> Path | None:
+        """The folder of a model that textgraft trained; None for encoders and checkpoints of others."""
+        path = Path(self.source).expanduser()
+        if not path.is_dir():
+            return shipped_graft(self.source)
+        if (path / MANIFEST).is_file():
+            return path
+        if not (path / "config.json").is_file():
+            read_manifest(path)  # raises, and says where a model may be
+        return None
+
+
+def load_models(
+    given: Sequence[Named], *, engine: str = "auto", precision: str = "auto"
+) -> list[ServedModel]:
+    """Load all models of a service.
+
+    Encoders come first: a graft that leaves its encoder as it is shares that one, named or not.
+
+    Args:
+        given: At least one.
+        engine: "auto", "torch" or "openvino".
+        precision: Of encoders: "auto", "fp32" or "bf16".
+
+    Raises:
+        OptionError: Two have one name, or an option is wrong.
+        ModelError: A model cannot be found, is damaged, or cannot be served.
+    """
+    names = [named.name for named in given]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise OptionError(f"two models are called {twice!r}", fix="Name them: NAME=PATH.")
+    trained = {named.name: path for named in given if (path := named.path) is not None}
+    encoders: dict[Any, ServedEncoder] = {}
+
+    def encoder_of(source: Any, pooling: str) -> ServedEncoder:
+        key = (source.identity, pooling)
+        if key not in encoders:
+            encoders[key] = open_encoder(source, pooling=pooling, engine=engine, precision=precision)
+        return encoders[key]
+
+    models = {}
+    for named in given:
+        if named.name not in trained:
+            models[named.name] = _of_others(named, encoder_of, engine)
+    for name, path in trained.items():
+        found = frozen_encoder(path)
+        if found is not None and engine != "torch":
+            served = encoder_of(*found)
+            if found[0].name == BUNDLED and BUNDLED not in names:
+                models.setdefault(BUNDLED, _encoder(BUNDLED, served, found[0].name))
+        models[name] = _trained(name, path, encoders, engine)
+    order = [*names, *(name for name in models if name not in names)]
+    return [models[name] for name in order]
+
+
+def identity(named: Named) -> str:
+    """Return a hash of everything that a model's answers depend on, without loading it.
+
+    Raises:
+        ModelError: It cannot be found, or is damaged.
+    """
+    path = named.path
+    return read_manifest(path).identity if path is not None else resolve_encoder(named.source).identity
+
+
+def _of_others(named: Named, encoder_of: Callable[[Any, str], ServedEncoder], engine: str) -> ServedModel:
+    """Load an encoder, or a checkpoint with a head."""
+    source = resolve_encoder(named.source)
+    architecture = str((encoder_config(source).get("architectures") or [""])[0])
+    task = next((task for ending, task in HEADS.items() if architecture.endswith(ending)), None)
+    if task is None:
+        return _encoder(named.name, encoder_of(source, "mean"), named.source)
+    from textgraft.inference.pipelines.factory import pipeline
+
+    built = pipeline(task, named.source, engine=engine)
+    served = ServedPipeline(
+        built, source.identity, built.source.tokenizer.backend_tokenizer, built.source.max_length
+    )
+    labels = tuple(built.source.labels) if "classification" in task else ()
+    return ServedModel(
+        named.name, source.identity, built.engine, labels=labels, pipelines={task: lambda: served}
+    )
+
+
+def _encoder(name: str, served: ServedEncoder, source: str) -> ServedModel:
+    encoder = served.encoder
+
+    def build(task: str) -> Callable[[], ServedPipeline]:
+        def built() -> ServedPipeline:
+            from textgraft.inference.pipelines.factory import pipeline
+
+            logger.info("building the pipeline %s, which loads torch", task)
+            made = pipeline(task, source)
+            return ServedPipeline(
+                made, f"{task} {encoder.source.identity}", encoder.tokenizer, encoder.max_length
+            )
+
+        return Lazy(built)
+
+    return ServedModel(
+        name,
+        encoder.source.identity,
+        encoder.open().note,
+        encoder=served,
+        pipelines={task: build(task) for task in ON_ENCODER},
+        probe=lambda: served.prepare(["ok"], truncate=True),
+        is_light=encoder.open().name == "openvino",
+    )
+
+
+def _trained(name: str, path: Path, encoders: dict[Any, ServedEncoder], engine: str) -> ServedModel:
+    """Load a model that textgraft trained, without torch if it can be."""
+    manifest = read_manifest(path)
+    if (path / PROMPT).is_file():
+        raise ModelError(
+            "this folder holds a prompt for a language model elsewhere, and no weights",
+            where=str(path),
+            fix="Ask its endpoint, or use textgraft predict.",
+        )
+    task = make_task(manifest.task, manifest.task_settings, where=str(path / MANIFEST))
+    if engine != "torch":
+        light = open_light(path, manifest, task, encoders, engine)
+        if light is not None:
+            return _light(name, light, manifest, task)
+    from textgraft.inference.pipelines.factory import pipeline
+    from textgraft.inference.predictor import Predictor, load
+
+    predictor = load(path, engine=engine)
+    assert isinstance(predictor, Predictor), "a prompt was refused before"
+    kind = task_class(manifest.task).pipeline
+    made = pipeline(kind, predictor)
+    served = ServedPipeline(
+        made, manifest.identity, predictor.tokenizer.backend_tokenizer, predictor.max_length
+    )
+    answering = ServedPredictor(predictor, manifest.identity)
+    return ServedModel(
+        name,
+        manifest.identity,
+        predictor.engine,
+        manifest.task,
+        tuple(task.labels),
+        answering=answering,
+        pipelines={kind: lambda: served},
+        probe=_probe(answering, manifest),
+    )
+
+
+def _light(name: str, light: LightModel, manifest: Manifest, task: Task[Any]) -> ServedModel:
+    from textgraft.inference.pipelines.text_classification import (
+        TextClassificationOptions,
+        TextClassificationPipeline,
+    )
+
+    source: Any = SimpleNamespace(
+        labels=list(task.labels),
+        predictor=light,
+        predictor_for=lambda *_: light,
+        max_length=light.max_length,
+        model=SimpleNamespace(config=SimpleNamespace(problem_type=_PROBLEMS.get(manifest.task))),
+        engine=light.engine,
+    )
+    made = TextClassificationPipeline(source, TextClassificationOptions())
+    served = ServedPipeline(made, manifest.identity, light.tokenizer.backend_tokenizer, light.max_length)
+    return ServedModel(
+        name,
+        manifest.identity,
+        light.engine,
+        manifest.task,
+        tuple(task.labels),
+        answering=light,
+        pipelines={"text-classification": lambda: served},
+        probe=_probe(light, manifest),
+        is_light=True,
+    )
+
+
+def _probe(answering: Answering, manifest: Manifest) -> Callable[[], Prepared] | None:
+    """Return what asks a model for one of its golden rows."""
+    if not manifest.golden:
+        return None
+    row = Dataset.unlabelled({name: [value] for name, value in manifest.golden[0].columns.items()})
+    return lambda: prepare_dataset(answering, row, truncate=True)

@@ -1,0 +1,315 @@
+"""A service from its start to its graceful end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textgraft.errors import MissingExtraError, OptionError, TextgraftError
+from textgraft.serving.keys import VARIABLE, Keys, read_keys
+from textgraft.serving.limits import Limits
+from textgraft.serving.loading import Named, identity, load_models
+from textgraft.serving.registry import ServedModel
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from textgraft.serving.gate import App
+    from textgraft.serving.service import Service
+
+logger = logging.getLogger(__name__)
+
+LOCAL = ("127.0.0.1", "::1", "localhost")
+PORT = 8765
+_BACKLOG = 2048
+_IDLE = 30
+"""Seconds that a connection may be idle."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What is served, and how."""
+
+    models: tuple[Named, ...]
+    challengers: tuple[Named, ...] = ()
+    """Each called as the model that it challenges."""
+    engine: str = "auto"
+    precision: str = "auto"
+
+
+def serve(
+    models: Sequence[str] = (),
+    *,
+    host: str = "127.0.0.1",
+    port: int = PORT,
+    keys: Path | None = None,
+    shadow: Sequence[str] = (),
+    engine: str = "auto",
+    precision: str = "auto",
+    limits: Limits | None = None,
+    review: Path | None = None,
+    reports: Sequence[Path] = (),
+    on_ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve models over HTTP until a signal ends it.
+
+    SIGTERM and SIGINT end it gracefully: nothing new is taken, and what is under way is finished. SIGHUP
+    loads models anew whose files have changed; requests go on meanwhile.
+
+    Args:
+        models: Each a model directory, the name of a shipped graft, ``bundled`` or another encoder, or a
+            Transformers checkpoint with a head; NAME=PATH names it. Without any the bundled encoder.
+        host: The address to listen on; any but this machine's own needs keys.
+        port: 0 takes a free one.
+        keys: A file of keys, see :mod:`textgraft.serving.keys`; those of the environment count, too.
+        shadow: Challengers, as NAME=PATH: each answers what the model of that name is asked.
+        engine: "auto", "torch" or "openvino".
+        precision: Of encoders: "auto", "fp32" or "bf16".
+        limits: What is taken, and held at once.
+        review: A review store, which gets a queue at /review.
+        reports: Folders of comparisons whose reports the page shows.
+        on_ready: Called with the address when requests are answered.
+
+    Raises:
+        OptionError: An option is wrong, or the address cannot be listened on.
+        ModelError: A model cannot be found, is damaged, or cannot be served.
+        MissingExtraError: FastAPI or uvicorn is not installed.
+    """
+    chosen = Chosen(
+        tuple(Named.of(given) for given in models or ("bundled",)),
+        tuple(Named.of(given) for given in shadow),
+        engine,
+        precision,
+    )
+    known = read_keys(keys)
+    check_address(host, known)
+    for challenger in chosen.challengers:
+        if challenger.name not in {named.name for named in chosen.models}:
+            raise OptionError(
+                f"no served model is called {challenger.name!r}",
+                where="--shadow",
+                fix="Write NAME=PATH, with the name of the model that is challenged.",
+            )
+    with contextlib.closing(_listen(host, port)) as listening:
+        # The framework takes a second to import, and models about as long to open: side by side.
+        importing = threading.Thread(target=_import_framework, daemon=True)
+        importing.start()
+        loaded = load_models(chosen.models, engine=engine, precision=precision)
+        shadows = _load_challengers(chosen)
+        importing.join()
+        service, app = build(loaded, shadows, known, limits or Limits(), review=review, reports=reports)
+        server = _server(app, service)
+        service.start()
+        reloading = _Reloading(service, chosen)
+        address = f"http://{_in_url(host)}:{listening.getsockname()[1]}"
+        asyncio.run(_run(server, service, listening, reloading, lambda: on_ready and on_ready(address)))
+
+
+def check_address(host: str, keys: Keys) -> None:
+    """Refuse to listen where others can ask, if nobody needs a key.
+
+    Raises:
+        OptionError: It is so.
+    """
+    if host not in LOCAL and not len(keys):
+        raise OptionError(
+            f"{host} can be reached from elsewhere, and no key is asked for",
+            where="--host",
+            fix=f"Give --keys FILE, or set {VARIABLE}; textgraft serve --new-key NAME makes a key.",
+        )
+
+
+def build(
+    models: Sequence[ServedModel],
+    challengers: Sequence[ServedModel],
+    keys: Keys,
+    limits: Limits,
+    *,
+    review: Path | None = None,
+    reports: Sequence[Path] = (),
+) -> tuple[Service, App]:
+    """Build a service and its application; neither is started.
+
+    Raises:
+        MissingExtraError: FastAPI is not installed.
+    """
+    _import_framework()
+    try:
+        from textgraft.serving.app import create_app
+    except ImportError as error:
+        raise MissingExtraError(error.name or "fastapi", "serve", "the service") from error
+    from textgraft.serving.registry import Registry
+    from textgraft.serving.service import Service
+    from textgraft.serving.shadows import Shadows
+
+    del review, reports
+    shadows = Shadows({model.name: model for model in challengers})
+    service = Service(Registry(models), limits, keys, shadows)
+    return service, create_app(service)
+
+
+def _import_framework() -> None:
+    with contextlib.suppress(ImportError):  # told when it is needed
+        import fastapi  # noqa: F401
+        import orjson  # noqa: F401
+        import prometheus_client  # noqa: F401
+        import uvicorn  # noqa: F401
+
+
+def _load_challengers(chosen: Chosen) -> list[ServedModel]:
+    if not chosen.challengers:
+        return []
+    names = {named.name for named in chosen.challengers}
+    loaded = load_models(chosen.challengers, engine=chosen.engine, precision=chosen.precision)
+    return [model for model in loaded if model.name in names]
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Listen before anything is loaded: an address that is taken is told at once.
+
+    Raises:
+        OptionError: The address cannot be listened on.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, kind, protocol)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+    except OSError as error:
+        raise OptionError(
+            f"{host}:{port} cannot be listened on: {error.strerror}",
+            where="--host, --port",
+            fix="Give another port, or 0 for a free one.",
+        ) from error
+    return listening
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _server(app: App, service: Service) -> uvicorn.Server:
+    try:
+        import uvicorn
+    except ImportError as error:
+        raise MissingExtraError("uvicorn", "serve", "the service") from error
+
+    class Server(uvicorn.Server):
+        """One that refuses what is new as soon as it is told to stop."""
+
+        def handle_exit(self, sig: int, frame: Any) -> None:
+            # Not uvicorn's own, which raises the signal once more at the end: a graceful end is no failure.
+            del sig, frame
+            service.stop_taking()
+            self.force_exit = self.should_exit
+            self.should_exit = True
+
+    config = uvicorn.Config(
+        app,
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        backlog=_BACKLOG,
+        timeout_keep_alive=_IDLE,
+        timeout_graceful_shutdown=int(service.limits.stop_deadline),
+        h11_max_incomplete_event_size=65_536,
+    )
+    return Server(config)
+
+
+async def _run(
+    server: uvicorn.Server,
+    service: Service,
+    listening: socket.socket,
+    reloading: _Reloading,
+    on_ready: Callable[[], None],
+) -> None:
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(
+        NotImplementedError, AttributeError, RuntimeError
+    ):  # no such signal, or no main thread
+        loop.add_signal_handler(signal.SIGHUP, reloading.start)
+    watching = asyncio.ensure_future(_tell(server, on_ready))
+    try:
+        await server.serve(sockets=[listening])
+    finally:
+        watching.cancel()
+        stopping = loop.run_in_executor(None, service.stop, service.limits.stop_deadline)
+        if not await stopping:
+            logger.warning("not all requests could be finished in time")
+
+
+async def _tell(server: uvicorn.Server, on_ready: Callable[[], None]) -> None:
+    while not server.started:
+        await asyncio.sleep(0.005)
+    on_ready()
+
+
+class _Reloading:
+    """Loads models anew whose files have changed, beside the requests.
+
+    Args:
+        service: Whose models they are.
+        chosen: What the user named.
+    """
+
+    def __init__(self, service: Service, chosen: Chosen) -> None:
+        self._service = service
+        self._chosen = chosen
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Begin, in a thread."""
+        threading.Thread(target=self.run, name="textgraft-reload", daemon=True).start()
+
+    def run(self) -> bool:
+        """Load what has changed, and exchange it; what cannot be loaded leaves the old one in place.
+
+        Returns:
+            Whether all is as it is on disk now.
+        """
+        with self._lock:
+            begun = time.monotonic()
+            try:
+                changed = reload_models(self._service, self._chosen)
+            except TextgraftError as error:
+                logger.error("the models stay as they are: %s", error)
+                return False
+            logger.warning(
+                "loaded anew in %.1f s: %s", time.monotonic() - begun, ", ".join(changed) or "nothing"
+            )
+            return True
+
+
+def reload_models(service: Service, chosen: Chosen) -> list[str]:
+    """Exchange the models whose files have changed.
+
+    Args:
+        service: Whose models they are.
+        chosen: What the user named.
+
+    Returns:
+        The names of those that were loaded anew.
+
+    Raises:
+        ModelError: One cannot be loaded; then all stay as they are.
+    """
+    held = {model.name: model for model in service.registry}
+    changed = [named for named in chosen.models if held[named.name].identity != identity(named)]
+    if changed:
+        fresh = load_models(changed, engine=chosen.engine, precision=chosen.precision)
+        service.registry.replace({**held, **{model.name: model for model in fresh}}.values())
+    shadows = service.shadows.challengers
+    if any(shadows[named.name].identity != identity(named) for named in chosen.challengers):
+        service.shadows.challengers = {model.name: model for model in _load_challengers(chosen)}
+    return [named.name for named in changed]

@@ -1,0 +1,88 @@
+"""Other people's clients."""
+
+import numpy as np
+import pytest
+
+import textgraft
+from tests.serving.running import running
+from textgraft.serving.loading import Named, load_models
+
+TEXTS = ["Where is my card?", "hello"]
+
+
+@pytest.fixture(scope="module")
+def everything(models):
+    """All shipped models, those of tokens and spans through torch: converting them takes longer."""
+    others = load_models([Named.of("ner"), Named.of("question-answering")], engine="torch")
+    with running([*models, *others]) as found:
+        yield found
+
+
+def test_openai(served):
+    openai = pytest.importorskip("openai", reason="openai is not installed")
+    client = openai.OpenAI(base_url=f"{served.url}/v1", api_key="none", max_retries=0)
+    expected = textgraft.encode(TEXTS, precision="fp32")
+    found = client.embeddings.create(model="bundled", input=TEXTS)
+    np.testing.assert_allclose([entry.embedding for entry in found.data], expected, atol=1e-5)
+    assert found.usage.prompt_tokens > 4
+    floats = client.embeddings.create(model="bundled", input=TEXTS[0], encoding_format="float", dimensions=8)
+    assert len(floats.data[0].embedding) == 8
+    assert [model.id for model in client.models.list()] == ["bundled", "banking-intents"]
+    with pytest.raises(openai.NotFoundError, match="bundled"):
+        client.embeddings.create(model="text-embedding-3-small", input="x")
+    with pytest.raises(openai.UnprocessableEntityError, match="empty"):
+        client.embeddings.create(model="bundled", input="")
+
+
+def test_huggingface_hub(everything):
+    hub = pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
+
+    def client(path):
+        return hub.InferenceClient(model=f"{everything.url}{path}", token="none")
+
+    vectors = client("/embed").feature_extraction(TEXTS)
+    np.testing.assert_allclose(vectors, textgraft.encode(TEXTS, precision="fp32"), atol=1e-5)
+    np.testing.assert_allclose(client("/").feature_extraction(TEXTS), vectors, atol=1e-5)
+    similar = client("/similarity").sentence_similarity("a cat", other_sentences=["a kitten", "tax law"])
+    assert similar[0] > similar[1]
+    labels = client("/models/banking-intents").text_classification("My card was stolen!", top_k=3)
+    assert labels[0].label == "lost_or_stolen_card"
+    assert len(labels) == 3
+    entities = client("/models/ner").token_classification(
+        "John works at Google", aggregation_strategy="simple"
+    )
+    assert [(entity.entity_group, entity.word) for entity in entities] == [("PER", "John"), ("ORG", "Google")]
+    answer = client("/models/question-answering").question_answering(
+        question="Who wrote it?", context="It was written by Ada."
+    )
+    assert answer.answer == "Ada"
+    choices = client("/models/bundled").zero_shot_classification(
+        "The goalkeeper saved it.", candidate_labels=["food", "sport"]
+    )
+    assert choices[0].label == "sport"
+    with pytest.raises(hub.errors.HfHubHTTPError, match="empty"):
+        client("/embed").feature_extraction("")
+
+
+def test_every_task_answers_by_predict_too(everything):
+    tags = everything.post("/predict", {"inputs": "John works at Google", "model": "ner"}).json()
+    assert [entity["text"] for entity in tags["entities"]] == ["John", "Google"]
+    question = {"question": "Who wrote it?", "context": "It was written by Ada."}
+    answer = everything.post("/predict", {"inputs": question, "model": "question-answering"}).json()
+    assert answer["text" if "text" in answer else "answer"] == "Ada"
+    both = everything.post("/predict", {"inputs": [question] * 2, "model": "question-answering"}).json()
+    assert both == [answer] * 2
+    wrong = everything.post("/predict", {"inputs": "no question", "model": "question-answering"})
+    assert wrong.status_code == 422
+
+
+def test_requests_with_other_options_do_not_share_results(everything):
+    ask = {"inputs": "John works at Google"}
+    tokens = everything.post("/pipelines/ner", ask).json()
+    groups = everything.post(
+        "/pipelines/ner", {**ask, "parameters": {"aggregation_strategy": "simple"}}
+    ).json()
+    assert "entity" in tokens[0]
+    assert "entity_group" in groups[0]
+    assert everything.post("/pipelines/ner", {"inputs": [ask["inputs"]] * 3}).json() == [tokens] * 3
+    assert everything.post("/pipelines/ner", {**ask, "parameters": {"strategy": 1}}).status_code == 422
