@@ -26,6 +26,7 @@ FLOORS = (
     ("training",),
     ("tasks",),
     ("models",),
+    ("client",),
     ("embeddings", "data", "evaluation", "tokenization"),
 )
 """The rooms, from the roof to the ground; those of one floor may know each other, without circles.

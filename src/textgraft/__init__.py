@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from textgraft._version import __version__
 
 if TYPE_CHECKING:
+    from textgraft.client.asynchronous import AsyncClient
+    from textgraft.client.client import Client
     from textgraft.comparison.compare import compare
     from textgraft.comparison.train import train
     from textgraft.embeddings.word_vectors import WordVectors
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from textgraft.pretraining.vectors.word_vectors import word_vectors
 
 __all__ = [
+    "AsyncClient",
+    "Client",
     "GraftedEncoder",
     "WordVectors",
     "__version__",
@@ -39,6 +43,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AsyncClient": "textgraft.client.asynchronous",
+    "Client": "textgraft.client.client",
     "GraftedEncoder": "textgraft.inference.grafted",
     "WordVectors": "textgraft.embeddings.word_vectors",
     "compare": "textgraft.comparison.compare",

@@ -59,6 +59,23 @@ class OutputError(TextgraftError):
     """A result cannot be written: folder not writable, disk full, or something else in its place."""
 
 
+class ServiceError(TextgraftError):
+    """A service cannot be reached, has too much to do, or refuses a request.
+
+    Args:
+        what: What is wrong.
+        where: Its address.
+        fix: What to do about it.
+        status: The HTTP status that it answered with, if it answered.
+    """
+
+    def __init__(
+        self, what: str, *, where: str | None = None, fix: str | None = None, status: int | None = None
+    ) -> None:
+        super().__init__(what, where=where, fix=fix)
+        self.status = status
+
+
 class MissingExtraError(TextgraftError):
     """An optional dependency is not installed.
 

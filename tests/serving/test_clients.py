@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import textgraft
 from tests.serving.running import running
+from textgraft.cli import app
+from textgraft.errors import OptionError, ServiceError
 from textgraft.serving.loading import Named, load_models
 
 TEXTS = ["Where is my card?", "hello"]
@@ -86,3 +89,44 @@ def test_requests_with_other_options_do_not_share_results(everything):
     assert "entity_group" in groups[0]
     assert everything.post("/pipelines/ner", {"inputs": [ask["inputs"]] * 3}).json() == [tokens] * 3
     assert everything.post("/pipelines/ner", {**ask, "parameters": {"strategy": 1}}).status_code == 422
+
+
+def test_ours(served, tmp_path):
+    texts = [*TEXTS, "", "word " * 400, *(f"number {n}" for n in range(300))]
+    expected = textgraft.encode(texts, precision="fp32")
+    done = []
+    with textgraft.Client(served.url) as client:
+        found = client.encode(texts, done.append)
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+        assert sum(done) == len(texts)
+        assert 0 < client.truncated_fraction < 0.2
+        np.testing.assert_allclose(client.encode("hello"), expected[1], atol=1e-5)
+        raw = client.encode(["hello"], normalize=False)
+        np.testing.assert_allclose(raw / np.linalg.norm(raw), expected[1:2], atol=1e-5)
+        assert client.encode([]).shape == (0, 384)
+        answers = client.predict(["My card was stolen!"] * 2)
+        assert [answer["label"] for answer in answers] == ["lost_or_stolen_card"] * 2
+        assert client.predict("My card was stolen!") == answers[0]
+        assert client.pipeline("text-classification", "My card was stolen!", top_k=1)[0]["score"] > 0.5
+        with pytest.raises(ServiceError, match="402 tokens"):
+            client.encode(["word " * 400], truncate=False)
+
+
+def test_a_file_is_encoded_by_a_service_as_here(served, tmp_path):
+    (tmp_path / "texts.csv").write_text("id,text\n1,hello\n2,\n3,Where is my card?\n")
+    for name, options in {"here": ["--precision", "fp32"], "there": ["--url", served.url]}.items():
+        asked = [
+            "encode",
+            str(tmp_path / "texts.csv"),
+            "-t",
+            "text",
+            "-o",
+            str(tmp_path / f"{name}.npy"),
+            *options,
+        ]
+        ended = CliRunner().invoke(app, asked)
+        assert ended.exit_code == 0, ended.output
+    here, there = (np.load(tmp_path / f"{name}.npy") for name in ("here", "there"))
+    np.testing.assert_allclose(there, here, atol=1e-5)
+    wrong = CliRunner().invoke(app, [*asked, "--overwrite", "--precision", "bf16"])
+    assert isinstance(wrong.exception, OptionError)

@@ -91,6 +91,9 @@ def test_a_long_text_is_refused_or_read_in_part_as_asked(served):
     cut = served.post("/embed", {"inputs": [long, "short"], "truncate": True})
     assert cut.status_code == 200
     assert (cut.headers["x-truncated"], cut.headers["x-n-tokens"]) == ("1", str(256 + 3))
+    ids = [[101, *[2773] * 400, 102], [101, 102]]
+    assert served.post("/embed", {"inputs": ids}).status_code == 422
+    assert served.post("/embed", {"inputs": ids, "truncate": True}).headers["x-n-lost"] == "146"
     openai = served.post("/v1/embeddings", {"input": [long, "short"], "truncate": True}).json()
     assert [entry["truncated"] for entry in openai["data"]] == [True, False]
     assert served.post("/predict", {"inputs": long}).status_code == 422

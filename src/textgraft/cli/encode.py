@@ -25,6 +25,11 @@ def encode(
     pooling: Annotated[str, typer.Option(help="mean, cls or max.")] = "mean",
     normalize: Annotated[bool, typer.Option(help="Scale every encoding to length one.")] = True,
     max_length: options.MaxLength = None,
+    url: Annotated[
+        str | None, typer.Option(help="A service that encodes in place of this process: textgraft serve.")
+    ] = None,
+    key: Annotated[str | None, typer.Option(help="The service's key; also $TEXTGRAFT_KEY.")] = None,
+    model: Annotated[str | None, typer.Option(help="Which of the service's models.")] = None,
 ) -> None:
     """Encode texts as vectors: one float32 row for each row of the file, in its order.
 
@@ -32,21 +37,36 @@ def encode(
     """
     from rich.progress import Progress
 
+    from textgraft.client.client import Client
+    from textgraft.errors import OptionError
     from textgraft.files import check_output
     from textgraft.inference.encode import Encoder
     from textgraft.inference.encode_file import ENDINGS, encode_file
 
     check_output(output, ENDINGS, overwrite=overwrite)
     console = open_console(stderr=True)
-    chosen = Encoder(
-        encoder,
-        revision=revision,
-        engine=engine,
-        precision=precision,
-        pooling=pooling,
-        normalize=normalize,
-        max_length=max_length,
-    )
+    chosen: Encoder | Client
+    if url is not None:
+        # What a service computes with, who started it has said.
+        fixed = (encoder != "bundled", revision, engine != "auto", precision != "auto", pooling != "mean")
+        if any(fixed) or max_length is not None or not normalize:
+            raise OptionError(
+                "a service has its own encoder, engine and length",
+                where="--url",
+                fix="Leave out what chooses them; --model names one of its models.",
+            )
+        chosen = Client(url, key=key, model=model)
+        chosen.info()  # whether it is there, before the file is read
+    else:
+        chosen = Encoder(
+            encoder,
+            revision=revision,
+            engine=engine,
+            precision=precision,
+            pooling=pooling,
+            normalize=normalize,
+            max_length=max_length,
+        )
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("encoding", total=None)
 

@@ -15,6 +15,7 @@ from textgraft.data.values import as_text, within_limit
 from textgraft.files import atomic_writer, check_output
 
 if TYPE_CHECKING:
+    from textgraft.client.client import Client
     from textgraft.inference.encode import Encoder, Encodings
 
 ENDINGS = (".npy",)
@@ -37,7 +38,7 @@ class EncodedFile:
 
 
 def encode_file(
-    encoder: Encoder,
+    encoder: Encoder | Client,
     source: str | Path,
     output: Path,
     *,
@@ -48,7 +49,7 @@ def encode_file(
     """Encode the texts of a file into an array that is aligned with its rows.
 
     Args:
-        encoder: The encoder.
+        encoder: The encoder, or a service that has one.
         source: A table, or plain lines; also a Hub name.
         output: The array, a .npy file: float32 [rows, dimension].
         text: The text column or columns; guessed from common names if None.

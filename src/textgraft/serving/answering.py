@@ -162,5 +162,4 @@ def prepare_dataset(model: Answering, rows: Dataset, *, truncate: bool, lane: La
         return model.predictions(windows, decoded)
 
     tokens = [model.tokens(payload) for payload in payloads]
-    truncated = [tokens > 0 for tokens in lost]
-    return Prepared(lane or model.lane, payloads, tokens, finish, kept, truncated)
+    return Prepared(lane or model.lane, payloads, tokens, finish, kept, lost)

@@ -16,6 +16,8 @@ from textgraft.serving.service import Service
 
 TOKENS_HEADER = "x-n-tokens"
 """Tokens that were read of all texts together."""
+LOST_HEADER = "x-n-lost"
+"""Tokens beyond what is read of a text, of all texts together."""
 TRUNCATED_HEADER = "x-truncated"
 """Texts of which the beginning was read."""
 
@@ -47,6 +49,7 @@ def reply(
     found = dict(headers or {})
     if prepared is not None:
         found[TOKENS_HEADER] = str(sum(prepared.n_tokens))
+        found[LOST_HEADER] = str(sum(prepared.n_lost))
         found[TRUNCATED_HEADER] = str(sum(prepared.truncated))
     return Response(
         orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json", headers=found

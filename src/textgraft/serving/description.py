@@ -206,9 +206,10 @@ _ANSWERS: dict[str, Schema] = {
                         "index": _INTEGER,
                         "embedding": {"anyOf": [_list(_NUMBER), _STRING]},
                         "n_tokens": _INTEGER,
+                        "n_lost": _INTEGER,
                         "truncated": {"type": "boolean"},
                     },
-                    ("object", "index", "embedding", "n_tokens", "truncated"),
+                    ("object", "index", "embedding", "n_tokens", "n_lost", "truncated"),
                 )
             ),
             "usage": _object(

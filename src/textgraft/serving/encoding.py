@@ -80,8 +80,8 @@ class ServedEncoder:
         found = self.encoder.tokenize(texts)
         if not truncate:
             refuse_long(found.lengths, self.max_length)
-        truncated = [length > len(ids) for length, ids in zip(found.lengths, found.ids, strict=True)]
-        return self._prepared(found.ids, truncated, normalize, dimensions)
+        lost = [length - len(ids) for length, ids in zip(found.lengths, found.ids, strict=True)]
+        return self._prepared(found.ids, lost, normalize, dimensions)
 
     def prepare_ids(
         self,
@@ -102,17 +102,15 @@ class ServedEncoder:
                 raise InputError(f"input {place} has an id outside of 0 to {self.vocabulary - 1:,}, or none")
         if not truncate:
             refuse_long([len(row) for row in rows], self.max_length)
-        truncated = [len(row) > self.max_length for row in rows]
-        return self._prepared(
-            [list(row[: self.max_length]) for row in rows], truncated, normalize, dimensions
-        )
+        lost = [max(0, len(row) - self.max_length) for row in rows]
+        return self._prepared([list(row[: self.max_length]) for row in rows], lost, normalize, dimensions)
 
     def _check_dimensions(self, dimensions: int | None) -> None:
         if dimensions is not None and not 1 <= dimensions <= self.dimension:
             raise InputError(f"dimensions is {dimensions}, and a vector has {self.dimension}")
 
     def _prepared(
-        self, ids: list[list[int]], truncated: list[bool], normalize: bool, dimensions: int | None
+        self, ids: list[list[int]], lost: list[int], normalize: bool, dimensions: int | None
     ) -> Prepared:
         lengths = [len(row) for row in ids]
 
@@ -120,7 +118,7 @@ class ServedEncoder:
             vectors = np.stack(results)[:, :dimensions]
             return scaled(vectors) if normalize else vectors
 
-        return Prepared(self.lane, list(ids), lengths, finish, lengths, truncated)
+        return Prepared(self.lane, list(ids), lengths, finish, lengths, lost)
 
 
 def scaled(vectors: Vectors) -> Vectors:

@@ -86,8 +86,8 @@ class ServedPipeline:
             return self.pipeline.alone(results[0], inputs, alone)
 
         read = [min(length, self.max_length) for length in lengths] if self.pipeline.task in CUT else lengths
-        truncated = [length > kept for length, kept in zip(lengths, read, strict=True)]
-        return Prepared(lane, several, lengths, finish, lengths, truncated)
+        lost = [length - kept for length, kept in zip(lengths, read, strict=True)]
+        return Prepared(lane, several, lengths, finish, read, lost)
 
     def _tokens(self, entry: Any) -> int:
         """Count the tokens of all texts of an input."""

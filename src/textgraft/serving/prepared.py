@@ -24,8 +24,13 @@ class Prepared:
     """Makes the answer of a result for each sequence."""
     n_tokens: list[int] = field(default_factory=list)
     """Tokens that are read of each of the request's texts."""
-    truncated: list[bool] = field(default_factory=list)
-    """Which of the texts are longer than what is read."""
+    n_lost: list[int] = field(default_factory=list)
+    """Tokens of each that are beyond what is read."""
+
+    @property
+    def truncated(self) -> list[bool]:
+        """Which of the texts are longer than what is read."""
+        return [lost > 0 for lost in self.n_lost]
 
 
 def as_input_error(error: TextgraftError) -> InputError:

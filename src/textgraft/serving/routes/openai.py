@@ -34,10 +34,11 @@ def add_openai(app: FastAPI, service: Service, described: Described) -> None:
                 "index": index,
                 "embedding": _base64(vector) if as_text else vector,
                 "n_tokens": tokens,
-                "truncated": truncated,
+                "n_lost": lost,
+                "truncated": lost > 0,
             }
-            for index, (vector, tokens, truncated) in enumerate(
-                zip(vectors, prepared.n_tokens, prepared.truncated, strict=True)
+            for index, (vector, tokens, lost) in enumerate(
+                zip(vectors, prepared.n_tokens, prepared.n_lost, strict=True)
             )
         ]
         tokens = sum(prepared.n_tokens)

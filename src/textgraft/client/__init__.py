@@ -1,0 +1,1 @@
+"""What asks a service: neither torch nor a web framework is loaded."""
