@@ -23,6 +23,7 @@ from textgraft.cli import (
     evaluate,
     predict,
     pretrain,
+    review,
     serve,
     train,
     vectors,
@@ -62,6 +63,7 @@ for command, kept in (
     (distill.distill, "What is finished is kept: the same command goes on from there."),
 ):
     app.command(name=command.__name__)(stoppable(command, kept))
+app.add_typer(review.app, name="review")
 
 
 def _print_version(wanted: bool) -> None:

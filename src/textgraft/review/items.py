@@ -46,7 +46,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def id(self) -> str:
         """32 hexadecimal digits of what is to be decided: equal for equal texts of a task, whoever asks."""
-        facts = msgspec.json.encode([self.task, *self.columns.values()])
+        facts = msgspec.json.encode([self.task, self.text])
         return hashlib.sha256(facts).hexdigest()[:32]
 
     @property
@@ -83,12 +83,31 @@ class Decision(msgspec.Struct, frozen=True):
     note: str = ""
 
 
+class Answered(msgspec.Struct, frozen=True):
+    """What somebody answered elsewhere."""
+
+    reviewer: str
+    """Empty where the file does not say who."""
+    answer: Any
+    note: str = ""
+
+
 class Added(msgspec.Struct, frozen=True):
     """What became of imported items."""
 
     new: int
     known: int
     """Those that the store held already; they are left as they were."""
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """What became of decisions that were made elsewhere."""
+
+    new: int
+    known: int
+    """Those that the store held already."""
+    conflicts: list[str]
+    """Why others were not taken: one sentence each."""
 
 
 def resolve(decisions: list[Decision]) -> Decision | None:

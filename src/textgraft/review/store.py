@@ -12,14 +12,14 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import msgspec
 
-from textgraft.errors import ConflictError, DataError, OptionError, unknown
+from textgraft.errors import ConflictError, DataError, OptionError, nearest, unknown
 from textgraft.review.answers import KINDS, answer_kind, parse_answer
 from textgraft.review.database import Database, damaged
-from textgraft.review.items import Added, Decision, Item, Lease, resolve
+from textgraft.review.items import Added, Answered, Decision, Item, Lease, Taken, resolve
 from textgraft.review.stats import Stats, Tally, make_stats
 from textgraft.wording import listing
 
@@ -30,6 +30,13 @@ STATES = ("open", "held", "decided", "disputed")
 """Waiting for a person; in somebody's hands; decided by as many as were asked for; and they disagree."""
 _FREE = "(queue.expires IS NULL OR queue.expires <= :now OR queue.owner = :owner)"
 _MINE = "SELECT 1 FROM {} AS other WHERE other.position = queue.position AND other.reviewer = :owner"
+
+
+class _Leave(NamedTuple):
+    """What a decision may do."""
+
+    correct: bool
+    new_label: bool
 
 
 class ReviewStore:
@@ -102,6 +109,23 @@ class ReviewStore:
                 "SELECT id, record, checksum FROM items WHERE id = ?", (item,)
             ).fetchone()
         return self._decoded(row) if row else None
+
+    def full_id(self, beginning: str) -> str:
+        """Return the id of the one item that begins so.
+
+        Raises:
+            OptionError: None does, or several do.
+        """
+        with self._database.reading() as connection:
+            found = connection.execute(
+                "SELECT id FROM items WHERE id >= ? AND id < ? LIMIT 2", (beginning, beginning + "g")
+            ).fetchall()
+        if len(found) != 1:
+            raise OptionError(
+                f"there {'are several items' if found else 'is no item'} {beginning[:64]!r} in this store",
+                fix="Take the id as textgraft review next gives it.",
+            )
+        return str(found[0][0])
 
     def items(self, states: Sequence[str] = STATES) -> Iterator[Item]:
         """Yield the items in some states, in the order of their import."""
@@ -242,7 +266,8 @@ class ReviewStore:
                 there is no right answer and the row is of no use.
             correct: Whether this corrects a decision: one of the same person, or one that stands.
             note: Why, for others to read.
-            new_label: Whether the answer may have a label that the store has not met.
+            new_label: Whether the answer may have a label that the store has not met, where a model gave the
+                scores of all labels or it looks like one of them.
 
         Raises:
             OptionError: There is no such item, the name is empty, or the label is unknown (the nearest is
@@ -250,42 +275,82 @@ class ReviewStore:
             DataError: The answer is not of the form that the task has.
             ConflictError: Somebody else holds the item; or it is decided, and ``correct`` is not said.
         """
-        reviewer = _name(reviewer)
-        found = self.get(item)
-        if found is None:
+        with self._database.writing(durable=True) as connection:
+            return self._decide(
+                connection, item, Answered(_name(reviewer), answer, note), _Leave(correct, new_label)
+            )[0]
+
+    def take(self, answers: Iterable[tuple[str, Answered]], *, correct: bool = False) -> Taken:
+        """Take over what people decided elsewhere, in one go; what cannot be taken is told, and left out.
+
+        A later answer of the same person is a correction of the earlier one. Labels may be new.
+
+        Args:
+            answers: Each with the id of its item.
+            correct: Whether they stand against what others decided here.
+        """
+        new = known = 0
+        conflicts: list[str] = []
+        with self._database.writing(durable=True) as connection:
+            for item, answered in answers:
+                try:
+                    name = _name(answered.reviewer)
+                    leave = _Leave(correct or self._has_decided(connection, item, name), True)
+                    _, is_new = self._decide(
+                        connection, item, Answered(name, answered.answer, answered.note), leave
+                    )
+                    new, known = new + is_new, known + (not is_new)
+                except (ConflictError, DataError, OptionError) as error:
+                    conflicts.append(f"{error.where or item}: {error.what}")
+        return Taken(new, known, conflicts)
+
+    def _has_decided(self, connection: sqlite3.Connection, item: str, reviewer: str) -> bool:
+        """Tell whether a person decided an item while it was open, so that another answer replaces that."""
+        position, state, *_ = self._queued(connection, item)
+        earlier = self._decisions(connection, position)
+        return any(one.reviewer == reviewer for one in earlier) and (
+            state != "decided" or {one.reviewer for one in earlier} == {reviewer}
+        )
+
+    def _decide(
+        self, connection: sqlite3.Connection, item: str, given: Answered, leave: _Leave
+    ) -> tuple[Decision, bool]:
+        """Write a decision within a transaction; returns it, and whether it is new."""
+        row = connection.execute("SELECT id, record, checksum FROM items WHERE id = ?", (item,)).fetchone()
+        if row is None:
             raise _no_item(item)
+        found = self._decoded(row)
+        reviewer, answer = given.reviewer, given.answer
         if answer is not None:
             answer = parse_answer(found.task, answer, found.text)
-        now = self._clock()
-        with self._database.writing(durable=True) as connection:
-            position, state, wanted, holder = self._queued(connection, item)
-            earlier = self._decisions(connection, position)
-            own = [decision for decision in earlier if decision.reviewer == reviewer]
-            if own and own[-1].answer == answer and (not correct or resolve(earlier) == own[-1]):
-                return own[-1]
-            if holder not in (None, reviewer):
-                raise ConflictError(f"{holder} holds this item", where=item, fix="Ask for the next one.")
-            if not correct and (own or state == "decided"):
-                who = f"{reviewer if own else listing([one.reviewer for one in earlier])} has"
-                raise ConflictError(
-                    f"{who} decided this item already",
-                    where=item,
-                    fix="Say that this is a correction (--correct), or ask for the next one.",
-                )
-            if answer is not None:
-                labels = list(answer_kind(found.task).labels(answer))
-                _check_labels(connection, found.task, () if new_label else labels)
-                _add_labels(connection, found.task, labels)
-            made = _append(connection, position, (reviewer, answer, now, state != "open", note))
-            decision = msgspec.structs.replace(made, item=item)
-            after = [*earlier, decision]
-            reached = len({one.reviewer for one in after}) >= wanted
-            state = "open" if not reached else "decided" if resolve(after) else "disputed"
-            connection.execute(
-                "UPDATE queue SET state = ?, owner = NULL, expires = NULL WHERE position = ?",
-                (state, position),
+        position, state, wanted, holder = self._queued(connection, item)
+        earlier = self._decisions(connection, position)
+        own = [decision for decision in earlier if decision.reviewer == reviewer]
+        if own and own[-1].answer == answer and (not leave.correct or resolve(earlier) in (None, own[-1])):
+            return own[-1], False
+        if holder not in (None, reviewer):
+            raise ConflictError(f"{holder} holds this item", where=item, fix="Ask for the next one.")
+        if not leave.correct and (own or state == "decided"):
+            people = listing(list(dict.fromkeys(one.reviewer for one in own or earlier)))
+            raise ConflictError(
+                f"{people} decided this item already",
+                where=item,
+                fix="Say that this is a correction (--correct), or ask for the next one.",
             )
-        return decision
+        if answer is not None:
+            labels = list(answer_kind(found.task).labels(answer))
+            if not leave.new_label:
+                _check_labels(_labels(connection, found.task), labels, closed=bool(found.scores))
+            _add_labels(connection, found.task, labels)
+        made = (reviewer, answer, self._clock(), state != "open", given.note)
+        decision = msgspec.structs.replace(_append(connection, position, made), item=item)
+        after = [*earlier, decision]
+        reached = len({one.reviewer for one in after}) >= wanted
+        connection.execute(
+            "UPDATE queue SET state = ?, owner = NULL, expires = NULL WHERE position = ?",
+            ("open" if not reached else "decided" if resolve(after) else "disputed", position),
+        )
+        return decision, True
 
     def decisions(self, item: str | None = None) -> list[Decision]:
         """Return all decisions, or those of an item, in the order in which they were made.
@@ -432,15 +497,13 @@ def _add_labels(connection: sqlite3.Connection, task: str, labels: Iterable[str]
     )
 
 
-def _check_labels(connection: sqlite3.Connection, task: str, labels: Iterable[str]) -> None:
-    known = _labels(connection, task)
+def _check_labels(known: Sequence[str], labels: Iterable[str], *, closed: bool) -> None:
+    """Refuse a label that nobody has met, if a model gave all there are, or it looks like one of them."""
     for label in labels:
-        # The first label of a store that no model was asked for has no others to be mistaken for.
-        if known and label not in known:
+        if label not in known and (closed or nearest(label, known)):
             error = unknown("label", label, known, where="answer")
-            error.fix = f"{error.fix} If it is a new one, say so (--new-label)."
-            error.args = (error.what, error.where, error.fix)
-            raise error
+            fix = f"{error.fix} If it is a new one, say so (--new-label)."
+            raise OptionError(error.what, where=error.where, fix=fix)
 
 
 def _name(given: str) -> str:
