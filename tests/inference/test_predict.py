@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,9 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipe
 import textgraft
 from tests.data.test_inputs import Frame
 from textgraft.errors import ModelError, OptionError
+from textgraft.inference import predictor as predictor_module
+from textgraft.inference.predictor import Predictor
+from textgraft.inference.runner import Runner
 from textgraft.integrity import write_record
 
 TEXTS = ["we saw the rocket and the moon", "soup with cheese", "", "the team had a match"]
@@ -92,6 +96,42 @@ def test_other_golden_outputs_are_noticed(topic_model: Path, tmp_path: Path) -> 
     write_record(copy / "textgraft.json", manifest)
     with pytest.raises(ModelError, match="golden outputs"):
         textgraft.load(copy)
+
+
+@pytest.mark.parametrize(
+    ("right", "expected"),
+    [
+        ({"ctranslate2", "openvino", "torch"}, "ctranslate2"),
+        ({"openvino", "torch"}, "openvino"),
+        ({"torch"}, "torch"),
+    ],
+)
+def test_an_engine_that_does_not_give_the_golden_outputs_makes_room_for_the_next(
+    topic_model: Path, monkeypatch: pytest.MonkeyPatch, right: set[str], expected: str
+) -> None:
+    class MadeUpRunner(Runner):
+        """One that finds engines for any model, and int8 where it is allowed."""
+
+        def __init__(
+            self, model: Any, engine: str = "auto", *, keep: bool = True, int8: bool = False
+        ) -> None:
+            super().__init__(model, "torch")
+            self.wanted = engine
+            self.picked = "torch" if engine == "torch" else "ctranslate2" if int8 else "openvino"
+
+        engine = property(lambda self: self.picked)  # type: ignore[assignment]
+        precision = property(lambda self: "int8" if self.picked == "ctranslate2" else "fp32")  # type: ignore[assignment]
+
+    def numbers(self: Predictor, rows: Any) -> list[list[float]]:
+        found = usual(self, rows)
+        return found if self.runner.engine in right else [[1 - number for number in row] for row in found]
+
+    usual = Predictor._numbers
+    monkeypatch.setattr(predictor_module, "Runner", MadeUpRunner)
+    monkeypatch.setattr(Predictor, "_numbers", numbers)
+    loaded = textgraft.load(topic_model)
+    assert isinstance(loaded, Predictor)
+    assert loaded.runner.engine == expected
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json"])

@@ -12,7 +12,7 @@ import transformers
 from tests.tiny_encoders import FAMILIES, save_tiny_encoder
 from textgraft.errors import ModelError, OptionError
 from textgraft.files import cache_folder
-from textgraft.inference.engines import bert_graph, conversion
+from textgraft.inference.engines import bert_graph, bert_weights, conversion, kept
 from textgraft.inference.engines import open as engines
 from textgraft.inference.runner import Runner
 from textgraft.models.encoders import resolve_encoder
@@ -139,10 +139,10 @@ def test_what_is_not_known_to_the_letter_is_not_drawn(change):
 def test_a_drawing_that_differs_from_torch_is_traced_instead(tmp_path, monkeypatch):
     drawn = bert_graph.draw
 
-    def wrong(config, weights, **others):
+    def wrong(encoder, **others):
         words = "embeddings.word_embeddings.weight"
-        weights = {**weights, words: np.roll(weights[words], 1, axis=0)}
-        return drawn(config, weights, **others)
+        tensors = {**encoder.tensors, words: np.roll(encoder.tensors[words], 1, axis=0)}
+        return drawn(bert_weights.EncoderWeights(encoder.config, tensors), **others)
 
     monkeypatch.setattr(bert_graph, "draw", wrong)
     source = resolve_encoder(save_tiny_encoder(tmp_path, "bert", seed=5))
@@ -189,14 +189,14 @@ def test_frozen_grafts_share_a_graph_and_models_in_a_comparison_leave_none(tmp_p
 
 def test_graphs_used_longest_ago_make_room(tmp_path, monkeypatch):
     monkeypatch.setenv("TEXTGRAFT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(conversion, "LEFT_ALONE", -1.0)
+    monkeypatch.setattr(kept, "LEFT_ALONE", -1.0)
     models = []
     for seed in range(2):
         source = resolve_encoder(save_tiny_encoder(tmp_path / f"{seed}", "bert", seed=seed))
         models.append(transformers.AutoModelForTokenClassification.from_pretrained(source.path).eval())
     Runner(models[0], "openvino").open()
     (first,) = (tmp_path / "cache" / "engines").iterdir()
-    monkeypatch.setattr(conversion, "KEPT_BYTES", 0)
+    monkeypatch.setattr(kept, "KEPT_BYTES", 0)
     Runner(models[1], "openvino").open()
     assert not first.exists()
     assert len(list((tmp_path / "cache" / "engines").iterdir())) == 1

@@ -50,7 +50,9 @@ EncoderNames = Annotated[
     typer.Option("--encoder", help=f"{ENCODER_HELP} Several compete side by side, as bert-frozen@mpnet."),
 ]
 Revision = Annotated[str | None, typer.Option("--revision", help="Revision of a Hub id.")]
-Engine = Annotated[str, typer.Option(help="auto (the fastest that agrees with torch), torch or openvino.")]
+Engine = Annotated[
+    str, typer.Option(help="auto (the fastest that agrees with torch), torch, openvino or ctranslate2.")
+]
 MaxLength = Annotated[
     int | None, typer.Option("--max-length", help="Cut texts after this many tokens. Each model's own limit.")
 ]

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from textgraft.data.inputs import given_texts
 from textgraft.errors import ModelError, OptionError, unknown
 from textgraft.files import content_hash
-from textgraft.inference.encoder_graph import draw_encoder
+from textgraft.inference.encoder_weights import reads_weights
 from textgraft.inference.encoding_cache import EncodingCache, Entry, entry_keys
 from textgraft.inference.engines import bundled
 from textgraft.inference.engines.base import PRECISIONS, Batch, Engine, ModuleSource, Outputs
@@ -77,8 +77,9 @@ class Encoder:
     Args:
         name: ``bundled``, a local directory, a Hub id, or a source already resolved.
         revision: Of a Hub id.
-        engine: "auto", "torch" or "openvino".
-        precision: "auto", "fp32", "bf16" or "int8".
+        engine: "auto", "torch", "openvino" or "ctranslate2".
+        precision: "auto", "fp32", "bf16" or "int8". "auto" takes bf16 where the processor computes in it;
+            else CTranslate2's int8 where that is installed and agrees with torch, else fp32.
         pooling: "mean" or "max" over the tokens, or "cls" for the first one.
         normalize: Whether vectors are scaled to length one.
         max_length: Tokens read of a text, special tokens included; None takes the encoder's own limit.
@@ -94,7 +95,7 @@ class Encoder:
     Raises:
         OptionError: An option has an unknown value.
         ModelError: The encoder cannot be found or is damaged.
-        MissingExtraError: The bundled encoder's package, or OpenVINO asked for by name, is not installed.
+        MissingExtraError: The bundled encoder's package, or an engine asked for by name, is not installed.
     """
 
     def __init__(
@@ -174,7 +175,9 @@ class Encoder:
                     golden=golden,
                     calibration=[self._batch([row]) for row in self._window(sample)],
                     outputs=(OUTPUT,),
-                    draw=functools.partial(draw_encoder, self.source, self.pooling, normalize=self.normalize),
+                    weights=reads_weights(self.source),
+                    pooling=self.pooling,
+                    normalize=self.normalize,
                     reference=reference,
                 ),
                 engine=name,
@@ -182,8 +185,9 @@ class Encoder:
                 threads=self._threads,
             )
             if self._engine.precision == "int8":
-                # Each calibration makes another model, with encodings of its own.
-                self._calibrated_on = content_hash(sample)
+                # Each calibration makes another model, with encodings of its own; so does what needs none.
+                is_calibrated = self._engine.name == "openvino"
+                self._calibrated_on = content_hash(sample) if is_calibrated else self._engine.name
         return self._engine
 
     def encode(

@@ -80,10 +80,10 @@ class GraftedEncoder:
     def _frozen(self) -> Any:
         """Runs the encoder as it is, on the engine that is fastest here."""
         architecture = self.encoder.config.model_type
-        if self.device.type != "cpu" or first_choice("auto") == TORCH:
+        precision = resolve_precision("auto", self.device)
+        if self.device.type != "cpu" or first_choice("auto", precision) == TORCH:
             return self.encoder
         source = frozen_source(self.source, self.encoder.config, lambda: self.encoder)
-        precision = resolve_precision("auto", self.device)
         engine = open_engine(source, precision=precision) if architecture in STACKS else None
         if engine is None or engine.name == TORCH:
             return self.encoder

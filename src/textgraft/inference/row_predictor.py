@@ -58,7 +58,7 @@ class RowPredictor(ABC):
         """Let another engine run it, where there is a choice.
 
         Args:
-            engine: "auto", "torch" or "openvino".
+            engine: "auto", "torch", "openvino" or "ctranslate2".
             keep: Whether a graph that is converted is kept in the cache folder.
         """
         del engine, keep

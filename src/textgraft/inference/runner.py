@@ -25,9 +25,10 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from textgraft.files import content_hash
-from textgraft.inference.encoder_graph import draw_encoder
-from textgraft.inference.engines import bert_graph, bundled
+from textgraft.inference.encoder_weights import reads_weights
+from textgraft.inference.engines import bundled
 from textgraft.inference.engines.base import Batch, CannotRunError, Engine, ModuleSource, Outputs
+from textgraft.inference.engines.bert_weights import EncoderWeights, is_known, tensor_names
 from textgraft.inference.engines.open import first_choice, open_engine
 from textgraft.models.encoders import BUNDLED_SHA256, SHAPING, EncoderSource, load_encoder
 from textgraft.models.graft.base import Graft
@@ -38,6 +39,7 @@ from textgraft.training.precision import resolve_precision
 STATES = bundled.STATES
 """The engine's output: the last hidden states [batch, time, size], 0 at padding."""
 TORCH = "torch"
+CTRANSLATE2 = "ctranslate2"
 _GOLDEN_LENGTHS = ((9, 5, 2), (1,), (40, 23))
 """Tokens of the texts in each golden batch."""
 
@@ -50,16 +52,21 @@ class Runner:
 
     Args:
         model: Any model, in evaluation mode.
-        engine: "auto", "torch" or "openvino".
+        engine: "auto", "torch", "openvino" or "ctranslate2".
         keep: Whether a graph that is converted is kept in the cache folder.
+        int8: Whether "auto" may take an engine that rounds to int8, where that is the fastest. Whoever allows
+            it holds the model's answers against golden outputs.
 
     Raises:
         OptionError: There is no such engine.
     """
 
-    def __init__(self, model: PreTrainedModel, engine: str = "auto", *, keep: bool = True) -> None:
+    def __init__(
+        self, model: PreTrainedModel, engine: str = "auto", *, keep: bool = True, int8: bool = False
+    ) -> None:
         self.model = model.eval()
         self.wanted = engine
+        self._precision = "auto" if int8 or engine == CTRANSLATE2 else resolve_precision("auto", model.device)
         self._keep = keep
         self._lock = threading.Lock()
         self._opened: Opened | None = None
@@ -69,12 +76,12 @@ class Runner:
 
     @property
     def engine(self) -> str:
-        """Name of the engine that was picked: "torch" or "openvino"."""
+        """Name of the engine that was picked: "torch", "openvino" or "ctranslate2"."""
         return self.open().engine
 
     @property
     def precision(self) -> str:
-        """What it computes in: "fp32" or "bf16"."""
+        """What it computes in: "fp32", "bf16" or "int8"."""
         return self.open().precision
 
     @property
@@ -87,7 +94,8 @@ class Runner:
         with self._lock:
             state = [(each.data_ptr(), 0 if each.is_inference() else each._version) for each in self._watched]
             if self._opened is None or state != self._state:
-                self._opened, self._state = _open(self.model, self.wanted, keep=self._keep), state
+                opened = _open(self.model, self.wanted, self._precision, keep=self._keep)
+                self._opened, self._state = opened, state
             return self._opened
 
 
@@ -119,13 +127,13 @@ def _encoder(model: PreTrainedModel) -> PreTrainedModel | None:
     )
 
 
-def _open(model: PreTrainedModel, wanted: str, *, keep: bool) -> Opened:
+def _open(model: PreTrainedModel, wanted: str, wanted_precision: str, *, keep: bool) -> Opened:
     source = _source(model, keep=keep) if model.device.type == "cpu" else None
     if source is None and wanted not in ("auto", TORCH):
         raise CannotRunError(f"{wanted} cannot run a {type(model).__name__}", fix="Use the engine 'torch'.")
     note, precision = "", resolve_precision("auto", model.device)
-    if source is not None and first_choice(wanted) != TORCH:
-        engine = open_engine(source, engine=wanted, precision=precision)
+    if source is not None and first_choice(wanted, wanted_precision) != TORCH:
+        engine = open_engine(source, engine=wanted, precision=wanted_precision)
         if engine.name != TORCH:
             module = _on_engine(model, engine, source.inputs)
             return Opened(module, "fp32", engine.name, engine.precision, engine.note)
@@ -147,7 +155,7 @@ def _source(model: PreTrainedModel, *, keep: bool) -> ModuleSource | None:
         key=content_hash([_shape(config), _tensors_hash(tensors)]),
         config=config,
         build=lambda: encoder,
-        draw=functools.partial(_draw, config, lambda: encoder),
+        weights=_weights(config, lambda: encoder),
         keep=keep,
     )
 
@@ -170,7 +178,7 @@ def _graft_source(graft: Graft, *, keep: bool) -> ModuleSource | None:
         key=content_hash([encoder.identity, graft.adapter.scale, _tensors_hash(graft.adapter.state_dict())]),
         config=config,
         build=build,
-        draw=functools.partial(_draw, config, build),
+        weights=_weights(config, build),
         keep=keep,
     )
 
@@ -189,7 +197,7 @@ def frozen_source(
         key=content_hash([encoder.identity, STATES]),
         config=config,
         build=build,
-        draw=functools.partial(draw_encoder, encoder),
+        weights=reads_weights(encoder),
         keep=True,
     )
     if encoder.sha256 != BUNDLED_SHA256:
@@ -205,7 +213,7 @@ def _described(
     key: str,
     config: PreTrainedConfig,
     build: Callable[[], nn.Module],
-    draw: Callable[[], Any],
+    weights: Callable[[], EncoderWeights] | None,
     *,
     keep: bool,
 ) -> ModuleSource:
@@ -216,7 +224,7 @@ def _described(
         golden=_golden(config, has_types=has_types),
         inputs=bundled.INPUTS if has_types else bundled.INPUTS[:2],
         outputs=(STATES,),
-        draw=draw,
+        weights=weights,
         keep=keep,
     )
 
@@ -236,14 +244,17 @@ class _States(nn.Module):
         return torch.where(inputs["attention_mask"].bool().unsqueeze(-1), states, 0.0)
 
 
-def _draw(config: PreTrainedConfig, build: Callable[[], nn.Module]) -> Any:
-    """Draw the graph of an encoder in memory; None if nobody knows how."""
+def _weights(config: PreTrainedConfig, build: Callable[[], nn.Module]) -> Callable[[], EncoderWeights] | None:
+    """Return what reads the weights of an encoder in memory; None if its architecture is not known."""
     described = config.to_dict()
-    if not bert_graph.can_draw(described) or not config.type_vocab_size >= 2:
-        return None
-    tensors = build().state_dict()
-    weights = {name: tensors[name].float().numpy() for name in bert_graph.tensor_names(described)}
-    return bert_graph.draw(described, weights)
+
+    def read() -> EncoderWeights:
+        tensors = build().state_dict()
+        return EncoderWeights(
+            described, {name: tensors[name].float().numpy() for name in tensor_names(described)}
+        )
+
+    return read if is_known(described) else None
 
 
 def _golden(config: PreTrainedConfig, *, has_types: bool) -> list[Batch]:
@@ -254,9 +265,12 @@ def _golden(config: PreTrainedConfig, *, has_types: bool) -> list[Batch]:
     for given in _GOLDEN_LENGTHS:
         lengths = np.minimum(given, longest)
         mask = np.arange(lengths.max()) < lengths[:, None]
+        padding = getattr(config, "pad_token_id", None) or 0
         ids = generator.integers(0, config.vocab_size, mask.shape)
+        # Where a text's token is that of padding, RoBERTa counts no place, and no text holds it.
+        ids[ids == padding] = (padding + 1) % config.vocab_size
         batch = {
-            "input_ids": np.where(mask, ids, getattr(config, "pad_token_id", None) or 0),
+            "input_ids": np.where(mask, ids, padding),
             "attention_mask": mask.astype(np.int64),
         }
         if has_types:

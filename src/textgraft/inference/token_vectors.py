@@ -168,7 +168,7 @@ def _distilled(
     special = {place for place, token in tokenizer.get_added_tokens_decoder().items() if token.special}
     places = [place for place in range(len(ids)) if place not in special]
     frame = TextFrame.of(whole, "a")
-    encoder = Encoder(source)
+    encoder = Encoder(source, precision="bf16")
     encodings = encoder.encode_ids([[*frame.before, ids[place], *frame.after] for place in places])
     size = min(LARGEST_SIZE, *encodings.shape)
     matrix = np.zeros((len(ids), size), dtype=np.float32)

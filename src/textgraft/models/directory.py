@@ -32,8 +32,9 @@ def library_versions() -> dict[str, str]:
     """Return the versions of the libraries that a model's outputs depend on."""
     names = ("textgraft", "torch", "transformers", "tokenizers", "scikit-learn", "numpy")
     found = {name: importlib.metadata.version(name) for name in names}
-    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-        found["openvino"] = importlib.metadata.version("openvino")
+    for engine in ("openvino", "ctranslate2"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[engine] = importlib.metadata.version(engine)
     return found
 
 

@@ -204,7 +204,7 @@ def open_light(
         manifest: Its textgraft.json.
         task: The task it was trained for.
         encoders: Those that are served, by their identity and pooling: a frozen encoder is one of them.
-        engine: "auto" or "openvino".
+        engine: "auto", "openvino" or "ctranslate2".
 
     Returns:
         None where torch is needed: it is no such graft, its encoder is not here without torch, or it does not
@@ -301,7 +301,7 @@ def _adapted(
             inputs=bundled.INPUTS if has_types else bundled.INPUTS[:2],
             outputs=(bundled.STATES,),
         ),
-        engine=engine,
+        engine="openvino",
     )
     return StatesLane(opened, head, pad_token_id(source), ("states", key), has_types)
 

@@ -98,7 +98,7 @@ def load_models(
 
     Args:
         given: At least one.
-        engine: "auto", "torch" or "openvino".
+        engine: "auto", "torch", "openvino" or "ctranslate2".
         precision: Of encoders: "auto", "fp32" or "bf16".
 
     Raises:

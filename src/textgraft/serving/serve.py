@@ -72,7 +72,7 @@ def serve(
         port: 0 takes a free one.
         keys: A file of keys, see :mod:`textgraft.serving.keys`; those of the environment count, too.
         shadow: Challengers, as NAME=PATH: each answers what the model of that name is asked.
-        engine: "auto", "torch" or "openvino".
+        engine: "auto", "torch", "openvino" or "ctranslate2".
         precision: Of encoders: "auto", "fp32" or "bf16".
         limits: What is taken, and held at once.
         review: A review store, which gets a queue at /review.

@@ -54,7 +54,14 @@ class SharedEncoder:
     def __init__(self, source: EncoderSource, max_length: int | None, windows: int = 1) -> None:
         from textgraft.inference.encode import Encoder
 
-        self.encoder: Encoder = Encoder(source, max_length=max_length, windows=windows, fixed_shapes=True)
+        self.encoder: Encoder = Encoder(
+            # Never int8: which packages are installed has no part in what a trial learns from.
+            source,
+            precision="bf16",
+            max_length=max_length,
+            windows=windows,
+            fixed_shapes=True,
+        )
         self.encoder.open()
         self._store = TextArrays(self.encoder.dimension, "float32")
 

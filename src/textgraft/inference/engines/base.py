@@ -14,6 +14,8 @@ from textgraft.errors import ModelError
 if TYPE_CHECKING:
     from torch import nn
 
+    from textgraft.inference.engines.bert_weights import EncoderWeights
+
 PRECISIONS = ("auto", "fp32", "bf16", "int8")
 
 Batch = Mapping[str, NDArray[np.int64]]
@@ -31,7 +33,7 @@ class Engine(Protocol):
     """A model ready to run."""
 
     name: str
-    """As in the registry, "torch" or "openvino"."""
+    """As in the registry, "torch", "openvino" or "ctranslate2"."""
     precision: str
     """"fp32", "bf16" or "int8"."""
     note: str
@@ -61,9 +63,14 @@ class ModuleSource:
     """Real batches like those to come, at least 100, for int8."""
     inputs: tuple[str, ...] = ("input_ids", "attention_mask")
     outputs: tuple[str, ...] = ("logits",)
-    draw: Callable[[], Any] | None = None
-    """Draws the model as an ``openvino.Model`` with these inputs and outputs, in place of tracing the module;
-    returns None where it does not know the architecture."""
+    weights: Callable[[], EncoderWeights] | None = None
+    """Reads the weights of the encoder in the module, for engines that have a form of their own for it and
+    need not trace; None where its architecture is not known."""
+    pooling: str | None = None
+    """What the module makes of that encoder's last hidden states: "mean", "cls" or "max" of them, as
+    ``PooledEncoder`` does, all token types being 0; or with None the states themselves, 0 at padding."""
+    normalize: bool = False
+    """Whether these vectors are scaled to length one."""
     reference: Callable[[], list[Outputs]] | None = None
     """Gives torch's outputs on the golden batches where they are known, so that no torch is loaded."""
     keep: bool = True

@@ -10,86 +10,50 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from textgraft.inference.engines.bert_weights import BERT, EncoderWeights, is_known
 from textgraft.inference.engines.openvino import load_openvino
 
-Weights = Mapping[str, NDArray[np.float32]]
-"""The tensors of a BertModel by their names in it."""
 _MASKED = np.float32(-1e9)
 """Added to the attention scores of padding: what softmax makes 0 of, and finite in every precision."""
-_ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu")
-_DEFAULTS = {
-    "hidden_act": "gelu",
-    "position_embedding_type": "absolute",
-    "is_decoder": False,
-    "add_cross_attention": False,
-}
-_LAYER = (
-    "attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense",
-    "attention.output.LayerNorm", "intermediate.dense", "output.dense", "output.LayerNorm",
-)  # fmt: skip
 
 
 def can_draw(config: Mapping[str, Any]) -> bool:
     """Return whether a model of this configuration is the BERT that :func:`draw` knows."""
-    known = {**_DEFAULTS, **{name: config[name] for name in _DEFAULTS if config.get(name) is not None}}
-    return (
-        config.get("model_type") == "bert"
-        and all(isinstance(config.get(name), int) for name in ("num_hidden_layers", "num_attention_heads"))
-        and known["hidden_act"] in _ACTIVATIONS
-        and known["position_embedding_type"] == "absolute"
-        and not known["is_decoder"]
-        and not known["add_cross_attention"]
-    )
+    return config.get("model_type") == BERT and is_known(config)
 
 
-def tensor_names(config: Mapping[str, Any]) -> list[str]:
-    """Return the names of the tensors that :func:`draw` reads."""
-    embeddings = [f"embeddings.{kind}_embeddings.weight" for kind in ("word", "position", "token_type")]
-    maps = ["embeddings.LayerNorm"] + [
-        f"encoder.layer.{layer}.{name}" for layer in range(config["num_hidden_layers"]) for name in _LAYER
-    ]
-    return embeddings + [f"{name}.{kind}" for name in maps for kind in ("weight", "bias")]
-
-
-def draw(
-    config: Mapping[str, Any], weights: Weights, *, pooling: str | None = None, normalize: bool = False
-) -> Any:
+def draw(encoder: EncoderWeights, *, pooling: str | None = None, normalize: bool = False) -> Any:
     """Draw a BERT encoder.
 
     Args:
-        config: As config.json states it.
-        weights: The tensors of :func:`tensor_names`, in fp32.
-        pooling: "mean", "cls" or "max": one vector a text, as ``PooledEncoder`` makes it; None gives the last
-            hidden states, 0 at padding.
-        normalize: Whether these vectors are scaled to length one.
+        encoder: One of a configuration that :func:`can_draw`.
+        pooling: As of :class:`~textgraft.inference.engines.base.ModuleSource`.
+        normalize: As there.
 
     Returns:
         An ``openvino.Model`` from input_ids, attention_mask and token_type_ids, each int64 [batch, time], to
-        fp32 [batch, time, size], or [batch, size]; with pooling it takes no token_type_ids, all are 0.
+        fp32 [batch, time, size], or [batch, size]; with pooling, or where there is one type alone, it takes
+        no token_type_ids, all are 0.
     """
-    return _Drawing(config, weights).model(pooling, normalize)
+    return _Drawing(encoder).model(pooling, normalize)
 
 
 class _Drawing:
     """A graph being drawn.
 
     Args:
-        config: As for :func:`draw`.
-        weights: As there.
+        encoder: As for :func:`draw`.
     """
 
-    def __init__(self, config: Mapping[str, Any], weights: Weights) -> None:
+    def __init__(self, encoder: EncoderWeights) -> None:
         self.ov = load_openvino()
         from openvino import opset15
 
         self.ops = opset15
-        self.config = config
-        self.weights = weights
-        self.heads = int(config["num_attention_heads"])
-        self.width = weights["embeddings.word_embeddings.weight"].shape[1] // self.heads
-        self.epsilon = float(config.get("layer_norm_eps", 1e-12))
+        self.encoder = encoder
+        self.heads = encoder.heads
+        self.width = encoder.words.shape[1] // encoder.heads
 
     def model(self, pooling: str | None, normalize: bool) -> Any:
         ops = self.ops
@@ -98,16 +62,16 @@ class _Drawing:
             for name in ("input_ids", "attention_mask", "token_type_ids")
         )
         is_true = ops.convert(mask, "f32")
-        states = self._embedded(ids, types if pooling is None else None)
+        takes_types = pooling is None and len(self.encoder.types) > 1
+        states = self._embedded(ids, types if takes_types else None)
         bias = ops.multiply(ops.subtract(is_true, self._constant(1.0)), self._constant(-_MASKED))
         bias = ops.unsqueeze(bias, self._whole([1, 2]))
-        for layer in range(self.config["num_hidden_layers"]):
+        for layer in range(self.encoder.layers):
             states = self._layer(states, bias, f"encoder.layer.{layer}")
-        parameters = [ids, mask, types]
+        parameters = [ids, mask, types] if takes_types else [ids, mask]
         if pooling is None:
             states = ops.multiply(states, ops.unsqueeze(is_true, self._whole([2])))
         else:
-            parameters.pop()
             states = self._pooled(states, is_true, pooling)
             if normalize:
                 states = ops.normalize_l2(states, self._whole([1]), 1e-24, "max")
@@ -123,13 +87,12 @@ class _Drawing:
         """Add the vectors of words, places and token types; without types, all are of the first."""
         ops = self.ops
         zero = self._whole([0])
-        words, places, kinds = (
-            self._constant(self.weights[f"embeddings.{kind}_embeddings.weight"])
-            for kind in ("word", "position", "token_type")
+        words, places, kinds = map(
+            self._constant, (self.encoder.words, self.encoder.places, self.encoder.types)
         )
         time = ops.gather(ops.shape_of(ids), self._whole([1]), zero)
         place = ops.slice(places, zero, time, self._whole([1]), zero)
-        kind = self._constant(self.weights["embeddings.token_type_embeddings.weight"][0])
+        kind = self._constant(self.encoder.types[0])
         if types is not None:
             kind = ops.gather(kinds, types, self._whole([0]))
         states = ops.add(ops.gather(words, ids, zero), ops.add(kind, place))
@@ -160,18 +123,23 @@ class _Drawing:
 
     def _linear(self, inputs: Any, name: str) -> Any:
         """Apply a linear map, its weight [outputs, inputs]."""
-        weight, bias = (self._constant(self.weights[f"{name}.{kind}"]) for kind in ("weight", "bias"))
+        weight, bias = self._map(name)
         return self.ops.add(self.ops.matmul(inputs, weight, False, True), bias)
 
+    def _map(self, name: str) -> tuple[Any, Any]:
+        """Return a map's weight and bias."""
+        weight, bias = (self.encoder.tensors[f"{name}.{kind}"] for kind in ("weight", "bias"))
+        return self._constant(weight), self._constant(bias)
+
     def _activated(self, inputs: Any) -> Any:
-        kind = self.config.get("hidden_act") or "gelu"
+        kind = self.encoder.activation
         if kind == "relu":
             return self.ops.relu(inputs)
         return self.ops.gelu(inputs, "erf" if kind == "gelu" else "tanh")
 
     def _normalized(self, inputs: Any, name: str) -> Any:
-        scaled = self.ops.mvn(inputs, self._whole([-1]), True, self.epsilon, "inside_sqrt")
-        weight, bias = (self._constant(self.weights[f"{name}.{kind}"]) for kind in ("weight", "bias"))
+        scaled = self.ops.mvn(inputs, self._whole([-1]), True, self.encoder.epsilon, "inside_sqrt")
+        weight, bias = self._map(name)
         return self.ops.add(self.ops.multiply(scaled, weight), bias)
 
     def _pooled(self, states: Any, is_true: Any, pooling: str) -> Any:

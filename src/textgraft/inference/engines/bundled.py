@@ -47,13 +47,13 @@ def pooled(
         pooling: "mean", "cls" or "max".
         normalize: Whether vectors are scaled to length one.
     """
-    true = mask[:, :, None]
     if pooling == "cls":
         vectors = states[:, 0]
     elif pooling == "max":
-        vectors = np.where(true == 1, states, -np.inf).max(axis=1)
+        vectors = np.where(mask[:, :, None] == 1, states, np.float32(-np.inf)).max(axis=1)
     else:
-        vectors = (states * true).sum(axis=1) / true.sum(axis=1)
+        shares = (mask / mask.sum(axis=1, keepdims=True)).astype(np.float32)
+        vectors = (shares[:, None, :] @ states)[:, 0]
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True) if normalize else vectors
 
 

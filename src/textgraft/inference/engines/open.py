@@ -1,4 +1,4 @@
-"""The engines behind one call: torch runs everything, OpenVINO runs it faster on CPUs.
+"""The engines behind one call: torch runs everything, OpenVINO and CTranslate2 run encoders faster on CPUs.
 
 A model is given as a :class:`ModuleSource`, a recipe to build the torch module together with a key that names
 what it computes. Where OpenVINO has a converted graph of that key on disk, torch is never loaded. A new
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,26 @@ def _open_openvino(source: ModuleSource, precision: str, threads: int | None, no
     from textgraft.inference.engines.conversion import open_openvino
 
     return open_openvino(source, _cpu_precision(precision, source, notes), threads, notes)
+
+
+def _open_ctranslate2(source: ModuleSource, precision: str, threads: int | None, notes: list[str]) -> Engine:
+    from textgraft.inference.engines.ctranslate2_model import open_ctranslate2
+
+    if precision == "bf16":
+        notes.append("CTranslate2 computes in fp32 or int8")
+    return open_ctranslate2(source, "int8" if precision in ("auto", "int8") else "fp32", threads, notes)
+
+
+def _gains_by_rounding(precision: str) -> bool:
+    """Return whether CTranslate2's int8 is the fastest that may be taken: where others compute in fp32.
+
+    Measured on x86 alone (``benchmarks/encode.py``). Its fp32 gains nothing, its int8 nothing over bf16, and
+    where there are int8 dot products OpenVINO's calibrated int8 is nearer and faster.
+    """
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return False
+    alternative = {"auto": "bf16", "int8": "int8"}.get(precision)
+    return alternative is not None and not processor_has(alternative)
 
 
 def _open_torch(source: ModuleSource, precision: str, threads: int | None, notes: list[str]) -> Engine:
@@ -48,9 +69,12 @@ class Entry:
     """The package that it needs, which is also the extra that brings it."""
     runs_on_gpu: bool = False
     """Whether it is worth taking where there is a GPU."""
+    gains: Callable[[str], bool] = lambda precision: True
+    """Whether it is worth taking here, on a CPU, where such a precision is wanted."""
 
 
 REGISTRY = (
+    Entry("ctranslate2", _open_ctranslate2, extra="ctranslate2", gains=_gains_by_rounding),
     Entry("openvino", _open_openvino, extra="openvino"),
     Entry("torch", _open_torch, runs_on_gpu=True),
 )
@@ -64,13 +88,14 @@ def open_engine(
     """Make a model ready to run, in the best way that this machine has.
 
     ``engine="auto"`` takes OpenVINO where it is installed and there is no GPU, else torch.
-    ``precision="auto"`` takes bf16 where the processor computes in it, else fp32. What cannot be had is
+    ``precision="auto"`` takes bf16 where the processor computes in it, else fp32; but where CTranslate2 is
+    installed and knows the model, it takes that engine's int8 in place of fp32. What cannot be had is
     replaced by the next best, and the engine's note says so.
 
     Args:
         source: The model.
-        engine: "auto", "torch" or "openvino".
-        precision: "auto", "fp32", "bf16" or "int8" (OpenVINO only).
+        engine: "auto", "torch", "openvino" or "ctranslate2".
+        precision: "auto", "fp32", "bf16" or "int8" (not torch).
         threads: Threads to compute on; None leaves it to the engine.
 
     Raises:
@@ -85,7 +110,7 @@ def open_engine(
     if threads is not None and threads < 1:
         raise OptionError(f"threads is {threads}, but at least one is needed")
     notes: list[str] = []
-    for entry in _candidates(engine):
+    for entry in _candidates(engine, precision):
         if entry.extra and not _installed(entry.extra):
             raise MissingExtraError(entry.extra, entry.extra, f"the engine {entry.name!r}")
         try:
@@ -97,25 +122,26 @@ def open_engine(
     raise AssertionError("the last engine runs everything")
 
 
-def first_choice(engine: str) -> str:
+def first_choice(engine: str, precision: str = "auto") -> str:
     """Return the name of the engine that :func:`open_engine` would try first.
 
     Args:
         engine: As there.
+        precision: As there.
 
     Raises:
         OptionError: There is no such engine.
     """
     if engine not in ENGINES:
         raise unknown("engine", engine, ENGINES)
-    return _candidates(engine)[0].name
+    return _candidates(engine, precision)[0].name
 
 
-def _candidates(engine: str) -> list[Entry]:
+def _candidates(engine: str, precision: str) -> list[Entry]:
     """Return the engines to try: the one that is asked for, or all that are worth it, the best first."""
     if engine != "auto":
         return [entry for entry in REGISTRY if entry.name == engine]
-    return [entry for entry in REGISTRY if _is_worth_taking(entry)]
+    return [entry for entry in REGISTRY if _is_worth_taking(entry) and entry.gains(precision)]
 
 
 def _is_worth_taking(entry: Entry) -> bool:

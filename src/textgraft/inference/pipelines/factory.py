@@ -57,8 +57,8 @@ def pipeline(
             (a folder, or a Hub id, which alone reaches for the network), a (model, tokenizer) pair, or a
             loaded predictor. None takes the pipeline's default.
         revision: Branch, tag or commit of a Hub id.
-        engine: What runs the model: "auto", "torch" or "openvino"; a loaded predictor keeps its own. The
-            pipeline's ``engine`` says what was picked.
+        engine: What runs the model: "auto", "torch", "openvino" or "ctranslate2"; a loaded predictor keeps
+            its own. The pipeline's ``engine`` says what was picked.
         options: Of the pipeline, as its class describes them; a call may give them anew.
 
     Raises:

@@ -107,7 +107,7 @@ def open_source(
         auto_class: Name of the Auto class whose models have the head that is needed.
         heads: Pipelines that its task may name as its own; none for pipelines that need no head.
         revision: Of a Hub id.
-        engine: "auto", "torch" or "openvino"; a predictor keeps its own.
+        engine: "auto", "torch", "openvino" or "ctranslate2"; a predictor keeps its own.
 
     Raises:
         ModelError: There is no such model, it is damaged, or it was made for something else.
