@@ -34,6 +34,13 @@ def serve(
         list[str] | None,
         typer.Option("--shadow", help="NAME=PATH: answers beside the model of that name, to be compared."),
     ] = None,
+    review: Annotated[
+        Path | None, typer.Option(help="A review store, to be worked on at /review and on the page.")
+    ] = None,
+    report: Annotated[
+        list[Path] | None,
+        typer.Option("--report", help="Folder of a comparison whose report the page shows."),
+    ] = None,
     engine: options.Engine = "auto",
     precision: Annotated[str, typer.Option(help="Of encoders: auto, fp32 or bf16.")] = "auto",
     limit: Annotated[
@@ -68,5 +75,7 @@ def serve(
         engine=engine,
         precision=precision,
         limits=chosen,
+        review=review,
+        reports=report or (),
         on_ready=lambda address: console.print(f"ready: {address}", soft_wrap=True),
     )

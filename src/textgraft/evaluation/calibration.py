@@ -24,7 +24,6 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_expit, log_softmax, softmax
 
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
@@ -99,6 +98,8 @@ def shrunk_temperature(losses: Callable[[float], tuple[float, float]], rows: int
     """
     if not rows:
         return 1.0
+    # Half a second that those who only predict do not need.
+    from scipy.optimize import minimize_scalar
 
     def objective(log_temperature: float) -> float:
         found, expected = losses(float(np.exp(log_temperature)))

@@ -4,30 +4,37 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from textgraft._version import __version__
+from textgraft.review.store import ReviewStore
 from textgraft.serving.asking import reply
 from textgraft.serving.description import Described
 from textgraft.serving.gate import GONE, App, Gate, refusal_body
 from textgraft.serving.refusals import ModelFailureError, RefusalError
 from textgraft.serving.routes.inference import add_inference
 from textgraft.serving.routes.openai import add_openai
+from textgraft.serving.routes.pages import add_pages
 from textgraft.serving.routes.pipelines import add_pipelines
+from textgraft.serving.routes.review import add_review
 from textgraft.serving.routes.status import add_status
 from textgraft.serving.service import GoneError, Service
 
 logger = logging.getLogger(__name__)
 
 
-def create_app(service: Service) -> App:
+def create_app(service: Service, review: ReviewStore | None = None, reports: Sequence[Path] = ()) -> App:
     """Build the ASGI application of a service.
 
     Args:
         service: Started by whoever runs the application, and stopped by them.
+        review: What /review works on.
+        reports: Files of reports that the page shows.
     """
     app = FastAPI(
         title="textgraft",
@@ -40,7 +47,9 @@ def create_app(service: Service) -> App:
     add_openai(app, service, described)
     add_inference(app, service, described)
     add_pipelines(app, service, described)
+    add_review(app, service, described, review)
     add_status(app, service, described)
+    add_pages(app, described, reports)
     handlers: dict[Any, Any] = {
         RefusalError: _refuse,
         HTTPException: _not_there,

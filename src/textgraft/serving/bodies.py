@@ -98,6 +98,33 @@ class AnyBody(Truncating, kw_only=True):
     dimensions: int | None = None
 
 
+class NextBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A reviewer's request for items."""
+
+    reviewer: str
+    count: int = 1
+    disputed: bool = False
+
+
+class DecideBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A reviewer's decision."""
+
+    item: str
+    reviewer: str
+    answer: Any
+    note: str = ""
+    correct: bool = False
+
+
+class ReleaseBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A reviewer's giving back of an item."""
+
+    item: str
+    reviewer: str
+    passed: bool = False
+    """Whether this person is not to get it again."""
+
+
 def read_body(raw: bytes, kind: type[B]) -> B:
     """Read a body.
 

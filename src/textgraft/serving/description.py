@@ -19,6 +19,7 @@ _BOTH = (
     refusals.BusyError,
     refusals.UnavailableError,
 )
+_REVIEWED = (refusals.UnknownModelError, refusals.ConflictRefusalError)
 _POSTED = (
     *_BOTH,
     refusals.UnknownModelError,
@@ -29,6 +30,8 @@ _POSTED = (
     refusals.ModelFailureError,
     refusals.LateError,
 )
+MOST_ITEMS = 100
+"""Handed out to a reviewer at a time."""
 TASKS = (
     "text-classification", "sentiment-analysis", "token-classification", "ner", "question-answering",
     "multiple-choice", "fill-mask", "next-sentence", "text-generation", "translation", "summarization",
@@ -67,6 +70,15 @@ class Described:
             "responses": {200: _answer(_ANSWERS[answer]), **_refused(_POSTED)},
             "openapi_extra": {"requestBody": {"required": True, "content": content}},
         }
+
+    def review(self, body: str | None) -> dict[str, Any]:
+        """Return FastAPI's arguments for a route of the review queue.
+
+        Args:
+            body: Names the schema of what it takes; None where it takes nothing.
+        """
+        found = self.post(body, "Object", tag="Review") if body else self.get("Object", tag="Review")
+        return {**found, "responses": {**found["responses"], **_refused(_REVIEWED)}}
 
     def get(self, answer: str, *, tag: str) -> dict[str, Any]:
         """Return FastAPI's arguments for a route that takes nothing."""
@@ -123,6 +135,8 @@ class Described:
             {"source_sentence": text, "sentences": {**texts, "maxItems": self.limits.max_texts - 1}},
             ("source_sentence", "sentences"),
         )
+        name: Schema = {**text, "maxLength": 100, "pattern": r"^\S[^\u0000]*$"}
+        note: Schema = {"type": "string", "maxLength": self.limits.max_characters, "pattern": r"^[^\u0000]*$"}
         return {
             "EmbeddingsBody": _object(
                 {
@@ -152,6 +166,27 @@ class Described:
                 ("inputs",),
             ),
             "PipelineBody": _object({**truncating, "inputs": anything, "parameters": options}, ("inputs",)),
+            "NextBody": _object(
+                {
+                    "reviewer": name,
+                    "count": {"type": "integer", "minimum": 1, "maximum": MOST_ITEMS},
+                    "disputed": {"type": "boolean"},
+                },
+                ("reviewer",),
+            ),
+            "DecideBody": _object(
+                {
+                    "item": text,
+                    "reviewer": name,
+                    "answer": _ANY,
+                    "note": note,
+                    "correct": {"type": "boolean"},
+                },
+                ("item", "reviewer", "answer"),
+            ),
+            "ReleaseBody": _object(
+                {"item": text, "reviewer": name, "passed": {"type": "boolean"}}, ("item", "reviewer")
+            ),
             "AnyBody": _object(
                 {
                     **truncating,
@@ -220,6 +255,7 @@ _ANSWERS: dict[str, Schema] = {
     ),
     "Models": _object({"object": {"const": "list"}, "data": _list({"type": "object"})}, ("object", "data")),
     "Info": {"type": "object"},
+    "Object": {"type": "object"},
     "State": _object({"status": _STRING}, ("status",)),
 }
 _ERROR: Schema = {

@@ -30,6 +30,8 @@ ALWAYS = ("/livez", "/readyz", "/health", "/metrics")
 """Answered also while the service stops."""
 OPEN = ("/", "/livez", "/readyz", "/page.css", "/page.js")
 """Answered without a key: the page asks for one itself."""
+REPORTS = "/reports/"
+"""Begins the addresses of reports, which bring their own proof."""
 LOCAL = ("127.0.0.1", "localhost", "::1")
 GONE = 499
 """In metrics alone: whoever asked has gone, and nobody is there to read it."""
@@ -112,7 +114,7 @@ class Gate:
             raise HostError("without keys this service answers to the name localhost alone")
         if self.service.draining and path not in ALWAYS:
             raise UnavailableError("the service is about to stop", retry_after=1)
-        if path not in OPEN:
+        if path not in OPEN and not path.startswith(REPORTS):
             scope["textgraft"]["key"] = self.service.keys.check(headers.get(b"authorization", ""))
         if scope["method"] in _BODIES:
             kind = headers.get(b"content-type", "").partition(";")[0].strip().lower()

@@ -44,6 +44,13 @@ class SlowBodyError(RefusalError):
     kind = "slow_body"
 
 
+class ConflictRefusalError(RefusalError):
+    """Somebody else holds the item, or it is decided already."""
+
+    status = 409
+    kind = "conflict"
+
+
 class TooLargeError(RefusalError):
     """The body is too large."""
 

@@ -75,7 +75,7 @@ def serve(
         engine: "auto", "torch", "openvino" or "ctranslate2".
         precision: Of encoders: "auto", "fp32" or "bf16".
         limits: What is taken, and held at once.
-        review: A review store, which gets a queue at /review.
+        review: The file of a review store, which gets a queue at /review.
         reports: Folders of comparisons whose reports the page shows.
         on_ready: Called with the address when requests are answered.
 
@@ -141,20 +141,24 @@ def build(
 
     Raises:
         MissingExtraError: FastAPI is not installed.
+        OptionError: There is no report where one should be.
+        DataError: There is no review store.
     """
     _import_framework()
     try:
         from textgraft.serving.app import create_app
     except ImportError as error:
         raise MissingExtraError(error.name or "fastapi", "serve", "the service") from error
+    from textgraft.review.store import ReviewStore
     from textgraft.serving.registry import Registry
+    from textgraft.serving.routes.pages import find_reports
     from textgraft.serving.service import Service
     from textgraft.serving.shadows import Shadows
 
-    del review, reports
     shadows = Shadows({model.name: model for model in challengers})
     service = Service(Registry(models), limits, keys, shadows)
-    return service, create_app(service)
+    store = None if review is None else ReviewStore(review, create=False)
+    return service, create_app(service, store, find_reports(reports))
 
 
 def _import_framework() -> None:
