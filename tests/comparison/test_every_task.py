@@ -196,7 +196,10 @@ def test_from_a_file_to_the_winners_answers(task, encoder, tmp_path, monkeypatch
     assert len(answers.read_text().splitlines()) == ROWS
     as_table = [*command[:-1], str(tmp_path / "answers.csv")]
     assert CliRunner().invoke(app, as_table).exit_code == 0
-    scored = textgraft.evaluate(tmp_path / "run" / "best", source, report=tmp_path / "report")
+    scored = textgraft.evaluate(
+        tmp_path / "run" / "best", source, report=tmp_path / "report", robustness=True
+    )
+    assert (scored.robustness is None) == (task == "captioning"), "vectors cannot be written otherwise"
     assert scored.rows == ROWS
     assert scored.seen is not None
     assert scored.seen.train > 0

@@ -9,12 +9,30 @@ from scipy.stats import false_discovery_control, norm, ttest_1samp
 from tests.evaluation.once import once
 from textgraft.evaluation.intervals import left_out_scores
 from textgraft.evaluation.metrics import weighted_metrics
-from textgraft.evaluation.paired import holm, paired_test
+from textgraft.evaluation.paired import holm, paired_change, paired_test
 
 
 def test_holm_on_a_worked_example():
     # Four hypotheses: 0.005 * 4, then 0.01 * 3, then 0.03 * 2, then 0.04 raised to stay in order.
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+@pytest.mark.parametrize(("rows", "broken", "mended"), [(40, 0.1, 0.02), (300, 0.15, 0.05), (300, 0.01, 0.0)])
+def test_the_interval_of_a_models_change_covers(rows, broken, mended):
+    """Of the accuracy, where some right answers become wrong and some wrong ones right."""
+    rng, covered, repetitions = np.random.default_rng(0), 0, 400
+    right = 0.85
+    true = -right * broken + (1 - right) * mended
+    for _ in range(repetitions):
+        before = rng.random(rows) < right
+        draw = rng.random(rows)
+        after = np.where(before, draw >= broken, draw < mended)
+        mean = lambda given, weights: {"accuracy": given.astype(float) @ weights / weights.sum(axis=0)}  # noqa: E731
+        left_out = left_out_scores(mean, [after, before], rows)["accuracy"]
+        found = paired_change(after.mean() - before.mean(), left_out[0] - left_out[1], rows)
+        covered += found.low <= true <= found.high
+    assert 0.93 <= covered / repetitions <= 1
+    assert paired_change(-0.1, np.full(10, -0.1), 0).low is None
 
 
 @given(st.lists(st.floats(0, 1), max_size=12))

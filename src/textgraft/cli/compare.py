@@ -81,6 +81,10 @@ def compare(
     llm_examples: options.LlmExamples = 8,
     llm_concurrency: options.LlmConcurrency = 4,
     budget: Budget = None,
+    robustness: Annotated[
+        bool,
+        typer.Option("--robustness", help="Try the models on test rows with typos and other faults, too."),
+    ] = False,
     thorough: Annotated[
         bool, typer.Option("--thorough", help="Give contenders that can no longer win all their seeds, too.")
     ] = False,
@@ -133,6 +137,7 @@ def compare(
             "llm_concurrency": llm_concurrency,
             "budget": budget,
             "thorough": thorough,
+            "robustness": robustness,
             "output": output,
             "add": add,
             "max_latency_ms": max_latency_ms,

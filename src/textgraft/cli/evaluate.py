@@ -26,13 +26,16 @@ def evaluate(
         str | None,
         typer.Option(help="Further columns by which the report tells rows apart, as channel,country."),
     ] = None,
+    robustness: Annotated[
+        bool, typer.Option("--robustness", help="Score texts with typos and other faults, too.")
+    ] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the scores as JSON.")] = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Score a trained model on labelled rows: every metric of its task with a 95% interval.
 
     With --report, also where it is worse than elsewhere, whether it is as sure as it should be, and what it
-    takes for what.
+    takes for what. With --robustness, how much worse it is where texts are written carelessly.
     """
     from textgraft.errors import OptionError
     from textgraft.files import refuse_to_replace
@@ -56,6 +59,7 @@ def evaluate(
         offsets=offsets,
         report=report,
         slices=slices,
+        robustness=robustness,
         overwrite=overwrite,
     )
     console = open_console()

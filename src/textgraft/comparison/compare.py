@@ -62,6 +62,7 @@ def compare(
     llm_concurrency: int = 4,
     budget: float | str | None = None,
     thorough: bool = False,
+    robustness: bool = False,
     output: str | Path | None = None,
     add: bool = False,
     preferences: Preferences | None = None,
@@ -105,6 +106,8 @@ def compare(
         llm_concurrency: Questions under way at a time.
         budget: Time that this call may take, in seconds or as "10m"; what earlier calls took does not count.
         thorough: Whether contenders that can no longer win get all their seeds all the same.
+        robustness: Whether the model that is kept of each contender answers the test rows once more, with
+            typos and other faults in them.
         output: Folder of the comparison; ``runs/<name>-<hash of the data and the request>`` if left out. A
             folder with a finished comparison of other choices is refused.
         add: Whether to run there all the same: its trials are used where they fit, and verdict, report and
@@ -152,6 +155,7 @@ def compare(
             "llm_concurrency": llm_concurrency,
             "budget": budget,
             "thorough": thorough,
+            "robustness": robustness,
             "output": output,
             "add": add,
             **msgspec.structs.asdict(limits),
@@ -196,6 +200,7 @@ def run_comparison(
         reporter.data(check, folder)
         test_set = _test_set(material, check)
         run = Run(folder, request, material, reporter, test_set, started)
+        run.measures_robustness = settings.robustness
         run.plan(sizes, held)
         # Nothing before the plan: it tells whose the folder is.
         save_test_set(folder, test_set)

@@ -99,6 +99,8 @@ class CompareSettings(SetupSettings):
     """Configurations that each contender may fit."""
     thorough: bool = False
     """Whether contenders that can no longer win are measured like the others."""
+    robustness: bool = False
+    """Whether the models that are kept answer test rows with typos and other faults, too."""
     output: FilePath | None = None
     """Folder of the comparison; named after the data and the request if left out."""
     add: bool = False

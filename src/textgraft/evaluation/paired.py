@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from textgraft.evaluation.intervals import jackknife
+from textgraft.evaluation.intervals import Score, jackknife
 from textgraft.evaluation.seeds import PRIOR_DEVIATION, Variance, seed_variance, total_freedom
 
 
@@ -70,6 +70,24 @@ def paired_test(differences: ArrayLike, left_out: NDArray[np.float64], evidence:
     against = max(0.0, middle * np.sign(value))
     p_value = float(2 * stats.t.sf(against / error, freedom))
     return PairedTest(value, min(middle - reach, value), max(middle + reach, value), p_value)
+
+
+def paired_change(difference: float, left_out: NDArray[np.float64], evidence: float) -> Score:
+    """Return how one model's score changes where the same rows are given to it otherwise, with its interval.
+
+    As in :func:`paired_test`, but for the seeds: the model is one and the same.
+
+    Args:
+        difference: Of the scores on all rows.
+        left_out: The same without each part of the rows, [parts].
+        evidence: Rows that a perfect score would rest on; without any there is no interval.
+    """
+    if len(left_out) < 2 or evidence <= 0:
+        return Score(difference, None, None)
+    of_rows, bias = jackknife(difference, left_out)
+    reach = float(stats.t.ppf(0.975, of_rows.freedom)) * (of_rows.variance + 2 / evidence**2) ** 0.5
+    middle = difference - bias
+    return Score(difference, min(middle - reach, difference), max(middle + reach, difference))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

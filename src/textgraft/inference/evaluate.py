@@ -14,6 +14,7 @@ from textgraft.evaluation.intervals import Scale, Score, left_out_scores, score_
 from textgraft.inference.evaluating.details import Answered, gather_details
 from textgraft.inference.evaluating.record import Evaluation, SeenRows
 from textgraft.inference.evaluating.report import refuse_report, write_report
+from textgraft.inference.evaluating.robustness import measure_robustness
 from textgraft.inference.predictor import load
 from textgraft.inference.row_predictor import RowPredictor
 from textgraft.models.fingerprint import Fingerprint, hashes, load_fingerprint, row_texts
@@ -32,6 +33,7 @@ def evaluate(
     offsets: str = "characters",
     report: str | Path | None = None,
     slices: str | Sequence[str] | None = None,
+    robustness: bool = False,
     overwrite: bool = False,
 ) -> Evaluation:
     """Predict labelled rows and score the answers.
@@ -47,6 +49,8 @@ def evaluate(
             record is written; without one the answers are scored and not looked at further.
         slices: Further columns of the file by which rows are told apart, as "channel,country"; all of them
             if left out.
+        robustness: Whether to write the texts otherwise, with typos and nine other faults at three levels,
+            and score the answers to these too.
         overwrite: Whether a report that stands there may be replaced.
 
     Raises:
@@ -89,6 +93,7 @@ def evaluate(
         signatures=task.signatures(gold),
         seen=_seen(task, answered, fingerprint) if fingerprint else None,
         details=gather_details(predictor, answered, fingerprint, side) if report is not None else None,
+        robustness=measure_robustness(predictor, rows) if robustness else None,
     )
     if report is not None:
         write_report(report, evaluation)

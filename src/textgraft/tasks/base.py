@@ -78,6 +78,8 @@ class Task(Scoring[W]):
     """Whether the temperature is what logits are divided by."""
     writes: ClassVar[bool] = False
     """Whether its answers are texts that a model writes: scores say nothing of being right, speed counts."""
+    typed_columns: ClassVar[tuple[str, ...] | None] = None
+    """Columns that may be written otherwise while targets stay true; None: all text columns."""
     quality_title: ClassVar[str] = "accuracy"
     """How people call the mean of :meth:`qualities`."""
     has_offsets: ClassVar[bool] = False

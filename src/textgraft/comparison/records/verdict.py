@@ -12,6 +12,7 @@ from textgraft.comparison.records.preferences import Preferences
 from textgraft.comparison.records.record import FORMAT, load_record
 from textgraft.comparison.records.trials import AskedCost, Trial
 from textgraft.evaluation.intervals import Estimate, Score
+from textgraft.inference.evaluating.robustness import Robustness
 from textgraft.integrity import write_record
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """Of metrics of written texts, how exactly they were computed."""
     encoder_warning: str | None = None
     """That the encoder does not read the language of the texts, and what to do; None where it seems to."""
+    robustness: dict[str, Robustness] = {}
+    """By contender, what careless writing does to the model that was kept of it; where it was asked for."""
     sentences: list[str] = []
 
     @property

@@ -10,6 +10,7 @@ from textgraft.comparison.judging.judge import judge
 from textgraft.comparison.records.memory import load_memory
 from textgraft.comparison.records.plan import ComparisonPlan, load_plan
 from textgraft.comparison.records.preferences import MARGINS
+from textgraft.comparison.records.robustness import load_robustness
 from textgraft.comparison.records.trials import TestSet, Trial, load_test_set, load_trials
 from textgraft.comparison.records.verdict import Verdict, load_verdict
 from textgraft.comparison.reporting import sections
@@ -21,9 +22,11 @@ from textgraft.comparison.reporting.figures import (
     styles,
 )
 from textgraft.comparison.reporting.leftovers import left_out
+from textgraft.data.perturbations import LEVELS, PERTURBATIONS
 from textgraft.evaluation.confusions import top_confusions
 from textgraft.files import write_atomic
-from textgraft.reporting.figures import confusion_heatmap
+from textgraft.inference.evaluating.figures import perturbation_changes
+from textgraft.reporting.figures import Figure, confusion_heatmap
 from textgraft.reporting.page import render_page
 
 
@@ -46,6 +49,7 @@ def write_report(folder: Path) -> Path:
     known = (folder / "comparison.json").is_file()
     verdict = load_verdict(folder) if known else judge(trials, test_set)
     verdict = load_memory(folder).in_verdict(verdict, trials)
+    verdict = load_robustness(folder).in_verdict(verdict, trials)
     path = folder / "report.html"
     write_atomic(path, render_report(plan, test_set, trials, verdict))
     return path
@@ -74,6 +78,8 @@ def render_report(plan: ComparisonPlan, test_set: TestSet, trials: list[Trial], 
     }
     looking, maps = sections.attended(at_size, shown)
     figures |= {f"attention-{place}": attention_heatmap(found) for place, found in enumerate(maps)}
+    if verdict.robustness:
+        figures["robustness"] = _perturbed(verdict)
     if matrix is not None:
         figures["confusion"] = confusion_heatmap(matrix, test_set.labels)
     return render_page(
@@ -103,5 +109,18 @@ def render_report(plan: ComparisonPlan, test_set: TestSet, trials: list[Trial], 
         labels_words=wording.LABELS,
         time_words=wording.TRAINING_TIME,
         chance_at_most=CHANCE_AT_MOST,
+        levels=LEVELS,
+        perturbations=PERTURBATIONS,
         overlap_title=overlap_title,
+    )
+
+
+def _perturbed(verdict: Verdict) -> Figure:
+    """Draw what the strongest level of each perturbation does to each contender."""
+    looks = styles([curve.contender for curve in verdict.curves])
+    return perturbation_changes(
+        [
+            (name, *looks[name], [one for one in found.changes if one.level == LEVELS[-1]])
+            for name, found in verdict.robustness.items()
+        ]
     )

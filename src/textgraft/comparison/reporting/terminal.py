@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from textgraft import wording
 from textgraft.comparison.reporting.facts import check_facts
+from textgraft.inference.evaluating.sentences import robustness_sentence
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -21,6 +22,8 @@ def render(verdict: Verdict) -> RenderableType:
     from rich.text import Text
 
     first, *rest = verdict.sentences
+    if (found := verdict.robustness.get(verdict.pick or "")) is not None:
+        rest.append(robustness_sentence(found, verdict.pick or ""))
     lines = [Text(f"• {sentence}") for sentence in rest]
     return Group(results_table(verdict), Text(""), Text(first, style="bold"), *lines)
 

@@ -27,6 +27,7 @@ from textgraft.comparison.records.plan import (
     save_plan,
 )
 from textgraft.comparison.records.preferences import Preferences
+from textgraft.comparison.records.robustness import load_robustness
 from textgraft.comparison.records.trials import TestSet, Trial, load_trials, save_trial
 from textgraft.comparison.records.verdict import Comparison, Verdict, save_verdict
 from textgraft.comparison.running import memory as memory_of
@@ -35,6 +36,7 @@ from textgraft.comparison.running.measuring import machine
 from textgraft.comparison.running.planning import allowance, schedule
 from textgraft.comparison.running.probing import probe
 from textgraft.comparison.running.progress import Reporter
+from textgraft.comparison.running.robustness import measure_kept
 from textgraft.comparison.running.threads import choose_threads
 from textgraft.data.dataset import Dataset
 from textgraft.data.splits import nested_subsets
@@ -101,6 +103,8 @@ class Run:
         """Every trial in the folder by its id, of whatever plan."""
         self.cut: dict[str, float] = {}
         """Parts of the plan that this call had too little time for, and the share of training they had."""
+        self.measures_robustness = False
+        """Whether the kept models are to answer perturbed test rows, once the trials are done."""
         self.beaten: dict[str, str] = {}
         """Contenders that can no longer win, and the evidence."""
         budget = request.budget
@@ -424,7 +428,7 @@ class Run:
             if winner is None or self.models.has(winner):
                 break
             self._run_again(winner)
-        verdict = self._measured(verdict, trials)
+        verdict = self._with_robustness(self._measured(verdict, trials), trials)
         save_plan(self.folder, self.record)
         save_verdict(self.folder, verdict)
         write_report(self.folder)
@@ -445,6 +449,19 @@ class Run:
         elif paths:
             self.reporter.note("out of time: memory is not measured; the same command does it")
         return memory.in_verdict(verdict, trials)
+
+    def _with_robustness(self, verdict: Verdict, trials: list[Trial]) -> Verdict:
+        """Return the verdict with what careless writing does to the kept models, where that was asked for."""
+        if self.measures_robustness:
+            kept = [trial for trial in trials if verdict.is_judged(trial) and self.models.has(trial)]
+            measure_kept(
+                self.folder,
+                [(trial, self.models.path(trial)) for trial in kept],
+                self.material.splits.test,
+                lambda: self._left() > CONCLUDING / 2,
+                self.reporter.note,
+            )
+        return load_robustness(self.folder).in_verdict(verdict, trials)
 
     def _left(self) -> float:
         """Return the seconds that are left of the budget."""

@@ -7,15 +7,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from textgraft import wording
+from textgraft.data.perturbations import PERTURBATIONS
 from textgraft.evaluation.intervals import Score
 from textgraft.evaluation.reliability import Reliability
 from textgraft.evaluation.risk_coverage import RiskCoverage
 from textgraft.evaluation.slices import SliceScore
 from textgraft.inference.evaluating.record import Calibration, CutText
+from textgraft.inference.evaluating.robustness import Change
 from textgraft.reporting.figures import CELL, Figure, error_bars, shortened
 
 COLOUR, BEFORE, WORSE = "#0072b2", "#999999", "#d55e00"
 _MARGIN = {"t": 10, "r": 16, "l": 60, "b": 54}
+_ZERO = {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "x0": 0, "x1": 0, "line": {"dash": "dash"}}
 _LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
 
 
@@ -131,17 +134,7 @@ def slice_differences(slices: Sequence[SliceScore]) -> Figure:
                 "ticktext": names,
                 "range": [len(slices) - 0.4, -0.6],
             },
-            "shapes": [
-                {
-                    "type": "line",
-                    "yref": "paper",
-                    "y0": 0,
-                    "y1": 1,
-                    "x0": 0,
-                    "x1": 0,
-                    "line": {"dash": "dash"},
-                }
-            ],
+            "shapes": [_ZERO],
             "legend": _LEGEND,
             "margin": {"t": 10, "r": 16, "l": 40, "b": 54},
         },
@@ -186,6 +179,52 @@ def cut_quality(cut: Sequence[CutText], quality: str) -> Figure:
             },
             "yaxis": {"title": {"text": quality}, "tickformat": ".2f"},
             "margin": _MARGIN,
+        },
+    }
+
+
+def perturbation_changes(models: Sequence[tuple[str, str, str, Sequence[Change]]]) -> Figure:
+    """Draw how scores change where texts are written otherwise.
+
+    Args:
+        models: Name, colour, symbol, and at most one change for each perturbation.
+    """
+    measured = {one.perturbation for *_, changes in models for one in changes}
+    names = [name for name in PERTURBATIONS if name in measured]
+    room = 0.7 / max(1, len(models))
+    data = []
+    for number, (name, colour, symbol, changes) in enumerate(models):
+        shift = (number - (len(models) - 1) / 2) * room
+        data.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": name,
+                "x": [one.change.value for one in changes],
+                "y": [names.index(one.perturbation) + shift for one in changes],
+                "error_x": error_bars([one.change for one in changes], colour),
+                "marker": {"size": 8, "color": colour, "symbol": symbol},
+                "customdata": [
+                    f"{PERTURBATIONS[one.perturbation].title}, {one.level}: {wording.score(one.score)}, "
+                    f"{_told(one.change)}"
+                    for one in changes
+                ],
+                "hovertemplate": "%{customdata}<extra></extra>",
+            }
+        )
+    return {
+        "data": data,
+        "layout": {
+            "height": 130 + max(34, 14 * len(models)) * len(names),
+            "xaxis": {"title": {"text": "change of the score"}, "tickformat": "+.2f"},
+            "yaxis": {
+                "tickvals": list(range(len(names))),
+                "ticktext": [PERTURBATIONS[name].title for name in names],
+                "range": [len(names) - 0.4, -0.6],
+            },
+            "shapes": [_ZERO],
+            "legend": _LEGEND,
+            "margin": {"t": 10, "r": 16, "l": 40, "b": 54},
         },
     }
 

@@ -12,6 +12,7 @@ from textgraft.evaluation.label_scores import LabelScore
 from textgraft.evaluation.reliability import Reliability
 from textgraft.evaluation.risk_coverage import RiskCoverage
 from textgraft.evaluation.slices import SliceScore
+from textgraft.inference.evaluating.robustness import Robustness
 from textgraft.integrity import read_record, write_record
 from textgraft.tasks.confident_errors import ConfidentError
 
@@ -106,6 +107,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     """None where the model directory does not say what it learned from."""
     details: Details | None = None
     """Where a report was asked for."""
+    robustness: Robustness | None = None
+    """Where it was asked for, and texts can be written otherwise."""
 
 
 def save_evaluation(path: Path, evaluation: Evaluation) -> None:

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from textgraft.data.perturbations import LEVELS, PERTURBATIONS
 from textgraft.files import refuse_to_replace, write_atomic
 from textgraft.inference.evaluating.figures import (
     cut_quality,
     number_scatter,
+    perturbation_changes,
     reliability_diagram,
     risk_curve,
     slice_differences,
@@ -19,6 +21,7 @@ from textgraft.inference.evaluating.sentences import findings
 from textgraft.reporting.figures import Figure, confusion_heatmap
 from textgraft.reporting.page import render_page
 
+_LEVEL_COLOURS = ("#8ab8d8", "#0072b2", "#d55e00")
 MOST_SLICES = 40
 """Slices that are drawn; the table has all."""
 
@@ -76,6 +79,12 @@ def render_evaluation(evaluation: Evaluation) -> str:
             figures["slices"] = slice_differences(shown[:MOST_SLICES])
         if len(details.cut) > 1:
             figures["cut"] = cut_quality(details.cut, details.quality)
+    if (found := evaluation.robustness) is not None:
+        by_level = [
+            (level, colour, "circle", [one for one in found.changes if one.level == level])
+            for level, colour in zip(LEVELS, _LEVEL_COLOURS, strict=True)
+        ]
+        figures["robustness"] = perturbation_changes(by_level)
     return render_page(
         "textgraft.inference.evaluating",
         "evaluation.html.j2",
@@ -86,4 +95,6 @@ def render_evaluation(evaluation: Evaluation) -> str:
         slices=shown,
         most_slices=MOST_SLICES,
         drawn=set(figures),
+        levels=LEVELS,
+        perturbations=PERTURBATIONS,
     )

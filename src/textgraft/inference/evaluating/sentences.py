@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from textgraft import wording
+from textgraft.data.perturbations import PERTURBATIONS
 from textgraft.inference.evaluating.record import Calibration, Details, Evaluation, SeenRows
+from textgraft.inference.evaluating.robustness import Robustness
 
 
 def findings(evaluation: Evaluation) -> list[str]:
@@ -13,6 +15,8 @@ def findings(evaluation: Evaluation) -> list[str]:
         found.append(_seen(evaluation.seen, evaluation))
     if evaluation.details is not None:
         found += _of_details(evaluation.details)
+    if evaluation.robustness is not None:
+        found.append(robustness_sentence(evaluation.robustness))
     return found
 
 
@@ -29,6 +33,21 @@ def _seen(seen: SeenRows, evaluation: Evaluation) -> str:
         title = evaluation.titles.get(evaluation.metric, evaluation.metric)
         told += f" On the other rows {title} is {wording.score(others.value)} ({wording.interval(others)})."
     return told
+
+
+def robustness_sentence(robustness: Robustness, name: str = "") -> str:
+    """Say what perturbed texts do worst to a model, which may be named."""
+    whose = f" of {name}" if name else ""
+    worst = robustness.worst
+    if worst is None:
+        return f"None of the perturbations lowers {robustness.metric}{whose} by more than chance."
+    fault = PERTURBATIONS[worst.perturbation].title
+    low, high = (wording.signed(end or 0) for end in (worst.change.low, worst.change.high))
+    return (
+        f"What lowers {robustness.metric}{whose} most is {fault} ({worst.level}): to "
+        f"{wording.score(worst.score)} from {wording.score(robustness.clean)} "
+        f"({low} to {high})."
+    )
 
 
 def _of_details(details: Details) -> list[str]:

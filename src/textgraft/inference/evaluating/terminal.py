@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from textgraft import wording
+from textgraft.data.perturbations import LEVELS, PERTURBATIONS
 from textgraft.inference.evaluating.sentences import findings
 
 if TYPE_CHECKING:
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from textgraft.inference.evaluating.record import Evaluation
+    from textgraft.inference.evaluating.robustness import Robustness
 
 
 def render(evaluation: Evaluation) -> RenderableType:
@@ -18,7 +21,34 @@ def render(evaluation: Evaluation) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    return Group(metrics_table(evaluation), *(Text(f"• {line}") for line in findings(evaluation)))
+    parts: list[RenderableType] = [metrics_table(evaluation)]
+    if evaluation.robustness is not None:
+        parts.append(robustness_table(evaluation.robustness))
+    return Group(*parts, *(Text(f"• {line}") for line in findings(evaluation)))
+
+
+def robustness_table(robustness: Robustness) -> Table:
+    """Return how the score changes under each perturbation and level, what is more than chance in bold."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    title = f"change of {robustness.metric}, {wording.score(robustness.clean)} as the texts stand"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("texts with")
+    for level in LEVELS:
+        table.add_column(level, justify="right")
+    for name, perturbation in PERTURBATIONS.items():
+        if name in robustness.not_applicable:
+            continue
+        cells = []
+        for level in LEVELS:
+            change = robustness.of(name, level)
+            assert change is not None, "all levels of a perturbation are measured"
+            told = wording.signed(change.change.value)
+            cells.append(Text(told, style="bold" if change.is_worse else ""))
+        table.add_row(perturbation.title, *cells)
+    return table
 
 
 def metrics_table(evaluation: Evaluation) -> Table:

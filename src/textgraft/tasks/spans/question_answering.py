@@ -64,6 +64,7 @@ class QuestionAnswering(Task[QuestionFeatures]):
     metric_titles: ClassVar[Mapping[str, str]] = {"f1": "F1"}
     auto_class = "AutoModelForQuestionAnswering"
     pipeline = "question-answering"
+    typed_columns = ("question",)
     quality_title = "F1"
     has_offsets = True
     labels = ("start", "end")
