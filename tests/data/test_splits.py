@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from textgraft.data.dataset import Dataset
 from textgraft.data.near_duplicates import normalise
 from textgraft.data.readers.tagged import read_tagged
-from textgraft.data.splits import make_splits, nested_subsets
+from textgraft.data.splits import make_splits, nested_shots, nested_subsets
 from textgraft.errors import DataError, OptionError
 from textgraft.tasks.spans.token_classification import TokenClassification
 
@@ -279,3 +279,16 @@ def test_dev_rows_that_are_test_rows_are_refused_in_whatever_order():
     shuffled = dataset(many(50)[::-1], source="test.csv")
     with pytest.raises(DataError, match="the test rows are the training rows"):
         make_splits(dataset(many(50)), test=shuffled)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_shots_are_so_many_rows_of_every_label_and_nested(seed):
+    labels = ["a"] * 30 + ["b"] * 5 + ["c"] * 12
+    drawn = nested_shots(labels, [8, 1, 4], seed)
+    for shots, rows in drawn.items():
+        assert len(set(rows)) == len(rows)
+        counts = Counter(labels[row] for row in rows)
+        assert counts == {"a": min(shots, 30), "b": min(shots, 5), "c": min(shots, 12)}
+    assert drawn[8][: len(drawn[4])] == drawn[4]
+    assert drawn[4][: len(drawn[1])] == drawn[1]
+    assert drawn[4] != nested_shots(labels, [4], seed + 1)[4]

@@ -297,3 +297,26 @@ def nested_subsets(
     ranked.sort(key=lambda unit: unit[0])
     order = [row for _, rows in ranked for row in rows]
     return {size: order[:size] for size in sizes}
+
+
+def nested_shots(labels: Sequence[str], shots: Sequence[int], seed: int) -> dict[int, list[int]]:
+    """Draw training subsets with so many rows of every label, each containing the smaller ones.
+
+    A label with fewer rows gives all it has. Rows of one group may be parted: all of them are training rows.
+
+    Args:
+        labels: The label of every training row.
+        shots: Rows of each label, in any order.
+        seed: Another seed gives other rows.
+
+    Returns:
+        For each number the positions of its rows, in random order within each round over the labels; that of
+        a smaller number is the beginning of that of a larger.
+    """
+    order = np.random.default_rng(seed).permutation(len(labels)).tolist()
+    turns: Counter[str] = Counter()
+    rounds: defaultdict[int, list[int]] = defaultdict(list)
+    for row in order:
+        rounds[turns[labels[row]]].append(row)
+        turns[labels[row]] += 1
+    return {most: [row for turn in range(most) for row in rounds[turn]] for most in shots}

@@ -89,12 +89,7 @@ def fit_upper_layers(
         with _frozen(encoder, freeze_layers):
             return fit(model, objective, settings, folder=folder, on_step=on_step)
     with only_layers(encoder, freeze_layers, layers):
-        on_states = TaskRows(
-            cast("Task", _OnStates(objective.task, states)),
-            objective.train,
-            objective.dev,
-            pad_token_id=objective.pad_token_id,
-        )
+        on_states = objective.of_task(cast("Task", _OnStates(objective.task, states)))
         return fit(model, on_states, settings, folder=folder, on_step=on_step)
 
 

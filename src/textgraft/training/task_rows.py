@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from typing import Self
 
 import msgspec
 import numpy as np
@@ -45,6 +46,10 @@ class TaskRows(Objective):
         self.main_metric = self.scoring.main_metric
         self.sides = [self.scoring.sides(feature) for feature in train]
         self.class_weights: Tensor | None = None
+
+    def of_task(self, task: Task) -> Self:
+        """Return the same rows, made into batches by another task."""
+        return type(self)(task, self.train, self.dev, pad_token_id=self.pad_token_id)
 
     def begin(self, settings: TrainingSettings) -> None:
         """Count the labels, if rare ones are to weigh more."""

@@ -190,6 +190,8 @@ class Contender:
     """Of its curve, a symbol of plotly's."""
     is_default: bool = False
     """Whether it competes where the user names no contenders."""
+    is_default_of_few: bool = False
+    """Whether it competes unnamed where sizes are few rows of every label."""
     is_default_of_train: bool = False
     """Whether it is what ``train`` trains where the user names none."""
     is_floor: bool = False

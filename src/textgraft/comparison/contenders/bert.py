@@ -198,7 +198,7 @@ def _adapter(job: Job, settings: AdapterSettings) -> Fitted:
     config = GraftConfig.on(
         job.needed_encoder(),
         normalize=False,
-        lora_layers=_upper_layers(job.needed_encoder(), settings.freeze_layers),
+        lora_layers=upper_layers(job.needed_encoder(), settings.freeze_layers),
         lora_rank=settings.lora_rank,
         lora_alpha=settings.lora_alpha or 2 * settings.lora_rank,
         lora_dropout=settings.lora_dropout,
@@ -206,7 +206,7 @@ def _adapter(job: Job, settings: AdapterSettings) -> Fitted:
     return _graft(job, config, settings)
 
 
-def _upper_layers(source: EncoderSource, freeze_layers: FrozenLayers) -> list[int]:
+def upper_layers(source: EncoderSource, freeze_layers: FrozenLayers) -> list[int]:
     """Return the layers above those that are frozen; none means all."""
     frozen = frozen_layers(source, freeze_layers)
     return list(range(frozen, encoder_depth(source) or 0)) if frozen else []

@@ -7,7 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from textgraft.comparison.contenders import baselines, bert, generation, llm, recurrent, static, unlabelled
+from textgraft.comparison.contenders import (
+    baselines,
+    bert,
+    contrastive,
+    generation,
+    llm,
+    recurrent,
+    static,
+    unlabelled,
+)
 from textgraft.comparison.contenders.base import Contender, RecipeSettings
 from textgraft.embeddings.word_vectors import VectorSource
 from textgraft.errors import MissingExtraError, OptionError, unknown
@@ -20,6 +29,7 @@ CONTENDERS: tuple[Contender, ...] = (
     *recurrent.CONTENDERS,
     *static.CONTENDERS,
     *bert.CONTENDERS,
+    *contrastive.CONTENDERS,
     *generation.CONTENDERS,
     *unlabelled.CONTENDERS,
     *llm.CONTENDERS,
@@ -75,15 +85,20 @@ def contenders_for(task: str) -> dict[str, Contender]:
     return {**(contenders_for(like) if like else {}), **own}
 
 
-def choose_contenders(names: Sequence[str] | None, task: str) -> list[Contender]:
+def choose_contenders(names: Sequence[str] | None, task: str, *, few: bool = False) -> list[Contender]:
     """Return the contenders of these names, in order and once each; the usual ones of the task for None.
+
+    Args:
+        names: Their names.
+        task: Which all of them must be able to do.
+        few: Whether they are to learn from few rows of every label: then more of them are usual.
 
     Raises:
         OptionError: A name is unknown, or not one for this task.
     """
     able = contenders_for(task)
     if names is None:
-        return [entry for entry in able.values() if entry.is_default]
+        return [entry for entry in able.values() if entry.is_default or (few and entry.is_default_of_few)]
     for name in names:
         if name not in able and contender_named(name):
             raise OptionError(

@@ -1,0 +1,122 @@
+"""Contrastive fine-tuning: for a handful of labelled rows a label, of which pairs make many."""
+
+from __future__ import annotations
+
+import functools
+from typing import cast
+
+from textgraft.comparison.contenders.base import (
+    LABELS,
+    Contender,
+    Count,
+    EpochSchedule,
+    Fitted,
+    Job,
+    TrainedSettings,
+)
+from textgraft.comparison.contenders.bert import FrozenLayers, upper_layers
+from textgraft.models.encoders import encoder_max_length, load_encoder_tokenizer
+from textgraft.tasks.text.texts import TextTask
+from textgraft.training.settings import Positive
+
+TRAINING_SHARE = 0.9
+"""Of a limit on seconds; the rest is for the head."""
+
+
+class ContrastiveSettings(TrainedSettings):
+    """Settings of contrastive fine-tuning, and of the head that is fitted afterwards."""
+
+    freeze_layers: FrozenLayers = "half"
+    """Lower layers that stay as they are, so that what they compute is computed once: a number, or "half"."""
+    lora_rank: Count = 16
+    """Rank of what is added to each weight matrix of the layers above (Hu et al. 2022, "LoRA")."""
+    lora_alpha: Count | None = None
+    """What is added is scaled by ``lora_alpha / lora_rank``; None: twice the rank."""
+    temperature: Positive = 0.3
+    """That the cosines of encodings are divided by: a low one attends to the nearest texts alone."""
+    c: Positive = 10.0
+    """Inverse strength of the L2 penalty of the head, as in scikit-learn's LogisticRegression."""
+
+
+def _contrastive(job: Job, settings: ContrastiveSettings) -> Fitted:
+    """Move the encodings of one label together and of others apart, then fit logistic regression on them."""
+    from textgraft.models.baselines.softmax_regression import Clock
+    from textgraft.models.graft.encodings import GraftForEncoding
+    from textgraft.models.graft.heads import GraftConfig
+    from textgraft.training.contrastive import LabelPairs
+    from textgraft.training.frozen import fit_upper_layers
+    from textgraft.training.loop import fit
+    from textgraft.training.shallow import fit_shallow
+
+    clock = Clock(job.max_seconds)
+    source, task = job.needed_encoder(), cast("TextTask", job.task)
+    config = GraftConfig.on(
+        source,
+        lora_layers=upper_layers(source, settings.freeze_layers),
+        lora_rank=settings.lora_rank,
+        lora_alpha=settings.lora_alpha or 2 * settings.lora_rank,
+    )
+    task.configure(config)
+    model, tokenizer = GraftForEncoding(config), load_encoder_tokenizer(source)
+    length = job.max_length or encoder_max_length(source)
+    rows = LabelPairs(
+        task,
+        *(task.features(part, tokenizer, length) for part in (job.train, job.dev)),
+        pad_token_id=tokenizer.pad_token_id,
+        temperature=settings.temperature,
+    )
+    given = settings.training(job)
+    if job.max_seconds is not None:
+        given = given.but(max_seconds=TRAINING_SHARE * job.max_seconds)
+    states = job.shared.states
+    before = states.owed
+    frozen = model.frozen_layers
+    run = functools.partial(
+        fit_upper_layers if frozen else fit, model, rows, given, folder=job.folder, on_step=job.on_step
+    )
+    result = run(freeze_layers=frozen, stores=states) if frozen else run()
+    encodings, dev_encodings = (
+        rows.encodings(model, part, given, result.precision).numpy() for part in (rows.train, rows.dev)
+    )
+    layers = fit_shallow(
+        encodings,
+        task.loss_targets(job.train),
+        dev_encodings,
+        task.loss_targets(job.dev),
+        len(task.labels),
+        problem_type=config.problem_type,
+        c=settings.c,
+        seed=job.seed,
+        clock=clock,
+    )
+    return Fitted(
+        model.with_head(layers),
+        tokenizer,
+        length,
+        epochs=result.epochs,
+        stopped_by="budget" if clock.was_over else result.stopped_by,
+        history=result.history,
+        cached_seconds=states.owed - before,
+        cut=result.cut or clock.was_over,
+        begun_from=source,
+    )
+
+
+CONTENDERS = (
+    Contender(
+        name="bert-contrastive",
+        title="BERT fine-tuned on pairs of texts + logistic regression",
+        recipe=_contrastive,
+        grid=(
+            ContrastiveSettings(learning_rate=3e-3, batch_size=16),
+            ContrastiveSettings(learning_rate=1e-3, batch_size=16),
+            ContrastiveSettings(learning_rate=3e-3, batch_size=16, temperature=0.1),
+        ),
+        tasks=(*LABELS, "multi-label"),
+        colour="#009e73",
+        marker="circle-cross",
+        is_default_of_few=True,
+        epochs=EpochSchedule(rows=3_000, least=2, most=10),
+        needs_encoder=True,
+    ),
+)
