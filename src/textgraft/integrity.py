@@ -102,7 +102,7 @@ def as_record(members: Mapping[str, Any], kind: type[T], *, where: str, fix: str
         DamagedError: A member is missing or has another type, or a value that it cannot have; names it.
     """
     try:
-        return msgspec.convert(members, kind)
+        return msgspec.convert(members, kind, str_keys=True)
     except (msgspec.ValidationError, ValueError) as error:
         reason = str(error).replace("`", "").replace(" - at $.", ", in ")
         raise DamagedError(f"the file cannot be used: {reason}", where=where, fix=fix) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from textgraft.errors import OptionError
@@ -150,6 +150,16 @@ def p_value(value: float) -> str:
 def listing(names: Sequence[str], joint: str = "and") -> str:
     """Join names: "a", "a and b", "a, b and c"."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {joint} {names[-1]}"
+
+
+def of_each(size: int, shots: Mapping[int, int]) -> str:
+    """Return " (4 a label)" for a size that has four rows of every label, nothing for any other.
+
+    Args:
+        size: Training rows.
+        shots: Rows of every label, by the size.
+    """
+    return f" ({count(shots[size])} a label)" if size in shots else ""
 
 
 def parse_seconds(text: str) -> float:

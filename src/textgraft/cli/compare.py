@@ -64,6 +64,9 @@ def compare(
     offsets: options.Offsets = "characters",
     contenders: Contenders = None,
     sizes: Annotated[str | None, typer.Option(help="Training sizes, as 100,300,1000.")] = None,
+    shots: Annotated[
+        str | None, typer.Option(help="Training rows of every label in place of --sizes, as 4,8,16.")
+    ] = None,
     seeds: Annotated[int, typer.Option(help="Runs a size.")] = 3,
     tuning: Annotated[int, typer.Option(help="Hyperparameter configurations each contender tries.")] = 3,
     encoder: options.EncoderNames = None,
@@ -122,6 +125,7 @@ def compare(
             "offsets": offsets,
             "contenders": contenders,
             "sizes": sizes,
+            "shots": shots,
             "seeds": seeds,
             "tuning": tuning,
             "encoder": encoder or ["bundled"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ def compare(
     offsets: str = "characters",
     contenders: str | Sequence[str] | None = None,
     sizes: str | Sequence[int] | None = None,
+    shots: str | int | Sequence[int] | None = None,
     seeds: int = 3,
     tuning: int = 3,
     encoder: str | Path | Sequence[str | Path] = "bundled",
@@ -86,6 +88,9 @@ def compare(
         offsets: What the offsets of spans and answers count: "characters", "utf-16" or "utf-8".
         contenders: Their names; the task's usual ones if left out.
         sizes: Training sizes; 100, 300, 1000, … and all rows if left out, of few rows smaller ones too.
+        shots: Training rows of every label, as (4, 8, 16), in place of ``sizes``: the four of a label are
+            among its eight, and a label with fewer gives all it has. For tasks of one label a row; with it,
+            ``bert-contrastive`` is one of the usual contenders.
         seeds: Runs a size, each with its own training rows and random weights.
         tuning: Hyperparameter configurations that each contender may fit, the same number for all.
         encoder: "bundled", a local directory or a Hub id; or several, of which the first has the usual names
@@ -140,6 +145,7 @@ def compare(
             "offsets": offsets,
             "contenders": contenders,
             "sizes": sizes,
+            "shots": shots,
             "seeds": seeds,
             "tuning": tuning,
             "encoder": encoder,
@@ -173,14 +179,15 @@ def run_comparison(
     entrants = choose(
         source,
         settings,
-        functools.partial(choose_contenders, settings.contenders),
+        functools.partial(choose_contenders, settings.contenders, few=settings.shots is not None),
         reporter.note,
         are_usual=settings.contenders is None,
     )
     settings.preferences.check(entrants.names)
     material = read(source, entrants, settings, reporter.note)
     check_test_targets(material.task, material.task.targets(material.splits.test))
-    sizes = _sizes(settings.sizes, material, reporter)
+    shots = _shots(settings.shots, material, reporter.note)
+    sizes = [*shots] if shots else _sizes(settings.sizes, material, reporter)
     entrants = material.entrants
     request = _request(entrants, settings)
     data_hash = material.data_hash
@@ -201,7 +208,7 @@ def run_comparison(
         test_set = _test_set(material, check)
         run = Run(folder, request, material, reporter, test_set, started)
         run.measures_robustness = settings.robustness
-        run.plan(sizes, held)
+        run.plan(sizes, held, shots)
         # Nothing before the plan: it tells whose the folder is.
         save_test_set(folder, test_set)
         splits = material.splits
@@ -222,6 +229,7 @@ def _request(entrants: Entrants, settings: CompareSettings) -> Request:
         task=entrants.task.name,
         contenders=entrants.names,
         sizes=tuple(settings.sizes) if settings.sizes else None,
+        shots=tuple(settings.shots) if settings.shots else None,
         seeds=settings.seeds,
         tuning=settings.tuning,
         encoders=tuple(source.identity for source in entrants.encoders),
@@ -252,6 +260,35 @@ def _sizes(wanted: Sequence[int] | None, material: Material, reporter: Reporter)
     if max(wanted) > rows:
         reporter.note(f"sizes above the {rows:,} training rows are taken as {rows:,}")
     return sorted({min(size, rows) for size in wanted})
+
+
+def _shots(wanted: Sequence[int] | None, material: Material, note: Callable[[str], None]) -> dict[int, int]:
+    """Return how many rows of every label each training size has, by the size; nothing if none are wanted.
+
+    Raises:
+        OptionError: The rows are not labelled with one name each.
+    """
+    if wanted is None:
+        return {}
+    train = material.splits.train
+    if not train.has_names:
+        raise OptionError(
+            f"rows of the task {material.task.name} do not have one label each, so there are none of a label",
+            where="--shots",
+            fix="Give the number of rows, as --sizes 100,300.",
+        )
+    counts = Counter(train.strata)
+    scarce = sorted((count, label) for label, count in counts.items() if count < max(wanted))
+    if scarce:
+        count, label = scarce[0]
+        note(
+            f"{len(scarce)} of {len(counts)} labels have fewer than {max(wanted)} training rows and give all "
+            f"they have; {label!r} has {count}"
+        )
+    sizes: dict[int, int] = {}
+    for each in sorted(wanted):
+        sizes.setdefault(sum(min(each, count) for count in counts.values()), each)
+    return sizes
 
 
 def _encoder_warnings(sources: Sequence[EncoderSource], dataset: Dataset) -> str | None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from textgraft.comparison.records.preferences import Preferences
 from textgraft.errors import OptionError
@@ -25,17 +25,27 @@ def _parts(value: str) -> list[str]:
     return [part.strip() for part in value.split(",") if part.strip()]
 
 
-def _sizes(value: Any) -> Any:
+def _numbers(value: Any, option: str, example: str) -> Any:
     """Take "100,300" as a list of numbers, ascending and each once."""
+    if isinstance(value, int):
+        value = [value]
     if isinstance(value, str):
         value = [part.replace("_", "") for part in _parts(value)]
         for part in value:
             if not part.isdigit():
                 raise OptionError(
-                    f"{part!r} is not a whole number", where="--sizes", fix="Write --sizes 100,300,1000."
+                    f"{part!r} is not a whole number", where=option, fix=f"Write {option} {example}."
                 )
         value = list(map(int, value))
     return sorted(set(value)) if value else None
+
+
+def _sizes(value: Any) -> Any:
+    return _numbers(value, "--sizes", "100,300,1000")
+
+
+def _shots(value: Any) -> Any:
+    return _numbers(value, "--shots", "4,8,16")
 
 
 def _several(value: Any) -> Any:
@@ -47,6 +57,7 @@ Encoders = Annotated[list[FilePath], BeforeValidator(_several), Field(min_length
 Names = Annotated[list[str], BeforeValidator(_names)]
 Sizes = Annotated[list[Annotated[int, Field(ge=2)]] | None, BeforeValidator(_sizes)]
 Count = Annotated[int, Field(ge=1)]
+Shots = Annotated[list[Count] | None, BeforeValidator(_shots)]
 
 
 class SetupSettings(RowSettings):
@@ -94,6 +105,8 @@ class CompareSettings(SetupSettings):
     """The task's usual ones if left out."""
     sizes: Sizes = None
     """Training sizes; the usual ones for the rows there are if left out."""
+    shots: Shots = None
+    """Training rows of every label, in place of sizes."""
     seeds: Count = 3
     tuning: Count = 3
     """Configurations that each contender may fit."""
@@ -112,6 +125,16 @@ class CompareSettings(SetupSettings):
     """Price of a million tokens that a language model reads, in any currency."""
     llm_price_out: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     """Of a million that it writes."""
+
+    @model_validator(mode="after")
+    def _has_one_kind_of_size(self) -> Self:
+        if self.sizes and self.shots:
+            raise OptionError(
+                "--sizes counts all rows and --shots those of every label: they cannot be given together",
+                where="--shots",
+                fix="Give one of them.",
+            )
+        return self
 
     @property
     def encoders(self) -> list[str]:

@@ -74,6 +74,7 @@ def judge(trials: Sequence[Trial], test_set: TestSet, *, preferences: Preference
         metric=names[table.task.main_metric],
         metrics=names,
         size=size,
+        shots={trial.size: trial.shots for trial in trials if trial.shots is not None},
         decision=choose(standings, pairs, wanted),
         preferences=wanted,
         standings=standings,

@@ -26,6 +26,7 @@ from textgraft.wording import (
     listing,
     megabytes,
     milliseconds,
+    of_each,
     p_value,
     score,
     seconds,
@@ -65,7 +66,7 @@ def _pick(verdict: Verdict) -> Iterator[str]:
     row = verdict.standing(verdict.pick)
     yield (
         f"Use {row.contender}: {verdict.metric} {score(row.score.value)} ({_interval(row.score)}), "
-        f"{_second(verdict, row)}with {_labels(row.size)}; "
+        f"{_second(verdict, row)}with {_labels(row.size)}{of_each(row.size, verdict.shots)}; "
         f"trained in {seconds(row.training_seconds)}, {milliseconds(row.latency_ms_p50)} a text, "
         f"{megabytes(row.model_mb)}."
     )
@@ -189,7 +190,9 @@ def _baseline(verdict: Verdict) -> Iterator[str]:
 def _scope(verdict: Verdict) -> Iterator[str]:
     """Say where the figures rest on less than the user may think."""
     if verdict.size < verdict.train_rows:
-        yield f"Judged at {count(verdict.size)} of the {count(verdict.train_rows)} training rows there are."
+        each = of_each(verdict.size, verdict.shots)
+        rows = f"{count(verdict.size)}{each} of the {count(verdict.train_rows)} training rows"
+        yield f"Judged at {rows} there are."
     if all(len(row.seeds) == 1 for row in verdict.standings):
         yield (
             "With one seed the intervals speak of the test rows alone, not of luck in training; the p-values "

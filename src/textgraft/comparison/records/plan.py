@@ -22,7 +22,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     task: str
     contenders: tuple[str, ...]
     sizes: tuple[int, ...] | None
-    """None: the usual ones for the rows there are."""
+    """None: the usual ones for the rows there are, or those of ``shots``."""
+    shots: tuple[int, ...] | None = None
+    """Rows of every label, in place of sizes."""
     seeds: int
     tuning: int
     encoders: tuple[str, ...]
@@ -157,6 +159,8 @@ class ComparisonPlan(msgspec.Struct, frozen=True, kw_only=True):
     threads: int
     """That everything was computed on: results depend on it by rounding errors."""
     contenders: dict[str, PlannedContender]
+    shots: dict[int, int] = {}
+    """How many rows of every label a training size has, by the size; empty where sizes count all rows."""
     dev_rule: str
     rates: dict[str, Rate]
     programmes: dict[str, Programme]

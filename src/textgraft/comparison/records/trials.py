@@ -85,6 +85,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     contender: str
     size: int
     """Labelled training rows."""
+    shots: int | None = None
+    """How many of them each label has, where that is what they were drawn by."""
     seed: int
     settings: dict[str, Any]
     """The configuration chosen on the dev rows."""

@@ -64,6 +64,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """All metrics of the task: their keys in rows and how people call them; the main one first."""
     size: int
     """Training rows at which contenders are judged: the largest size that any was measured at."""
+    shots: dict[int, int] = {}
+    """How many rows of every label a training size has, by the size; empty where sizes count all rows."""
     decision: Decision
     preferences: Preferences
     standings: list[Standing]

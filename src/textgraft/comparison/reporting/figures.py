@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,7 +55,7 @@ def learning_curves(verdict: Verdict) -> Figure:
     sizes = {point.size for curve in learning for point in curve.points}
     data: list[dict[str, Any]] = []
     for curve in learning:
-        data += _curve(curve, *looks[curve.contender])
+        data += _curve(curve, *looks[curve.contender], verdict.shots)
         if curve.contender == verdict.pick and curve.forecasts:
             ahead = [(forecast.labels, forecast.score) for forecast in curve.forecasts]
             data.append(_predicted(curve, ahead, looks[curve.contender][0]))
@@ -76,7 +76,9 @@ def learning_curves(verdict: Verdict) -> Figure:
                 "type": "log",
                 "title": {"text": "labelled training rows"},
                 "tickvals": sorted(sizes),
-                "ticktext": [wording.count(size) for size in sorted(sizes)],
+                "ticktext": [
+                    wording.count(size) + wording.of_each(size, verdict.shots) for size in sorted(sizes)
+                ],
             },
             "yaxis": {"title": {"text": verdict.metric}, "tickformat": ".2f"},
             "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
@@ -85,7 +87,7 @@ def learning_curves(verdict: Verdict) -> Figure:
     }
 
 
-def _curve(curve: Curve, colour: str, symbol: str) -> list[dict[str, Any]]:
+def _curve(curve: Curve, colour: str, symbol: str, shots: Mapping[int, int]) -> list[dict[str, Any]]:
     sizes = [point.size for point in curve.points]
     scores = [point.score for point in curve.points]
     line = {
@@ -99,7 +101,8 @@ def _curve(curve: Curve, colour: str, symbol: str) -> list[dict[str, Any]]:
         "marker": {"symbol": symbol, "size": 9, "color": colour},
         "hovertemplate": "%{customdata}<extra>" + curve.contender + "</extra>",
         "customdata": [
-            f"{wording.count(point.size)} rows: {wording.score(point.score.value)} "
+            f"{wording.count(point.size)} rows{wording.of_each(point.size, shots)}: "
+            f"{wording.score(point.score.value)} "
             f"({wording.interval(point.score)}), {wording.seconds(point.training_seconds)}"
             for point in curve.points
         ],

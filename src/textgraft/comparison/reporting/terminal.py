@@ -34,7 +34,8 @@ def results_table(verdict: Verdict) -> Table:
     from rich.table import Table
 
     table = Table(
-        title=f"{wording.count(verdict.size)} labelled rows, {wording.count(verdict.test_rows)} test rows",
+        title=f"{wording.count(verdict.size)} labelled rows{wording.of_each(verdict.size, verdict.shots)}, "
+        f"{wording.count(verdict.test_rows)} test rows",
         title_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,

@@ -10,6 +10,7 @@ import yaml
 from textgraft.comparison.running.usage import usage
 from textgraft.markdown import code, plain
 from textgraft.models.encoder_card import hub_id, licence
+from textgraft.wording import of_each
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -111,8 +112,9 @@ def _training(trial: Trial) -> str:
     """Say what the model was made of."""
     if trial.size == 0:
         return f"Made by textgraft without a labelled row (settings `{trial.settings}`)."
+    each = of_each(trial.size, {trial.size: trial.shots} if trial.shots is not None else {})
     return (
-        f"Trained by textgraft on {trial.size:,} labelled rows\n"
+        f"Trained by textgraft on {trial.size:,} labelled rows{each}\n"
         f"(seed {trial.seed}, settings `{trial.settings}`) in {trial.cost.training_seconds:.1f} s."
     )
 

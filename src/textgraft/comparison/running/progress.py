@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from textgraft.comparison.reporting.leftovers import left_out
-from textgraft.wording import duration
+from textgraft.wording import duration, of_each
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -100,6 +100,7 @@ class TerminalReporter(SilentReporter):
         )
         self._task = self._bar.add_task("", total=1, left="", detail="")
         self._configuration = 0
+        self._shots: dict[int, int] = {}
         self._told: tuple[str | None, int] | None = None
 
     def note(self, text: str) -> None:
@@ -120,12 +121,12 @@ class TerminalReporter(SilentReporter):
         from rich import box
         from rich.table import Table
 
-        trials = plan.plan.trials
+        trials, self._shots = plan.plan.trials, plan.shots
         sizes = sorted({size for programme in plan.programmes.values() for size in programme.sizes})
         table = Table(title="Plan: seconds a trial, seeds", title_justify="left", box=box.SIMPLE_HEAD)
         table.add_column("contender")
         for size in sizes:
-            table.add_column(f"{size:,} rows", justify="right")
+            table.add_column(f"{size:,} rows{of_each(size, plan.shots)}", justify="right")
         for name, rate in plan.rates.items():
             cells = []
             for size in sizes:
@@ -143,9 +144,10 @@ class TerminalReporter(SilentReporter):
         """Move the bar on."""
         self._bar.start()
         self._configuration = 0
+        rows = f"{planned.size:,} rows{of_each(planned.size, self._shots)}"
         self._bar.update(
             self._task,
-            description=f"{planned.contender} · {planned.size:,} rows · seed {planned.seed}",
+            description=f"{planned.contender} · {rows} · seed {planned.seed}",
             completed=position,
             total=total,
             left=f"~{duration(remaining)} left",
@@ -166,8 +168,9 @@ class TerminalReporter(SilentReporter):
 
     def trial_finished(self, trial: Trial, metric: str) -> None:
         """Print one line with the trial's scores."""
+        rows = f"{trial.size:>8,} rows{of_each(trial.size, self._shots)}"
         self.console.print(
-            f"  {trial.contender:<15}{trial.size:>9,} rows  seed {trial.seed}  "
+            f"  {trial.contender:<15} {rows}  seed {trial.seed}  "
             f"{metric} {trial.score:.3f}  {duration(trial.cost.training_seconds):>12}",
             highlight=False,
             soft_wrap=True,

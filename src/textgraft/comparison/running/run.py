@@ -39,7 +39,7 @@ from textgraft.comparison.running.progress import Reporter
 from textgraft.comparison.running.robustness import measure_kept
 from textgraft.comparison.running.threads import choose_threads
 from textgraft.data.dataset import Dataset
-from textgraft.data.splits import nested_subsets
+from textgraft.data.splits import nested_shots, nested_subsets
 from textgraft.errors import DataError, OptionError
 from textgraft.wording import duration
 
@@ -111,12 +111,15 @@ class Run:
         self.deadline = None if budget is None else started + budget - min(CONCLUDING, 0.1 * budget)
         self.next_interim = started + FIRST_INTERIM
 
-    def plan(self, sizes: list[int], held: ComparisonPlan | None) -> None:
+    def plan(
+        self, sizes: list[int], held: ComparisonPlan | None, shots: dict[int, int] | None = None
+    ) -> None:
         """Take up the plan of an earlier run, or measure and make one.
 
         Args:
             sizes: Training sizes wanted, ascending.
             held: The plan that an earlier run with the same request made in this folder.
+            shots: How many rows of every label a size has, by the size; None where sizes count all rows.
         """
         known = load_trials(
             self.folder, lambda error: self.reporter.note(f"{error.where}: {error.what}; it is run again")
@@ -126,7 +129,7 @@ class Run:
             self.reporter.note("resuming where an earlier run stopped")
         before = held or (load_plan(self.folder) if has_plan(self.folder) else None)
         threads = choose_threads(self.reporter.note, before.threads if before else None)
-        self.record = held or self._new_plan(sizes, threads)
+        self.record = held or changed(self._new_plan(sizes, threads), shots=shots or {})
         held_results = {name: known for name, known in self.record.results.items() if known in self.finished}
         self.record = changed(self.record, results=held_results)
         if self.finished:
@@ -210,7 +213,11 @@ class Run:
     def _rows(self, size: int, seed: int) -> tuple[Dataset, Dataset]:
         """Return the training rows of a size and seed, and the dev rows that such a user would have."""
         train, dev = self.material.splits.train, self.material.splits.dev
-        rows = nested_subsets(train.strata, [size], seed, train.groups)[size] if size else []
+        shots = self.record.shots.get(size)
+        if shots is not None:
+            rows = nested_shots(train.strata, [shots], seed)[shots]
+        else:
+            rows = nested_subsets(train.strata, [size], seed, train.groups)[size] if size else []
         dev_rows = min(len(dev), max(DEV_ROWS_AT_LEAST, size // DEV_FRACTION))
         return train.select(rows), dev.select(nested_subsets(dev.strata, [dev_rows], seed, None)[dev_rows])
 
@@ -229,6 +236,7 @@ class Run:
             test=self.material.splits.test,
             configurations=configurations,
             data_hash=self.material.data_hash,
+            shots=self.record.shots.get(planned.size),
         )
 
     def _configurations(self, planned: PlannedTrial) -> tuple[RecipeSettings, ...]:

@@ -65,6 +65,8 @@ class TrialSpec:
     """To choose from on the dev rows: one that was chosen before, or the head of the contender's grid."""
     data_hash: str
     """Of the comparison that it is a part of."""
+    shots: int | None = None
+    """How many of the training rows each label has, where that is what they were drawn by."""
 
     @property
     def id(self) -> str:
@@ -183,6 +185,7 @@ def run_trial(
         settings=chosen.settings.given(),
         configurations=fitted,
         data_hash=spec.data_hash,
+        shots=spec.shots,
         predicted=answers,
         confidence=[round(prediction.score, 4) for prediction in predictions],
         metric=job.task.main_metric,
