@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from textgraft.comparison.contenders.base import (
     LABELS,
@@ -16,8 +16,10 @@ from textgraft.comparison.contenders.base import (
 )
 from textgraft.comparison.contenders.bert import FrozenLayers, upper_layers
 from textgraft.models.encoders import encoder_max_length, load_encoder_tokenizer
-from textgraft.tasks.text.texts import TextTask
 from textgraft.training.settings import Positive
+
+if TYPE_CHECKING:
+    from textgraft.tasks.text.texts import TextTask
 
 TRAINING_SHARE = 0.9
 """Of a limit on seconds; the rest is for the head."""
