@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from fastapi import Request, Response
 
-from textgraft.serving.bodies import check_texts
+from textgraft.serving.bodies import Whole, check_texts, whole
 from textgraft.serving.encoding import ServedEncoder
 from textgraft.serving.prepared import Prepared
 from textgraft.serving.refusals import InputError
@@ -63,7 +63,7 @@ def encoding_request(
     *,
     truncate: bool,
     normalize: bool = True,
-    dimensions: int | None = None,
+    dimensions: Whole | None = None,
 ) -> tuple[Callable[[], Prepared], int, bool]:
     """Tell what is to be encoded: a text, texts, token ids, or rows of them.
 
@@ -74,15 +74,17 @@ def encoding_request(
         InputError: It is none of these.
     """
     given: list[Any] = [inputs] if isinstance(inputs, str) else inputs
-    chosen: dict[str, Any] = {"truncate": truncate, "normalize": normalize, "dimensions": dimensions}
+    kept = None if dimensions is None else whole(dimensions, "dimensions")
+    chosen: dict[str, Any] = {"truncate": truncate, "normalize": normalize, "dimensions": kept}
     if given and all(isinstance(entry, str) for entry in given):
         texts: list[str] = given
         characters = check_texts(texts, service.limits)
         return lambda: encoder.prepare(texts, **chosen), characters, isinstance(inputs, str)
-    if given and all(isinstance(entry, int) for entry in given):
+    if given and all(isinstance(entry, int | float) and entry == int(entry) for entry in given):
+        given = [int(entry) for entry in given]
         rows: list[list[int]] = [given]
     elif given and all(isinstance(entry, list) for entry in given):
-        rows = given
+        rows = [[whole(number, "an id") for number in row] for row in given]
     else:
         raise InputError("give a text, a list of texts, a list of token ids, or a list of such lists")
     if len(rows) > service.limits.max_texts:

@@ -27,7 +27,7 @@ from textgraft.serving.refusals import (
 logger = logging.getLogger(__name__)
 
 _SMOOTHING = 0.1
-"""Weight of the newest batch in the running mean of the speed."""
+"""Weight of the newest batch in the running mean of their time."""
 _LONGEST_WAIT = 60
 
 
@@ -76,7 +76,7 @@ class Batcher:
         self._running: deque[list[Item]] = deque()
         self._closed = False
         self._death: BaseException | None = None
-        self._speed = 0.0
+        self._seconds = 0.0
         self._thread = threading.Thread(target=self._serve, name="textgraft-model", daemon=True)
 
     def start(self) -> None:
@@ -92,11 +92,6 @@ class Batcher:
     def queued_tokens(self) -> int:
         """Tokens that wait, those being computed left out."""
         return self._waiting.tokens
-
-    @property
-    def speed(self) -> float:
-        """True tokens a second of the last batches; 0 before the first."""
-        return self._speed
 
     def submit(self, lane: Lane, payloads: Sequence[Any], tokens: Sequence[int], deadline: float) -> Ticket:
         """Put the sequences of a request into the queue.
@@ -154,7 +149,8 @@ class Batcher:
 
     def _refuse_if_full(self, tokens: int, seconds: float) -> None:
         queued = self._waiting.tokens
-        wait = queued / self._speed if self._speed else 0.0
+        # Small batches are done sooner than full ones: while only such were met, more is taken than need be.
+        wait = self._seconds * queued / self._batch_tokens
         if queued and (queued + tokens > self._max_queued_tokens or wait > seconds):
             raise BusyError(
                 "too much is waiting already",
@@ -263,8 +259,7 @@ class Batcher:
     def _note(self, batch: Sequence[Item], seconds: float) -> None:
         tokens = sum(item.tokens for item in batch)
         padded = len(batch) * max(item.tokens for item in batch)
-        speed = tokens / max(seconds, 1e-6)
-        self._speed = speed if not self._speed else (1 - _SMOOTHING) * self._speed + _SMOOTHING * speed
+        self._seconds = (1 - _SMOOTHING) * self._seconds + _SMOOTHING * seconds if self._seconds else seconds
         if self._on_batch:
             self._on_batch(Batched(len(batch), tokens, padded, seconds))
 

@@ -12,6 +12,10 @@ from textgraft.serving.piping import strings_in
 from textgraft.serving.refusals import InputError
 
 B = TypeVar("B")
+Whole = int | float
+"""A whole number: JSON does not tell 3 from 3.0."""
+Encodable = str | list[str | int | float | list[Whole]]
+"""A text, texts, token ids or rows of them."""
 DEPTH = 32
 """Lists and dicts within each other, in what a pipeline is given."""
 
@@ -33,18 +37,18 @@ class Truncating(Body, kw_only=True):
 class EmbeddingsBody(Truncating, kw_only=True):
     """OpenAI's request for encodings."""
 
-    input: str | list[str | int | list[int]]
+    input: Encodable
     encoding_format: Literal["float", "base64"] | None = None
-    dimensions: int | None = None
+    dimensions: Whole | None = None
     user: str | None = None
 
 
 class EmbedBody(Truncating, kw_only=True):
     """text-embeddings-inference's request for encodings."""
 
-    inputs: str | list[str | int | list[int]]
+    inputs: Encodable
     normalize: bool | None = None
-    dimensions: int | None = None
+    dimensions: Whole | None = None
 
 
 class PredictBody(Truncating, kw_only=True):
@@ -95,14 +99,14 @@ class AnyBody(Truncating, kw_only=True):
     inputs: Any
     parameters: dict[str, Any] | None = None
     normalize: bool | None = None
-    dimensions: int | None = None
+    dimensions: Whole | None = None
 
 
 class NextBody(msgspec.Struct, forbid_unknown_fields=True):
     """A reviewer's request for items."""
 
     reviewer: str
-    count: int = 1
+    count: Whole = 1
     disputed: bool = False
 
 
@@ -151,6 +155,17 @@ def as_form(value: Any, kind: Any) -> Any:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         raise InputError(f"the inputs are not what is taken here: {_plain(error)}") from error
+
+
+def whole(value: Whole, name: str) -> int:
+    """Return a number that is to be a whole one.
+
+    Raises:
+        InputError: It is none.
+    """
+    if value != int(value):
+        raise InputError(f"{name} is {value}, and no whole number")
+    return int(value)
 
 
 def check_texts(texts: list[str], limits: Limits) -> int:

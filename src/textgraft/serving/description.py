@@ -19,10 +19,10 @@ _BOTH = (
     refusals.BusyError,
     refusals.UnavailableError,
 )
-_REVIEWED = (refusals.UnknownModelError, refusals.ConflictRefusalError)
+_REVIEWED = (refusals.NotFoundError, refusals.ConflictRefusalError)
 _POSTED = (
     *_BOTH,
-    refusals.UnknownModelError,
+    refusals.NotFoundError,
     refusals.SlowBodyError,
     refusals.TooLargeError,
     refusals.MediaTypeError,
@@ -30,6 +30,9 @@ _POSTED = (
     refusals.ModelFailureError,
     refusals.LateError,
 )
+NAME = r"^[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200f\u2028-\u202f\u205f\u3000\ufeff][^\u0000]*$"
+"""Of a reviewer: it begins with something that can be seen."""
+LONGEST_NAME = 100
 MOST_ITEMS = 100
 """Handed out to a reviewer at a time."""
 TASKS = (
@@ -135,7 +138,7 @@ class Described:
             {"source_sentence": text, "sentences": {**texts, "maxItems": self.limits.max_texts - 1}},
             ("source_sentence", "sentences"),
         )
-        name: Schema = {**text, "maxLength": 100, "pattern": r"^\S[^\u0000]*$"}
+        name: Schema = {**text, "maxLength": LONGEST_NAME, "pattern": NAME}
         note: Schema = {"type": "string", "maxLength": self.limits.max_characters, "pattern": r"^[^\u0000]*$"}
         return {
             "EmbeddingsBody": _object(

@@ -30,8 +30,8 @@ class UnauthorizedError(RefusalError):
     kind = "unauthorized"
 
 
-class UnknownModelError(RefusalError):
-    """No served model has that name, or does that task."""
+class NotFoundError(RefusalError):
+    """There is no model, item or report of that name, or none that does that task."""
 
     status = 404
     kind = "not_found"

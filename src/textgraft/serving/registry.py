@@ -12,7 +12,7 @@ from textgraft.serving.answering import Answering
 from textgraft.serving.encoding import ServedEncoder
 from textgraft.serving.piping import ServedPipeline
 from textgraft.serving.prepared import Prepared
-from textgraft.serving.refusals import UnknownModelError
+from textgraft.serving.refusals import NotFoundError
 
 
 class Lazy:
@@ -93,12 +93,12 @@ class Registry:
         """Return a model.
 
         Raises:
-            UnknownModelError: There is none of this name.
+            NotFoundError: There is none of this name.
         """
         found = self._models.get(name)
         if found is None:
             guess = nearest(name, self._models)
-            raise UnknownModelError(
+            raise NotFoundError(
                 f"no served model has that name{f'; did you mean {guess!r}?' if guess else ''} "
                 f"Served: {', '.join(self._models)}."
             )
@@ -108,37 +108,35 @@ class Registry:
         """Return a model that encodes.
 
         Raises:
-            UnknownModelError: There is none, or none of this name.
+            NotFoundError: There is none, or none of this name.
         """
         for model in [self.named(name)] if name else self:
             if model.encoder is not None:
                 return model, model.encoder
-        raise UnknownModelError(f"{self._what(name)} encodes texts: serve 'bundled' or another encoder, too")
+        raise NotFoundError(f"{self._what(name)} encodes texts: serve 'bundled' or another encoder, too")
 
     def answering(self, name: str | None) -> tuple[ServedModel, Answering]:
         """Return a model that predicts.
 
         Raises:
-            UnknownModelError: There is none, or none of this name.
+            NotFoundError: There is none, or none of this name.
         """
         for model in [self.named(name)] if name else self:
             if model.answering is not None:
                 return model, model.answering
-        raise UnknownModelError(f"{self._what(name)} predicts: serve a model directory, too")
+        raise NotFoundError(f"{self._what(name)} predicts: serve a model directory, too")
 
     def pipeline(self, task: str, name: str | None) -> tuple[ServedModel, Callable[[], ServedPipeline]]:
         """Return a model with a pipeline.
 
         Raises:
-            UnknownModelError: There is none, or none of this name.
+            NotFoundError: There is none, or none of this name.
         """
         for model in [self.named(name)] if name else self:
             if task in model.pipelines:
                 return model, model.pipelines[task]
         loaded = sorted({task for model in self for task in model.pipelines})
-        raise UnknownModelError(
-            f"{self._what(name)} has that pipeline; there are {', '.join(loaded) or 'none'}"
-        )
+        raise NotFoundError(f"{self._what(name)} has that pipeline; there are {', '.join(loaded) or 'none'}")
 
     def _what(self, name: str | None) -> str:
         return f"the model {name!r} is not one that" if name else "no served model"

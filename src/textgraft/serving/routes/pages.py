@@ -16,7 +16,7 @@ from textgraft.errors import OptionError
 from textgraft.serving.asking import reply
 from textgraft.serving.description import Described
 from textgraft.serving.gate import REPORTS
-from textgraft.serving.refusals import UnauthorizedError, UnknownModelError
+from textgraft.serving.refusals import NotFoundError, UnauthorizedError
 
 REPORT = "report.html"
 TICKET_SECONDS = 3600
@@ -81,7 +81,7 @@ def add_pages(app: FastAPI, described: Described, reports: Sequence[Path]) -> No
             raise UnauthorizedError("the address has expired: ask for the reports again")
         found = known.get(name)
         if found is None or not found.is_file():
-            raise UnknownModelError("there is no such report")
+            raise NotFoundError("there is no such report")
         return Response(
             found.read_bytes(),
             media_type="text/html; charset=utf-8",

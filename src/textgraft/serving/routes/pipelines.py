@@ -11,6 +11,7 @@ from textgraft.serving.asking import ask, reply
 from textgraft.serving.bodies import (
     AnyBody,
     EmbedBody,
+    Encodable,
     PipelineBody,
     Sentences,
     as_form,
@@ -69,7 +70,7 @@ async def _as_endpoint(request: Request, service: Service, body: AnyBody, model:
     if model.encoder is not None:
         wanted = EmbedBody(
             model=model.name,
-            inputs=as_form(body.inputs, str | list[str | int | list[int]]),
+            inputs=as_form(body.inputs, Encodable),
             truncate=body.truncate,
             normalize=body.normalize,
             dimensions=body.dimensions,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -14,14 +15,13 @@ from textgraft.errors import ConflictError, DataError, OptionError
 from textgraft.review.items import Lease
 from textgraft.review.store import ReviewStore
 from textgraft.serving.asking import reply
-from textgraft.serving.bodies import DecideBody, NextBody, ReleaseBody, check_texts, read_body
-from textgraft.serving.description import MOST_ITEMS, Described
+from textgraft.serving.bodies import DecideBody, NextBody, ReleaseBody, check_texts, read_body, whole
+from textgraft.serving.description import LONGEST_NAME, MOST_ITEMS, NAME, Described
 from textgraft.serving.prepared import as_input_error
-from textgraft.serving.refusals import ConflictRefusalError, InputError, UnknownModelError
+from textgraft.serving.refusals import ConflictRefusalError, InputError, NotFoundError
 from textgraft.serving.service import Service
 
 T = TypeVar("T")
-LONGEST_NAME = 100
 
 
 def add_review(app: FastAPI, service: Service, described: Described, store: ReviewStore | None) -> None:
@@ -37,11 +37,12 @@ def add_review(app: FastAPI, service: Service, described: Described, store: Revi
         """Hand out items that nobody else gets meanwhile, the most urgent first, with the known labels."""
         body = read_body(await request.body(), NextBody)
         _check_name(body.reviewer, service)
-        if not 1 <= body.count <= MOST_ITEMS:
-            raise InputError(f"count is {body.count}, and 1 to {MOST_ITEMS} items are handed out at a time")
+        count = whole(body.count, "count")
+        if not 1 <= count <= MOST_ITEMS:
+            raise InputError(f"count is {count}, and 1 to {MOST_ITEMS} items are handed out at a time")
 
         def lease(given: ReviewStore) -> dict[str, Any]:
-            leases = given.lease(body.reviewer, body.count, disputed=body.disputed)
+            leases = given.lease(body.reviewer, count, disputed=body.disputed)
             labels = {task: given.labels(task) for task in {lease.item.task for lease in leases}}
             return {"items": [_shown(lease) for lease in leases], "labels": labels}
 
@@ -56,7 +57,7 @@ def add_review(app: FastAPI, service: Service, described: Described, store: Revi
         made = await _of(
             store,
             lambda given: given.decide(
-                body.item, body.reviewer, body.answer, correct=body.correct, note=body.note
+                _known(given, body.item), body.reviewer, body.answer, correct=body.correct, note=body.note
             ),
         )
         return reply(msgspec.to_builtins(made))
@@ -67,7 +68,9 @@ def add_review(app: FastAPI, service: Service, described: Described, store: Revi
         body = read_body(await request.body(), ReleaseBody)
         _check_name(body.reviewer, service)
         check_texts([body.item], service.limits)
-        await _of(store, lambda given: given.release(body.item, body.reviewer, passed=body.passed))
+        await _of(
+            store, lambda given: given.release(_known(given, body.item), body.reviewer, passed=body.passed)
+        )
         return reply({"item": body.item})
 
 
@@ -78,7 +81,7 @@ async def _of(store: ReviewStore | None, ask: Callable[[ReviewStore], T]) -> T:
         RefusalError: There is no store, or it refuses.
     """
     if store is None:
-        raise UnknownModelError("no review store is served: textgraft serve --review FILE")
+        raise NotFoundError("no review store is served: textgraft serve --review FILE")
     try:
         return await asyncio.get_running_loop().run_in_executor(None, functools.partial(ask, store))
     except ConflictError as error:
@@ -87,10 +90,23 @@ async def _of(store: ReviewStore | None, ask: Callable[[ReviewStore], T]) -> T:
         raise as_input_error(error) from error
 
 
+def _known(store: ReviewStore, item: str) -> str:
+    """Return the id of an item that is there.
+
+    Raises:
+        NotFoundError: It is not.
+    """
+    if store.get(item) is None:
+        raise NotFoundError("there is no such item")
+    return item
+
+
 def _check_name(name: str, service: Service) -> None:
     check_texts([name], service.limits)
-    if not name.strip() or len(name) > LONGEST_NAME:
-        raise InputError(f"a reviewer's name has 1 to {LONGEST_NAME} characters")
+    if not re.search(NAME, name) or len(name) > LONGEST_NAME:
+        raise InputError(
+            f"a reviewer's name has 1 to {LONGEST_NAME} characters, none of them invisible at first"
+        )
 
 
 def _shown(lease: Lease) -> dict[str, Any]:
