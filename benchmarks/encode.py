@@ -1,6 +1,6 @@
 """Encoding 2,000 texts of mixed length: textgraft against sentence-transformers at its defaults.
 
-    python benchmarks/encode.py [--threads 1 2] [--rounds 5] [--texts 2000]
+    python benchmarks/encode.py [--threads 1 2] [--rounds 5] [--texts 2000] [--without-sts]
 
 Both sides run the bundled encoder, cut texts at the same 256 tokens, and take turns in one process (a process
 of its own for every number of threads). After every turn the processor's matrix products are timed, in bf16
@@ -113,7 +113,7 @@ def one_text(sides: dict[str, Callable[[list[str]], np.ndarray]], turns: int) ->
     return {name: statistics.median(values) for name, values in busy.items()}
 
 
-def measure(threads: int, rounds: int, count: int) -> None:
+def measure(threads: int, rounds: int, count: int, sts: bool) -> None:
     os.environ |= {"OMP_NUM_THREADS": str(threads), "RAYON_NUM_THREADS": str(threads)}
     import torch
     from sentence_transformers import SentenceTransformer
@@ -181,7 +181,7 @@ def measure(threads: int, rounds: int, count: int) -> None:
             f"{processor[base] / processor[name]:.2f}",
             f"{cosines.mean():.5f}",
             f"{cosines.min():.4f}",
-            f"{spearman(encode):.2f}",
+            f"{spearman(encode):.2f}" if sts else "",
             f"{operations(lengths) / processor[name] / rate:.0%}",
             f"{alone[name]:.1f}",
         ]
@@ -201,9 +201,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--texts", type=int, default=TEXTS)
+    parser.add_argument("--without-sts", action="store_true", help="leave out what takes longest")
     given = parser.parse_args()
     if len(given.threads) == 1:
-        measure(given.threads[0], given.rounds, given.texts)
+        measure(given.threads[0], given.rounds, given.texts, not given.without_sts)
         return
     print(describe("textgraft", "torch", "sentence-transformers", "openvino", "nncf"), flush=True)
     for threads in given.threads:

@@ -42,6 +42,7 @@ from textgraft.training.processes import join_processes, replicate
 from textgraft.training.progress import DivergenceError, Progress, TrainingResult
 from textgraft.training.schedule import SETTLED, budgeted_progress, evaluation_points, rate_factor
 from textgraft.training.settings import TrainingSettings
+from textgraft.training.words_in_use import only_words_in_use
 
 _DIVERGED = 100.0
 """A loss this many times the first one, or this large itself, will not come back."""
@@ -78,11 +79,12 @@ def fit(
         KeyboardInterrupt: Ctrl-C; with a folder, after a checkpoint of the last whole step.
     """
     computing(torch.get_num_threads())
-    run = _Run(model, objective, settings, folder)
-    devices = [run.device] if run.device.type == "cuda" else []
-    interrupts = deferred_interrupt() if folder else contextlib.nullcontext(Interrupt())
-    with torch.random.fork_rng(devices), interrupts as interrupt:
-        return run.to_the_end(on_step, interrupt)
+    with only_words_in_use(model, objective):
+        run = _Run(model, objective, settings, folder)
+        devices = [run.device] if run.device.type == "cuda" else []
+        interrupts = deferred_interrupt() if folder else contextlib.nullcontext(Interrupt())
+        with torch.random.fork_rng(devices), interrupts as interrupt:
+            return run.to_the_end(on_step, interrupt)
 
 
 @dataclass

@@ -40,6 +40,13 @@ class Objective(ABC):
             processes: How many share the batches of a step.
         """
 
+    def ids_in_use(self) -> Tensor | None:
+        """Return all token ids that :meth:`batch` and :meth:`evaluate` give the model, each once.
+
+        None where they cannot be told: then every word of the vocabulary counts as used.
+        """
+        return None
+
     @abstractmethod
     def tokens(self, rows: Sequence[int]) -> int:
         """Return how many tokens a batch of these examples trains on: what cost is measured by."""

@@ -8,6 +8,7 @@ from typing import Self
 
 import msgspec
 import numpy as np
+import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -19,6 +20,9 @@ from textgraft.training.evaluate import evaluate
 from textgraft.training.losses import balanced_class_weights, batch_loss
 from textgraft.training.objective import Objective, Steps
 from textgraft.training.settings import TrainingSettings
+
+_AT_A_TIME = 256
+"""Rows in a batch whose ids are looked at, and which no model sees."""
 
 
 class TaskRows(Objective):
@@ -59,6 +63,18 @@ class TaskRows(Objective):
     def steps(self, epoch: int, settings: TrainingSettings, processes: int) -> Steps:
         """Return the epoch's batches by token budget, in groups of one optimizer step."""
         return bucketed_steps(self.sides, epoch, settings, processes)
+
+    def ids_in_use(self) -> Tensor:
+        """Return the ids of the training and the dev rows, as their batches have them."""
+        rows = [*self.train, *self.dev]
+        return torch.cat(
+            [
+                self.scoring.collate(rows[start : start + _AT_A_TIME], self.pad_token_id)[
+                    "input_ids"
+                ].unique()
+                for start in range(0, len(rows), _AT_A_TIME)
+            ]
+        ).unique()
 
     def tokens(self, rows: Sequence[int]) -> int:
         """Return the tokens of some training rows, padding not counted."""
