@@ -21,6 +21,8 @@ from textgraft.cli import (
     distill,
     encode,
     evaluate,
+    label_errors,
+    monitor,
     predict,
     pretrain,
     review,
@@ -58,11 +60,13 @@ for command, kept in (
     (demo.demo, TRIALS_KEPT),
     (pretrain.pretrain, STEPS_KEPT),
     (vectors.vectors, vectors.kept),
+    (label_errors.label_errors, NOTHING_KEPT),
+    (monitor.monitor, NOTHING_KEPT),
     (cache.cache, NOTHING_KEPT),
     (serve.serve, "The service has ended."),
     (distill.distill, "What is finished is kept: the same command goes on from there."),
 ):
-    app.command(name=command.__name__)(stoppable(command, kept))
+    app.command(name=command.__name__.replace("_", "-"))(stoppable(command, kept))
 app.add_typer(review.app, name="review")
 
 

@@ -1,0 +1,63 @@
+"""textgraft label-errors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from textgraft.cli import options
+from textgraft.terminal import open_console
+
+_SHOWN = 10
+
+
+def label_errors(
+    source: Annotated[str, typer.Argument(help="Labelled rows, one label each.")],
+    text: options.Text = None,
+    label: options.Label = None,
+    id_column: options.IdColumn = None,
+    encoder: options.EncoderName = "bundled",
+    revision: options.Revision = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write all doubted rows to a .csv or .jsonl file.")
+    ] = None,
+    review: Annotated[
+        Path | None, typer.Option("--review", help="Put the doubted rows into this review store.")
+    ] = None,
+    overwrite: options.Overwrite = False,
+    seed: Annotated[int, typer.Option("--seed", help="Deals the folds.")] = 0,
+) -> None:
+    """Find rows that are probably labelled wrongly: those that models which have not seen them doubt."""
+    from textgraft.files import check_output
+    from textgraft.review.exchange.files import write_rows
+    from textgraft.review.label_errors import doubted_items, doubted_rows, find_label_errors
+    from textgraft.review.out_of_fold import encoded
+    from textgraft.review.store import ReviewStore
+    from textgraft.tasks.registry import task_class
+
+    if output is not None:
+        check_output(output, (".csv", ".jsonl"), overwrite=overwrite)
+    console = open_console()
+    dataset = task_class("classification").read(source, text=text, label=label, id_column=id_column)
+    found = find_label_errors(dataset, encoded(dataset.texts, encoder, revision, console.print), seed=seed)
+    rows = doubted_rows(dataset, found.doubted)
+    console.print(
+        f"{len(rows):,} of {len(dataset):,} labels are doubted by most of {' and '.join(found.families)}"
+    )
+    for name, count in found.unjudged.items():
+        console.print(f"! {name} has {count} rows: too few to judge them")
+    for row, one in zip(rows[:_SHOWN], found.doubted, strict=False):
+        shown = " ".join(dataset.texts[one.row].split())
+        console.print(f"line {row['line']}: {one.label} → {one.suggested}?  {shown[:80]}", soft_wrap=True)
+    if len(rows) > _SHOWN:
+        console.print(f"and {len(rows) - _SHOWN:,} more")
+    if output is not None:
+        write_rows(output, rows)
+        console.print(f"all of them → {output}", soft_wrap=True)
+    if review is not None:
+        with ReviewStore(review) as store:
+            added = store.add(doubted_items(dataset, found.doubted))
+        console.print(f"{added.new:,} new items, {added.known:,} known already → {review}", soft_wrap=True)
+        console.print(f"next: textgraft review next {review} --by NAME", style="dim", soft_wrap=True)

@@ -1,0 +1,134 @@
+"""textgraft monitor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from textgraft.cli import options
+from textgraft.terminal import open_console
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from textgraft.data.dataset import Dataset
+    from textgraft.evaluation.intervals import Score
+    from textgraft.review.drift import Drift, Side
+
+
+def monitor(
+    reference: Annotated[Path, typer.Argument(help="Rows that the model was judged on, and not trained on.")],
+    new: Annotated[Path, typer.Argument(help="Rows that came since; they need no labels.")],
+    model: Annotated[
+        Path | None,
+        typer.Option("--model", help="A model directory: its confidence and answers are compared."),
+    ] = None,
+    text: options.Text = None,
+    label: options.Label = None,
+    encoder: options.EncoderName = "bundled",
+    revision: options.Revision = None,
+    engine: options.Engine = "auto",
+    fail_on_drift: Annotated[
+        bool, typer.Option("--fail-on-drift", help="End with exit code 1 where there is drift.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Tell whether new rows have drifted from old ones: their texts, a model's confidence, its accuracy.
+
+    With labels in REFERENCE and a classifier, the accuracy on the new rows is estimated without their labels.
+    """
+    import msgspec
+
+    from textgraft.errors import OptionError
+    from textgraft.models.manifest import read_manifest
+    from textgraft.review.drift import find_drift
+    from textgraft.review.out_of_fold import encoded
+    from textgraft.tasks.registry import task_class
+
+    console = open_console(stderr=json)
+    manifest = read_manifest(model) if model is not None else None
+    if manifest is not None and manifest.task != "classification":
+        raise OptionError(
+            f"this model's task is {manifest.task}",
+            where="--model",
+            fix="Give a model of classification, or leave it out.",
+        )
+    columns = text or (manifest.text_columns if manifest and manifest.label_column else None)
+    task = task_class("classification")
+    named = label or (
+        [manifest.label_column] if manifest and isinstance(manifest.label_column, str) else None
+    )
+    known = _labelled(reference, columns, named) if model is not None else None
+    old = known or task.read(reference, text=columns, labelled=False)
+    now = task.read(new, text=columns or list(old.columns), labelled=False)
+    predictor = None
+    if model is not None:
+        from textgraft.inference.predictor import load
+
+        predictor = load(model, engine=engine)
+
+    def side(dataset: Dataset) -> Side:
+        from textgraft.review.drift import Side, answers_of, sampled
+
+        rows = dataset.select(sampled(len(dataset), 0).tolist())
+        answers = None if predictor is None else answers_of(predictor.predict_rows(rows), rows.labels)
+        return Side(rows.texts, encoded(rows.texts, encoder, revision, console.print), answers)
+
+    found = find_drift(side(old), side(now), (len(old), len(now)))
+    if json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=1).decode())
+    else:
+        _print(console, found)
+    if found.drifted and fail_on_drift:
+        raise typer.Exit(1)
+
+
+def _labelled(path: Path, text: list[str] | None, label: list[str] | None) -> Dataset | None:
+    """Return the rows with their labels; None where none are named and none are found."""
+    from textgraft.errors import DataError, OptionError
+    from textgraft.tasks.registry import task_class
+
+    try:
+        return task_class("classification").read(path, text=text, label=label)
+    except (DataError, OptionError):
+        return None
+
+
+def _print(console: Console, found: Drift) -> None:
+    from rich import box
+    from rich.table import Table
+
+    from textgraft.wording import p_value
+
+    title = f"{found.reference_rows:,} reference rows, {found.new_rows:,} new rows"
+    if max(found.reference_rows, found.new_rows) > found.compared:
+        title += f", {found.compared:,} of either compared at most"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("what", "drift", "p (corrected)", "how"):
+        table.add_column(name)
+    for shift in found.shifts:
+        told = p_value(shift.p_holm).removeprefix("p = ").removeprefix("p ")
+        style = "bold" if shift.is_drift else None
+        table.add_row(shift.name, "yes" if shift.is_drift else "no", told, shift.told, style=style)
+    console.print(table)
+    if found.reference_accuracy is not None and found.estimated_accuracy is not None:
+        console.print(
+            f"accuracy: {_score(found.reference_accuracy)} on the reference rows, "
+            f"about {_score(found.estimated_accuracy)} on the new ones "
+            "(estimated from the model's confidence)"
+        )
+    drifted = [shift.name for shift in found.shifts if shift.is_drift]
+    if not drifted:
+        console.print("No drift that is more than chance.")
+        return
+    from textgraft.wording import listing
+
+    console.print(f"Drift in {listing(drifted)}: label some of the new rows, and train again.", style="bold")
+
+
+def _score(score: Score) -> str:
+    from textgraft import wording
+
+    return f"{wording.score(score.value)} ({wording.interval(score)})"
