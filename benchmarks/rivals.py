@@ -81,7 +81,7 @@ def ours(train: Path, test: Path, seconds: float, folder: Path) -> dict:
         start = time.perf_counter()
         subprocess.run([*command, "--budget", f"{budget:.0f}s", "--output", str(folder)], check=True)
         taken = time.perf_counter() - start
-        answers = [answer.label for answer in load(folder / "winner").predict(read_dataset(test).texts)]
+        answers = [answer.label for answer in load(folder / "best").predict(read_dataset(test).texts)]
         done.write_text(json.dumps({"seconds": taken, "budget": budget, "answers": answers}))
     return json.loads(done.read_text()) | {"pick": load_verdict(folder).pick}
 
