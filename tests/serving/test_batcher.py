@@ -160,6 +160,11 @@ def test_like_lengths_share_a_batch():
     assert sorted(item.tokens for item in choose_batch(window, 64, 8)) == [9, 10, 10, 11, 12]
 
 
+def test_what_would_be_mostly_padding_waits_for_its_like():
+    window = [Item(None, n, None, tokens, n) for n, tokens in enumerate([100, 5, 6, 98, 50])]
+    assert sorted(item.tokens for item in choose_batch(window, 768, 8)) == [98, 100]
+
+
 def test_the_oldest_never_starves():
     """However many short texts arrive, a long one is computed when it is the oldest."""
     lane = Doubling("one")

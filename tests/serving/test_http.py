@@ -51,6 +51,8 @@ def test_vectors_can_be_shortened_and_left_unscaled(served):
     short = np.array(served.post("/embed", {"inputs": "a cat", "dimensions": 64}).json()[0])
     np.testing.assert_allclose(short, whole[:64] / np.linalg.norm(whole[:64]), atol=1e-5)
     raw = np.array(served.post("/embed", {"inputs": "a cat", "normalize": False}).json()[0])
+    part = served.post("/embed", {"inputs": ["a cat", "hello"], "normalize": False, "dimensions": 64}).json()
+    np.testing.assert_allclose(part[0], raw[:64], atol=1e-5)
     assert abs(np.linalg.norm(raw) - 1) > 0.01
     np.testing.assert_allclose(raw / np.linalg.norm(raw), whole, atol=1e-5)
 

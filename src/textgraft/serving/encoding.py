@@ -115,7 +115,7 @@ class ServedEncoder:
         lengths = [len(row) for row in ids]
 
         def finish(results: list[Any]) -> Vectors:
-            vectors = np.stack(results)[:, :dimensions]
+            vectors = np.stack([result[:dimensions] for result in results])
             return scaled(vectors) if normalize else vectors
 
         return Prepared(self.lane, list(ids), lengths, finish, lengths, lost)

@@ -6,11 +6,15 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
-from itertools import accumulate, islice
+from itertools import islice
 from typing import Any, Protocol
 
-PER_SEQUENCE = 8
+import numpy as np
+
+PER_SEQUENCE = 2
 """Tokens that a sequence costs beside its own: what is laid out and copied for it."""
+PER_BATCH = 24
+"""Tokens that a batch costs beside its own, about: its weights are read, and kernels started."""
 
 
 class Lane(Protocol):
@@ -138,7 +142,7 @@ def choose_batch(window: Sequence[Item], max_tokens: int, max_sequences: int) ->
     """Choose items of like length, the oldest among them.
 
     Of all runs of neighbours by length that hold the oldest item and fit, the one is taken that wastes least:
-    true tokens over padded ones, with :data:`PER_SEQUENCE` and the cost of a batch counted in.
+    true tokens over padded ones, with :data:`PER_SEQUENCE` and :data:`PER_BATCH` counted in.
 
     Args:
         window: Items in the order of arrival, at least one.
@@ -150,16 +154,17 @@ def choose_batch(window: Sequence[Item], max_tokens: int, max_sequences: int) ->
     """
     ordered = sorted(window, key=lambda item: item.tokens)
     oldest = ordered.index(window[0])
-    true = [0, *accumulate(item.tokens + PER_SEQUENCE for item in ordered)]
+    true = np.cumsum([0, *(item.tokens + PER_SEQUENCE for item in ordered)])
     best, span = -1.0, (oldest, oldest + 1)
-    for last in range(oldest, len(ordered)):
+    for last in range(oldest, min(len(ordered), oldest + max_sequences)):
         longest = max(1, ordered[last].tokens)
         rows = min(max_sequences, max(1, max_tokens // longest), last + 1)
-        first = last + 1 - rows
-        if first > oldest:
+        if last + 1 - rows > oldest:
             break  # longer ones leave even less room
-        padded = rows * (longest + PER_SEQUENCE) + max_tokens / 4
-        used = (true[last + 1] - true[first]) / padded
-        if used > best:
-            best, span = used, (first, last + 1)
+        firsts = np.arange(last + 1 - rows, oldest + 1)
+        padded = (last + 1 - firsts) * (longest + PER_SEQUENCE) + PER_BATCH
+        used = (true[last + 1] - true[firsts]) / padded
+        most = int(used.argmax())
+        if used[most] > best:
+            best, span = float(used[most]), (int(firsts[most]), last + 1)
     return ordered[slice(*span)]
