@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from textgraft.inference.grafted import GraftedEncoder
     from textgraft.inference.pipelines.factory import pipeline
     from textgraft.inference.predictor import load
+    from textgraft.inference.thresholds import threshold
     from textgraft.pretraining.distill import distill
     from textgraft.pretraining.pretrain import pretrain
     from textgraft.pretraining.vectors.word_vectors import word_vectors
@@ -38,6 +39,7 @@ __all__ = [
     "load",
     "pipeline",
     "pretrain",
+    "threshold",
     "train",
     "word_vectors",
 ]
@@ -52,6 +54,7 @@ _HOMES = {
     "encode": "textgraft.inference.encode",
     "evaluate": "textgraft.inference.evaluate",
     "load": "textgraft.inference.predictor",
+    "threshold": "textgraft.inference.thresholds",
     "pretrain": "textgraft.pretraining.pretrain",
     "train": "textgraft.comparison.train",
     "pipeline": "textgraft.inference.pipelines.factory",

@@ -27,6 +27,7 @@ from textgraft.cli import (
     pretrain,
     review,
     serve,
+    threshold,
     train,
     vectors,
 )
@@ -55,6 +56,7 @@ for command, kept in (
     (train.train, STEPS_KEPT),
     (evaluate.evaluate, NOTHING_KEPT),
     (predict.predict, predict.kept),
+    (threshold.threshold, NOTHING_KEPT),
     (check.check, NOTHING_KEPT),
     (encode.encode, NOTHING_KEPT),
     (demo.demo, TRIALS_KEPT),

@@ -101,6 +101,9 @@ def compare(
     max_latency_ms: MaxLatency = None,
     max_size_mb: MaxSize = None,
     prefer: Prefer = "score",
+    precision: options.Precision = None,
+    error_cost: options.ErrorCost = None,
+    review_cost: options.ReviewCost = None,
     llm_price_in: LlmPriceIn = None,
     llm_price_out: LlmPriceOut = None,
 ) -> None:
@@ -147,6 +150,9 @@ def compare(
             "max_latency_ms": max_latency_ms,
             "max_size_mb": max_size_mb,
             "prefer": prefer,
+            "precision": precision,
+            "error_cost": error_cost,
+            "review_cost": review_cost,
             "llm_price_in": llm_price_in,
             "llm_price_out": llm_price_out,
         }

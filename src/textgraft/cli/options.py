@@ -88,6 +88,19 @@ LlmConcurrency = Annotated[
     int | None, typer.Option("--llm-concurrency", help="Questions to it under way at a time.")
 ]
 
+Precision = Annotated[
+    float | None,
+    typer.Option(
+        "--precision",
+        help="Answer only what keeps this share of the answers right, as 0.97; the rest needs_review.",
+    ),
+]
+ErrorCost = Annotated[
+    float | None,
+    typer.Option("--error-cost", help="In place of it: what a wrong answer costs, with --review-cost."),
+]
+ReviewCost = Annotated[float | None, typer.Option("--review-cost", help="What a person's answer costs.")]
+
 
 def count(given: str, option: str) -> int:
     """Read a number as "250000", "500k", "2.5M" or "1B".

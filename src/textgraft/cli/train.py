@@ -51,6 +51,9 @@ def train(
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="A setting, as learning_rate=1e-4; may be repeated.")
     ] = None,
+    precision: options.Precision = None,
+    error_cost: options.ErrorCost = None,
+    review_cost: options.ReviewCost = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, dropout and order.")] = None,
     budget: Annotated[str | None, typer.Option(help="Time for training, as 10m or 2h.")] = None,
     resume: Annotated[bool, typer.Option(help="Resume an unfinished training.")] = False,
@@ -90,6 +93,9 @@ def train(
         "llm_model": llm_model,
         "llm_examples": llm_examples,
         "llm_concurrency": llm_concurrency,
+        "precision": precision,
+        "error_cost": error_cost,
+        "review_cost": review_cost,
         "seed": seed,
         "budget": budget,
     }

@@ -117,7 +117,8 @@ def compare(
             folder with a finished comparison of other choices is refused.
         add: Whether to run there all the same: its trials are used where they fit, and verdict, report and
             best model are replaced. Without ``output``, the folder with a comparison of the same rows.
-        preferences: Limits on latency and size, and what to prefer. They change the pick, not the figures.
+        preferences: Limits on latency and size, what to prefer, and what is asked of the answers that the
+            handed-over model gives. They change the pick and what it answers, not the figures.
         reporter: Told what goes on; silent if left out.
 
     Returns:

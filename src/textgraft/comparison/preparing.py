@@ -30,6 +30,7 @@ from textgraft.models.encoder_languages import language_model_warning
 from textgraft.models.encoders import EncoderSource
 from textgraft.tasks.base import Task
 from textgraft.tasks.reading import named_task, read_splits
+from textgraft.tasks.targets import check_holds_back
 from textgraft.tasks.text.label_names import are_words
 
 if TYPE_CHECKING:
@@ -138,11 +139,15 @@ def choose(
 
     Raises:
         MissingExtraError: A contender is named that needs the bundled encoder, which is not installed.
-        OptionError: A name is unknown, or a choice is none for these contenders.
+        OptionError: A name is unknown, a choice is none for these contenders, or the task cannot keep the
+            target.
         ModelError: The encoder or the language model is missing or damaged.
         DataError: The word vectors or the descriptions of labels cannot be read.
     """
+    target = settings.target
     task = named_task(source, settings, note)
+    if target is not None:
+        check_holds_back(task, target)
     vectors = VectorSource.of(settings.vectors) if settings.vectors else None
     descriptions = read_descriptions(settings.describe) if settings.describe else None
     contenders = with_vectors(with_descriptions(of_task(task.name), descriptions), vectors)

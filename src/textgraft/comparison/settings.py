@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from textgraft.comparison.records.preferences import Preferences
 from textgraft.errors import OptionError
+from textgraft.evaluation.promises import Target
 from textgraft.settings import Seconds
 from textgraft.tasks.named import FilePath, RowSettings
 
@@ -88,6 +89,21 @@ class SetupSettings(RowSettings):
     """Questions under way at a time."""
     budget: Seconds | None = None
     """Seconds that the call may take."""
+    precision: float | None = None
+    """Promised of the answers that the model gives; it leaves other rows to a person."""
+    error_cost: float | None = None
+    """In place of it: what a wrong answer costs."""
+    review_cost: float | None = None
+    """What a person's answer costs."""
+
+    @property
+    def target(self) -> Target | None:
+        """What is asked of the answers that no person looks at; None where all are given.
+
+        Raises:
+            OptionError: It makes no sense.
+        """
+        return Target.of(self.precision, self.error_cost, self.review_cost)
 
     @property
     def encoders(self) -> list[str]:
@@ -148,6 +164,9 @@ class CompareSettings(SetupSettings):
             max_latency_ms=self.max_latency_ms,
             max_size_mb=self.max_size_mb,
             prefer=self.prefer,
+            precision=self.precision,
+            error_cost=self.error_cost,
+            review_cost=self.review_cost,
             llm_price_in=self.llm_price_in,
             llm_price_out=self.llm_price_out,
         )

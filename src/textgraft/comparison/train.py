@@ -123,6 +123,9 @@ def train(
     llm_examples: int = 8,
     llm_concurrency: int = 4,
     budget: float | str | None = None,
+    precision: float | None = None,
+    error_cost: float | None = None,
+    review_cost: float | None = None,
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
     resume: bool = False,
@@ -163,6 +166,10 @@ def train(
         llm_examples: Training rows that it is shown; 0 for none.
         llm_concurrency: Questions under way at a time.
         budget: Time for training, in seconds or as "10m".
+        precision: Answers are given only where this share of them is right, as 0.97, with 95% confidence; the
+            dev rows tell from which score on. Other rows come back as ``needs_review``.
+        error_cost: In place of a precision: what a wrong answer costs, and
+        review_cost: what a person's answer costs.
         seed: Of weights, dropout and order.
         settings: Of the contender's model and of the training loop, in place of the usual ones.
         resume: Whether to resume an unfinished run of the same choices on the same rows.
@@ -203,6 +210,9 @@ def train(
             "llm_examples": llm_examples,
             "llm_concurrency": llm_concurrency,
             "budget": budget,
+            "precision": precision,
+            "error_cost": error_cost,
+            "review_cost": review_cost,
             "seed": seed,
             "settings": dict(settings or {}),
         }
@@ -249,6 +259,7 @@ def run_training(
     from accelerate.utils import broadcast_object_list
 
     from textgraft.comparison.running.trials import TrialSpec, run_trial, save_model, share_trial
+    from textgraft.inference.thresholds import decide_threshold
     from textgraft.training.processes import join_processes
 
     rows = _training_rows(contender, splits.train, config.seed)
@@ -269,7 +280,11 @@ def run_training(
         share_trial(spec)
         return Trained(output, broadcast_object_list([None])[0])
     trial, attempt = run_trial(spec)
-    save_model(output, spec, trial, attempt)
+    threshold = None
+    if (target := config.target) is not None:
+        threshold = decide_threshold(attempt.predictor, splits.dev, target)
+        note(threshold.sentence)
+    save_model(output, spec, trial, attempt, threshold)
     if contender.epochs:
         remove_folder(checkpoints)
         with contextlib.suppress(OSError):  # where those of other runs are left

@@ -20,6 +20,7 @@ from transformers.utils import ModelOutput
 import textgraft.models.graft.heads as grafts
 from textgraft.data.inputs import given_inputs
 from textgraft.errors import ModelError, OptionError, unknown
+from textgraft.evaluation.promises import Threshold
 from textgraft.forks import computing
 from textgraft.inference.engines.open import first_choice, open_engine
 from textgraft.inference.pipelines.shipped import shipped_graft
@@ -33,6 +34,7 @@ from textgraft.models.loading import load_model
 from textgraft.models.manifest import MANIFEST, read_manifest
 from textgraft.tasks.base import Features, Task, padded_inputs
 from textgraft.tasks.registry import make_task
+from textgraft.tasks.targets import decided
 from textgraft.training.batching import token_budget_batches
 from textgraft.training.precision import autocast, resolve_precision
 
@@ -45,6 +47,7 @@ class _Member:
     task: Task | None = None
     max_length: int = 0
     temperature: float = 1.0
+    threshold: Threshold | None = None
 
 
 class GraftedEncoder:
@@ -111,7 +114,7 @@ class GraftedEncoder:
             own, facts = self._read(shipped_graft(str(graft)) or Path(graft))
         else:
             if isinstance(graft, Predictor):
-                facts = _facts(graft.task, graft.max_length, graft.temperature)
+                facts = _facts(graft.task, graft.max_length, graft.temperature, graft.threshold)
             own = self._copy(name, graft.model if isinstance(graft, Predictor) else graft)
         own.to(self.device).eval()  # type: ignore[arg-type]  # a decorator hides self
         first = own.config.first_adapted_layer
@@ -237,8 +240,7 @@ class GraftedEncoder:
                 for (_, place), value in zip(turns, kept, strict=True):
                     decoded[name][place] = value
         return {
-            name: task.predictions(windows[name], decoded[name], chosen[name].temperature)
-            for name, task in tasks.items()
+            name: _answers(chosen[name], task, windows[name], decoded[name]) for name, task in tasks.items()
         }
 
     def _chosen(self, names: Iterable[str] | None) -> dict[str, _Member]:
@@ -264,7 +266,7 @@ class GraftedEncoder:
             return graft, {}
         manifest = read_manifest(path)
         task = make_task(manifest.task, manifest.task_settings, where=str(path / MANIFEST))
-        return graft, _facts(task, manifest.max_length, manifest.temperature)
+        return graft, _facts(task, manifest.max_length, manifest.temperature, manifest.threshold)
 
     def _copy(self, name: str, model: Any) -> Graft:
         """Copy a graft, but for its encoder."""
@@ -342,8 +344,13 @@ def _batches(
             yield list(dict.fromkeys(name for member in batch for name in places[member])), batch
 
 
-def _facts(task: Task, max_length: int, temperature: float) -> dict[str, Any]:
-    return {"task": task, "max_length": max_length, "temperature": temperature}
+def _facts(task: Task, max_length: int, temperature: float, threshold: Threshold | None) -> dict[str, Any]:
+    return {"task": task, "max_length": max_length, "temperature": temperature, "threshold": threshold}
+
+
+def _answers(member: _Member, task: Task, windows: Sequence[Any], decoded: Sequence[Any]) -> list[Any]:
+    """Make one prediction a row, held back where it does not reach the threshold of a graft that has one."""
+    return decided(task, task.predictions(windows, decoded, member.temperature), member.threshold)
 
 
 def _task(name: str, member: _Member) -> Task:

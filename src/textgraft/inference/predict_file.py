@@ -78,6 +78,8 @@ class RowCache:
         if manifest is None:
             return
         facts = [manifest.identity, predictor.temperature, predictor.engine, __version__]
+        if predictor.threshold is not None:
+            facts.append(["threshold", predictor.threshold.least])
         path = cache_folder() / FOLDER / f"{content_hash(facts)}.sqlite3"
         try:
             self._store = RowStore(path, FORM)
@@ -188,7 +190,7 @@ class Predictions:
         kept, lost = token_counts(features)
         self.computed += len(rows)
         self._kept, self._lost = self._kept + kept, self._lost + lost
-        predictions = self._predictor.predictions(features, decoded)
+        predictions = self._predictor.decide(self._predictor.predictions(features, decoded))
         return [prediction.to_dict() for prediction in predictions]
 
 
@@ -244,7 +246,7 @@ def _flat(entry: dict[str, Any]) -> dict[str, Any]:
 def _cell(value: Any) -> Any:
     if isinstance(value, float):
         return f"{value:.6f}"
-    return msgspec.json.encode(value).decode() if isinstance(value, list) else value
+    return msgspec.json.encode(value).decode() if isinstance(value, list | bool) else value
 
 
 def rejected_rows(output: Path) -> Path:

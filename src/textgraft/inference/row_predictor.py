@@ -14,6 +14,7 @@ from textgraft.models.fingerprint import Fingerprint
 from textgraft.models.manifest import Manifest
 from textgraft.tasks.base import Task
 from textgraft.tasks.scoring import Scoring
+from textgraft.tasks.targets import decided
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class RowPredictor(ABC):
         task: What the rows are, and how answers are scored.
         max_length: Tokens that are read of a row at once.
         temperature: Divides the logits before they become probabilities; 1 where there are none.
-        manifest: Where it came from, when it was loaded from a model directory.
+        manifest: Where it came from, when it was loaded from a model directory; its threshold decides which
+            answers are given.
     """
 
     def __init__(self, task: Task, max_length: int, temperature: float, manifest: Manifest | None) -> None:
@@ -48,6 +50,7 @@ class RowPredictor(ABC):
         self.manifest = manifest
         self.folder: Path | None = None
         """The model directory that it was loaded from."""
+        self.threshold = manifest.threshold if manifest else None
 
     @property
     @abstractmethod
@@ -79,16 +82,23 @@ class RowPredictor(ABC):
         """
 
     def predictions(self, features: Sequence[Any], decoded: Sequence[Any]) -> list[Any]:
-        """Make one prediction a row of what :meth:`outputs` returned."""
+        """Make one prediction a row of what :meth:`outputs` returned, whatever the threshold."""
         return self.task.predictions(features, decoded, self.temperature)
 
+    def decide(self, predictions: Sequence[Any]) -> list[Any]:
+        """Hold back the answers that do not reach the threshold; without one, return what is given."""
+        return decided(self.task, predictions, self.threshold)
+
     def predict_rows(self, dataset: Dataset, on_progress: Callable[[int], None] | None = None) -> list[Any]:
-        """Return one prediction a row of a data set; the targets, if there are any, are not looked at."""
+        """Return one prediction a row of a data set, whatever the threshold: what a model is judged by.
+
+        The targets, if there are any, are not looked at.
+        """
         features, decoded = self.outputs(dataset, on_progress)
         return self.predictions(features, decoded)
 
     def predict(self, inputs: Any, *, text: str | Sequence[str] | None = None) -> list[Any]:
-        """Return one prediction for each input.
+        """Return one prediction for each input; with a threshold it says whether it ``needs_review``.
 
         Args:
             inputs: A list, a generator, an array or a series: of strings for classification; what other tasks
@@ -103,10 +113,10 @@ class RowPredictor(ABC):
             names = self.manifest.text_columns
         if len(names) > 1 and is_table(inputs):
             columns = table_columns(inputs, names)
-            return self.predict_rows(
-                Dataset.unlabelled({name: given_texts(values) for name, values in columns.items()})
-            )
-        return self.predict_rows(self.task.rows(given_inputs(inputs, names)))
+            rows = Dataset.unlabelled({name: given_texts(values) for name, values in columns.items()})
+        else:
+            rows = self.task.rows(given_inputs(inputs, names))
+        return self.decide(self.predict_rows(rows))
 
     def calibrate(self, temperature: float, sample: Dataset) -> float:
         """Take up a temperature that was fitted on held-out rows.

@@ -109,8 +109,8 @@ class ServedPredictor:
         return [result for (result,) in results]
 
     def predictions(self, windows: Sequence[Any], decoded: Sequence[Any]) -> list[Any]:
-        """Return a prediction for each row."""
-        return self.predictor.predictions(windows, decoded)
+        """Return a prediction for each row, held back where it does not reach the model's threshold."""
+        return self.predictor.decide(self.predictor.predictions(windows, decoded))
 
 
 def prepare_rows(

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from textgraft.data.dataset import Dataset
 from textgraft.errors import ModelError
+from textgraft.evaluation.promises import Threshold
 from textgraft.files import content_hash
 from textgraft.inference.engines import bundled
 from textgraft.inference.engines.base import Batch, Engine, ModuleSource
@@ -44,7 +45,8 @@ from textgraft.tasks.text.texts import TextTask
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-    from textgraft.tasks.base import Task
+    from textgraft.tasks.targets import decided
+from textgraft.tasks.base import Task
 
 Arrays = Mapping[str, NDArray[Any]]
 HEAD = "GraftForSequenceClassification"
@@ -146,10 +148,12 @@ class LightModel:
     tokenizer: LightTokenizer
     max_length: int = field(init=False)
     temperature: float = field(init=False)
+    threshold: Threshold | None = field(init=False)
 
     def __post_init__(self) -> None:
         self.max_length = self.manifest.max_length
         self.temperature = self.manifest.temperature
+        self.threshold = self.manifest.threshold
 
     def windows(self, dataset: Dataset) -> list[Any]:
         """Tokenize rows."""
@@ -174,8 +178,12 @@ class LightModel:
         return list(self.head(results))
 
     def predictions(self, windows: Sequence[Any], decoded: Sequence[Any]) -> list[Any]:
-        """Return a prediction for each row."""
-        return self.task.predictions(windows, decoded, self.temperature)
+        """Return a prediction for each row, held back where it does not reach the model's threshold."""
+        return self.decide(self.task.predictions(windows, decoded, self.temperature))
+
+    def decide(self, predictions: Sequence[Any]) -> list[Any]:
+        """Hold back the answers that do not reach the threshold, if there is one."""
+        return decided(self.task, predictions, self.threshold)
 
     def outputs(self, dataset: Dataset) -> tuple[list[Any], list[Any]]:
         """Run the model over rows at once, as a predictor does; pipelines call it."""

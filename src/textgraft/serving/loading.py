@@ -234,6 +234,7 @@ def _light(name: str, light: LightModel, manifest: Manifest, task: Task[Any]) ->
         labels=list(task.labels),
         predictor=light,
         predictor_for=lambda *_: light,
+        decided=lambda windows, found: light.predictions(windows, found) if light.threshold else None,
         max_length=light.max_length,
         model=SimpleNamespace(config=SimpleNamespace(problem_type=_PROBLEMS.get(manifest.task))),
         engine=light.engine,

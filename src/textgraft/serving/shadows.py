@@ -115,6 +115,7 @@ class Shadows:
 
 def shown(prediction: Any) -> Any:
     """Return a prediction's answer by its name: labels of two models may stand in another order."""
+    prediction = getattr(prediction, "prediction", prediction)  # whether or not it is held back
     label = getattr(prediction, "label", None)
     labels = getattr(prediction, "labels", None)
     if label is not None:

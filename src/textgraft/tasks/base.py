@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from textgraft.data.dataset import Dataset
 from textgraft.data.read_options import ReadOptions
 from textgraft.evaluation.label_scores import LabelCounts
+from textgraft.tasks.decided import Decided, decide
 from textgraft.tasks.scoring import Features, Scoring, W
 
 if TYPE_CHECKING:
@@ -76,6 +77,9 @@ class Task(Scoring[W]):
     """Whether a score is the probability of being right."""
     divides_logits: ClassVar[bool] = True
     """Whether the temperature is what logits are divided by."""
+    answer_fields: ClassVar[tuple[str, ...]] = ()
+    """Keys of a prediction's ``to_dict`` that hold its answer; none where answers cannot be held back for a
+    person, as no score says how likely one is right."""
     writes: ClassVar[bool] = False
     """Whether its answers are texts that a model writes: scores say nothing of being right, speed counts."""
     typed_columns: ClassVar[tuple[str, ...] | None] = None
@@ -188,6 +192,30 @@ class Task(Scoring[W]):
         """Return for each metric that needs it how exactly it is computed on rows with these targets."""
         del gold
         return {}
+
+    def graded(
+        self, gold: Sequence[Any], predictions: Sequence[Prediction]
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Return for each answer how sure the model is of it, and whether it is right.
+
+        Returns:
+            Both [rows, answers]; the first is below 0 where there is no answer.
+        """
+        scores = np.array([prediction.score for prediction in predictions], dtype=np.float64)
+        right = [
+            self.is_right(target, prediction.answer)
+            for target, prediction in zip(gold, predictions, strict=True)
+        ]
+        return scores[:, None], np.array(right, dtype=np.bool_)[:, None]
+
+    def decide(self, prediction: Prediction, least: float | None) -> Decided:
+        """Say whether a prediction is given as an answer.
+
+        Args:
+            prediction: One of this task.
+            least: The score that an answer must reach; None where every answer is held back.
+        """
+        return decide(prediction, self.answer_fields, least)
 
     def is_right(self, gold: Any, answer: Any) -> bool:
         """Return whether an answer is wholly right."""

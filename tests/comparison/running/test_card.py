@@ -18,7 +18,7 @@ HOSTILE = "x: y`\n---\n# [click](http://a) <b>\x1b[31m"
 COST = types.SimpleNamespace(
     training_seconds=1.0, latency_ms_p50=2.0, throughput_per_second=3.0, model_mb=4.0
 )
-TRIAL = types.SimpleNamespace(size=10, seed=0, settings={"c": 1.0}, cost=COST, writing=None)
+TRIAL = types.SimpleNamespace(size=10, seed=0, settings={"c": 1.0}, cost=COST, writing=None, shots=None)
 
 
 def card(begun_from=None, name="tiny", labels=("a", "b"), languages=("en",)):

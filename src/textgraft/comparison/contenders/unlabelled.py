@@ -25,7 +25,8 @@ class ZeroShotSettings(RecipeSettings):
 def _zero_shot(job: Job, settings: ZeroShotSettings) -> Fitted:
     """Encode a sentence for each label: the rows of the one linear layer.
 
-    No row is looked at, and no temperature is fitted, since that would take labelled rows.
+    No row is looked at. What is fitted to the dev rows, as for every contender, is the temperature of its
+    probabilities, which changes no answer.
     """
     import numpy as np
 
@@ -51,7 +52,6 @@ def _zero_shot(job: Job, settings: ZeroShotSettings) -> Fitted:
         epochs=0.0,
         stopped_by="nothing to train",
         begun_from=source,
-        calibrates=False,
     )
 
 

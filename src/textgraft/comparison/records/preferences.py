@@ -8,6 +8,7 @@ import msgspec
 
 from textgraft.comparison.records.trials import AskedCost
 from textgraft.errors import OptionError, unknown
+from textgraft.evaluation.promises import Target
 
 MARGINS = {"score": 0.005, "cost": 0.03}
 """Macro F1 that a cheaper contender may lie below the best and still be picked, by preference."""
@@ -23,10 +24,24 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
     prefer: str = "score"
     """"score": the best one, a tie going to the cheaper. "cost": the cheapest one that gives up little.
     The name of a contender: that one."""
+    precision: float | None = None
+    """Promised of the answers that the picked model gives; it leaves other rows to a person."""
+    error_cost: float | None = None
+    """In place of it: what a wrong answer costs, and what a person's answer."""
+    review_cost: float | None = None
     llm_price_in: float | None = None
     """Price of a million tokens that a language model reads; in any currency, which is left to the user."""
     llm_price_out: float | None = None
     """Of a million that it writes."""
+
+    @property
+    def target(self) -> Target | None:
+        """What is asked of the answers that no person looks at; None where all are given.
+
+        Raises:
+            OptionError: It makes no sense.
+        """
+        return Target.of(self.precision, self.error_cost, self.review_cost)
 
     def price(self, asked: AskedCost | None, texts: int) -> float | None:
         """Return what it costs to have texts answered elsewhere; None where that is not known."""

@@ -58,7 +58,7 @@ Task: {task.name}, from {", ".join(map(code, manifest.text_columns))}{_outputs(m
 one text in {trial.cost.latency_ms_p50:.1f} ms (median),
 {trial.cost.throughput_per_second:,.0f} texts a second in batches, {trial.cost.model_mb:.1f} MB.
 
-{_calibration(manifest, trial, task)}Texts
+{_calibration(manifest, task)}Texts
 are cut after {manifest.max_length} tokens. Scores hold for texts like those it was tested on.
 
 {usage(task, model)}
@@ -111,7 +111,7 @@ def _signatures(trial: Trial) -> str:
 def _training(trial: Trial) -> str:
     """Say what the model was made of."""
     if trial.size == 0:
-        return f"Made by textgraft without a labelled row (settings `{trial.settings}`)."
+        return f"Made by textgraft without a labelled row to learn from (settings `{trial.settings}`)."
     each = of_each(trial.size, {trial.size: trial.shots} if trial.shots is not None else {})
     return (
         f"Trained by textgraft on {trial.size:,} labelled rows{each}\n"
@@ -119,9 +119,7 @@ def _training(trial: Trial) -> str:
     )
 
 
-def _calibration(manifest: Manifest, trial: Trial, task: Task) -> str:
-    if trial.size == 0:
-        return "Probabilities are not calibrated, as that takes labelled rows. "
+def _calibration(manifest: Manifest, task: Task) -> str:
     if task.writes:
         return "A score is the mean probability of a written token, not that of being right. "
     if not task.divides_logits:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from textgraft.comparison.contenders.registry import has_fixed_sizes
@@ -45,14 +45,20 @@ class KeptModels:
             if self.path(trial).is_dir():
                 remove_folder(self.path(trial))
 
-    def hand_over(self, trial: Trial | None) -> None:
-        """Put the model of a trial into ``best/``; where there is none to hand over, leave none there."""
+    def hand_over(self, trial: Trial | None, finish: Callable[[Path], None] = lambda folder: None) -> None:
+        """Put the model of a trial into ``best/``; where there is none to hand over, leave none there.
+
+        Args:
+            trial: The one.
+            finish: Called with the folder before it takes its place.
+        """
         if trial is None:
             if self._best.is_dir():
                 remove_folder(self._best)
             return
         with atomic_folder(self._best) as folder:
             shutil.copytree(self.path(trial), folder, dirs_exist_ok=True)
+            finish(folder)
 
 
 def best_seed(trials: Iterable[Trial]) -> Trial:

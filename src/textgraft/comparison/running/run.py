@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import shlex
 import sys
@@ -41,6 +42,7 @@ from textgraft.comparison.running.threads import choose_threads
 from textgraft.data.dataset import Dataset
 from textgraft.data.splits import nested_shots, nested_subsets
 from textgraft.errors import DataError, OptionError
+from textgraft.evaluation.promises import Target
 from textgraft.wording import duration
 
 if TYPE_CHECKING:
@@ -440,10 +442,21 @@ class Run:
         save_plan(self.folder, self.record)
         save_verdict(self.folder, verdict)
         write_report(self.folder)
-        self.models.hand_over(winner)
+        self.models.hand_over(winner, functools.partial(self._set_threshold, preferences.target))
         comparison = Comparison(self.folder, verdict, trials)
         self.reporter.finished(comparison, self.record, time.perf_counter() - self.started)
         return comparison
+
+    def _set_threshold(self, target: Target | None, folder: Path) -> None:
+        """Have the winner's model answer only what keeps the target, which the dev rows tell."""
+        from textgraft.inference.predictor import load
+        from textgraft.inference.thresholds import decide_threshold, keep_threshold
+
+        if target is None:
+            return
+        found = decide_threshold(load(folder), self.material.splits.dev, target)
+        keep_threshold(folder, found)
+        self.reporter.note(found.sentence)
 
     def _measured(self, verdict: Verdict, trials: list[Trial]) -> Verdict:
         """Return the verdict with the memory that each contender's kept model takes where it answers."""

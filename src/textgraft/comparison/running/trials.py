@@ -19,10 +19,12 @@ from textgraft.comparison.running.measuring import MEGABYTE, measure_serving
 from textgraft.comparison.running.prompt_card import prompt_card
 from textgraft.data.dataset import Dataset
 from textgraft.data.languages import dataset_languages
+from textgraft.evaluation.promises import Threshold
 from textgraft.inference.predictor import Predictor
 from textgraft.inference.prompting.prompted import PromptedPredictor
 from textgraft.inference.row_predictor import Asked, RowPredictor
 from textgraft.inference.runner import TORCH
+from textgraft.inference.thresholds import with_threshold
 from textgraft.models.directory import library_versions
 from textgraft.models.encoder_languages import encoder_warning
 from textgraft.models.fingerprint import Fingerprint
@@ -229,8 +231,18 @@ def _runs_over(fitted: Sequence[Configuration], budget: float) -> bool:
     return bool(spent) and sum(spent) + sum(spent) / len(spent) > OVERTIME * budget
 
 
-def save_model(path: Path, spec: TrialSpec, trial: Trial, attempt: Attempt) -> None:
-    """Write the model directory of a trial: the model, its card, its calibration and its golden outputs."""
+def save_model(
+    path: Path, spec: TrialSpec, trial: Trial, attempt: Attempt, threshold: Threshold | None = None
+) -> None:
+    """Write the model directory of a trial: the model, its card, its calibration and its golden outputs.
+
+    Args:
+        path: The folder to write.
+        spec: What was run.
+        trial: The result.
+        attempt: The model.
+        threshold: From which score on it answers; None: it gives all answers.
+    """
     task = spec.job.task
     rows = spec.test.select(range(min(GOLDEN_ROWS, len(spec.test))))
     label = spec.job.train.label_column
@@ -262,6 +274,7 @@ def save_model(path: Path, spec: TrialSpec, trial: Trial, attempt: Attempt) -> N
             )
             for at, prediction in enumerate(predictions)
         ],
+        threshold=threshold,
     )
     encoder = spec.job.encoder if spec.contender.needs_encoder else None
     read = spec.job.train if len(spec.job.train) else spec.test  # whose language is told
@@ -269,7 +282,7 @@ def save_model(path: Path, spec: TrialSpec, trial: Trial, attempt: Attempt) -> N
     fingerprint = Fingerprint.of(spec.job.train, spec.job.dev)
     if isinstance(attempt.predictor, PromptedPredictor):
         card = prompt_card(manifest, trial, attempt.predictor.prompt)
-        attempt.predictor.save(path, manifest, card, fingerprint)
+        attempt.predictor.save(path, manifest, with_threshold(card, threshold), fingerprint)
         return
     assert isinstance(attempt.predictor, Predictor), "it is the one or the other"
     card = model_card(
@@ -281,4 +294,4 @@ def save_model(path: Path, spec: TrialSpec, trial: Trial, attempt: Attempt) -> N
         languages=dataset_languages(read).main,
         warning=warning,
     )
-    attempt.predictor.save(path, manifest, card, fingerprint)
+    attempt.predictor.save(path, manifest, with_threshold(card, threshold), fingerprint)

@@ -38,6 +38,9 @@ class MultipleChoicePipeline(Pipeline[MultipleChoiceOptions]):
         [{'score': 0.95, 'index': 0, 'answer': 'and bakes.'},
          {'score': 0.05, 'index': 1, 'answer': 'and swims.'}]
 
+    A model with a threshold says of each prompt whether it ``needs_review``; where it does, a single choice
+    comes with ``index`` and ``answer`` None.
+
     Transformers never had this pipeline; its results are formed as those of question answering: a single
     choice comes as a dict, several as a list. Inputs may have different numbers of choices.
     """
@@ -103,8 +106,11 @@ class MultipleChoicePipeline(Pipeline[MultipleChoiceOptions]):
             features, decoded = predictor.outputs(part)
             self.warn_of_cuts(features)
             predictions = task.predictions(features, decoded, predictor.temperature)
-            for row, prediction in zip(rows, predictions, strict=True):
+            decided = self.source.decided(features, decoded, task)
+            for place, (row, prediction) in enumerate(zip(rows, predictions, strict=True)):
                 found[row] = _chosen(prediction, options)
+                if decided:
+                    found[row] = _held(found[row], needs_review=decided[place].needs_review)
         return found
 
 
@@ -117,6 +123,14 @@ def _chosen(prediction: ChoicePrediction, options: MultipleChoiceOptions) -> Any
         if score >= options.threshold
     ] or [{"score": scored[0][0], "index": None, "answer": None}]
     return likely[0] if len(likely) == 1 else likely
+
+
+def _held(found: Any, *, needs_review: bool) -> Any:
+    """Say whether a person is to answer; a single choice is then left out, several are to choose from."""
+    if isinstance(found, list):
+        return [{**entry, "needs_review": needs_review} for entry in found]
+    hidden = {"index": None, "answer": None} if needs_review else {}
+    return {**found, **hidden, "needs_review": needs_review}
 
 
 def _pair(position: int, entry: Any) -> tuple[str, list[str]]:

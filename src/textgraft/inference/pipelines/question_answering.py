@@ -65,7 +65,8 @@ class QuestionAnsweringPipeline(Pipeline[QuestionAnsweringOptions]):
 
     ``start`` and ``end`` count characters of the context, the end excluded. ``score`` is the probability
     among the best candidates, calibrated where the model is. As in Transformers 4, a single answer comes as a
-    dict, several as a list, and a list of one question gives what the question alone does.
+    dict, several as a list, and a list of one question gives what the question alone does. A model with a
+    threshold says of each question whether it ``needs_review``; where it does, a single answer is None.
     """
 
     task = "question-answering"
@@ -135,12 +136,17 @@ class QuestionAnsweringPipeline(Pipeline[QuestionAnsweringOptions]):
         choose = functools.partial(_most_telling, most=options.max_windows) if options.max_windows else None
         features, decoded = predictor.outputs(dataset, choose=choose)
         predictions: list[SpanPrediction] = task.predictions(features, decoded, predictor.temperature)
-        found = []
-        for prediction in predictions:
+        decided = self.source.decided(features, decoded)
+        found: list[Any] = []
+        for place, prediction in enumerate(predictions):
             answers = _aligned(prediction) if options.align_to_words else _answers(prediction)
             likely = [answer for answer in answers if answer["score"] >= options.threshold][: options.top_k]
             if not likely:
                 likely = [{"score": answers[0]["score"] if answers else 0.0, **_EMPTY}]
+            if decided:
+                likely = [{**answer, "needs_review": decided[place].needs_review} for answer in likely]
+                if options.top_k == 1 and decided[place].needs_review:
+                    likely[0] |= {"start": None, "end": None, "answer": None}
             found.append(likely[0] if len(likely) == 1 else likely)
         return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,7 @@ from textgraft.tasks.registry import TASKS, task_class
 
 if TYPE_CHECKING:
     from textgraft.tasks.base import Task
+    from textgraft.tasks.decided import Decided
 
 _ANY_HEAD = "AutoModel"
 _CAUSAL = "AutoModelForCausalLM"
@@ -71,6 +72,21 @@ class Source:
         """Names of the head's outputs, in order."""
         names: dict[Any, str] = self.model.config.id2label or {}
         return [names[index] for index in range(len(names))]
+
+    def decided(
+        self, features: Sequence[Any], decoded: Sequence[Any], task: Task | None = None
+    ) -> list[Decided] | None:
+        """Return for each row what the model's threshold decides; None where it has none.
+
+        Args:
+            features: Windows of the rows.
+            decoded: What is kept of the model's outputs for each.
+            task: How answers are made of them; the one that the model was trained for if left out.
+        """
+        if self.predictor is None or self.predictor.threshold is None:
+            return None
+        made = (task or self.predictor.task).predictions(features, decoded, self.predictor.temperature)
+        return self.predictor.decide(made)
 
     def predictor_for(self, task: Task, max_length: int | None = None) -> Predictor:
         """Return a predictor for ``task``, calibrated as the model is.

@@ -16,7 +16,9 @@ from textgraft.errors import OptionError
 from textgraft.inference.pipelines.base import Pipeline
 from textgraft.inference.pipelines.options import Count, Options
 from textgraft.tasks.base import Task
+from textgraft.tasks.decided import Decided
 from textgraft.tasks.text.classification import SingleLabelClassification
+from textgraft.tasks.text.multi_label import DecidedLabels
 from textgraft.tasks.text.pairs import PairClassification
 from textgraft.tasks.text.regression import Regression
 
@@ -51,6 +53,12 @@ class TextClassificationPipeline(Pipeline[TextClassificationOptions]):
         [{'label': 'POSITIVE', 'score': 0.98}, {'label': 'NEGATIVE', 'score': 0.02}]
         >>> pairs({"text": "He sleeps.", "text_pair": "He is awake."})
         {'label': 'contradiction', 'score': 0.97}
+
+    A model with a threshold says of each text whether it ``needs_review``: where it does, ``label`` is None.
+    With ``top_k`` given, labels are listed all the same: they are what a person chooses from.
+
+        >>> classify("Meal hotel.")
+        [{'label': None, 'score': 0.61, 'needs_review': True}]
 
     As in Transformers 4, a single text gives a list of one; a ``top_k`` that is given when the pipeline is
     built, not with the call, nests that list once more.
@@ -103,20 +111,25 @@ class TextClassificationPipeline(Pipeline[TextClassificationOptions]):
         else:
             scores = self._scores(np.stack(decoded), options.function_to_apply, predictor.temperature)
         least = -np.inf if options.threshold is None else options.threshold
+        decided = self.source.decided(features, decoded)
         if "top_k" not in options.model_fields_set:
             best = scores.argmax(axis=1)
-            return [
+            found = [
                 {"label": self._labels[index] if row[index] >= least else None, "score": float(row[index])}
                 for row, index in zip(scores, best, strict=True)
             ]
+            return (
+                [_held(entry, one) for entry, one in zip(found, decided, strict=True)] if decided else found
+            )
         order = np.argsort(-scores, axis=1, kind="stable")[:, : options.top_k]
         return [
             [
                 {"label": self._labels[index], "score": float(row[index])}
+                | ({"needs_review": decided[place].needs_review} if decided else {})
                 for index in best
                 if row[index] >= least
             ]
-            for row, best in zip(scores, order, strict=True)
+            for place, (row, best) in enumerate(zip(scores, order, strict=True))
         ]
 
     def _scores(
@@ -135,3 +148,10 @@ class TextClassificationPipeline(Pipeline[TextClassificationOptions]):
     def alone(self, result: Any, single: Any, given: Mapping[str, Any]) -> Any:
         """Put the result of a single text into a list, unless the call asks for several labels."""
         return [result] if isinstance(single, str) and "top_k" not in given else result
+
+
+def _held(entry: dict[str, Any], decided: Decided) -> dict[str, Any]:
+    """Take the label out of a result where the model's threshold holds it back."""
+    given = decided.labels if isinstance(decided, DecidedLabels) else [decided.label]
+    label = entry["label"] if entry["label"] in given else None
+    return {"label": label, "score": entry["score"], "needs_review": decided.needs_review}

@@ -235,4 +235,8 @@ def _scores(record: Mapping[str, Any]) -> dict[str, float]:
 def _answer(record: Mapping[str, Any], task: str) -> Any:
     column = next((name for name, its in _ANSWERS.items() if its == task), "label")
     value = record.get(column)
-    return None if value is None or value == "" else value
+    if value is None or value == "":
+        # Where a threshold holds the answer back, the likeliest label is what the model would have said.
+        scores = _scores(record) if column == "label" else None
+        return max(scores, key=lambda label: scores[label]) if scores else None
+    return value

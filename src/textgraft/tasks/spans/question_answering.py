@@ -66,6 +66,7 @@ class QuestionAnswering(Task[QuestionFeatures]):
     pipeline = "question-answering"
     typed_columns = ("question",)
     quality_title = "F1"
+    answer_fields = ("answer", "start", "end")
     has_offsets = True
     labels = ("start", "end")
 

@@ -70,6 +70,7 @@ class SingleLabelClassification(JoinedTexts):
     main_metric = "macro_f1"
     metric_names = METRICS
     metric_titles = TITLES
+    answer_fields = ("label",)
 
     def __init__(self, labels: Sequence[str]) -> None:
         self.labels = tuple(labels)

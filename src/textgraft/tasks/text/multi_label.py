@@ -28,6 +28,7 @@ from textgraft.evaluation.metrics import (
     weighted_multi_label_metrics,
 )
 from textgraft.tasks.base import Features
+from textgraft.tasks.decided import Decided
 from textgraft.tasks.sketch import Guess, Sketch, texts
 from textgraft.tasks.text.texts import JoinedTexts, LabelProbabilities, known_labels, unknown_label
 from textgraft.wording import listing
@@ -67,6 +68,37 @@ class LabelSetPrediction(LabelProbabilities):
         }
 
 
+@dataclass(frozen=True, slots=True)
+class DecidedLabels(Decided):
+    """The labels of one text, of which some may be held back."""
+
+    prediction: LabelSetPrediction
+    unsure: tuple[str, ...]
+    """Labels that the model would give, and a person is to look at."""
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels given."""
+        everything = [self.prediction.labels[index] for index in self.prediction.answer]
+        return [label for label in everything if label not in self.unsure]
+
+    @property
+    def is_held_back(self) -> bool:
+        """Some labels may be given where others are not."""
+        return False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the labels given, those held back, the score, and the probabilities of all labels."""
+        members = self.prediction.to_dict()
+        return {
+            "labels": self.labels,
+            "needs_review": self.needs_review,
+            "unsure": list(self.unsure),
+            "score": members["score"],
+            "scores": members["scores"],
+        }
+
+
 class MultiLabelClassification(JoinedTexts):
     """Every text has any number of a fixed list of labels, or none.
 
@@ -79,6 +111,7 @@ class MultiLabelClassification(JoinedTexts):
     metric_names = MULTI_LABEL_METRICS
     metric_titles = TITLES
     quality_title = "F1 of a row"
+    answer_fields = ("labels",)
 
     def __init__(self, labels: Sequence[str]) -> None:
         self.labels = tuple(labels)
@@ -154,6 +187,24 @@ class MultiLabelClassification(JoinedTexts):
             LabelSetPrediction(self.labels, row, np.flatnonzero(row >= THRESHOLD).tolist())
             for row in expit(self.logits(decoded) / np.float32(temperature))
         ]
+
+    def graded(
+        self, gold: Sequence[Sequence[int]], predictions: Sequence[Any]
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Take each label given as an answer of its own, [rows, labels]."""
+        probabilities = np.array([prediction.probabilities for prediction in predictions], dtype=np.float64)
+        probabilities = probabilities.reshape(-1, len(self.labels))
+        right = np.array(list(map(self.loss_target, gold)), dtype=np.bool_).reshape(probabilities.shape)
+        return np.where(probabilities >= THRESHOLD, probabilities, -1.0), right
+
+    def decide(self, prediction: Any, least: float | None) -> DecidedLabels:
+        """Give the labels whose probability reaches the threshold; a person looks at the others."""
+        unsure = tuple(
+            self.labels[index]
+            for index in prediction.answer
+            if least is None or prediction.probabilities[index] < least
+        )
+        return DecidedLabels(prediction, self.answer_fields, least is None or bool(unsure), unsure)
 
     def weighted_metrics(
         self, gold: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], weights: NDArray[np.float32]

@@ -78,6 +78,7 @@ class MultipleChoice(TextTask[ChoiceFeatures]):
     name = "multiple-choice"
     main_metric = "accuracy"
     metric_names = ("accuracy",)
+    answer_fields = ("choice", "text")
     auto_class = "AutoModelForMultipleChoice"
     pipeline = "multiple-choice"
 

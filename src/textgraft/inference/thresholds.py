@@ -1,0 +1,124 @@
+"""From labelled rows to a model that leaves to a person what it is not sure of.
+
+The threshold is decided by :mod:`textgraft.evaluation.selective`, stands in textgraft.json, and is heeded by
+whatever answers with the model: the command line, Python, pipelines, many grafts on one encoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from textgraft.data.dataset import Dataset
+from textgraft.evaluation.promises import Target, Threshold
+from textgraft.evaluation.selective import find_threshold
+from textgraft.files import write_atomic
+from textgraft.inference.predictor import load
+from textgraft.inference.row_predictor import RowPredictor
+from textgraft.integrity import write_record
+from textgraft.models.manifest import FORMAT, MANIFEST, read_manifest
+from textgraft.tasks.reading import with_offsets
+from textgraft.tasks.registry import task_class
+from textgraft.tasks.targets import check_holds_back
+
+CARD = "README.md"
+_TITLE = "## Answers without a person"
+
+
+def threshold(
+    model: str | Path,
+    source: str | Path | Dataset,
+    *,
+    precision: float | None = None,
+    error_cost: float | None = None,
+    review_cost: float | None = None,
+    text: list[str] | None = None,
+    label: str | Sequence[str] | None = None,
+    id_column: str | None = None,
+    offsets: str = "characters",
+) -> Threshold:
+    """Have a model answer only what keeps a promise, and write that into its model directory.
+
+    Args:
+        model: A model directory; one that has a threshold already gets the new one in its place.
+        source: A file of labelled rows, or a data set: rows like those to come, none of which the model was
+            trained on.
+        precision: How many of the answers given are to be right at least, as 0.97.
+        error_cost: In place of it, what a wrong answer costs, and
+        review_cost: what it costs to have a person answer, in the same currency.
+        text: Text columns; those the model was trained with if left out.
+        label: Label column; likewise.
+        id_column: Column that names rows.
+        offsets: What the offsets of spans and answers count: "characters", "utf-16" or "utf-8".
+
+    Returns:
+        The threshold, and what is promised of it.
+
+    Raises:
+        DataError: The rows cannot be read, or hold a target that the model does not know.
+        ModelError: The model directory is missing or damaged.
+        OptionError: The target makes no sense, or answers of this task cannot be held back.
+    """
+    target = Target(precision=precision, error_cost=error_cost, review_cost=review_cost)
+    path = Path(model)
+    manifest = read_manifest(path)
+    check_holds_back(task_class(manifest.task), target)
+    rows = source
+    if not isinstance(rows, Dataset):
+        task = task_class(manifest.task)
+        rows = task.read(
+            rows,
+            text=text or (manifest.text_columns if manifest.label_column is not None else None),
+            label=label or manifest.label_column,
+            id_column=id_column,
+            **with_offsets(task, offsets),
+        )
+    found = decide_threshold(load(path), rows, target)
+    keep_threshold(path, found)
+    return found
+
+
+def decide_threshold(predictor: RowPredictor, rows: Dataset, target: Target) -> Threshold:
+    """Find the threshold of a model on labelled rows that it was not trained on.
+
+    Raises:
+        DataError: The rows hold no targets, or one that the model does not know.
+        OptionError: Answers of this task cannot be held back.
+    """
+    task = predictor.task
+    check_holds_back(type(task), target)
+    gold = task.targets(rows)
+    return find_threshold(*task.graded(gold, predictor.predict_rows(rows)), target)
+
+
+def keep_threshold(path: Path, found: Threshold | None) -> None:
+    """Write a threshold into a model directory, into its card too; None takes away the one that is there.
+
+    Raises:
+        ModelError: It is no model directory, or damaged.
+        OutputError: It cannot be written.
+    """
+    manifest = read_manifest(path)
+    write_record(path / MANIFEST, msgspec.structs.replace(manifest, format=FORMAT, threshold=found))
+    card = path / CARD
+    if card.is_file():
+        write_atomic(card, with_threshold(card.read_text(), found))
+
+
+def with_threshold(card: str, found: Threshold | None) -> str:
+    """Put the section on the threshold into a card, in place of one that is there; None leaves none."""
+    before, title, after = card.partition(f"{_TITLE}\n")
+    if title:
+        _, heading, rest = after.partition("\n## ")
+        after = heading.lstrip("\n") + rest
+    if found is None:
+        return before.rstrip("\n") + "\n" + (f"\n{after}" if after else "")
+    return f"{before.rstrip(chr(10))}\n\n{_TITLE}\n{_section(found)}\n" + (f"\n{after}" if after else "")
+
+
+def _section(found: Threshold) -> str:
+    sentence = found.sentence
+    how = f"The method is {found.method}; it holds for texts like those rows."
+    return f"{sentence[0].upper()}{sentence[1:]}.\n{how}"
