@@ -44,7 +44,7 @@ import numpy as np
 import torch
 import transformers
 from line_plot import write_plot
-from machine import describe
+from machine import describe, precisions
 from torch import Tensor
 from transformers import (
     BertConfig,
@@ -336,6 +336,8 @@ def speeds(bench: Bench, rounds: int) -> dict[str, float]:
         "trainer padded bf16": lambda: bench.trainer("padded", bf16=True),
         "trainer chunks bf16": lambda: bench.trainer("chunks", bf16=True),
     }
+    if not precisions("bf16"):
+        sides = {name: side for name, side in sides.items() if not name.endswith(("bf16", "fp32"))}
     rates: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(rounds):
         for name, side in sides.items():

@@ -3,10 +3,11 @@
     python benchmarks/predict.py [--rounds 15] [--tasks sentiment ner …]
 
 The sides take turns, on one thread, in one process. "engine" and "torch" are textgraft's pipeline and
-predictor on either; "transformers" is Transformers' own pipeline around the same model, where it has one that
-runs it. Before each task the largest difference between a score of both of textgraft's sides is printed.
-Medians of wall-clock and of processor time; ``encode`` is what the encoder alone takes, for comparison.
-ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 make a larger processor compute as one with AVX2, but for the
+predictor on either, a predictor on the engine that a loaded model gets, int8 included; "transformers" is
+Transformers' own pipeline around the same model, where it has one that runs it. Before each task the largest
+difference between a score of both of textgraft's sides is printed. Medians of wall-clock and of processor
+time; ``encode`` is what the encoder alone takes, for comparison. ONEDNN_MAX_CPU_ISA=AVX2
+ATEN_CPU_CAPABILITY=avx2 CT2_FORCE_CPU_ISA=AVX2 make a larger processor compute as one with AVX2, but for the
 few kernels that OpenVINO chooses by itself.
 """
 
@@ -69,7 +70,9 @@ def predictors(model: Any, task: Any) -> dict[str, Call]:
     tokenizer = load_tokenizer(resolve_encoder().path)
     sides = {}
     for side, engine in (("engine", "auto"), ("torch", "torch")):
-        sides[side] = Predictor(model, tokenizer, task, 256, runner=Runner(model, engine)).predict
+        runner = Runner(model, engine, int8=True)
+        print(f"{side}: {runner.note}")
+        sides[side] = Predictor(model, tokenizer, task, 256, runner=runner).predict
     return sides
 
 
