@@ -64,8 +64,8 @@ def only_words_in_use(model: PreTrainedModel, objective: Objective) -> Iterator[
 
 def _trained_words(model: PreTrainedModel) -> nn.Embedding | None:
     """Return the word vectors of an encoder if they are trained, and nothing else uses them."""
-    base: Any = model.base_model
-    if getattr(base.config, "model_type", "") not in STACKS:
+    base: Any = getattr(model, "base_model", None)
+    if base is None or getattr(base.config, "model_type", "") not in STACKS:
         return None
     try:
         words = model.get_input_embeddings()
