@@ -18,6 +18,7 @@ from textgraft.training.batching import bucketed_steps
 from textgraft.training.loop import fit
 from textgraft.training.objective import Objective, Steps
 from textgraft.training.settings import TrainingSettings
+from textgraft.training.strength import choose_strength
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -50,7 +51,7 @@ def fit_shallow(
     *,
     problem_type: ProblemType | None = None,
     hidden_size: int = 0,
-    c: float = 1.0,
+    c: float | None = None,
     seed: int = 0,
     clock: Clock | None = None,
 ) -> list[Layer]:
@@ -68,8 +69,9 @@ def fit_shallow(
         num_labels: Labels there are; some may have no training row.
         problem_type: As in a Transformers config, see :func:`~textgraft.models.baselines.linear.fit_linear`.
         hidden_size: Units of the hidden layer; 0 makes it logistic or ridge regression.
-        c: Inverse strength of the L2 penalty of those, as in scikit-learn.
-        seed: Of the hidden-layer network's initial weights, dropout and order.
+        c: Inverse strength of the L2 penalty of those, as in scikit-learn; None: the one that is best in
+            cross-validation, see :func:`~textgraft.training.strength.choose_strength`.
+        seed: Of the folds, and of the hidden-layer network's initial weights, dropout and order.
         clock: Where it runs out, the layers are the best so far.
 
     Returns:
@@ -86,6 +88,9 @@ def fit_shallow(
     scale = np.float32(max(float(np.sqrt(encodings.var(axis=0, dtype=np.float64).sum())), 1e-6))
     scaled = (encodings - center) / scale
     if hidden_size == 0:
+        clock = clock or Clock()
+        if c is None:
+            c = choose_strength(scaled, np.asarray(labels), num_labels, problem_type, seed=seed, clock=clock)
         linear = fit_linear(scaled, labels, num_labels, c, problem_type, clock)
         layers = [(linear[0].astype(np.float32), linear[1].astype(np.float32))]
     else:
