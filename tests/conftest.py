@@ -38,6 +38,7 @@ def _no_memory_measured() -> Iterator[None]:
             "textgraft.comparison.running.memory.measure_memory",
             lambda models, rows: dict.fromkeys(models, 500.0),
         )
+        patch.setattr("textgraft.comparison.running.memory.MemoryGauge.begin", lambda *_: None)
         yield
 
 

@@ -17,6 +17,7 @@ from textgraft.comparison.records.plan import (
     PlannedContender,
     PlannedTrial,
     Programme,
+    Rate,
     Request,
     TrialPlan,
     save_plan,
@@ -208,7 +209,7 @@ class Comparison:
                 for name in names
             },
             dev_rule="a quarter of the training size, at least 20 rows",
-            rates={},
+            rates={name: Rate(fixed=1.0, per_row=0.0, per_epoch=0.0) for name in names},
             programmes={
                 name: Programme(sizes=tuple(self.sizes), seeds=self.seeds, configurations=2) for name in names
             },

@@ -63,7 +63,7 @@ def compare(
     merge_labels: options.MergeLabels = False,
     offsets: options.Offsets = "characters",
     contenders: Contenders = None,
-    sizes: Annotated[str | None, typer.Option(help="Training sizes, as 100,300,1000.")] = None,
+    sizes: Annotated[str | None, typer.Option(help="Training sizes, as 100,300,all.")] = None,
     shots: Annotated[
         str | None, typer.Option(help="Training rows of every label in place of --sizes, as 4,8,16.")
     ] = None,

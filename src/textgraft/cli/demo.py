@@ -9,6 +9,10 @@ import typer
 
 from textgraft.terminal import open_console
 
+CHOICES = {"sizes": "25,50,150,all", "seeds": 1, "tuning": 1, "freeze_layers": 4}
+"""So that every contender has time for four sizes: few rows are seen many times, and cost much for what they
+are; one seed and one configuration; and fine-tuning of the upper two of six layers."""
+
 
 def demo(
     output: Annotated[
@@ -17,7 +21,7 @@ def demo(
             "--output", "-o", help="Folder for the results; named after data and budget if left out."
         ),
     ] = None,
-    budget: Annotated[str, typer.Option("--budget", help="Time for everything.")] = "3m",
+    budget: Annotated[str, typer.Option("--budget", help="Time for everything.")] = "2m",
 ) -> None:
     """Compare on text that every machine has: the standard library's docstrings, by chapter of its manual."""
     from textgraft.comparison.compare import run_comparison
@@ -25,7 +29,7 @@ def demo(
     from textgraft.comparison.settings import CompareSettings
     from textgraft.data.demo.embedded import docstrings_dataset
 
-    settings = CompareSettings.model_validate({"budget": budget, "output": output})
+    settings = CompareSettings.model_validate({"budget": budget, "output": output, **CHOICES})
     reporter = TerminalReporter(open_console())
     try:
         run_comparison(docstrings_dataset(), settings, reporter)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import time
 from collections import Counter
@@ -21,7 +22,7 @@ from textgraft.comparison.records.trials import TestSet, save_test_set
 from textgraft.comparison.records.verdict import Comparison
 from textgraft.comparison.running.progress import Reporter, SilentReporter
 from textgraft.comparison.running.run import Run
-from textgraft.comparison.settings import CompareSettings
+from textgraft.comparison.settings import ALL, CompareSettings
 from textgraft.data.check import DataCheck, check_dataset
 from textgraft.data.dataset import Dataset
 from textgraft.errors import OptionError
@@ -87,7 +88,8 @@ def compare(
         merge_labels: Whether labels that differ in spelling alone, as Food and food, are one label.
         offsets: What the offsets of spans and answers count: "characters", "utf-16" or "utf-8".
         contenders: Their names; the task's usual ones if left out.
-        sizes: Training sizes; 100, 300, 1000, … and all rows if left out, of few rows smaller ones too.
+        sizes: Training sizes, as numbers or as "100,300,all"; 100, 300, 1000, … and all rows if left out, of
+            few rows smaller ones too.
         shots: Training rows of every label, as (4, 8, 16), in place of ``sizes``: the four of a label are
             among its eight, and a label with fewer gives all it has. For tasks of one label a row; with it,
             ``bert-contrastive`` is one of the usual contenders.
@@ -207,21 +209,21 @@ def run_comparison(
         )
         reporter.data(check, folder)
         test_set = _test_set(material, check)
-        run = Run(folder, request, material, reporter, test_set, started)
-        run.measures_robustness = settings.robustness
-        run.plan(sizes, held, shots)
-        # Nothing before the plan: it tells whose the folder is.
-        save_test_set(folder, test_set)
-        splits = material.splits
-        _save_rejected(folder / "rejected.jsonl", [material.whole, splits.dev, splits.test])
-        try:
-            run.trials(settings.preferences)
-        except KeyboardInterrupt as stop:
-            if exit_code(stop) == INTERRUPTED and run.has_results:
-                reporter.note("stopped: this is the verdict on what is known; the same command goes on")
-                run.conclude(settings.preferences)
-            raise
-        return run.conclude(settings.preferences)
+        with contextlib.closing(Run(folder, request, material, reporter, test_set, started)) as run:
+            run.measures_robustness = settings.robustness
+            run.plan(sizes, held, shots)
+            # Nothing before the plan: it tells whose the folder is.
+            save_test_set(folder, test_set)
+            splits = material.splits
+            _save_rejected(folder / "rejected.jsonl", [material.whole, splits.dev, splits.test])
+            try:
+                run.trials(settings.preferences)
+            except KeyboardInterrupt as stop:
+                if exit_code(stop) == INTERRUPTED and run.has_results:
+                    reporter.note("stopped: this is the verdict on what is known; the same command goes on")
+                    run.conclude(settings.preferences)
+                raise
+            return run.conclude(settings.preferences)
 
 
 def _request(entrants: Entrants, settings: CompareSettings) -> Request:
@@ -258,7 +260,7 @@ def _sizes(wanted: Sequence[int] | None, material: Material, reporter: Reporter)
             where="--sizes",
             fix=f"Give sizes up to {rows:,}: dev and test rows are set aside first.",
         )
-    if max(wanted) > rows:
+    if any(rows < size < ALL for size in wanted):
         reporter.note(f"sizes above the {rows:,} training rows are taken as {rows:,}")
     return sorted({min(size, rows) for size in wanted})
 

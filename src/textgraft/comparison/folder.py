@@ -109,7 +109,7 @@ def claim(folder: Path, request: Request, data_hash: str, *, add: bool) -> Compa
         )
     if held.request == request:
         return held
-    if has_verdict(folder) and not held.plan.trials and not add:
+    if has_verdict(folder) and held.is_finished and not add:
         raise OptionError(
             "this folder holds a finished comparison with other options",
             where=str(folder),

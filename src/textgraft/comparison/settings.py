@@ -26,18 +26,22 @@ def _parts(value: str) -> list[str]:
     return [part.strip() for part in value.split(",") if part.strip()]
 
 
+ALL = 10**9
+"""As a size: all rows."""
+
+
 def _numbers(value: Any, option: str, example: str) -> Any:
-    """Take "100,300" as a list of numbers, ascending and each once."""
+    """Take "100,300" as a list of numbers, ascending and each once; a size may be "all"."""
     if isinstance(value, int):
         value = [value]
     if isinstance(value, str):
         value = [part.replace("_", "") for part in _parts(value)]
         for part in value:
-            if not part.isdigit():
+            if not part.isdigit() and (option, part) != ("--sizes", "all"):
                 raise OptionError(
                     f"{part!r} is not a whole number", where=option, fix=f"Write {option} {example}."
                 )
-        value = list(map(int, value))
+        value = [ALL if part == "all" else int(part) for part in value]
     return sorted(set(value)) if value else None
 
 

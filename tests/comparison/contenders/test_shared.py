@@ -82,6 +82,6 @@ def test_where_there_is_no_room_it_is_said(source, tmp_path: Path):
     from textgraft.errors import OutputError
 
     shared = SharedEncoder(source, None)
-    shared._store.max_bytes = 100
+    shared.store.max_bytes = 100
     with pytest.raises(OutputError, match="no room for the encodings of 9 texts"):
         shared.encode(TEXTS[:9])

@@ -13,14 +13,22 @@ from textgraft.comparison.records.trials import load_trials
 from textgraft.comparison.records.verdict import load_verdict
 from textgraft.comparison.running import memory
 
-MEASURE = memory.measure_memory
-"""Before the tests' fixture puts a constant in its place."""
+MEASURE, BEGIN = memory.measure_memory, memory.MemoryGauge.begin
+"""Before the tests' fixture puts a constant in their place."""
 
 
 def measured(
-    folder: Path, encoder: Path, contenders: str, monkeypatch: pytest.MonkeyPatch
+    folder: Path,
+    encoder: Path,
+    contenders: str,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    in_passing: bool,
 ) -> dict[str, float]:
     monkeypatch.setattr(memory, "measure_memory", MEASURE)
+    if in_passing:
+        monkeypatch.setattr(memory.MemoryGauge, "begin", BEGIN)
+        monkeypatch.setattr(memory, "SPARE", "--at-once")  # a busy machine would never come to it
     source = write_topics(folder / "topics.csv", 90)
     ballast = np.ones(40_000_000)  # what a process had once is no part of the figures
     del ballast
@@ -34,8 +42,8 @@ def test_memory_does_not_depend_on_the_order_of_contenders(tmp_path, monkeypatch
     encoder = save_tiny_bert(tmp_path / "tiny")
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
-    first = measured(tmp_path / "a", encoder, "tfidf,bert-frozen", monkeypatch)
-    second = measured(tmp_path / "b", encoder, "bert-frozen,tfidf", monkeypatch)
+    first = measured(tmp_path / "a", encoder, "tfidf,bert-frozen", monkeypatch, in_passing=True)
+    second = measured(tmp_path / "b", encoder, "bert-frozen,tfidf", monkeypatch, in_passing=False)
     assert first.keys() == second.keys() == {"tfidf", "bert-frozen"}
     for name, megabytes in first.items():
         assert megabytes > 100  # Python and the libraries are in it
@@ -53,6 +61,15 @@ def test_memory_does_not_depend_on_the_order_of_contenders(tmp_path, monkeypatch
 
 def test_a_model_that_cannot_be_loaded_has_no_figure(tmp_path, monkeypatch):
     assert MEASURE({"absent": tmp_path / "nowhere"}, _rows()) == {}
+
+
+def test_what_takes_too_long_beside_the_training_is_ended(tmp_path):
+    gauge = memory.MemoryGauge(_rows())
+    BEGIN(gauge, "absent", tmp_path / "nowhere")
+    child = gauge._child
+    assert gauge.finish(0.0) == {}
+    assert child.poll() is not None
+    assert gauge.finish(0.0) == {}
 
 
 def _rows():

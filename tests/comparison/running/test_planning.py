@@ -118,6 +118,22 @@ def test_with_less_and_less_time_the_costly_give_up_seeds_then_curves_then_rows(
     assert all(size < 6000 for size, _ in places(scarce, "bert-finetuned"))
 
 
+def test_curves_come_before_a_few_rows_of_a_costly_contender() -> None:
+    rates = {
+        **RATES,
+        "lstm": Rate(fixed=2.0, per_row=0.0, per_epoch=0.02, epochs=EpochSchedule(15_000, 8, 60)),
+    }
+    some = {name: rates[name] for name in ("tfidf", "bert-frozen", "lstm")}
+    programmes = {name: PROGRAMMES[name] for name in some}
+    for room in (40.0, 60.0, 80.0, 110.0):
+        plan = schedule(programmes, some, room)
+        curves = {name: {size for size, _ in places(plan, name)} for name in some}
+        if 0 < max(curves["lstm"], default=0) < SIZES[-1]:
+            assert all(len(curves[name]) >= 4 for name in some if SIZES[-1] in curves[name]), room
+    assert (6000, 0) not in places(plan, "lstm")
+    assert len(curves["tfidf"]) >= 4
+
+
 def test_costly_contenders_fit_fewer_configurations_and_all_of_them_as_many() -> None:
     plan = schedule(PROGRAMMES, RATES, 0.3 * WHOLE.seconds)
     assert plan.configurations["lstm"] == plan.configurations["bert-finetuned"] < 3

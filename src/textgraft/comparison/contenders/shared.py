@@ -28,6 +28,19 @@ class Shared:
     """Of frozen layers."""
     _encoders: dict[tuple[str, int | None, int], SharedEncoder] = field(default_factory=dict)
 
+    @property
+    def charged(self) -> float:
+        """Seconds that all asked for so far would have cost, had each trial done its work itself."""
+        return sum(store.charged for store in self._stores())
+
+    @property
+    def spent(self) -> float:
+        """Seconds that the work has taken."""
+        return sum(store.spent for store in self._stores())
+
+    def _stores(self) -> list[TextArrays]:
+        return [*self.states.values(), *(encoder.store for encoder in self._encoders.values())]
+
     def encoder(self, source: EncoderSource, max_length: int | None, windows: int = 1) -> SharedEncoder:
         """Return an encoder that encodes a text once.
 
@@ -63,12 +76,12 @@ class SharedEncoder:
             fixed_shapes=True,
         )
         self.encoder.open()
-        self._store = TextArrays(self.encoder.dimension, "float32")
+        self.store = TextArrays(self.encoder.dimension, "float32")
 
     @property
     def owed(self) -> float:
         """Seconds that encoding would have taken and did not, as a text was known."""
-        return self._store.owed
+        return self.store.owed
 
     def encode(self, texts: Sequence[str]) -> Encodings:
         """Encode texts, [texts, dimension]; those met before are looked up.
@@ -77,7 +90,7 @@ class SharedEncoder:
             OutputError: The encodings do not fit into the temporary folder.
         """
         keys = [text_key(text) for text in texts]
-        is_kept = self._store.fill(
+        is_kept = self.store.fill(
             keys,
             [1] * len(texts),
             lambda missing: self.encoder.batch_by_batch([texts[place] for place in missing]),
@@ -85,10 +98,10 @@ class SharedEncoder:
         if not is_kept:
             raise OutputError(
                 f"there is no room for the encodings of {len(texts):,} texts",
-                where=str(self._store.folder),
+                where=str(self.store.folder),
                 fix="Free some disk space, or let TMPDIR name another folder.",
             )
         encodings = np.empty((len(texts), self.encoder.dimension), np.float32)
         for row, key in zip(encodings, keys, strict=True):
-            row[:] = self._store.get(key)
+            row[:] = self.store.get(key)
         return encodings

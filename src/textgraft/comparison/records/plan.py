@@ -63,7 +63,7 @@ class PlannedTrial(msgspec.Struct, frozen=True):
 
 
 class Rate(msgspec.Struct, kw_only=True):
-    """What one contender costs: measured by the probe, corrected by every finished trial."""
+    """What one contender costs: as its first trials or a probe told, corrected by every later one."""
 
     fixed: float
     """Seconds whatever the size: loading, building, a single pass over the test rows."""
@@ -163,6 +163,7 @@ class ComparisonPlan(msgspec.Struct, frozen=True, kw_only=True):
     """How many rows of every label a training size has, by the size; empty where sizes count all rows."""
     dev_rule: str
     rates: dict[str, Rate]
+    """Of the contenders whose cost is known: all of them before the first plan is made."""
     programmes: dict[str, Programme]
     """Of every contender: what there would be to measure without a clock."""
     seconds: float
@@ -180,6 +181,11 @@ class ComparisonPlan(msgspec.Struct, frozen=True, kw_only=True):
     def planned(self) -> int:
         """How many trials were run or are to be run."""
         return len(self.results) + len(self.plan.trials)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing is left to do that there is time for."""
+        return not self.plan.trials and self.programmes.keys() <= self.rates.keys()
 
     @property
     def largest(self) -> int:

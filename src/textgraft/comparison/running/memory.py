@@ -4,15 +4,20 @@ Memory that a process has once had from the system it seldom gives back, so what
 how much more a model seems to need. Hence a process of its own for every model: one child loads the
 libraries, and where the system can fork, a copy of it loads one model each and answers some rows; elsewhere a
 child each does all of it.
+
+While a comparison trains, such a child may run beside it on what processor time nobody else wants.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import resource
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -26,15 +31,18 @@ ROWS = 32
 """Rows that are answered, the first of the test rows."""
 LONGEST = 600.0
 """Seconds after which a measurement is given up."""
+SPARE = "--spare"
+"""Tells a child to take spare time only."""
 
 logger = logging.getLogger(__name__)
 
 
-class _Order(msgspec.Struct, frozen=True):
-    """What a child is told on its standard input."""
+class _Measured(msgspec.Struct, frozen=True):
+    """A line of what a child answers."""
 
-    models: list[str]
-    columns: dict[str, list[object]]
+    path: str
+    megabytes: float | None
+    """None where the model could not be measured."""
 
 
 def measure_memory(models: Mapping[str, Path], rows: Dataset) -> dict[str, float]:
@@ -49,27 +57,108 @@ def measure_memory(models: Mapping[str, Path], rows: Dataset) -> dict[str, float
     Returns:
         10^6 bytes by name; a model that could not be measured is missing, as is one that answers elsewhere.
     """
-    models = {name: path for name, path in models.items() if not (path / PROMPT).is_file()}
-    few = rows.select(range(min(ROWS, len(rows))))
-    paths = {name: str(path) for name, path in models.items()}
+    paths = {name: str(path) for name, path in models.items() if not _answers_elsewhere(path)}
     groups = [list(paths.values())] if _can_fork() else [[path] for path in paths.values()]
     peaks: dict[str, float] = {}
     for group in groups:
-        peaks |= _measured_by_child(_Order(group, few.columns))
+        if group:
+            peaks |= _measured_by_child(group, rows)
     return {name: peaks[path] for name, path in paths.items() if path in peaks}
 
 
-def _measured_by_child(order: _Order) -> dict[str, float]:
+class MemoryGauge:
+    """Measures models one after the other while something else goes on.
+
+    Args:
+        rows: Of the task of all models.
+    """
+
+    def __init__(self, rows: Dataset) -> None:
+        self._rows = rows
+        self._child: subprocess.Popen[bytes] | None = None
+        self._names: dict[str, str] = {}
+
+    def begin(self, name: str, path: Path) -> None:
+        """Measure a model in spare time; nothing is done where the system cannot fork.
+
+        Args:
+            name: Of the model in :meth:`finish`.
+            path: Its directory; one that is gone when its turn comes has no figure.
+        """
+        if not _can_fork() or _answers_elsewhere(path):
+            return
+        with contextlib.suppress(OSError):
+            if self._child is None:
+                self._child = subprocess.Popen(
+                    [sys.executable, "-m", __name__, SPARE],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    start_new_session=True,  # Ctrl-C is for whoever trains
+                )
+                self._tell(_columns(self._rows))
+            self._tell(str(path))
+            self._names[str(path)] = name
+
+    def _tell(self, order: object) -> None:
+        assert self._child is not None, "begin() starts it"
+        assert self._child.stdin is not None, "it is a pipe"
+        self._child.stdin.write(msgspec.json.encode(order) + b"\n")
+        self._child.stdin.flush()
+
+    def finish(self, seconds: float) -> dict[str, float]:
+        """Wait for what was begun, and return 10^6 bytes by name of all that was measured.
+
+        Args:
+            seconds: To wait at most.
+        """
+        if self._child is None:
+            return {}
+        child = self._child
+        end = threading.Timer(max(0.0, seconds), self.close)
+        end.start()
+        told = b""
+        with contextlib.suppress(OSError, ValueError):
+            told, _ = child.communicate()
+        end.cancel()
+        self.close()
+        found: dict[str, float] = {}
+        for line in told.splitlines():
+            with contextlib.suppress(msgspec.DecodeError):
+                measured = msgspec.json.decode(line, type=_Measured)
+                if measured.megabytes is not None:
+                    found[self._names[measured.path]] = measured.megabytes
+        return found
+
+    def close(self) -> None:
+        """End the child and its copies, whatever they are at."""
+        child, self._child = self._child, None
+        if child is not None and child.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+
+
+def _answers_elsewhere(path: Path) -> bool:
+    return (path / PROMPT).is_file()
+
+
+def _columns(rows: Dataset) -> dict[str, list[object]]:
+    return rows.select(range(min(ROWS, len(rows)))).columns
+
+
+def _measured_by_child(paths: list[str], rows: Dataset) -> dict[str, float]:
     try:
         done = subprocess.run(
             [sys.executable, "-m", __name__],
-            input=msgspec.json.encode(order),
+            input=b"".join(msgspec.json.encode(order) + b"\n" for order in (_columns(rows), *paths)),
             capture_output=True,
             timeout=LONGEST,
             check=True,
         )
-        return msgspec.json.decode(done.stdout.splitlines()[-1], type=dict[str, float])
-    except (OSError, subprocess.SubprocessError, msgspec.DecodeError, IndexError) as error:
+        found = [msgspec.json.decode(line, type=_Measured) for line in done.stdout.splitlines()]
+        return {one.path: one.megabytes for one in found if one.megabytes is not None}
+    except (OSError, subprocess.SubprocessError, msgspec.DecodeError) as error:
         told = getattr(error, "stderr", None) or str(error).encode()
         logger.warning("memory cannot be measured: %s", told.decode(errors="replace").strip()[-300:])
         return {}
@@ -115,19 +204,30 @@ def _answer_in_copy(path: str, columns: dict[str, list[object]]) -> float | None
     return msgspec.json.decode(told, type=float) if told else None
 
 
+def _take_spare_time() -> None:
+    """Leave the processor to everybody else; where all is done in real time, to all of that."""
+    policy = os.sched_getscheduler(0)
+    if policy in (os.SCHED_FIFO, os.SCHED_RR):
+        os.sched_setscheduler(0, policy, os.sched_param(os.sched_get_priority_min(policy)))
+    else:
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+
+
 def _main() -> None:
-    """Measure what standard input asks for; the last line of standard output holds the answer."""
-    order = msgspec.json.decode(sys.stdin.buffer.read(), type=_Order)
+    """Measure the models that standard input names, line by line; answer each with a line."""
+    if SPARE in sys.argv and sys.platform == "linux":
+        _take_spare_time()
+    answers = sys.stdout.buffer
+    columns = msgspec.json.decode(sys.stdin.buffer.readline(), type=dict[str, list[object]])
     import textgraft.inference.predictor
     import textgraft.models.auto  # noqa: F401  the libraries are loaded before this process is copied
 
     measure = _answer_in_copy if _can_fork() else _answer
-    peaks = {}
-    for path in order.models:
-        measure(path, order.columns)  # converts the model for its engine, as is done once
-        peaks[path] = measure(path, order.columns)
-    found = {path: peak for path, peak in peaks.items() if peak is not None}
-    sys.stdout.buffer.write(msgspec.json.encode(found) + b"\n")
+    for line in sys.stdin.buffer:
+        path = msgspec.json.decode(line, type=str)
+        measure(path, columns)  # converts the model for its engine, as is done once
+        answers.write(msgspec.json.encode(_Measured(path, measure(path, columns))) + b"\n")
+        answers.flush()
 
 
 if __name__ == "__main__":

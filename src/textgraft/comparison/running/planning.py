@@ -6,16 +6,18 @@ further seeds. Where time is short, contenders that are cheap in all do all of t
 begin: whatever the budget, there is a whole answer from them. What time is left goes to the costly ones, all
 of them on all rows before any of them anywhere else. Where even that does not fit, training that the clock
 can end is planned for a part of its usual length, its schedule with it (Li, Yumer and Ramanan 2020, "Budgeted
-training"); where that is too short a part, the largest smaller size that fits is taken.
+training"); where that is too short a part, the others get curves of four sizes, and then the largest smaller
+size that fits is taken.
 
 A plan is made anew after every trial, from what is finished, what trials really cost, and the time left.
 """
 
 from __future__ import annotations
 
+import enum
+import itertools
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 
 from textgraft.comparison.records.plan import PlannedTrial, Programme, Rate, TrialPlan
 
@@ -56,34 +58,33 @@ def by_worth(sizes: Sequence[int]) -> list[int]:
     return chosen
 
 
-@dataclass(frozen=True)
-class _Phases:
-    """What is left to do of one contender, in the order of its worth."""
+class Phase(enum.Enum):
+    """What trials of one contender are for, in the order of their worth."""
 
-    whole: list[PlannedTrial]
-    """On all rows with the first seed."""
-    curve: list[PlannedTrial]
-    """At smaller sizes with the first seed."""
-    seeds: list[PlannedTrial]
-    """With further seeds."""
-
-    def __iter__(self) -> Iterator[list[PlannedTrial]]:
-        return iter((self.whole, self.curve, self.seeds))
-
-    @property
-    def trials(self) -> list[PlannedTrial]:
-        return [*self.whole, *self.curve, *self.seeds]
+    WHOLE = enum.auto()
+    """All rows with the first seed: where the contender stands."""
+    SHAPE = enum.auto()
+    """The first of the smaller sizes: with them its curve has a shape."""
+    CURVE = enum.auto()
+    """The other sizes."""
+    SEEDS = enum.auto()
+    """Further seeds at all sizes."""
 
 
-def _phases(name: str, programme: Programme, done: Collection[str]) -> _Phases:
+_Left = dict[Phase, list[PlannedTrial]]
+"""What is left to do of one contender."""
+
+
+def _phases(name: str, programme: Programme, done: Collection[str]) -> _Left:
     largest, *smaller = by_worth(programme.sizes)
-    phases = (
-        [(largest, 0)],
-        [(size, 0) for size in smaller],
-        [(size, seed) for seed in range(1, programme.seeds) for size in (largest, *smaller)],
-    )
-    left = ([PlannedTrial(name, *place) for place in phase] for phase in phases)
-    return _Phases(*([planned for planned in phase if planned.name not in done] for phase in left))
+    places = {
+        Phase.WHOLE: [(largest, 0)],
+        Phase.SHAPE: [(size, 0) for size in smaller[: LEAST_SIZES - 1]],
+        Phase.CURVE: [(size, 0) for size in smaller[LEAST_SIZES - 1 :]],
+        Phase.SEEDS: [(size, seed) for seed in range(1, programme.seeds) for size in (largest, *smaller)],
+    }
+    trials = {phase: [PlannedTrial(name, *place) for place in found] for phase, found in places.items()}
+    return {phase: [one for one in found if one.name not in done] for phase, found in trials.items()}
 
 
 class _Scheduler:
@@ -100,6 +101,10 @@ class _Scheduler:
         self.phases = {name: _phases(name, programme, done) for name, programme in programmes.items()}
         self.configurations = {name: programme.configurations for name, programme in programmes.items()}
         self.chosen: list[PlannedTrial] = []
+
+    def trials(self, name: str) -> list[PlannedTrial]:
+        """Return all that is left to do of a contender, in the order of its worth."""
+        return list(itertools.chain(*self.phases[name].values()))
 
     def cost(self, trials: Sequence[PlannedTrial], configurations: int | None = None) -> float:
         """Estimate trials, with what the first of each contender does for all."""
@@ -120,41 +125,64 @@ class _Scheduler:
         """Choose the trials of a phase that fit one after the other; return the room that they leave."""
         for planned in phase:
             seconds = self.cost([planned])
-            if seconds <= room:
+            if seconds <= room and planned not in self.chosen:
                 self.chosen.append(planned)
                 room -= seconds
         return room
 
     def split(self, room: float) -> tuple[list[str], list[str]]:
         """Return the contenders that do everything first, the cheapest first, and the others."""
-        order = sorted(self.phases, key=lambda name: self.cost(self.phases[name].trials))
+        order = sorted(self.phases, key=lambda name: self.cost(self.trials(name)))
         spent, cheap = 0.0, []
         for name in order:
-            spent += self.cost(self.phases[name].trials)
+            spent += self.cost(self.trials(name))
             if spent > CHEAP * room:
                 break
             cheap.append(name)
         return cheap, order[len(cheap) :]
 
     def settle_configurations(self, costly: Sequence[str], room: float) -> None:
-        """Give all costly contenders as many configurations as fit on all rows, at least one."""
-        whole = [planned for name in costly for planned in self.phases[name].whole]
-        most = max((self.programmes[name].configurations for name in costly), default=1)
-        fitting = max(
-            (number for number in range(2, most + 1) if self.cost(whole, number) <= TUNING * room), default=1
-        )
-        for name in costly:
-            self.configurations[name] = min(fitting, self.programmes[name].configurations)
+        """Give all costly contenders as many configurations as fit on all rows, at least one.
 
-    def take_whole(self, costly: Sequence[str], room: float) -> float:
+        None is tried for which a contender would give up the shape of its curve.
+        """
+        whole = [planned for name in costly for planned in self.phases[name][Phase.WHOLE]]
+        shape = [planned for name in costly for planned in self.phases[name][Phase.SHAPE]]
+        most = max((self.programmes[name].configurations for name in costly), default=1)
+        fitting = (
+            number
+            for number in range(2, most + 1)
+            if self.cost(whole, number) <= TUNING * room and self.cost([*whole, *shape], number) <= room
+        )
+        number = max(fitting, default=1)
+        for name in costly:
+            self.configurations[name] = min(number, self.programmes[name].configurations)
+
+    def take_largest(self, costly: Sequence[str], room: float) -> float:
         """Choose each costly contender's largest size that can be measured; return the room left.
 
-        The cheapest comes first: all rows for one of them say more than a few rows for each.
+        The cheapest comes first: all rows for one of them say more than a few rows for each. Where there is
+        no time for all rows, the curves of those that have it come first: a few rows of a costly contender
+        say little beside curves that are none.
         """
-        unfinished = [self.phases[name] for name in costly if self.phases[name].whole]
-        short = room
-        for phases in sorted(unfinished, key=lambda phases: self.least(phases.whole[0])):
-            by_size = sorted([*phases.whole, *phases.curve], key=lambda planned: -planned.size)
+        unfinished = [name for name in costly if self.phases[name][Phase.WHOLE]]
+        short, behind = room, []
+        for name in sorted(unfinished, key=lambda name: self.least(self.phases[name][Phase.WHOLE][0])):
+            (whole,) = self.phases[name][Phase.WHOLE]
+            if self.least(whole) > short:
+                behind.append(name)
+                continue
+            short -= self.least(whole)
+            room -= self.cost([whole])
+            self.chosen.append(whole)
+        if behind:
+            before = room
+            for name in costly:
+                room = room if name in behind else self.take(self.phases[name][Phase.SHAPE], room)
+            short -= before - room
+        for name in behind:
+            smaller = [*self.phases[name][Phase.SHAPE], *self.phases[name][Phase.CURVE]]
+            by_size = sorted(smaller, key=lambda planned: -planned.size)
             fitting = next((planned for planned in by_size if self.least(planned) <= short), None)
             if fitting is not None:
                 short -= self.least(fitting)
@@ -164,11 +192,12 @@ class _Scheduler:
 
     def plan(self, room: float | None) -> TrialPlan:
         """Choose trials that take up to ``room`` seconds; None: all of them."""
-        everything = [planned for phases in self.phases.values() for planned in phases.trials]
+        everything = [planned for name in self.phases for planned in self.trials(name)]
         if room is None or self.cost(everything) <= room:
-            order = sorted(self.phases, key=lambda name: self.cost(self.phases[name].trials))
-            by_phase = zip(*(self.phases[name] for name in order), strict=True)
-            self.chosen = [planned for phases in by_phase for phase in phases for planned in phase]
+            order = sorted(self.phases, key=lambda name: self.cost(self.trials(name)))
+            self.chosen = [
+                planned for phase in Phase for name in order for planned in self.phases[name][phase]
+            ]
         else:
             self._choose(room)
         chosen = self._without_beaten()
@@ -191,14 +220,12 @@ class _Scheduler:
         """Choose what tells most in the time that is left."""
         cheap, costly = self.split(left)
         for name in cheap:
-            for phase in self.phases[name]:
-                left = self.take(phase, left)
+            left = self.take(self.trials(name), left)
         self.settle_configurations(costly, left)
-        left = self.take_whole(costly, left)
-        for phases in ("curve", "seeds"):
+        left = self.take_largest(costly, left)
+        for phase in (Phase.SHAPE, Phase.CURVE, Phase.SEEDS):
             for name in costly:
-                phase = [one for one in getattr(self.phases[name], phases) if one not in self.chosen]
-                left = self.take(phase, left)
+                left = self.take(self.phases[name][phase], left)
 
     def _is_spared(self, planned: PlannedTrial) -> bool:
         """Return whether a trial is not run because its contender can no longer win."""

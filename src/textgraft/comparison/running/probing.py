@@ -1,35 +1,77 @@
-"""What a row costs each contender, measured on a few rows before the plan is made."""
+"""What a row costs each contender: told by its first trials, or by a fit on a few rows."""
 
 from __future__ import annotations
 
+import itertools
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from statistics import median
 from typing import Any
 
 from textgraft.comparison.contenders.base import Contender, Fit, Job, RecipeSettings
 from textgraft.comparison.records.plan import Rate
+from textgraft.comparison.records.trials import Trial
+from textgraft.comparison.running.measuring import PACE_ROWS
 from textgraft.data.dataset import Dataset
 from textgraft.training.progress import Progress
 
 ROWS = 64
 FEW = 16
-"""Rows of the first fit, which also loads libraries and warms up kernels."""
-STEPS = 32
+"""Rows of the first fit of what is not trained in epochs; it also loads libraries and warms up kernels."""
+EPOCH_ROWS = 48
+"""Of what is: a few steps tell what a step costs."""
+FURTHER_ROWS = 32
 """Rows that tell what a step costs in a further configuration."""
 EPOCHS = 2
-"""The first one warms up, the second one is timed."""
+"""The first step warms up, those after it are timed."""
+FULL = 0.75
+"""Tokens of a step that counts, of those of the fullest one."""
+EVALUATING = 0.1
+"""Of what the steps of an epoch take, the evaluation on a quarter as many dev rows."""
+DEV_FRACTION = 4
+"""For so many training rows there is one dev row."""
 ASKED = 2
 """Rows that are answered elsewhere."""
 SMALL_CHANGE = 0.3
 """Seconds that measuring latency and writing the result take."""
 
 
+def tells_by_trials(contender: Contender) -> bool:
+    """Return whether a contender's smallest trial costs so little that it is run in place of a probe.
+
+    It neither trains in epochs nor asks an encoder, or a server, for every text.
+    """
+    return contender.epochs is None and not contender.needs_encoder and not contender.is_remote
+
+
+def rate_of_trials(done: Sequence[tuple[Trial, float]]) -> Rate:
+    """Tell what a contender without epochs costs from its first trials.
+
+    Args:
+        done: At least one at ascending sizes, each with the seconds that all of it took.
+    """
+    trial, took = done[-1]
+    fits, number = _fitting_seconds(trial), len(trial.configurations)
+    rows, seconds = trial.size, fits
+    if len(done) > 1:
+        before = done[-2][0]
+        rows -= before.size
+        seconds -= _fitting_seconds(before) * number / len(before.configurations)
+    per_row = max(0.0, seconds) / number / max(1, rows)
+    return Rate(
+        fixed=max(0.0, took - number * trial.size * per_row), per_row=per_row, per_epoch=0.0, epochs=None
+    )
+
+
+def _fitting_seconds(trial: Trial) -> float:
+    return trial.cost.training_seconds + trial.cost.tuning_seconds
+
+
 def probe(contender: Contender, job: Job, test_rows: int, texts: int) -> Rate:
     """Fit a contender on a few rows, and tell the cost of a row from that of everything else.
 
     What is trained in epochs tells the cost of its steps itself; of the rest, a second fit has more rows.
-    What is computed of a text once for all trials is told apart by fitting on the same rows again.
+    What is computed of a text once for all trials is computed here once for all as well.
 
     Args:
         contender: The contender.
@@ -39,38 +81,36 @@ def probe(contender: Contender, job: Job, test_rows: int, texts: int) -> Rate:
     """
     if contender.is_remote:
         return _probe_endpoint(contender, job, test_rows)
-    sample = job.train.select(range(min(ROWS, len(job.train))))
-    few = sample.select(range(min(FEW, len(sample))))
-    warm = _fit(contender, job, few)
-    # Steps tell their cost themselves: only without them does the number of rows have to.
-    start = warm if contender.epochs else _fit(contender, job, few)
-    found = _fit(contender, job, sample)
-    shared = 0.0
-    if start.owed or found.owed:
+    sample = job.train.select(range(min(EPOCH_ROWS if contender.epochs else ROWS, len(job.train))))
+    per_row = 0.0
+    if contender.epochs:
         found = _fit(contender, job, sample)
-        shared = max(0.0, found.owed) / len(sample) * texts
-    in_epochs = found.per_epoch * EPOCHS if contender.epochs else 0.0
-    more = 0 if contender.epochs else len(sample) - len(few)
-    per_row = max(0.0, (found.seconds - start.seconds) / more) if more else 0.0
+    else:
+        few = sample.select(range(min(FEW, len(sample))))
+        _fit(contender, job, few)
+        start, found = _fit(contender, job, few), _fit(contender, job, sample)
+        per_row = max(0.0, found.other - start.other) / max(1, len(sample) - len(few))
+    further = _fits_of_further(contender, job, sample.select(range(min(FURTHER_ROWS, len(sample)))))
+    # The first fit of all also loads libraries.
+    other = min(fit.other for fit in (found, *further.values()))
     predictor = found.fitted.predictor(job.task)
-    opening = 0.0
-    for _ in range(2):  # the first time also makes what is kept for all that follow
-        predictor.choose_engine("auto", keep=False)
-        begun = time.perf_counter()
-        predictor.predict_rows(sample.select([0]))  # opens the engine, as every trial does once
-        opening = time.perf_counter() - begun
+    predictor.choose_engine("auto", keep=False)
+    begun = time.perf_counter()
+    predictor.predict_rows(sample.select([0]))  # opens the engine, as every trial does once
+    opening = time.perf_counter() - begun
     begun = time.perf_counter()
     predictor.predict_rows(sample)
     per_test_row = (time.perf_counter() - begun) / len(sample)
-    training = max(0.0, found.seconds - len(sample) * (per_row + in_epochs))
+    answered, computed = test_rows, texts
+    if found.fitted.outputs is not None:  # what is computed of test rows is shared as well
+        answered, computed = min(PACE_ROWS, test_rows), texts + test_rows
+    costs = [further.get(_costing(settings), found).per_epoch for settings in contender.grid[1:]]
     return Rate(
-        fixed=training + opening + per_test_row * test_rows + SMALL_CHANGE,
+        fixed=max(0.0, other - len(sample) * per_row) + opening + per_test_row * answered + SMALL_CHANGE,
         per_row=per_row,
         per_epoch=found.per_epoch,
-        further=_costs_of_further(
-            contender, job, sample.select(range(min(STEPS, len(sample)))), found.per_epoch
-        ),
-        shared=shared,
+        further=tuple(costs) if further else (),
+        shared=found.shared * computed,
         epochs=contender.epochs,
     )
 
@@ -79,9 +119,10 @@ def probe(contender: Contender, job: Job, test_rows: int, texts: int) -> Rate:
 class _Fitting:
     """What a fit on a few rows took."""
 
-    seconds: float
-    owed: float
-    """Seconds that it would have taken besides, had not the same texts been met before."""
+    other: float
+    """Seconds outside the steps, without what is shared."""
+    shared: float
+    """Seconds of what is computed of a text once for all trials."""
     per_epoch: float
     """Seconds that a row costs in every epoch."""
     fitted: Fit
@@ -90,30 +131,37 @@ class _Fitting:
 def _fit(contender: Contender, job: Job, rows: Dataset, position: int = 0) -> _Fitting:
     seen: list[Progress] = []
     settings = contender.grid[position].but(**({"epochs": EPOCHS} if contender.epochs else {}))
+    charged, spent = job.shared.charged, job.shared.spent
     start = time.perf_counter()
-    fitted = contender.fit(replace(job, train=rows, dev=rows, on_step=seen.append), settings)
+    dev = rows.select(range(-(-len(rows) // DEV_FRACTION)))
+    fitted = contender.fit(replace(job, train=rows, dev=dev, on_step=seen.append), settings)
     seconds = time.perf_counter() - start
-    return _Fitting(seconds, fitted.cached_seconds, _seconds_a_row(seen, len(rows)), fitted)
+    in_steps = seen[-1].seconds if seen else 0.0
+    other = max(0.0, seconds - (job.shared.spent - spent) - in_steps)
+    texts = len(rows) + (len(dev) if fitted.outputs is not None else 0)
+    shared = (job.shared.charged - charged) / texts
+    return _Fitting(other, shared, _seconds_a_row(seen, len(rows)), fitted)
 
 
-def _costs_of_further(contender: Contender, job: Job, rows: Dataset, first: float) -> tuple[float, ...]:
-    """Return what a row costs in every epoch in the configurations after the first, measured if it differs.
+def _fits_of_further(
+    contender: Contender, job: Job, rows: Dataset
+) -> dict[tuple[tuple[str, Any], ...], _Fitting]:
+    """Fit the configurations after the first whose steps may cost otherwise.
 
-    Learning rates cost nothing; how many layers are trained does.
+    Learning rates and dropout cost nothing; how many layers are trained does.
     """
-    if contender.epochs is None:
-        return ()
-    known = {_costing(contender.grid[0]): first}
-    for position, settings in enumerate(contender.grid):
-        if _costing(settings) not in known:
-            known[_costing(settings)] = _fit(contender, job, rows, position).per_epoch
-    costs = tuple(known[_costing(settings)] for settings in contender.grid[1:])
-    return costs if len(known) > 1 else ()
+    found: dict[tuple[tuple[str, Any], ...], _Fitting] = {}
+    if contender.epochs is not None:
+        for position, settings in enumerate(contender.grid):
+            if _costing(settings) not in (_costing(contender.grid[0]), *found):
+                found[_costing(settings)] = _fit(contender, job, rows, position)
+    return found
 
 
 def _costing(settings: RecipeSettings) -> tuple[tuple[str, Any], ...]:
     """Return the settings that the time of a training may depend on."""
-    return tuple((name, value) for name, value in sorted(settings.given().items()) if "rate" not in name)
+    given = sorted(settings.given().items())
+    return tuple((name, value) for name, value in given if not name.endswith(("_rate", "dropout")))
 
 
 def _probe_endpoint(contender: Contender, job: Job, test_rows: int) -> Rate:
@@ -125,13 +173,20 @@ def _probe_endpoint(contender: Contender, job: Job, test_rows: int) -> Rate:
     return Rate(fixed=a_row * test_rows + SMALL_CHANGE, per_row=0.0, per_epoch=0.0, epochs=None)
 
 
-def _seconds_a_row(steps: list[Progress], rows: int) -> float:
-    """Return what a row costs in an epoch, dev rows included, from the times of whole epochs after the first.
+def _seconds_a_row(steps: Sequence[Progress], rows: int) -> float:
+    """Return what a row costs in an epoch, dev rows included, from the pace of the steps after the first.
 
-    The dev rows of the probe are its training rows; looking at them is part of an epoch here as there.
+    Steps that end with an evaluation do not count where there are others: on few rows it takes the longer
+    part of them. Neither do steps on batches that are far from full, which there are few of on many rows.
     """
-    ends: dict[int, float] = {}
-    for progress in steps:
-        ends.setdefault(int(progress.epoch + 1e-6), progress.seconds)
-    times = [ends[epoch] - ends[epoch - 1] for epoch in ends if epoch > 1 and epoch - 1 in ends]
-    return max(0.0, median(times)) / rows if times else 0.0
+    if len(steps) < 2:
+        return 0.0
+    taken = [
+        (after.seconds - before.seconds, after.tokens - before.tokens, float(after.epoch).is_integer())
+        for before, after in itertools.pairwise(steps)
+    ]
+    timed = [one for one in taken if not one[2]] or taken
+    fullest = max(tokens for _, tokens, _ in timed)
+    timed = [one for one in timed if one[1] >= FULL * fullest]
+    pace = sum(seconds for seconds, _, _ in timed) / max(1, sum(tokens for _, tokens, _ in timed))
+    return (1 + EVALUATING) * pace * steps[-1].tokens / steps[-1].epoch / rows

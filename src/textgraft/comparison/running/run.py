@@ -22,7 +22,9 @@ from textgraft.comparison.records.plan import (
     PlannedContender,
     PlannedTrial,
     Programme,
+    Rate,
     Request,
+    TrialPlan,
     has_plan,
     load_plan,
     save_plan,
@@ -35,7 +37,13 @@ from textgraft.comparison.running import memory as memory_of
 from textgraft.comparison.running.kept_models import KeptModels, best_seed, needed
 from textgraft.comparison.running.measuring import machine
 from textgraft.comparison.running.planning import allowance, schedule
-from textgraft.comparison.running.probing import probe
+from textgraft.comparison.running.probing import (
+    DEV_FRACTION,
+    SMALL_CHANGE,
+    probe,
+    rate_of_trials,
+    tells_by_trials,
+)
 from textgraft.comparison.running.progress import Reporter
 from textgraft.comparison.running.robustness import measure_kept
 from textgraft.comparison.running.threads import choose_threads
@@ -48,12 +56,17 @@ from textgraft.wording import duration
 if TYPE_CHECKING:
     from textgraft.comparison.running.trials import Attempt, TrialSpec
 
-DEV_FRACTION = 4
 DEV_ROWS_AT_LEAST = 20
-CONCLUDING = 10.0
-"""Seconds that are kept for measuring memory and drawing the report, at most a tenth of the budget."""
+CONCLUDING = 6.0
+"""Seconds kept for judging, measuring memory and drawing the report, at most a tenth of the budget."""
+SAVING = 2.0
+"""Of these, for what comes after memory is measured."""
+WAITING = 20.0
+"""Seconds to wait at most for what was begun to be measured beside the training."""
 SAFETY = 0.9
 """Fraction of the time left that estimates may fill: the rest is for their errors."""
+QUICK = 5.0
+"""Of what needs no probe, trials that take up to so many seconds are run before the plan is made."""
 OVERTIME = 1.5
 """How far a trial may go over its time before it is said."""
 LEAST_TRAINED = 0.25
@@ -109,6 +122,7 @@ class Run:
         """Whether the kept models are to answer perturbed test rows, once the trials are done."""
         self.beaten: dict[str, str] = {}
         """Contenders that can no longer win, and the evidence."""
+        self.gauge = memory_of.MemoryGauge(material.splits.test)
         budget = request.budget
         self.deadline = None if budget is None else started + budget - min(CONCLUDING, 0.1 * budget)
         self.next_interim = started + FIRST_INTERIM
@@ -132,8 +146,10 @@ class Run:
         before = held or (load_plan(self.folder) if has_plan(self.folder) else None)
         threads = choose_threads(self.reporter.note, before.threads if before else None)
         self.record = held or changed(self._new_plan(sizes, threads), shots=shots or {})
+        save_plan(self.folder, self.record)
         held_results = {name: known for name, known in self.record.results.items() if known in self.finished}
         self.record = changed(self.record, results=held_results)
+        is_new = self._measure_costs()
         if self.finished:
             self._take_up()
             self._note_beaten()
@@ -142,23 +158,14 @@ class Run:
         self._schedule()
         if not self.finished and not self.record.plan.trials:
             raise self._too_small()
-        if held is None:
-            self.record = changed(self.record, seconds=self.record.plan.seconds)
+        if is_new:
+            self.record = changed(self.record, seconds=self.record.spent + self.record.plan.seconds)
         save_plan(self.folder, self.record)
         self.reporter.plan(self.record)
 
     def _new_plan(self, sizes: list[int], threads: int) -> ComparisonPlan:
-        """Measure what each contender costs."""
-        self.reporter.note("measuring what each contender costs on a few rows")
+        """Describe what there is to measure; what it costs is not known yet."""
         splits, request = self.material.splits, self.request
-        sample = splits.train.select(range(min(100, len(splits.train))))
-        texts = sizes[-1] + min(len(splits.dev), sizes[-1] // DEV_FRACTION)
-        rates = {
-            name: probe(
-                contender, self.material.job(contender, sample, splits.dev, 0), len(splits.test), texts
-            )
-            for name, contender in self.contenders.items()
-        }
         programmes = {
             name: Programme(
                 sizes=contender.fixed_sizes or tuple(sizes),
@@ -182,11 +189,73 @@ class Run:
                 for name, contender in self.contenders.items()
             },
             dev_rule=f"a quarter of the training size, at least {DEV_ROWS_AT_LEAST} rows",
-            rates=rates,
+            rates={},
             programmes=programmes,
             seconds=0.0,
-            plan=schedule(programmes, rates, None),
+            plan=TrialPlan(
+                trials=[],
+                configurations={name: own.configurations for name, own in programmes.items()},
+                seconds=0.0,
+            ),
         )
+
+    def _measure_costs(self) -> bool:
+        """Measure what each contender costs, unless that is known; return whether it was not.
+
+        Where trials themselves are quick they are run: their results are kept, and tell it best.
+        """
+        unknown = [name for name in self.contenders if name not in self.record.rates]
+        quick = [name for name in unknown if tells_by_trials(self.contenders[name])]
+        for name in quick:
+            self._note_rate(name, self._rate_by_trials(name))
+        if len(quick) < len(unknown):
+            self.reporter.note("measuring what each contender costs on a few rows")
+        splits, largest = self.material.splits, self.record.largest
+        texts = largest + min(len(splits.dev), largest // DEV_FRACTION)
+        sample = splits.train.select(range(min(100, len(splits.train))))
+        for name in unknown:
+            if name not in self.record.rates:
+                contender = self.contenders[name]
+                job = self.material.job(contender, sample, splits.dev, 0)
+                self._note_rate(name, probe(contender, job, len(splits.test), texts))
+        return bool(unknown)
+
+    def _note_rate(self, name: str, rate: Rate | None) -> None:
+        if rate is not None:
+            self.record = changed(self.record, rates={**self.record.rates, name: rate})
+            save_plan(self.folder, self.record)
+
+    def _rate_by_trials(self, name: str) -> Rate | None:
+        """Run the smallest trial of a contender, and the next ones as long as they are quick.
+
+        Returns:
+            What they tell of its cost; None where there is no time for any.
+        """
+        programme = self.record.programmes[name]
+        done: list[tuple[Trial, float]] = []
+        for size in programme.sizes:
+            planned = PlannedTrial(name, size, 0)
+            expected = rate_of_trials(done).seconds(size, programme.configurations) if done else SMALL_CHANGE
+            if expected > QUICK or (
+                self.deadline is not None and time.perf_counter() + expected > self.deadline
+            ):
+                break
+            spec = self._spec(planned)
+            assert spec is not None, "a first seed waits for nothing"
+            trial = self._result(planned, spec)
+            start = time.perf_counter()
+            if trial is None:
+                self._run(spec, planned)
+                took = time.perf_counter() - start
+                self.record = changed(self.record, spent=self.record.spent + took)
+                if planned.name not in self.record.results:
+                    break
+                trial = self.finished[self.record.results[planned.name]]
+            else:
+                self._keep(planned, trial)
+                took = trial.cost.training_seconds + trial.cost.tuning_seconds + SMALL_CHANGE
+            done.append((trial, took))
+        return rate_of_trials(done) if done else None
 
     def _schedule(self) -> None:
         """Plan what is left to do in the time left."""
@@ -326,18 +395,20 @@ class Run:
 
         record, plan = self.record, self.record.plan
         seconds = None
+        rate = record.rates.get(planned.contender)
         if self.deadline is not None:
-            seconds = allowance(plan, record.rates, self.deadline - time.perf_counter())
+            seconds = self.deadline - time.perf_counter()
+            seconds = allowance(plan, record.rates, seconds) if rate else seconds
         self.reporter.trial_started(planned, len(record.results), record.planned, plan.seconds)
         spec = replace(spec, job=replace(spec.job, max_seconds=seconds, on_step=self.reporter.step))
         start = time.perf_counter()
         trial, attempt = run_trial(spec, self.reporter.configuration)
-        rate = record.rates[planned.contender]
-        estimate = plan.estimate(planned, record.rates) + rate.correction * rate.shared
+        estimate = plan.estimate(planned, record.rates) + rate.correction * rate.shared if rate else 0.0
         trained = self._trained(spec, attempt)
         if trained < LEAST_TRAINED:
             self.cut[planned.name] = trained
-            rate.observe(estimate, (time.perf_counter() - start) / max(trained, 0.2))
+            if rate:
+                rate.observe(estimate, (time.perf_counter() - start) / max(trained, 0.2))
             self.record = changed(record, cut={**record.cut, planned.name: trained})
             self.reporter.note(
                 f"{planned.contender} on {planned.size:,} rows had time for {trained:.0%} of its training: "
@@ -351,15 +422,18 @@ class Run:
         self.record = changed(
             self.record, cut={k: v for k, v in self.record.cut.items() if k != planned.name}
         )
-        if trial.limit_seconds is None:
-            rate.observe(estimate, took)
-        rate.pay_shared(planned.size / max(1, record.programmes[planned.contender].sizes[-1]))
+        if rate:
+            if trial.limit_seconds is None:
+                rate.observe(estimate, took)
+            rate.pay_shared(planned.size / max(1, record.programmes[planned.contender].sizes[-1]))
         if seconds is not None and took > OVERTIME * seconds and not trial.limit_seconds:
             self.reporter.note(
                 f"{planned.contender} took {duration(took)} where it had {duration(seconds)}: "
                 "this contender cannot be cut short"
             )
         self._keep(planned, trial)
+        if not planned.seed and planned.size >= record.programmes[planned.contender].sizes[-1]:
+            self.gauge.begin(trial.id, self.models.path(trial))
         self.reporter.trial_finished(trial, self.material.task.title(trial.metric))
 
     def _trained(self, spec: TrialSpec, attempt: Attempt) -> float:
@@ -459,16 +533,26 @@ class Run:
         self.reporter.note(found.sentence)
 
     def _measured(self, verdict: Verdict, trials: list[Trial]) -> Verdict:
-        """Return the verdict with the memory that each contender's kept model takes where it answers."""
-        memory = load_memory(self.folder)
-        kept = [trial for trial in trials if verdict.is_judged(trial) and self.models.has(trial)]
-        paths = {trial.id: self.models.path(trial) for trial in kept if trial.id not in memory.megabytes}
-        if paths and self._left() > CONCLUDING / 2:
-            found = memory_of.measure_memory(paths, self.material.splits.test)
-            memory = Memory(megabytes={**memory.megabytes, **found})
-            save_memory(self.folder, memory)
+        """Return the verdict with the memory that a model of each contender takes where it answers.
+
+        Most were measured while others were trained.
+        """
+        judged = [trial for trial in trials if verdict.is_judged(trial)]
+        known = load_memory(self.folder).megabytes
+        known |= self.gauge.finish(min(WAITING, self._left() - SAVING))
+        measured = {trial.contender for trial in judged if trial.id in known}
+        paths = {
+            trial.id: self.models.path(trial)
+            for trial in judged
+            if trial.contender not in measured and self.models.has(trial)
+        }
+        if paths and self._left() > CONCLUDING:
+            known |= memory_of.measure_memory(paths, self.material.splits.test)
+            paths = {}
         elif paths:
             self.reporter.note("out of time: memory is not measured; the same command does it")
+        memory = Memory(megabytes=known)
+        save_memory(self.folder, memory)
         return memory.in_verdict(verdict, trials)
 
     def _with_robustness(self, verdict: Verdict, trials: list[Trial]) -> Verdict:
@@ -483,6 +567,10 @@ class Run:
                 self.reporter.note,
             )
         return load_robustness(self.folder).in_verdict(verdict, trials)
+
+    def close(self) -> None:
+        """Leave no process behind."""
+        self.gauge.close()
 
     def _left(self) -> float:
         """Return the seconds that are left of the budget."""
