@@ -50,14 +50,14 @@ def words_of(text: str) -> list[str]:
 
 def word_features(fitted_on: Sequence[str]) -> Features:
     """Return what makes TF-IDF vectors of unit length, [texts, features], with the words of some texts."""
+    from scipy.sparse import csr_array
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     vectorizer = TfidfVectorizer(
         analyzer=_words_and_pairs, sublinear_tf=True, max_features=MAX_FEATURES, dtype=np.float32
     )
     vectorizer.fit(fitted_on)
-    transform: Features = vectorizer.transform
-    return transform
+    return lambda texts: csr_array(vectorizer.transform(texts))
 
 
 def _words_and_pairs(text: str) -> list[str]:

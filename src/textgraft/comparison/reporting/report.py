@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from textgraft import wording
@@ -22,6 +23,7 @@ from textgraft.comparison.reporting.figures import (
     styles,
 )
 from textgraft.comparison.reporting.leftovers import left_out
+from textgraft.comparison.reporting.next_steps import NextStep, next_steps
 from textgraft.data.perturbations import LEVELS, PERTURBATIONS
 from textgraft.evaluation.confusions import top_confusions
 from textgraft.files import write_atomic
@@ -51,11 +53,18 @@ def write_report(folder: Path) -> Path:
     verdict = load_memory(folder).in_verdict(verdict, trials)
     verdict = load_robustness(folder).in_verdict(verdict, trials)
     path = folder / "report.html"
-    write_atomic(path, render_report(plan, test_set, trials, verdict))
+    steps = next_steps(folder, plan, test_set, trials, verdict)
+    write_atomic(path, render_report(plan, test_set, trials, verdict, steps))
     return path
 
 
-def render_report(plan: ComparisonPlan, test_set: TestSet, trials: list[Trial], verdict: Verdict) -> str:
+def render_report(
+    plan: ComparisonPlan,
+    test_set: TestSet,
+    trials: list[Trial],
+    verdict: Verdict,
+    steps: Sequence[NextStep] = (),
+) -> str:
     """Return the report as HTML.
 
     Args:
@@ -63,6 +72,7 @@ def render_report(plan: ComparisonPlan, test_set: TestSet, trials: list[Trial], 
         test_set: What the trials were judged on.
         trials: Those of the plan.
         verdict: Their verdict.
+        steps: What to do next.
     """
     shown = verdict.pick or verdict.decision.leader
     at_size = [trial for trial in trials if verdict.is_judged(trial)]
@@ -90,6 +100,7 @@ def render_report(plan: ComparisonPlan, test_set: TestSet, trials: list[Trial], 
         test_set=test_set,
         trials=trials,
         verdict=verdict,
+        steps=steps,
         shown=shown,
         colours={name: colour for name, (colour, _) in styles([c.contender for c in verdict.curves]).items()},
         titles={name: entry.title for name, entry in plan.contenders.items()},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from textgraft import wording
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from textgraft.comparison.records.verdict import Verdict
+    from textgraft.comparison.reporting.next_steps import NextStep
 
 
 def render(verdict: Verdict) -> RenderableType:
@@ -26,6 +28,17 @@ def render(verdict: Verdict) -> RenderableType:
         rest.append(robustness_sentence(found, verdict.pick or ""))
     lines = [Text(f"• {sentence}") for sentence in rest]
     return Group(results_table(verdict), Text(""), Text(first, style="bold"), *lines)
+
+
+def render_steps(steps: Sequence[NextStep]) -> RenderableType:
+    """Return what to do next, each with its command on a line of its own."""
+    from rich.console import Group
+    from rich.text import Text
+
+    lines: list[RenderableType] = [Text("What next", style="bold")]
+    for step in steps:
+        lines += [Text(f"• {step.what}"), Text(f"    {step.command}", no_wrap=True, overflow="ignore")]
+    return Group(*lines)
 
 
 def results_table(verdict: Verdict) -> Table:

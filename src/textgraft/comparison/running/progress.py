@@ -185,7 +185,9 @@ class TerminalReporter(SilentReporter):
 
     def finished(self, comparison: Comparison, plan: ComparisonPlan, seconds: float) -> None:
         """Print the verdict and where everything lies."""
-        from textgraft.comparison.reporting.terminal import render
+        from textgraft.comparison.records.trials import load_test_set
+        from textgraft.comparison.reporting.next_steps import next_steps
+        from textgraft.comparison.reporting.terminal import render, render_steps
 
         self.close()
         self.console.print(render(comparison.verdict))
@@ -194,6 +196,10 @@ class TerminalReporter(SilentReporter):
             self.console.print(f"Winner  {comparison.folder / 'best'}", highlight=False, soft_wrap=True)
         if missing := left_out(plan):
             self.note(missing)
+        test_set = load_test_set(comparison.folder)
+        steps = next_steps(comparison.folder, plan, test_set, comparison.trials, comparison.verdict)
+        if steps:
+            self.console.print(render_steps(steps), soft_wrap=True)
         self.note(f"took {duration(seconds)}")
 
     def close(self) -> None:

@@ -1,0 +1,85 @@
+"""textgraft label-next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from textgraft.cli import options
+from textgraft.terminal import open_console
+
+
+def label_next(
+    model: Annotated[Path, typer.Argument(help="A model directory of classification, as runs/<name>/best.")],
+    source: Annotated[Path, typer.Argument(help="Rows without labels.")],
+    count: Annotated[int, typer.Option("--count", "-n", min=1, help="Rows to label.")] = 50,
+    text: options.Text = None,
+    id_column: options.IdColumn = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="A .csv or .jsonl file; beside the input without --review."),
+    ] = None,
+    review: Annotated[
+        Path | None, typer.Option("--review", help="Put the rows into this review store, in their order.")
+    ] = None,
+    encoder: options.EncoderName = "bundled",
+    revision: options.Revision = None,
+    engine: options.Engine = "auto",
+    seed: Annotated[int, typer.Option("--seed", help="Fixes the draws.")] = 0,
+    overwrite: options.Overwrite = False,
+) -> None:
+    """Choose which unlabelled rows to label first: what the model is unsure of, and no two of a kind.
+
+    Rows whose text is in the review store already are not chosen again.
+    """
+    import numpy as np
+
+    from textgraft.errors import OptionError
+    from textgraft.files import check_output
+    from textgraft.models.manifest import read_manifest
+    from textgraft.review.exchange.files import write_rows
+    from textgraft.review.label_next import choose_rows, different, items_to_label, rows_to_label
+    from textgraft.review.out_of_fold import encoded, word_features
+    from textgraft.review.store import ReviewStore
+    from textgraft.tasks.registry import task_class
+
+    if output is None and review is None:
+        output = source.with_suffix(".next.csv")
+    if output is not None:
+        check_output(output, (".csv", ".jsonl"), overwrite=overwrite)
+    console = open_console()
+    manifest = read_manifest(model)
+    if manifest.task not in ("classification", "pairs"):
+        raise OptionError(
+            f"rows of the task {manifest.task} are not chosen",
+            where=str(model),
+            fix="Give a model of classification, or import what it is unsure of: textgraft review import.",
+        )
+    columns = text or (manifest.text_columns if manifest.label_column else None)
+    dataset = task_class(manifest.task).read(source, text=columns, id_column=id_column, labelled=False)
+    known: list[str] = []
+    if review is not None and review.exists():
+        with ReviewStore(review) as store:
+            known = [item.text for item in store.items()]
+    rows = dataset.select(different(dataset, known))
+    if not len(rows):
+        console.print("every row is in the review store already")
+        return
+    from textgraft.inference.predictor import load
+
+    predictions: list[Any] = load(model, engine=engine).predict_rows(rows)
+    vectors: Any = encoded(rows.texts, encoder, revision, console.print)
+    if vectors is None:
+        vectors = word_features(rows.texts)(rows.texts)
+    chosen = choose_rows(np.stack([one.probabilities for one in predictions]), vectors, count, seed=seed)
+    rows, predictions = rows.select(chosen), [predictions[row] for row in chosen]
+    if output is not None:
+        write_rows(output, rows_to_label(rows, predictions))
+        console.print(f"{len(rows):,} of {len(dataset):,} rows to label → {output}", soft_wrap=True)
+    if review is not None:
+        with ReviewStore(review) as store:
+            store.add(items_to_label(rows, predictions, manifest.task, str(model)))
+        console.print(f"{len(rows):,} of {len(dataset):,} rows to label → {review}", soft_wrap=True)
+        console.print(f"next: textgraft review next {review} --by NAME", style="dim", soft_wrap=True)

@@ -1,0 +1,207 @@
+"""What to do after a comparison, drawn from what it knows: label, mend, watch, hand over to people."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textgraft import wording
+from textgraft.comparison.contenders.registry import has_fixed_sizes, is_floor
+from textgraft.comparison.judging.curves import NOTICEABLE
+from textgraft.comparison.records.plan import ComparisonPlan
+from textgraft.comparison.records.trials import TestSet, Trial, task_of
+from textgraft.comparison.records.verdict import Verdict
+from textgraft.data.slicing import name_slices, number_slices
+from textgraft.evaluation.slices import score_slices, worst_slice
+from textgraft.tasks.base import Task
+
+SURE = 0.8
+"""Mean confidence from which on contenders that agree against a label make it suspect."""
+NAMED = 5
+"""Suspect rows that are named."""
+TO_PEOPLE = 0.1
+"""Share of the rows that people are offered: those that the model is least sure of."""
+LEAST_ERRORS = 10
+"""Wrong answers from which on it is told how many of them these rows hold."""
+_CHOSEN = ("classification", "pairs")
+"""Tasks whose rows label-next chooses and a review takes."""
+_COLUMN_OPTIONS = {"--text": "--text", "-t": "--text", "--label": "--label", "-l": "--label", "--id": "--id"}
+
+
+class NextStep(NamedTuple):
+    """One thing to do, and how."""
+
+    what: str
+    """In a sentence or two, with the figures that speak for it."""
+    command: str
+    """What to type."""
+
+
+class _Known(NamedTuple):
+    """What a comparison knows."""
+
+    folder: Path
+    plan: ComparisonPlan
+    test_set: TestSet
+    judged: Sequence[Trial]
+    """Those that contenders are judged by."""
+    verdict: Verdict
+    task: Task
+
+    @property
+    def best(self) -> str:
+        """The picked model, as it is typed."""
+        return shlex.quote(str(self.folder / "best"))
+
+    @property
+    def pick(self) -> list[Trial]:
+        """The trials of the pick."""
+        return [trial for trial in self.judged if trial.contender == self.verdict.pick]
+
+
+def next_steps(
+    folder: Path, plan: ComparisonPlan, test_set: TestSet, trials: Sequence[Trial], verdict: Verdict
+) -> list[NextStep]:
+    """Return what to do next; nothing is said that the figures do not speak for.
+
+    Args:
+        folder: Of the comparison.
+        plan: Its plan.
+        test_set: What the trials were judged on.
+        trials: Finished trials.
+        verdict: Their verdict.
+    """
+    judged = [trial for trial in trials if verdict.is_judged(trial)]
+    known = _Known(folder, plan, test_set, judged, verdict, task_of(test_set))
+    return [step for part in (_mend, _label, _watch, _hand_over) for step in part(known)]
+
+
+def _mend(known: _Known) -> Iterator[NextStep]:
+    """Name test rows that all contenders answer alike, surely, and otherwise than they are labelled."""
+    if known.task.name != "classification":
+        return
+    suspects = suspect_rows(known.judged, known.test_set.gold)
+    if not suspects:
+        return
+    named = [known.test_set.test_ids[row] for row in suspects[:NAMED]]
+    more = f" and {len(suspects) - NAMED:,} more" if len(suspects) > NAMED else ""
+    rows = "test row is" if len(suspects) == 1 else "test rows are"
+    command = f"textgraft label-errors {_source(known.plan)} --review reviews.db"
+    yield NextStep(
+        f"Mend labels: {len(suspects):,} {rows} labelled otherwise than every contender answers, alike and "
+        f"surely (row {wording.listing(named) if not more else ', '.join(named) + more}). Look for such rows "
+        "among all of them:",
+        command,
+    )
+
+
+def suspect_rows(trials: Sequence[Trial], gold: Sequence[int]) -> list[int]:
+    """Return the rows whose label is suspect, the surest first.
+
+    Args:
+        trials: Of at least two contenders that read the text.
+        gold: The label of each row.
+    """
+    readers = [trial for trial in trials if not is_floor(trial.contender)]
+    if len({trial.contender for trial in readers}) < 2:
+        return []
+    answers = np.array([trial.predicted for trial in readers])
+    # Each contender counts alike, however many seeds it has.
+    counts = Counter(trial.contender for trial in readers)
+    weights = np.array([1 / counts[trial.contender] for trial in readers])
+    confidence: NDArray[np.float64] = np.average(
+        [trial.confidence for trial in readers], axis=0, weights=weights
+    )
+    alike = (answers == answers[0]).all(axis=0) & (answers[0] != np.array(gold))
+    found = np.flatnonzero(alike & (confidence >= SURE))
+    return [int(row) for row in found[np.argsort(-confidence[found], kind="stable")]]
+
+
+def _label(known: _Known) -> Iterator[NextStep]:
+    """Say how many rows to label, and what that is expected to bring."""
+    pick = known.verdict.pick
+    if pick is None or known.task.name not in _CHOSEN or has_fixed_sizes(pick):
+        return
+    curve = next(curve for curve in known.verdict.curves if curve.contender == pick)
+    worth = [forecast for forecast in curve.forecasts if forecast.gain.value >= NOTICEABLE]
+    if not worth:
+        return
+    forecast, have = worth[0], curve.points[-1].size
+    gain = f"{wording.signed(forecast.gain.value)} ({wording.signed(forecast.gain.low)} to "
+    gain += f"{wording.signed(forecast.gain.high)})"
+    yield NextStep(
+        f"Label {wording.count(forecast.labels - have)} rows more: that is expected to add {gain} to "
+        f"{pick}'s {known.verdict.metric} if they are drawn at random. Begin with those it is unsure of:",
+        f"textgraft label-next {known.best} unlabelled.csv --count 50 --review reviews.db",
+    )
+
+
+def _watch(known: _Known) -> Iterator[NextStep]:
+    """Name the label or the length of text at which the pick is worse than elsewhere by more than chance."""
+    trials, gold = known.pick, known.test_set.gold
+    if not trials:
+        return
+    quality = np.mean(
+        [
+            [known.task.is_right(*pair) for pair in zip(gold, trial.predicted, strict=True)]
+            for trial in trials
+        ],
+        axis=0,
+    )
+    slices = number_slices("words in the text", [len(text.split()) for text in known.test_set.test_texts])
+    if all(isinstance(target, int) for target in gold):
+        slices += name_slices("label", [known.task.show(target) for target in gold])
+    worst = worst_slice(score_slices(quality, slices))
+    if worst is None:
+        return
+    yield NextStep(
+        f"Watch {worst.dimension}: {worst.name}, {wording.count(worst.rows)} test rows of which "
+        f"{known.verdict.pick} has {worst.quality.value:.0%} right, "
+        f"{-100 * worst.difference.value:.0f} points fewer than of the others, which is more than "
+        "chance. See which slices are worse on other labelled rows:",
+        f"textgraft evaluate {known.best} labelled.csv --report evaluation.html",
+    )
+
+
+def _hand_over(known: _Known) -> Iterator[NextStep]:
+    """Say how many of the wrong answers are among those that the pick is least sure of."""
+    if not known.pick or known.task.name not in _CHOSEN:
+        return
+    trial = max(known.pick, key=lambda one: one.dev_score)
+    confidence = np.array(trial.confidence)
+    wrong = np.array(
+        [not known.task.is_right(*pair) for pair in zip(known.test_set.gold, trial.predicted, strict=True)]
+    )
+    threshold = float(np.floor(100 * np.quantile(confidence, TO_PEOPLE, method="higher")) / 100)
+    below = confidence < threshold
+    if wrong.sum() < LEAST_ERRORS or not below.any() or wrong[below].mean() <= wrong.mean():
+        return
+    yield NextStep(
+        f"Set a threshold: of the test rows {below.mean():.0%} have a score below {threshold:g}, and "
+        f"{int(wrong[below].sum()):,} of the {int(wrong.sum()):,} wrong answers are "
+        "among them. Let people decide such rows:",
+        f"textgraft predict {known.best} new.csv && textgraft review import reviews.db "
+        f"new.predictions.csv --rows new.csv --below {threshold:g}",
+    )
+
+
+def _source(plan: ComparisonPlan) -> str:
+    """Return the user's file, with the columns that were named, as they are typed."""
+    try:
+        words = shlex.split(plan.command)
+    except ValueError:
+        words = []
+    options = []
+    for word, value in pairwise(words):
+        if word in _COLUMN_OPTIONS:
+            options += [_COLUMN_OPTIONS[word], value]
+        elif (name := word.partition("=")[0]) in _COLUMN_OPTIONS and "=" in word:
+            options += [_COLUMN_OPTIONS[name], word.partition("=")[2]]
+    return shlex.join([plan.source, *options])

@@ -1,0 +1,111 @@
+"""What to do next is what the figures speak for, with commands that can be typed."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from tests.comparison.reporting.test_terminal import printed
+from tests.comparison.synthetic import FROZEN, TFIDF, Comparison
+from textgraft.cli import app
+from textgraft.comparison.records.plan import load_plan
+from textgraft.comparison.records.trials import load_test_set, load_trials
+from textgraft.comparison.reporting.next_steps import next_steps, suspect_rows
+from textgraft.comparison.reporting.report import write_report
+from textgraft.comparison.reporting.terminal import render_steps
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return Comparison(curves=(TFIDF, FROZEN), rows=400).write(tmp_path_factory.mktemp("next") / "run")
+
+
+def _steps(folder, *, change=lambda trial, gold: trial):
+    plan, test_set = load_plan(folder), load_test_set(folder)
+    trials = [change(trial, np.array(test_set.gold)) for trial in load_trials(folder)]
+    verdict = Comparison(curves=(TFIDF, FROZEN), rows=400).judge()
+    return {step.what.split()[0]: step for step in next_steps(folder, plan, test_set, trials, verdict)}
+
+
+def test_rows_to_label_come_with_the_gain_that_is_forecast(folder):
+    step = _steps(folder)["Label"]
+    verdict = Comparison(curves=(TFIDF, FROZEN), rows=400).judge()
+    curve = next(curve for curve in verdict.curves if curve.contender == verdict.pick)
+    assert f"+{curve.forecasts[0].gain.value:.3f}" in step.what
+    assert step.command == f"textgraft label-next {folder}/best unlabelled.csv --count 50 --review reviews.db"
+
+
+def test_labels_that_all_contradict_surely_are_suspect(folder):
+    def sure_of_the_same_error(trial, gold):
+        predicted, confidence = gold.copy(), np.full(len(gold), 0.6)
+        predicted[:3] = (gold[:3] + 1) % 5
+        confidence[:3] = 0.95
+        return msgspec.structs.replace(trial, predicted=predicted.tolist(), confidence=confidence.tolist())
+
+    step = _steps(folder, change=sure_of_the_same_error)["Mend"]
+    assert "3 test rows" in step.what
+    assert "row 1, 2 and 3" in step.what
+    assert "label-errors" in step.command
+
+
+def test_one_contender_alone_makes_nothing_suspect(folder):
+    trials = [trial for trial in load_trials(folder) if trial.contender == "tfidf"]
+    assert suspect_rows(trials, [-1] * 400) == []
+
+
+def test_a_label_that_is_worse_by_more_than_chance_is_to_be_watched(folder):
+    def blind_to_one_label(trial, gold):
+        predicted = np.where(gold == 2, 0, gold)
+        return msgspec.structs.replace(trial, predicted=predicted.tolist())
+
+    assert "label: returns" in _steps(folder, change=blind_to_one_label)["Watch"].what
+
+    def equally_good(trial, gold):
+        lucky = np.random.default_rng(trial.seed).random(len(gold)) < 0.8
+        return msgspec.structs.replace(trial, predicted=np.where(lucky, gold, (gold + 1) % 5).tolist())
+
+    assert "Watch" not in _steps(folder, change=equally_good)
+
+
+def test_a_threshold_says_what_it_catches(folder):
+    def unsure_where_wrong(trial, gold):
+        predicted, confidence = gold.copy(), np.linspace(0.7, 0.99, len(gold))
+        predicted[:30] = (gold[:30] + 1) % 5
+        confidence[:30] = 0.4
+        return msgspec.structs.replace(trial, predicted=predicted.tolist(), confidence=confidence.tolist())
+
+    step = _steps(folder, change=unsure_where_wrong)["Set"]
+    assert "30 of the 30 wrong answers" in step.what
+    assert "--below 0.7" in step.command
+
+    def as_unsure_where_right(trial, gold):
+        wrong = np.random.default_rng(0).random(len(gold)) < 0.2
+        confidence = np.where(wrong, 0.9, np.linspace(0.3, 0.99, len(gold)))
+        predicted = np.where(wrong, (gold + 1) % 5, gold)
+        return msgspec.structs.replace(trial, predicted=predicted.tolist(), confidence=confidence.tolist())
+
+    assert "Set" not in _steps(folder, change=as_unsure_where_right)
+
+
+def test_they_stand_in_terminal_and_report(folder):
+    steps = list(_steps(folder).values())
+    text = printed(render_steps(steps), width=1000)
+    page = write_report(folder).read_text()
+    assert "What next" in text
+    assert "What next" in page
+    for step in steps:
+        assert step.what in text
+        assert step.command in text
+        assert step.command.replace("&&", "&amp;&amp;") in page
+
+
+def test_their_commands_exist(folder):
+    for step in _steps(folder).values():
+        for command in step.command.split(" && "):
+            _, *words = command.split()
+            names = words[:2] if words[0] == "review" else words[:1]
+            told = CliRunner().invoke(app, [*names, "--help"])
+            assert told.exit_code == 0
+            assert all(word in told.output for word in words if word.startswith("--")), command
