@@ -17,22 +17,33 @@ def test_holm_on_a_worked_example():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
 
 
-@pytest.mark.parametrize(("rows", "broken", "mended"), [(40, 0.1, 0.02), (300, 0.15, 0.05), (300, 0.01, 0.0)])
-def test_the_interval_of_a_models_change_covers(rows, broken, mended):
+UNCHANGED = 0.1, 0.1 * 0.85 / 0.15
+"""Fractions of right answers that become wrong and of wrong ones that become right, which cancel out."""
+
+
+@pytest.mark.parametrize("rows", [40, 300])
+@pytest.mark.parametrize(("broken", "mended"), [(0.12, 0.03), (0.01, 0.0), UNCHANGED])
+def test_a_models_change_is_covered_and_none_is_seldom_seen(rows, broken, mended):
     """Of the accuracy, where some right answers become wrong and some wrong ones right."""
-    rng, covered, repetitions = np.random.default_rng(0), 0, 400
-    right = 0.85
+    rng, repetitions, right = np.random.default_rng(0), 500, 0.85
     true = -right * broken + (1 - right) * mended
+    covered = seen = 0
     for _ in range(repetitions):
-        before = rng.random(rows) < right
-        draw = rng.random(rows)
+        before, draw = rng.random(rows) < right, rng.random(rows)
         after = np.where(before, draw >= broken, draw < mended)
         mean = lambda given, weights: {"accuracy": given.astype(float) @ weights / weights.sum(axis=0)}  # noqa: E731
         left_out = left_out_scores(mean, [after, before], rows)["accuracy"]
-        found = paired_change(after.mean() - before.mean(), left_out[0] - left_out[1], rows)
-        covered += found.low <= true <= found.high
+        change, p_value = paired_change(after.mean() - before.mean(), left_out[0] - left_out[1], rows)
+        covered += change.low <= true <= change.high
+        seen += p_value < 0.05
     assert 0.93 <= covered / repetitions <= 1
-    assert paired_change(-0.1, np.full(10, -0.1), 0).low is None
+    if (broken, mended) == UNCHANGED:
+        assert seen / repetitions <= 0.07  # of 500 at 5%: more with a probability of 2%
+
+
+def test_without_evidence_no_change_is_told():
+    change, p_value = paired_change(-0.1, np.full(10, -0.1), 0)
+    assert (change.low, p_value) == (None, 1)
 
 
 @given(st.lists(st.floats(0, 1), max_size=12))

@@ -72,22 +72,28 @@ def paired_test(differences: ArrayLike, left_out: NDArray[np.float64], evidence:
     return PairedTest(value, min(middle - reach, value), max(middle + reach, value), p_value)
 
 
-def paired_change(difference: float, left_out: NDArray[np.float64], evidence: float) -> Score:
-    """Return how one model's score changes where the same rows are given to it otherwise, with its interval.
+def paired_change(difference: float, left_out: NDArray[np.float64], evidence: float) -> tuple[Score, float]:
+    """Test whether one model's score changes where the same rows are given to it otherwise.
 
     As in :func:`paired_test`, but for the seeds: the model is one and the same.
 
     Args:
         difference: Of the scores on all rows.
         left_out: The same without each part of the rows, [parts].
-        evidence: Rows that a perfect score would rest on; without any there is no interval.
+        evidence: Rows that a perfect score would rest on.
+
+    Returns:
+        The change with its 95% interval, and the two-sided p-value for the hypothesis that there is none;
+        without an interval, and 1, where there is no evidence.
     """
     if len(left_out) < 2 or evidence <= 0:
-        return Score(difference, None, None)
+        return Score(difference, None, None), 1.0
     of_rows, bias = jackknife(difference, left_out)
-    reach = float(stats.t.ppf(0.975, of_rows.freedom)) * (of_rows.variance + 2 / evidence**2) ** 0.5
-    middle = difference - bias
-    return Score(difference, min(middle - reach, difference), max(middle + reach, difference))
+    error = (of_rows.variance + 2 / evidence**2) ** 0.5
+    reach, middle = float(stats.t.ppf(0.975, of_rows.freedom)) * error, difference - bias
+    against = max(0.0, middle * np.sign(difference))
+    change = Score(difference, min(middle - reach, difference), max(middle + reach, difference))
+    return change, min(1.0, float(2 * stats.t.sf(against / error, of_rows.freedom)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -12,11 +12,12 @@ from textgraft.data.dataset import Dataset
 from textgraft.data.perturbations import LEVELS, PERTURBATIONS
 from textgraft.data.perturbed_rows import perturbed_rows
 from textgraft.evaluation.intervals import Metrics, Score, Weights, left_out_scores
-from textgraft.evaluation.paired import paired_change
+from textgraft.evaluation.paired import holm, paired_change
 
 if TYPE_CHECKING:
     from textgraft.inference.row_predictor import RowPredictor
 
+SIGNIFICANT = 0.05
 MOST_ROWS = 500
 """Of more rows so many, evenly spaced, are perturbed: each of them is read some thirty times."""
 
@@ -33,11 +34,13 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     """The main metric then, on all rows that were looked at."""
     change: Score
     """To the score of the texts as they stand, paired row by row, with a 95% interval of its own."""
+    p_holm: float
+    """That there is no change, corrected over all perturbations and levels (Holm)."""
 
     @property
     def is_worse(self) -> bool:
-        """Whether the score falls by more than chance."""
-        return self.change.high is not None and self.change.high < 0
+        """Whether the score falls by more than chance, after all perturbations were tried."""
+        return self.change.value < 0 and self.p_holm < SIGNIFICANT
 
 
 class Robustness(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,16 +113,18 @@ def measure_robustness(
             answers, changed = _answers(predictor, rows, other, clean)
             score = task.metrics(gold, answers)[task.main_metric]
             left_out = left_out_scores(weighted, [answers, clean], len(gold))[task.main_metric]
+            # Where no text differs, no answer can.
+            change, p_value = Score(0.0, 0.0, 0.0), 1.0
+            if changed:
+                change, p_value = paired_change(score - value, left_out[0] - left_out[1], evidence)
             changes.append(
                 Change(
                     perturbation=name,
                     level=level,
                     rows=changed,
                     score=score,
-                    # Where no text differs, no answer can.
-                    change=paired_change(score - value, left_out[0] - left_out[1], evidence)
-                    if changed
-                    else Score(0.0, 0.0, 0.0),
+                    change=change,
+                    p_holm=p_value,
                 )
             )
     if not changes:
@@ -129,7 +134,10 @@ def measure_robustness(
         metric=task.title(task.main_metric),
         rows=len(rows),
         clean=value,
-        changes=changes,
+        changes=[
+            msgspec.structs.replace(one, p_holm=p_value)
+            for one, p_value in zip(changes, holm([one.p_holm for one in changes]), strict=True)
+        ],
         not_applicable=not_applicable,
         columns=[name for name in texts if task.typed_columns is None or name in task.typed_columns],
         seed=seed,

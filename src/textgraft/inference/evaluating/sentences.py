@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textgraft import wording
 from textgraft.data.perturbations import PERTURBATIONS
+from textgraft.evaluation.confusions import NOTHING
 from textgraft.inference.evaluating.record import Calibration, Details, Evaluation, SeenRows
 from textgraft.inference.evaluating.robustness import Robustness
 
@@ -46,7 +47,7 @@ def robustness_sentence(robustness: Robustness, name: str = "") -> str:
     return (
         f"What lowers {robustness.metric}{whose} most is {fault} ({worst.level}): to "
         f"{wording.score(worst.score)} from {wording.score(robustness.clean)} "
-        f"({low} to {high})."
+        f"({low} to {high} taken by itself)."
     )
 
 
@@ -74,14 +75,25 @@ def _of_details(details: Details) -> list[str]:
             f"{wording.score(1 - curve.risk[place])}, on all {wording.score(1 - curve.random)}."
         )
     if details.confusions:
-        first = details.confusions[0]
-        found.append(
-            f"Most often {first.gold!r} is taken for {first.predicted!r}: {wording.count(first.rows)} times, "
-            f"{first.share:.0%} of {first.gold!r}."
-        )
+        found.append(_confusion(details))
     if details.truncated_fraction >= 0.0005:
         found.append(f"{details.truncated_fraction:.1%} of the text lies beyond what the model reads.")
     return found
+
+
+def _confusion(details: Details) -> str:
+    """Say what is confused most; what is missed, or given where nothing is, is no confusion of two labels."""
+    first = details.confusions[0]
+    times = f"{wording.count(first.rows)} time{'s' if first.rows > 1 else ''}"
+    has_nothing = NOTHING not in {one.label for one in details.labels}
+    if has_nothing and first.gold == NOTHING:
+        return f"Most often {first.predicted!r} is given where nothing is: {times}."
+    if has_nothing and first.predicted == NOTHING:
+        return f"Most often {first.gold!r} is missed: {times}, {first.share:.0%} of all {first.gold!r}."
+    return (
+        f"Most often {first.gold!r} is taken for {first.predicted!r}: {times}, "
+        f"{first.share:.0%} of all {first.gold!r}."
+    )
 
 
 def _calibration(calibration: Calibration) -> str:
