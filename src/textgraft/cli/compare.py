@@ -71,6 +71,7 @@ def compare(
     tuning: Annotated[int, typer.Option(help="Hyperparameter configurations each contender tries.")] = 3,
     encoder: options.EncoderNames = None,
     revision: options.Revision = None,
+    prompt: options.Prompts = None,
     max_length: options.MaxLength = None,
     freeze_layers: Annotated[
         int | None,
@@ -133,6 +134,7 @@ def compare(
             "tuning": tuning,
             "encoder": encoder or ["bundled"],
             "revision": revision,
+            "prompt": prompt or None,
             "max_length": max_length,
             "freeze_layers": freeze_layers,
             "vectors": vectors,

@@ -20,6 +20,7 @@ def encode(
     text: options.Text = None,
     encoder: options.EncoderName = "bundled",
     revision: options.Revision = None,
+    prompt: options.Prompt = None,
     engine: options.Engine = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or int8.")] = "auto",
     pooling: Annotated[str, typer.Option(help="mean, cls or max.")] = "mean",
@@ -48,7 +49,14 @@ def encode(
     chosen: Encoder | Client
     if url is not None:
         # What a service computes with, who started it has said.
-        fixed = (encoder != "bundled", revision, engine != "auto", precision != "auto", pooling != "mean")
+        fixed = (
+            encoder != "bundled",
+            revision,
+            prompt is not None,
+            engine != "auto",
+            precision != "auto",
+            pooling != "mean",
+        )
         if any(fixed) or max_length is not None or not normalize:
             raise OptionError(
                 "a service has its own encoder, engine and length",
@@ -61,6 +69,7 @@ def encode(
         chosen = Encoder(
             encoder,
             revision=revision,
+            prompt=prompt,
             engine=engine,
             precision=precision,
             pooling=pooling,

@@ -50,6 +50,22 @@ EncoderNames = Annotated[
     typer.Option("--encoder", help=f"{ENCODER_HELP} Several compete side by side, as bert-frozen@mpnet."),
 ]
 Revision = Annotated[str | None, typer.Option("--revision", help="Revision of a Hub id.")]
+Prompt = Annotated[
+    str | None,
+    typer.Option(
+        "--prompt",
+        help="What the encoder reads before every text, as 'query: ', or the name of one of its own prompts; "
+        "'' for none. Its default if left out.",
+    ),
+]
+Prompts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--prompt",
+        help="What encoders read before every text, as 'query: ', or the name of one of their own prompts; "
+        "'' for none. Of one of several encoders: mpnet='query: '.",
+    ),
+]
 Engine = Annotated[
     str, typer.Option(help="auto (the fastest that agrees with torch), torch, openvino or ctranslate2.")
 ]

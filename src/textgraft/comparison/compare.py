@@ -29,7 +29,7 @@ from textgraft.errors import OptionError
 from textgraft.files import content_hash, write_atomic
 from textgraft.interrupts import INTERRUPTED, exit_code
 from textgraft.models.encoder_languages import encoder_warning
-from textgraft.models.encoders import EncoderSource, encoder_max_length
+from textgraft.models.encoders import EncoderSource, encoder_max_length, load_tokenizer
 from textgraft.processes import refuse_several_processes
 
 EXCERPT = 600
@@ -54,6 +54,7 @@ def compare(
     tuning: int = 3,
     encoder: str | Path | Sequence[str | Path] = "bundled",
     revision: str | None = None,
+    prompt: str | Sequence[str] | None = None,
     max_length: int | None = None,
     freeze_layers: int | None = None,
     vectors: str | Path | None = None,
@@ -98,6 +99,9 @@ def compare(
         encoder: "bundled", a local directory or a Hub id; or several, of which the first has the usual names
             and each further one makes contenders of its own, as "bert-frozen@mpnet".
         revision: Of a Hub id.
+        prompt: What the encoder reads before every text, as "query: ", or the name of one of its own prompts;
+            "" for none, None for its default. Of one of several encoders as "mpnet=query: "; one without a
+            name is for all others.
         max_length: Tokens a text is cut to; each contender's own limit if left out.
         freeze_layers: Lower layers of the encoder that every configuration leaves as they are; what they
             compute is then computed once. If left out, it is a part of the configurations: of fine-tuning,
@@ -153,6 +157,7 @@ def compare(
             "tuning": tuning,
             "encoder": encoder,
             "revision": revision,
+            "prompt": prompt,
             "max_length": max_length,
             "freeze_layers": freeze_layers,
             "vectors": vectors,
@@ -302,18 +307,15 @@ def _encoder_warnings(sources: Sequence[EncoderSource], dataset: Dataset) -> str
 
 def _token_counters(entrants: Entrants, max_length: int | None) -> dict[str, Any]:
     """Count tokens as the contenders will, for the share that a length limit cuts off."""
-    from tokenizers import Tokenizer
-
     from textgraft.models.windows import longest
     from textgraft.tokenization.encode import TextFrame, token_ids
 
     counters: dict[str, Any] = {}
     for contender in entrants.contenders:
         source = entrants.encoder_of(contender) if contender.needs_encoder else None
-        file = source.path / "tokenizer.json" if source else None
-        if source is None or file is None or not file.is_file():
+        if source is None or not (source.path / "tokenizer.json").is_file():
             continue
-        tokenizer = Tokenizer.from_file(str(file))
+        tokenizer = load_tokenizer(source)
         windows = 1 if max_length else contender.windows
         special = TextFrame.of(tokenizer, "a").size
         limit = longest(max_length or encoder_max_length(source), windows, special)

@@ -160,7 +160,7 @@ def choose(
             note(departure(asked["endpoint"], asked["model"], find_key()))
     language_model = needed_language_model(contenders, settings.language_model)
     contenders, encoders = with_encoder(
-        contenders, settings.encoders, settings.revision, spare=note if are_usual else None
+        contenders, settings.encoders, settings.revision, settings.prompt, spare=note if are_usual else None
     )
     contenders = with_frozen_layers(contenders, settings.freeze_layers, encoders)
     return Entrants(task, contenders, encoders, vectors, language_model, descriptions, are_usual)

@@ -61,6 +61,7 @@ def _several(value: Any) -> Any:
 Encoders = Annotated[list[FilePath], BeforeValidator(_several), Field(min_length=1)]
 Names = Annotated[list[str], BeforeValidator(_names)]
 Sizes = Annotated[list[Annotated[int, Field(ge=2)]] | None, BeforeValidator(_sizes)]
+Prompts = Annotated[list[str] | None, BeforeValidator(_several)]
 Count = Annotated[int, Field(ge=1)]
 Shots = Annotated[list[Count] | None, BeforeValidator(_shots)]
 
@@ -73,6 +74,8 @@ class SetupSettings(RowSettings):
     """
 
     revision: str | None = None
+    prompt: Prompts = None
+    """What encoders read before every text; of one of several as "mpnet=query: "."""
     max_length: Annotated[int, Field(ge=4)] | None = None
     """Tokens a text is cut to; each contender's own limit if left out."""
     freeze_layers: Annotated[int, Field(ge=0)] | None = None

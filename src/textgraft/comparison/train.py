@@ -113,6 +113,7 @@ def train(
     contender: str | None = None,
     encoder: str | Path = "bundled",
     revision: str | None = None,
+    prompt: str | None = None,
     max_length: int | None = None,
     freeze_layers: int | None = None,
     vectors: str | Path | None = None,
@@ -153,6 +154,8 @@ def train(
         contender: What to train; the usual one of the task if left out.
         encoder: "bundled", a local directory or a Hub id.
         revision: Of a Hub id.
+        prompt: What the encoder reads before every text, as "query: ", or the name of one of its own prompts;
+            "" for none, None for its default.
         max_length: Tokens a text is cut to; the contender's own limit if left out.
         freeze_layers: Lower layers of the encoder that stay as they are; those of the contender's first
             configuration if left out.
@@ -200,6 +203,7 @@ def train(
             "contender": contender,
             "encoder": encoder,
             "revision": revision,
+            "prompt": prompt,
             "max_length": max_length,
             "freeze_layers": freeze_layers,
             "vectors": vectors,

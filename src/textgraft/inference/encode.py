@@ -77,6 +77,7 @@ class Encoder:
     Args:
         name: ``bundled``, a local directory, a Hub id, or a source already resolved.
         revision: Of a Hub id.
+        prompt: What stands before every text, as ``resolve_encoder`` takes it; of a resolved source, its own.
         engine: "auto", "torch", "openvino" or "ctranslate2".
         precision: "auto", "fp32", "bf16" or "int8". "auto" takes bf16 where the processor computes in it;
             else CTranslate2's int8 where that is installed and agrees with torch, else fp32.
@@ -103,6 +104,7 @@ class Encoder:
         name: str | Path | EncoderSource = BUNDLED,
         *,
         revision: str | None = None,
+        prompt: str | None = None,
         engine: str = "auto",
         precision: str = "auto",
         pooling: str = "mean",
@@ -121,7 +123,7 @@ class Encoder:
         ):
             if value not in known:
                 raise unknown(kind, value, known)
-        self.source = name if isinstance(name, EncoderSource) else resolve_encoder(name, revision)
+        self.source = name if isinstance(name, EncoderSource) else resolve_encoder(name, revision, prompt)
         self.pooling = pooling
         self.normalize = normalize
         self.max_length = encoder_max_length(self.source) if max_length is None else max_length
@@ -146,6 +148,13 @@ class Encoder:
             raise OptionError(f"windows is {windows}, but at least one is read")
         frame = TextFrame.of(self._tokenizer, "a")
         self.frame = len(frame.before), len(frame.after)
+        if self.source.prompt and frame.size >= self.max_length:
+            raise OptionError(
+                f"a length of {self.max_length} tokens has no room for a text: the prompt and special tokens "
+                f"take {frame.size}",
+                where="max_length",
+                fix="Give a shorter prompt or a greater length.",
+            )
         """Special tokens before and after a text."""
         self.longest = self.max_length if windows == 1 else longest(self.max_length, windows, frame.size)
         """Tokens read of a text in all."""
@@ -439,6 +448,7 @@ def encode(
     encoder: str | Path | EncoderSource = BUNDLED,
     *,
     revision: str | None = None,
+    prompt: str | None = None,
     engine: str = "auto",
     precision: str = "auto",
     pooling: str = "mean",
@@ -456,6 +466,7 @@ def encode(
     opened = Encoder(
         encoder,
         revision=revision,
+        prompt=prompt,
         engine=engine,
         precision=precision,
         pooling=pooling,

@@ -61,15 +61,21 @@ class GraftedEncoder:
         encoder: ``bundled``, a local directory or a Hub id, as for ``resolve_encoder``.
         revision: Of a Hub id.
         device: Where all of it runs.
+        prompt: What stands before every text, as for ``resolve_encoder``; the grafts must have been trained
+            with it.
 
     Raises:
         ModelError: There is no such encoder.
     """
 
     def __init__(
-        self, encoder: str | Path = BUNDLED, revision: str | None = None, device: str | torch.device = "cpu"
+        self,
+        encoder: str | Path = BUNDLED,
+        revision: str | None = None,
+        device: str | torch.device = "cpu",
+        prompt: str | None = None,
     ) -> None:
-        self.source = resolve_encoder(encoder, revision)
+        self.source = resolve_encoder(encoder, revision, prompt)
         self.encoder, self.tokenizer = load_encoder(self.source)
         self.encoder.requires_grad_(False)
         self.device = torch.device(device)
@@ -265,6 +271,13 @@ class GraftedEncoder:
         if not (path / MANIFEST).is_file():
             return graft, {}
         manifest = read_manifest(path)
+        if manifest.prompt != self.source.prompt:
+            raise OptionError(
+                f"the graft was trained on texts after the prompt {manifest.prompt!r}, and this encoder "
+                f"reads them after {self.source.prompt!r}",
+                where=str(path),
+                fix=f"Share an encoder of its own: GraftedEncoder(…, prompt={manifest.prompt!r}).",
+            )
         task = make_task(manifest.task, manifest.task_settings, where=str(path / MANIFEST))
         return graft, _facts(task, manifest.max_length, manifest.temperature, manifest.threshold)
 

@@ -79,6 +79,7 @@ def token_vectors(source: EncoderSource, texts: Sequence[str]) -> TokenVectors:
     Raises:
         ModelError: The encoder is damaged, or gives numbers that are not finite.
     """
+    source = source.unprompted  # each token is read by itself
     size = load_tokenizer(source).get_vocab_size()
     scripts = scripts_of(texts) if size > LARGEST_VOCABULARY else frozenset()
     return _token_vectors(source, source.identity, scripts)

@@ -143,7 +143,7 @@ def encoder_fit(source: EncoderSource, dataset: Dataset) -> EncoderFit:
     Raises:
         ModelError: The encoder's tokenizer is missing or damaged.
     """
-    tokenizer = load_tokenizer(source)
+    tokenizer = load_tokenizer(source.unprompted)
     english = measure_cuts(tokenizer, _ENGLISH)
     languages = dataset_languages(dataset)
     return EncoderFit(

@@ -11,16 +11,17 @@ import functools
 import hashlib
 import importlib.util
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textgraft.errors import MissingExtraError, ModelError
+from textgraft.errors import MissingExtraError, ModelError, OptionError
 from textgraft.files import content_hash, sha256_file
 from textgraft.integrity import SEAL, check_files, check_seal
 from textgraft.models import loading
 from textgraft.models.manifest import MANIFEST, read_manifest
 from textgraft.models.vetting import read_json, vet, weight_files
+from textgraft.tokenization.prompts import with_prompt
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -44,6 +45,10 @@ POOLINGS = ("mean", "cls", "max")
 """How hidden states become one vector: mean or maximum over the tokens, or the first token."""
 LONGEST_INPUT = 512
 """Tokens read of a text where neither the encoder nor its tokenizer states a smaller limit."""
+PROMPTS = "config_sentence_transformers.json"
+"""Where sentence-transformers states the prompts of an encoder."""
+LONGEST_PROMPT = 1_000
+"""Characters of a prompt at most."""
 RECURRENT = "recurrent"
 """The model type of our recurrent networks, whose hidden_size is that of one direction."""
 _DESCRIBING = (
@@ -65,26 +70,69 @@ class EncoderSource:
     sha256: str
     """SHA-256 of the weights; of several files, of all their bytes in the order of the files' names."""
     revision: str | None = None
+    prompt: str = ""
+    """What stands before every text that it reads, as "query: "."""
 
     @functools.cached_property
     def identity(self) -> str:
-        """Hash of everything that the outputs depend on: weights, architecture, tokenizer and its limits."""
+        """Hash of everything that the outputs depend on: weights, architecture, tokenizer, limits, prompt."""
         names = sorted({path.name for kind in _DESCRIBING for path in self.path.glob(kind)})
         files = {name: sha256_file(self.path / name) for name in names}
-        return content_hash({"weights": self.sha256, **files})
+        prompt = {"prompt": self.prompt} if self.prompt else {}
+        return content_hash({"weights": self.sha256, **files, **prompt})
+
+    @property
+    def unprompted(self) -> EncoderSource:
+        """The same encoder without a prompt."""
+        return replace(self, prompt="")
 
 
-def resolve_encoder(name: str | Path = BUNDLED, revision: str | None = None) -> EncoderSource:
+def resolve_encoder(
+    name: str | Path = BUNDLED, revision: str | None = None, prompt: str | None = None
+) -> EncoderSource:
     """Find an encoder and hash its weights.
 
     Args:
         name: ``bundled``, a local directory in the Transformers layout with safetensors weights, or a Hub id.
         revision: Branch, tag or commit of a Hub id.
+        prompt: What is to stand before every text: the name of one of the prompts that the encoder comes
+            with, or the prompt itself. None: the one that it names as its default, if it does; "": none.
 
     Raises:
         MissingExtraError: ``bundled`` is asked for and its package is not installed.
         ModelError: There is no such encoder, a file is missing or damaged, or the Hub cannot be reached.
+        OptionError: The prompt is too long.
     """
+    source = _found(name, revision)
+    return replace(source, prompt=_chosen_prompt(source.path, prompt))
+
+
+def _chosen_prompt(path: Path, wanted: str | None) -> str:
+    """Return the prompt that is wanted, or that the encoder's own files name."""
+    file = path / PROMPTS
+    stated = read_json(file) if file.is_file() else {}
+    prompts, usual = stated.get("prompts") or {}, stated.get("default_prompt_name")
+    if not isinstance(prompts, dict) or not all(isinstance(text, str) for text in prompts.values()):
+        raise ModelError("its prompts are no texts by name", where=str(file), fix="Copy the encoder again.")
+    name = usual if wanted is None else wanted
+    prompt = str(prompts.get(name, "") if wanted is None else prompts.get(name, name))
+    if len(prompt) > LONGEST_PROMPT:
+        raise OptionError(
+            f"a prompt of {len(prompt):,} characters leaves no room for texts",
+            where="--prompt",
+            fix=f"Give one of {LONGEST_PROMPT:,} at most.",
+        )
+    pooling = path / "1_Pooling" / "config.json"
+    if prompt and pooling.is_file() and read_json(pooling).get("include_prompt") is False:
+        raise OptionError(
+            "this encoder leaves the prompt out when it averages over a text, which is not done here",
+            where=str(pooling),
+            fix='Give --prompt "" to read texts without one, or take another encoder.',
+        )
+    return prompt
+
+
+def _found(name: str | Path, revision: str | None) -> EncoderSource:
     name = str(name)
     if name == BUNDLED:
         return _bundled()
@@ -293,7 +341,7 @@ def load_tokenizer(source: EncoderSource) -> Tokenizer:
         tokenizer = loading.load_tokenizer(source.path).backend_tokenizer
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    return tokenizer
+    return with_prompt(tokenizer, source.prompt)
 
 
 def load_encoder(
@@ -327,4 +375,26 @@ def load_encoder_tokenizer(source: EncoderSource) -> PreTrainedTokenizerFast:
     tokenizer.backend_tokenizer.no_truncation()
     tokenizer.backend_tokenizer.no_padding()
     tokenizer.model_max_length = encoder_max_length(source)
-    return tokenizer
+    return prompted(tokenizer, source.prompt)
+
+
+def prompted(tokenizer: PreTrainedTokenizerFast, prompt: str) -> PreTrainedTokenizerFast:
+    """Return a tokenizer whose texts begin with a prompt; saved and loaded again, it still has it.
+
+    Raises:
+        OptionError: The prompt joins with the words that follow it.
+    """
+    if not prompt:
+        return tokenizer
+    from transformers import PreTrainedTokenizerFast
+
+    # Classes of one architecture, as BertTokenizer, make their template anew when they are loaded.
+    return PreTrainedTokenizerFast(
+        tokenizer_object=with_prompt(tokenizer.backend_tokenizer, prompt),
+        model_max_length=tokenizer.model_max_length,
+        model_input_names=list(tokenizer.model_input_names),
+        padding_side=tokenizer.padding_side,
+        truncation_side=tokenizer.truncation_side,
+        split_special_tokens=tokenizer.split_special_tokens,
+        **tokenizer.special_tokens_map,
+    )

@@ -50,6 +50,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     of the calibration is not in the weights."""
     calibration: Annotated[float, msgspec.Meta(ge=1e-3, le=1e3)] = 1.0
     """The temperature that the weights were divided by, so that the model's own logits are calibrated."""
+    prompt: str = ""
+    """What the tokenizer puts before every text."""
     data_source: str
     data_hash: str
     training: dict[str, Any]

@@ -91,8 +91,13 @@ def siamese_tokenizer(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizer
     backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
     backend.no_truncation()
     backend.no_padding()
+    added = backend.get_added_tokens_decoder()
     frame = TextFrame.of(backend, tokenizer.unk_token or "a")
-    names = {token: str(backend.id_to_token(token)) for token in (*frame.before, *frame.after)}
+    # A prompt may hold what means something in a template.
+    names = {
+        token: name if (name := str(backend.id_to_token(token))).isalnum() or token in added else f"[{token}]"
+        for token in (*frame.before, *frame.after)
+    }
     opening, closing = ([names[token] for token in ids] for ids in (frame.before, frame.after))
     alone = [*opening, "$A", *closing]
     second = [*(f"{token}:1" for token in opening), "$B:1", *(f"{token}:1" for token in closing)]

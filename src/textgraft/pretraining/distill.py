@@ -140,7 +140,7 @@ def distill(
     checkpoints = output.with_name(output.name + ".training")
     with output_errors(checkpoints):
         checkpoints.mkdir(parents=True, exist_ok=True)
-    source = resolve_encoder(teacher, config.revision)
+    source = resolve_encoder(teacher, config.revision, prompt="")
     lesson = _lesson(source, corpus, config)
     processes = join_processes()
     objective: Objective

@@ -226,7 +226,7 @@ def open_light(
         return None
     check_files(path, manifest.files, fix="Copy the whole folder again.")
     vet(path)
-    source = resolve_encoder(described.get("encoder") or BUNDLED, described.get("revision"))
+    source = resolve_encoder(described.get("encoder") or BUNDLED, described.get("revision"), manifest.prompt)
     if described.get("encoder_sha256") not in ("", None, source.sha256):
         return None  # torch's way says what is wrong
     tensors = _tensors(path / WEIGHTS)

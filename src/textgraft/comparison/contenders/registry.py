@@ -259,6 +259,7 @@ def with_encoder(
     contenders: Sequence[Contender],
     encoders: Sequence[str],
     revision: str | None = None,
+    prompts: Sequence[str] | None = None,
     *,
     spare: Callable[[str], None] | None = None,
 ) -> tuple[list[Contender], tuple[EncoderSource, ...]]:
@@ -271,6 +272,8 @@ def with_encoder(
         contenders: Those that are to compete.
         encoders: Each "bundled", a local directory or a Hub id.
         revision: Of a Hub id, where one encoder is named.
+        prompts: What they read before every text: as ``resolve_encoder`` takes it for all of them, or for one
+            as "mpnet=query: ". None leaves each its own.
         spare: Given where the contenders are merely the usual ones: told which of them are left out because
             the bundled encoder is not installed.
 
@@ -289,10 +292,17 @@ def with_encoder(
             fix="Compare them at their latest revisions, or download one and name its folder.",
         )
     needing = [contender for contender in contenders if contender.needs_encoder]
+    if not needing and prompts:
+        raise OptionError(
+            f"none of {_names(contenders)} reads with an encoder",
+            where="--prompt",
+            fix="Leave the prompt out, or name a contender that has an encoder.",
+        )
     if not needing:
         return list(contenders), ()
+    told = _prompts(encoders, prompts or ())
     try:
-        sources = tuple(resolve_encoder(encoder, revision) for encoder in encoders)
+        sources = tuple(resolve_encoder(encoder, revision, told.get(encoder)) for encoder in encoders)
     except MissingExtraError as error:
         rest = [contender for contender in contenders if not contender.needs_encoder]
         if spare is None or not rest:
@@ -307,6 +317,28 @@ def with_encoder(
             for entry in scaled_to(needing, source)
         ]
     return competing, sources
+
+
+def _prompts(encoders: Sequence[str], prompts: Sequence[str]) -> dict[str, str]:
+    """Return the prompt of every encoder for which one is given; one without a name is for all others.
+
+    Raises:
+        OptionError: Two are given for the same encoders.
+    """
+    by_name = {**{Path(encoder).name: encoder for encoder in encoders}, **{name: name for name in encoders}}
+    found: dict[str | None, str] = {}
+    for prompt in prompts:
+        name, equals, text = prompt.partition("=")
+        of = by_name.get(name) if equals else None
+        if of in found:
+            raise OptionError(
+                f"two prompts are given for {of or 'all encoders'}",
+                where="--prompt",
+                fix="Give each encoder one, as --prompt 'mpnet=query: '.",
+            )
+        found[of] = text if of is not None else prompt
+    general = {encoder: found[None] for encoder in encoders if None in found}
+    return {**general, **{name: text for name, text in found.items() if name is not None}}
 
 
 def _short_names(sources: Sequence[EncoderSource]) -> list[str]:

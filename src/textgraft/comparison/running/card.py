@@ -58,7 +58,7 @@ Task: {task.name}, from {", ".join(map(code, manifest.text_columns))}{_outputs(m
 one text in {trial.cost.latency_ms_p50:.1f} ms (median),
 {trial.cost.throughput_per_second:,.0f} texts a second in batches, {trial.cost.model_mb:.1f} MB.
 
-{_calibration(manifest, task)}Texts
+{_calibration(manifest, task)}{_prompt(manifest)}Texts
 are cut after {manifest.max_length} tokens. Scores hold for texts like those it was tested on.
 
 {usage(task, model)}
@@ -91,6 +91,13 @@ def _origin(begun_from: EncoderSource | None) -> str:
     # Where a folder is on the machine that trained concerns nobody else.
     name = hub_id(begun_from) or begun_from.path.name
     return f"It began as the encoder {code(name)}, {under}.\n"
+
+
+def _prompt(manifest: Manifest) -> str:
+    """Say what stands before every text."""
+    if not manifest.prompt:
+        return ""
+    return f"The tokenizer puts the prompt {code(repr(manifest.prompt))} before every text. "
 
 
 def _outputs(manifest: Manifest, task: Task) -> str:

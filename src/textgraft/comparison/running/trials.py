@@ -29,6 +29,7 @@ from textgraft.models.directory import library_versions
 from textgraft.models.encoder_languages import encoder_warning
 from textgraft.models.fingerprint import Fingerprint
 from textgraft.models.manifest import Golden, Manifest
+from textgraft.tokenization.prompts import prompt_of
 
 GOLDEN_ROWS = 4
 CHECKPOINTING = ("checkpoint_seconds", "keep", "concurrency")
@@ -255,6 +256,11 @@ def save_model(
         label_column=list(label) if isinstance(label, tuple) else label,
         max_length=attempt.predictor.max_length,
         temperature=attempt.predictor.temperature,
+        prompt=(
+            prompt_of(attempt.predictor.tokenizer.backend_tokenizer)
+            if isinstance(attempt.predictor, Predictor)
+            else ""
+        ),
         calibration=attempt.calibration,
         data_source=Path(spec.job.train.source).name,
         data_hash=spec.data_hash,

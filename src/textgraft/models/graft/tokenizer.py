@@ -7,7 +7,7 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerFast
 
-from textgraft.models.encoders import resolve_encoder
+from textgraft.models.encoders import prompted, resolve_encoder
 from textgraft.models.loading import load_config, load_tokenizer
 from textgraft.models.manifest import MANIFEST, read_manifest
 
@@ -34,5 +34,7 @@ class GraftTokenizer(PreTrainedTokenizerFast):
         config = load_config(folder)
         tokenizer = load_tokenizer(resolve_encoder(config.encoder, config.revision).path)
         if (folder / MANIFEST).is_file():
-            tokenizer.model_max_length = read_manifest(folder).max_length
+            manifest = read_manifest(folder)
+            tokenizer.model_max_length = manifest.max_length
+            tokenizer = prompted(tokenizer, manifest.prompt)
         return tokenizer
