@@ -19,8 +19,7 @@ from scipy.special import softmax
 
 from textgraft.data.dataset import Dataset
 from textgraft.evaluation.calibration import fit_temperature
-from textgraft.evaluation.promises import Target
-from textgraft.evaluation.selective import GRID, find_threshold
+from textgraft.evaluation.selective import GRID, certified
 from textgraft.inference.predictor import Predictor
 from textgraft.models.baselines.tfidf import fit_tfidf
 from textgraft.tasks.text.classification import SingleLabelClassification
@@ -48,6 +47,17 @@ def population(name: str, data: Path) -> tuple[np.ndarray, np.ndarray]:
     return task.logits(decoded), labels[cut:]
 
 
+def tally(places: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Count answers and wrong answers above each threshold, for many draws: both [draws, grid]."""
+    flat = places + (len(GRID) + 1) * np.arange(len(places))[:, None]
+    shape = (len(places), len(GRID) + 1)
+    answered, wrong = (
+        np.bincount(flat.ravel(), kinds, shape[0] * shape[1]).reshape(shape).astype(np.int64)
+        for kinds in (None, (~right).ravel())
+    )
+    return answered[:, :-1].cumsum(axis=1), wrong[:, :-1].cumsum(axis=1)
+
+
 def main() -> None:
     """Print a line for each set, number of labelled rows and target."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -66,14 +76,14 @@ def main() -> None:
         order = np.argsort(-scores)
         above = np.searchsorted(-scores[order], -GRID, side="right")
         true = np.append(0, right[order].cumsum())[above] / np.maximum(above, 1)
+        places = np.searchsorted(-GRID, -scores, side="left")
         for rows in ROWS:
+            drawn = generator.integers(0, len(labels), (arguments.draws, rows))
+            tallied = tally(places[drawn], right[drawn])
             for target in TARGETS:
-                places = []
-                for _ in range(arguments.draws):
-                    drawn = generator.integers(0, len(labels), rows)
-                    found = find_threshold(scores[drawn], right[drawn], Target(precision=target))
-                    places.append(-1 if found.least is None else int(np.flatnonzero(found.least == GRID)[0]))
-                chosen = np.array(places)
+                kept_at = certified(*tallied, target, rows)
+                found = kept_at.any(axis=1)
+                chosen = np.where(found, kept_at.shape[1] - 1 - kept_at[:, ::-1].argmax(axis=1), -1)
                 kept = (chosen < 0) | (true[chosen] >= target)
                 answered = np.where(chosen < 0, 0, above[chosen] / len(labels))
                 possible = above[true >= target].max(initial=0) / len(labels)

@@ -225,6 +225,33 @@ def test_a_target_is_looked_at_before_anything_is_trained(world, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jsonl"]
 
 
+def test_sets_hold_the_true_label_as_often_as_asked_for(world, tmp_path):
+    run("predict", world["model"], world["test"], "-o", tmp_path / "a.csv", "--sets", 0.9)
+    rows = rows_of(tmp_path / "a.csv")
+    gold = [json.loads(line)["label"] for line in world["test"].read_text().splitlines()]
+    assert list(rows[0])[:4] == ["id", "label", "set", "needs_review"]
+    sets = [json.loads(row["set"]) for row in rows]
+    assert 0.86 < np.mean([label in one for label, one in zip(gold, sets, strict=True)]) < 0.95
+    assert 1.2 < np.mean(list(map(len, sets))) < 2.8
+    assert all(row["label"] in ("", one[0]) for row, one in zip(rows, sets, strict=True))
+    model = textgraft.load(world["model"])
+    model.give_sets(0.9)
+    given = model.predict(model.task.read(world["test"]).texts)
+    assert [list(one.label_set) for one in given] == sets
+    assert [one.needs_review for one in given] == [row["needs_review"] == "true" for row in rows]
+    model.give_sets(None)
+    assert not hasattr(model.predict(["a goal"])[0], "label_set")
+
+
+@pytest.mark.parametrize(
+    ("level", "message"),
+    [(1.0, "is no coverage of sets"), (0.9999, "600 dev rows cannot promise"), (float("nan"), "no coverage")],
+)
+def test_a_coverage_that_cannot_be_promised_is_refused(world, level, message):
+    with pytest.raises(OptionError, match=message):
+        textgraft.load(world["model"]).give_sets(level)
+
+
 def test_keeping_none_leaves_other_text_of_a_card_alone(world):
     card = world["model"] / "README.md"
     with card.open("a") as handle:

@@ -44,6 +44,12 @@ def predict(
     form: Annotated[
         str, typer.Option("--format", help="Of standard input: csv, tsv, jsonl or txt (one text a line).")
     ] = "txt",
+    sets: Annotated[
+        float | None,
+        typer.Option(
+            help="Add the labels that a text may have: the true one is among them in this share, as 0.95."
+        ),
+    ] = None,
     engine: options.Engine = "auto",
 ) -> None:
     """Predict every row of a file: label, score and the scores of all labels.
@@ -83,6 +89,7 @@ def predict(
     from textgraft.inference.predictor import load
 
     predictor = load(model, engine=engine)
+    predictor.give_sets(sets)
     with Progress(
         TextColumn("predicting"),
         BarColumn(),

@@ -80,6 +80,8 @@ class RowCache:
         facts = [manifest.identity, predictor.temperature, predictor.engine, __version__]
         if predictor.threshold is not None:
             facts.append(["threshold", predictor.threshold.least])
+        if predictor.sets is not None:
+            facts.append(["sets", predictor.sets])
         path = cache_folder() / FOLDER / f"{content_hash(facts)}.sqlite3"
         try:
             self._store = RowStore(path, FORM)

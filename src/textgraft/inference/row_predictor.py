@@ -10,9 +10,12 @@ from typing import Any
 
 from textgraft.data.dataset import Dataset
 from textgraft.data.inputs import given_inputs, given_texts, is_table, table_columns
+from textgraft.errors import OptionError
+from textgraft.evaluation.conformal import Nonconformity, label_set
 from textgraft.models.fingerprint import Fingerprint
 from textgraft.models.manifest import Manifest
 from textgraft.tasks.base import Task
+from textgraft.tasks.decided import WithSet
 from textgraft.tasks.scoring import Scoring
 from textgraft.tasks.targets import decided
 
@@ -51,6 +54,8 @@ class RowPredictor(ABC):
         self.folder: Path | None = None
         """The model directory that it was loaded from."""
         self.threshold = manifest.threshold if manifest else None
+        self.sets: float | None = None
+        """Coverage of the prediction sets that come with answers; see :meth:`give_sets`."""
 
     @property
     @abstractmethod
@@ -86,8 +91,50 @@ class RowPredictor(ABC):
         return self.task.predictions(features, decoded, self.temperature)
 
     def decide(self, predictions: Sequence[Any]) -> list[Any]:
-        """Hold back the answers that do not reach the threshold; without one, return what is given."""
-        return decided(self.task, predictions, self.threshold)
+        """Hold back the answers that do not reach the threshold, and add the sets that are asked for."""
+        given = decided(self.task, predictions, self.threshold)
+        if self.sets is None:
+            return given
+        quantile = self._nonconformity(self.sets).quantile(self.sets)
+        return [
+            WithSet(answer, tuple(self.task.labels[at] for at in label_set(one.probabilities, quantile)))
+            for answer, one in zip(given, predictions, strict=True)
+        ]
+
+    def give_sets(self, level: float | None) -> None:
+        """Have answers come with a prediction set, from now on: the labels that a text may have.
+
+        Args:
+            level: Share of the texts whose true label is in their set, as 0.95; None: no sets.
+
+        Raises:
+            OptionError: There are no sets of this model, or too few dev rows for such a level.
+        """
+        if level is not None:
+            self._nonconformity(level)
+        self.sets = level
+
+    def _nonconformity(self, level: float) -> Nonconformity:
+        if not 0 < level < 1:
+            raise OptionError(
+                f"{level:g} is no coverage of sets",
+                where="--sets",
+                fix="Give a number between 0 and 1, as 0.95.",
+            )
+        found = self.manifest.nonconformity if self.manifest else None
+        if found is None:
+            raise OptionError(
+                "this model has no prediction sets",
+                where="--sets",
+                fix="They take a classifier with probabilities and dev rows, of this version: train again.",
+            )
+        if level > found.highest_level:
+            raise OptionError(
+                f"{found.rows:,} dev rows cannot promise a coverage of {level:g}",
+                where="--sets",
+                fix=f"Ask for at most {int(1000 * found.highest_level) / 1000}, or train with more dev rows.",
+            )
+        return found
 
     def predict_rows(self, dataset: Dataset, on_progress: Callable[[int], None] | None = None) -> list[Any]:
         """Return one prediction a row of a data set, whatever the threshold: what a model is judged by.

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import msgspec
 
 from textgraft.errors import ModelError
+from textgraft.evaluation.conformal import Nonconformity
 from textgraft.evaluation.promises import Threshold
 from textgraft.files import content_hash
 from textgraft.integrity import CHECKSUM, as_record, file_hashes, read_members, read_record, write_record
@@ -62,6 +63,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     golden: list[Golden]
     threshold: Threshold | None = None
     """From which score on answers are given, and what is promised of them; None: all of them are."""
+    nonconformity: Nonconformity | None = None
+    """What prediction sets are made by; None where the model has no probabilities of labels."""
     files: dict[str, str] = msgspec.field(default_factory=dict)
     """SHA-256 of each other file that is read again, by its path in the folder."""
     versions: dict[str, str] = msgspec.field(default_factory=dict)

@@ -65,3 +65,25 @@ def decide(prediction: Any, answer_fields: tuple[str, ...], least: float | None)
         least: The threshold; None where every answer is held back.
     """
     return Decided(prediction, answer_fields, least is None or prediction.score < least)
+
+
+@dataclass(frozen=True, slots=True)
+class WithSet:
+    """A prediction of a label, with the labels that the text may have; it has what the prediction has."""
+
+    prediction: Any
+    label_set: tuple[str, ...]
+    """The likeliest first."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.prediction, name)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what is written to a file: the set behind the answer."""
+        members: dict[str, Any] = self.prediction.to_dict()
+        first, *others = members
+        return {
+            first: members[first],
+            "set": list(self.label_set),
+            **{name: members[name] for name in others},
+        }

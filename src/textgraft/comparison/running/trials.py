@@ -19,6 +19,7 @@ from textgraft.comparison.running.measuring import MEGABYTE, measure_serving
 from textgraft.comparison.running.prompt_card import prompt_card
 from textgraft.data.dataset import Dataset
 from textgraft.data.languages import dataset_languages
+from textgraft.evaluation.conformal import Nonconformity
 from textgraft.evaluation.promises import Threshold
 from textgraft.inference.predictor import Predictor
 from textgraft.inference.prompting.prompted import PromptedPredictor
@@ -29,6 +30,7 @@ from textgraft.models.directory import library_versions
 from textgraft.models.encoder_languages import encoder_warning
 from textgraft.models.fingerprint import Fingerprint
 from textgraft.models.manifest import Golden, Manifest
+from textgraft.tasks.text.classification import LabelPrediction
 from textgraft.tokenization.prompts import prompt_of
 
 GOLDEN_ROWS = 4
@@ -54,6 +56,8 @@ class Attempt:
     seconds: float
     calibration: float = 1.0
     """What of it is in the model's weights."""
+    nonconformity: Nonconformity | None = None
+    """Of the dev rows; None where the model gives no probabilities of labels."""
 
 
 @dataclass(frozen=True)
@@ -116,16 +120,22 @@ def _attempt(contender: Contender, job: Job, settings: RecipeSettings) -> Attemp
     # One model of several is taken: what only the dev rows see is not worth a graph of its own.
     predictor.choose_engine(TORCH)
     features, decoded = (fitted.outputs or predictor.outputs)(job.dev)
-    answers = [prediction.answer for prediction in predictor.predictions(features, decoded)]
-    metrics = task.metrics(gold, answers)
+    predictions = predictor.predictions(features, decoded)
+    metrics = task.metrics(gold, [prediction.answer for prediction in predictions])
+    temperature = task.temperature(gold, features, decoded) if fitted.calibrates else 1.0
+    nonconformity = None
+    if predictions and isinstance(predictions[0], LabelPrediction):
+        calibrated = task.predictions(features, decoded, temperature)
+        nonconformity = Nonconformity.of([one.probabilities for one in calibrated], gold)
     return Attempt(
         settings=settings,
         fitted=fitted,
         predictor=predictor,
         dev_metrics=metrics,
         rank=(metrics[task.main_metric], -task.loss(gold, features, decoded) if fitted.calibrates else 0.0),
-        temperature=task.temperature(gold, features, decoded) if fitted.calibrates else 1.0,
+        temperature=temperature,
         seconds=seconds,
+        nonconformity=nonconformity,
     )
 
 
@@ -281,6 +291,7 @@ def save_model(
             for at, prediction in enumerate(predictions)
         ],
         threshold=threshold,
+        nonconformity=attempt.nonconformity,
     )
     encoder = spec.job.encoder if spec.contender.needs_encoder else None
     read = spec.job.train if len(spec.job.train) else spec.test  # whose language is told
