@@ -16,6 +16,7 @@ from textgraft.errors import ModelError, OptionError
 from textgraft.inference.encode import Encoder
 from textgraft.models.encoders import load_encoder_tokenizer, resolve_encoder
 from textgraft.models.manifest import read_manifest
+from textgraft.serving.light import frozen_encoder
 from textgraft.tasks.registry import task_class
 
 TEXTS = [*(text for text, _ in topic_rows(12)), "", "goal " * 100]
@@ -89,6 +90,8 @@ def test_a_model_answers_with_the_prompt_that_it_was_trained_with(prompting, tmp
     pipe = textgraft.pipeline("text-classification", str(trained.folder))
     (answer,) = predictor.predict(["goal and team"])
     assert pipe("goal and team")[0]["score"] == pytest.approx(answer.score, abs=1e-3)
+    served, _ = frozen_encoder(trained.folder)
+    assert served == resolve_encoder(prompting, prompt="passage"), "a service reads with it"
     with pytest.raises(OptionError, match="trained on texts after the prompt 'a new '"):
         textgraft.GraftedEncoder(str(prompting)).add("topics", trained.folder)
     textgraft.GraftedEncoder(str(prompting), prompt="passage").add("topics", trained.folder)

@@ -34,7 +34,7 @@ from textgraft.models.encoders import (
     pad_token_id,
     resolve_encoder,
 )
-from textgraft.models.manifest import WEIGHTS, Manifest
+from textgraft.models.manifest import WEIGHTS, Manifest, read_manifest
 from textgraft.models.vetting import read_json, vet
 from textgraft.models.windows import cut
 from textgraft.serving.encoding import EncoderLane, ServedEncoder, scaled
@@ -256,7 +256,8 @@ def frozen_encoder(path: Path) -> tuple[EncoderSource, str] | None:
     described = read_json(path / "config.json")
     if (described.get("architectures") or [""])[0] != HEAD or described.get("lora_rank"):
         return None
-    source = resolve_encoder(described.get("encoder") or BUNDLED, described.get("revision"))
+    prompt = read_manifest(path).prompt
+    source = resolve_encoder(described.get("encoder") or BUNDLED, described.get("revision"), prompt)
     return source, str(described.get("pooling") or "mean")
 
 

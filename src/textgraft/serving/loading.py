@@ -125,7 +125,7 @@ def load_models(
         found = frozen_encoder(path)
         if found is not None and engine != "torch":
             served = encoder_of(*found)
-            if found[0].name == BUNDLED and BUNDLED not in names:
+            if found[0].name == BUNDLED and not found[0].prompt and BUNDLED not in names:
                 models.setdefault(BUNDLED, _encoder(BUNDLED, served, found[0].name))
         models[name] = _trained(name, path, encoders, engine)
     order = [*names, *(name for name in models if name not in names)]

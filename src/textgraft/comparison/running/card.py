@@ -61,7 +61,7 @@ one text in {trial.cost.latency_ms_p50:.1f} ms (median),
 {_calibration(manifest, task)}{_prompt(manifest)}Texts
 are cut after {manifest.max_length} tokens. Scores hold for texts like those it was tested on.
 
-{usage(task, model)}
+{usage(task, model, manifest.prompt)}
 """
 
 

@@ -21,12 +21,13 @@ ENCODER = "path/to/the/encoder"
 _REGISTER = "import textgraft.models.auto  # makes Transformers know the architecture\n"
 
 
-def usage(task: Task, model: PreTrainedModel) -> str:
+def usage(task: Task, model: PreTrainedModel, prompt: str = "") -> str:
     """Write the section of a card that shows the calls, as Markdown.
 
     Args:
         task: The model's task.
         model: The model; nothing of it is run.
+        prompt: What stands before every text.
     """
     parts = [
         _block(
@@ -45,6 +46,7 @@ def usage(task: Task, model: PreTrainedModel) -> str:
         parts.append(_introduction(task))
         parts.append(_block(_imports(model) + _call(task, model)))
     if getattr(model.config, "lora_rank", 0):
+        told = f", prompt={prompt!r}" if prompt else ""
         parts.append(
             "The adapter alone, for PEFT, lies in the folder `peft`; it gives the encoder's states, without "
             "the head:"
@@ -54,7 +56,7 @@ def usage(task: Task, model: PreTrainedModel) -> str:
                 "from peft import PeftModel\n"
                 "from textgraft.models.encoders import load_encoder, resolve_encoder\n"
                 "\n"
-                f'encoder, tokenizer = load_encoder(resolve_encoder("{_encoder(model)}"))\n'
+                f'encoder, tokenizer = load_encoder(resolve_encoder("{_encoder(model)}"{told}))\n'
                 f'adapted = PeftModel.from_pretrained(encoder, "{FOLDER}", subfolder="peft")\n'
             )
         )
