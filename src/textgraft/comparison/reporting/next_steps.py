@@ -186,7 +186,8 @@ def _hand_over(known: _Known) -> Iterator[NextStep]:
     yield NextStep(
         f"Set a threshold: of the test rows {below.mean():.0%} have a score below {threshold:g}, and "
         f"{int(wrong[below].sum()):,} of the {int(wrong.sum()):,} wrong answers are "
-        "among them. Let people decide such rows:",
+        "among them. Let people decide such rows (textgraft threshold promises a precision in place of a "
+        "score):",
         f"textgraft predict {known.best} new.csv && textgraft review import reviews.db "
         f"new.predictions.csv --rows new.csv --below {threshold:g}",
     )
