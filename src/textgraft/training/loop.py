@@ -26,6 +26,7 @@ from textgraft.files import content_hash, output_errors, write_atomic
 from textgraft.forks import computing
 from textgraft.interrupts import Interrupt, deferred_interrupt
 from textgraft.training.checkpoint import load_checkpoint, save_checkpoint
+from textgraft.training.first_token import only_first_token
 from textgraft.training.gradient import accumulate
 from textgraft.training.memory import return_freed_memory
 from textgraft.training.objective import Objective, Steps
@@ -79,7 +80,7 @@ def fit(
         KeyboardInterrupt: Ctrl-C; with a folder, after a checkpoint of the last whole step.
     """
     computing(torch.get_num_threads())
-    with only_words_in_use(model, objective):
+    with only_words_in_use(model, objective), only_first_token(model):
         run = _Run(model, objective, settings, folder)
         devices = [run.device] if run.device.type == "cuda" else []
         interrupts = deferred_interrupt() if folder else contextlib.nullcontext(Interrupt())

@@ -64,6 +64,7 @@ def only_words_in_use(model: PreTrainedModel, objective: Objective) -> Iterator[
 
 def _trained_words(model: PreTrainedModel) -> nn.Embedding | None:
     """Return the word vectors of an encoder if they are trained, and nothing else uses them."""
+    # A network on encodings is trained by the same loop, and is no model of Transformers.
     base: Any = getattr(model, "base_model", None)
     if base is None or getattr(base.config, "model_type", "") not in STACKS:
         return None
