@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
 from textgraft.evaluation.confusions import entity_confusions, set_confusions, top_confusions
-from textgraft.evaluation.label_scores import LabelCounts, score_labels
+from textgraft.evaluation.label_scores import LabelCounts, ratio_score, score_labels
 
 
 def as_sets(answers):
@@ -40,6 +40,18 @@ def test_intervals_cover():
             own = getattr(score, name)
             covered[name] += own.low <= value <= own.high
     assert all(0.92 * 300 <= count <= 0.99 * 300 for count in covered.values()), covered
+
+
+def test_a_ratio_of_sums_is_covered():
+    """Of right answers to those given, where rows have several or none."""
+    rng, covered = np.random.default_rng(2), 0
+    for _ in range(300):
+        given = rng.integers(0, 4, 120)
+        chance = np.where(rng.random(120) < 0.5, 0.9, 0.7)  # answers of one row are right together
+        found = ratio_score(rng.binomial(given, chance), given)
+        covered += found.low <= 0.8 <= found.high
+    assert 0.92 * 300 <= covered <= 0.99 * 300
+    assert ratio_score([0, 0], [0, 0]).low is None
 
 
 def test_a_label_of_one_row_has_no_interval():

@@ -133,3 +133,29 @@ def test_a_column_that_is_not_there_is_told_before_anything_is_predicted(folder,
     ended = CliRunner().invoke(app, ["evaluate", str(folder / "model"), "x.csv", "--slices", "age"])
     assert isinstance(ended.exception, OptionError)
     assert "--report" in str(ended.exception)
+
+
+def test_the_threshold_of_the_model_is_looked_at_on_these_rows(folder, tmp_path):
+    import shutil
+
+    from textgraft.inference.predictor import load
+    from textgraft.inference.thresholds import threshold
+
+    model = tmp_path / "model"
+    shutil.copytree(folder / "model", model)
+    promised = threshold(model, folder / "test.csv", precision=0.7)
+    found = evaluate(model, folder / "test.csv", report=tmp_path / "report").details.threshold
+    assert found.promised == promised
+    # Decided on these very rows, it lets through what it said.
+    assert (found.given, found.answers) == (promised.answered, 430)
+    assert found.precision.value == pytest.approx(promised.right / promised.answered)
+    assert found.coverage.low < found.coverage.value < found.coverage.high or found.coverage.value == 1
+    page = Page((tmp_path / "report" / "report.html").read_text()).visible
+    assert "The model's threshold of" in page
+    assert "threshold of the model" in page
+    assert load(model).threshold == promised
+    nothing = threshold(model, folder / "test.csv", precision=0.9999)
+    assert nothing.least is None
+    again = evaluate(model, folder / "test.csv", report=tmp_path / "again")
+    assert again.details.threshold.given == 0
+    assert any("gives no answer" in line for line in findings(again))

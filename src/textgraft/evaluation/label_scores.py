@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from textgraft.evaluation.intervals import Score, part_numbers, score_interval
@@ -88,6 +88,19 @@ def _score(
         recall=_ratio(right, gold),
         f1=_ratio(2 * right, gold + given, gold.sum()),
     )
+
+
+def ratio_score(over: ArrayLike, under: ArrayLike) -> Score:
+    """Return a ratio of sums over rows with its 95% interval, as of right answers to those given.
+
+    Args:
+        over: Of each row what counts, [rows].
+        under: What it is counted of, [rows].
+    """
+    counted, whole = np.asarray(over, dtype=np.float64), np.asarray(under, dtype=np.float64)
+    parts = part_numbers(len(whole))
+    counted_sums = np.bincount(parts, weights=counted).astype(np.float64)
+    return _ratio(counted_sums, np.bincount(parts, weights=whole).astype(np.float64))
 
 
 def _ratio(over: NDArray[np.float64], under: NDArray[np.float64], evidence: float | None = None) -> Score:

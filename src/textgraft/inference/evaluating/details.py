@@ -11,11 +11,11 @@ import numpy as np
 from textgraft.data.dataset import Dataset
 from textgraft.data.slicing import number_slices
 from textgraft.evaluation.confusions import top_confusions
-from textgraft.evaluation.label_scores import score_labels
+from textgraft.evaluation.label_scores import ratio_score, score_labels
 from textgraft.evaluation.reliability import reliability
 from textgraft.evaluation.risk_coverage import risk_coverage
 from textgraft.evaluation.slices import score_slices, worst_slice
-from textgraft.inference.evaluating.record import Calibration, CutText, Details
+from textgraft.inference.evaluating.record import AtThreshold, Calibration, CutText, Details
 from textgraft.inference.evaluating.row_slices import CUT, cut_fractions, row_slices
 from textgraft.inference.row_predictor import RowPredictor
 from textgraft.models.fingerprint import Fingerprint
@@ -76,6 +76,7 @@ def gather_details(
     return Details(
         quality=task.quality_title,
         calibration=_calibration(predictor, answered),
+        threshold=_at_threshold(predictor, answered),
         risk_coverage=risk_coverage(confidence, 1 - quality),
         labels=score_labels(counts) if counts else [],
         confusion_names=list(names) if len(names) <= MOST_NAMES else [],
@@ -93,6 +94,24 @@ def gather_details(
             for one in scores
             if one.dimension == CUT
         ],
+    )
+
+
+def _at_threshold(predictor: RowPredictor, answered: Answered) -> AtThreshold | None:
+    """Count what the model's threshold lets through, and what of that is right."""
+    promised = predictor.threshold
+    if promised is None:
+        return None
+    scores, right = predictor.task.graded(answered.gold, answered.predictions)
+    has_answer = scores >= 0
+    is_given = has_answer & (scores >= promised.least) if promised.least is not None else has_answer & False
+    given = is_given.sum(axis=1)
+    return AtThreshold(
+        promised=promised,
+        answers=int(has_answer.sum()),
+        given=int(given.sum()),
+        coverage=ratio_score(given, has_answer.sum(axis=1)),
+        precision=ratio_score((is_given & right).sum(axis=1), given),
     )
 
 

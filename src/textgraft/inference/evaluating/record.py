@@ -9,6 +9,7 @@ import msgspec
 from textgraft.evaluation.confusions import Confusion
 from textgraft.evaluation.intervals import Score
 from textgraft.evaluation.label_scores import LabelScore
+from textgraft.evaluation.promises import Threshold
 from textgraft.evaluation.reliability import Reliability
 from textgraft.evaluation.risk_coverage import RiskCoverage
 from textgraft.evaluation.slices import SliceScore
@@ -42,6 +43,21 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     """As the model answers."""
 
 
+class AtThreshold(msgspec.Struct, frozen=True, kw_only=True):
+    """What the threshold in the model directory does on these rows."""
+
+    promised: Threshold
+    """As it was decided, on other rows."""
+    answers: int
+    """That the model has, of which those below the threshold go to a person."""
+    given: int
+    """Of them, those that reach it."""
+    coverage: Score
+    """The fraction that is given, with its 95% interval over rows."""
+    precision: Score
+    """The fraction of the given ones that is right, likewise."""
+
+
 class CutText(msgspec.Struct, frozen=True, kw_only=True):
     """Rows of which about the same fraction lies beyond what the model reads."""
 
@@ -59,6 +75,8 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     """What the quality of a row is, as people call its mean."""
     calibration: Calibration | None
     """None where scores are no probabilities."""
+    threshold: AtThreshold | None = None
+    """None where the model directory holds none."""
     risk_coverage: RiskCoverage | None
     """None where the model is as sure of all its answers."""
     labels: list[LabelScore]

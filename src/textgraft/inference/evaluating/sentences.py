@@ -5,7 +5,8 @@ from __future__ import annotations
 from textgraft import wording
 from textgraft.data.perturbations import PERTURBATIONS
 from textgraft.evaluation.confusions import NOTHING
-from textgraft.inference.evaluating.record import Calibration, Details, Evaluation, SeenRows
+from textgraft.evaluation.intervals import Score
+from textgraft.inference.evaluating.record import AtThreshold, Calibration, Details, Evaluation, SeenRows
 from textgraft.inference.evaluating.robustness import Robustness
 
 
@@ -68,6 +69,8 @@ def _of_details(details: Details) -> list[str]:
         )
     if details.calibration is not None:
         found.append(_calibration(details.calibration))
+    if details.threshold is not None:
+        found.append(_threshold(details.threshold))
     if (curve := details.risk_coverage) is not None and curve.random > 0:
         place = next(at for at, covered in enumerate(curve.coverage) if covered >= 0.8 or covered == 1)
         found.append(
@@ -79,6 +82,26 @@ def _of_details(details: Details) -> list[str]:
     if details.truncated_fraction >= 0.0005:
         found.append(f"{details.truncated_fraction:.1%} of the text lies beyond what the model reads.")
     return found
+
+
+def _threshold(found: AtThreshold) -> str:
+    threshold = found.promised
+    promised = f"the promise is {threshold.precision:.1%}, with {threshold.confidence:.0%} confidence"
+    if threshold.least is None:
+        return f"The model's threshold gives no answer: {promised}."
+    if not found.given:
+        return f"No answer reaches the model's threshold of {threshold.least:.4f}: {promised}."
+    right = f"{found.precision.value:.1%} of these are right ({_percent(found.precision)})"
+    return (
+        f"The model's threshold of {threshold.least:.4f} lets {found.coverage.value:.0%} of the answers "
+        f"through, and {right}: {promised}."
+    )
+
+
+def _percent(estimate: Score) -> str:
+    if estimate.low is None or estimate.high is None:
+        return "too few for an interval"
+    return f"{estimate.low:.1%} to {estimate.high:.1%}"
 
 
 def _confusion(details: Details) -> str:
