@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textgraft.errors import MissingExtraError, OptionError, TextgraftError
+from textgraft.inference.engines.openvino import SERVED_SHAPES, keep_shapes
 from textgraft.serving.keys import VARIABLE, Keys, read_keys
 from textgraft.serving.limits import Limits
 from textgraft.serving.loading import Named, identity, load_models
@@ -103,6 +104,7 @@ def serve(
         # The framework takes a second to import, and models about as long to open: side by side.
         importing = threading.Thread(target=_import_framework, daemon=True)
         importing.start()
+        keep_shapes(SERVED_SHAPES)
         loaded = load_models(chosen.models, engine=engine, precision=precision)
         shadows = _load_challengers(chosen)
         importing.join()
