@@ -163,6 +163,7 @@ def test_sizes_are_bounded(models):
         assert served.post("/embed", {"inputs": "x" * 3000}).status_code == 413
         assert served.post("/embed", {"inputs": "x" * 600}).status_code == 422
         assert served.post("/embed", {"inputs": ["x"] * 4}).status_code == 422
+        assert served.post("/embed", {"inputs": [1] * 600, "truncate": True}).status_code == 422
         assert served.post("/embed", {"inputs": ["x"] * 3}).status_code == 200
 
         def endless():

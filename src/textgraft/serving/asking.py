@@ -91,4 +91,6 @@ def encoding_request(
         raise InputError(
             f"{len(rows):,} inputs are too many for one request: {service.limits.max_texts:,} at most"
         )
+    if any(len(row) > service.limits.max_characters for row in rows):
+        raise InputError(f"an input has more than {service.limits.max_characters:,} ids")
     return lambda: encoder.prepare_ids(rows, **chosen), sum(map(len, rows)), rows[0] is given

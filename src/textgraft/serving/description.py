@@ -56,7 +56,6 @@ class Described:
         encoders = [model.encoder for model in registry if model.encoder is not None]
         first = encoders[0] if encoders else None
         self._dimension = first.dimension if first else 1
-        self._longest = first.max_length if first else 1
         self._vocabulary = first.vocabulary if first else 1
 
     def post(self, body: str, answer: str, *, tag: str) -> dict[str, Any]:
@@ -120,7 +119,12 @@ class Described:
         }
         texts: Schema = {"type": "array", "items": text, "minItems": 1, "maxItems": self.limits.max_texts}
         identifier: Schema = {"type": "integer", "minimum": 0, "maximum": self._vocabulary - 1}
-        ids: Schema = {"type": "array", "items": identifier, "minItems": 1, "maxItems": self._longest}
+        ids: Schema = {
+            "type": "array",
+            "items": identifier,
+            "minItems": 1,
+            "maxItems": self.limits.max_characters,
+        }
         rows: Schema = {"type": "array", "items": ids, "minItems": 1, "maxItems": self.limits.max_texts}
         encodable: Schema = {"anyOf": [text, texts, ids, rows]}
         named: Schema = {

@@ -21,7 +21,7 @@ class Limits(Checked):
     max_texts: Count = 1024
     """Texts of a request."""
     max_characters: Count = 400_000
-    """Characters of a text: it is refused before it is tokenized."""
+    """Characters of a text, or token ids of one: it is refused before it is tokenized."""
     max_buffered: Count = 64_000_000
     """Bytes of all bodies that are held at a time."""
     max_queued_tokens: Count = 262_144
