@@ -55,5 +55,7 @@ def test_a_decision_is_said_in_one_way(store):
     for said in ((), ("--accept", "--unusable")):
         with pytest.raises(OptionError, match="--accept"):
             _run("decide", store, found["id"], "--by", "ann", *said)
+    with pytest.raises(OptionError, match="--hold"):
+        _run("next", store, "--by", "ann", "--hold", "soon")
     with pytest.raises(OptionError, match="no item"):
         _run("decide", store, "ffff", "--by", "ann", "--accept")

@@ -103,10 +103,9 @@ def next_(
 ) -> None:
     """Hand out the next items to a person: nobody else gets them until they are decided or the time is up."""
     from textgraft.review.store import ReviewStore
-    from textgraft.wording import parse_seconds
 
     with ReviewStore(store, create=False) as opened:
-        leases = opened.lease(by, count, seconds=parse_seconds(hold), disputed=disputed)
+        leases = opened.lease(by, count, seconds=_seconds(hold), disputed=disputed)
         labels = {lease.item.task: opened.labels(lease.item.task) for lease in leases}
     if json:
         _print_json([{"id": lease.item.id, **_plain(lease)} for lease in leases])
@@ -333,6 +332,16 @@ def _written(answer: Any) -> str:
         one if isinstance(one, str) else f"{one['label']} at {one['start']} to {one['end']}" for one in answer
     ]
     return ", ".join(parts) or "none"
+
+
+def _seconds(hold: str) -> float:
+    from textgraft.errors import OptionError
+    from textgraft.wording import parse_seconds
+
+    try:
+        return parse_seconds(hold)
+    except OptionError as error:
+        raise OptionError(error.what, where="--hold", fix=error.fix) from error
 
 
 def _plain(record: Any) -> Any:

@@ -21,8 +21,10 @@ FOLDS = 5
 WORDS, ENCODINGS = "words", "encodings"
 """The families: words and pairs of words by TF-IDF; the encodings of a frozen encoder."""
 MAX_FEATURES = 100_000
-_C = {WORDS: 10.0, ENCODINGS: 10.0}
-"""Inverse strength of the penalty on the weights of each family's logistic regression."""
+_C = {WORDS: 10.0, ENCODINGS: 0.1}
+"""Inverse strength of the penalty on the weights of each family's logistic regression.
+
+A strong one on encodings: a weak one lets the model follow wrong labels."""
 
 Features = Callable[[Sequence[str]], "NDArray[Any] | csr_array"]
 
