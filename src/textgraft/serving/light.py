@@ -39,14 +39,15 @@ from textgraft.models.vetting import read_json, vet
 from textgraft.models.windows import cut
 from textgraft.serving.encoding import EncoderLane, ServedEncoder, scaled
 from textgraft.serving.queueing import Lane
+from textgraft.tasks.targets import decided
 from textgraft.tasks.text.pairs import PairTexts
 from textgraft.tasks.text.texts import TextTask
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-    from textgraft.tasks.targets import decided
-from textgraft.tasks.base import Task
+    from textgraft.tasks.base import Task
+
 
 Arrays = Mapping[str, NDArray[Any]]
 HEAD = "GraftForSequenceClassification"
