@@ -245,11 +245,30 @@ def test_sets_hold_the_true_label_as_often_as_asked_for(world, tmp_path):
 
 @pytest.mark.parametrize(
     ("level", "message"),
-    [(1.0, "is no coverage of sets"), (0.9999, "600 dev rows cannot promise"), (float("nan"), "no coverage")],
+    [(1.0, "is no share"), (0.9999, "600 dev rows cannot promise"), (float("nan"), "no share")],
 )
 def test_a_coverage_that_cannot_be_promised_is_refused(world, level, message):
     with pytest.raises(OptionError, match=message):
         textgraft.load(world["model"]).give_sets(level)
+    with pytest.raises(OptionError, match=message):
+        textgraft.load(world["model"]).tell_unknown(level)
+
+
+def test_texts_that_fit_no_label_are_told(world, tmp_path):
+    run("predict", world["model"], world["test"], "-o", tmp_path / "a.csv", "--reject", 0.8)
+    rows = rows_of(tmp_path / "a.csv")
+    assert list(rows[0])[:4] == ["id", "label", "unknown", "needs_review"]
+    assert 0.14 < np.mean([row["unknown"] == "true" for row in rows]) < 0.26, "of the known 80% are kept"
+    assert not any(row["label"] for row in rows if row["unknown"] == "true")
+    model = textgraft.load(world["model"])
+    model.tell_unknown(0.8)
+    texts = [json.loads(line)["text"] for line in world["test"].read_text().splitlines()]
+    strange = next(text for text, row in zip(texts, rows, strict=True) if row["unknown"] == "true")
+    (none,) = model.predict([strange])
+    (known,) = model.predict(["a goal of the team in the match"])
+    assert (none.is_unknown, none.label) == (True, None)
+    assert (known.is_unknown, known.label, known.needs_review) == (False, "sport", False)
+    assert len(none.to_dict()["scores"]) == 3
 
 
 def test_keeping_none_leaves_other_text_of_a_card_alone(world):

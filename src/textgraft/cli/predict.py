@@ -50,6 +50,10 @@ def predict(
             help="Add the labels that a text may have: the true one is among them in this share, as 0.95."
         ),
     ] = None,
+    reject: Annotated[
+        float | None,
+        typer.Option(help="Tell texts that fit no label; this share of the others is not told so, as 0.95."),
+    ] = None,
     engine: options.Engine = "auto",
 ) -> None:
     """Predict every row of a file: label, score and the scores of all labels.
@@ -90,6 +94,7 @@ def predict(
 
     predictor = load(model, engine=engine)
     predictor.give_sets(sets)
+    predictor.tell_unknown(reject)
     with Progress(
         TextColumn("predicting"),
         BarColumn(),

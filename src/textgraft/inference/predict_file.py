@@ -82,6 +82,8 @@ class RowCache:
             facts.append(["threshold", predictor.threshold.least])
         if predictor.sets is not None:
             facts.append(["sets", predictor.sets])
+        if predictor.reject is not None:
+            facts.append(["reject", predictor.reject])
         path = cache_folder() / FOLDER / f"{content_hash(facts)}.sqlite3"
         try:
             self._store = RowStore(path, FORM)

@@ -15,7 +15,7 @@ from textgraft.evaluation.conformal import Nonconformity, label_set
 from textgraft.models.fingerprint import Fingerprint
 from textgraft.models.manifest import Manifest
 from textgraft.tasks.base import Task
-from textgraft.tasks.decided import WithSet
+from textgraft.tasks.decided import Told, WithSet
 from textgraft.tasks.scoring import Scoring
 from textgraft.tasks.targets import decided
 
@@ -56,6 +56,8 @@ class RowPredictor(ABC):
         self.threshold = manifest.threshold if manifest else None
         self.sets: float | None = None
         """Coverage of the prediction sets that come with answers; see :meth:`give_sets`."""
+        self.reject: float | None = None
+        """Share of known texts that is not told to be unknown; see :meth:`tell_unknown`."""
 
     @property
     @abstractmethod
@@ -91,15 +93,21 @@ class RowPredictor(ABC):
         return self.task.predictions(features, decoded, self.temperature)
 
     def decide(self, predictions: Sequence[Any]) -> list[Any]:
-        """Hold back the answers that do not reach the threshold, and add the sets that are asked for."""
+        """Hold back what does not reach the threshold; tell unknown texts and add sets where asked for."""
         given = decided(self.task, predictions, self.threshold)
-        if self.sets is None:
-            return given
-        quantile = self._nonconformity(self.sets).quantile(self.sets)
-        return [
-            WithSet(answer, tuple(self.task.labels[at] for at in label_set(one.probabilities, quantile)))
-            for answer, one in zip(given, predictions, strict=True)
-        ]
+        if self.reject is not None:
+            most = self._measured("--reject").quantile(self.reject)
+            given = [
+                Told(answer, bool(1 - one.probabilities.max() > most))
+                for answer, one in zip(given, predictions, strict=True)
+            ]
+        if self.sets is not None:
+            quantile = self._measured("--sets").quantile(self.sets)
+            given = [
+                WithSet(answer, tuple(self.task.labels[at] for at in label_set(one.probabilities, quantile)))
+                for answer, one in zip(given, predictions, strict=True)
+            ]
+        return given
 
     def give_sets(self, level: float | None) -> None:
         """Have answers come with a prediction set, from now on: the labels that a text may have.
@@ -110,31 +118,50 @@ class RowPredictor(ABC):
         Raises:
             OptionError: There are no sets of this model, or too few dev rows for such a level.
         """
-        if level is not None:
-            self._nonconformity(level)
+        self._check_level(level, "--sets")
         self.sets = level
 
-    def _nonconformity(self, level: float) -> Nonconformity:
-        if not 0 < level < 1:
-            raise OptionError(
-                f"{level:g} is no coverage of sets",
-                where="--sets",
-                fix="Give a number between 0 and 1, as 0.95.",
-            )
-        found = self.manifest.nonconformity if self.manifest else None
+    def tell_unknown(self, level: float | None) -> None:
+        """Have answers say whether a text is unknown, from now on: whether it fits none of the labels.
+
+        What the model is less sure of than of nearly all dev rows is told so, and has no label.
+
+        Args:
+            level: Share of the texts with one of the labels that is not, as 0.95; None: nothing is told.
+
+        Raises:
+            OptionError: The model has no probabilities of labels, or too few dev rows for such a level.
+        """
+        self._check_level(level, "--reject")
+        self.reject = level
+
+    def _measured(self, option: str) -> Nonconformity:
+        manifest = self.manifest
+        found = (manifest.nonconformity if option == "--sets" else manifest.doubt) if manifest else None
         if found is None:
             raise OptionError(
-                "this model has no prediction sets",
-                where="--sets",
-                fix="They take a classifier with probabilities and dev rows, of this version: train again.",
-            )
-        if level > found.highest_level:
-            raise OptionError(
-                f"{found.rows:,} dev rows cannot promise a coverage of {level:g}",
-                where="--sets",
-                fix=f"Ask for at most {int(1000 * found.highest_level) / 1000}, or train with more dev rows.",
+                "this model has no probabilities of labels that were measured on dev rows",
+                where=option,
+                fix="It takes a classifier that was trained by this version: train again.",
             )
         return found
+
+    def _check_level(self, level: float | None, option: str) -> None:
+        if level is None:
+            return
+        if not 0 < level < 1:
+            raise OptionError(
+                f"{level:g} is no share of texts to promise",
+                where=option,
+                fix="Give a number between 0 and 1, as 0.95.",
+            )
+        found = self._measured(option)
+        if level > found.highest_level:
+            raise OptionError(
+                f"{found.rows:,} dev rows cannot promise {level:g}",
+                where=option,
+                fix=f"Ask for at most {int(1000 * found.highest_level) / 1000}, or train with more dev rows.",
+            )
 
     def predict_rows(self, dataset: Dataset, on_progress: Callable[[int], None] | None = None) -> list[Any]:
         """Return one prediction a row of a data set, whatever the threshold: what a model is judged by.

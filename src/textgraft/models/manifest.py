@@ -65,6 +65,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """From which score on answers are given, and what is promised of them; None: all of them are."""
     nonconformity: Nonconformity | None = None
     """What prediction sets are made by; None where the model has no probabilities of labels."""
+    doubt: Nonconformity | None = None
+    """1 minus the probability of the likeliest label, on the dev rows: what unknown texts are told by."""
     files: dict[str, str] = msgspec.field(default_factory=dict)
     """SHA-256 of each other file that is read again, by its path in the folder."""
     versions: dict[str, str] = msgspec.field(default_factory=dict)

@@ -87,3 +87,25 @@ class WithSet:
             "set": list(self.label_set),
             **{name: members[name] for name in others},
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A prediction of a label, with whether the text fits any label; it has what the prediction has."""
+
+    prediction: Any
+    is_unknown: bool
+    """Whether it fits none: then it has no label."""
+
+    def __getattr__(self, name: str) -> Any:
+        return None if self.is_unknown and name in HIDDEN - {"labels"} else getattr(self.prediction, name)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what is written to a file; the label of an unknown text is empty."""
+        members: dict[str, Any] = self.prediction.to_dict()
+        first, *others = members
+        return {
+            first: None if self.is_unknown else members[first],
+            "unknown": self.is_unknown,
+            **{name: members[name] for name in others},
+        }

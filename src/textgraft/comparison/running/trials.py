@@ -58,6 +58,8 @@ class Attempt:
     """What of it is in the model's weights."""
     nonconformity: Nonconformity | None = None
     """Of the dev rows; None where the model gives no probabilities of labels."""
+    doubt: Nonconformity | None = None
+    """Of their likeliest labels, likewise."""
 
 
 @dataclass(frozen=True)
@@ -123,10 +125,12 @@ def _attempt(contender: Contender, job: Job, settings: RecipeSettings) -> Attemp
     predictions = predictor.predictions(features, decoded)
     metrics = task.metrics(gold, [prediction.answer for prediction in predictions])
     temperature = task.temperature(gold, features, decoded) if fitted.calibrates else 1.0
-    nonconformity = None
+    nonconformity = doubt = None
     if predictions and isinstance(predictions[0], LabelPrediction):
         calibrated = task.predictions(features, decoded, temperature)
-        nonconformity = Nonconformity.of([one.probabilities for one in calibrated], gold)
+        probabilities = [one.probabilities for one in calibrated]
+        nonconformity = Nonconformity.of(probabilities, gold)
+        doubt = Nonconformity.of(probabilities, [one.answer for one in calibrated])
     return Attempt(
         settings=settings,
         fitted=fitted,
@@ -136,6 +140,7 @@ def _attempt(contender: Contender, job: Job, settings: RecipeSettings) -> Attemp
         temperature=temperature,
         seconds=seconds,
         nonconformity=nonconformity,
+        doubt=doubt,
     )
 
 
@@ -292,6 +297,7 @@ def save_model(
         ],
         threshold=threshold,
         nonconformity=attempt.nonconformity,
+        doubt=attempt.doubt,
     )
     encoder = spec.job.encoder if spec.contender.needs_encoder else None
     read = spec.job.train if len(spec.job.train) else spec.test  # whose language is told
