@@ -12,7 +12,6 @@ from textgraft.comparison.records.plan import ComparisonPlan, PlannedTrial, load
 from textgraft.comparison.records.trials import Trial, load_trials
 from textgraft.comparison.running import run
 from textgraft.comparison.running.probing import (
-    EVALUATING,
     _seconds_a_row,
     rate_of_trials,
     tells_by_trials,
@@ -93,11 +92,11 @@ def test_the_pace_of_full_batches_counts_and_evaluations_do_not() -> None:
     # 5 s, and the evaluation at an epoch's end 3 s.
     seconds = (5.0, 6.0, 10.0, 11.0, 12.0, 16.0)
     steps = [_progress((place + 1) / 3, 160 * (place + 1), end) for place, end in enumerate(seconds)]
-    assert _seconds_a_row(steps, 48) == pytest.approx((1 + EVALUATING) / 16)
+    assert _seconds_a_row(steps, 48) == pytest.approx(1 / 16)
     assert _seconds_a_row(steps[:1], 48) == 0.0
     # A step of one row takes more than a sixteenth of a full one.
     uneven = [*steps, _progress(2 + 1 / 48, 970, 16.8), _progress(3.0, 1440, 22.0)]
-    assert _seconds_a_row(uneven, 48) == pytest.approx((1 + EVALUATING) / 16)
+    assert _seconds_a_row(uneven, 48) == pytest.approx(1 / 16)
 
 
 def _progress(epoch: float, tokens: int, seconds: float) -> Progress:

@@ -203,6 +203,8 @@ class Contender:
     """The option of ``textgraft train`` that means it, as "--freeze all"."""
     epochs: EpochSchedule | None = None
     """For those that train in epochs."""
+    evaluating: float = 0.1
+    """Of what the steps of an epoch take, its evaluation, of a quarter as many dev rows."""
     needs_encoder: bool = False
     encoder: EncoderSource | None = None
     """Its own, where several encoders compete; None: the one of the job."""

@@ -117,6 +117,7 @@ CONTENDERS = (
         tasks=(*LABELS, "multi-label"),
         colour="#009e73",
         marker="circle-cross",
+        evaluating=0.4,  # a third of it for each training row, which are encoded as well, and each dev row
         is_default_of_few=True,
         epochs=EpochSchedule(rows=3_000, least=2, most=10),
         needs_encoder=True,

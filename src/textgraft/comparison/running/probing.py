@@ -26,8 +26,6 @@ EPOCHS = 2
 """The first step warms up, those after it are timed."""
 FULL = 0.75
 """Tokens of a step that counts, of those of the fullest one."""
-EVALUATING = 0.1
-"""Of what the steps of an epoch take, the evaluation on a quarter as many dev rows."""
 DEV_FRACTION = 4
 """For so many training rows there is one dev row."""
 ASKED = 2
@@ -140,7 +138,8 @@ def _fit(contender: Contender, job: Job, rows: Dataset, position: int = 0) -> _F
     other = max(0.0, seconds - (job.shared.spent - spent) - in_steps)
     texts = len(rows) + (len(dev) if fitted.outputs is not None else 0)
     shared = (job.shared.charged - charged) / texts
-    return _Fitting(other, shared, _seconds_a_row(seen, len(rows)), fitted)
+    a_row = (1 + contender.evaluating) * _seconds_a_row(seen, len(rows))
+    return _Fitting(other, shared, a_row, fitted)
 
 
 def _fits_of_further(
@@ -161,7 +160,9 @@ def _fits_of_further(
 def _costing(settings: RecipeSettings) -> tuple[tuple[str, Any], ...]:
     """Return the settings that the time of a training may depend on."""
     given = sorted(settings.given().items())
-    return tuple((name, value) for name, value in given if not name.endswith(("_rate", "dropout")))
+    return tuple(
+        (name, value) for name, value in given if not name.endswith(("_rate", "dropout", "temperature"))
+    )
 
 
 def _probe_endpoint(contender: Contender, job: Job, test_rows: int) -> Rate:
@@ -174,7 +175,7 @@ def _probe_endpoint(contender: Contender, job: Job, test_rows: int) -> Rate:
 
 
 def _seconds_a_row(steps: Sequence[Progress], rows: int) -> float:
-    """Return what a row costs in an epoch, dev rows included, from the pace of the steps after the first.
+    """Return what a row costs in the steps of an epoch, from the pace of those after the first.
 
     Steps that end with an evaluation do not count where there are others: on few rows it takes the longer
     part of them. Neither do steps on batches that are far from full, which there are few of on many rows.
@@ -189,4 +190,4 @@ def _seconds_a_row(steps: Sequence[Progress], rows: int) -> float:
     fullest = max(tokens for _, tokens, _ in timed)
     timed = [one for one in timed if one[1] >= FULL * fullest]
     pace = sum(seconds for seconds, _, _ in timed) / max(1, sum(tokens for _, tokens, _ in timed))
-    return (1 + EVALUATING) * pace * steps[-1].tokens / steps[-1].epoch / rows
+    return pace * steps[-1].tokens / steps[-1].epoch / rows

@@ -168,7 +168,9 @@ class TerminalReporter(SilentReporter):
 
     def trial_finished(self, trial: Trial, metric: str) -> None:
         """Print one line with the trial's scores."""
-        rows = f"{trial.size:>8,} rows{of_each(trial.size, self._shots)}"
+        # The first trials may be run before there is a plan.
+        each = {} if trial.shots is None else {trial.size: trial.shots}
+        rows = f"{trial.size:>8,} rows{of_each(trial.size, each)}"
         self.console.print(
             f"  {trial.contender:<15} {rows}  seed {trial.seed}  "
             f"{metric} {trial.score:.3f}  {duration(trial.cost.training_seconds):>12}",
