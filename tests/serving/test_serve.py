@@ -100,6 +100,15 @@ def test_a_poisoned_model_is_refused(models, tmp_path, how):
         load_models([Named.of(str(poisoned(tmp_path, how)))], precision="fp32")
 
 
+def test_without_torch_what_needs_it_is_refused_and_not_offered(models, monkeypatch):
+    monkeypatch.setattr("textgraft.serving.loading._has_torch", lambda: False)
+    with pytest.raises(ModelError, match="needs torch"):
+        load_models([Named.of("ner")])
+    (encoder,) = load_models([Named.of("bundled")], precision="fp32")
+    assert not encoder.pipelines
+    assert models[0].pipelines
+
+
 def test_names():
     assert Named.of("x=bundled") == Named("x", "bundled")
     assert Named.of("bundled").name == "bundled"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -149,6 +150,7 @@ def _of_others(named: Named, encoder_of: Callable[[Any, str], ServedEncoder], en
     task = next((task for ending, task in HEADS.items() if architecture.endswith(ending)), None)
     if task is None:
         return _encoder(named.name, encoder_of(source, "mean"), named.source)
+    _check_torch(named.source)
     from textgraft.inference.pipelines.factory import pipeline
 
     built = pipeline(task, named.source, engine=engine)
@@ -181,7 +183,7 @@ def _encoder(name: str, served: ServedEncoder, source: str) -> ServedModel:
         encoder.source.identity,
         encoder.open().note,
         encoder=served,
-        pipelines={task: build(task) for task in ON_ENCODER},
+        pipelines={task: build(task) for task in ON_ENCODER if _has_torch()},
         probe=lambda: served.prepare(["ok"], truncate=True),
         is_light=encoder.open().name == "openvino",
     )
@@ -201,6 +203,7 @@ def _trained(name: str, path: Path, encoders: dict[Any, ServedEncoder], engine: 
         light = open_light(path, manifest, task, encoders, engine)
         if light is not None:
             return _light(name, light, manifest, task)
+    _check_torch(str(path))
     from textgraft.inference.pipelines.factory import pipeline
     from textgraft.inference.predictor import Predictor, load
 
@@ -260,3 +263,21 @@ def _probe(answering: Answering, manifest: Manifest) -> Callable[[], Prepared] |
         return None
     row = Dataset.unlabelled({name: [value] for name, value in manifest.golden[0].columns.items()})
     return lambda: prepare_dataset(answering, row, truncate=True)
+
+
+def _has_torch() -> bool:
+    return importlib.util.find_spec("torch") is not None
+
+
+def _check_torch(where: str) -> None:
+    """Refuse what only torch can run where it is not installed, as in a light image.
+
+    Raises:
+        ModelError: It is not.
+    """
+    if not _has_torch():
+        raise ModelError(
+            "this model needs torch, which is not installed here",
+            where=where,
+            fix="Install all of textgraft, or serve encoders and heads on texts alone.",
+        )
