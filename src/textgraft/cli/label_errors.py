@@ -43,9 +43,7 @@ def label_errors(
     dataset = task_class("classification").read(source, text=text, label=label, id_column=id_column)
     found = find_label_errors(dataset, encoded(dataset.texts, encoder, revision, console.print), seed=seed)
     rows = doubted_rows(dataset, found.doubted)
-    console.print(
-        f"{len(rows):,} of {len(dataset):,} labels are doubted by most of {' and '.join(found.families)}"
-    )
+    console.print(f"{len(rows):,} of {len(dataset):,} labels are doubted by {' and '.join(found.families)}")
     for name, count in found.unjudged.items():
         console.print(f"! {name} has {count} rows: too few to judge them")
     for row, one in zip(rows[:_SHOWN], found.doubted, strict=False):

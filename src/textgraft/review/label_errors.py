@@ -43,7 +43,7 @@ class Doubts(NamedTuple):
 
 
 def find_label_errors(dataset: Dataset, encodings: NDArray[np.float32] | None, *, seed: int = 0) -> Doubts:
-    """Return the rows whose label most families doubt, by confident learning on out-of-fold probabilities.
+    """Return the rows whose label is doubted, by confident learning on out-of-fold probabilities.
 
     They are in the order of the families' mean margin, so that what all are sure of comes first.
 
@@ -83,29 +83,33 @@ def find_label_errors(dataset: Dataset, encodings: NDArray[np.float32] | None, *
 def rank(
     found: Mapping[str, NDArray[np.float64]], given: NDArray[np.int64]
 ) -> list[tuple[int, int, float, tuple[str, ...]]]:
-    """Return the rows that most families doubt, the most doubtful first.
+    """Return the rows whose label the families doubt together, the most doubtful first.
+
+    Confident learning tells how many rows to doubt: as many as half of the families or more do. Which, the
+    families' mean margin tells better than their counted voices: it knows how sure each of them is.
 
     Args:
         found: Each family's out-of-fold probabilities, [rows, labels].
         given: The label of each row.
 
     Returns:
-        Of each row its place, the label that the families give it together, their mean margin, who doubts.
+        Of each row its place, the label that the families give it together, their mean margin, and those that
+        would give it another label.
     """
-    doubting = {family: doubts(probabilities, given) for family, probabilities in found.items()}
-    votes = np.sum(np.stack(list(doubting.values())), axis=0)
+    voices = np.sum([doubts(probabilities, given) for probabilities in found.values()], axis=0)
+    count = int((2 * voices >= len(found)).sum())
     mean = consensus(found)
-    margin = consensus({family: margins(part, given) for family, part in found.items()})
-    flagged = np.flatnonzero((2 * votes >= len(found)) & (mean.argmax(axis=1) != given))
-    ordered = flagged[np.argsort(margin[flagged], kind="stable")]
+    by_family = {family: margins(part, given) for family, part in found.items()}
+    margin = consensus(by_family)
+    ordered = [row for row in np.argsort(margin, kind="stable") if mean[row].argmax() != given[row]][:count]
     return [
         (
-            int(place),
-            int(mean[place].argmax()),
-            float(margin[place]),
-            tuple(family for family, its in doubting.items() if its[place]),
+            int(row),
+            int(mean[row].argmax()),
+            float(margin[row]),
+            tuple(family for family, its in by_family.items() if its[row] < 0),
         )
-        for place in ordered
+        for row in ordered
     ]
 
 
