@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 import transformers
 from transformers import AutoTokenizer
 
+import textgraft
 from textgraft.inference import runner
 from textgraft.inference.pipelines.shipped import FOLDER
 from textgraft.inference.predictor import load
@@ -28,16 +31,47 @@ def test_the_tokenizer_is_that_of_the_encoder_and_cuts_where_the_graft_does(name
     tokenizer = AutoTokenizer.from_pretrained(FOLDER / name)
     assert tokenizer.get_vocab() == load_tokenizer(resolve_encoder("bundled").path).get_vocab()
     limit = read_manifest(FOLDER / name).max_length
-    assert len(tokenizer("word " * 1000, truncation=True).input_ids) == limit
+    assert len(tokenizer("word " * 10_000, truncation=True).input_ids) == limit
 
 
 @pytest.mark.parametrize("name", ["banking-intents", "sentiment"])
 def test_transformers_own_pipeline_gives_our_scores(name, monkeypatch):
     folder = FOLDER / name
     texts = [golden.columns["text"] for golden in read_manifest(folder).golden]
+    if name == "sentiment":
+        texts.append("The first half is a joy to watch. " * 20 + "The rest is a bore. " * 40)
     foreign = transformers.pipeline("text-classification", model=str(folder), top_k=1)
     monkeypatch.setattr(runner, "resolve_precision", lambda *_: "fp32")  # as theirs
-    own = load(folder)
+    own = load(folder, engine="torch")
     for (theirs,), ours in zip(foreign(texts), own.predict(texts), strict=True):
         assert theirs["label"] == ours.label
         assert theirs["score"] == pytest.approx(ours.score, abs=1e-4)
+
+
+@pytest.fixture(scope="module")
+def answer():
+    return textgraft.pipeline("question-answering")
+
+
+@pytest.mark.parametrize("end", ["", "."])
+@pytest.mark.parametrize(
+    ("question", "context", "expected"),
+    [
+        ("Where was she born?", "She was born in Warsaw and died in France", "Warsaw"),
+        ("Where did she die?", "She was born in Warsaw and died in France", "France"),
+        ("What is BERT?", "BERT is a language model from Google", "a language model from Google"),
+    ],
+)
+def test_answers_stop_where_they_end(answer, question, context, expected, end):
+    assert answer(question=question, context=context + end)["answer"] == expected
+
+
+def test_sentiment_reads_a_text_to_its_end():
+    classify = textgraft.pipeline("sentiment-analysis")
+    begun = "The film begins in a small town by the sea, where two brothers run a shop. " * 20
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        praised, panned = classify(
+            [begun + "A wonderful, moving film. " * 60, begun + "A dull, stupid mess. " * 60]
+        )
+    assert (praised["label"], panned["label"]) == ("POSITIVE", "NEGATIVE")
