@@ -1,6 +1,8 @@
 """The service's page in a real browser."""
 
+import os
 import time
+from pathlib import Path
 
 import pytest
 
@@ -173,3 +175,17 @@ def test_everything_has_a_name_and_can_be_reached(browser, page):
     )
     assert nameless == []
     assert browser.execute_script("return document.documentElement.lang") == "en"
+
+
+@pytest.mark.parametrize("part", ["try", "live", "review", "reports", "api"])
+def test_axe_finds_nothing(browser, page, part):
+    """Needs axe.min.js of the npm package axe-core, named by $TEXTGRAFT_AXE."""
+    script = os.environ.get("TEXTGRAFT_AXE", "")
+    if not Path(script).is_file():
+        pytest.skip("$TEXTGRAFT_AXE names no axe.min.js")
+    open_at(browser, f"{page.url}/#{part}", 360 if part in ("try", "review") else 1280)
+    wait(browser, f"!document.getElementById('{part}').hidden")
+    time.sleep(0.3)
+    browser.execute_script(Path(script).read_text())
+    found = browser.execute_async_script("axe.run().then(arguments[0])")
+    assert [violation["id"] for violation in found["violations"]] == []
