@@ -91,6 +91,12 @@ def test_requests_with_other_options_do_not_share_results(everything):
     assert everything.post("/pipelines/ner", {**ask, "parameters": {"strategy": 1}}).status_code == 422
 
 
+def test_options_that_are_found_wanting_late_are_told_too(everything):
+    refused = everything.post("/pipelines/zero-shot-classification", {"inputs": "The goalkeeper saved it."})
+    assert refused.status_code == 422
+    assert "no label is given" in refused.json()["error"]
+
+
 def test_ours(served, tmp_path):
     texts = [*TEXTS, "", "word " * 400, *(f"number {n}" for n in range(300))]
     expected = textgraft.encode(texts, precision="fp32")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from textgraft.errors import TextgraftError
+from textgraft.errors import DataError, OptionError, TextgraftError
 from textgraft.serving.prepared import Prepared, as_input_error, refuse_long
 from textgraft.serving.refusals import InputError
 
@@ -36,7 +36,11 @@ class PipelineLane:
     def run(self, batches: Iterator[list[Any]]) -> Iterator[Any]:
         """Run batches of inputs."""
         for batch in batches:
-            yield self.pipeline.results(self.pipeline.rows(batch), self.options)
+            try:
+                yield self.pipeline.results(self.pipeline.rows(batch), self.options)
+            except (OptionError, DataError) as error:
+                # Some options are found wanting only when inputs are met: whoever gave them is told.
+                raise as_input_error(error) from error
 
 
 class ServedPipeline:
