@@ -49,6 +49,23 @@ def test_transformers_own_pipeline_gives_our_scores(name, monkeypatch):
 
 
 @pytest.fixture(scope="module")
+def ner():
+    return textgraft.pipeline("ner", aggregation_strategy="simple")
+
+
+@pytest.mark.parametrize("end", ["", "."])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Ann joined Siemens in Berlin", ["Ann PER", "Siemens ORG", "Berlin LOC"]),
+        ("John works at Google in California", ["John PER", "Google ORG", "California LOC"]),
+    ],
+)
+def test_names_are_found_with_and_without_a_full_stop(ner, text, expected, end):
+    assert [f"{found['word']} {found['entity_group']}" for found in ner(text + end)] == expected
+
+
+@pytest.fixture(scope="module")
 def answer():
     return textgraft.pipeline("question-answering")
 
