@@ -84,7 +84,8 @@ def encode(
 
         found = encode_file(chosen, source, output, text=text, overwrite=overwrite, on_progress=on_progress)
     rows, numbers = found.shape
-    lines = [f"{rows:,} rows × {numbers} → {output}"]
+    by = f" by {chosen.open().note}" if isinstance(chosen, Encoder) else ""
+    lines = [f"{rows:,} rows × {numbers} → {output}{by}"]
     if found.empty:
         lines.append(f"{found.empty:,} rows hold no text and are encoded as an empty string is")
     if found.unusable:
