@@ -142,7 +142,7 @@ def read_body(raw: bytes, kind: type[B]) -> B:
     except RecursionError as error:
         raise InputError("the body is nested too deeply") from error
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
-        raise InputError(f"the body is no such request: {_plain(error)}") from error
+        raise InputError(f"the body is not a request of this kind: {_plain(error)}") from error
 
 
 def as_form(value: Any, kind: Any) -> Any:
@@ -231,4 +231,5 @@ def _has_numbers(value: Any) -> bool:
 
 def _plain(error: Exception) -> str:
     text = str(error)
-    return text[:1].lower() + text[1:200]
+    # "JSON is malformed" keeps its capitals.
+    return text[:200] if text[1:2].isupper() else text[:1].lower() + text[1:200]

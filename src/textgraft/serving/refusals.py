@@ -73,7 +73,7 @@ class HostError(RefusalError):
 
 
 class InputError(RefusalError):
-    """The body is no such request as is asked for here."""
+    """The body is not a request of the kind that is asked for here."""
 
     status = 422
     kind = "validation"
