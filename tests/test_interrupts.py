@@ -83,6 +83,8 @@ def test_every_command_has_last_words(command):
         "predict": ["m", "rows.csv"], "check": ["rows.csv"], "encode": ["rows.csv", "-o", "a.npy"],
         "demo": [], "pretrain": ["corpus", "-o", "m"], "vectors": ["corpus", "-o", "v.txt"],
         "distill": ["bundled", "corpus", "-o", "m"], "cache": [],
+        "threshold": ["m", "rows.csv", "--precision", "0.9"], "label-errors": ["rows.csv"],
+        "label-next": ["m", "rows.csv"], "monitor": ["old.csv", "new.csv"], "serve": [],
     }[command]  # fmt: skip
 
     def stop(*given, **named) -> None:
@@ -93,7 +95,8 @@ def test_every_command_has_last_words(command):
             "evaluate": "textgraft.inference.evaluate.evaluate",
             "predict": "textgraft.models.manifest.read_manifest",
         }
-        patch.setattr(first.get(command, f"textgraft.cli.{command}.open_console"), stop)
+        module = command.replace("-", "_")
+        patch.setattr(first.get(command, f"textgraft.cli.{module}.open_console"), stop)
         result = CliRunner().invoke(app, [command, *arguments])
     assert result.exit_code == 143, result.output
     assert "stopped. " in result.stderr

@@ -37,7 +37,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_a_model_is_trained_saved_and_scored(world, tmp_path, contender):
     source, encoder = world
     config = dict(QUICK) if contender != "tfidf" else {"task": "classification"}
-    trained = train(source, tmp_path / "model", contender=contender, encoder=str(encoder), **config)
+    trained = train(source, tmp_path / "model", contender=contender, encoder=str(encoder), seed=1, **config)
     assert not (tmp_path / "model.training").exists()
     assert trained.predictor.predict(["goal and team"])[0].label in {"food", "space", "sport"}
     # What was timed and judged is what answers now.

@@ -155,7 +155,7 @@ def test_costs_choose_the_cheapest_of_the_thresholds_that_keep_the_promise():
     wrong = found.answered - found.right
     assert found.cost == pytest.approx((10 * wrong + 5000 - found.answered) / 5000)
     assert found.cost < 1
-    assert "against 1 without a model" in found.sentence
+    assert "a row, 1 without a model" in found.sentence
 
 
 @pytest.mark.parametrize(

@@ -205,19 +205,16 @@ class Run:
         Where trials themselves are quick they are run: their results are kept, and tell it best.
         """
         unknown = [name for name in self.contenders if name not in self.record.rates]
-        quick = [name for name in unknown if tells_by_trials(self.contenders[name])]
-        for name in quick:
+        # What a server refuses is told before anything is trained.
+        for name in [name for name in unknown if self.contenders[name].is_remote]:
+            self._note_rate(name, self._rate_by_probe(name))
+        for name in [name for name in unknown if tells_by_trials(self.contenders[name])]:
             self._note_rate(name, self._rate_by_trials(name))
-        if len(quick) < len(unknown):
+        left = [name for name in unknown if name not in self.record.rates]
+        if left:
             self.reporter.note("measuring what each contender costs on a few rows")
-        splits, largest = self.material.splits, self.record.largest
-        texts = largest + min(len(splits.dev), largest // DEV_FRACTION)
-        sample = splits.train.select(range(min(100, len(splits.train))))
-        for name in unknown:
-            if name not in self.record.rates:
-                contender = self.contenders[name]
-                job = self.material.job(contender, sample, splits.dev, 0)
-                self._note_rate(name, probe(contender, job, len(splits.test), texts))
+        for name in left:
+            self._note_rate(name, self._rate_by_probe(name))
         return bool(unknown)
 
     def _note_rate(self, name: str, rate: Rate | None) -> None:
@@ -225,14 +222,24 @@ class Run:
             self.record = changed(self.record, rates={**self.record.rates, name: rate})
             save_plan(self.folder, self.record)
 
+    def _rate_by_probe(self, name: str) -> Rate:
+        splits, largest = self.material.splits, self.record.largest
+        texts = largest + min(len(splits.dev), largest // DEV_FRACTION)
+        sample = splits.train.select(range(min(100, len(splits.train))))
+        contender = self.contenders[name]
+        job = self.material.job(contender, sample, splits.dev, 0)
+        return probe(contender, job, len(splits.test), texts)
+
     def _rate_by_trials(self, name: str) -> Rate | None:
         """Run the smallest trial of a contender, and the next ones as long as they are quick.
 
         Returns:
-            What they tell of its cost; None where there is no time for any.
+            What those that ran now tell of its cost: finished ones may be another machine's. None where
+            none did.
         """
         programme = self.record.programmes[name]
         done: list[tuple[Trial, float]] = []
+        ran: list[tuple[Trial, float]] = []
         for size in programme.sizes:
             planned = PlannedTrial(name, size, 0)
             expected = rate_of_trials(done).seconds(size, programme.configurations) if done else SMALL_CHANGE
@@ -251,11 +258,12 @@ class Run:
                 if planned.name not in self.record.results:
                     break
                 trial = self.finished[self.record.results[planned.name]]
+                ran.append((trial, took))
             else:
                 self._keep(planned, trial)
                 took = trial.cost.training_seconds + trial.cost.tuning_seconds + SMALL_CHANGE
             done.append((trial, took))
-        return rate_of_trials(done) if done else None
+        return rate_of_trials(ran) if ran else None
 
     def _schedule(self) -> None:
         """Plan what is left to do in the time left."""
