@@ -53,8 +53,8 @@ def fit_upper_layers(
 
     The states of a text do not depend on which others there are, so that runs can share them. Where they
     would take too much room, the layers are frozen without being computed once (and keep their dropout); a
-    warning says so. ``settings.max_seconds`` covers the training,
-    not the computing of the states.
+    warning says so. The same holds where a text takes several windows. ``settings.max_seconds`` covers the
+    training, not the computing of the states.
 
     Args:
         model: On an encoder of one of the types in ``textgraft.models.graft.encoder_layers.STACKS``, with any
@@ -82,6 +82,11 @@ def fit_upper_layers(
             fix=f"Give a number from 1 to {most}." if most else "Train all layers.",
         )
     texts = [text for row in (*objective.train, *objective.dev) for text in _texts(row)]
+    window = model.config.window if isinstance(model, Graft) else 0
+    if window and any(len(text["input_ids"]) > window for text in texts):
+        # Of texts in windows the states are not kept: they are those of each window, and many.
+        with _frozen(encoder, freeze_layers):
+            return fit(model, objective, settings, folder=folder, on_step=on_step)
     stores = TextStores() if stores is None else stores
     states = _states(model, texts, settings, freeze_layers, objective.pad_token_id, stores, max_bytes)
     if states is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -137,6 +138,33 @@ def test_the_end_of_a_text_is_read_in_training_and_by_the_saved_model(source, tm
     short, _ = run_trial(TrialSpec(contender, job, test, (contender.grid[0].but(windows=1),), ""))
     assert short.metrics["accuracy"] < 0.7
     assert short.truncated_fraction > 0.4
+
+
+@pytest.mark.parametrize("freeze_layers", [0, 1])
+def test_an_adapter_learns_from_all_windows_of_a_text(source, tmp_path: Path, freeze_layers):
+    rows = late(50)
+    task = SingleLabelClassification(LABELS)
+    contender = contenders_for("classification")["bert-adapter"]
+    settings = contender.configured({"epochs": 1, "freeze_layers": freeze_layers, "windows": 8})
+    job = Job(rows.select(range(16)), rows.select(range(16, 36)), task, 0, source)
+    test = rows.select(range(36, 50))
+    spec = TrialSpec(contender, job, test, (settings,), "")
+    trial, attempt = run_trial(spec)
+    assert trial.truncated_fraction == 0
+    save_model(tmp_path / "model", spec, trial, attempt)
+    served = load(tmp_path / "model")
+    assert [prediction.answer for prediction in served.predict(test.columns["text"])] == trial.predicted
+    (text,) = late(1).columns["text"]
+    other = " ".join([*text.split()[:-30], *["goal"] * 30])
+
+    def reads_the_end(model) -> bool:
+        first, second = (model.predict([given])[0].numbers() for given in (text, other))
+        return bool(np.abs(np.subtract(first, second)).max() > 1e-6)
+
+    assert reads_the_end(served)
+    short, of_one = run_trial(replace(spec, configurations=(settings.but(windows=1),)))
+    assert short.truncated_fraction > 0.3
+    assert not reads_the_end(of_one.predictor)
 
 
 def test_a_window_without_room_is_refused():

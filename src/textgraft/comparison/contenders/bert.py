@@ -44,6 +44,8 @@ logger = logging.getLogger(__name__)
 
 WINDOWS = 16
 """With 256 tokens each, a text of ten pages."""
+ADAPTER_WINDOWS = 4
+"""Fewer, since each is read, and learned from, in every epoch."""
 EPOCHS = EpochSchedule(rows=8_000, least=4, most=20)
 
 
@@ -190,11 +192,19 @@ class AdapterSettings(TrainedSettings):
     """What is added is scaled by ``lora_alpha / lora_rank``; None: twice the rank."""
     lora_dropout: Fraction = 0.0
     """Of the adapter's inputs."""
+    windows: Count = ADAPTER_WINDOWS
+    """Windows of the encoder's length that are read of a long text at most, and their encodings averaged.
+    Where a length limit is given, a text is cut there instead; pairs and the texts of other tasks are read as
+    these tasks read them."""
 
 
 def _adapter(job: Job, settings: AdapterSettings) -> Fitted:
     """Train a low-rank adapter and a head on the encoder, which stays as it is."""
     from textgraft.models.graft.heads import GraftConfig
+    from textgraft.models.windows import longest
+    from textgraft.tasks.text.pairs import PairTexts
+    from textgraft.tasks.text.texts import TextTask
+    from textgraft.tokenization.encode import TextFrame
 
     config = GraftConfig.on(
         job.needed_encoder(),
@@ -204,7 +214,15 @@ def _adapter(job: Job, settings: AdapterSettings) -> Fitted:
         lora_alpha=settings.lora_alpha or 2 * settings.lora_rank,
         lora_dropout=settings.lora_dropout,
     )
-    return _graft(job, config, settings)
+    length = None
+    in_windows = isinstance(job.task, TextTask) and not isinstance(job.task, PairTexts)
+    if in_windows and settings.windows > 1 and not job.max_length:
+        source = job.needed_encoder()
+        frame = TextFrame.of(load_encoder_tokenizer(source).backend_tokenizer, "a")
+        config.window = encoder_max_length(source)
+        config.window_frame = [len(frame.before), len(frame.after)]
+        length = longest(config.window, settings.windows, frame.size)
+    return _graft(job, config, settings, length)
 
 
 def upper_layers(source: EncoderSource, freeze_layers: FrozenLayers) -> list[int]:
@@ -213,7 +231,7 @@ def upper_layers(source: EncoderSource, freeze_layers: FrozenLayers) -> list[int
     return list(range(frozen, encoder_depth(source) or 0)) if frozen else []
 
 
-def _graft(job: Job, config: GraftConfig, settings: TrainedSettings) -> Fitted:
+def _graft(job: Job, config: GraftConfig, settings: TrainedSettings, length: int | None = None) -> Fitted:
     import transformers
 
     import textgraft.models.auto  # noqa: F401  registers our architectures
@@ -221,7 +239,7 @@ def _graft(job: Job, config: GraftConfig, settings: TrainedSettings) -> Fitted:
     source = job.needed_encoder()
     job.task.configure(config)
     model = getattr(transformers, job.task.auto_class).from_config(config)
-    length = job.max_length or encoder_max_length(source)
+    length = length or job.max_length or encoder_max_length(source)
     fitted = train_on_rows(job, model, load_encoder_tokenizer(source), length, settings, model.frozen_layers)
     return replace(fitted, begun_from=source)
 
@@ -308,6 +326,24 @@ _FROZEN = Contender(
     windows=WINDOWS,
 )
 
+_ADAPTER = Contender(
+    name="bert-adapter",
+    title="BERT with a LoRA adapter",
+    recipe=_adapter,
+    grid=tuple(
+        # Low rank wants a higher rate than the whole of the weights.
+        AdapterSettings(lora_rank=16, learning_rate=rate, head_learning_rate=head_rate, batch_size=16)
+        for rate, head_rate in ((1e-3, 1e-3), (3e-3, 3e-3), (3e-4, 1e-3))
+    ),
+    tasks=TEXTS,
+    colour="#cc79a7",
+    marker="pentagon",
+    train_option="--adapter lora",
+    epochs=EPOCHS,
+    needs_encoder=True,
+    windows=ADAPTER_WINDOWS,
+)
+
 CONTENDERS = (
     _FROZEN,
     replace(
@@ -328,22 +364,8 @@ CONTENDERS = (
         tasks=("token-classification", "question-answering", "multiple-choice"),
         epochs=EpochSchedule(rows=60_000, least=5, most=30),
     ),
-    Contender(
-        name="bert-adapter",
-        title="BERT with a LoRA adapter",
-        recipe=_adapter,
-        grid=tuple(
-            # Low rank wants a higher rate than the whole of the weights.
-            AdapterSettings(lora_rank=16, learning_rate=rate, head_learning_rate=head_rate, batch_size=16)
-            for rate, head_rate in ((1e-3, 1e-3), (3e-3, 3e-3), (3e-4, 1e-3))
-        ),
-        tasks=READING,
-        colour="#cc79a7",
-        marker="pentagon",
-        train_option="--adapter lora",
-        epochs=EPOCHS,
-        needs_encoder=True,
-    ),
+    _ADAPTER,
+    replace(_ADAPTER, windows=1, tasks=tuple(task for task in READING if task not in TEXTS)),
     Contender(
         name="bert-scratch",
         title="BERT's architecture from random weights",
