@@ -2,9 +2,9 @@
 
     python benchmarks/penalty.py --data DATA [--sets trec,…] [--seeds 5]
 
-For each set and number of training rows, macro F1 on the test rows, means over the seeds: with a fixed strength
-(10), with the better of two on dev rows (a quarter as many, fifteen at least), with the one that cross-validation
-over the training rows chooses, and with the best in hindsight.
+For each set and number of training rows, macro F1 on the test rows, means over the seeds: with a fixed
+strength (10), with the better of two on dev rows (a quarter as many, fifteen at least), with the one that
+cross-validation over the training rows chooses, and with the best in hindsight.
 """
 
 from __future__ import annotations
