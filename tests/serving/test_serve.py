@@ -58,7 +58,8 @@ def test_a_head_answers_without_torch_and_a_stop_finishes_what_was_taken(process
         assert int(status.partition("VmRSS:")[2].split()[0]) < LARGEST
         texts = [f"{'word ' * 200}{n}" for n in range(30)]
         asked = [threads.submit(http.post, "/embed", json={"inputs": texts}) for _ in range(4)]
-        while "textgraft_queued_tokens 0.0" in http.get("/metrics").text:
+        # All four, and the one that asks.
+        while "textgraft_requests_under_way 5.0" not in http.get("/metrics").text and not asked[0].done():
             time.sleep(0.005)
         begun.send_signal(signal.SIGTERM)
         statuses = [future.result(60).status_code for future in asked]
