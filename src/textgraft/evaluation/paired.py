@@ -29,6 +29,9 @@ from scipy import stats
 from textgraft.evaluation.intervals import Score, jackknife
 from textgraft.evaluation.seeds import PRIOR_DEVIATION, Variance, seed_variance, total_freedom
 
+SIGNIFICANT = 0.05
+"""The level of tests, corrected for how many there are together."""
+
 
 class PairedTest(msgspec.Struct, frozen=True):
     """The difference between two models, first minus second."""

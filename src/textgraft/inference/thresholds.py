@@ -75,6 +75,18 @@ def threshold(
             id_column=id_column,
             **with_offsets(task, offsets),
         )
+    return set_threshold(path, rows, target)
+
+
+def set_threshold(path: Path, rows: Dataset, target: Target) -> Threshold:
+    """Find the threshold of a model directory on labelled rows, and write it there.
+
+    Raises:
+        DataError: The rows hold no targets, or one that the model does not know.
+        ModelError: It is no model directory, or damaged.
+        OptionError: Answers of this task cannot be held back.
+        OutputError: It cannot be written.
+    """
     found = decide_threshold(load(path), rows, target)
     keep_threshold(path, found)
     return found

@@ -12,6 +12,7 @@ from textgraft.comparison.records.preferences import Preferences
 from textgraft.comparison.records.record import FORMAT, load_record
 from textgraft.comparison.records.trials import AskedCost, Trial
 from textgraft.evaluation.intervals import Estimate, Score
+from textgraft.evaluation.paired import SIGNIFICANT
 from textgraft.inference.evaluating.robustness import Robustness
 from textgraft.integrity import write_record
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from textgraft.inference.row_predictor import RowPredictor
 
 _FILE = "comparison.json"
-SIGNIFICANT = 0.05
-"""The level of the tests between two contenders, corrected for the number of pairs."""
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):

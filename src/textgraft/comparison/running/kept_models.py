@@ -9,6 +9,7 @@ from pathlib import Path
 from textgraft.comparison.contenders.registry import has_fixed_sizes
 from textgraft.comparison.judging.judged_size import judged_size
 from textgraft.comparison.records.trials import Trial
+from textgraft.comparison.records.verdict import Verdict
 from textgraft.errors import ModelError
 from textgraft.files import atomic_folder, remove_folder
 from textgraft.integrity import check_files
@@ -81,3 +82,12 @@ def needed(trials: Sequence[Trial]) -> set[str]:
         if trial.size >= judged or has_fixed_sizes(trial.contender):
             groups.setdefault((trial.contender, trial.size), []).append(trial)
     return {best_seed(group).id for group in groups.values()}
+
+
+def winning_trial(verdict: Verdict, trials: Iterable[Trial]) -> Trial | None:
+    """Return the trial whose model the verdict hands over; None where limits leave no pick."""
+    if verdict.pick is None:
+        return None
+    return best_seed(
+        trial for trial in trials if trial.contender == verdict.pick and verdict.is_judged(trial)
+    )

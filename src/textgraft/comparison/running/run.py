@@ -7,7 +7,6 @@ import math
 import shlex
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,7 +33,7 @@ from textgraft.comparison.records.robustness import load_robustness
 from textgraft.comparison.records.trials import TestSet, Trial, load_trials, save_trial
 from textgraft.comparison.records.verdict import Comparison, Verdict, save_verdict
 from textgraft.comparison.running import memory as memory_of
-from textgraft.comparison.running.kept_models import KeptModels, best_seed, needed
+from textgraft.comparison.running.kept_models import KeptModels, needed, winning_trial
 from textgraft.comparison.running.measuring import machine
 from textgraft.comparison.running.planning import allowance, schedule
 from textgraft.comparison.running.probing import (
@@ -516,7 +515,7 @@ class Run:
                     "no trial was finished", where=str(self.folder), fix="Give a larger --budget."
                 )
             verdict = judge(trials, self.test_set, preferences=preferences)
-            winner = _winner(verdict, trials)
+            winner = winning_trial(verdict, trials)
             if winner is None or self.models.has(winner):
                 break
             self._run_again(winner)
@@ -531,14 +530,10 @@ class Run:
 
     def _set_threshold(self, target: Target | None, folder: Path) -> None:
         """Have the winner's model answer only what keeps the target, which the dev rows tell."""
-        from textgraft.inference.predictor import load
-        from textgraft.inference.thresholds import decide_threshold, keep_threshold
+        from textgraft.inference.thresholds import set_threshold
 
-        if target is None:
-            return
-        found = decide_threshold(load(folder), self.material.splits.dev, target)
-        keep_threshold(folder, found)
-        self.reporter.note(found.sentence)
+        if target is not None:
+            self.reporter.note(set_threshold(folder, self.material.splits.dev, target).sentence)
 
     def _measured(self, verdict: Verdict, trials: list[Trial]) -> Verdict:
         """Return the verdict with the memory that a model of each contender takes where it answers.
@@ -556,7 +551,6 @@ class Run:
         }
         if paths and self._left() > CONCLUDING:
             known |= memory_of.measure_memory(paths, self.material.splits.test)
-            paths = {}
         elif paths:
             self.reporter.note("out of time: memory is not measured; the same command does it")
         memory = Memory(megabytes=known)
@@ -588,8 +582,7 @@ class Run:
 
     def _planned_trials(self) -> list[Trial]:
         """Return the results of the plan, ordered by contender, size and seed."""
-        trials = self._results().values()
-        return sorted(trials, key=lambda trial: (trial.contender, trial.size, trial.seed))
+        return sorted(self._results().values(), key=lambda trial: (trial.contender, trial.size, trial.seed))
 
     def _run_again(self, trial: Trial) -> None:
         """Train a model again that is not kept any more: an earlier plan in this folder did not need it."""
@@ -605,12 +598,3 @@ class Run:
         save_model(self.models.path(again), spec, again, attempt)
         save_trial(self.folder, again)
         self._keep(planned, again)
-
-
-def _winner(verdict: Verdict, trials: Sequence[Trial]) -> Trial | None:
-    """Return the trial whose model the verdict hands over; None where limits leave no pick."""
-    if verdict.pick is None:
-        return None
-    return best_seed(
-        trial for trial in trials if trial.contender == verdict.pick and verdict.is_judged(trial)
-    )

@@ -12,12 +12,11 @@ from textgraft.data.dataset import Dataset
 from textgraft.data.perturbations import LEVELS, PERTURBATIONS
 from textgraft.data.perturbed_rows import perturbed_rows
 from textgraft.evaluation.intervals import Metrics, Score, Weights, left_out_scores
-from textgraft.evaluation.paired import holm, paired_change
+from textgraft.evaluation.paired import SIGNIFICANT, holm, paired_change
 
 if TYPE_CHECKING:
     from textgraft.inference.row_predictor import RowPredictor
 
-SIGNIFICANT = 0.05
 MOST_ROWS = 500
 """Of more rows so many, evenly spaced, are perturbed: each of them is read some thirty times."""
 
