@@ -57,6 +57,29 @@ def test_equals_plain_training_with_the_same_layers_frozen(family):
     assert not any("embeddings" in name or ".layer.0." in name or ".layer.1." in name for name in changed)
 
 
+def test_of_long_texts_the_states_of_every_window_are_kept():
+    long = [
+        {**row, "input_ids": [*row["input_ids"][:-1], *more["input_ids"][1:]]}
+        for row, more in zip(TRAIN, TRAIN[::-1], strict=True)
+    ]
+    objective = TaskRows(TASK, long, DEV, pad_token_id=0)
+    cached = make_model("bert")
+    cached.config.window = 9
+    plain = copy.deepcopy(cached)
+    freeze(plain, 2)
+    calls = batches(cached)
+    fit_upper_layers(cached, objective, SETTINGS, freeze_layers=2)
+    assert len(calls) < SETTINGS.epochs * len(long) / SETTINGS.batch_size, "each window meets them once"
+    fit(plain, objective, SETTINGS)
+    for name, tensor in plain.state_dict().items():
+        torch.testing.assert_close(cached.state_dict()[name], tensor, atol=1e-4, rtol=1e-3, msg=name)
+    whole = make_model("bert")
+    fit_upper_layers(whole, objective, SETTINGS, freeze_layers=2)
+    assert any(
+        not torch.equal(tensor, whole.state_dict()[name]) for name, tensor in cached.state_dict().items()
+    )
+
+
 def batches(model) -> list[int]:
     """Count the batches that the lower layers run over."""
     calls: list[int] = []

@@ -21,6 +21,7 @@ from textgraft.models.fingerprint import Fingerprint
 from textgraft.models.loading import load_model, load_tokenizer
 from textgraft.models.manifest import Manifest, read_manifest, stamp
 from textgraft.models.quiet import quiet_transformers
+from textgraft.models.windows import Cutting
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -62,9 +63,11 @@ def save_model_directory(
     with atomic_folder(path) as folder:
         with quiet_transformers():
             model.save_pretrained(folder)
-        # Whoever loads it cuts texts where this model does.
+        # Whoever loads it cuts texts where this model does: one that has its texts cut into windows takes
+        # no more than one at a time.
         saved = copy.deepcopy(tokenizer)
-        saved.model_max_length = manifest.max_length
+        cutting = None if getattr(model, "reads_windows", False) else Cutting.of(model.config)
+        saved.model_max_length = manifest.max_length if cutting is None else cutting.size
         saved.save_pretrained(folder)
         (folder / "README.md").write_text(card)
         if fingerprint is not None:

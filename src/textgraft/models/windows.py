@@ -1,13 +1,57 @@
-"""Long texts as windows that an encoder can read, all of about the same length."""
+"""Long texts as windows that an encoder can read, all of about the same length.
+
+A graft averages the encodings of a text's windows. Any other model of Transformers stays what it is, and its
+logits are averaged: so its head was trained, and whoever runs it by itself has it read the first window.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
+
+from textgraft.errors import OptionError
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Cutting:
+    """How the configuration of a model has long texts cut."""
+
+    size: int
+    """Most tokens of a window, special ones included."""
+    frame: tuple[int, int]
+    """Special tokens before and after a text; every window has them."""
+
+    @classmethod
+    def of(cls, config: Any) -> Self | None:
+        """Read ``window`` and ``window_frame`` of a configuration; None where texts are read whole.
+
+        Raises:
+            OptionError: A window has no room for the special tokens.
+        """
+        size, frame = getattr(config, "window", 0), getattr(config, "window_frame", (1, 1))
+        if not size:
+            return None
+        is_frame = isinstance(frame, list | tuple) and len(frame) == 2
+        if not is_frame or not all(isinstance(number, int) for number in (size, *frame)) or min(frame) < 0:
+            raise OptionError(
+                f"texts cannot be cut into windows of {size!r} tokens with {frame!r} special ones",
+                where="config.json",
+                fix="Give whole numbers: window, and window_frame with those before and after a text.",
+            )
+        if sum(frame) >= size:
+            raise OptionError(
+                f"a window of {size} tokens has no room for {list(frame)} special ones",
+                fix="Give a larger window, or 0 to read texts whole.",
+            )
+        return cls(size, (frame[0], frame[1]))
+
+    def cut(self, ids: Sequence[int]) -> list[list[int]]:
+        """Cut a text as :func:`cut` does."""
+        return cut(ids, self.size, self.frame)
 
 
 def cut(ids: Sequence[int], size: int, frame: tuple[int, int]) -> list[list[int]]:
@@ -56,10 +100,63 @@ class Windows:
 
     def averaged(self, vectors: Tensor) -> Tensor:
         """Average the vectors of each text's windows: [windows, size] to [texts, size]."""
-        texts, most = self.is_used.shape
-        spread = vectors.new_zeros((texts * most, vectors.shape[-1]))
-        spread[self.is_used.flatten()] = vectors
-        return spread.view(texts, most, -1).sum(dim=1) / self.is_used.sum(dim=1, keepdim=True)
+        return averaged(vectors, self.is_used)
+
+
+def averaged(vectors: Tensor, is_used: Tensor) -> Tensor:
+    """Average the vectors of each text's windows: [windows, size] to [texts, size].
+
+    Args:
+        vectors: Of the windows, text by text.
+        is_used: As in :class:`Windows`.
+    """
+    texts, most = is_used.shape
+    spread = vectors.new_zeros((texts * most, vectors.shape[-1]))
+    spread[is_used.flatten()] = vectors
+    return spread.view(texts, most, -1).sum(dim=1) / is_used.sum(dim=1, keepdim=True)
+
+
+def in_windows(model: Any, batch: Mapping[str, Tensor]) -> Any:
+    """Run a model on texts, window by window where its configuration has ``window`` and a text is longer.
+
+    Args:
+        model: A sequence classifier of Transformers, or what spreads one over processes. One whose
+            ``reads_windows`` is true cuts texts by itself.
+        batch: What it is called with; or, where the texts are cut already, its inputs of all windows, text by
+            text, with ``windows``, which is as ``is_used`` in :class:`Windows`, and the labels of the texts.
+
+    Returns:
+        The outputs of the model; of texts in windows the mean of their windows' logits, and its loss.
+
+    Raises:
+        OptionError: As for :meth:`Cutting.of`.
+    """
+    inputs, is_used = dict(batch), batch.get("windows")
+    ids = batch.get("input_ids")
+    if is_used is None and ids is not None and "token_type_ids" not in batch:
+        own = getattr(model, "module", model)
+        cutting = None if getattr(own, "reads_windows", False) else Cutting.of(getattr(own, "config", None))
+        if cutting is not None and ids.shape[-1] > cutting.size:
+            # Any token may fill windows up, as nothing looks at it. One of the batch is known to a model
+            # that has the vectors of the words in use alone.
+            fill = int(ids[0, 0])
+            windows = windows_of(ids, batch.get("attention_mask"), cutting.size, cutting.frame, fill)
+            inputs |= {"input_ids": windows.ids, "attention_mask": windows.mask}
+            is_used = windows.is_used
+    if is_used is None:
+        return model(**inputs)
+    from transformers.modeling_outputs import SequenceClassifierOutput
+
+    from textgraft.models.losses import sequence_loss
+
+    labels = inputs.pop("labels", None)
+    inputs.pop("windows", None)
+    logits = averaged(model(**inputs).logits.float(), is_used)
+    kind = getattr(model, "module", model).config.problem_type
+    return SequenceClassifierOutput(
+        loss=None if labels is None else sequence_loss(logits, labels, kind),
+        logits=logits,
+    )
 
 
 def windows_of(ids: Tensor, mask: Tensor | None, size: int, frame: tuple[int, int], pad: int) -> Windows:

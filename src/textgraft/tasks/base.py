@@ -82,6 +82,8 @@ class Task(Scoring[W]):
     person, as no score says how likely one is right."""
     writes: ClassVar[bool] = False
     """Whether its answers are texts that a model writes: scores say nothing of being right, speed counts."""
+    takes_windows: ClassVar[bool] = False
+    """Whether a row is a text that may be read in windows, whose outputs are averaged."""
     typed_columns: ClassVar[tuple[str, ...] | None] = None
     """Columns that may be written otherwise while targets stay true; None: all text columns."""
     quality_title: ClassVar[str] = "accuracy"

@@ -24,6 +24,7 @@ from textgraft.forks import computing
 from textgraft.models.encoders import SHAPING
 from textgraft.models.graft.base import Graft, run_encoder
 from textgraft.models.graft.encoder_layers import encoder_layers, lower_modules, only_layers
+from textgraft.models.windows import Cutting
 from textgraft.tasks.base import Features, Task, padded_inputs
 from textgraft.training.batching import ShapedBatch, fixed_shapes
 from textgraft.training.loop import fit
@@ -53,8 +54,8 @@ def fit_upper_layers(
 
     The states of a text do not depend on which others there are, so that runs can share them. Where they
     would take too much room, the layers are frozen without being computed once (and keep their dropout); a
-    warning says so. The same holds where a text takes several windows. ``settings.max_seconds`` covers the
-    training, not the computing of the states.
+    warning says so. The same holds of grafts where a text takes several windows. ``settings.max_seconds``
+    covers the training, not the computing of the states.
 
     Args:
         model: On an encoder of one of the types in ``textgraft.models.graft.encoder_layers.STACKS``, with any
@@ -81,10 +82,10 @@ def fit_upper_layers(
             "them are to be trained",
             fix=f"Give a number from 1 to {most}." if most else "Train all layers.",
         )
-    texts = [text for row in (*objective.train, *objective.dev) for text in _texts(row)]
-    window = model.config.window if isinstance(model, Graft) else 0
-    if window and any(len(text["input_ids"]) > window for text in texts):
-        # Of texts in windows the states are not kept: they are those of each window, and many.
+    cutting = Cutting.of(model.config)
+    texts = [text for row in (*objective.train, *objective.dev) for text in _texts(row, cutting)]
+    if isinstance(model, Graft) and len(texts) > len(objective.train) + len(objective.dev) and cutting:
+        # A graft takes the texts and cuts them by itself.
         with _frozen(encoder, freeze_layers):
             return fit(model, objective, settings, folder=folder, on_step=on_step)
     stores = TextStores() if stores is None else stores
@@ -94,7 +95,7 @@ def fit_upper_layers(
         with _frozen(encoder, freeze_layers):
             return fit(model, objective, settings, folder=folder, on_step=on_step)
     with only_layers(encoder, freeze_layers, layers):
-        on_states = objective.of_task(cast("Task", _OnStates(objective.task, states)))
+        on_states = objective.of_task(cast("Task", _OnStates(objective.task, states, cutting)))
         return fit(model, on_states, settings, folder=folder, on_step=on_step)
 
 
@@ -120,10 +121,12 @@ def _frozen(encoder: PreTrainedModel, freeze_layers: int) -> Iterator[None]:
             parameter.requires_grad_(True)
 
 
-def _texts(window: Features) -> list[Features]:
-    """Return what the encoder reads of a window by itself: the window, or each of its choices."""
+def _texts(window: Features, cutting: Cutting | None) -> list[Features]:
+    """Return what the encoder reads by itself: a window, each of its choices, or what it is cut into."""
     ids, types = window["input_ids"], window.get("token_type_ids")
-    if isinstance(ids[0], int):
+    if isinstance(ids[0], int) and cutting is not None and types is None:
+        ids = cutting.cut(ids)
+    elif isinstance(ids[0], int):
         ids, types = [ids], None if types is None else [types]
     if types is None:
         return [{"input_ids": text} for text in ids]
@@ -137,8 +140,8 @@ def _key(text: Features) -> bytes:
 class _OnStates:
     """A task whose batches hold hidden states in place of ids."""
 
-    def __init__(self, task: Task, states: TextArrays) -> None:
-        self._task, self._states = task, states
+    def __init__(self, task: Task, states: TextArrays, cutting: Cutting | None) -> None:
+        self._task, self._states, self._cutting = task, states, cutting
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._task, name)
@@ -149,12 +152,24 @@ class _OnStates:
     def collate(self, features: Sequence[Features], pad_token_id: int) -> dict[str, Tensor]:
         batch = self._task.collate(features, pad_token_id)
         ids = batch.pop("input_ids")
-        texts = [text for feature in features for text in _texts(feature)]
-        states = torch.zeros((len(texts), ids.shape[-1], self._states.width))
+        parts = [_texts(feature, self._cutting) for feature in features]
+        texts = [text for own in parts for text in own]
+        in_windows = self._cutting is not None and len(texts) > len(features)
+        lengths = torch.tensor([len(text["input_ids"]) for text in texts])
+        width = int(lengths.max()) if in_windows else ids.shape[-1]
+        states = torch.zeros((len(texts), width, self._states.width))
         for target, text in zip(states, texts, strict=True):
             array = self._states.get(_key(text))
             target[: len(array)] = torch.from_numpy(array)
-        return {**batch, "inputs_embeds": states.view(*ids.shape, -1)}
+        if not in_windows:
+            return {**batch, "inputs_embeds": states.view(*ids.shape, -1)}
+        counts = torch.tensor([len(own) for own in parts])
+        return {
+            "windows": torch.arange(int(counts.max())) < counts[:, None],
+            **batch,
+            "attention_mask": (torch.arange(width) < lengths[:, None]).long(),
+            "inputs_embeds": states,
+        }
 
 
 def _states(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from textgraft.comparison.contenders.base import EpochSchedule
 from textgraft.comparison.records.plan import PlannedTrial, Programme, Rate, TrialPlan
+from textgraft.comparison.records.reading import Reading
 from textgraft.comparison.running.planning import (
     COMPRESSION,
     allowance,
@@ -215,3 +216,64 @@ def test_plans_made_anew_after_every_trial_come_to_the_same_end() -> None:
             break
         done.append(plan.trials[0].name)
     assert len(done) == len(set(done)) == 60
+
+
+def read(most: int, tokens: float) -> Reading:
+    return Reading(most=most, read=min(most, 3.8), whole=3.8, tokens=tokens)
+
+
+LONG = {
+    "tfidf": RATES["tfidf"],
+    "bert-frozen": Rate(
+        fixed=1.0, per_row=0.0, per_epoch=0.0, shared=80.0,
+        readings=[read(16, 1.0), read(4, 0.9), read(2, 0.55), read(1, 0.3)],
+    ),
+    "bert-finetuned": Rate(
+        fixed=11.0, per_row=0.001, per_epoch=0.02, answered=10.0, epochs=EpochSchedule(8000, 4, 20),
+        readings=[read(8, 0.98), read(4, 0.9), read(2, 0.55), read(1, 0.3)],
+    ),
+}  # fmt: skip
+OF_LONG = {name: Programme(sizes=SIZES, seeds=3, configurations=3) for name in LONG}
+ALL_OF_LONG = schedule(OF_LONG, LONG, None)
+
+
+def test_with_fewer_windows_a_text_what_goes_by_its_tokens_costs_less_and_nothing_else():
+    rate = LONG["bert-finetuned"]
+    share = 0.3 / 0.98
+    fixed, texts = 1.0, rate.seconds(1000, 1) - 1.0
+    assert rate.seconds(1000, 1, windows=1) == pytest.approx(fixed + share * texts)
+    assert LONG["bert-frozen"].shared_seconds(2) == pytest.approx(0.55 * 80.0)
+    assert (rate.fewer(), rate.fewer(4), rate.fewer(1), rate.least) == (4, 2, None, 1)
+    assert RATES["lstm"].fewer() is None
+    plan = TrialPlan(
+        trials=[], configurations={"bert-finetuned": 2}, seconds=0.0, windows={"bert-finetuned": 1}
+    )
+    assert plan.estimate(PlannedTrial("bert-finetuned", 1000, 0), LONG) == rate.seconds(1000, 2, windows=1)
+
+
+def test_less_of_long_texts_is_read_before_a_size_is_given_up_the_costliest_contender_first():
+    assert ALL_OF_LONG.windows == {}
+    once = sum(ALL_OF_LONG.estimate(one, LONG) for one in ALL_OF_LONG.trials if not one.seed)
+    assert schedule(OF_LONG, LONG, ALL_OF_LONG.seconds).windows == {}
+    seen = []
+    for share in (0.3, 0.25, 0.2, 0.15, 0.12):
+        plan = schedule(OF_LONG, LONG, share * ALL_OF_LONG.seconds)
+        seen.append(plan.windows.get("bert-finetuned", 8))
+        for name in LONG:
+            assert {size for size, seed in places(plan, name) if not seed} == set(SIZES), (share, name)
+        if plan.windows.get("bert-frozen", 16) < 16:
+            assert plan.windows["bert-finetuned"] == 1
+    assert seen == sorted(seen, reverse=True)
+    assert seen[0] > 1
+    assert seen[-1] == 1
+    scarce = schedule(OF_LONG, LONG, 0.02 * once)
+    assert scarce.left_out
+
+
+def test_a_contender_with_results_goes_on_reading_as_much_as_it_did():
+    done = [PlannedTrial("bert-finetuned", 6000, 0).name]
+    room = 0.1 * ALL_OF_LONG.seconds
+    assert schedule(OF_LONG, LONG, room, done).windows["bert-finetuned"] == 2
+    for most in (0, 4):
+        plan = schedule(OF_LONG, LONG, room, done, windows={"bert-finetuned": most})
+        assert plan.windows.get("bert-finetuned", 0) == most

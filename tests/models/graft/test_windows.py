@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedConfig, pipeline
 
 from tests.tiny import FILLER, TOPICS, save_tiny_bert
 from textgraft.comparison.contenders.base import Job
@@ -22,7 +23,7 @@ from textgraft.inference.grafted import GraftedEncoder
 from textgraft.inference.predictor import load
 from textgraft.models.encoders import EncoderSource, load_encoder_tokenizer, resolve_encoder
 from textgraft.models.graft.heads import GraftConfig, GraftForSequenceClassification
-from textgraft.models.windows import cut, longest, windows_of
+from textgraft.models.windows import Cutting, cut, longest, windows_of
 from textgraft.tasks.text.classification import SingleLabelClassification
 
 FRAMES = [(1, 1), (1, 0), (0, 0), (0, 2)]
@@ -140,11 +141,14 @@ def test_the_end_of_a_text_is_read_in_training_and_by_the_saved_model(source, tm
     assert short.truncated_fraction > 0.4
 
 
-@pytest.mark.parametrize("freeze_layers", [0, 1])
-def test_an_adapter_learns_from_all_windows_of_a_text(source, tmp_path: Path, freeze_layers):
+@pytest.mark.parametrize(
+    ("name", "freeze_layers"),
+    [("bert-adapter", 0), ("bert-adapter", 1), ("bert-finetuned", 0), ("bert-finetuned", 1)],
+)
+def test_training_reads_all_windows_of_a_text(source, tmp_path: Path, name, freeze_layers):
     rows = late(50)
     task = SingleLabelClassification(LABELS)
-    contender = contenders_for("classification")["bert-adapter"]
+    contender = contenders_for("classification")[name]
     settings = contender.configured({"epochs": 1, "freeze_layers": freeze_layers, "windows": 8})
     job = Job(rows.select(range(16)), rows.select(range(16, 36)), task, 0, source)
     test = rows.select(range(36, 50))
@@ -167,6 +171,58 @@ def test_an_adapter_learns_from_all_windows_of_a_text(source, tmp_path: Path, fr
     assert not reads_the_end(of_one.predictor)
 
 
+@pytest.fixture(scope="module")
+def finetuned(source, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Fine-tune a model on the windows of texts, and save it."""
+    rows = late(16)
+    contender = contenders_for("classification")["bert-finetuned"]
+    settings = contender.configured({"epochs": 1, "windows": 8})
+    job = Job(rows.select(range(8)), rows.select(range(8, 12)), SingleLabelClassification(LABELS), 0, source)
+    spec = TrialSpec(contender, job, rows.select(range(12, 16)), (settings,), "")
+    path = tmp_path_factory.mktemp("finetuned") / "model"
+    save_model(path, spec, *run_trial(spec))
+    return path
+
+
+def test_a_finetuned_model_averages_the_logits_of_windows_that_transformers_reads_one_by_one(finetuned):
+    served = load(finetuned, engine="torch")
+    model = AutoModelForSequenceClassification.from_pretrained(finetuned).eval()
+    tokenizer = AutoTokenizer.from_pretrained(finetuned)
+    texts = [*late(2, seed=7).columns["text"], "goal"]
+    windows = [
+        cut(tokenizer(text, truncation=False)["input_ids"], model.config.window, (1, 1)) for text in texts
+    ]
+    assert len(windows[0]) > 2
+    features = served.windows(Dataset.unlabelled({"text": texts}))
+    with torch.no_grad():
+        model.classifier.weight.mul_(1000)  # what an untrained encoder makes of texts is much alike
+        alone = [torch.cat([model(torch.tensor([ids])).logits for ids in own]) for own in windows]
+        logits = served.task.outputs(model, served.task.collate(features, 0)).logits
+    np.testing.assert_allclose(logits, torch.stack([own.mean(dim=0) for own in alone]), atol=1e-4)
+    assert (logits[0] - alone[0][0]).abs().max() > 1e-2
+    labelled = [{**feature, "labels": 1} for feature in features]
+    loss = served.task.outputs(model, served.task.collate(labelled, 0)).loss
+    assert loss.item() == pytest.approx(
+        torch.nn.functional.cross_entropy(logits, torch.tensor([1] * 3)).item()
+    )
+    # By itself the model is as any of its kind: it reads what its tokenizer lets through.
+    assert tokenizer.model_max_length == model.config.window
+    (found,) = pipeline("text-classification", model=str(finetuned))(texts[0], truncation=True, top_k=1)
+    assert found["label"] in LABELS
+
+
+def test_what_goes_on_from_a_model_in_windows_reads_as_its_own_settings_say(finetuned):
+    encoder = resolve_encoder(finetuned)
+    contender = contenders_for("classification")["bert-finetuned"]
+    rows, task = late(12), SingleLabelClassification(LABELS)
+    job = Job(rows.select(range(8)), rows.select(range(8, 12)), task, 0, encoder)
+    for most, has_windows in ((1, False), (2, True)):
+        fitted = contender.fit(job, contender.configured({"epochs": 1, "windows": most}))
+        assert (fitted.model.config.window > 0) is has_windows
+
+
 def test_a_window_without_room_is_refused():
     with pytest.raises(OptionError, match="a window of 2 tokens has no room"):
         GraftConfig(window=2)
+    with pytest.raises(OptionError, match="cannot be cut into windows of 'two' tokens"):
+        Cutting.of(PreTrainedConfig(window="two"))

@@ -241,6 +241,10 @@ class Contender:
         """Return the same contender, or one of another title, with every configuration changed."""
         return replace(self, grid=tuple(map(change, self.grid)), title=title or self.title)
 
+    def reading(self, windows: int) -> Self:
+        """Return the same contender, reading at most so many windows of a long text."""
+        return replace(self.with_grid(lambda settings: settings.but(windows=windows)), windows=windows)
+
     def fit(self, job: Job, settings: RecipeSettings) -> Fit:
         """Train on ``job`` with one configuration; how many epochs follows from the rows unless it says."""
         if self.epochs is not None:

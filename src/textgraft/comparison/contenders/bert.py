@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 
 WINDOWS = 16
 """With 256 tokens each, a text of ten pages."""
-ADAPTER_WINDOWS = 4
+TRAINED_WINDOWS = 8
 """Fewer, since each is read, and learned from, in every epoch."""
 EPOCHS = EpochSchedule(rows=8_000, least=4, most=20)
 
@@ -192,7 +192,7 @@ class AdapterSettings(TrainedSettings):
     """What is added is scaled by ``lora_alpha / lora_rank``; None: twice the rank."""
     lora_dropout: Fraction = 0.0
     """Of the adapter's inputs."""
-    windows: Count = ADAPTER_WINDOWS
+    windows: Count = TRAINED_WINDOWS
     """Windows of the encoder's length that are read of a long text at most, and their encodings averaged.
     Where a length limit is given, a text is cut there instead; pairs and the texts of other tasks are read as
     these tasks read them."""
@@ -201,10 +201,6 @@ class AdapterSettings(TrainedSettings):
 def _adapter(job: Job, settings: AdapterSettings) -> Fitted:
     """Train a low-rank adapter and a head on the encoder, which stays as it is."""
     from textgraft.models.graft.heads import GraftConfig
-    from textgraft.models.windows import longest
-    from textgraft.tasks.text.pairs import PairTexts
-    from textgraft.tasks.text.texts import TextTask
-    from textgraft.tokenization.encode import TextFrame
 
     config = GraftConfig.on(
         job.needed_encoder(),
@@ -214,15 +210,32 @@ def _adapter(job: Job, settings: AdapterSettings) -> Fitted:
         lora_alpha=settings.lora_alpha or 2 * settings.lora_rank,
         lora_dropout=settings.lora_dropout,
     )
-    length = None
-    in_windows = isinstance(job.task, TextTask) and not isinstance(job.task, PairTexts)
-    if in_windows and settings.windows > 1 and not job.max_length:
-        source = job.needed_encoder()
-        frame = TextFrame.of(load_encoder_tokenizer(source).backend_tokenizer, "a")
-        config.window = encoder_max_length(source)
-        config.window_frame = [len(frame.before), len(frame.after)]
-        length = longest(config.window, settings.windows, frame.size)
-    return _graft(job, config, settings, length)
+    return _graft(job, config, settings, settings.windows)
+
+
+def _reading(job: Job, config: Any, windows: int) -> int:
+    """Have a model read long texts in windows, where the task lets it.
+
+    Args:
+        job: Its encoder says how long a window is; where it limits the length, a text is cut there instead.
+        config: Of the model, changed in place. One that goes on from a checkpoint may have said otherwise.
+        windows: Of a text at most.
+
+    Returns:
+        Tokens that are read of a text.
+    """
+    from textgraft.models.windows import longest
+    from textgraft.tokenization.encode import TextFrame
+
+    source = job.needed_encoder()
+    size = job.max_length or encoder_max_length(source)
+    if windows == 1 or job.max_length or not job.task.takes_windows:
+        if getattr(config, "window", 0):
+            config.window = 0
+        return size
+    frame = TextFrame.of(load_encoder_tokenizer(source).backend_tokenizer, "a")
+    config.window, config.window_frame = size, [len(frame.before), len(frame.after)]
+    return longest(size, windows, frame.size)
 
 
 def upper_layers(source: EncoderSource, freeze_layers: FrozenLayers) -> list[int]:
@@ -231,21 +244,25 @@ def upper_layers(source: EncoderSource, freeze_layers: FrozenLayers) -> list[int
     return list(range(frozen, encoder_depth(source) or 0)) if frozen else []
 
 
-def _graft(job: Job, config: GraftConfig, settings: TrainedSettings, length: int | None = None) -> Fitted:
+def _graft(job: Job, config: GraftConfig, settings: TrainedSettings, windows: int = 1) -> Fitted:
     import transformers
 
     import textgraft.models.auto  # noqa: F401  registers our architectures
 
     source = job.needed_encoder()
     job.task.configure(config)
+    length = _reading(job, config, windows)
     model = getattr(transformers, job.task.auto_class).from_config(config)
-    length = length or job.max_length or encoder_max_length(source)
     fitted = train_on_rows(job, model, load_encoder_tokenizer(source), length, settings, model.frozen_layers)
     return replace(fitted, begun_from=source)
 
 
 class ScratchSettings(TrainedSettings):
-    """Settings of training from random weights; all are those of the training loop."""
+    """Settings of training from random weights."""
+
+    windows: Count = TRAINED_WINDOWS
+    """Windows of the encoder's length that are read of a long text at most, and their logits averaged, as in
+    fine-tuning."""
 
 
 def _from_scratch(job: Job, settings: ScratchSettings) -> Fitted:
@@ -259,8 +276,8 @@ def _from_scratch(job: Job, settings: ScratchSettings) -> Fitted:
     source = job.needed_encoder()
     config = load_config(source.path)
     job.task.configure(config)
+    length = _reading(job, config, settings.windows)
     model = getattr(transformers, job.task.auto_class).from_config(config, dtype=torch.float32)
-    length = job.max_length or encoder_max_length(source)
     return train_on_rows(job, model, load_encoder_tokenizer(source), length, settings)
 
 
@@ -269,6 +286,10 @@ class FineTuningSettings(TrainedSettings):
 
     freeze_layers: FrozenLayers = 0
     """Lower layers that stay as they are, so that what they compute is computed once: a number, or "half"."""
+    windows: Count = TRAINED_WINDOWS
+    """Windows of the encoder's length that are read of a long text at most, and their logits averaged, in
+    training as in what is served. Where a length limit is given, a text is cut there instead; pairs and the
+    texts of other tasks are read as these tasks read them."""
 
 
 def _finetuned(job: Job, settings: FineTuningSettings) -> Fitted:
@@ -280,8 +301,8 @@ def _finetuned(job: Job, settings: FineTuningSettings) -> Fitted:
     frozen = frozen_layers(source, settings.freeze_layers)
     config = load_config(source.path)
     job.task.configure(config)
+    length = _reading(job, config, settings.windows)
     model = _with_head(source, job.task.auto_class, config)
-    length = job.max_length or encoder_max_length(source)
     fitted = train_on_rows(job, model, load_encoder_tokenizer(source), length, settings, frozen)
     return replace(fitted, begun_from=source)
 
@@ -341,8 +362,45 @@ _ADAPTER = Contender(
     train_option="--adapter lora",
     epochs=EPOCHS,
     needs_encoder=True,
-    windows=ADAPTER_WINDOWS,
+    windows=TRAINED_WINDOWS,
 )
+
+_SCRATCH = Contender(
+    name="bert-scratch",
+    title="BERT's architecture from random weights",
+    recipe=_from_scratch,
+    grid=tuple(ScratchSettings(learning_rate=rate, batch_size=16) for rate in (5e-4, 1e-3, 2e-4)),
+    tasks=TEXTS,
+    colour="#0072b2",
+    marker="star-open",
+    epochs=EpochSchedule(rows=15_000, least=10, most=60),
+    needs_encoder=True,
+    windows=TRAINED_WINDOWS,
+)
+
+_FINETUNED = Contender(
+    name="bert-finetuned",
+    title="BERT fine-tuned",
+    recipe=_finetuned,
+    grid=(
+        # The new head starts from nothing and has far to go; with many labels it needs a rate of its own.
+        FineTuningSettings(learning_rate=2e-4, head_learning_rate=2e-3, batch_size=16, freeze_layers="half"),
+        FineTuningSettings(learning_rate=1e-4, head_learning_rate=1e-3, batch_size=16),
+        FineTuningSettings(learning_rate=3e-5, head_learning_rate=1e-3, batch_size=16),
+    ),
+    tasks=TEXTS,
+    colour="#d55e00",
+    marker="star",
+    is_default=True,
+    is_default_of_train=True,
+    saving="measured",
+    epochs=EPOCHS,
+    needs_encoder=True,
+    windows=TRAINED_WINDOWS,
+    rate_follows_width=True,
+)
+
+_OTHER_TASKS = tuple(task for task in READING if task not in TEXTS)
 
 CONTENDERS = (
     _FROZEN,
@@ -365,38 +423,9 @@ CONTENDERS = (
         epochs=EpochSchedule(rows=60_000, least=5, most=30),
     ),
     _ADAPTER,
-    replace(_ADAPTER, windows=1, tasks=tuple(task for task in READING if task not in TEXTS)),
-    Contender(
-        name="bert-scratch",
-        title="BERT's architecture from random weights",
-        recipe=_from_scratch,
-        grid=tuple(ScratchSettings(learning_rate=rate, batch_size=16) for rate in (5e-4, 1e-3, 2e-4)),
-        tasks=READING,
-        colour="#0072b2",
-        marker="star-open",
-        epochs=EpochSchedule(rows=15_000, least=10, most=60),
-        needs_encoder=True,
-    ),
-    Contender(
-        name="bert-finetuned",
-        title="BERT fine-tuned",
-        recipe=_finetuned,
-        grid=(
-            # The new head starts from nothing and has far to go; with many labels it needs a rate of its own.
-            FineTuningSettings(
-                learning_rate=2e-4, head_learning_rate=2e-3, batch_size=16, freeze_layers="half"
-            ),
-            FineTuningSettings(learning_rate=1e-4, head_learning_rate=1e-3, batch_size=16),
-            FineTuningSettings(learning_rate=3e-5, head_learning_rate=1e-3, batch_size=16),
-        ),
-        tasks=READING,
-        colour="#d55e00",
-        marker="star",
-        is_default=True,
-        is_default_of_train=True,
-        saving="measured",
-        epochs=EPOCHS,
-        needs_encoder=True,
-        rate_follows_width=True,
-    ),
+    replace(_ADAPTER, windows=1, tasks=_OTHER_TASKS),
+    _SCRATCH,
+    replace(_SCRATCH, windows=1, tasks=_OTHER_TASKS),
+    _FINETUNED,
+    replace(_FINETUNED, windows=1, tasks=_OTHER_TASKS),
 )

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from textgraft.comparison.contenders.base import EpochSchedule
+from textgraft.comparison.records.reading import Reading
 from textgraft.comparison.records.record import FORMAT, NOT_A_COMPARISON, load_record
 from textgraft.files import content_hash
 from textgraft.integrity import write_record
@@ -77,21 +78,58 @@ class Rate(msgspec.Struct, kw_only=True):
     """Seconds that the contender's first trial on all rows spends for all of them, as on encoding texts."""
     epochs: EpochSchedule | None = None
     """Of contenders that train in epochs, which the clock can end; None: a fit once begun runs to its end."""
+    answered: float = 0.0
+    """Seconds of ``fixed`` that go by how long texts are."""
+    readings: list[Reading] = []
+    """Of contenders that read long texts in windows: with the most windows of a text, which all of this is
+    measured for, and then with fewer."""
     correction: float = 1.0
 
-    def seconds(self, size: int, configurations: int, *, is_chosen: bool = False) -> float:
+    def reading(self, windows: int = 0) -> Reading | None:
+        """Return what is read with so many windows of a text at most; 0: with the most."""
+        found = {reading.most: reading for reading in self.readings}
+        return found.get(windows, self.readings[0] if self.readings else None)
+
+    def fewer(self, windows: int = 0) -> int | None:
+        """Return the next smaller number of windows of a text; None where there is none."""
+        at = self.reading(windows)
+        return next((one.most for one in self.readings if at and one.most < at.most), None)
+
+    @property
+    def reads_long_texts(self) -> bool:
+        """Whether any text has several windows for it."""
+        return bool(self.readings) and self.readings[0].is_of_long_texts
+
+    @property
+    def least(self) -> int:
+        """The fewest windows of a text; 0 where there is no choice."""
+        return self.readings[-1].most if self.readings else 0
+
+    def _share(self, windows: int) -> float:
+        """Return how much of what texts cost is left with so many windows."""
+        found = self.reading(windows)
+        return 1.0 if found is None else found.tokens / self.readings[0].tokens
+
+    def shared_seconds(self, windows: int = 0) -> float:
+        """Estimate what the first trial on all rows spends for all, with so many windows; 0: the most."""
+        return self.correction * self._share(windows) * self.shared
+
+    def seconds(self, size: int, configurations: int, *, is_chosen: bool = False, windows: int = 0) -> float:
         """Estimate a trial, without what is shared.
 
         Args:
             size: Training rows.
             configurations: That it fits: so many from the first on.
             is_chosen: Whether it fits the one that was chosen before, which may be the dearest.
+            windows: That it reads of a text at most; 0: the most.
         """
+        share = self._share(windows)
         seen = self.epochs.rows_seen(size) if self.epochs and size else 0.0
         costs = (self.per_epoch, *self.further)
         all_costs = [costs[min(position, len(costs) - 1)] for position in range(configurations)]
         in_epochs = max(costs) if is_chosen else sum(all_costs)
-        return self.correction * (self.fixed + configurations * size * self.per_row + seen * in_epochs)
+        of_texts = self.answered + configurations * size * self.per_row + seen * in_epochs
+        return self.correction * (self.fixed - self.answered + share * of_texts)
 
     def pay_shared(self, share: float) -> None:
         """Note that a trial has done this share of what all need, 0 to 1."""
@@ -126,13 +164,25 @@ class TrialPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Estimated for those, with every configuration of the programme."""
     beaten: dict[str, str] = {}
     """Contenders that can no longer win, and the evidence: they get no further seeds."""
+    windows: dict[str, int] = {}
+    """Of contenders that read less of long texts for want of time: windows of a text at most."""
 
-    def estimate(self, planned: PlannedTrial, rates: Mapping[str, Rate]) -> float:
-        """Estimate the seconds of a trial: of several configurations on the first seed, then of one."""
+    def estimate(
+        self, planned: PlannedTrial, rates: Mapping[str, Rate], *, with_shared: bool = False
+    ) -> float:
+        """Estimate the seconds of a trial: of several configurations on the first seed, then of one.
+
+        Args:
+            planned: The trial.
+            rates: What each contender costs.
+            with_shared: Whether it does what is left to do for all trials of its contender.
+        """
         rate = rates[planned.contender]
+        windows = self.windows.get(planned.contender, 0)
+        shared = rate.shared_seconds(windows) if with_shared else 0.0
         if planned.seed:
-            return rate.seconds(planned.size, 1, is_chosen=True)
-        return rate.seconds(planned.size, self.configurations[planned.contender])
+            return shared + rate.seconds(planned.size, 1, is_chosen=True, windows=windows)
+        return shared + rate.seconds(planned.size, self.configurations[planned.contender], windows=windows)
 
 
 class PlannedContender(msgspec.Struct, frozen=True):

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 
 from textgraft.comparison.records.generation_stats import Writing
+from textgraft.comparison.records.reading import Reading
 from textgraft.comparison.records.record import FORMAT, NOT_A_COMPARISON, load_record
 from textgraft.errors import DamagedError
 from textgraft.files import content_hash, output_errors
@@ -115,6 +116,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     """What answered the test rows and was timed, in which precision."""
     writing: Writing | None = None
     """For tasks whose answers are written."""
+    reading: Reading | None = None
+    """Of the training rows, where long texts are read in windows."""
 
     @property
     def score(self) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from textgraft.comparison.records.plan import ComparisonPlan, PlannedTrial
+from textgraft.comparison.records.trials import Trial
 from textgraft.wording import count, listing
 
 
@@ -20,6 +21,17 @@ def left_out(plan: ComparisonPlan) -> str:
         return f"{said}."
     enough = 60 * max(1, round((plan.request.budget + plan.plan.missing_seconds) * 1.1 / 60 + 0.5))
     return f"{said}: --budget {enough // 60}m would measure all of it."
+
+
+def unread(trials: Sequence[Trial]) -> str:
+    """Say how much of long texts each contender read; nothing where no text has several windows."""
+    largest = {trial.contender: trial for trial in sorted(trials, key=lambda trial: trial.size)}
+    parts = [
+        f"{name} read {trial.reading} a text"
+        for name, trial in largest.items()
+        if trial.reading is not None and trial.reading.is_of_long_texts
+    ]
+    return f"Of long texts, {listing(parts)}." if parts else ""
 
 
 def _of_one(missing: Sequence[PlannedTrial]) -> str:

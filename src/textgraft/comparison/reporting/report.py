@@ -22,7 +22,7 @@ from textgraft.comparison.reporting.figures import (
     learning_curves,
     styles,
 )
-from textgraft.comparison.reporting.leftovers import left_out
+from textgraft.comparison.reporting.leftovers import left_out, unread
 from textgraft.comparison.reporting.next_steps import NextStep, next_steps
 from textgraft.data.perturbations import LEVELS, PERTURBATIONS
 from textgraft.evaluation.confusions import top_confusions
@@ -111,6 +111,7 @@ def render_report(
         errors=sections.confident_errors(judged, test_set),
         samples=sections.samples(at_size, test_set),
         missing=left_out(plan),
+        unread=unread(trials),
         looking=looking,
         attentions=len(maps),
         writes=any(row.tokens_per_second is not None for row in verdict.standings),

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textgraft import wording
+from textgraft.comparison.records.reading import Reading
 from textgraft.comparison.records.trials import TestSet, Trial, task_of
 from textgraft.evaluation.metrics import confusion_matrix
 from textgraft.inference.attention_maps import AttentionMap
@@ -45,6 +46,7 @@ class Effort:
     tuning_seconds: float
     stopped_by: str
     truncated_fraction: float
+    reading: Reading | None
 
 
 def total_confusion(trials: Sequence[Trial], test_set: TestSet) -> NDArray[np.int64]:
@@ -114,6 +116,7 @@ def efforts(trials: Sequence[Trial]) -> list[Effort]:
             tuning_seconds=max(trial.cost.tuning_seconds for trial in group),
             stopped_by=_counted([trial.stopped_by for trial in group]),
             truncated_fraction=max(trial.truncated_fraction for trial in group),
+            reading=group[0].reading,
         )
         for (contender, size), group in groups.items()
     ]

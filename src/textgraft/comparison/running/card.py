@@ -10,6 +10,7 @@ import yaml
 from textgraft.comparison.running.usage import usage
 from textgraft.markdown import code, plain
 from textgraft.models.encoder_card import hub_id, licence
+from textgraft.models.windows import Cutting
 from textgraft.wording import of_each
 
 if TYPE_CHECKING:
@@ -58,11 +59,22 @@ Task: {task.name}, from {", ".join(map(code, manifest.text_columns))}{_outputs(m
 one text in {trial.cost.latency_ms_p50:.1f} ms (median),
 {trial.cost.throughput_per_second:,.0f} texts a second in batches, {trial.cost.model_mb:.1f} MB.
 
-{_calibration(manifest, task)}{_prompt(manifest)}Texts
+{_calibration(manifest, task)}{_prompt(manifest)}{_windows(model)}Texts
 are cut after {manifest.max_length} tokens. Scores hold for texts like those it was tested on.
 
 {usage(task, model, manifest.prompt)}
 """
+
+
+def _windows(model: PreTrainedModel) -> str:
+    """Say how a model that reads one window by itself is given long texts."""
+    cutting = None if getattr(model, "reads_windows", False) else Cutting.of(model.config)
+    if cutting is None:
+        return ""
+    return (
+        f"Of texts longer than {cutting.size} tokens textgraft averages the logits of windows of that\n"
+        "length; Transformers by itself reads the first window.\n"
+    )
 
 
 def _front_matter(

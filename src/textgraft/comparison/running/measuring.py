@@ -1,9 +1,11 @@
-"""What a trained model costs: latency, and size on disk; and on which machine."""
+"""What a trained model costs: latency, and size on disk; on which machine, and by which command."""
 
 from __future__ import annotations
 
 import os
 import platform
+import shlex
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +27,12 @@ PACE_ROWS = 64
 LATENCY_ROWS_AT_LEAST = 10
 LATENCY_SECONDS = 0.5
 """Rows are timed until there are so many, or this time is up and there are the fewest."""
+
+
+def command() -> str:
+    """Return the command line where there was one: what to type to get the same again."""
+    name, *arguments = sys.argv
+    return shlex.join(["textgraft", *arguments]) if Path(name).name == "textgraft" else "textgraft.compare(…)"
 
 
 def machine() -> str:

@@ -9,6 +9,9 @@ can end is planned for a part of its usual length, its schedule with it (Li, Yum
 training"); where that is too short a part, the others get curves of four sizes, and then the largest smaller
 size that fits is taken.
 
+Before any size is given up, less of long texts is read: fewer windows of each, the costliest contender's
+first. A contender reads as many at all sizes, so that its curve is one.
+
 A plan is made anew after every trial, from what is finished, what trials really cost, and the time left.
 """
 
@@ -96,8 +99,11 @@ class _Scheduler:
         rates: Mapping[str, Rate],
         done: Collection[str],
         beaten: Mapping[str, str],
+        windows: Mapping[str, int],
     ) -> None:
         self.programmes, self.rates, self.beaten = programmes, rates, beaten
+        self.begun = set(windows)
+        self.windows = dict(windows)
         self.phases = {name: _phases(name, programme, done) for name, programme in programmes.items()}
         self.configurations = {name: programme.configurations for name, programme in programmes.items()}
         self.chosen: list[PlannedTrial] = []
@@ -112,9 +118,10 @@ class _Scheduler:
         for planned in trials:
             fitted = 1 if planned.seed else configurations or self.configurations[planned.contender]
             rate = self.rates[planned.contender]
-            seconds += rate.seconds(planned.size, fitted, is_chosen=planned.seed > 0)
+            windows = self.windows.get(planned.contender, 0)
+            seconds += rate.seconds(planned.size, fitted, is_chosen=planned.seed > 0, windows=windows)
         names = {planned.contender for planned in trials} - {planned.contender for planned in self.chosen}
-        return seconds + sum(self.rates[name].correction * self.rates[name].shared for name in names)
+        return seconds + sum(self.rates[name].shared_seconds(self.windows.get(name, 0)) for name in names)
 
     def least(self, planned: PlannedTrial) -> float:
         """Estimate a trial of one configuration whose training is as short as it may be."""
@@ -140,6 +147,32 @@ class _Scheduler:
                 break
             cheap.append(name)
         return cheap, order[len(cheap) :]
+
+    def settle_windows(self, room: float) -> None:
+        """Have less of long texts read, until every size of every contender can be measured once.
+
+        The costly contenders give up windows first, the one that costs most now before the others.
+        """
+        while True:
+            cheap, costly = self.split(room)
+            once = {name: self._once(name) for name in costly}
+            needed = sum(self.cost(self.trials(name)) for name in cheap)
+            needed += sum(self.cost(trials, 1) for trials in once.values())
+            if needed <= room:
+                return
+            order = sorted(costly, key=lambda name: -self.cost(once[name], 1))
+            order += sorted(cheap, key=lambda name: -self.cost(self.trials(name)))
+            for name in order:
+                fewer = self.rates[name].fewer(self.windows.get(name, 0))
+                if fewer is not None and name not in self.begun:
+                    self.windows[name] = fewer
+                    break
+            else:
+                return
+
+    def _once(self, name: str) -> list[PlannedTrial]:
+        """Return what is left to do of a contender with its first seed."""
+        return [planned for planned in self.trials(name) if not planned.seed]
 
     def settle_configurations(self, costly: Sequence[str], room: float) -> None:
         """Give all costly contenders as many configurations as fit on all rows, at least one.
@@ -214,10 +247,12 @@ class _Scheduler:
             left_out=missing,
             missing_seconds=self.cost(missing),
             beaten=dict(self.beaten),
+            windows={name: most for name, most in self.windows.items() if most},
         )
 
     def _choose(self, left: float) -> None:
         """Choose what tells most in the time that is left."""
+        self.settle_windows(left)
         cheap, costly = self.split(left)
         for name in cheap:
             left = self.take(self.trials(name), left)
@@ -244,6 +279,7 @@ def schedule(
     room: float | None,
     done: Collection[str] = (),
     beaten: Mapping[str, str] | None = None,
+    windows: Mapping[str, int] | None = None,
 ) -> TrialPlan:
     """Plan what is left to do.
 
@@ -254,8 +290,10 @@ def schedule(
         done: Names of the planned trials that need not run any more.
         beaten: Contenders that can no longer win, and the evidence: they get no further seeds, and the rest
             of their curves comes last.
+        windows: Of contenders that have results, how many windows they read of a text at most; 0: as many as
+            without a clock. They go on so.
     """
-    return _Scheduler(programmes, rates, done, beaten or {}).plan(room)
+    return _Scheduler(programmes, rates, done, beaten or {}, windows or {}).plan(room)
 
 
 def is_vital(planned: PlannedTrial, plan: TrialPlan) -> bool:

@@ -12,6 +12,7 @@ from textgraft.comparison.contenders.base import Contender, Fit, Job, RecipeSett
 from textgraft.comparison.records.plan import Rate
 from textgraft.comparison.records.trials import Trial
 from textgraft.comparison.running.measuring import PACE_ROWS
+from textgraft.comparison.running.reading import readings
 from textgraft.data.dataset import Dataset
 from textgraft.training.progress import Progress
 
@@ -79,6 +80,11 @@ def probe(contender: Contender, job: Job, test_rows: int, texts: int) -> Rate:
     """
     if contender.is_remote:
         return _probe_endpoint(contender, job, test_rows)
+    read = readings(job, contender.grid[0])
+    longer = 1.0
+    if contender.epochs and len(read) > 1:
+        # What training costs grows with the tokens: those of the fewest windows tell it soonest.
+        contender, longer = contender.reading(read[-1].most), read[0].tokens / read[-1].tokens
     sample = job.train.select(range(min(EPOCH_ROWS if contender.epochs else ROWS, len(job.train))))
     per_row = 0.0
     if contender.epochs:
@@ -102,14 +108,17 @@ def probe(contender: Contender, job: Job, test_rows: int, texts: int) -> Rate:
     answered, computed = test_rows, texts
     if found.fitted.outputs is not None:  # what is computed of test rows is shared as well
         answered, computed = min(PACE_ROWS, test_rows), texts + test_rows
-    costs = [further.get(_costing(settings), found).per_epoch for settings in contender.grid[1:]]
+    costs = [longer * further.get(_costing(settings), found).per_epoch for settings in contender.grid[1:]]
+    answering = longer * per_test_row * answered
     return Rate(
-        fixed=max(0.0, other - len(sample) * per_row) + opening + per_test_row * answered + SMALL_CHANGE,
+        fixed=max(0.0, other - len(sample) * per_row) + opening + answering + SMALL_CHANGE,
         per_row=per_row,
-        per_epoch=found.per_epoch,
+        per_epoch=longer * found.per_epoch,
         further=tuple(costs) if further else (),
-        shared=found.shared * computed,
+        shared=longer * found.shared * computed,
         epochs=contender.epochs,
+        answered=answering,
+        readings=read,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from textgraft.comparison.reporting.leftovers import left_out
+from textgraft.comparison.reporting.leftovers import left_out, unread
 from textgraft.wording import duration, of_each
 
 if TYPE_CHECKING:
@@ -127,12 +127,19 @@ class TerminalReporter(SilentReporter):
         table.add_column("contender")
         for size in sizes:
             table.add_column(f"{size:,} rows{of_each(size, plan.shots)}", justify="right")
+        in_windows = any(rate.reads_long_texts for rate in plan.rates.values())
+        if in_windows:
+            table.add_column("reads of a text")
         for name, rate in plan.rates.items():
+            windows = plan.plan.windows.get(name, 0)
             cells = []
             for size in sizes:
                 seeds = sum((one.contender, one.size) == (name, size) for one in trials)
                 fitted = plan.plan.configurations[name]
-                cells.append(f"~{duration(rate.seconds(size, fitted))} × {seeds}" if seeds else "")
+                seconds = rate.seconds(size, fitted, windows=windows)
+                cells.append(f"~{duration(seconds)} × {seeds}" if seeds else "")
+            if in_windows:
+                cells.append(str(rate.reading(windows)) if rate.reads_long_texts else "")
             table.add_row(name, *cells)
         self.console.print(table)
         self.console.print(
@@ -196,8 +203,9 @@ class TerminalReporter(SilentReporter):
         self.console.print(f"Report  {comparison.report}", highlight=False, soft_wrap=True)
         if comparison.verdict.pick is not None:
             self.console.print(f"Winner  {comparison.folder / 'best'}", highlight=False, soft_wrap=True)
-        if missing := left_out(plan):
-            self.note(missing)
+        for said in (unread(comparison.trials), left_out(plan)):
+            if said:
+                self.note(said)
         test_set = load_test_set(comparison.folder)
         steps = next_steps(comparison.folder, plan, test_set, comparison.trials, comparison.verdict)
         if steps:

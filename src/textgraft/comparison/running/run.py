@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import shlex
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace as changed
 
-from textgraft.comparison.contenders.base import RecipeSettings
+from textgraft.comparison.contenders.base import Contender, RecipeSettings
 from textgraft.comparison.preparing import Material
 from textgraft.comparison.records.memory import Memory, load_memory, save_memory
 from textgraft.comparison.records.plan import (
@@ -34,7 +32,7 @@ from textgraft.comparison.records.trials import TestSet, Trial, load_trials, sav
 from textgraft.comparison.records.verdict import Comparison, Verdict, save_verdict
 from textgraft.comparison.running import memory as memory_of
 from textgraft.comparison.running.kept_models import KeptModels, needed, winning_trial
-from textgraft.comparison.running.measuring import machine
+from textgraft.comparison.running.measuring import command, machine
 from textgraft.comparison.running.planning import allowance, schedule
 from textgraft.comparison.running.probing import (
     DEV_FRACTION,
@@ -76,12 +74,6 @@ INTERIM = 30.0
 """Seconds that a verdict stands at least before the next."""
 INTERIM_SHARE = 0.02
 """Of the time, judging on the way takes no more."""
-
-
-def command() -> str:
-    """Return the command line where there was one: what to type to get the same again."""
-    name, *arguments = sys.argv
-    return shlex.join(["textgraft", *arguments]) if Path(name).name == "textgraft" else "textgraft.compare(…)"
 
 
 class Run:
@@ -270,14 +262,16 @@ class Run:
         done = {*record.results, *self.cut}
         beaten = {} if self.request.thorough else self.beaten
         room = None if self.deadline is None else SAFETY * max(0.0, self.deadline - time.perf_counter())
-        plan = schedule(record.programmes, record.rates, room, done, beaten)
+        begun = {trial.contender: 0 for trial in self._results().values()}
+        windows = begun | {name: most for name, most in record.plan.windows.items() if name in begun}
+        plan = schedule(record.programmes, record.rates, room, done, beaten, windows)
         self.record = changed(record, plan=plan)
 
     def _too_small(self) -> OptionError:
         """Say which budget would do."""
         record = self.record
         least = min(
-            rate.seconds(record.programmes[name].sizes[0], 1)
+            rate.seconds(record.programmes[name].sizes[0], 1, windows=rate.least)
             for name, rate in record.rates.items()
             if not self.contenders[name].is_floor
         )
@@ -307,7 +301,7 @@ class Run:
     def _spec_of(self, planned: PlannedTrial, configurations: tuple[RecipeSettings, ...]) -> TrialSpec:
         from textgraft.comparison.running.trials import TrialSpec
 
-        contender = self.contenders[planned.contender]
+        contender = self._contender(planned)
         return TrialSpec(
             contender=contender,
             job=self.material.job(contender, *self._rows(planned.size, planned.seed), planned.seed),
@@ -317,9 +311,15 @@ class Run:
             shots=self.record.shots.get(planned.size),
         )
 
+    def _contender(self, planned: PlannedTrial) -> Contender:
+        """Return a contender as it is planned: reading less of long texts where time is short."""
+        contender = self.contenders[planned.contender]
+        windows = self.record.plan.windows.get(planned.contender)
+        return contender.reading(windows) if windows else contender
+
     def _configurations(self, planned: PlannedTrial) -> tuple[RecipeSettings, ...]:
         """Return what the first seed chooses from, and what it chose for the others."""
-        contender = self.contenders[planned.contender]
+        contender = self._contender(planned)
         if planned.seed == 0:
             return contender.grid[: self.record.plan.configurations[planned.contender]]
         first = self.record.results.get(PlannedTrial(planned.contender, planned.size, 0).name)
@@ -410,7 +410,7 @@ class Run:
         spec = replace(spec, job=replace(spec.job, max_seconds=seconds, on_step=self.reporter.step))
         start = time.perf_counter()
         trial, attempt = run_trial(spec, self.reporter.configuration)
-        estimate = plan.estimate(planned, record.rates) + rate.correction * rate.shared if rate else 0.0
+        estimate = plan.estimate(planned, record.rates, with_shared=True) if rate else 0.0
         trained = self._trained(spec, attempt)
         if trained < LEAST_TRAINED:
             self.cut[planned.name] = trained

@@ -17,6 +17,7 @@ from textgraft.comparison.records.trials import AskedCost, Configuration, Cost, 
 from textgraft.comparison.running.card import model_card
 from textgraft.comparison.running.measuring import MEGABYTE, measure_serving
 from textgraft.comparison.running.prompt_card import prompt_card
+from textgraft.comparison.running.reading import readings
 from textgraft.data.dataset import Dataset
 from textgraft.data.languages import dataset_languages
 from textgraft.evaluation.conformal import Nonconformity
@@ -225,6 +226,7 @@ def run_trial(
         versions=library_versions(),
         engine=chosen.predictor.engine,
         writing=observe_writing(chosen.predictor, spec.test, predictions, serving.seconds),
+        reading=next(iter(readings(job, chosen.settings)), None),
     )
     gc.collect()
     return trial, chosen

@@ -38,6 +38,7 @@ from textgraft.models.graft.encoder_layers import STACKS, encoder_layers
 from textgraft.models.loading import load_config
 from textgraft.models.padding import ascending, inverse, one_of, ordered
 from textgraft.models.pooling import pool
+from textgraft.models.windows import Cutting
 
 PEFT = "peft"
 """Folder, inside a graft's, that holds its adapter for ``PeftModel.from_pretrained``."""
@@ -117,12 +118,7 @@ class GraftConfig(PreTrainedConfig):
         super().__post_init__(**kwargs)
         if self.pooling not in POOLINGS:
             raise unknown("pooling", self.pooling, POOLINGS)
-        frame = self.window_frame
-        if self.window and not (len(frame) == 2 and min(frame) >= 0 and sum(frame) < self.window):
-            raise OptionError(
-                f"a window of {self.window} tokens has no room for {frame} special ones",
-                fix="Give a larger window, or 0 to read texts whole.",
-            )
+        Cutting.of(self)
         if self.lora_rank < 0:
             raise OptionError(f"lora_rank cannot be {self.lora_rank}", fix="Give 0 for none, or 1 and more.")
 
@@ -182,6 +178,8 @@ class Graft(PreTrainedModel):
     """What it trains of the base model: so optimizers tell it from the head."""
     widths = 1
     """How many times the width of an encoding the head takes."""
+    reads_windows = True
+    """It is given texts whole, and cuts long ones by itself where its configuration says so."""
 
     def __init__(self, config: GraftConfig, outputs: int) -> None:
         super().__init__(config)

@@ -43,6 +43,8 @@ in alphabetical order is."""
 class PairTexts(OneWindowTexts):
     """The inputs of tasks on pairs: the two text columns of a data set, in their order."""
 
+    takes_windows = False
+
     def rows(self, inputs: Iterable[Any]) -> Dataset:
         """Take pairs of strings."""
         pairs = given_inputs(inputs)

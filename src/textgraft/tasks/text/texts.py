@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from textgraft.data.dataset import Dataset
 from textgraft.data.inputs import given_texts
 from textgraft.errors import DataError, nearest
+from textgraft.models.windows import in_windows
 from textgraft.tasks.base import Features, Task, padded_inputs
 from textgraft.tasks.scoring import W
 from textgraft.tokenization.encode import PairIds, TokenIds, takes_token_types, token_ids
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import torch
-    from transformers import PreTrainedTokenizerFast
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 CHUNK = 10_000
 """Rows tokenized at once: enough for all cores, while the tokenizer's own records stay small."""
@@ -129,9 +130,15 @@ class OneWindowTexts(TextTask[Features]):
 class JoinedTexts(OneWindowTexts):
     """A task on one text a row: its text columns, joined."""
 
+    takes_windows = True
+
     def tokenized(self, rows: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int) -> TokenIds:
         """Tokenize the texts of some rows."""
         return token_ids(tokenizer.backend_tokenizer, rows.texts, max_length)
+
+    def outputs(self, model: PreTrainedModel, batch: Mapping[str, torch.Tensor]) -> Any:
+        """Run a model on a batch; on long texts window by window, where its configuration says so."""
+        return in_windows(model, batch)
 
 
 def known_labels(dataset: Dataset) -> list[Any]:
