@@ -19,7 +19,7 @@ FLOORS = (
     ("__init__", "__main__"),
     ("cli",),
     ("serving",),
-    ("comparison", "review"),
+    ("comparison", "export", "review"),
     ("inference",),
     ("reporting",),
     ("pretraining",),

@@ -15,6 +15,7 @@ from textgraft.terminal import open_console
 
 if TYPE_CHECKING:
     from textgraft.data.dataset import Dataset
+    from textgraft.inference.row_predictor import RowPredictor
 
 FORMATS = ("csv", "tsv", "jsonl", "txt")
 ANSWERS = (".csv", ".jsonl")
@@ -55,6 +56,9 @@ def predict(
         typer.Option(help="Tell texts that fit no label; this share of the others is not told so, as 0.95."),
     ] = None,
     engine: options.Engine = "auto",
+    light: Annotated[
+        bool, typer.Option("--light", help="MODEL is what textgraft export wrote: torch is not loaded.")
+    ] = False,
 ) -> None:
     """Predict every row of a file: label, score and the scores of all labels.
 
@@ -63,7 +67,8 @@ def predict(
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from textgraft.errors import unknown
+    from textgraft.errors import OptionError, unknown
+    from textgraft.export.light import is_export, load_light
     from textgraft.files import check_output
     from textgraft.inference.engines.open import ENGINES
     from textgraft.models.manifest import read_manifest
@@ -73,11 +78,19 @@ def predict(
         raise unknown("format", form, FORMATS, where="--format")
     if engine not in ENGINES:
         raise unknown("engine", engine, ENGINES, where="--engine")
+    if light and engine != "auto":
+        raise OptionError(
+            "an exported model is run by onnxruntime", where="--engine", fix="Leave --engine or --light out."
+        )
     piped = source == STANDARD_INPUT
     answer = output or (None if piped else Path(source).with_suffix(".predictions.csv"))
     if answer is not None:
         check_output(answer, ANSWERS, overwrite=overwrite)
     manifest = read_manifest(model)
+    if is_export(model) and not light:
+        raise OptionError(
+            "this is an exported model, which torch cannot run", where=str(model), fix="Say --light."
+        )
     columns = text
     if columns is None and not (piped and form == "txt") and not source.endswith(".txt"):
         columns = manifest.text_columns if manifest.label_column else None
@@ -90,9 +103,13 @@ def predict(
     console = open_console(stderr=True)
     # Importing torch takes seconds: only once the input is known to be usable.
     from textgraft.inference.predict_file import Predictions, predict_file, write_predictions
-    from textgraft.inference.predictor import load
 
-    predictor = load(model, engine=engine)
+    if light:
+        predictor: RowPredictor = load_light(model)
+    else:
+        from textgraft.inference.predictor import load
+
+        predictor = load(model, engine=engine)
     predictor.give_sets(sets)
     predictor.tell_unknown(reject)
     with Progress(

@@ -11,7 +11,7 @@ from textgraft.data.dataset import Dataset
 from textgraft.tokenization.scripts import UNSPACED, UNSPACED_TOKEN
 
 _LETTERS = rf"[\w&&[^{UNSPACED}]]+"
-_WORD = "|".join(
+WORD = "|".join(
     (
         r"\d+(?:[.,]\d+)+",  # 1,000.50
         UNSPACED_TOKEN,  # scripts without spaces: a character is a word
@@ -22,7 +22,8 @@ _WORD = "|".join(
         r"(?=[^\w\s\p{Cc}\p{Cf}])\X",
     )
 )
-_CUTTER = Split(Regex(_WORD), behavior="removed", invert=True)
+"""What a word is (Oniguruma)."""
+_CUTTER = Split(Regex(WORD), behavior="removed", invert=True)
 
 Words = tuple[tuple[int, int], ...]
 """Start and end of each word of a text, in characters (code points)."""

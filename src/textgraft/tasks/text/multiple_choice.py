@@ -138,11 +138,15 @@ class MultipleChoice(TextTask[ChoiceFeatures]):
 
     def targets(self, dataset: Dataset) -> list[int]:
         """Return the number of each row's right choice."""
-        self._parts(dataset)
+        self.parts(dataset)
         return list(known_labels(dataset))
 
-    def _parts(self, dataset: Dataset) -> tuple[list[str], list[tuple[str, ...]]]:
-        """Return the prompt and the choices of each row."""
+    def parts(self, dataset: Dataset) -> tuple[list[str], list[tuple[str, ...]]]:
+        """Return the prompt and the choices of each row.
+
+        Raises:
+            DataError: The rows have another number of choices.
+        """
         prompt, choices = split_names(list(dataset.columns))
         if len(choices) != self.choices:
             raise DataError(
@@ -155,7 +159,7 @@ class MultipleChoice(TextTask[ChoiceFeatures]):
 
     def tokenized(self, rows: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int) -> PairIds:
         """Tokenize the prompt with each choice, choice by choice and row by row."""
-        prompts, choices = self._parts(rows)
+        prompts, choices = self.parts(rows)
         return pair_token_ids(
             tokenizer.backend_tokenizer,
             [prompt for prompt in prompts for _ in range(self.choices)],
@@ -178,7 +182,7 @@ class MultipleChoice(TextTask[ChoiceFeatures]):
                 if has_types:
                     feature["token_type_ids"] = chunk.type_ids[block]
                 features.append(feature)
-        for feature, choices in zip(features, self._parts(dataset)[1], strict=True):
+        for feature, choices in zip(features, self.parts(dataset)[1], strict=True):
             feature["choices"] = choices
         if dataset.labels is not None:
             for feature, target in zip(features, self.targets(dataset), strict=True):

@@ -1,0 +1,158 @@
+"""A model directory becomes a folder that needs no torch: graph, tokenizer, runner, and facts for it."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from textgraft import runtime as runner
+from textgraft.errors import MissingExtraError, OptionError, unknown
+from textgraft.export.checking import Agreement, check, golden_rows
+from textgraft.export.forms import TASKS, Form, facts_of, form_of
+from textgraft.export.int8 import quantize
+from textgraft.files import atomic_folder, refuse_to_replace, write_json
+from textgraft.inference.predictor import Predictor, load
+from textgraft.models.manifest import Manifest, read_manifest, stamp
+
+FORMATS = ("onnx",)
+RUNNER = "textgraft_runtime.py"
+"""What the copy of :mod:`textgraft.runtime` is called in an exported folder."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written."""
+
+    folder: Path
+    precision: str
+    size: int
+    """Bytes that answering needs: graph, arrays, tokenizer."""
+    agreement: Agreement
+
+    def __repr__(self) -> str:
+        return (
+            f"{self.folder}: {self.precision}, {self.size / 1e6:.2f} MB, {self.agreement.rows} rows answered "
+            f"as by the model (largest difference {self.agreement.drift:.1g})"
+        )
+
+
+def export(
+    model: str | Path,
+    output: str | Path,
+    *,
+    format: str = "onnx",  # noqa: A002  as the option is called
+    int8: bool = False,
+    overwrite: bool = False,
+    note: Callable[[str], None] = lambda line: None,
+) -> Exported:
+    """Write a model for onnxruntime, and see that it answers as before.
+
+    Args:
+        model: A model directory, as ``runs/<name>/best``.
+        output: The folder to write.
+        format: "onnx".
+        int8: Whether weights are rounded to int8: a quarter of the size.
+        overwrite: Whether an export that stands there may be replaced.
+        note: Called with a line on what is being done.
+
+    Raises:
+        OptionError: There is no such format, or the model cannot be exported in it.
+        ModelError: It is no model directory, or the export does not answer as the model does: nothing is
+            written then.
+        MissingExtraError: onnx or onnxruntime is not installed.
+        OutputError: The folder cannot be written.
+    """
+    path, target = Path(model), Path(output)
+    if format not in FORMATS:
+        raise unknown("format", format, FORMATS, where="--format")
+    manifest = read_manifest(path)
+    if manifest.task not in TASKS:
+        raise OptionError(
+            f"a model of {manifest.task} is not exported: the runtime cannot search for the best text",
+            where=str(path),
+            fix=f"What can be exported are models of {', '.join(TASKS)}.",
+        )
+    _check_surroundings(target, overwrite=overwrite)
+    note("the model is loaded, in torch")
+    predictor = load(path, engine="torch")
+    form = form_of(predictor)
+    assert isinstance(predictor, Predictor), "it has a form"
+    golden_rows(predictor)
+    if int8 and form.kind != "graph":
+        raise OptionError(
+            "this model is no graph: there is nothing to round to int8",
+            where="--int8",
+            fix="Leave --int8 out; it is small as it is.",
+        )
+    precision = "int8" if int8 else "fp32"
+    with atomic_folder(target) as folder:
+        note("its graph is written")
+        write(folder, predictor, form, manifest, precision)
+        note("its answers are compared")
+        agreement = check(predictor, folder, precision)
+        size = _size(folder)
+    return Exported(target, precision, size, agreement)
+
+
+def _check_surroundings(target: Path, *, overwrite: bool) -> None:
+    for package in ("onnx", "onnxruntime"):
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtraError(package, "onnx", "textgraft export")
+    refuse_to_replace(target, overwrite=overwrite, mark=runner.FACTS)
+
+
+def _size(folder: Path) -> int:
+    held = [folder / name for name in (runner.GRAPH, runner.ARRAYS, runner.TOKENIZER)]
+    return sum(file.stat().st_size for file in held if file.is_file())
+
+
+def write(
+    folder: Path,
+    predictor: Predictor,
+    form: Form,
+    manifest: Manifest,
+    precision: str,
+) -> None:
+    """Write all files of an export into a folder that is there.
+
+    Args:
+        folder: Where.
+        predictor: The model.
+        form: Its form.
+        manifest: Its textgraft.json.
+        precision: "fp32" or "int8".
+    """
+    facts: dict[str, Any] = facts_of(predictor, form)
+    write_json(folder / runner.FACTS, {**facts, "precision": precision})
+    (folder / runner.TOKENIZER).write_text(predictor.tokenizer.backend_tokenizer.to_str(), "utf-8")
+    if form.draw is not None:
+        graph = folder / runner.GRAPH
+        form.draw(graph)
+        if precision == "int8":
+            whole = graph.rename(folder / "fp32.onnx")
+            quantize(whole, graph)
+            whole.unlink()
+    if form.arrays:
+        np.savez(folder / runner.ARRAYS, allow_pickle=False, **form.arrays)
+    shutil.copyfile(runner.__file__, folder / RUNNER)
+    (folder / "README.md").write_text(_card(manifest, precision), "utf-8")
+    stamp(folder, manifest)
+
+
+def _card(manifest: Manifest, precision: str) -> str:
+    return f"""# An exported model of {manifest.task}, {precision}
+
+Trained as `{manifest.contender}`. It needs neither torch nor textgraft:
+
+    pip install numpy onnxruntime tokenizers
+    python {RUNNER} . < texts.txt
+
+or, in Python, `from textgraft_runtime import load` and `load(".").predict([...])`. `load(".").check()`
+answers the golden inputs again and says how far the farthest number is from what it was.
+"""
