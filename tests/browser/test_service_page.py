@@ -2,6 +2,7 @@
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,13 @@ from tests.browser.test_report_page import EVIL
 from tests.review.made import items
 from tests.serving.conftest import models  # noqa: F401  a fixture
 from tests.serving.running import running
+from tests.tiny_encoders import save_tiny_encoder
+from textgraft.inference.word_view import WordView
+from textgraft.models.encoders import resolve_encoder
 from textgraft.review.items import Item
 from textgraft.review.store import ReviewStore
 from textgraft.serving.keys import Key, Keys
+from textgraft.serving.viewing import ServedView
 
 pytestmark = pytest.mark.browser
 
@@ -29,7 +34,9 @@ def page(models, tmp_path_factory):  # noqa: F811
     report = folder / "a comparison" / "report.html"
     report.parent.mkdir()
     report.write_text("<!doctype html><title>r</title><p id=r></p><script>r.textContent = 'drawn'</script>")
-    with running(models, review=folder / "review.db", reports=[report.parent]) as found:
+    view = ServedView(WordView(resolve_encoder(save_tiny_encoder(folder / "tiny", "bert"))), "tiny")
+    viewed = [replace(models[0], view=lambda: view), models[1]]
+    with running(viewed, review=folder / "review.db", reports=[report.parent]) as found:
         yield found
 
 
@@ -64,6 +71,14 @@ def fill(browser, name, text):
     )
 
 
+def press(browser, name):
+    browser.execute_script(
+        "const buttons = [...document.querySelectorAll('#answer button')];"
+        "buttons.find((b) => b.textContent === arguments[0]).click()",
+        name,
+    )
+
+
 def answered(browser):
     browser.execute_script("document.getElementById('answer').hidden = true")
     browser.execute_script("document.querySelector('#ask button').click()")
@@ -91,6 +106,44 @@ def test_every_loaded_task_can_be_tried(browser, page):
     assert "384 numbers" in answered(browser)
     assert browser.execute_script("return window.stolen") is None
     assert browser.get_log("browser") == []
+
+
+def test_attention_and_nearest_words(browser, page):
+    open_at(browser, page.url)
+    choose(browser, "Attention")
+    fill(browser, "inputs", f"The team saw the goal of the match. {EVIL}")
+    assert "What “The” attends to" in answered(browser)
+    pressed = "[...document.querySelectorAll('.words button')]"
+    browser.execute_script(f"{pressed}.find((b) => b.textContent === 'goal').click()")
+    assert browser.execute_script(f"return {pressed}.filter((b) => b.ariaPressed === 'true').length") == 1
+    shades = f"return {pressed}.map((b) => getComputedStyle(b).backgroundColor)"
+    mean = browser.execute_script(shades)
+    assert len(set(mean)) > 5
+    browser.execute_script(
+        "const layer = document.getElementById('layer'); layer.value = '0';"
+        "layer.dispatchEvent(new Event('change'))"
+    )
+    assert browser.execute_script(shades) != mean
+    press(browser, "Nearest words")
+    wait(browser, "document.querySelectorAll('.columns .bars').length == 2")
+    near = browser.execute_script("return document.querySelector('.columns').innerText")
+    assert "Near “goal” by itself" in near
+    assert "match" in near
+    assert "In its place in this text" in near
+    assert browser.execute_script("return window.stolen") is None
+    assert browser.get_log("browser") == []
+
+
+def test_without_torch_the_page_says_why_nothing_can_be_looked_at(browser, models):  # noqa: F811
+    with running([replace(model, view=None) for model in models]) as page:
+        open_at(browser, page.url)
+        choose(browser, "Attention")
+        assert "not installed where this service runs" in browser.execute_script(
+            "return document.getElementById('fields').innerText"
+        )
+        assert browser.execute_script("return document.querySelector('#ask button').disabled")
+        choose(browser, "Tokens")
+        assert not browser.execute_script("return document.querySelector('#ask button').disabled")
 
 
 def test_a_refusal_is_told(browser, page):
@@ -180,12 +233,29 @@ def test_everything_has_a_name_and_can_be_reached(browser, page):
 @pytest.mark.parametrize("part", ["try", "live", "review", "reports", "api"])
 def test_axe_finds_nothing(browser, page, part):
     """Needs axe.min.js of the npm package axe-core, named by $TEXTGRAFT_AXE."""
-    script = os.environ.get("TEXTGRAFT_AXE", "")
-    if not Path(script).is_file():
-        pytest.skip("$TEXTGRAFT_AXE names no axe.min.js")
     open_at(browser, f"{page.url}/#{part}", 360 if part in ("try", "review") else 1280)
     wait(browser, f"!document.getElementById('{part}').hidden")
     time.sleep(0.3)
+    assert violations(browser) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_in_a_look_inside(browser, page, theme):
+    open_at(browser, page.url, 360, theme)
+    choose(browser, "Attention")
+    fill(browser, "inputs", "The team saw the goal of the match, unbelievably.")
+    answered(browser)
+    press(browser, "Nearest words")
+    wait(browser, "document.querySelectorAll('.columns .bars').length == 2")
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= 360
+    assert violations(browser) == []
+
+
+def violations(browser):
+    """Return what axe-core has to say, or skip the test."""
+    script = os.environ.get("TEXTGRAFT_AXE", "")
+    if not Path(script).is_file():
+        pytest.skip("$TEXTGRAFT_AXE names no axe.min.js")
     browser.execute_script(Path(script).read_text())
     found = browser.execute_async_script("axe.run().then(arguments[0])")
-    assert [violation["id"] for violation in found["violations"]] == []
+    return [violation["id"] for violation in found["violations"]]

@@ -16,7 +16,7 @@ from textgraft.errors import ModelError, OptionError
 from textgraft.inference.encode import Encoder
 from textgraft.models.encoders import load_encoder_tokenizer, resolve_encoder
 from textgraft.models.manifest import read_manifest
-from textgraft.serving.light import frozen_encoder
+from textgraft.serving.light.opening import frozen_encoder
 from textgraft.tasks.registry import task_class
 
 TEXTS = [*(text for text, _ in topic_rows(12)), "", "goal " * 100]

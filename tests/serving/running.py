@@ -11,7 +11,7 @@ import uvicorn
 
 from textgraft.serving.keys import Keys
 from textgraft.serving.limits import Limits
-from textgraft.serving.serve import build
+from textgraft.serving.serve import build, loop_factory, server_config
 
 
 class Running:
@@ -23,14 +23,12 @@ class Running:
         self.listening = socket.socket()
         self.listening.bind(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.listening.getsockname()[1]}"
-        self.server = uvicorn.Server(
-            uvicorn.Config(
-                app, lifespan="off", access_log=False, log_config=None, timeout_graceful_shutdown=5
-            )
-        )
-        self.thread = threading.Thread(
-            target=lambda: asyncio.run(self.server.serve(sockets=[self.listening])), daemon=True
-        )
+        self.server = uvicorn.Server(server_config(app, service.limits))
+        self.thread = threading.Thread(target=self.run, daemon=True)
+
+    def run(self):
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            runner.run(self.server.serve(sockets=[self.listening]))
 
     def __enter__(self):
         self.service.start()
@@ -43,6 +41,7 @@ class Running:
     def __exit__(self, *_):
         self.http.close()
         self.server.should_exit = True
+        self.server.config.timeout_graceful_shutdown = 5
         self.thread.join(10)
         self.service.stop(5)
         self.listening.close()

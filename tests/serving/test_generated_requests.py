@@ -1,20 +1,26 @@
 """Requests made up from the OpenAPI description, right ones and wrong ones: all checks of schemathesis."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from tests.review.made import items
 from tests.serving.running import running
+from tests.tiny_encoders import save_tiny_encoder
+from textgraft.inference.word_view import WordView
+from textgraft.models.encoders import resolve_encoder
 from textgraft.review.store import ReviewStore
 from textgraft.serving.limits import Limits
+from textgraft.serving.viewing import ServedView
 
 schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed")
 checks = pytest.importorskip("schemathesis.specs.openapi.checks", reason="schemathesis is not installed")
 EXAMPLES = 12
 """Of each route: some two hundred requests."""
 MANY = 700
-BY_TASK = ("/predict", "/pipelines/{task}", "/models/{name}", "/", "/review/decide")
-"""What these take depends on the model, or on the item, that is asked for: no description can say it."""
+BY_TASK = ("/predict", "/pipelines/{task}", "/models/{name}", "/", "/review/decide", "/view/nearest")
+"""What these take depends on the model, on the item or on the text: no description can say it."""
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +29,10 @@ def bounded(models, tmp_path_factory):
     path = tmp_path_factory.mktemp("review") / "review.db"
     with ReviewStore(path) as store:
         store.add(items(20))
-    with running(models, limits=Limits(max_characters=60, max_texts=20), review=path) as found:
+    source = resolve_encoder(save_tiny_encoder(tmp_path_factory.mktemp("view"), "bert"))
+    view = ServedView(WordView(source), "tiny")
+    viewed = [replace(models[0], view=lambda: view), models[1]]
+    with running(viewed, limits=Limits(max_characters=60, max_texts=20), review=path) as found:
         yield found
 
 

@@ -23,6 +23,7 @@ from textgraft.serving.routes.pages import add_pages
 from textgraft.serving.routes.pipelines import add_pipelines
 from textgraft.serving.routes.review import add_review
 from textgraft.serving.routes.status import add_status
+from textgraft.serving.routes.viewing import add_viewing
 from textgraft.serving.service import GoneError, Service
 
 logger = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ def create_app(service: Service, review: ReviewStore | None = None, reports: Seq
     add_openai(app, service, described)
     add_inference(app, service, described)
     add_pipelines(app, service, described)
+    add_viewing(app, service, described)
     add_review(app, service, described, review)
     add_status(app, service, described)
     add_pages(app, described, reports)

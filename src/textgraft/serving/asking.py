@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
+import logging
+import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from fastapi import Request, Response
 
+from textgraft.errors import OutputError
 from textgraft.serving.bodies import Whole, check_texts, whole
 from textgraft.serving.encoding import ServedEncoder
 from textgraft.serving.prepared import Prepared
-from textgraft.serving.refusals import InputError
+from textgraft.serving.refusals import InputError, StorageError
 from textgraft.serving.service import Service
 
+logger = logging.getLogger(__name__)
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+T = TypeVar("T")
 TOKENS_HEADER = "x-n-tokens"
 """Tokens that were read of all texts together."""
 LOST_HEADER = "x-n-lost"
@@ -23,7 +32,12 @@ TRUNCATED_HEADER = "x-truncated"
 
 
 async def ask(
-    request: Request, service: Service, prepare: Callable[[], Prepared], characters: int
+    request: Request,
+    service: Service,
+    prepare: Callable[[], Prepared],
+    characters: int,
+    *,
+    only_tokenizes: bool = False,
 ) -> tuple[Any, Prepared]:
     """Have a request answered, for as long as somebody waits for it.
 
@@ -32,6 +46,7 @@ async def ask(
         service: Answers.
         prepare: Makes it ready.
         characters: Of its texts.
+        only_tokenizes: Whether that is all that ``prepare`` does.
     """
 
     async def disconnected() -> None:
@@ -39,7 +54,28 @@ async def ask(
             pass
 
     arrived: float = request.scope["textgraft"]["arrived"]
-    return await service.answer(prepare, characters, arrived=arrived, disconnected=disconnected)
+    return await service.answer(
+        prepare, characters, arrived=arrived, disconnected=disconnected, only_tokenizes=only_tokenizes
+    )
+
+
+async def built_late(request: Request, build: Callable[[], T]) -> T:
+    """Build what loads when it is first asked for, which takes seconds: beside the event loop.
+
+    The request's deadline counts from when it is there: until then there is nothing that could answer.
+
+    Raises:
+        StorageError: What it keeps on disk cannot be written.
+    """
+    try:
+        built = await asyncio.get_running_loop().run_in_executor(None, build)
+    except (OutputError, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in _FULL:
+            raise
+        logger.error("%s", error)
+        raise StorageError("the cache folder cannot be written now: free some disk space") from error
+    request.scope["textgraft"]["arrived"] = time.monotonic()
+    return built
 
 
 def reply(

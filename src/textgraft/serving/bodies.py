@@ -93,6 +93,21 @@ class PipelineBody(Truncating, kw_only=True):
     parameters: dict[str, Any] | None = None
 
 
+class AttentionBody(Body, kw_only=True):
+    """A request for the attention between the words of a text."""
+
+    inputs: str
+
+
+class NearestBody(Body, kw_only=True):
+    """A request for the words near a word of a text."""
+
+    inputs: str
+    word: Whole
+    """Its place among the words that /view/attention gives."""
+    count: Whole = 8
+
+
 class AnyBody(Truncating, kw_only=True):
     """A request to the service as a whole, as for an endpoint of the Hub."""
 

@@ -8,6 +8,7 @@ from textgraft.serving import refusals
 from textgraft.serving.limits import Limits
 from textgraft.serving.refusals import RefusalError
 from textgraft.serving.registry import Registry
+from textgraft.serving.viewing import MOST_NEAR, MOST_TOKENS
 
 Schema = dict[str, Any]
 _BOOLEAN: Schema = {"type": ["boolean", "null"]}
@@ -19,7 +20,7 @@ _BOTH = (
     refusals.BusyError,
     refusals.UnavailableError,
 )
-_REVIEWED = (refusals.NotFoundError, refusals.ConflictRefusalError)
+_REVIEWED = (refusals.NotFoundError, refusals.ConflictRefusalError, refusals.StorageError)
 _POSTED = (
     *_BOTH,
     refusals.NotFoundError,
@@ -30,6 +31,7 @@ _POSTED = (
     refusals.ModelFailureError,
     refusals.LateError,
 )
+_LOADING = (refusals.StorageError,)
 NAME = r"^[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200f\u2028-\u202f\u205f\u3000\ufeff][^\u0000]*$"
 """Of a reviewer: it begins with something that can be seen."""
 LONGEST_NAME = 100
@@ -58,18 +60,19 @@ class Described:
         self._dimension = first.dimension if first else 1
         self._vocabulary = first.vocabulary if first else 1
 
-    def post(self, body: str, answer: str, *, tag: str) -> dict[str, Any]:
+    def post(self, body: str, answer: str, *, tag: str, loads: bool = False) -> dict[str, Any]:
         """Return FastAPI's arguments for a route that takes JSON.
 
         Args:
             body: Names the schema of what it takes.
             answer: Names that of what it gives.
             tag: Groups routes.
+            loads: Whether something may be loaded, and kept on disk, when it is first asked for.
         """
         content = {"application/json": {"schema": self._bodies()[body]}}
         return {
             "tags": [tag],
-            "responses": {200: _answer(_ANSWERS[answer]), **_refused(_POSTED)},
+            "responses": {200: _answer(_ANSWERS[answer]), **_refused((*_POSTED, *_LOADING * loads))},
             "openapi_extra": {"requestBody": {"required": True, "content": content}},
         }
 
@@ -93,7 +96,7 @@ class Described:
 
     def pipeline(self) -> dict[str, Any]:
         """Return FastAPI's arguments for the route of all pipelines."""
-        found = self.post("PipelineBody", "Anything", tag="Inference")
+        found = self.post("PipelineBody", "Anything", tag="Inference", loads=True)
         task = {
             "name": "task",
             "in": "path",
@@ -105,7 +108,7 @@ class Described:
 
     def model(self) -> dict[str, Any]:
         """Return FastAPI's arguments for the route of single models."""
-        found = self.post("AnyBody", "Anything", tag="Inference")
+        found = self.post("AnyBody", "Anything", tag="Inference", loads=True)
         name = {"name": "name", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
         found["openapi_extra"]["parameters"] = [name]
         return found
@@ -173,6 +176,16 @@ class Described:
                 ("inputs",),
             ),
             "PipelineBody": _object({**truncating, "inputs": anything, "parameters": options}, ("inputs",)),
+            "AttentionBody": _object({"model": named, "inputs": text}, ("inputs",)),
+            "NearestBody": _object(
+                {
+                    "model": named,
+                    "inputs": text,
+                    "word": {"type": "integer", "minimum": 0, "maximum": MOST_TOKENS},
+                    "count": {"type": "integer", "minimum": 1, "maximum": MOST_NEAR},
+                },
+                ("inputs", "word"),
+            ),
             "NextBody": _object(
                 {
                     "reviewer": name,
@@ -218,6 +231,7 @@ def _list(items: Schema) -> Schema:
 
 _STRING: Schema = {"type": "string"}
 _INTEGER: Schema = {"type": "integer"}
+_NEIGHBOUR = _object({"text": _STRING, "score": _NUMBER}, ("text", "score"))
 _ANSWERS: dict[str, Schema] = {
     "Anything": _ANY,
     "Vectors": _list(_list(_NUMBER)),
@@ -259,6 +273,26 @@ _ANSWERS: dict[str, Schema] = {
             ),
         },
         ("object", "model", "data", "usage"),
+    ),
+    "Attention": _object(
+        {
+            "words": _list(
+                _object(
+                    {
+                        "text": _STRING,
+                        "start": _INTEGER,
+                        "end": _INTEGER,
+                        "special": {"type": "boolean"},
+                    },
+                    ("text", "start", "end", "special"),
+                )
+            ),
+            "weights": _list(_list(_list(_NUMBER))),
+        },
+        ("words", "weights"),
+    ),
+    "Neighbours": _object(
+        {"word": _STRING, "alone": _list(_NEIGHBOUR), "here": _list(_NEIGHBOUR)}, ("word", "alone", "here")
     ),
     "Models": _object({"object": {"const": "list"}, "data": _list({"type": "object"})}, ("object", "data")),
     "Info": {"type": "object"},

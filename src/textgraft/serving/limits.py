@@ -37,6 +37,6 @@ class Limits(Checked):
     deadline: Seconds = 30.0
     """Seconds from a request's arrival to its answer."""
     body_deadline: Seconds = 10.0
-    """Seconds for a body to arrive."""
+    """Seconds for a request's head to arrive, for its body, and for something of an answer to be taken."""
     stop_deadline: Seconds = 30.0
     """Seconds that a stopping service gives to what it took."""

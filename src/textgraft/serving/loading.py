@@ -18,13 +18,17 @@ from textgraft.models.encoders import BUNDLED, encoder_config, resolve_encoder
 from textgraft.models.manifest import MANIFEST, Manifest, read_manifest
 from textgraft.serving.answering import Answering, ServedPredictor, prepare_dataset
 from textgraft.serving.encoding import ServedEncoder, open_encoder
-from textgraft.serving.light import LightModel, frozen_encoder, open_light
+from textgraft.serving.light.model import LightModel
+from textgraft.serving.light.opening import base_encoder, frozen_encoder, open_light
+from textgraft.serving.light.tokens import LightTokens
 from textgraft.serving.piping import ServedPipeline
 from textgraft.serving.prepared import Prepared
 from textgraft.serving.registry import Lazy, ServedModel
+from textgraft.serving.viewing import ServedView
 from textgraft.tasks.registry import make_task, task_class
 
 if TYPE_CHECKING:
+    from textgraft.inference.pipelines.base import Pipeline
     from textgraft.tasks.base import Task
 
 logger = logging.getLogger(__name__)
@@ -95,7 +99,8 @@ def load_models(
 ) -> list[ServedModel]:
     """Load all models of a service.
 
-    Encoders come first: a graft that leaves its encoder as it is shares that one, named or not.
+    Encoders come first: a graft that leaves its encoder as it is shares that one, named or not. Where no
+    model encodes texts, the encoder of the first graft is served beside them.
 
     Args:
         given: At least one.
@@ -129,6 +134,11 @@ def load_models(
             if found[0].name == BUNDLED and not found[0].prompt and BUNDLED not in names:
                 models.setdefault(BUNDLED, _encoder(BUNDLED, served, found[0].name))
         models[name] = _trained(name, path, encoders, engine)
+    if not any(model.encoder for model in models.values()):
+        # What only adapters would use is served as well, for whoever asks for encodings.
+        base = next((found for path in trained.values() if (found := base_encoder(path))), None)
+        if base is not None and (called := Path(base.name).name) not in models:
+            models[called] = _encoder(called, encoder_of(base, "mean"), base.name)
     order = [*names, *(name for name in models if name not in names)]
     return [models[name] for name in order]
 
@@ -178,12 +188,19 @@ def _encoder(name: str, served: ServedEncoder, source: str) -> ServedModel:
 
         return Lazy(built)
 
+    def view() -> ServedView:
+        from textgraft.inference.word_view import WordView
+
+        logger.info("loading torch to look into %s", name)
+        return ServedView(WordView(encoder.source), encoder.source.identity)
+
     return ServedModel(
         name,
         encoder.source.identity,
         encoder.open().note,
         encoder=served,
         pipelines={task: build(task) for task in ON_ENCODER if _has_torch()},
+        view=Lazy(view) if _has_torch() else None,
         probe=lambda: served.prepare(["ok"], truncate=True),
         is_light=encoder.open().name == "openvino",
     )
@@ -228,22 +245,19 @@ def _trained(name: str, path: Path, encoders: dict[Any, ServedEncoder], engine: 
 
 
 def _light(name: str, light: LightModel, manifest: Manifest, task: Task[Any]) -> ServedModel:
-    from textgraft.inference.pipelines.text_classification import (
-        TextClassificationOptions,
-        TextClassificationPipeline,
-    )
-
+    kind = task_class(manifest.task).pipeline
     source: Any = SimpleNamespace(
         labels=list(task.labels),
         predictor=light,
-        predictor_for=lambda *_: light,
+        predictor_for=light.for_task if isinstance(light, LightTokens) else lambda *_: light,
         decided=lambda windows, found: light.predictions(windows, found) if light.threshold else None,
         max_length=light.max_length,
         model=SimpleNamespace(config=SimpleNamespace(problem_type=_PROBLEMS.get(manifest.task))),
         engine=light.engine,
     )
-    made = TextClassificationPipeline(source, TextClassificationOptions())
-    served = ServedPipeline(made, manifest.identity, light.tokenizer.backend_tokenizer, light.max_length)
+    served = ServedPipeline(
+        _light_pipeline(kind, source), manifest.identity, light.tokenizer.backend_tokenizer, light.max_length
+    )
     return ServedModel(
         name,
         manifest.identity,
@@ -251,10 +265,34 @@ def _light(name: str, light: LightModel, manifest: Manifest, task: Task[Any]) ->
         manifest.task,
         tuple(task.labels),
         answering=light,
-        pipelines={"text-classification": lambda: served},
+        pipelines={kind: lambda: served},
         probe=_probe(light, manifest),
         is_light=True,
     )
+
+
+def _light_pipeline(kind: str, source: Any) -> Pipeline[Any]:
+    """Build a pipeline that needs no torch, as far as it goes by a model that textgraft trained."""
+    if kind == "token-classification":
+        from textgraft.inference.pipelines.token_classification import (
+            TokenClassificationOptions,
+            TokenClassificationPipeline,
+        )
+
+        return TokenClassificationPipeline(source, TokenClassificationOptions())
+    if kind == "question-answering":
+        from textgraft.inference.pipelines.question_answering import (
+            QuestionAnsweringOptions,
+            QuestionAnsweringPipeline,
+        )
+
+        return QuestionAnsweringPipeline(source, QuestionAnsweringOptions())
+    from textgraft.inference.pipelines.text_classification import (
+        TextClassificationOptions,
+        TextClassificationPipeline,
+    )
+
+    return TextClassificationPipeline(source, TextClassificationOptions())
 
 
 def _probe(answering: Answering, manifest: Manifest) -> Callable[[], Prepared] | None:

@@ -100,6 +100,13 @@ class UnavailableError(RefusalError):
     kind = "unavailable"
 
 
+class StorageError(RefusalError):
+    """The disk is full, or cannot be written: nothing of the request was kept."""
+
+    status = 507
+    kind = "storage"
+
+
 class LateError(RefusalError):
     """The deadline passed first."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from textgraft.errors import nearest
 from textgraft.serving.answering import Answering
@@ -13,22 +13,25 @@ from textgraft.serving.encoding import ServedEncoder
 from textgraft.serving.piping import ServedPipeline
 from textgraft.serving.prepared import Prepared
 from textgraft.serving.refusals import NotFoundError
+from textgraft.serving.viewing import ServedView
+
+T = TypeVar("T")
 
 
-class Lazy:
-    """A pipeline that is built when it is first asked for.
+class Lazy(Generic[T]):
+    """Something that is built when it is first asked for, as a pipeline.
 
     Args:
         build: Builds it; may take seconds.
     """
 
-    def __init__(self, build: Callable[[], ServedPipeline]) -> None:
+    def __init__(self, build: Callable[[], T]) -> None:
         self._build = build
         self._lock = threading.Lock()
-        self._built: ServedPipeline | None = None
+        self._built: T | None = None
 
-    def __call__(self) -> ServedPipeline:
-        """Return the pipeline."""
+    def __call__(self) -> T:
+        """Return it."""
         with self._lock:
             if self._built is None:
                 self._built = self._build()
@@ -50,6 +53,8 @@ class ServedModel:
     answering: Answering | None = None
     pipelines: Mapping[str, Callable[[], ServedPipeline]] = field(default_factory=dict)
     """By their names."""
+    view: Callable[[], ServedView] | None = None
+    """Shows the inside of an encoder; None where there is no torch."""
     probe: Callable[[], Prepared] | None = None
     """Asks something small, to see whether it answers."""
     is_light: bool = False
@@ -68,6 +73,7 @@ class ServedModel:
             "max_length": self.encoder.max_length if self.encoder else None,
             "predicts": self.answering is not None,
             "pipelines": list(self.pipelines),
+            "views": self.view is not None,
             "light": self.is_light,
         }
 
@@ -137,6 +143,17 @@ class Registry:
                 return model, model.pipelines[task]
         loaded = sorted({task for model in self for task in model.pipelines})
         raise NotFoundError(f"{self._what(name)} has that pipeline; there are {', '.join(loaded) or 'none'}")
+
+    def view(self, name: str | None) -> Callable[[], ServedView]:
+        """Return what shows the inside of a model.
+
+        Raises:
+            NotFoundError: No model, or none of this name, can be looked into.
+        """
+        model, _ = self.encoder(name)
+        if model.view is None:
+            raise NotFoundError("only torch shows the inside of an encoder, and it is not installed here")
+        return model.view
 
     def _what(self, name: str | None) -> str:
         return f"the model {name!r} is not one that" if name else "no served model"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
 import logging
 import signal
 import socket
@@ -113,7 +114,8 @@ def serve(
         service.start()
         reloading = _Reloading(service, chosen)
         address = f"http://{_in_url(host)}:{listening.getsockname()[1]}"
-        asyncio.run(_run(server, service, listening, reloading, lambda: on_ready and on_ready(address)))
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            runner.run(_run(server, service, listening, reloading, lambda: on_ready and on_ready(address)))
 
 
 def check_address(host: str, keys: Keys) -> None:
@@ -161,6 +163,14 @@ def build(
     service = Service(Registry(models), limits, keys, shadows)
     store = None if review is None else ReviewStore(review, create=False)
     return service, create_app(service, store, find_reports(reports))
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return what makes the quickest event loop that is installed; it sends an answer's parts together."""
+    if importlib.util.find_spec("uvloop") is None:
+        return None
+    made: Callable[[], asyncio.AbstractEventLoop] = importlib.import_module("uvloop").new_event_loop
+    return made
 
 
 def _import_framework() -> None:
@@ -219,18 +229,28 @@ def _server(app: App, service: Service) -> uvicorn.Server:
             self.force_exit = self.should_exit
             self.should_exit = True
 
-    config = uvicorn.Config(
+    return Server(server_config(app, service.limits))
+
+
+def server_config(app: App, limits: Limits) -> uvicorn.Config:
+    """Return how an application is served: nothing is logged of requests, and nobody is waited for long."""
+    import uvicorn
+
+    from textgraft.serving.connections import MOST_HEAD, timed_protocol
+
+    return uvicorn.Config(
         app,
+        http=timed_protocol(limits.body_deadline),
+        ws="none",
         lifespan="off",
         access_log=False,
         log_config=None,
         server_header=False,
         backlog=_BACKLOG,
         timeout_keep_alive=_IDLE,
-        timeout_graceful_shutdown=int(service.limits.stop_deadline),
-        h11_max_incomplete_event_size=65_536,
+        timeout_graceful_shutdown=int(limits.stop_deadline),
+        h11_max_incomplete_event_size=MOST_HEAD,
     )
-    return Server(config)
 
 
 async def _run(
@@ -288,7 +308,7 @@ class _Reloading:
             begun = time.monotonic()
             try:
                 changed = reload_models(self._service, self._chosen)
-            except TextgraftError as error:
+            except (TextgraftError, OSError) as error:
                 logger.error("the models stay as they are: %s", error)
                 return False
             logger.warning(

@@ -21,6 +21,8 @@ from textgraft.serving.shadows import Shadows
 T = TypeVar("T")
 Disconnected = Callable[[], Awaitable[Any]]
 """Returns when whoever asked has gone."""
+AT_ONCE = 500
+"""Characters that are made ready at once: to hand them to the pool and back would take longer."""
 _LATE = "the deadline passed before there was an answer"
 
 
@@ -74,6 +76,7 @@ class Service:
         *,
         arrived: float,
         disconnected: Disconnected | None = None,
+        only_tokenizes: bool = False,
     ) -> tuple[Any, Prepared]:
         """Make a request ready, have it computed, and wait for that.
 
@@ -82,34 +85,46 @@ class Service:
             characters: Of the request's texts.
             arrived: When the request did, by the monotonic clock; the deadline counts from there.
             disconnected: Given, the request is given up as soon as this returns.
+            only_tokenizes: Whether that is all that ``prepare`` does: then few characters do not go to the
+                pool.
 
         Raises:
             RefusalError: There is no answer, for whatever reason.
             GoneError: Whoever asked has gone.
         """
         deadline = arrived + self.limits.deadline
-        prepared = await self.wait(self.pool.submit(prepare, characters), deadline, disconnected)
-        self.metrics.texts.inc(len(prepared.n_tokens))
-        if any(prepared.truncated):
-            self.metrics.truncated.inc(sum(prepared.truncated))
-        ticket = self.batcher.submit(prepared.lane, prepared.payloads, prepared.tokens, deadline)
-        results = await self.wait(ticket.future, deadline, disconnected)
+        gone = None if disconnected is None else asyncio.ensure_future(disconnected())
+        try:
+            if only_tokenizes and characters <= AT_ONCE:
+                prepared = prepare()
+            else:
+                prepared = await self.wait(self.pool.submit(prepare, characters), deadline, gone)
+            self.metrics.texts.inc(len(prepared.n_tokens))
+            if any(prepared.truncated):
+                self.metrics.truncated.inc(sum(prepared.truncated))
+            ticket = self.batcher.submit(prepared.lane, prepared.payloads, prepared.tokens, deadline)
+            results = await self.wait(ticket.future, deadline, gone)
+        finally:
+            if gone is not None:
+                gone.cancel()
         return prepared.finish(results), prepared
 
-    async def wait(self, work: Future[T], deadline: float, disconnected: Disconnected | None = None) -> T:
+    async def wait(self, work: Future[T], deadline: float, gone: asyncio.Future[Any] | None = None) -> T:
         """Wait for work until the deadline; work that nobody waits for is cancelled.
+
+        Args:
+            work: What is computed elsewhere.
+            deadline: By the monotonic clock.
+            gone: Done as soon as whoever asked has gone.
 
         Raises:
             LateError: The deadline passed.
             GoneError: Whoever asked has gone.
         """
-        waiting = {done := asyncio.wrap_future(work)}
-        gone: asyncio.Future[Any] | None = None
-        if disconnected is not None:
-            gone = asyncio.ensure_future(disconnected())
+        done = asyncio.wrap_future(work)
+        waiters: set[asyncio.Future[Any]] = {done, gone} if gone else {done}
         try:
             left = deadline - time.monotonic()
-            waiters: set[asyncio.Future[Any]] = {*waiting, gone} if gone else {*waiting}
             await asyncio.wait(waiters, timeout=max(0.0, left), return_when=asyncio.FIRST_COMPLETED)
             if done.done():
                 return done.result()
@@ -122,8 +137,6 @@ class Service:
         finally:
             if not done.done():
                 done.cancel()
-            if gone is not None:
-                gone.cancel()
 
     async def is_healthy(self) -> bool:
         """Compute a few tokens of the first model, within half of the deadline."""

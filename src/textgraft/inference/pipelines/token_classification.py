@@ -6,7 +6,7 @@ import functools
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,12 @@ from textgraft.data.read_options import TextColumns
 from textgraft.inference.pipelines.aggregation import Join, Piece, Token, group, label_pieces
 from textgraft.inference.pipelines.base import Pipeline
 from textgraft.inference.pipelines.options import Fraction, Options
-from textgraft.inference.pipelines.sources import Source
-from textgraft.inference.pipelines.tokens import run_tokens
-from textgraft.inference.predictor import MAX_TOKENS
 from textgraft.tasks.base import Features
 from textgraft.tasks.spans.token_classification import TagPrediction, TokenClassification
 from textgraft.tasks.spans.word_windows import word_windows
+
+if TYPE_CHECKING:
+    from textgraft.inference.pipelines.sources import Source
 
 
 class _Pieces(Features, total=False):
@@ -112,6 +112,10 @@ class TokenClassificationPipeline(Pipeline[TokenClassificationOptions]):
 
     def _pieces(self, dataset: Dataset) -> list[list[Piece]]:
         """Run the model over the tokens of each text."""
+        # Here, as a model that was trained on words may run without torch.
+        from textgraft.inference.pipelines.tokens import run_tokens
+        from textgraft.inference.predictor import MAX_TOKENS
+
         tokenizer = self.source.tokenizer
         backend = tokenizer.backend_tokenizer
         backend.no_truncation()

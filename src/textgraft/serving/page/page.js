@@ -83,7 +83,8 @@ const lines = (text) => text.split("\n").map((line) => line.trim()).filter(Boole
 function choicesOf(model) {
   const found = [];
   const name = model.id;
-  const add = (title, fields, path, body, show) => found.push({ title: `${title} — ${name}`, fields, path, body, show });
+  const add = (title, fields, path, body, show, note = "", missing = false) =>
+    found.push({ title: `${title} — ${name}`, fields, path, body, show, note, missing });
   const pipelines = model.pipelines;
   if (pipelines.includes("token-classification")) {
     add("Entities", "text", "/pipelines/token-classification",
@@ -118,6 +119,10 @@ function choicesOf(model) {
         (answer) => [bars(answer.labels.map((label, place) => [label, answer.scores[place]]))]);
     }
     add("Encoding", "text", "/v1/embeddings", (v) => ({ model: name, input: v.inputs, truncate: true }), encoded);
+    add("Attention and nearest words", "text", "/view/attention", (v) => ({ model: name, inputs: v.inputs }),
+      (answer, v) => attended(answer, v.inputs, name),
+      model.views ? "The first look takes some seconds: it loads torch. Texts of up to 128 tokens can be looked at."
+        : "Only torch shows the inside of an encoder, and it is not installed where this service runs.", !model.views);
     add("Tokens", "text", "/tokenize", (v) => ({ model: name, inputs: v.inputs }), (answer) => [
       element("p", {}, `${answer[0].length} tokens`),
       element("p", { class: "text" }, ...answer[0].flatMap((token) => [element("mark", {}, token.text), " "]))]);
@@ -150,6 +155,62 @@ function encoded(answer) {
   const shown = numbers.slice(0, 8).map((number) => number.toFixed(3)).join(", ");
   const much = first.truncated ? ", of a longer text" : "";
   return [element("p", {}, `${numbers.length} numbers of ${first.n_tokens} tokens${much}: ${shown} …`)];
+}
+
+// Which words a word attends to, and which are near it.
+function attended({ words, weights }, text, model) {
+  const layers = element("select", { id: "layer" }, element("option", { value: "mean" }, "Mean of all layers"),
+    ...weights.map((_, place) => element("option", { value: String(place) }, `Layer ${place + 1}`)));
+  const line = element("div", { class: "words", role: "group", "aria-label": "Words of the text" });
+  const more = element("div", {});
+  const near = element("button", { type: "button" }, "Nearest words");
+  const nearest = element("div", {});
+  const buttons = words.map((word, place) => {
+    const button = element("button", { type: "button", "aria-pressed": "false" }, word.text || " ");
+    if (word.special) button.className = "special";
+    button.addEventListener("click", () => { chosen = place; nearest.replaceChildren(); show(); });
+    return button;
+  });
+  let chosen = Math.max(0, words.findIndex((word) => !word.special));
+  line.append(...buttons);
+
+  const shares = () => {
+    if (layers.value !== "mean") return weights[Number(layers.value)][chosen];
+    return words.map((_, to) => weights.reduce((sum, layer) => sum + layer[chosen][to], 0) / weights.length);
+  };
+  const show = () => {
+    const found = shares();
+    const most = Math.max(...found);
+    buttons.forEach((button, place) => {
+      button.setAttribute("aria-pressed", String(place === chosen));
+      button.style.setProperty("--share", `${Math.round((100 * found[place]) / most)}%`);
+    });
+    const ranked = words.map((word, place) => [word.text, found[place]]).sort((a, b) => b[1] - a[1]);
+    more.replaceChildren(element("h3", {}, `What “${words[chosen].text}” attends to`), bars(ranked.slice(0, 8)));
+    near.hidden = words[chosen].special;
+  };
+  near.addEventListener("click", async () => {
+    near.disabled = true;
+    tell();
+    const asked = chosen;
+    try {
+      const found = await ask("/view/nearest", { model, inputs: text, word: asked });
+      if (asked === chosen) {
+        const list = (title, entries) => element("div", {}, element("h3", {}, title), bars(entries.map((e) => [e.text, e.score])));
+        nearest.replaceChildren(list(`Near “${found.word}” by itself`, found.alone), list(`In its place in this text`, found.here));
+      }
+    } catch (error) {
+      tell(error);
+    } finally {
+      near.disabled = false;
+    }
+  });
+  layers.addEventListener("change", show);
+  nearest.className = "columns";
+  show();
+  return [element("label", { for: "layer" }, "Layer"), layers,
+    element("p", { class: "hint" }, "Choose a word: the darker another one, the more of its attention goes there (mean of all heads)."),
+    line, more, near, nearest];
 }
 
 const whatever = (answer) => [element("pre", { tabindex: "0", "aria-label": "Answer as JSON" }, JSON.stringify(answer, null, 2))];
@@ -198,6 +259,8 @@ function showFields() {
     field.value = kept[name] ?? EXAMPLES[name] ?? "";
     $("fields").append(element("label", { for: `field-${name}` }, title), field);
   }
+  if (chosen.note) $("fields").append(element("p", { class: "hint" }, chosen.note));
+  $("ask").querySelector("button").disabled = chosen.missing;
   $("answer").hidden = true;
 }
 
@@ -212,7 +275,7 @@ $("ask").addEventListener("keydown", (event) => {
 $("ask").addEventListener("submit", async (event) => {
   event.preventDefault();
   const chosen = choices[$("what").value];
-  if (!chosen) return;
+  if (!chosen || chosen.missing) return;
   const button = $("ask").querySelector("button");
   const given = values();
   button.disabled = true;

@@ -87,7 +87,7 @@ async def embedded(request: Request, service: Service, body: EmbedBody) -> Respo
         normalize=body.normalize is not False,
         dimensions=body.dimensions,
     )
-    vectors, prepared = await ask(request, service, prepare, characters)
+    vectors, prepared = await ask(request, service, prepare, characters, only_tokenizes=True)
     return reply(vectors, prepared)
 
 
@@ -101,6 +101,7 @@ async def predicted(request: Request, service: Service, body: PredictBody) -> Re
         service,
         lambda: prepare_rows(answering, inputs, truncate=bool(body.truncate)),
         characters,
+        only_tokenizes=model.is_light,
     )
     service.shadows.compare(model, inputs, predictions, service.batcher, service.pool, service.metrics)
     if body.details:
@@ -119,7 +120,11 @@ async def compared(
     if len(texts) < 2:
         check_texts([], service.limits)
     vectors, prepared = await ask(
-        request, service, lambda: encoder.prepare(texts, truncate=truncate), characters
+        request,
+        service,
+        lambda: encoder.prepare(texts, truncate=truncate),
+        characters,
+        only_tokenizes=True,
     )
     vectors = scaled(vectors)
     return reply(vectors[1:] @ vectors[0], prepared)

@@ -26,7 +26,7 @@ def add_openai(app: FastAPI, service: Service, described: Described) -> None:
         prepare, characters, _ = encoding_request(
             body.input, encoder, service, truncate=bool(body.truncate), dimensions=body.dimensions
         )
-        vectors, prepared = await ask(request, service, prepare, characters)
+        vectors, prepared = await ask(request, service, prepare, characters, only_tokenizes=True)
         as_text = body.encoding_format == "base64"
         data = [
             {

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 
-from textgraft.serving.asking import ask, reply
+from textgraft.serving.asking import ask, built_late, reply
 from textgraft.serving.bodies import (
     AnyBody,
     EmbedBody,
@@ -49,7 +48,7 @@ def add_pipelines(app: FastAPI, service: Service, described: Described) -> None:
         body = read_body(await request.body(), AnyBody)
         return await _as_endpoint(request, service, body, service.registry.named(request.path_params["name"]))
 
-    @app.post("/", **described.post("AnyBody", "Anything", tag="Inference"))
+    @app.post("/", **described.post("AnyBody", "Anything", tag="Inference", loads=True))
     async def anything(request: Request) -> Response:
         """Do what the first model is for, as an endpoint of the Hub does."""
         body = read_body(await request.body(), AnyBody)
@@ -87,8 +86,7 @@ async def _piped(request: Request, service: Service, task: str, body: PipelineBo
     parameters = body.parameters or {}
     characters = check_values(body.inputs, service.limits)
     check_values({"inputs": "-", **parameters}, service.limits)
-    # Built when it is first asked for, which takes seconds: beside the event loop.
-    built = await asyncio.get_running_loop().run_in_executor(None, pipeline)
+    built = await built_late(request, pipeline)
     result, prepared = await ask(
         request,
         service,

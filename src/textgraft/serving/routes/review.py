@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 import re
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -11,15 +12,17 @@ from typing import Any, TypeVar
 import msgspec
 from fastapi import FastAPI, Request, Response
 
-from textgraft.errors import ConflictError, DataError, OptionError
+from textgraft.errors import ConflictError, DataError, OptionError, OutputError
 from textgraft.review.items import Lease
 from textgraft.review.store import ReviewStore
 from textgraft.serving.asking import reply
 from textgraft.serving.bodies import DecideBody, NextBody, ReleaseBody, check_texts, read_body, whole
 from textgraft.serving.description import LONGEST_NAME, MOST_ITEMS, NAME, Described
 from textgraft.serving.prepared import as_input_error
-from textgraft.serving.refusals import ConflictRefusalError, InputError, NotFoundError
+from textgraft.serving.refusals import ConflictRefusalError, InputError, NotFoundError, StorageError
 from textgraft.serving.service import Service
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -86,6 +89,9 @@ async def _of(store: ReviewStore | None, ask: Callable[[ReviewStore], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(None, functools.partial(ask, store))
     except ConflictError as error:
         raise ConflictRefusalError(as_input_error(error).message) from error
+    except OutputError as error:
+        logger.error("%s", error)
+        raise StorageError("the review store cannot be written now, and nothing was changed in it") from error
     except (OptionError, DataError) as error:
         raise as_input_error(error) from error
 

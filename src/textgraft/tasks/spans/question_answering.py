@@ -196,13 +196,14 @@ class QuestionAnswering(Task[QuestionFeatures]):
         Starts stand in the first row, ends in the second.
         """
         sides = (outputs[name].float().cpu().numpy() for name in ("start_logits", "end_logits"))
-        logits = np.stack(list(sides), axis=1)
-        kept = []
-        for row, feature in zip(logits, features, strict=True):
-            first = feature["context_start"]
-            context = row[:, first : first + len(feature["offsets"])]
-            kept.append(np.concatenate([row[:, :1], context], axis=1))
-        return kept
+        logits = np.stack(list(sides), axis=2)
+        return [self.of_tokens(row, feature) for row, feature in zip(logits, features, strict=True)]
+
+    def of_tokens(self, logits: NDArray[np.float32], feature: QuestionFeatures) -> NDArray[np.float32]:
+        """Keep of a window's logits [time, 2] those that :meth:`decode` does, [2, 1 + tokens]."""
+        first = feature["context_start"]
+        context = logits[first : first + len(feature["offsets"])]
+        return np.concatenate([logits[:1], context]).T
 
     def predictions(
         self, features: Sequence[QuestionFeatures], decoded: Sequence[Any], temperature: float = 1.0

@@ -300,14 +300,21 @@ class TokenClassification(Task[WordFeatures]):
 
     def decode(self, outputs: Any, features: Sequence[WordFeatures]) -> list[TagScores]:
         """Return logits, and ``tags`` where the model gives them, of the words each window answers for."""
-        logits = outputs["logits"].float().cpu().numpy()
-        tags = outputs["tags"].cpu().numpy() if "tags" in outputs else None
-        return [
-            TagScores(
-                logits[place, feature["read_at"]], None if tags is None else tags[place, feature["read_at"]]
-            )
-            for place, feature in enumerate(features)
+        found = [
+            self.of_tokens(row, feature)
+            for row, feature in zip(outputs["logits"].float().cpu().numpy(), features, strict=True)
         ]
+        if "tags" not in outputs:
+            return found
+        tags = outputs["tags"].cpu().numpy()
+        return [
+            scores._replace(tags=row[feature["read_at"]])
+            for scores, row, feature in zip(found, tags, features, strict=True)
+        ]
+
+    def of_tokens(self, logits: NDArray[np.float32], feature: WordFeatures) -> TagScores:
+        """Keep of a window's logits [time, tags] those of the words that it answers for."""
+        return TagScores(logits[feature["read_at"]], None)
 
     def predictions(
         self, features: Sequence[WordFeatures], decoded: Sequence[TagScores], temperature: float = 1.0
