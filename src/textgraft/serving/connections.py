@@ -24,7 +24,7 @@ def timed_protocol(seconds: float) -> type[asyncio.Protocol]:
 
     base: Any = AutoHTTPProtocol
 
-    class Timed(base):  # type: ignore[misc]  # which of uvicorn's it is, the machine says
+    class Timed(base):
         """A connection that is looked at now and then."""
 
         def connection_made(self, transport: asyncio.Transport) -> None:

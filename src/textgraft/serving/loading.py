@@ -136,7 +136,7 @@ def load_models(
         models[name] = _trained(name, path, encoders, engine)
     if not any(model.encoder for model in models.values()):
         # What only adapters would use is served as well, for whoever asks for encodings.
-        base = next((found for path in trained.values() if (found := base_encoder(path))), None)
+        base = next((one for path in trained.values() if (one := base_encoder(path))), None)
         if base is not None and (called := Path(base.name).name) not in models:
             models[called] = _encoder(called, encoder_of(base, "mean"), base.name)
     order = [*names, *(name for name in models if name not in names)]

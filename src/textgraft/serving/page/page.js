@@ -180,10 +180,11 @@ function attended({ words, weights }, text, model) {
   };
   const show = () => {
     const found = shares();
-    const most = Math.max(...found);
+    // Most attention goes to special tokens: words are shaded by their own most.
+    const most = Math.max(...found.filter((_, place) => !words[place].special), 1e-9);
     buttons.forEach((button, place) => {
       button.setAttribute("aria-pressed", String(place === chosen));
-      button.style.setProperty("--share", `${Math.round((100 * found[place]) / most)}%`);
+      button.style.setProperty("--share", `${Math.round(Math.min(100, (100 * found[place]) / most))}%`);
     });
     const ranked = words.map((word, place) => [word.text, found[place]]).sort((a, b) => b[1] - a[1]);
     more.replaceChildren(element("h3", {}, `What “${words[chosen].text}” attends to`), bars(ranked.slice(0, 8)));
@@ -209,7 +210,7 @@ function attended({ words, weights }, text, model) {
   nearest.className = "columns";
   show();
   return [element("label", { for: "layer" }, "Layer"), layers,
-    element("p", { class: "hint" }, "Choose a word: the darker another one, the more of its attention goes there (mean of all heads)."),
+    element("p", { class: "hint" }, "Choose a word: the stronger another one's colour, the more of its attention goes there (mean of all heads)."),
     line, more, near, nearest];
 }
 
