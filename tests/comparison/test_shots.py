@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import textgraft
 from tests.tiny import topic_rows, write_topics
 from textgraft.cli import app
 from textgraft.comparison.contenders.registry import choose_contenders
+from textgraft.comparison.preparing import choose, read
 from textgraft.comparison.records.trials import load_trials
 from textgraft.comparison.running.progress import SilentReporter
 from textgraft.comparison.settings import CompareSettings
@@ -81,10 +83,17 @@ def test_it_is_another_request_than_the_same_sizes(source, tmp_path):
         textgraft.compare(source, shots=2, contenders="tfidf", seeds=1, tuning=1, output=folder)
 
 
-def test_contrastive_fine_tuning_then_competes_unasked():
-    usual = [entry.name for entry in choose_contenders(None, "classification")]
-    few = [entry.name for entry in choose_contenders(None, "classification", few=True)]
-    assert set(few) - set(usual) == {"bert-contrastive"}
+@pytest.mark.parametrize(
+    ("rows", "are_few", "competes"), [(90, False, True), (240, False, False), (240, True, True)]
+)
+def test_contrastive_fine_tuning_competes_unasked_where_rows_are_few(rows, are_few, competes, tmp_path):
+    settings = CompareSettings()
+    source, notes = write_topics(tmp_path / "topics.csv", rows), Notes()
+    chosen = functools.partial(choose_contenders, settings.contenders)
+    entrants = choose(source, settings, chosen, notes.note, are_usual=True)
+    material = read(source, entrants, settings, notes.note, are_few=are_few)
+    assert ("bert-contrastive" in material.entrants.names) is competes
+    assert {"tfidf", "lstm", "bert-frozen"} <= {*material.entrants.names}
 
 
 @pytest.mark.parametrize(

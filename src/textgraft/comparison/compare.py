@@ -93,7 +93,8 @@ def compare(
             few rows smaller ones too.
         shots: Training rows of every label, as (4, 8, 16), in place of ``sizes``: the four of a label are
             among its eight, and a label with fewer gives all it has. For tasks of one label a row; with it,
-            ``bert-contrastive`` is one of the usual contenders.
+            ``bert-contrastive`` is one of the usual contenders, as it is wherever a label has 32 training
+            rows or fewer in the middle.
         seeds: Runs a size, each with its own training rows and random weights.
         tuning: Hyperparameter configurations that each contender may fit, the same number for all.
         encoder: "bundled", a local directory or a Hub id; or several, of which the first has the usual names
@@ -187,12 +188,12 @@ def run_comparison(
     entrants = choose(
         source,
         settings,
-        functools.partial(choose_contenders, settings.contenders, few=settings.shots is not None),
+        functools.partial(choose_contenders, settings.contenders),
         reporter.note,
         are_usual=settings.contenders is None,
     )
     settings.preferences.check(entrants.names)
-    material = read(source, entrants, settings, reporter.note)
+    material = read(source, entrants, settings, reporter.note, are_few=settings.shots is not None)
     check_test_targets(material.task, material.task.targets(material.splits.test))
     shots = _shots(settings.shots, material, reporter.note)
     sizes = [*shots] if shots else _sizes(settings.sizes, material, reporter)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from statistics import median
+from typing import TYPE_CHECKING, Any
 
 from textgraft.comparison.contenders.base import Contender, Job
 from textgraft.comparison.contenders.recurrent import vectors_note
@@ -166,7 +168,18 @@ def choose(
     return Entrants(task, contenders, encoders, vectors, language_model, descriptions, are_usual)
 
 
-def read(source: str | Path | Dataset, entrants: Entrants, settings: SetupSettings, note: Note) -> Material:
+FEW = 32
+"""Training rows of a label in the middle, up to which contenders for few rows compete unasked."""
+
+
+def read(
+    source: str | Path | Dataset,
+    entrants: Entrants,
+    settings: SetupSettings,
+    note: Note,
+    *,
+    are_few: bool = False,
+) -> Material:
     """Read and split the user's rows, and fit the task to them.
 
     Args:
@@ -175,6 +188,7 @@ def read(source: str | Path | Dataset, entrants: Entrants, settings: SetupSettin
         settings: The user's choices.
         note: Told how the rows were read, how many words have a vector, and whether a language model is of
             another language.
+        are_few: Whether few rows of every label are learned from, however many there are.
 
     Raises:
         DataError: The rows cannot be read or learned from.
@@ -188,7 +202,18 @@ def read(source: str | Path | Dataset, entrants: Entrants, settings: SetupSettin
             note(warning)
     task = entrants.task.fitted_to(splits.train)
     entrants = _fitted_to_labels(entrants, task.labels, note)
+    if entrants.are_usual and not are_few:
+        of_few = [entry for entry in entrants.contenders if not entry.is_default]
+        if of_few and _rows_a_label(task.targets(splits.train)) > FEW:
+            kept = [entry for entry in entrants.contenders if entry not in of_few]
+            entrants = replace(entrants, contenders=kept)
     return Material(entrants, task, splits, whole, settings.max_length)
+
+
+def _rows_a_label(targets: Sequence[Any]) -> float:
+    """Return how many rows the label in the middle has; a row has one, or a list of them."""
+    counts = Counter(label for one in targets for label in (one if isinstance(one, list) else [one]))
+    return median(counts.values())
 
 
 def _fitted_to_labels(entrants: Entrants, labels: Sequence[str], note: Note) -> Entrants:

@@ -191,7 +191,7 @@ class Contender:
     is_default: bool = False
     """Whether it competes where the user names no contenders."""
     is_default_of_few: bool = False
-    """Whether it competes unnamed where sizes are few rows of every label."""
+    """Whether it competes unnamed where there are few rows of every label, or sizes of few are asked for."""
     is_default_of_train: bool = False
     """Whether it is what ``train`` trains where the user names none."""
     is_floor: bool = False

@@ -85,20 +85,21 @@ def contenders_for(task: str) -> dict[str, Contender]:
     return {**(contenders_for(like) if like else {}), **own}
 
 
-def choose_contenders(names: Sequence[str] | None, task: str, *, few: bool = False) -> list[Contender]:
+def choose_contenders(names: Sequence[str] | None, task: str) -> list[Contender]:
     """Return the contenders of these names, in order and once each; the usual ones of the task for None.
+
+    Those that are usual for few rows of every label are among them: what the rows are shows later.
 
     Args:
         names: Their names.
         task: Which all of them must be able to do.
-        few: Whether they are to learn from few rows of every label: then more of them are usual.
 
     Raises:
         OptionError: A name is unknown, or not one for this task.
     """
     able = contenders_for(task)
     if names is None:
-        return [entry for entry in able.values() if entry.is_default or (few and entry.is_default_of_few)]
+        return [entry for entry in able.values() if entry.is_default or entry.is_default_of_few]
     for name in names:
         if name not in able and contender_named(name):
             raise OptionError(
