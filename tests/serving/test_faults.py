@@ -197,6 +197,17 @@ class Instant:
             yield np.full((len(batch), 384), 1 / 3, np.float32)
 
 
+def test_a_refusal_reaches_who_is_still_sending(served):
+    body = b'{"inputs": "hello"}'
+    head = (HEAD % len(body)).replace(b"application/json", b"text/plain")
+    with connected(served) as sending:
+        sending.sendall(head)
+        time.sleep(0.1)
+        sending.sendall(body)
+        time.sleep(0.1)
+        assert b" 415 " in sending.recv(1000)
+
+
 def test_an_answer_that_nobody_takes_is_not_kept(models):
     encoder = type(models[0].encoder)(models[0].encoder.encoder)
     encoder.lane = Instant()

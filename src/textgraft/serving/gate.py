@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -35,6 +36,9 @@ REPORTS = "/reports/"
 LOCAL = ("127.0.0.1", "localhost", "::1")
 GONE = 499
 """In metrics alone: whoever asked has gone, and nobody is there to read it."""
+MOST_DROPPED = 65_536
+"""Bytes of the body of a refused request that are waited for."""
+DROPPING_SECONDS = 1.0
 _BODIES = ("POST", "PUT", "PATCH")
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -85,6 +89,8 @@ class Gate:
             await self.app(scope, _replayed(body, receive), telling)
         except RefusalError as error:
             if not status:
+                if scope["method"] in _BODIES:
+                    await _dropped(receive)
                 await send_refusal(error, scope["path"], telling, close=True)
         except GoneError:
             status = GONE
@@ -164,6 +170,21 @@ class Gate:
 
     def _too_large(self) -> TooLargeError:
         return TooLargeError(f"a body has {self.service.limits.max_body:,} bytes at most")
+
+
+async def _dropped(receive: Receive) -> None:
+    """Take what is left of a short body, so that the refusal can be read.
+
+    A connection that is closed with something unread is reset, and the answer is lost with it.
+    """
+    size = 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DROPPING_SECONDS):
+            while size <= MOST_DROPPED:
+                message = await receive()
+                size += len(message.get("body", b""))
+                if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                    return
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
