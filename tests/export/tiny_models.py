@@ -171,12 +171,15 @@ def graft(folder: Path, name: str = "classification", student: bool = False, **s
     return save(folder, task, model, siamese_tokenizer(tokenizer) if is_pair else tokenizer)
 
 
-def fine_tuned(folder: Path, name: str, family: str = "bert") -> Path:
+def fine_tuned(folder: Path, name: str, family: str = "bert", window: int = 0) -> Path:
     """Save a Transformers encoder with the head of a task."""
     task = task_of(name)
     made = save_tiny_head(folder.parent / f"{folder.name}-raw", task.auto_class, list(task.labels), family)
     model = getattr(transformers, task.auto_class).from_pretrained(made)
     task.configure(model.config)
+    if window:
+        model.config.window = window
+        model = _enlarged(model)
     return save(folder, task, model.eval(), load_tokenizer(made))
 
 
@@ -209,7 +212,7 @@ MODELS: dict[str, Callable[[Path], Path]] = {
     "bert-pairs": lambda folder: fine_tuned(folder, "pairs"),
     "bert-choice": lambda folder: fine_tuned(folder, "multiple-choice"),
     "bert-tags": lambda folder: fine_tuned(folder, "token-classification"),
-    "roberta": lambda folder: fine_tuned(folder, "classification", "roberta"),
+    "roberta": lambda folder: fine_tuned(folder, "classification", "roberta", window=10),
     "roberta-reader": lambda folder: fine_tuned(folder, "question-answering", "roberta"),
     "distilbert": lambda folder: fine_tuned(folder, "classification", "distilbert"),
 }

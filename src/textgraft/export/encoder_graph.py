@@ -205,7 +205,7 @@ def draw_graft(graft: Graft, path: Path, *, has_types: bool) -> None:
         )
 
 
-def draw_fine_tuned(model: Any, path: Path, *, has_types: bool, head: str) -> None:
+def draw_fine_tuned(model: Any, path: Path, *, has_types: bool, head: str, in_windows: bool = False) -> None:
     """Write a fine-tuned encoder of BERT's kind with Transformers' head, inputs and output as above.
 
     Args:
@@ -213,6 +213,7 @@ def draw_fine_tuned(model: Any, path: Path, *, has_types: bool, head: str) -> No
         path: The file.
         has_types: As for :func:`draw_graft`.
         head: Name of the Auto class of the model's task.
+        in_windows: Whether it averages the logits of a text's windows; it then takes "averaging".
     """
     graph, base = EncoderDrawing(), model.base_model
     ids, mask = (graph.input(name, "texts", "time") for name in ("input_ids", "attention_mask"))
@@ -225,9 +226,10 @@ def draw_fine_tuned(model: Any, path: Path, *, has_types: bool, head: str) -> No
         return
     first = graph.op("Gather", states, graph.constant(0, np.int64), axis=1)
     dense, last, activation = _head_layers(model)
-    graph.save(
-        path, graph.linear(graph.op(activation, graph.linear(first, dense)), last), "answers", "outputs"
-    )
+    logits = graph.linear(graph.op(activation, graph.linear(first, dense)), last)
+    if in_windows:
+        logits = graph.op("MatMul", graph.input("averaging", "answers", "texts", whole=False), logits)
+    graph.save(path, logits, "answers", "outputs")
 
 
 def _head_layers(model: Any) -> tuple[Any, Any, str]:

@@ -30,6 +30,7 @@ from textgraft.models.recurrent.encoder import (
 )
 from textgraft.models.recurrent.reader import RecurrentForQuestionAnswering
 from textgraft.models.recurrent.tagger import RecurrentForTokenClassification
+from textgraft.models.windows import Cutting
 from textgraft.tokenization.encode import PairFrame, TextFrame, takes_token_types
 from textgraft.tokenization.word_tokenizer import SPECIAL_TOKENS
 
@@ -102,10 +103,14 @@ def form_of(predictor: RowPredictor) -> Form:
         raise _no_form(model)
     inputs = (*_IDS, "token_type_ids") if has_types else _IDS
     head = task.auto_class
+    cutting = Cutting.of(model.config) if task.takes_windows else None
     return Form(
         "graph",
-        inputs,
-        lambda path: encoder_graph.draw_fine_tuned(model, path, has_types=has_types, head=head),
+        inputs if cutting is None else (*inputs, "averaging"),
+        lambda path: encoder_graph.draw_fine_tuned(
+            model, path, has_types=has_types, head=head, in_windows=cutting is not None
+        ),
+        facts={} if cutting is None else {"window": cutting.size, "window_frame": list(cutting.frame)},
     )
 
 
