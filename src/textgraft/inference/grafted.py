@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -32,9 +32,11 @@ from textgraft.models.graft.base import Graft, run_encoder
 from textgraft.models.graft.encoder_layers import STACKS, encoder_layers, only_layers
 from textgraft.models.loading import load_model
 from textgraft.models.manifest import MANIFEST, read_manifest
-from textgraft.tasks.base import Features, Task, padded_inputs
+from textgraft.tasks.base import Features, Task, padded, padded_inputs
 from textgraft.tasks.registry import make_task
 from textgraft.tasks.targets import decided
+from textgraft.tokenization.encode import ask_for
+from textgraft.tokenization.word_shapes import WORD_SHAPES
 from textgraft.training.batching import token_budget_batches
 from textgraft.training.precision import autocast, resolve_precision
 
@@ -125,6 +127,8 @@ class GraftedEncoder:
         own.to(self.device).eval()  # type: ignore[arg-type]  # a decorator hides self
         first = own.config.first_adapted_layer
         with self._lock:
+            if own.config.word_shapes:
+                ask_for(self.tokenizer, WORD_SHAPES)
             self._members[name] = _Member(own, self._layers if first is None else first, **facts)
 
     def remove(self, name: str) -> None:
@@ -143,8 +147,8 @@ class GraftedEncoder:
         """Run a tokenized batch.
 
         Args:
-            batch: input_ids [..., time], and attention_mask and token_type_ids if there are any; other
-                entries are not looked at.
+            batch: input_ids [..., time], and attention_mask and token_type_ids if there are any, and
+                word_shapes for grafts that are told of them; other entries are not looked at.
             names: The grafts wanted; by default all.
 
         Returns:
@@ -159,9 +163,9 @@ class GraftedEncoder:
         self, batch: Mapping[str, Tensor], names: Iterable[str] | None, whole: Any
     ) -> dict[str, ModelOutput]:
         """Do so; ``whole`` runs the encoder where no adapter changes a layer."""
-        ids, mask, types = (
+        ids, mask, types, shapes = (
             None if name not in batch else batch[name].to(self.device)
-            for name in ("input_ids", "attention_mask", "token_type_ids")
+            for name in ("input_ids", "attention_mask", "token_type_ids", WORD_SHAPES)
         )
         computing(torch.get_num_threads())
         with self._lock, torch.inference_mode():
@@ -195,7 +199,8 @@ class GraftedEncoder:
                             with merged(member.graft.adapter, self.encoder):
                                 states = self._run(ids, mask, types, shared, level, self._layers)
                         assert states is not None, "some layers are run for every graft"
-                        found[name] = member.graft.from_states(states, mask)
+                        told = {WORD_SHAPES: shapes} if member.graft.config.word_shapes else {}
+                        found[name] = member.graft.from_states(states, mask, **told)
             return {name: found[name] for name in chosen}
 
     def predict(
@@ -232,6 +237,7 @@ class GraftedEncoder:
         fits_all = min(limits, default=0)
         for asking, members in _batches(distinct, places, fits_all):
             batch = padded_inputs([distinct[member] for member in members], self.tokenizer.pad_token_id)
+            batch[WORD_SHAPES] = padded([_word_shapes(distinct[member]) for member in members], 0)
             with autocast(precision, self.device):
                 outputs = self._outputs(batch, asking, self._frozen)
             for name in asking:
@@ -375,22 +381,42 @@ def _task(name: str, member: _Member) -> Task:
     return member.task
 
 
+def _word_shapes(window: Features) -> list[int]:
+    """Return how the words of a window are written, 0 where that is not known."""
+    return cast("list[int]", window.get(WORD_SHAPES) or [0] * len(window["input_ids"]))
+
+
 def _distinct(
     windows: Mapping[str, Sequence[Features]],
 ) -> tuple[list[Features], list[dict[str, list[int]]]]:
-    """Return windows of different ids, and where each of them stands among each graft's windows."""
+    """Return windows of different ids, and where each of them stands among each graft's windows.
+
+    For grafts that are told how words are written, windows are different where that is; one of them serves
+    the other grafts, too.
+    """
     distinct: list[Features] = []
-    places: dict[tuple[int, ...], dict[str, list[int]]] = {}
+    found: list[dict[str, list[int]]] = []
+    known: dict[tuple[int, ...], dict[str, list[int]]] = {}
+    told = [item for item in _by_graft(windows) if WORD_SHAPES in item[2]]
+    for name, place, window in (*told, *(item for item in _by_graft(windows) if WORD_SHAPES not in item[2])):
+        if not isinstance(window["input_ids"][0], int):
+            raise OptionError(
+                f"the task of the graft {name!r} reads several texts at once",
+                fix="Use outputs() for it, or load it alone.",
+            )
+        key = read = (*window["input_ids"], -1, *window.get("token_type_ids", ()))
+        if WORD_SHAPES in window:
+            key = (*read, -1, *_word_shapes(window))
+        if key not in known:
+            known[key] = defaultdict(list)
+            known.setdefault(read, known[key])
+            distinct.append(window)
+            found.append(known[key])
+        known[key][name].append(place)
+    return distinct, found
+
+
+def _by_graft(windows: Mapping[str, Sequence[Features]]) -> Iterator[tuple[str, int, Features]]:
     for name, own in windows.items():
         for place, window in enumerate(own):
-            if not isinstance(window["input_ids"][0], int):
-                raise OptionError(
-                    f"the task of the graft {name!r} reads several texts at once",
-                    fix="Use outputs() for it, or load it alone.",
-                )
-            key = (*window["input_ids"], -1, *window.get("token_type_ids", ()))
-            if key not in places:
-                places[key] = defaultdict(list)
-                distinct.append(window)
-            places[key][name].append(place)
-    return distinct, list(places.values())
+            yield name, place, window

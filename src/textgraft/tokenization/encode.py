@@ -193,3 +193,11 @@ def takes_token_types(tokenizer: PreTrainedTokenizerFast) -> bool:
     # Recurrent models take a pair apart by its types, which the word tokenizer did not always name.
     is_word_level = isinstance(tokenizer.backend_tokenizer.model, WordLevel)
     return is_word_level or "token_type_ids" in tokenizer.model_input_names
+
+
+def ask_for(tokenizer: PreTrainedTokenizerFast, name: str) -> None:
+    """Have a tokenizer say that its model takes an input of this name, also once it is saved and loaded."""
+    if name not in tokenizer.model_input_names:
+        tokenizer.model_input_names = [*tokenizer.model_input_names, name]
+        # What is saved is what it was made with.
+        tokenizer.init_kwargs["model_input_names"] = tokenizer.model_input_names

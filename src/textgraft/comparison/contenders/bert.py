@@ -133,11 +133,17 @@ def _encodings(job: Job, settings: EncodingsSettings) -> Fitted:
     )
 
 
+SHAPE_SIZE, SHAPES_HIDDEN = 16, 128
+"""Of a head that labels words on an encoder that reads no capitals: dimensions that tell how one is written,
+and the width of the hidden layer above them and the encoder's states."""
+
+
 class HeadSettings(TrainedSettings):
     """Settings of a shallow network on the hidden states of a frozen encoder."""
 
     hidden_size: int = Field(default=0, ge=0)
-    """Width of its hidden layer; 0 for one linear layer."""
+    """Width of its hidden layer; 0 for one linear layer. Where words are labelled and the encoder reads no
+    capitals, it has one always."""
 
 
 def _frozen(job: Job, settings: HeadSettings) -> Fitted:
@@ -248,12 +254,21 @@ def _graft(job: Job, config: GraftConfig, settings: TrainedSettings, windows: in
     import transformers
 
     import textgraft.models.auto  # noqa: F401  registers our architectures
+    from textgraft.tasks.spans.token_classification import TokenClassification
+    from textgraft.tokenization.encode import ask_for
+    from textgraft.tokenization.word_shapes import WORD_SHAPES, hides_case
 
     source = job.needed_encoder()
+    tokenizer = load_encoder_tokenizer(source)
     job.task.configure(config)
+    if isinstance(job.task, TokenClassification) and hides_case(tokenizer.backend_tokenizer):
+        config.word_shapes = SHAPE_SIZE
+        # What capitals say of a word depends on the word: one linear layer could only add both up.
+        config.hidden_sizes = config.hidden_sizes or [SHAPES_HIDDEN]
+        ask_for(tokenizer, WORD_SHAPES)
     length = _reading(job, config, windows)
     model = getattr(transformers, job.task.auto_class).from_config(config)
-    fitted = train_on_rows(job, model, load_encoder_tokenizer(source), length, settings, model.frozen_layers)
+    fitted = train_on_rows(job, model, tokenizer, length, settings, model.frozen_layers)
     return replace(fitted, begun_from=source)
 
 

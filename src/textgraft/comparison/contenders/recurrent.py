@@ -173,6 +173,7 @@ def _pretrained(job: Job, settings: PretrainedSettings) -> Fitted:
     from textgraft.models.quiet import quiet_transformers
     from textgraft.models.recurrent.encoder import RecurrentConfig
     from textgraft.pretraining.adaptation import adapt
+    from textgraft.tokenization.encode import ask_for
     from textgraft.tokenization.word_tokenizer import with_words_of
 
     assert job.language_model is not None, "compare() and train() ask for one"
@@ -180,8 +181,8 @@ def _pretrained(job: Job, settings: PretrainedSettings) -> Fitted:
     loaded, tokenizer = load_encoder(job.language_model, "AutoModelForCausalLM")
     language_model = cast("RecurrentForCausalLM", loaded)
     tokenizer = with_words_of(tokenizer, job.train.texts)
-    if len(job.train.columns) > 1 and "token_type_ids" not in tokenizer.model_input_names:
-        tokenizer.model_input_names = [*tokenizer.model_input_names, "token_type_ids"]
+    if len(job.train.columns) > 1:
+        ask_for(tokenizer, "token_type_ids")
     with quiet_transformers():
         language_model.resize_token_embeddings(len(tokenizer))
     length = job.max_length or MAX_LENGTH

@@ -39,6 +39,7 @@ from textgraft.models.loading import load_config
 from textgraft.models.padding import ascending, inverse, one_of, ordered
 from textgraft.models.pooling import pool
 from textgraft.models.windows import Cutting
+from textgraft.tokenization.word_shapes import PLACES
 
 PEFT = "peft"
 """Folder, inside a graft's, that holds its adapter for ``PeftModel.from_pretrained``."""
@@ -61,6 +62,7 @@ class GraftSettings(TypedDict, total=False):
     lora_targets: list[str]
     window: int
     window_frame: list[int]
+    word_shapes: int
     num_labels: int
     problem_type: str | None
 
@@ -79,6 +81,9 @@ class GraftConfig(PreTrainedConfig):
         window: Tokens, special ones included, that the encoder reads of a text at a time: a sequence head
             cuts a longer one into windows and averages their vectors. 0: texts are read whole.
         window_frame: Special tokens before and after a text, which every window has.
+        word_shapes: Dimensions in which a head that labels words is told how a word and each of its
+            neighbours is written, see ``textgraft.tokenization.word_shapes``: for encoders that read no
+            capitals. 0: it is not told.
         hidden_sizes: Widths of the hidden layers of the head; none makes it one linear layer.
         lora_rank: Rank of the adapter (Hu et al. 2022, "LoRA"); 0 for none: the encoder is frozen.
         lora_alpha: The adapter's part is scaled by ``lora_alpha / lora_rank``.
@@ -104,6 +109,7 @@ class GraftConfig(PreTrainedConfig):
     normalize: bool = True
     window: int = 0
     window_frame: list[int] = field(default_factory=lambda: [1, 1])
+    word_shapes: int = 0
     hidden_sizes: list[int] = field(default_factory=list)
     lora_rank: int = 0
     lora_alpha: int = 16
@@ -192,7 +198,8 @@ class Graft(PreTrainedModel):
                 skeleton = AutoModel.from_config(load_config(self.source.path))
             shapes = linear_maps(skeleton, config.lora_layers, config.lora_targets)
             self.adapter = Adapter(shapes, config.lora_rank, config.lora_alpha, config.lora_dropout)
-        sizes = [self.widths * config.encoding_size, *config.hidden_sizes, outputs]
+        told = PLACES * config.word_shapes
+        sizes = [self.widths * config.encoding_size + told, *config.hidden_sizes, outputs]
         self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(sizes))
         self.post_init()
 
@@ -408,7 +415,7 @@ class Graft(PreTrainedModel):
             )
 
     def from_states(
-        self, states: Tensor, attention_mask: Tensor | None, labels: Any = None, **beside: tuple[Tensor, ...]
+        self, states: Tensor, attention_mask: Tensor | None, labels: Any = None, **beside: Any
     ) -> ModelOutput:
         """Do what ``forward`` does above the last hidden states [..., time, size].
 

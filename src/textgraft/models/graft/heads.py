@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 from torch.nn import functional
 from transformers.modeling_outputs import (
     MultipleChoiceModelOutput,
@@ -18,6 +19,7 @@ from textgraft.models.graft.base import Beside, Graft, GraftConfig
 from textgraft.models.losses import sequence_loss
 from textgraft.models.padding import one_of
 from textgraft.models.windows import Windows, windows_of
+from textgraft.tokenization.word_shapes import PLACES, SHAPES
 
 __all__ = [
     "GraftConfig",
@@ -26,6 +28,9 @@ __all__ = [
     "GraftForSequenceClassification",
     "GraftForTokenClassification",
 ]
+
+_UNTOLD = 0.1
+"""Part of the texts whose words' shapes a head does without in training."""
 
 
 class GraftForSequenceClassification(Graft):
@@ -89,7 +94,7 @@ class GraftForSequenceClassification(Graft):
         return windows_of(input_ids, attention_mask, self.config.window, (before, after), pad)
 
     def from_windows(
-        self, states: Tensor, windows: Windows, labels: Any = None, **beside: tuple[Tensor, ...]
+        self, states: Tensor, windows: Windows, labels: Any = None, **beside: Any
     ) -> SequenceClassifierOutput:
         """Do what :meth:`from_states` does of the states of windows [windows, time, size]."""
         vectors = windows.averaged(self.pooled(states, windows.mask))
@@ -103,7 +108,7 @@ class GraftForSequenceClassification(Graft):
         return SequenceClassifierOutput(loss=loss, logits=logits, **beside)
 
     def from_states(
-        self, states: Tensor, attention_mask: Tensor | None, labels: Any = None, **beside: tuple[Tensor, ...]
+        self, states: Tensor, attention_mask: Tensor | None, labels: Any = None, **beside: Any
     ) -> SequenceClassifierOutput:
         """Return logits [batch, num_labels] of states [batch, time, size].
 
@@ -122,20 +127,77 @@ class GraftForTokenClassification(Graft):
     def __init__(self, config: GraftConfig) -> None:
         assert config.num_labels is not None, "without id2label Transformers counts two labels"
         super().__init__(config, config.num_labels)
+        if config.word_shapes:
+            self.shapes = nn.Embedding(PLACES * SHAPES, config.word_shapes)
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        labels: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        word_shapes: Tensor | None = None,
+    ) -> TokenClassifierOutput:
+        """Read a batch as :meth:`Graft.forward` does.
+
+        Args:
+            input_ids: [batch, time].
+            attention_mask: As there.
+            token_type_ids: As there.
+            labels: Label indices [batch, time], -100 where a token has none.
+            inputs_embeds: As there.
+            output_attentions: As there.
+            output_hidden_states: As there.
+            word_shapes: How the words are written that begin at each token, [batch, time], see
+                ``textgraft.tokenization.word_shapes``; not looked at where the config does not ask for it.
+                Where it does and they are missing, they count as unknown.
+        """
+        states, beside = self.encoded(
+            input_ids,
+            attention_mask,
+            token_type_ids,
+            inputs_embeds,
+            output_attentions=output_attentions,
+            output_hidden_states=output_hidden_states,
+        )
+        return self.from_states(states, attention_mask, labels, word_shapes, **beside)
 
     def from_states(
-        self, states: Tensor, attention_mask: Tensor | None, labels: Any = None, **beside: tuple[Tensor, ...]
+        self,
+        states: Tensor,
+        attention_mask: Tensor | None,
+        labels: Any = None,
+        word_shapes: Tensor | None = None,
+        **beside: Any,
     ) -> TokenClassifierOutput:
         """Return logits [batch, time, num_labels] of states [batch, time, size].
 
         With labels, label indices [batch, time] and -100 where a token has none, the mean cross-entropy too.
         """
         del attention_mask
+        if self.config.word_shapes:
+            states = torch.cat([states, self._told(states, word_shapes)], dim=-1)
         logits = self.head(states)
         loss = None
         if labels is not None:
             loss = functional.cross_entropy(logits.float().flatten(0, 1), labels.flatten())
         return TokenClassifierOutput(loss=loss, logits=logits, **beside)
+
+    def _told(self, states: Tensor, word_shapes: Tensor | None) -> Tensor:
+        """Return what the head is told of the words' writing, [batch, time, 3 · config.word_shapes]."""
+        if word_shapes is None:
+            word_shapes = states.new_zeros(states.shape[:-1], dtype=torch.long)
+        if self.training:
+            # So that it can do without: in texts all in small letters, and where a caller does not tell.
+            kept = torch.rand(len(states), 1, device=states.device) >= _UNTOLD
+            word_shapes = word_shapes * kept
+        places = torch.arange(PLACES, device=states.device)
+        own = word_shapes.unsqueeze(-1) // SHAPES**places % SHAPES + SHAPES * places
+        return self.shapes(own).flatten(-2).to(states.dtype)
 
 
 class GraftForQuestionAnswering(Graft):
@@ -190,7 +252,7 @@ class GraftForQuestionAnswering(Graft):
         )
 
     def from_states(
-        self, states: Tensor, attention_mask: Tensor | None, labels: Any = None, **beside: tuple[Tensor, ...]
+        self, states: Tensor, attention_mask: Tensor | None, labels: Any = None, **beside: Any
     ) -> QuestionAnsweringModelOutput:
         """Return start_logits and end_logits [batch, time] of states [batch, time, size].
 
@@ -219,7 +281,7 @@ class GraftForMultipleChoice(Graft):
         super().__init__(config, 1)
 
     def from_states(
-        self, states: Tensor, attention_mask: Tensor | None, labels: Any = None, **beside: tuple[Tensor, ...]
+        self, states: Tensor, attention_mask: Tensor | None, labels: Any = None, **beside: Any
     ) -> MultipleChoiceModelOutput:
         """Return logits [batch, choices] of states [batch, choices, time, size].
 

@@ -10,6 +10,8 @@ from transformers import PreTrainedTokenizerFast
 from textgraft.models.encoders import prompted, resolve_encoder
 from textgraft.models.loading import load_config, load_tokenizer
 from textgraft.models.manifest import MANIFEST, read_manifest
+from textgraft.tokenization.encode import ask_for
+from textgraft.tokenization.word_shapes import WORD_SHAPES
 
 
 class GraftTokenizer(PreTrainedTokenizerFast):
@@ -33,6 +35,8 @@ class GraftTokenizer(PreTrainedTokenizerFast):
             return super().from_pretrained(path, *args, trust_remote_code=False, **options)
         config = load_config(folder)
         tokenizer = load_tokenizer(resolve_encoder(config.encoder, config.revision).path)
+        if config.word_shapes:
+            ask_for(tokenizer, WORD_SHAPES)
         if (folder / MANIFEST).is_file():
             manifest = read_manifest(folder)
             tokenizer.model_max_length = manifest.max_length

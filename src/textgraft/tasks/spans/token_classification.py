@@ -27,6 +27,7 @@ from textgraft.evaluation.spans import METRICS, weighted_span_metrics
 from textgraft.tasks.base import Features, Task, padded, padded_inputs
 from textgraft.tasks.sketch import Evidence, Guess, Sketch
 from textgraft.tasks.spans.word_windows import word_windows
+from textgraft.tokenization.word_shapes import WORD_SHAPES, shapes_in_context
 from textgraft.tokenization.words import NO_LABEL, Subwords
 
 if TYPE_CHECKING:
@@ -114,6 +115,8 @@ class WordFeatures(Features, total=False):
     """1 at the first token of a word, else 0; for models that ask for it."""
     character_ids: list[list[int]]
     """Of the word that begins at each token, [0] where none does; likewise."""
+    word_shapes: list[int]
+    """How that word and its neighbours are written, 0 where none begins; likewise."""
 
 
 class TagScores(NamedTuple):
@@ -232,8 +235,8 @@ class TokenClassification(Task[WordFeatures]):
     ) -> list[WordFeatures]:
         """Cut the rows into windows of whole words.
 
-        ``word_mask`` and ``character_ids`` come along where the tokenizer's ``model_input_names`` ask for
-        them.
+        ``word_mask``, ``character_ids`` and ``word_shapes`` come along where the tokenizer's
+        ``model_input_names`` ask for them.
         """
         targets = None if dataset.labels is None else self.targets(dataset)
         cut = [
@@ -268,6 +271,9 @@ class TokenClassification(Task[WordFeatures]):
 
                     characters = [character_ids(word) for word in words[window.start : window.stop]]
                     feature["character_ids"] = _spread(characters, starts, len(ids), [0])
+                if WORD_SHAPES in wanted:
+                    shapes = shapes_in_context(words[window.start : window.stop])
+                    feature["word_shapes"] = _spread(shapes, starts, len(ids), 0)
                 if targets is not None:
                     # Where a window begins within an entity, it begins there as far as the model can see.
                     tags = repaired(targets[row][window.start : window.stop])
@@ -282,6 +288,8 @@ class TokenClassification(Task[WordFeatures]):
         batch = padded_inputs(features, pad_token_id)
         if "word_mask" in features[0]:
             batch["word_mask"] = padded([feature["word_mask"] for feature in features], 0)
+        if WORD_SHAPES in features[0]:
+            batch[WORD_SHAPES] = padded([feature["word_shapes"] for feature in features], 0)
         if "labels" in features[0]:
             batch["labels"] = padded([feature["labels"] for feature in features], NO_LABEL)
         if "character_ids" in features[0]:
