@@ -269,11 +269,15 @@ class Model:
                 for place, word in zip(starts, words[start:stop], strict=True):
                     raw = word.encode("utf-8", "surrogatepass")[:LONGEST_WORD]
                     characters[place] = [byte + 1 for byte in raw]
+                shapes = [0] * len(ids)
+                for place, shape in zip(starts, shapes_in_context(words[start:stop]), strict=True):
+                    shapes[place] = shape
                 yield {
                     "input_ids": ids,
                     "row": number,
                     "text": text,
                     "words": places,
+                    "word_shapes": shapes,
                     "read_at": starts[first - start : last - start],
                     "starts": starts if self.facts["word_mask"] else list(range(1, len(ids))),
                     "character_ids": characters,
@@ -381,6 +385,8 @@ class Model:
             owner = np.repeat(np.arange(len(counts)), counts)
             of_text = np.arange(len(counts))[:, None] == owner
             given["averaging"] = (of_text / np.array(counts)[:, None]).astype(np.float32)
+        if "word_shapes" in self.facts["inputs"]:
+            given["word_shapes"] = _padded([window["word_shapes"] for window in windows], time, 0)
         if "character_ids" in self.facts["inputs"]:
             words = [window["character_ids"] for window in windows]
             width = max(len(word) for row in words for word in row)
@@ -543,6 +549,28 @@ def cut(ids: Sequence[int], size: int, frame: Sequence[int]) -> list[list[int]]:
     each = -(-(end - before) // count)
     starts = range(before, end, each)
     return [[*ids[:before], *ids[start : min(start + each, end)], *ids[end:]] for start in starts]
+
+
+def word_shape(word: str) -> int:
+    """Return how a word is written, as ``textgraft.tokenization.word_shapes`` numbers it."""
+    cased = [letter for letter in word if letter.lower() != letter.upper()]
+    if not cased:
+        return 2 if any(letter.isdigit() for letter in word) else 1
+    capitals = [letter.isupper() or letter.istitle() for letter in cased]
+    if not any(capitals):
+        return 3
+    if all(capitals):
+        return 4 if len(cased) == 1 else 5
+    return 6 if capitals[0] and not any(capitals[1:]) else 7
+
+
+def shapes_in_context(words: Sequence[str]) -> list[int]:
+    """Return the shape of each word with those of its neighbours, ``own + 8 · before + 64 · behind``."""
+    shapes = [0, *map(word_shape, words), 0]
+    return [
+        own + 8 * (before + 8 * behind)
+        for before, own, behind in zip(shapes, shapes[1:], shapes[2:], strict=False)
+    ]
 
 
 def word_windows(sizes: Sequence[int], room: int) -> list[tuple[int, int, int, int]]:

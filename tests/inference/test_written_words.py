@@ -9,7 +9,12 @@ import torch
 
 import textgraft
 from tests.tiny import save_tiny_bert
+from textgraft import runtime
+from textgraft.export.export import export
 from textgraft.inference.grafted import GraftedEncoder
+from textgraft.models.manifest import read_manifest
+from textgraft.serving.light.opening import open_light
+from textgraft.tasks.registry import make_task
 
 WORDS = ["river", "stone", "anna", "may", "hope", "rose", "bill", "mark", "grace", "lane"]
 
@@ -27,7 +32,7 @@ def trained(tmp_path_factory):
         lines.append("")
     rows = folder / "rows.conll"
     rows.write_text("\n".join(lines))
-    encoder = save_tiny_bert(folder / "encoder")
+    encoder = save_tiny_bert(folder / "encoder", seed=11)  # no graph of it lies on disk for others
     settings = {"epochs": 20, "learning_rate": 0.01}
     textgraft.train(rows, folder / "model", contender="bert-frozen", encoder=encoder, settings=settings)
     return folder / "model", encoder
@@ -56,6 +61,26 @@ def test_texts_of_the_same_tokens_are_told_apart_where_grafts_share_an_encoder(t
         torch.testing.assert_close(
             torch.from_numpy(one.probabilities), torch.from_numpy(other.probabilities), atol=1e-4, rtol=0
         )
+
+
+def test_an_exported_model_is_told_too(trained, tmp_path):
+    export(trained[0], tmp_path / "exported")
+    exported = runtime.load(tmp_path / "exported")
+    found = exported.predict(["the Rose saw may", "the rose saw May"])
+    assert [[entity["text"] for entity in each["entities"]] for each in found] == [["Rose"], ["May"]]
+
+
+def test_without_torch_it_is_told_too(trained):
+    path, _ = trained
+    whole = textgraft.load(path, engine="openvino")
+    texts = ["the Rose saw may", "the rose saw May"]
+    expected = [names(each) for each in whole.predict(texts)]  # and its graph lies on disk now
+    manifest = read_manifest(path)
+    task = make_task(manifest.task, manifest.task_settings, where=str(path))
+    light = open_light(path, manifest, task, {}, "openvino")
+    assert light is not None
+    rows = light.task.rows(texts)
+    assert [names(each) for each in light.predict_rows(rows)] == expected == [["Rose"], ["May"]]
 
 
 def test_a_folder_without_a_tokenizer_is_told_too(trained, tmp_path):

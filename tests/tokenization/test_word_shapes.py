@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from textgraft.tokenization.word_shapes import SHAPES, hides_case, shapes_in_context, word_shape
+from textgraft import runtime
+from textgraft.tokenization.word_shapes import SHAPES, hides_case, shape_places, shapes_in_context, word_shape
 
 
 @pytest.mark.parametrize(
@@ -42,3 +46,13 @@ def test_only_a_tokenizer_without_capitals_hides_case():
     assert not hides_case(tokenizer)
     tokenizer.normalizer = normalizers.Lowercase()
     assert hides_case(tokenizer)
+
+
+@given(st.lists(st.text(max_size=6), max_size=6))
+def test_the_runner_that_needs_nothing_of_this_says_the_same(words):
+    assert runtime.shapes_in_context(words) == shapes_in_context(words)
+
+
+def test_each_place_has_rows_of_its_own():
+    (number,) = shapes_in_context(["Ann"])
+    assert shape_places(np.array([number])).tolist() == [[6, SHAPES, 2 * SHAPES]]

@@ -20,6 +20,7 @@ from textgraft.models.graft.heads import (
 )
 from textgraft.models.graft.pairs import PairGraftForSequenceClassification
 from textgraft.models.recurrent.encoder import RecurrentModel
+from textgraft.tokenization.word_shapes import PLACES, SHAPES, WORD_SHAPES
 
 _MASKED = -1e9
 """Added to the attention scores of padding: softmax makes 0 of it."""
@@ -164,6 +165,15 @@ class EncoderDrawing(RecurrentDrawing):
             value = self.op("Relu", self.linear(value, layer))
         return self.linear(value, last)
 
+    def shapes(self, table: Any) -> list[str]:
+        """Return what a head is told of the writing of each word and of its neighbours."""
+        written, rows = self.input(WORD_SHAPES, "texts", "time"), self.constant(numbers(table))
+        told = []
+        for place in range(PLACES):
+            shape = self.op("Mod", self.op("Div", written, self.whole(SHAPES**place)), self.whole(SHAPES))
+            told.append(self.op("Gather", rows, self.op("Add", shape, self.whole(SHAPES * place)), axis=0))
+        return told
+
 
 def merged_encoder(graft: Graft) -> Any:
     """Return the encoder of a graft, with its adapter in its weights if it has one."""
@@ -181,8 +191,9 @@ def draw_graft(graft: Graft, path: Path, *, has_types: bool) -> None:
 
     Inputs are input_ids, attention_mask and, with ``has_types``, token_type_ids, int64 [texts, time]. A graft
     that averages the windows of a text takes besides "averaging", fp32 [answers, texts]: the share of each
-    window in each text. The output is "logits", as :func:`textgraft.export.recurrent_graph.draw` has it; of a
-    reader [texts, 2, time], over all of the input.
+    window in each text. One that is told how words are written takes "word_shapes", int64 [texts, time]. The
+    output is "logits", as :func:`textgraft.export.recurrent_graph.draw` has it; of a reader [texts, 2, time],
+    over all of the input.
     """
     graph, config = EncoderDrawing(), graft.config
     ids, mask = (graph.input(name, "texts", "time") for name in ("input_ids", "attention_mask"))
@@ -200,6 +211,8 @@ def draw_graft(graft: Graft, path: Path, *, has_types: bool) -> None:
     elif isinstance(graft, GraftForMultipleChoice):
         graph.save(path, graph.head(graft.layers, graph.vectors(states, mask, config)), "texts", 1)
     else:
+        if config.word_shapes:
+            states = graph.op("Concat", states, *graph.shapes(graft.get_parameter("shapes.weight")), axis=2)
         _save_tokens(
             graph, path, graph.head(graft.layers, states), isinstance(graft, GraftForQuestionAnswering)
         )

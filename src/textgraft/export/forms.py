@@ -32,6 +32,7 @@ from textgraft.models.recurrent.reader import RecurrentForQuestionAnswering
 from textgraft.models.recurrent.tagger import RecurrentForTokenClassification
 from textgraft.models.windows import Cutting
 from textgraft.tokenization.encode import PairFrame, TextFrame, takes_token_types
+from textgraft.tokenization.word_shapes import WORD_SHAPES
 from textgraft.tokenization.word_tokenizer import SPECIAL_TOKENS
 
 FORMAT = 1
@@ -155,6 +156,8 @@ def _graft(graft: Graft, *, has_types: bool) -> Form:
     has_types = has_types and not apart
     inputs: tuple[str, ...] = (*_IDS, "token_type_ids") if has_types else _IDS
     facts: dict[str, Any] = {}
+    if graft.config.word_shapes:
+        inputs = (*inputs, WORD_SHAPES)
     if isinstance(graft, GraftForSequenceClassification) and graft.config.window:
         inputs = (*inputs, "averaging")
         facts = {"window": graft.config.window, "window_frame": list(graft.config.window_frame)}

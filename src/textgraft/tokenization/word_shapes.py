@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
@@ -42,6 +45,12 @@ def shapes_in_context(words: Sequence[str]) -> list[int]:
         own + SHAPES * (before + SHAPES * behind)
         for before, own, behind in zip(shapes, shapes[1:], shapes[2:], strict=False)
     ]
+
+
+def shape_places(numbers: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Return where the shapes of words stand in a table of each place's shapes, [...] to [..., places]."""
+    places = np.arange(PLACES)
+    return numbers[..., None] // SHAPES**places % SHAPES + SHAPES * places
 
 
 def hides_case(tokenizer: Tokenizer) -> bool:

@@ -26,6 +26,7 @@ from textgraft.serving.light.texts import LightTexts, PooledLane, TextHead
 from textgraft.serving.light.tokens import LightTokens, TokensLane, TokenTask
 from textgraft.tasks.text.pairs import PairTexts
 from textgraft.tasks.text.texts import TextTask
+from textgraft.tokenization.word_shapes import WORD_SHAPES
 
 if TYPE_CHECKING:
     from textgraft.tasks.base import Task
@@ -78,7 +79,10 @@ def open_light(
         states = open_states(source, described, tensors, engine)
         if states is None:
             return None
-        lane = TokensLane(states, Layers.of(tensors), task)
+        shapes = tensors.get("shapes.weight") if described.get("word_shapes") else None
+        if shapes is not None:
+            tokenizer.model_input_names = (*tokenizer.model_input_names, WORD_SHAPES)
+        lane = TokensLane(states, Layers.of(tensors), task, shapes)
         model = LightTokens(manifest, task, lane, states.engine.note, tokenizer)
     else:
         text_head = TextHead.of(described, tensors)

@@ -6,10 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from textgraft.serving.light.model import Layers, LightModel, types_of
 from textgraft.serving.light.states import States
 from textgraft.tasks.spans.question_answering import QuestionAnswering
 from textgraft.tasks.spans.token_classification import TokenClassification
+from textgraft.tokenization.word_shapes import WORD_SHAPES, shape_places
 
 if TYPE_CHECKING:
     from textgraft.tasks.base import Task
@@ -24,6 +28,8 @@ class TokensLane:
     states: States
     layers: Layers
     task: TokenTask
+    shapes: NDArray[np.float32] | None = None
+    """What each way of writing a word, and its neighbours, tells the head; None: it is not told."""
     background: bool = False
 
     @property
@@ -40,12 +46,24 @@ class TokensLane:
                 held.append(batch)
                 yield [(ids := window["input_ids"], types_of(window, len(ids))) for window in batch]
 
-        for states, _ in self.states.run(sequences()):
+        for states, mask in self.states.run(sequences()):
+            windows = held.pop(0)
+            outputs = self.layers(self._told(states, mask, windows))
             kept: list[Any] = [
-                self.task.of_tokens(logits, window)
-                for logits, window in zip(self.layers(states), held.pop(0), strict=True)
+                self.task.of_tokens(logits, window) for logits, window in zip(outputs, windows, strict=True)
             ]
             yield kept
+
+    def _told(
+        self, states: NDArray[np.float32], mask: NDArray[np.int64], windows: Sequence[Any]
+    ) -> NDArray[np.float32]:
+        """Return states with what the head is told of the writing of words beside them, if it is."""
+        if self.shapes is None:
+            return states
+        written = np.zeros(mask.shape, dtype=np.int64)
+        written[mask > 0] = np.concatenate([window[WORD_SHAPES] for window in windows])
+        told = self.shapes[shape_places(written)].reshape(*mask.shape, -1)
+        return np.concatenate([states, told], axis=-1)
 
 
 @dataclass
