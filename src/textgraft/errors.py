@@ -100,7 +100,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return lowered[found[0]] if found else None
 
 
-def unknown(kind: str, name: str, known: Iterable[str], *, where: str | None = None) -> OptionError:
+def unknown(kind: str, name: object, known: Iterable[str], *, where: str | None = None) -> OptionError:
     """Build the error for a name that is not among the known ones, with the nearest as a suggestion.
 
     Args:
@@ -110,7 +110,7 @@ def unknown(kind: str, name: str, known: Iterable[str], *, where: str | None = N
         where: The option or file that the name came from.
     """
     options = list(known)
-    guess = nearest(name, options)
+    guess = nearest(name, options) if isinstance(name, str) else None
     hint = f"Did you mean {guess!r}? " if guess else ""
     known_ones = f"Known: {', '.join(options)}." if options else "There is none."
     return OptionError(f"unknown {kind} {name!r}", where=where, fix=f"{hint}{known_ones}")

@@ -33,6 +33,22 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 
+def as_path(value: Any, where: str) -> Path:
+    """Return a path that a caller gave.
+
+    Args:
+        value: What was given.
+        where: What it is called in errors.
+
+    Raises:
+        OptionError: It is neither a string nor a path.
+    """
+    found = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(found, str):
+        raise OptionError(f"the path is {type(value).__name__}", where=where, fix="Give a string or a Path.")
+    return Path(found)
+
+
 def _error_number(error: OSError | SafetensorError) -> int:
     """Return the operating system's number of an error, which safetensors writes out; 0 if there is none."""
     if isinstance(error, OSError):

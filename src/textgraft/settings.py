@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Self
+import math
+from typing import Annotated, Any, ClassVar, Self, SupportsIndex
 
 from pydantic import (
     BaseModel,
@@ -24,6 +25,35 @@ def _seconds(value: Any) -> Any:
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_seconds)]
 """A time, in seconds or as "10m"."""
+
+
+def whole_number(value: Any, where: str, *, least: int) -> int:
+    """Return a number that a caller gave; text that is one counts, as on the command line.
+
+    Raises:
+        OptionError: It is none, or below ``least``.
+    """
+    is_number = not isinstance(value, bool) and isinstance(value, SupportsIndex)
+    if not is_number and not (isinstance(value, str) and value.strip().isdecimal()):
+        raise OptionError(f"{value!r} is not a whole number", where=where, fix=f"Give {least} or more.")
+    if int(value) < least:
+        raise OptionError(f"{int(value)} is too few", where=where, fix=f"Give {least} or more.")
+    return int(value)
+
+
+def real_number(value: Any, where: str) -> float:
+    """Return a number that a caller gave; text that is one counts, as on the command line.
+
+    Raises:
+        OptionError: It is none, or not finite.
+    """
+    try:
+        found = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        found = math.nan
+    if not math.isfinite(found):
+        raise OptionError(f"{value!r} is not a number", where=where, fix="Give one, as 0.95.")
+    return found
 
 
 class Checked(BaseModel):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from textgraft.comparison.contenders.registry import (
 from textgraft.comparison.contenders.shared import Shared
 from textgraft.comparison.settings import SetupSettings
 from textgraft.data.dataset import Dataset
+from textgraft.data.formats.given import Source
 from textgraft.data.readers.descriptions import read_descriptions
 from textgraft.data.splits import Splits
 from textgraft.embeddings.word_vectors import VectorSource
@@ -123,7 +123,7 @@ class Material:
 
 
 def choose(
-    source: str | Path | Dataset,
+    source: Source | Dataset,
     settings: SetupSettings,
     of_task: Callable[[str], list[Contender]],
     note: Note,
@@ -173,7 +173,7 @@ FEW = 32
 
 
 def read(
-    source: str | Path | Dataset,
+    source: Source | Dataset,
     entrants: Entrants,
     settings: SetupSettings,
     note: Note,

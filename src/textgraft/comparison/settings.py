@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
@@ -17,7 +18,7 @@ from textgraft.tasks.named import FilePath, RowSettings
 def _names(value: Any) -> Any:
     """Take "a,b" as a list of names."""
     names = _parts(value) if isinstance(value, str) else value
-    if names is not None and not list(names):
+    if isinstance(names, list | tuple) and not names:
         raise OptionError("no contender is named", where="--contenders", fix="Name at least one.")
     return names
 
@@ -32,17 +33,21 @@ ALL = 10**9
 
 def _numbers(value: Any, option: str, example: str) -> Any:
     """Take "100,300" as a list of numbers, ascending and each once; a size may be "all"."""
-    if isinstance(value, int):
-        value = [value]
+    if value is None:
+        return None
     if isinstance(value, str):
-        value = [part.replace("_", "") for part in _parts(value)]
-        for part in value:
-            if not part.isdigit() and (option, part) != ("--sizes", "all"):
-                raise OptionError(
-                    f"{part!r} is not a whole number", where=option, fix=f"Write {option} {example}."
-                )
-        value = [ALL if part == "all" else int(part) for part in value]
-    return sorted(set(value)) if value else None
+        value = _parts(value)
+    elif not isinstance(value, Iterable):
+        value = [value]
+    found = set()
+    for part in value:
+        text = str(part).replace("_", "")
+        if not text.isdecimal() and (option, text) != ("--sizes", "all"):
+            raise OptionError(
+                f"{part!r} is not a whole number", where=option, fix=f"Write {option} {example}."
+            )
+        found.add(ALL if text == "all" else int(text))
+    return sorted(found) or None
 
 
 def _sizes(value: Any) -> Any:

@@ -6,16 +6,22 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from textgraft.data.dataset import Dataset, ReadingNotes, Rejected
+from textgraft.data.facts import check_facts
 from textgraft.data.languages import Languages, dataset_languages
 from textgraft.data.near_duplicates import near_duplicates
 from textgraft.data.overlaps import EXAMPLES, EXCERPT, LEAK, Overlap, StackedRows, overlaps
 from textgraft.data.spellings import Spellings, find_spellings
 from textgraft.data.splits import Splits
+from textgraft.tables import Table, bullets, page
+from textgraft.terminal import visible
+
+if TYPE_CHECKING:
+    import pandas
 
 TokenCounter = Callable[[Sequence[str]], list[int]]
 """Counts the tokens of each text, before any truncation."""
@@ -45,7 +51,7 @@ class Truncation:
     """Share of texts that are longer than it, 0 to 1."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DataCheck:
     """The findings. Examples name rows as ``file:line``; there are few of them, the counts are complete."""
 
@@ -88,6 +94,27 @@ class DataCheck:
     """By model."""
     encoder_warning: str | None = None
     """That the encoder does not read the language of the texts, and what to do; None where it seems to."""
+    unsplit: str | None = None
+    """Why the rows cannot be split, so that nothing can be learned from them; None where they can."""
+
+    def __repr__(self) -> str:
+        warnings = len(self.warnings)
+        return visible(f"<DataCheck of {self.source}: {self.rows:,} rows, {_count(warnings, 'warning')}>")
+
+    def _repr_html_(self) -> str:
+        return page(self.table().to_html(), bullets(self.warnings))
+
+    def table(self) -> Table:
+        """Return the findings in short, one a row."""
+        return Table(("finding", "value"), check_facts(self.to_dict()))
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return :meth:`table` as a DataFrame.
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+        """
+        return self.table().to_pandas()
 
     @property
     def leaked(self) -> list[int]:
@@ -136,6 +163,7 @@ class DataCheck:
             "characters": self.characters,
             "languages": {"told": self.languages.told, "shares": self.languages.shares},
             "encoder_warning": self.encoder_warning,
+            "unsplit": self.unsplit,
             "truncation": {model: asdict(lost) for model, lost in self.truncation.items()},
             "warnings": self.warnings,
         }
@@ -146,6 +174,7 @@ def check_dataset(
     splits: Splits | None = None,
     token_counters: Mapping[str, tuple[TokenCounter, int]] | None = None,
     encoder_check: EncoderCheck | None = None,
+    unsplit: str | None = None,
 ) -> DataCheck:
     """Examine labelled or unlabelled rows.
 
@@ -155,6 +184,7 @@ def check_dataset(
             stand on two sides are found.
         token_counters: By model name, the function that counts tokens and the model's length limit.
         encoder_check: Asked whether the encoder to be used reads the language of the texts.
+        unsplit: Why there are no splits, where the rows cannot be split.
     """
     sides = {"train": splits.train, "dev": splits.dev, "test": splits.test} if splits else {}
     parts = list(sides.values()) or [dataset]
@@ -188,6 +218,7 @@ def check_dataset(
         },
         languages=dataset_languages(dataset),
         encoder_warning=encoder_check(dataset) if encoder_check else None,
+        unsplit=unsplit,
     )
 
 
@@ -245,6 +276,8 @@ def _truncation(texts: Sequence[str], count: TokenCounter, limit: int) -> Trunca
 
 
 def _warnings(check: DataCheck) -> Iterable[str]:
+    if check.unsplit:
+        yield check.unsplit
     rejected = sum(check.rejected.values())
     if rejected:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in check.rejected.items())

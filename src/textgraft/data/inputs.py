@@ -37,7 +37,7 @@ def given_inputs(inputs: Any, text: str | Sequence[str] | None = None) -> list[A
         return (
             next(iter(columns.values())) if len(columns) == 1 else list(zip(*columns.values(), strict=True))
         )
-    entries = _listed(inputs)
+    entries = listed(inputs)
     if not names:
         return entries
     for position, entry in enumerate(entries):
@@ -88,7 +88,7 @@ def as_given_text(position: int, entry: Any, name: str = "text") -> str:
 
 def is_table(inputs: Any) -> bool:
     """Return whether something has named columns: a DataFrame, an Arrow table, a Hub data set."""
-    return not isinstance(inputs, Mapping) and _names(inputs) is not None
+    return not isinstance(inputs, Mapping) and table_names(inputs) is not None
 
 
 def table_columns(table: Any, names: Sequence[str] = ()) -> dict[str, list[Any]]:
@@ -101,7 +101,7 @@ def table_columns(table: Any, names: Sequence[str] = ()) -> dict[str, list[Any]]
     Raises:
         OptionError: No column is named, or there is none of a name.
     """
-    places = {str(name): name for name in _names(table) or ()}
+    places = {str(name): name for name in table_names(table) or ()}
     known = list(places)
     if not names and len(known) == 1:
         names = known
@@ -115,7 +115,7 @@ def table_columns(table: Any, names: Sequence[str] = ()) -> dict[str, list[Any]]
             raise unknown("column", name, known, where="text")
     columns = table.columns if isinstance(table, Dataset) else table
     try:
-        return {name: _listed(columns[places[name]]) for name in names}
+        return {name: listed(columns[places[name]]) for name in names}
     except TypeError as error:  # of Polars, a frame that is not computed yet
         raise OptionError(
             f"the columns of a {type(table).__name__} cannot be read",
@@ -123,7 +123,8 @@ def table_columns(table: Any, names: Sequence[str] = ()) -> dict[str, list[Any]]
         ) from error
 
 
-def _names(inputs: Any) -> list[Any] | None:
+def table_names(inputs: Any) -> list[Any] | None:
+    """Return the names of a table's columns; None of what has none."""
     for attribute in ("column_names", "columns"):
         found = getattr(inputs, attribute, None)
         if found is not None and not callable(found) and not isinstance(found, str):
@@ -132,8 +133,12 @@ def _names(inputs: Any) -> list[Any] | None:
     return list(names) if names else None
 
 
-def _listed(inputs: Any) -> list[Any]:
-    """Return the entries of anything that has them in an order."""
+def listed(inputs: Any) -> list[Any]:
+    """List the entries of anything that has them in an order.
+
+    Raises:
+        OptionError: It is a string, a dict or a set, or has no entries.
+    """
     kind = type(inputs).__name__
     if isinstance(inputs, str | bytes):
         raise OptionError(f"texts is one {'string' if kind == 'str' else kind}", fix="Give a list: [text].")

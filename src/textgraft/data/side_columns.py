@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from textgraft.data.columns import as_tuple
 from textgraft.data.dataset import Dataset, Rejected
+from textgraft.data.formats.given import Source
 from textgraft.data.readers.reading import open_table
 from textgraft.errors import DataError, unknown
 
@@ -16,7 +16,7 @@ MOST_COLUMNS = 50
 
 
 def side_columns(
-    source: str | Path, dataset: Dataset, names: Sequence[str] | None = None
+    source: Source, dataset: Dataset, names: Sequence[str] | None = None
 ) -> dict[str, list[Any]]:
     """Read the columns of a file besides those of text, label and id, a value for each row that is used.
 
@@ -32,7 +32,7 @@ def side_columns(
         OptionError: A named column does not exist.
     """
     try:
-        table = open_table(str(source))
+        table = open_table(source)
         columns = table.columns
         wanted = list(names) if names is not None else _others(columns, dataset)
         for name in wanted:

@@ -9,15 +9,15 @@ columns suggest.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from textgraft.data.columns import as_tuple
+from textgraft.data.formats.given import Source
 from textgraft.tasks.registry import TASKS, task_class
 from textgraft.tasks.sketch import Guess, Sketch
 
 
 def guess_task(
-    source: str | Path,
+    source: Source,
     *,
     text: str | Sequence[str] | None = None,
     label: str | Sequence[str] | None = None,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, InstanceOf
 
+from textgraft.data.dataset import Dataset
+from textgraft.data.formats.given import GivenTable, as_source
 from textgraft.settings import Checked
 
 
@@ -18,8 +20,14 @@ def _columns(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+def _rows(value: Any) -> Any:
+    return None if value is None else as_source(value, where="test or dev", labelled=True)
+
+
 FilePath = Annotated[str, BeforeValidator(_path)]
 Columns = Annotated[list[str], BeforeValidator(_columns)]
+OwnRows = Annotated[str | InstanceOf[GivenTable] | InstanceOf[Dataset] | None, BeforeValidator(_rows)]
+"""A file, or rows that are given in its place."""
 
 
 class RowSettings(Checked):
@@ -44,10 +52,10 @@ class RowSettings(Checked):
     """Whether labels that differ in spelling alone, as Food and food, are one label, in all files alike."""
     offsets: str = "characters"
     """What the offsets of spans and answers count: "characters", "utf-16" or "utf-8"."""
-    dev: FilePath | None = None
-    """Own file of dev rows; otherwise a tenth of the rows."""
-    test: FilePath | None = None
-    """Own file of test rows; otherwise a fifth of the rows, fixed by hash."""
+    dev: OwnRows = None
+    """Own dev rows, a file or given; otherwise a tenth of the rows."""
+    test: OwnRows = None
+    """Own test rows, likewise; otherwise a fifth of the rows, fixed by hash."""
 
     @classmethod
     def place(cls, name: str) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from textgraft.data.columns import as_tuple
 from textgraft.data.dataset import Dataset
+from textgraft.data.formats.given import GivenTable, Source
 from textgraft.data.read_options import Offsets
 from textgraft.data.spans import CHARACTERS, check_unit
 from textgraft.data.spellings import merge_spellings
@@ -19,9 +19,7 @@ from textgraft.tasks.registry import task_class
 from textgraft.tasks.sketch import Sketch
 
 
-def named_task(
-    source: str | Path | Dataset, settings: RowSettings, note: Callable[[str], None]
-) -> type[Task]:
+def named_task(source: Source | Dataset, settings: RowSettings, note: Callable[[str], None]) -> type[Task]:
     """Return the task that the user named, or the one that the file tells; what was assumed of it is noted.
 
     Rows that are given as a data set, without a task, are classified.
@@ -58,7 +56,7 @@ def with_offsets(task: type[Task], offsets: str) -> Offsets:
 
 def read_splits(
     task: type[Task],
-    source: str | Path | Dataset,
+    source: Source | Dataset,
     settings: RowSettings,
     note: Callable[[str], None] = lambda line: None,
 ) -> tuple[Splits, Dataset]:
@@ -79,22 +77,28 @@ def read_splits(
 
 
 def read_files(
-    task: type[Task], source: str | Path | Dataset, settings: RowSettings, note: Callable[[str], None]
+    task: type[Task], source: Source | Dataset, settings: RowSettings, note: Callable[[str], None]
 ) -> tuple[Dataset, Dataset | None, Dataset | None]:
     """Read the user's file and, where they are named, the test and dev files, as :func:`read_splits` does."""
     units = with_offsets(task, settings.offsets)
 
-    def read(path: str | Path, text: Sequence[str] | None, label: Sequence[str] | None) -> Dataset:
+    def read(rows: Source | Dataset, text: Sequence[str], label: Sequence[str]) -> Dataset:
+        if isinstance(rows, Dataset):
+            return rows
+        if isinstance(rows, GivenTable):
+            rows = rows.called(text, label)
         id_column, group = settings.id_column, settings.group
-        return task.read(path, text=text, label=label, id_column=id_column, group=group, **units)
+        return task.read(
+            rows, text=text or None, label=label or None, id_column=id_column, group=group, **units
+        )
 
     named = as_tuple(settings.text), as_tuple(settings.label)
-    whole = source if isinstance(source, Dataset) else read(source, *named)
+    whole = read(source, *named)
     # Columns that were guessed in one file must be the same in the others.
-    names = list(whole.columns) if whole.label_column else None
+    names = list(whole.columns) if whole.label_column else []
     others = [
-        read(path, names, as_tuple(whole.label_column)) if path else None
-        for path in (settings.test, settings.dev)
+        read(rows, names, as_tuple(whole.label_column)) if rows is not None else None
+        for rows in (settings.test, settings.dev)
     ]
     if settings.merge_labels:
         given = [dataset for dataset in (whole, *others) if dataset is not None]

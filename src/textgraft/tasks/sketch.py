@@ -22,6 +22,7 @@ from textgraft.data.columns import (
 )
 from textgraft.data.dataset import Rejected
 from textgraft.data.formats.compressed import bare_name
+from textgraft.data.formats.given import GivenTable, Source
 from textgraft.data.formats.json_document import JsonTable, open_json
 from textgraft.data.formats.parallel import split_pair
 from textgraft.data.formats.tables import Table
@@ -79,15 +80,16 @@ class Sketch:
         MissingExtraError: A Hub name is given and ``datasets`` is not installed.
     """
 
-    def __init__(self, source: str | Path, text: Sequence[str] = (), label: Sequence[str] = ()) -> None:
+    def __init__(self, source: Source, text: Sequence[str] = (), label: Sequence[str] = ()) -> None:
         self.source = str(source)
-        self.path = Path(source)
-        self.ending = Path(bare_name(self.path)).suffix.lower()
+        self._given = source if isinstance(source, GivenTable) else None
+        self.path = Path(self.source)
+        self.ending = "" if self._given else Path(bare_name(self.path)).suffix.lower()
         self.wanted = Columns(tuple(text), tuple(label))
-        self.pair = split_pair(self.source)
+        self.pair = None if self._given else split_pair(self.source)
         """The two files that are named, if two are."""
         self.is_array = self.ending in ARRAYS or bool(self.pair and self.pair[0].suffix.lower() in ARRAYS)
-        self.is_conll = not (self.pair or self.is_array) and has_conll_columns(self.path)
+        self.is_conll = not (self._given or self.pair or self.is_array) and has_conll_columns(self.path)
         self.is_squad = False
         self.is_plain = False
         """Whether it is plain text, a text a line."""
@@ -103,7 +105,7 @@ class Sketch:
             table = open_json(self.path, lines=False)
             self.is_squad = isinstance(table, JsonTable) and table.squad is not None
             return None if self.is_squad else table
-        found = open_table(self.source, labelled=False)
+        found = open_table(self._given or self.source, labelled=False)
         self.is_plain = found.format == "plain text"
         return None if self.is_plain else found
 

@@ -15,7 +15,6 @@ from textgraft.comparison.records.robustness import load_robustness
 from textgraft.comparison.records.trials import TestSet, Trial, load_test_set, load_trials
 from textgraft.comparison.records.verdict import Verdict, load_verdict
 from textgraft.comparison.reporting import sections
-from textgraft.comparison.reporting.facts import check_facts, overlap_title
 from textgraft.comparison.reporting.figures import (
     attention_heatmap,
     cost_scatter,
@@ -24,6 +23,7 @@ from textgraft.comparison.reporting.figures import (
 )
 from textgraft.comparison.reporting.leftovers import left_out, unread
 from textgraft.comparison.reporting.next_steps import NextStep, next_steps
+from textgraft.data.facts import check_facts, overlap_title
 from textgraft.data.perturbations import LEVELS, PERTURBATIONS
 from textgraft.evaluation.confusions import top_confusions
 from textgraft.files import write_atomic

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from textgraft import wording
-from textgraft.comparison.reporting.facts import check_facts
+from textgraft.data.facts import check_facts
 from textgraft.inference.evaluating.sentences import robustness_sentence
 
 if TYPE_CHECKING:

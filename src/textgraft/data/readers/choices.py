@@ -15,11 +15,11 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from textgraft.data.columns import Choice, Columns, as_tuple, choose_columns
 from textgraft.data.dataset import Dataset
+from textgraft.data.formats.given import Source
 from textgraft.data.readers.reading import Form, read_rows, set_aside
 from textgraft.data.sample import Sample, is_missing
 from textgraft.data.values import UnusableError, any_text, as_list, as_name, every_text, within_limit
@@ -114,7 +114,7 @@ def _plain(name: str) -> str:
 
 
 def read_choices(
-    source: str | Path,
+    source: Source,
     *,
     text: str | Sequence[str] | None = None,
     label: str | Sequence[str] | None = None,

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from textgraft.data.columns import Choice, Columns, choose_columns
 from textgraft.data.dataset import Dataset, Rejected
+from textgraft.data.formats.given import GivenTable, Source
 from textgraft.data.formats.lines import Encoding
 from textgraft.data.formats.parallel import split_pair
 from textgraft.data.formats.tables import Row, Table
@@ -45,7 +46,7 @@ CAPTION_NAMES = ("caption", "text", "description", "label", "title", "target", "
 
 
 def read_vectors(
-    source: str | Path,
+    source: Source,
     *,
     text: str | Sequence[str] | None = None,
     label: str | Sequence[str] | None = None,
@@ -129,9 +130,11 @@ def _of_one_length(dataset: Dataset) -> Dataset:
     )
 
 
-def _open(source: str, *, name: str | None, labelled: bool) -> Table:
+def _open(source: Source, *, name: str | None, labelled: bool) -> Table:
     """Open arrays as a table, or a table of lists."""
-    pair = split_pair(source)
+    if isinstance(source, GivenTable):
+        return source
+    pair = split_pair(str(source))
     if pair is None:
         path = Path(source)
         if path.suffix.lower() not in ARRAYS:
@@ -140,7 +143,7 @@ def _open(source: str, *, name: str | None, labelled: bool) -> Table:
         if labelled and len(arrays) == 1:
             raise DataError(
                 "these vectors have no texts",
-                where=source,
+                where=str(source),
                 fix="Name the file of texts behind a comma, as vectors.npy,captions.csv; or give an .npz "
                 "with an array of texts.",
             )
@@ -152,7 +155,7 @@ def _open(source: str, *, name: str | None, labelled: bool) -> Table:
     if not pair[1].exists():
         raise missing_file(pair[1])
     return ArrayTable(
-        dict([first]), open_table(str(pair[1]), labelled=pair[1].suffix.lower() != ".txt"), source
+        dict([first]), open_table(str(pair[1]), labelled=pair[1].suffix.lower() != ".txt"), str(source)
     )
 
 

@@ -15,6 +15,7 @@ from textgraft.data.dataset import Dataset, ReadingNotes, Rejected, RowNumbers
 from textgraft.data.formats.compressed import bare_name
 from textgraft.data.formats.delimited import DelimitedTable
 from textgraft.data.formats.fasttext import FastTextTable, is_fasttext
+from textgraft.data.formats.given import GivenTable, Source
 from textgraft.data.formats.hub import HubTable, is_hub_name
 from textgraft.data.formats.json_document import JsonTable, open_json
 from textgraft.data.formats.parquet import ParquetTable
@@ -67,7 +68,7 @@ class Form:
 
 
 def read_dataset(
-    source: str | Path,
+    source: Source,
     *,
     text: str | Sequence[str] | None = None,
     label: str | Sequence[str] | None = None,
@@ -89,7 +90,8 @@ def read_dataset(
     strings.
 
     Args:
-        source: Path of the file, or a Hub name: ``owner/name`` where no such path exists, or ``hub:name``.
+        source: Path of the file, or a Hub name: ``owner/name`` where no such path exists, or ``hub:name``; or
+            a table that was given.
         text: The text column or columns, in the order to join them; told by names and values if None.
         label: The label column, or one for each label where the form allows it; likewise. Not read unless
             ``labelled``.
@@ -121,13 +123,13 @@ def read_dataset(
 
 
 def read_rows(
-    source: str | Path,
+    source: Source,
     choose: Callable[[Sample], Choice],
     form: Form,
     *,
     labelled: bool = True,
     hub_split: str = "train",
-    opened: Callable[[str], Table] | None = None,
+    opened: Callable[[Source], Table] | None = None,
 ) -> Dataset:
     """Read a source as :func:`read_dataset` does, with columns chosen in another way.
 
@@ -146,7 +148,7 @@ def read_rows(
     """
     where = str(source)
     try:
-        table = opened(where) if opened else open_table(where, labelled=labelled, hub_split=hub_split)
+        table = opened(source) if opened else open_table(source, labelled=labelled, hub_split=hub_split)
         sample = Sample.of(table)
         choice = choose(sample)
         if form.as_listed_label and choice.label is not None and sample[choice.label].is_lists:
@@ -208,13 +210,16 @@ def set_aside(dataset: Dataset, reasons: Mapping[int, str]) -> Dataset:
     return rest
 
 
-def open_table(source: str, *, labelled: bool = True, hub_split: str = "train") -> Table:
-    """Open a source as a table, by its ending.
+def open_table(source: Source, *, labelled: bool = True, hub_split: str = "train") -> Table:
+    """Open a source as a table, by its ending; one that was given is a table already.
 
     Raises:
         DataError: The source is missing, of an unknown format or damaged.
         MissingExtraError: A Hub name is given and ``datasets`` is not installed.
     """
+    if isinstance(source, GivenTable):
+        return source
+    source = str(source)
     path = Path(source)
     suffix = Path(bare_name(path)).suffix.lower()
     if not path.exists():

@@ -17,6 +17,7 @@ from typing import Any
 from textgraft.data.columns import Choice, Columns, as_tuple, choose_columns
 from textgraft.data.dataset import Dataset
 from textgraft.data.formats.compressed import bare_name
+from textgraft.data.formats.given import GivenTable, Source
 from textgraft.data.formats.parallel import ParallelTable, side_names, split_pair
 from textgraft.data.formats.tables import Table
 from textgraft.data.readers.reading import FORMATS, Form, missing_file, open_table, read_rows
@@ -74,7 +75,7 @@ def find_sides(columns: Sequence[str], known: Sequence[tuple[str, str]]) -> tupl
 
 
 def read_sequences(
-    source: str | Path,
+    source: Source,
     *,
     text: str | Sequence[str] | None = None,
     label: str | Sequence[str] | None = None,
@@ -131,9 +132,11 @@ def _guess(columns: Sequence[str], given: Sequence[str], label: Sequence[str]) -
     return found or (tuple(columns) if len(columns) == 2 else ())
 
 
-def _open(source: str, *, given: Sequence[str], label: str | None, labelled: bool) -> Table:
+def _open(source: Source, *, given: Sequence[str], label: str | None, labelled: bool) -> Table:
     """Open a table, two files of lines, or, for rows to predict, one."""
-    pair = split_pair(source)
+    if isinstance(source, GivenTable):
+        return source
+    pair = split_pair(str(source))
     if pair is None:
         path = Path(source)
         ending = Path(bare_name(path)).suffix.lower()

@@ -16,6 +16,7 @@ from textgraft.data.columns import Columns
 from textgraft.data.dataset import Dataset, ReadingNotes, Rejected
 from textgraft.data.formats.compressed import bare_name
 from textgraft.data.formats.delimited import DelimitedTable
+from textgraft.data.formats.given import GivenTable, Source
 from textgraft.data.formats.json_document import JsonTable, open_json
 from textgraft.data.formats.lines import LONGEST_ROW
 from textgraft.data.formats.tables import EXCERPT, Table
@@ -52,7 +53,7 @@ class _Question:
 
 
 def read_squad(
-    source: str | Path,
+    source: Source,
     *,
     text: str | Sequence[str] | None = None,
     label: str | Sequence[str] | None = None,
@@ -90,11 +91,11 @@ def read_squad(
             used.
         OptionError: A column does not exist, or columns are named of SQuAD JSON, which has none.
     """
-    path, where = Path(source), str(source)
+    where = str(source)
     wanted = Columns.named(text, label, id_column, group, labelled)
     rows = _Rows(labelled, check_unit(offsets))
     try:
-        table = _open(path, where, labelled)
+        table = _open(source, labelled)
         squad = table.squad if isinstance(table, JsonTable) else None
         named = next((name for name in (*wanted.text, *wanted.label, wanted.id, wanted.group) if name), None)
         if squad is not None and named is not None:
@@ -136,9 +137,11 @@ def read_squad(
     )
 
 
-def _open(path: Path, where: str, labelled: bool) -> Table:
-    if Path(bare_name(path)).suffix.lower() != ".json" or path.is_dir():
-        return open_table(where, labelled=labelled)
+def _open(source: Source, labelled: bool) -> Table:
+    path = Path(str(source))
+    is_document = not isinstance(source, GivenTable) and Path(bare_name(path)).suffix.lower() == ".json"
+    if not is_document or path.is_dir():
+        return open_table(source, labelled=labelled)
     if not path.exists():
         raise missing_file(path)
     return open_json(path, lines=False)

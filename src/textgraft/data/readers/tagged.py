@@ -17,6 +17,7 @@ from textgraft.data.columns import Columns
 from textgraft.data.dataset import Dataset, ReadingNotes, Rejected
 from textgraft.data.formats.compressed import bare_name
 from textgraft.data.formats.conll import ConllTable, Sentence, is_conll
+from textgraft.data.formats.given import GivenTable, Source
 from textgraft.data.formats.lines import LONGEST_ROW, Encoding
 from textgraft.data.formats.tables import EXCERPT, Table
 from textgraft.data.readers.reading import open_table, read_dataset
@@ -109,7 +110,7 @@ class _Parsed(NamedTuple):
 
 
 def read_tagged(
-    source: str | Path,
+    source: Source,
     *,
     text: str | Sequence[str] | None = None,
     label: str | Sequence[str] | None = None,
@@ -156,9 +157,9 @@ def read_tagged(
             fix="Name one.",
         )
     try:
-        if has_conll_columns(Path(source)):
+        if not isinstance(source, GivenTable) and has_conll_columns(Path(source)):
             return _read_conll(Path(source), wanted)
-        table = open_table(where, labelled=labelled)
+        table = open_table(source, labelled=labelled)
         sample = Sample.of(table)
         for name in (*wanted.text, *wanted.label, wanted.id, wanted.group):
             if name is not None and name not in table.columns:
@@ -172,7 +173,7 @@ def read_tagged(
                 fix=f"Name them with --text and --label, or give {_EXAMPLES}.",
             )
         if tagging is None:
-            return _read_texts(where, wanted)
+            return _read_texts(source, wanted)
         return _read_table(table, sample, tagging, wanted, where, unit)
     except OSError as error:
         raise DataError(
@@ -193,10 +194,10 @@ def has_conll_columns(path: Path) -> bool:
         return False
 
 
-def _read_texts(where: str, wanted: Columns) -> Dataset:
+def _read_texts(source: Source, wanted: Columns) -> Dataset:
     """Read rows to be tagged from a table or plain text."""
     dataset = read_dataset(
-        where, text=wanted.text or None, id_column=wanted.id, group=wanted.group, labelled=False
+        source, text=wanted.text or None, id_column=wanted.id, group=wanted.group, labelled=False
     )
     texts = dataset.texts
     return replace(dataset, columns={"text": texts, "words": [cut_words(text) for text in texts]})

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from textgraft.data.dataset import Dataset
+from textgraft.data.formats.given import Source
 from textgraft.data.inputs import given_inputs
 from textgraft.data.read_options import ReadOptions, column_names
 from textgraft.data.readers.feature_vectors import as_vector, find_vectors, read_vectors
@@ -40,7 +40,7 @@ class Captioning(TextToText):
         self.width = width
 
     @classmethod
-    def read(cls, source: str | Path, **columns: Unpack[ReadOptions]) -> Dataset:
+    def read(cls, source: Source, **columns: Unpack[ReadOptions]) -> Dataset:
         """Read vectors with captions: see :func:`textgraft.data.readers.feature_vectors.read_vectors`."""
         return read_vectors(source, **column_names(columns))
 

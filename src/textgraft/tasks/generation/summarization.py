@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from textgraft.data.dataset import Dataset
+from textgraft.data.formats.given import Source
 from textgraft.data.read_options import ReadOptions, column_names
 from textgraft.data.readers.sequences import SUMMARY_SIDES, find_sides, read_sequences
 from textgraft.evaluation.exact_match import weighted_exact_match
@@ -28,7 +28,7 @@ class Summarization(GenerationTask):
     metric_titles = TITLES
 
     @classmethod
-    def read(cls, source: str | Path, **columns: Unpack[ReadOptions]) -> Dataset:
+    def read(cls, source: Source, **columns: Unpack[ReadOptions]) -> Dataset:
         """Read a table of documents and summaries, or two files of lines."""
         return read_sequences(source, **column_names(columns))
 

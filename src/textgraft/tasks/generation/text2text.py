@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from textgraft.data.dataset import Dataset
+from textgraft.data.formats.given import Source
 from textgraft.data.read_options import ReadOptions, column_names
 from textgraft.data.readers.sequences import TEXT_SIDES, find_sides, read_sequences
 from textgraft.evaluation import bleu, chrf
@@ -33,7 +33,7 @@ class TextToText(GenerationTask):
     metric_titles = bleu.TITLES | chrf.TITLES
 
     @classmethod
-    def read(cls, source: str | Path, **columns: Unpack[ReadOptions]) -> Dataset:
+    def read(cls, source: Source, **columns: Unpack[ReadOptions]) -> Dataset:
         """Read a table of sources and targets, or two files of lines."""
         return read_sequences(source, **column_names(columns))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Self, Unpack
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from textgraft.data.columns import as_tuple
 from textgraft.data.dataset import Dataset
+from textgraft.data.formats.given import Source
 from textgraft.data.read_options import ReadOptions, column_names
 from textgraft.data.readers.sequences import find_languages, language_of, read_sequences
 from textgraft.evaluation import bleu, chrf
@@ -40,7 +40,7 @@ class Translation(GenerationTask):
         self.source, self.target = source, target
 
     @classmethod
-    def read(cls, source: str | Path, **columns: Unpack[ReadOptions]) -> Dataset:
+    def read(cls, source: Source, **columns: Unpack[ReadOptions]) -> Dataset:
         """Read a table of sources and targets, or two files of lines as ``train.de,train.en``."""
         return read_sequences(source, **column_names(columns))
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from textgraft.data.dataset import Dataset
+from textgraft.data.formats.given import Source
 from textgraft.data.inputs import given_inputs
 from textgraft.data.read_options import ReadOptions, read_options
 from textgraft.data.readers.squad import answers_fit, find_questions, read_squad
@@ -83,7 +83,7 @@ class QuestionAnswering(Task[QuestionFeatures]):
         self.overlap = overlap
 
     @classmethod
-    def read(cls, source: str | Path, **columns: Unpack[ReadOptions]) -> Dataset:
+    def read(cls, source: Source, **columns: Unpack[ReadOptions]) -> Dataset:
         """Read SQuAD JSON or a table, as :func:`textgraft.data.readers.squad.read_squad` describes."""
         return read_squad(source, **read_options(columns))
 

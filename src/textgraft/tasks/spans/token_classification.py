@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, Unpack
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from textgraft.data.dataset import Dataset
+from textgraft.data.formats.given import Source
 from textgraft.data.inputs import as_given_text, given_inputs
 from textgraft.data.read_options import ReadOptions, read_options
 from textgraft.data.readers.tagged import read_tagged
@@ -152,7 +152,7 @@ class TokenClassification(Task[WordFeatures]):
         self._index = {label: index for index, label in enumerate(self.labels)}
 
     @classmethod
-    def read(cls, source: str | Path, **columns: Unpack[ReadOptions]) -> Dataset:
+    def read(cls, source: Source, **columns: Unpack[ReadOptions]) -> Dataset:
         """Read CoNLL columns, or JSON Lines of words and tags or of texts and spans; see ``read_tagged``."""
         return read_tagged(source, **read_options(columns))
 

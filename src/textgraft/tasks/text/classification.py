@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Self, Unpack
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from textgraft.data.dataset import Dataset
+from textgraft.data.formats.given import Source
 from textgraft.data.read_options import ReadOptions, column_names
 from textgraft.data.readers.reading import Form, read_dataset
 from textgraft.data.values import as_only_name
@@ -77,7 +77,7 @@ class SingleLabelClassification(JoinedTexts):
         self._index = {label: index for index, label in enumerate(self.labels)}
 
     @classmethod
-    def read(cls, source: str | Path, **columns: Unpack[ReadOptions]) -> Dataset:
+    def read(cls, source: Source, **columns: Unpack[ReadOptions]) -> Dataset:
         """Read a table: one or several text columns, which are joined, and a label column."""
         return read_dataset(source, form=_FORM, **column_names(columns))
 

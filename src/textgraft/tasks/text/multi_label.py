@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import numpy as np
@@ -13,6 +12,7 @@ from scipy.special import expit
 
 from textgraft.data.columns import LABEL_NAMES
 from textgraft.data.dataset import Dataset
+from textgraft.data.formats.given import Source
 from textgraft.data.label_columns import settle_names
 from textgraft.data.read_options import ReadOptions, column_names
 from textgraft.data.readers.reading import Form, read_dataset
@@ -118,7 +118,7 @@ class MultiLabelClassification(JoinedTexts):
         self._index = {label: index for index, label in enumerate(self.labels)}
 
     @classmethod
-    def read(cls, source: str | Path, **columns: Unpack[ReadOptions]) -> Dataset:
+    def read(cls, source: Source, **columns: Unpack[ReadOptions]) -> Dataset:
         """Read a table: text columns, which are joined, and a column with the labels of each row, or several.
 
         Labels are a list (in JSON or Parquet, or written as JSON or Python write it), or stand in one field,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from textgraft.data.dataset import Dataset
+from textgraft.data.formats.given import Source
 from textgraft.data.inputs import given_inputs
 from textgraft.data.read_options import ReadOptions, column_names
 from textgraft.data.readers.choices import choices_of, read_choices, split_names
@@ -87,7 +87,7 @@ class MultipleChoice(TextTask[ChoiceFeatures]):
         self.labels = tuple(f"choice {number}" for number in range(choices))
 
     @classmethod
-    def read(cls, source: str | Path, **columns: Unpack[ReadOptions]) -> Dataset:
+    def read(cls, source: Source, **columns: Unpack[ReadOptions]) -> Dataset:
         """Read a table or JSON Lines: see :func:`textgraft.data.readers.choices.read_choices`."""
         return read_choices(source, **column_names(columns))
 

@@ -7,7 +7,6 @@ apart and compare (:mod:`textgraft.models.pairs`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from textgraft.data.columns import NUMBER_NAMES, PAIR_LABEL_NAMES
 from textgraft.data.dataset import Dataset
+from textgraft.data.formats.given import Source
 from textgraft.data.inputs import given_inputs, given_texts
 from textgraft.data.numbers import read_numbers
 from textgraft.data.read_options import ReadOptions, column_names
@@ -105,7 +105,7 @@ class PairClassification(PairTexts, SingleLabelClassification):
         self.positive = positive
 
     @classmethod
-    def read(cls, source: str | Path, **columns: Unpack[ReadOptions]) -> Dataset:
+    def read(cls, source: Source, **columns: Unpack[ReadOptions]) -> Dataset:
         """Read a table with two text columns and a label column."""
         form = Form(every_text, as_listed_label=as_only_name, label_names=PAIR_LABEL_NAMES, pair=True)
         return read_dataset(source, form=form, **column_names(columns))
@@ -142,7 +142,7 @@ class PairSimilarity(PairTexts, Regression):
     name = "similarity"
 
     @classmethod
-    def read(cls, source: str | Path, **columns: Unpack[ReadOptions]) -> Dataset:
+    def read(cls, source: Source, **columns: Unpack[ReadOptions]) -> Dataset:
         """Read a table with two text columns and a column of numbers."""
         form = Form(every_text, as_cell, settle=read_numbers, label_names=NUMBER_NAMES, pair=True)
         return read_dataset(source, form=form, **column_names(columns))

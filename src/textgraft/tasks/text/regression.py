@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, Unpack
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from textgraft.data.columns import NUMBER_NAMES
 from textgraft.data.dataset import Dataset
+from textgraft.data.formats.given import Source
 from textgraft.data.numbers import read_numbers
 from textgraft.data.read_options import ReadOptions, column_names
 from textgraft.data.readers.reading import Form, read_dataset
@@ -94,7 +94,7 @@ class Regression(JoinedTexts):
         self.deviation = deviation
 
     @classmethod
-    def read(cls, source: str | Path, **columns: Unpack[ReadOptions]) -> Dataset:
+    def read(cls, source: Source, **columns: Unpack[ReadOptions]) -> Dataset:
         """Read a table: text columns, which are joined, and a column of numbers."""
         return read_dataset(source, form=_FORM, **column_names(columns))
 
