@@ -13,7 +13,6 @@ from typer.testing import CliRunner
 import textgraft
 from tests.tiny import FILLER, topic_rows
 from textgraft.cli import app
-from textgraft.comparison.records.preferences import Preferences
 from textgraft.comparison.running.progress import SilentReporter
 from textgraft.errors import OptionError
 from textgraft.evaluation.promises import Target
@@ -163,7 +162,7 @@ def test_a_comparison_hands_over_a_model_with_it(world, tmp_path):
         seeds=1,
         tuning=1,
         output=tmp_path / "run",
-        preferences=Preferences(precision=0.8),
+        precision=0.8,
         reporter=Notes(),
     )
     found = read_manifest(tmp_path / "run" / "best").threshold
@@ -221,7 +220,7 @@ def test_a_target_is_looked_at_before_anything_is_trained(world, tmp_path):
     with pytest.raises(OptionError, match="answers of regression cannot be held back"):
         textgraft.train(source, tmp_path / "model", precision=0.9)
     with pytest.raises(OptionError, match="one cost alone"):
-        textgraft.compare(source, output=tmp_path / "run", preferences=Preferences(error_cost=2.0))
+        textgraft.compare(source, output=tmp_path / "run", error_cost=2.0)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jsonl"]
 
 

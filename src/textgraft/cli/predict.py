@@ -91,15 +91,14 @@ def predict(
         raise OptionError(
             "this is an exported model, which torch cannot run", where=str(model), fix="Say --light."
         )
-    columns = text
-    if columns is None and not (piped and form == "txt") and not source.endswith(".txt"):
-        columns = manifest.text_columns if manifest.label_column else None
+    from textgraft.inference.model_rows import read_for_model
     from textgraft.tasks.registry import task_class
 
-    def read(path: Path) -> Dataset:
-        return task_class(manifest.task).read(path, text=columns, id_column=id_column, labelled=False)
+    def read(path: str | Path) -> Dataset:
+        task = task_class(manifest.task)
+        return read_for_model(task, manifest, path, text=text, id_column=id_column, labelled=False)
 
-    dataset = _standard_input(form, read) if piped else read(Path(source))
+    dataset = _standard_input(form, read) if piped else read(source)
     console = open_console(stderr=True)
     # Importing torch takes seconds: only once the input is known to be usable.
     from textgraft.inference.predict_file import Predictions, predict_file, write_predictions

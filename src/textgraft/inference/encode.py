@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from textgraft.data.inputs import given_texts
+from textgraft.bars import open_bar
+from textgraft.data.formats.given import Rows
+from textgraft.data.inputs import as_given_text, given_inputs, given_texts
 from textgraft.errors import ModelError, OptionError, unknown
 from textgraft.files import content_hash
 from textgraft.inference.encoder_weights import reads_weights
@@ -39,6 +42,7 @@ from textgraft.models.encoders import (
     resolve_encoder,
 )
 from textgraft.models.windows import cut, longest
+from textgraft.settings import whole_number
 from textgraft.tokenization.encode import TextFrame, TokenIds, token_ids
 from textgraft.training.batching import ShapedBatch, fixed_shapes, token_budget_batches
 from textgraft.training.text_arrays import Computed
@@ -126,7 +130,11 @@ class Encoder:
         self.source = name if isinstance(name, EncoderSource) else resolve_encoder(name, revision, prompt)
         self.pooling = pooling
         self.normalize = normalize
-        self.max_length = encoder_max_length(self.source) if max_length is None else max_length
+        self.max_length = (
+            encoder_max_length(self.source)
+            if max_length is None
+            else whole_number(max_length, "max_length", least=1)
+        )
         positions = encoder_positions(self.source)
         if self.max_length < FEWEST_TOKENS or (positions and self.max_length > positions):
             raise OptionError(
@@ -138,7 +146,7 @@ class Encoder:
         self.truncated_fraction = 0.0
         """Share of all tokens of the last call's texts that lay beyond max_length, 0 to 1."""
         self._wanted = engine, precision
-        self._threads = threads
+        self._threads = None if threads is None else whole_number(threads, "threads", least=1)
         self._calibration = None if calibration is None else given_texts(calibration)
         self._fixed_shapes = fixed_shapes
         self._positions = positions
@@ -444,9 +452,10 @@ class Encoder:
 
 
 def encode(
-    texts: Any,
+    source: Rows,
     encoder: str | Path | EncoderSource = BUNDLED,
     *,
+    text: str | Sequence[str] | None = None,
     revision: str | None = None,
     prompt: str | None = None,
     engine: str = "auto",
@@ -456,13 +465,49 @@ def encode(
     max_length: int | None = None,
     threads: int | None = None,
     cache: Path | bool = False,
-    text: str | None = None,
-    on_progress: Callable[[int], None] | None = None,
+    progress: bool | None = None,
 ) -> Encodings:
     """Encode texts with a pre-trained encoder: one float32 row a text.
 
-    To encode again and again, keep an :class:`Encoder`, which stays loaded and describes the arguments.
+    To encode again and again, keep an :class:`Encoder`, which stays loaded.
+
+    Args:
+        source: A list of texts, an array, a series; a DataFrame of pandas or Polars, an Arrow table, a
+            ``datasets.Dataset`` or a list of dicts; or a file, of which a row that cannot be read is NaN.
+        encoder: ``bundled``, a local directory or a Hub id.
+        text: The column of a table that holds the texts, or several, which are joined; told by names and
+            values if left out.
+        revision: Of a Hub id.
+        prompt: What stands before every text, as "query: ", or the name of one of the encoder's own prompts;
+            "" for none, None for its default.
+        engine: "auto", "torch", "openvino" or "ctranslate2".
+        precision: "auto", "fp32", "bf16" or "int8".
+        pooling: "mean" or "max" over the tokens, or "cls" for the first one.
+        normalize: Whether vectors are scaled to length one.
+        max_length: Tokens read of a text; the encoder's own limit if left out.
+        threads: Threads to compute on; None leaves it to the engine.
+        cache: Keep encodings on disk: True in the cache folder, or the path of a database file.
+        progress: Whether a bar is shown; if left out, in notebooks and terminals.
+
+    Returns:
+        float32 [rows, dimension], in the order of the rows.
+
+    Raises:
+        DataError: A file cannot be read.
+        OptionError: An option has an unknown value, or an entry is missing or no text.
+        ModelError: The encoder cannot be found or is damaged.
+        MissingExtraError: The bundled encoder's package, or an engine asked for by name, is not installed.
     """
+    from textgraft.inference.encodable import aligned, is_file, read_texts, text_columns
+
+    # The rows first: loading an encoder takes longer.
+    dataset = None
+    if is_file(source):
+        assert isinstance(source, str | os.PathLike)
+        dataset = read_texts(os.fspath(source), text)
+        texts = dataset.texts
+    else:
+        texts = _joined(given_inputs(source, text or text_columns(source)))
     opened = Encoder(
         encoder,
         revision=revision,
@@ -475,7 +520,26 @@ def encode(
         threads=threads,
         cache=cache,
     )
-    return opened.encode(texts, on_progress, text=text)
+    done = 0
+    with open_bar(progress) as bar:
+
+        def advance(finished: int) -> None:
+            nonlocal done
+            done += finished
+            bar.update(done, len(texts), f"encoding {len(texts):,} texts")
+
+        vectors = opened.encode(texts, advance)
+    return vectors if dataset is None else aligned(vectors, dataset)
+
+
+def _joined(inputs: Sequence[Any]) -> list[str]:
+    """Return texts; those of several columns as one, joined by a newline."""
+    return [
+        "\n".join(as_given_text(place, part) for part in entry)
+        if isinstance(entry, tuple)
+        else as_given_text(place, entry)
+        for place, entry in enumerate(inputs)
+    ]
 
 
 def _build(source: EncoderSource, pooling: str, normalize: bool) -> nn.Module:

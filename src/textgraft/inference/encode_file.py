@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from textgraft.data.dataset import Dataset
-from textgraft.data.readers.reading import Form, read_dataset
-from textgraft.data.values import as_text, within_limit
 from textgraft.files import atomic_writer, check_output
+from textgraft.inference.encodable import aligned, read_texts
 
 if TYPE_CHECKING:
     from textgraft.client.client import Client
-    from textgraft.inference.encode import Encoder, Encodings
+    from textgraft.inference.encode import Encoder
 
 ENDINGS = (".npy",)
 
@@ -62,10 +60,10 @@ def encode_file(
         OutputError: It exists, or cannot be written.
     """
     check_output(output, ENDINGS, overwrite=overwrite)
-    dataset = read_dataset(source, text=text, labelled=False, form=Form(as_texts=_any_texts))
+    dataset = read_texts(source, text)
     total = len(dataset)
     vectors = encoder.encode(dataset.texts, lambda done: on_progress(done, total) if on_progress else None)
-    vectors = _aligned(vectors, dataset)
+    vectors = aligned(vectors, dataset)
     with atomic_writer(output) as handle:
         np.save(handle, vectors)
     rejected = dataset.rejected
@@ -76,18 +74,3 @@ def encode_file(
         first_unusable=f"line {rejected[0].line}: {rejected[0].reason}" if rejected else None,
         truncated_fraction=encoder.truncated_fraction,
     )
-
-
-def _any_texts(values: Sequence[Any]) -> list[str]:
-    """Return texts, also empty ones."""
-    return within_limit([as_text(value) for value in values])
-
-
-def _aligned(vectors: Encodings, dataset: Dataset) -> Encodings:
-    """Put a row of NaN where the file has a row that cannot be read."""
-    if not dataset.rejected:
-        return vectors
-    lines = np.sort([*dataset.lines, *(bad.line for bad in dataset.rejected)])
-    aligned = np.full((len(lines), vectors.shape[1]), np.nan, dtype=np.float32)
-    aligned[np.searchsorted(lines, dataset.lines)] = vectors
-    return aligned

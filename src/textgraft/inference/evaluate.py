@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
+from textgraft.bars import Bar, open_bar
 from textgraft.data.dataset import Dataset
+from textgraft.data.formats.given import Rows, as_source
 from textgraft.data.side_columns import side_columns
 from textgraft.evaluation.intervals import Scale, Score, left_out_scores, score_interval
+from textgraft.files import as_path
 from textgraft.inference.evaluating.details import Answered, gather_details
 from textgraft.inference.evaluating.record import Evaluation, SeenRows
 from textgraft.inference.evaluating.report import refuse_report, write_report
 from textgraft.inference.evaluating.robustness import measure_robustness
+from textgraft.inference.evaluating.sentences import findings
+from textgraft.inference.model_rows import read_for_model
 from textgraft.inference.predictor import load
 from textgraft.inference.row_predictor import RowPredictor
 from textgraft.models.fingerprint import Fingerprint, hashes, load_fingerprint, row_texts
 from textgraft.tasks.base import Task
-from textgraft.tasks.reading import with_offsets
 from textgraft.tasks.scoring import Scoring
 
 
 def evaluate(
     model: str | Path | RowPredictor,
-    source: str | Path | Dataset,
+    source: Rows,
+    labels: Iterable[Any] | None = None,
     *,
-    text: list[str] | None = None,
+    text: str | Sequence[str] | None = None,
     label: str | Sequence[str] | None = None,
     id_column: str | None = None,
     offsets: str = "characters",
@@ -35,12 +41,15 @@ def evaluate(
     slices: str | Sequence[str] | None = None,
     robustness: bool = False,
     overwrite: bool = False,
+    progress: bool | None = None,
 ) -> Evaluation:
     """Predict labelled rows and score the answers.
 
     Args:
         model: A model directory, or a loaded one.
-        source: A file of the model's task, or a data set.
+        source: A file of the model's task, a DataFrame of pandas or Polars, an Arrow table, a
+            ``datasets.Dataset``, a list of dicts, or a list of texts with ``labels``.
+        labels: The label of each row, where no column holds it.
         text: Text columns; those the model was trained with if left out.
         label: Label column; likewise.
         id_column: Column that names rows.
@@ -52,6 +61,7 @@ def evaluate(
         robustness: Whether to write the texts otherwise, with typos and nine other faults at three levels,
             and score the answers to these too.
         overwrite: Whether a report that stands there may be replaced.
+        progress: Whether a bar is shown; if left out, in notebooks and terminals.
 
     Raises:
         DataError: The rows cannot be read, or hold a target that the model does not know.
@@ -60,18 +70,27 @@ def evaluate(
         OutputError: The report cannot be written, or one stands there.
     """
     if report is not None:
+        report = as_path(report, "report")
         refuse_report(report, overwrite=overwrite)
+    given = as_source(source, labels, labelled=True)
     predictor = model if isinstance(model, RowPredictor) else load(model)
-    rows = (
-        source if isinstance(source, Dataset) else _read(predictor, source, text, label, id_column, offsets)
+    rows = read_for_model(
+        type(predictor.task),
+        predictor.manifest,
+        given,
+        text=text,
+        label=label,
+        id_column=id_column,
+        offsets=offsets,
     )
     named = [part.strip() for part in slices.split(",")] if isinstance(slices, str) else slices
     side: Mapping[str, Sequence[Any]] = {}
-    if report is not None and not isinstance(source, Dataset):
-        side = side_columns(source, rows, named)
+    if report is not None and not isinstance(given, Dataset):
+        side = side_columns(given, rows, named)
     task, manifest = predictor.task, predictor.manifest
     gold = task.targets(rows)
-    features, decoded = predictor.outputs(rows)
+    with open_bar(progress) as bar:
+        features, decoded = _outputs(predictor, rows, bar)
     answered = Answered(rows, gold, features, decoded, predictor.predictions(features, decoded))
     scores = _scores(task, gold, answered.answers)
     metrics = {name: scores[name] for name in task.metric_names}
@@ -95,29 +114,27 @@ def evaluate(
         details=gather_details(predictor, answered, fingerprint, side) if report is not None else None,
         robustness=measure_robustness(predictor, rows) if robustness else None,
     )
+    evaluation = msgspec.structs.replace(evaluation, sentences=findings(evaluation))
     if report is not None:
         write_report(report, evaluation)
     return evaluation
 
 
-def _read(
-    predictor: RowPredictor,
-    source: str | Path,
-    text: list[str] | None,
-    label: str | Sequence[str] | None,
-    id_column: str | None,
-    offsets: str,
-) -> Dataset:
-    """Read a file of the model's task, by the columns it was trained with where none are named."""
-    task, manifest = predictor.task, predictor.manifest
-    tabular = manifest is not None and manifest.label_column is not None
-    return task.read(
-        source,
-        text=text or (manifest.text_columns if manifest and tabular else None),
-        label=label or (manifest.label_column if manifest else None),
-        id_column=id_column,
-        **with_offsets(type(task), offsets),
-    )
+def _outputs(predictor: RowPredictor, rows: Dataset, bar: Bar) -> tuple[list[Any], list[Any]]:
+    """Run the model over the rows, and show how far it has come."""
+    done = total = 0
+
+    def counted(windows: list[Any]) -> list[Any]:
+        nonlocal total
+        total = len(windows)
+        return windows
+
+    def advance(windows: int) -> None:
+        nonlocal done
+        done += windows
+        bar.update(done, total or None, f"answering {len(rows):,} rows")
+
+    return predictor.outputs(rows, advance, choose=counted)
 
 
 def _scores(scoring: Scoring, gold: list[Any], answers: list[Any]) -> dict[str, Score]:

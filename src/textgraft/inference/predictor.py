@@ -12,6 +12,7 @@ import numpy as np
 
 from textgraft.data.dataset import Dataset
 from textgraft.errors import ModelError
+from textgraft.files import as_path
 from textgraft.inference.prompting.prompt import FILE as PROMPT
 from textgraft.inference.prompting.prompt import load_prompt
 from textgraft.inference.prompting.prompted import PromptedPredictor
@@ -19,7 +20,9 @@ from textgraft.inference.row_predictor import RowPredictor
 from textgraft.inference.runner import TORCH, Runner
 from textgraft.integrity import check_files
 from textgraft.models.baselines.lookup import LookupBaseline
+from textgraft.models.checkpoint import CLASSIFIER, is_classifier, load_checkpoint, task_of_config
 from textgraft.models.directory import load_model_directory, save_model_directory
+from textgraft.models.encoders import HUB_ID, EncoderSource, encoder_max_length, resolve_encoder
 from textgraft.models.fingerprint import Fingerprint
 from textgraft.models.manifest import MANIFEST, Manifest, read_manifest
 from textgraft.models.temperature import fold_temperature
@@ -210,23 +213,37 @@ class Predictor(RowPredictor):
         save_model_directory(path, self.model, self.tokenizer, manifest, card, fingerprint)
 
 
-def load(path: str | Path, *, engine: str = "auto") -> RowPredictor:
+def load(path: str | Path, *, engine: str = "auto", revision: str | None = None) -> RowPredictor:
     """Load a model directory and check that it still says what it said when it was saved.
 
+    Text classifiers that others saved with Transformers are loaded too: what they answer follows from the
+    labels and the ``problem_type`` of their config.json, and nothing is known of how they were trained.
+
     Args:
-        path: A folder that textgraft wrote, as ``runs/<name>/best``.
+        path: A folder that textgraft wrote, as ``runs/<name>/best``; a folder that ``save_pretrained`` of a
+            Transformers text classifier wrote; or a Hub id of either, as ``owner/name``.
         engine: "auto", "torch", "openvino" or "ctranslate2". "auto" takes the fastest that reproduces the
             golden outputs.
+        revision: Of a Hub id.
 
     Returns:
         A :class:`Predictor`; of a folder that holds a prompt in place of weights, what asks its endpoint.
 
     Raises:
-        ModelError: A file is missing or damaged, or the golden outputs are not reproduced.
+        ModelError: There is no such model, a file is missing or damaged, or the golden outputs are not
+            reproduced.
         OptionError: There is no such engine.
         MissingExtraError: The engine is asked for and not installed.
     """
-    path = Path(path)
+    name = str(as_path(path, "model"))
+    path = Path(name).expanduser()
+    # Where the folder that it would stand in is there, a path is meant and no Hub id.
+    is_hub_id = HUB_ID.fullmatch(name) is not None and not path.parent.is_dir()
+    if is_hub_id or (is_classifier(path) and not (path / MANIFEST).is_file()):
+        source = resolve_encoder(name, revision)
+        if not (source.path / MANIFEST).is_file():
+            return _load_checkpoint(source, engine)
+        path = source.path
     manifest = read_manifest(path)
     task = make_task(manifest.task, manifest.task_settings, where=str(path / MANIFEST))
     if (path / PROMPT).is_file():
@@ -238,6 +255,16 @@ def load(path: str | Path, *, engine: str = "auto") -> RowPredictor:
     predictor.folder = path
     if manifest.golden:
         _check_golden(predictor, manifest, path)
+    return predictor
+
+
+def _load_checkpoint(source: EncoderSource, engine: str) -> Predictor:
+    """Load a text classifier that others saved: without golden outputs, which tell engines apart."""
+    model, tokenizer = load_checkpoint(source, CLASSIFIER)
+    name, settings = task_of_config(model.config, str(source.path))
+    task = make_task(name, settings, where=str(source.path / "config.json"))
+    predictor = Predictor(model, tokenizer, task, encoder_max_length(source), runner=Runner(model, engine))
+    predictor.folder = source.path
     return predictor
 
 

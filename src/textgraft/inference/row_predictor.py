@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from textgraft.data.dataset import Dataset
-from textgraft.data.inputs import given_inputs, given_texts, is_table, table_columns
-from textgraft.errors import OptionError
+from textgraft.data.formats.given import plain
+from textgraft.data.inputs import given_inputs, given_texts, is_table, listed, table_columns
+from textgraft.data.values import as_name
+from textgraft.errors import OptionError, unknown
 from textgraft.evaluation.conformal import Nonconformity, label_set
 from textgraft.models.fingerprint import Fingerprint
 from textgraft.models.manifest import Manifest
+from textgraft.settings import real_number
+from textgraft.tables import Table, flat, page, paragraph
 from textgraft.tasks.base import Task
 from textgraft.tasks.decided import Told, WithSet
 from textgraft.tasks.scoring import Scoring
 from textgraft.tasks.targets import decided
+from textgraft.terminal import visible
+
+if TYPE_CHECKING:
+    import pandas
 
 
 @dataclass(frozen=True)
@@ -118,8 +129,7 @@ class RowPredictor(ABC):
         Raises:
             OptionError: There are no sets of this model, or too few dev rows for such a level.
         """
-        self._check_level(level, "--sets")
-        self.sets = level
+        self.sets = self._checked_level(level, "--sets")
 
     def tell_unknown(self, level: float | None) -> None:
         """Have answers say whether a text is unknown, from now on: whether it fits none of the labels.
@@ -132,8 +142,7 @@ class RowPredictor(ABC):
         Raises:
             OptionError: The model has no probabilities of labels, or too few dev rows for such a level.
         """
-        self._check_level(level, "--reject")
-        self.reject = level
+        self.reject = self._checked_level(level, "--reject")
 
     def _measured(self, option: str) -> Nonconformity:
         manifest = self.manifest
@@ -146,9 +155,10 @@ class RowPredictor(ABC):
             )
         return found
 
-    def _check_level(self, level: float | None, option: str) -> None:
+    def _checked_level(self, level: float | None, option: str) -> float | None:
         if level is None:
-            return
+            return None
+        level = real_number(level, option)
         if not 0 < level < 1:
             raise OptionError(
                 f"{level:g} is no share of texts to promise",
@@ -162,6 +172,7 @@ class RowPredictor(ABC):
                 where=option,
                 fix=f"Ask for at most {int(1000 * found.highest_level) / 1000}, or train with more dev rows.",
             )
+        return level
 
     def predict_rows(self, dataset: Dataset, on_progress: Callable[[int], None] | None = None) -> list[Any]:
         """Return one prediction a row of a data set, whatever the threshold: what a model is judged by.
@@ -182,15 +193,135 @@ class RowPredictor(ABC):
         Raises:
             OptionError: An input is not of the form that the task takes, or a column is not there.
         """
+        return self.decide(self.predict_rows(self._rows(inputs, text)))
+
+    def predict_proba(self, inputs: Any, *, text: str | Sequence[str] | None = None) -> NDArray[np.float32]:
+        """Return the probability of every label, [inputs, labels], in the order of :attr:`classes_`.
+
+        Args:
+            inputs: As for :meth:`predict`.
+            text: Likewise.
+
+        Raises:
+            OptionError: An input is not of the form that the task takes, or its answers are no labels.
+        """
+        predictions = self.predict_rows(self._rows(inputs, text))
+        if not self._has_classes or not all(hasattr(one, "probabilities") for one in predictions):
+            raise OptionError(
+                f"this model has no probabilities of labels: its task is {self.task.name}",
+                where="predict_proba",
+                fix="Ask predict(): its answers have a score each.",
+            )
+        return np.stack([one.probabilities for one in predictions])
+
+    @property
+    def classes_(self) -> NDArray[np.str_]:
+        """The labels, in the order of the columns of :meth:`predict_proba`.
+
+        Raises:
+            AttributeError: The answers of the model's task are no labels.
+        """
+        if not self._has_classes:
+            raise AttributeError(f"a model of the task {self.task.name} has no classes")
+        return np.array(self.task.labels)
+
+    def score(
+        self,
+        inputs: Any,
+        labels: Iterable[Any],
+        *,
+        text: str | Sequence[str] | None = None,
+        metric: str | None = None,
+    ) -> float:
+        """Return how well labelled inputs are answered.
+
+        Args:
+            inputs: As for :meth:`predict`.
+            labels: The true answer for each: names of labels, lists of them, numbers or texts, as in a file.
+            text: As for :meth:`predict`.
+            metric: One of the task's metrics; the main one if left out, as "macro_f1" for classification.
+
+        Raises:
+            OptionError: There is no such metric, or not one label for each input.
+            DataError: A label is unknown to the model.
+        """
+        if metric is not None and metric not in self.task.metric_names:
+            raise unknown("metric", metric, self.task.metric_names, where="metric")
+        rows = self._rows(inputs, text)
+        targets = [self._target(label) for label in listed(labels)]
+        if len(targets) != len(rows):
+            raise OptionError(
+                f"there are {len(rows):,} inputs and {len(targets):,} labels",
+                where="labels",
+                fix="Give one for each input.",
+            )
+        gold = self.task.targets(replace(rows, labels=targets))
+        answers = [prediction.answer for prediction in self.predict_rows(rows)]
+        return float(self.task.metrics(gold, answers)[metric or self.task.main_metric])
+
+    def to_pandas(self, inputs: Any, *, text: str | Sequence[str] | None = None) -> pandas.DataFrame:
+        """Return predictions as a DataFrame: a row for each input, a column for each score.
+
+        Args:
+            inputs: As for :meth:`predict`. A DataFrame of pandas keeps its columns and its index; an answer
+                whose name is taken is called ``<name>_predicted``.
+            text: As for :meth:`predict`.
+
+        Raises:
+            OptionError: An input is not of the form that the task takes, or a column is not there.
+            MissingExtraError: pandas is not installed.
+        """
+        rows = self._rows(inputs, text)
+        answers = [flat(one.to_dict()) for one in self.decide(self.predict_rows(rows))]
+        found = Table.of(answers).to_pandas()
+        import pandas
+
+        if isinstance(inputs, pandas.DataFrame):
+            given = inputs
+            found.index = inputs.index
+        else:
+            given = pandas.DataFrame(dict(rows.columns))
+        return given.join(found, rsuffix="_predicted")
+
+    def _rows(self, inputs: Any, text: str | Sequence[str] | None) -> Dataset:
+        """List inputs as rows, by the columns that the model was trained on where it has some."""
         names = [text] if isinstance(text, str) else list(text or ())
         if not names and self.manifest and self.manifest.label_column and is_table(inputs):
             names = self.manifest.text_columns
         if len(names) > 1 and is_table(inputs):
             columns = table_columns(inputs, names)
-            rows = Dataset.unlabelled({name: given_texts(values) for name, values in columns.items()})
-        else:
-            rows = self.task.rows(given_inputs(inputs, names))
-        return self.decide(self.predict_rows(rows))
+            return Dataset.unlabelled({name: given_texts(values) for name, values in columns.items()})
+        return self.task.rows(given_inputs(inputs, names))
+
+    @property
+    def _has_classes(self) -> bool:
+        return self.task.answer_fields in (("label",), ("labels",))
+
+    def _target(self, label: Any) -> Any:
+        """Return a target as a file's reader gives it."""
+        value = plain(label)
+        if not self._has_classes:
+            return value
+        return tuple(map(as_name, value)) if isinstance(value, list) else as_name(value)
+
+    def __repr__(self) -> str:
+        where = f" from {self.folder}" if self.folder else ""
+        contender = f" {self.manifest.contender}" if self.manifest else ""
+        return visible(f"<{type(self).__name__}{contender} for {self.task.name}{where}>")
+
+    def _repr_html_(self) -> str:
+        labels, manifest = self.task.labels, self.manifest
+        facts: list[tuple[str, Any]] = [("task", self.task.name)]
+        if self._has_classes:
+            facts.append((f"{len(labels):,} labels", labels))
+        if manifest is not None:
+            facts += [("contender", manifest.contender), ("trained on", manifest.data_source)]
+            facts += [
+                (f"{self.task.title(name)} on the test rows", value)
+                for name, value in manifest.metrics.items()
+            ]
+        facts += [("reads at once", f"{self.max_length:,} tokens"), ("engine", self.engine)]
+        return page(paragraph(repr(self)[1:-1], "lead"), Table(("", ""), facts).to_html())
 
     def calibrate(self, temperature: float, sample: Dataset) -> float:
         """Take up a temperature that was fitted on held-out rows.

@@ -6,20 +6,22 @@ whatever answers with the model: the command line, Python, pipelines, many graft
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from textgraft.data.dataset import Dataset
+from textgraft.data.formats.given import Rows, as_source
 from textgraft.evaluation.promises import Target, Threshold
 from textgraft.evaluation.selective import find_threshold
-from textgraft.files import write_atomic
+from textgraft.files import as_path, write_atomic
+from textgraft.inference.model_rows import read_for_model
 from textgraft.inference.predictor import load
 from textgraft.inference.row_predictor import RowPredictor
 from textgraft.integrity import write_record
 from textgraft.models.manifest import FORMAT, MANIFEST, read_manifest
-from textgraft.tasks.reading import with_offsets
 from textgraft.tasks.registry import task_class
 from textgraft.tasks.targets import check_holds_back
 
@@ -29,12 +31,13 @@ _TITLE = "## Answers without a person"
 
 def threshold(
     model: str | Path,
-    source: str | Path | Dataset,
+    source: Rows,
+    labels: Iterable[Any] | None = None,
     *,
     precision: float | None = None,
     error_cost: float | None = None,
     review_cost: float | None = None,
-    text: list[str] | None = None,
+    text: str | Sequence[str] | None = None,
     label: str | Sequence[str] | None = None,
     id_column: str | None = None,
     offsets: str = "characters",
@@ -43,8 +46,10 @@ def threshold(
 
     Args:
         model: A model directory; one that has a threshold already gets the new one in its place.
-        source: A file of labelled rows, or a data set: rows like those to come, none of which the model was
-            trained on.
+        source: Labelled rows like those to come, none of which the model was trained on: a file, a DataFrame
+            of pandas or Polars, an Arrow table, a ``datasets.Dataset``, a list of dicts, or a list of texts
+            with ``labels``.
+        labels: The label of each row, where no column holds it.
         precision: How many of the answers given are to be right at least, as 0.97.
         error_cost: In place of it, what a wrong answer costs, and
         review_cost: what it costs to have a person answer, in the same currency.
@@ -62,19 +67,18 @@ def threshold(
         OptionError: The target makes no sense, or answers of this task cannot be held back.
     """
     target = Target(precision=precision, error_cost=error_cost, review_cost=review_cost)
-    path = Path(model)
+    path = as_path(model, "model")
     manifest = read_manifest(path)
     check_holds_back(task_class(manifest.task), target)
-    rows = source
-    if not isinstance(rows, Dataset):
-        task = task_class(manifest.task)
-        rows = task.read(
-            rows,
-            text=text or (manifest.text_columns if manifest.label_column is not None else None),
-            label=label or manifest.label_column,
-            id_column=id_column,
-            **with_offsets(task, offsets),
-        )
+    rows = read_for_model(
+        task_class(manifest.task),
+        manifest,
+        as_source(source, labels, labelled=True),
+        text=text,
+        label=label,
+        id_column=id_column,
+        offsets=offsets,
+    )
     return set_threshold(path, rows, target)
 
 

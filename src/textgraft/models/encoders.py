@@ -56,7 +56,7 @@ _DESCRIBING = (
     "merges.txt", "added_tokens.json", "special_tokens_map.json", "*.model",
 )  # fmt: skip
 """Files beside the weights that an encoder's outputs depend on: what it is, how it reads, and how far."""
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _HUB_FILES = ["*.json", "*.safetensors", "vocab.txt", "merges.txt", "*.model", "README.md"]
 
 
@@ -142,7 +142,7 @@ def _found(name: str | Path, revision: str | None) -> EncoderSource:
         return EncoderSource(name, path.resolve(), _checked_hash(path))
     if path.exists():
         raise ModelError("an encoder is a directory, this is a file", where=name, fix="Give its folder.")
-    if not _HUB_ID.fullmatch(name):
+    if not HUB_ID.fullmatch(name):
         raise ModelError(
             f"there is no encoder {name!r}",
             fix=f"Give {BUNDLED!r}, a folder with config.json and model.safetensors, or a Hub id owner/name.",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from textgraft import wording
 from textgraft.evaluation.confusions import Confusion
 from textgraft.evaluation.intervals import Score
 from textgraft.evaluation.label_scores import LabelScore
@@ -15,7 +17,12 @@ from textgraft.evaluation.risk_coverage import RiskCoverage
 from textgraft.evaluation.slices import SliceScore
 from textgraft.inference.evaluating.robustness import Robustness
 from textgraft.integrity import read_record, write_record
+from textgraft.tables import Table, bullets, page, paragraph
 from textgraft.tasks.confident_errors import ConfidentError
+from textgraft.terminal import visible
+
+if TYPE_CHECKING:
+    import pandas
 
 FORMAT = 1
 """Of report.json."""
@@ -127,6 +134,41 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     """Where a report was asked for."""
     robustness: Robustness | None = None
     """Where it was asked for, and texts can be written otherwise."""
+    sentences: list[str] = []
+    """What a reader should know, the gravest first."""
+
+    def __repr__(self) -> str:
+        score = wording.score(self.metrics[self.metric].value)
+        return visible(f"<Evaluation on {self.rows:,} rows: {self.metric} {score}>")
+
+    def _repr_html_(self) -> str:
+        names = list(self.metrics)
+        skipped = f", {self.skipped:,} could not be used" if self.skipped else ""
+        rows = [
+            [self.titles.get(name, name), wording.score(score.value), wording.interval(score)]
+            for name, score in self.metrics.items()
+        ]
+        table = Table(("metric", "value", "95% interval"), rows)
+        return page(
+            paragraph(f"{self.task}, {self.rows:,} rows{skipped}", "quiet"),
+            table.to_html(names.index(self.metric)),
+            bullets(self.sentences),
+        )
+
+    def table(self) -> Table:
+        """Return a row for each metric: its value, and low and high, the ends of its 95% interval."""
+        return Table(
+            ("metric", "value", "low", "high"),
+            [(name, score.value, score.low, score.high) for name, score in self.metrics.items()],
+        )
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return :meth:`table` as a DataFrame.
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+        """
+        return self.table().to_pandas()
 
 
 def save_evaluation(path: Path, evaluation: Evaluation) -> None:

@@ -9,14 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-import textgraft.models.auto  # noqa: F401  registers our architectures
 from textgraft.errors import ModelError, OptionError
 from textgraft.inference.pipelines.shipped import shipped_graft
 from textgraft.inference.predictor import Predictor, load
 from textgraft.inference.runner import Runner
+from textgraft.models.checkpoint import load_checkpoint
 from textgraft.models.encoders import (
     LONGEST_INPUT,
     EncoderSource,
@@ -24,7 +23,6 @@ from textgraft.models.encoders import (
     load_encoder,
     resolve_encoder,
 )
-from textgraft.models.loading import load_tokenizer, load_with_report
 from textgraft.models.manifest import MANIFEST, read_manifest
 from textgraft.tasks.registry import TASKS, task_class
 
@@ -208,18 +206,11 @@ def _of_pair(model: Any, tokenizer: Any, auto_class: str) -> Source:
 
 
 def _of_checkpoint(source: EncoderSource, auto_class: str) -> Source:
-    """Load a checkpoint that others trained, in fp32, and refuse it if its head would be a random one."""
+    """Open a checkpoint that others trained."""
     if auto_class == _ANY_HEAD:
         return Source(*load_encoder(source), encoder_max_length(source))
-    model, report = load_with_report(auto_class, source.path, dtype=torch.float32)
-    tokenizer = load_tokenizer(source.path)
-    if missing := report.missing:
-        raise ModelError(
-            f"the checkpoint has not the head that this pipeline needs: {', '.join(missing[:3])} is missing",
-            where=str(source.path),
-            fix=f"Give a checkpoint that was saved from a model of {auto_class}.",
-        )
-    return Source(model.eval(), _padding(tokenizer, auto_class), encoder_max_length(source))
+    model, tokenizer = load_checkpoint(source, auto_class)
+    return Source(model, _padding(tokenizer, auto_class), encoder_max_length(source))
 
 
 def _padding(tokenizer: PreTrainedTokenizerFast, auto_class: str) -> PreTrainedTokenizerFast:
