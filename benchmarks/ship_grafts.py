@@ -80,7 +80,7 @@ class Recipe(NamedTuple):
     def train(self, folder: Path) -> Path:
         """Train what is not trained yet; returns its folder."""
         if not (folder / MANIFEST).is_file():
-            train(self.source, folder, resume=True, note=print, **self.options)
+            train(self.source, folder, resume=True, reporter=print, **self.options)
         if self.windows:
             _read_whole_texts(folder, self.windows)
         return folder

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from textgraft._version import __version__
 
 if TYPE_CHECKING:
+    from textgraft import sklearn
     from textgraft.client.asynchronous import AsyncClient
     from textgraft.client.client import Client
     from textgraft.comparison.compare import compare
@@ -20,11 +21,13 @@ if TYPE_CHECKING:
     from textgraft.inference.evaluate import evaluate
     from textgraft.inference.grafted import GraftedEncoder
     from textgraft.inference.pipelines.factory import pipeline
+    from textgraft.inference.predict import predict
     from textgraft.inference.predictor import load
     from textgraft.inference.thresholds import threshold
     from textgraft.pretraining.distill import distill
     from textgraft.pretraining.pretrain import pretrain
     from textgraft.pretraining.vectors.word_vectors import word_vectors
+    from textgraft.tasks.checking import check
 
 __all__ = [
     "AsyncClient",
@@ -32,13 +35,16 @@ __all__ = [
     "GraftedEncoder",
     "WordVectors",
     "__version__",
+    "check",
     "compare",
     "distill",
     "encode",
     "evaluate",
     "load",
     "pipeline",
+    "predict",
     "pretrain",
+    "sklearn",
     "threshold",
     "train",
     "word_vectors",
@@ -49,11 +55,13 @@ _HOMES = {
     "Client": "textgraft.client.client",
     "GraftedEncoder": "textgraft.inference.grafted",
     "WordVectors": "textgraft.embeddings.word_vectors",
+    "check": "textgraft.tasks.checking",
     "compare": "textgraft.comparison.compare",
     "distill": "textgraft.pretraining.distill",
     "encode": "textgraft.inference.encode",
     "evaluate": "textgraft.inference.evaluate",
     "load": "textgraft.inference.predictor",
+    "predict": "textgraft.inference.predict",
     "threshold": "textgraft.inference.thresholds",
     "pretrain": "textgraft.pretraining.pretrain",
     "train": "textgraft.comparison.train",
@@ -63,6 +71,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "sklearn":
+        return importlib.import_module("textgraft.sklearn")
     if name not in _HOMES:
         raise AttributeError(f"module 'textgraft' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOMES[name]), name)
@@ -71,4 +81,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted(__all__)

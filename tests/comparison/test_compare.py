@@ -8,9 +8,8 @@ import pytest
 
 import textgraft
 from tests.tiny import save_tiny_bert, write_topics
-from textgraft.comparison.records.preferences import Preferences
 from textgraft.comparison.records.trials import Trial, load_trials
-from textgraft.comparison.records.verdict import Comparison
+from textgraft.comparison.result import Comparison
 from textgraft.comparison.running.progress import SilentReporter
 from textgraft.errors import ModelError, OptionError
 
@@ -107,7 +106,7 @@ def test_limits_change_the_pick_and_no_figure(world: tuple[Path, Path], finished
         encoder=str(world[1]),
         output=finished.folder,
         add=True,
-        preferences=Preferences(max_size_mb=1e-6),
+        max_size_mb=1e-6,
         **SETTINGS,
     )
     assert result.verdict.pick is None

@@ -18,7 +18,7 @@ from textgraft.cli import app
 from textgraft.comparison.contenders.base import RecipeSettings
 from textgraft.comparison.contenders.registry import CONTENDERS, contenders_for
 from textgraft.comparison.records.trials import load_test_set
-from textgraft.comparison.records.verdict import Comparison
+from textgraft.comparison.result import Comparison
 from textgraft.tasks.registry import TASKS
 
 ROWS = 120

@@ -16,7 +16,6 @@ from tests.tiny import save_tiny_bert, topic_rows, write_topics
 from textgraft.comparison.compare import compare
 from textgraft.comparison.contenders.base import Contender, EpochSchedule
 from textgraft.comparison.records.plan import Rate, load_plan
-from textgraft.comparison.records.preferences import Preferences
 from textgraft.comparison.records.trials import Trial, TrialIdentity, load_trials
 from textgraft.comparison.running import run
 from textgraft.comparison.running.progress import SilentReporter
@@ -25,7 +24,7 @@ from textgraft.models.manifest import read_manifest
 
 PLAIN: dict[str, Any] = {
     "contenders": "tfidf,bert-frozen", "encoder": "first", "sizes": "40", "seeds": 1, "tuning": 1,
-    "preferences": Preferences(prefer="bert-frozen"),
+    "prefer": "bert-frozen",
 }  # fmt: skip
 REQUESTS: dict[str, dict[str, Any]] = {
     "plain": PLAIN,
@@ -38,7 +37,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "smaller": {**PLAIN, "sizes": "20"},
     "more sizes": {**PLAIN, "sizes": "20,40,60"},
     "other contenders": {**PLAIN, "contenders": "majority,bert-frozen"},
-    "other pick": {**PLAIN, "preferences": Preferences(prefer="tfidf")},
+    "other pick": {**PLAIN, "prefer": "tfidf"},
 }
 PAIRS = [*itertools.pairwise([*REQUESTS, "plain"]), ("more sizes", "smaller"), ("plain", "other tokenizer")]
 
@@ -197,7 +196,7 @@ def test_a_trial_that_the_clock_cut_is_no_result_for_other_requests(world, tmp_p
 
     monkeypatch.setattr(Contender, "fit", hurried)
     monkeypatch.setattr(EpochSchedule, "number", lambda self, size: 2)
-    request = {**PLAIN, "contenders": "lstm", "seeds": 2, "preferences": None}
+    request = {**PLAIN, "contenders": "lstm", "seeds": 2, "prefer": "score"}
     ask(world, tmp_path / "run", {**request, "budget": "10m"})
     cut = load_trials(tmp_path / "run")
     assert len(cut) == 2

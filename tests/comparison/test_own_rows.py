@@ -55,7 +55,7 @@ def test_unusable_rows_of_every_file_are_reported_by_train(files, tmp_path):
     notes: list[str] = []
     train(
         files["train"], tmp_path / "model", test=files["test"], dev=files["dev"], contender="majority",
-        note=notes.append,
+        reporter=notes.append,
     )  # fmt: skip
     assert any(note.startswith(f"{files['test']}: 3 rows cannot be used") for note in notes)
     assert any(note.startswith(f"{files['dev']}: 2 rows cannot be used") for note in notes)
@@ -75,5 +75,5 @@ def test_test_rows_of_one_label_allow_no_verdict(files, tmp_path):
     with pytest.raises(DataError, match="same target"):
         compare(files["train"], test=test, output=tmp_path / "run")
     notes: list[str] = []
-    train(files["train"], tmp_path / "model", test=test, contender="majority", note=notes.append)
+    train(files["train"], tmp_path / "model", test=test, contender="majority", reporter=notes.append)
     assert any("test scores tell nothing" in note for note in notes)

@@ -11,7 +11,6 @@ import textgraft
 from tests.tiny import save_tiny_bert, write_topics
 from textgraft.cli import app
 from textgraft.comparison.records.plan import load_plan
-from textgraft.comparison.records.preferences import Preferences
 from textgraft.comparison.reporting.figures import styles
 from textgraft.errors import OptionError
 from textgraft.models.encoders import resolve_encoder
@@ -36,7 +35,7 @@ def test_each_has_trials_of_its_own_and_any_of_them_may_win(world, tmp_path):
         world / "topics.csv",
         encoder=encoders,
         output=tmp_path / "run",
-        preferences=Preferences(prefer="bert-frozen@second"),
+        prefer="bert-frozen@second",
         **ASKED,
     )
     assert [trial.contender for trial in result.trials] == [*names, "tfidf"]

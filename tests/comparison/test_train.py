@@ -163,7 +163,7 @@ def test_an_encoder_that_does_not_read_the_texts_is_noted_and_stands_in_the_card
     notes: list[str] = []
     trained = train(
         source, tmp_path / "model", contender="bert-frozen", encoder=str(world[1]),
-        task="classification", note=notes.append,
+        task="classification", reporter=notes.append,
     )  # fmt: skip
     warning = next(note for note in notes if note.startswith("The texts are German"))
     assert "tells nothing about BERT in German" in warning

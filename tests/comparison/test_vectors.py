@@ -57,7 +57,7 @@ def test_a_model_is_trained_on_vectors_and_says_so(world, tmp_path):
     source, vectors = world
     notes: list[str] = []
     config = {"task": "classification", "contender": "gru", "settings": {"epochs": 1, "hidden_size": 8}}
-    trained = train(source, tmp_path / "model", vectors=str(vectors), note=notes.append, **config)
+    trained = train(source, tmp_path / "model", vectors=str(vectors), reporter=notes.append, **config)
     name = VectorSource.of(vectors).name
     assert any("words have a vector in v.txt" in line for line in notes)
     assert trained.predictor.model.config.embedding_size == 12

@@ -10,13 +10,12 @@ from tests.inference.prompting.stand_in import labelled, stand_in
 from tests.tiny import save_tiny_bert, write_topics
 from textgraft.comparison.compare import compare
 from textgraft.comparison.contenders.registry import choose_contenders
-from textgraft.comparison.records.preferences import Preferences
 from textgraft.comparison.records.trials import load_trials
 from textgraft.comparison.running.progress import SilentReporter
 from textgraft.errors import ModelError, OptionError
 from textgraft.inference.prompting import chat
 
-PRICES = Preferences(llm_price_in=2.0, llm_price_out=10.0)
+PRICES = {"llm_price_in": 2.0, "llm_price_out": 10.0}
 
 
 class Notes(SilentReporter):
@@ -65,7 +64,7 @@ def run(world, server, folder, **changes):
 
 
 def test_each_has_sizes_of_its_own_and_its_price(world, server, tmp_path):
-    result, notes = run(world, server, tmp_path / "run", preferences=PRICES)
+    result, notes = run(world, server, tmp_path / "run", **PRICES)
     places = {(trial.contender, trial.size) for trial in result.trials}
     assert places == {("tfidf", 30), ("tfidf", 60), ("zero-shot", 0), ("llm", 0), ("llm", 3)}
     assert sum("every text is sent to 127.0.0.1" in line for line in notes) == 1
@@ -78,7 +77,7 @@ def test_each_has_sizes_of_its_own_and_its_price(world, server, tmp_path):
     assert "a thousand texts" in result.report.read_text()
     assert not any(b"secret-key" in path.read_bytes() for path in (tmp_path / "run").rglob("*.json"))
     asked = len(server.requests)
-    again, _ = run(world, server, tmp_path / "run", preferences=Preferences(prefer="llm"))
+    again, _ = run(world, server, tmp_path / "run", prefer="llm")
     assert len(server.requests) == asked, "what is answered is not asked again"
     assert again.verdict.pick == "llm"
     assert "a thousand texts" not in again.report.read_text()

@@ -25,7 +25,7 @@ import json, sys
 import textgraft
 source, output, settings = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
 trained = textgraft.train(
-    source, output, task="token-classification", contender="lstm", settings=settings, note=print
+    source, output, task="token-classification", contender="lstm", settings=settings, reporter=print
 )
 print("score", trained.trial.metrics["f1"])
 """

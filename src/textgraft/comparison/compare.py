@@ -6,25 +6,27 @@ import contextlib
 import functools
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from textgraft.bars import open_bar
 from textgraft.comparison.contenders.registry import ON, choose_contenders
 from textgraft.comparison.folder import claim, exclusive, usual_folder
 from textgraft.comparison.judging.judge import check_test_targets
 from textgraft.comparison.preparing import Entrants, Material, choose, read
 from textgraft.comparison.records.plan import Request
-from textgraft.comparison.records.preferences import Preferences
 from textgraft.comparison.records.trials import TestSet, save_test_set
-from textgraft.comparison.records.verdict import Comparison
+from textgraft.comparison.result import Comparison
 from textgraft.comparison.running.progress import Reporter, SilentReporter
 from textgraft.comparison.running.run import Run
+from textgraft.comparison.running.watching import Told, as_reporter
 from textgraft.comparison.settings import ALL, CompareSettings
 from textgraft.data.check import DataCheck, check_dataset
 from textgraft.data.dataset import Dataset
+from textgraft.data.formats.given import Rows, Source, as_source
 from textgraft.errors import OptionError
 from textgraft.files import content_hash, write_atomic
 from textgraft.interrupts import INTERRUPTED, exit_code
@@ -36,19 +38,20 @@ EXCERPT = 600
 
 
 def compare(
-    source: str | Path | Dataset,
+    source: Rows,
+    labels: Iterable[Any] | None = None,
     *,
     task: str | None = None,
     text: str | Sequence[str] | None = None,
     label: str | Sequence[str] | None = None,
-    test: str | Path | None = None,
-    dev: str | Path | None = None,
+    test: Rows | None = None,
+    dev: Rows | None = None,
     id_column: str | None = None,
     group: str | None = None,
     merge_labels: bool = False,
     offsets: str = "characters",
     contenders: str | Sequence[str] | None = None,
-    sizes: str | Sequence[int] | None = None,
+    sizes: str | int | Sequence[int | str] | None = None,
     shots: str | int | Sequence[int] | None = None,
     seeds: int = 3,
     tuning: int = 3,
@@ -69,21 +72,32 @@ def compare(
     robustness: bool = False,
     output: str | Path | None = None,
     add: bool = False,
-    preferences: Preferences | None = None,
-    reporter: Reporter | None = None,
+    max_latency_ms: float | None = None,
+    max_size_mb: float | None = None,
+    prefer: str = "score",
+    precision: float | None = None,
+    error_cost: float | None = None,
+    review_cost: float | None = None,
+    llm_price_in: float | None = None,
+    llm_price_out: float | None = None,
+    reporter: Told | None = None,
+    progress: bool | None = None,
 ) -> Comparison:
     """Measure on the user's own labelled text which generation of NLP it needs.
 
     The same call resumes where an earlier one was stopped: finished trials are never run again.
 
     Args:
-        source: A CSV, TSV, JSON Lines or Parquet file, the Hub name of a data set, or a Dataset; for tasks
-            other than those of tables the files that their ``read`` takes.
+        source: A CSV, TSV, JSON Lines or Parquet file, or another that the task's ``read`` takes; the Hub
+            name of a data set; a DataFrame of pandas or Polars, an Arrow table, a ``datasets.Dataset``, a
+            list of dicts, or a list of texts with ``labels``.
+        labels: The label of each row, where no column holds it.
         task: Name of the task; guessed from the file where it is left out.
         text: Name of the text column, or of several; guessed from common names if left out.
         label: Name of the label column, or of several, one for each label that a row may have; likewise.
-        test: A file of the user's own test rows; otherwise a fifth of the rows is set aside, fixed by hash.
-        dev: A file of the user's own dev rows.
+        test: The user's own test rows, as ``source`` or as ``(texts, labels)``; otherwise a fifth of the rows
+            is set aside, fixed by hash.
+        dev: The user's own dev rows, likewise; otherwise a tenth.
         id_column: Column that names rows.
         group: Column whose equal values never straddle splits, as an author or a document.
         merge_labels: Whether labels that differ in spelling alone, as Food and food, are one label.
@@ -124,9 +138,19 @@ def compare(
             folder with a finished comparison of other choices is refused.
         add: Whether to run there all the same: its trials are used where they fit, and verdict, report and
             best model are replaced. Without ``output``, the folder with a comparison of the same rows.
-        preferences: Limits on latency and size, what to prefer, and what is asked of the answers that the
-            handed-over model gives. They change the pick and what it answers, not the figures.
-        reporter: Told what goes on; silent if left out.
+        max_latency_ms: Pick only a model that answers 95% of single texts within this. This and the
+            following change the pick and what it answers, not the figures.
+        max_size_mb: Pick only a model up to this size, in 10^6 bytes on disk.
+        prefer: "score", "cost", or a contender to pick whatever it scores.
+        precision: The model that is kept answers only where this share of its answers is right, as 0.97, with
+            95% confidence; other rows come back as ``needs_review``.
+        error_cost: In place of a precision: what a wrong answer costs, and
+        review_cost: what a person's answer costs.
+        llm_price_in: Price of a million tokens that the language model reads, in any currency.
+        llm_price_out: Price of a million tokens that it writes.
+        reporter: A function that is told lines of what goes on, as ``print``, or a reporter.
+        progress: Whether a bar is shown; if left out, in notebooks and terminals, unless there is a
+            ``reporter``.
 
     Returns:
         The verdict, the trials and the winner.
@@ -139,7 +163,6 @@ def compare(
         OutputError: The output folder cannot be written.
     """
     refuse_several_processes("compare")
-    limits = preferences or Preferences()
     settings = CompareSettings.model_validate(
         {
             "task": task,
@@ -173,14 +196,23 @@ def compare(
             "robustness": robustness,
             "output": output,
             "add": add,
-            **msgspec.structs.asdict(limits),
+            "max_latency_ms": max_latency_ms,
+            "max_size_mb": max_size_mb,
+            "prefer": prefer,
+            "precision": precision,
+            "error_cost": error_cost,
+            "review_cost": review_cost,
+            "llm_price_in": llm_price_in,
+            "llm_price_out": llm_price_out,
         }
     )
-    return run_comparison(source, settings, reporter)
+    rows = as_source(source, labels, labelled=True)
+    with open_bar(progress if reporter is None else False) as bar:
+        return run_comparison(rows, settings, as_reporter(reporter, bar))
 
 
 def run_comparison(
-    source: str | Path | Dataset, settings: CompareSettings, reporter: Reporter | None = None
+    source: Source | Dataset, settings: CompareSettings, reporter: Reporter | None = None
 ) -> Comparison:
     """Compare as :func:`compare` does, with all choices in one record."""
     started = time.perf_counter()

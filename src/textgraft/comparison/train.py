@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from textgraft.bars import open_bar
 from textgraft.comparison.contenders.base import Contender, RecipeSettings
 from textgraft.comparison.contenders.registry import trained_contender
 from textgraft.comparison.preparing import Entrants, Note, choose, read
+from textgraft.comparison.running.watching import Told, as_reporter
 from textgraft.comparison.settings import TrainConfig
 from textgraft.data.dataset import Dataset
+from textgraft.data.formats.given import Rows, Source, as_source
 from textgraft.data.overlaps import overlaps
 from textgraft.data.splits import nested_subsets
 from textgraft.errors import OptionError
-from textgraft.files import refuse_to_replace, remove_folder
+from textgraft.files import as_path, refuse_to_replace, remove_folder
 from textgraft.models.encoder_languages import encoder_warning
 from textgraft.models.manifest import MANIFEST
+from textgraft.tables import Table, page, paragraph
+from textgraft.terminal import visible
+from textgraft.wording import duration
 
 if TYPE_CHECKING:
+    import pandas
+
     from textgraft.comparison.records.trials import Trial
     from textgraft.inference.row_predictor import RowPredictor
     from textgraft.training.progress import Progress
@@ -67,7 +75,7 @@ def full_config(config: TrainConfig) -> str:
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
 
-def _entrants(source: str | Path | Dataset, config: TrainConfig, note: Note) -> Entrants:
+def _entrants(source: Source | Dataset, config: TrainConfig, note: Note) -> Entrants:
     """Find the one contender, and what it begins with."""
     return choose(source, config, lambda task: [trained_contender(config.contender, task)], note)
 
@@ -81,7 +89,7 @@ def _configured(config: TrainConfig, contender: Contender) -> RecipeSettings:
     return contender.configured({**contender.grid[0].given(), **config.settings})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Trained:
     """A trained model and what it cost."""
 
@@ -96,11 +104,43 @@ class Trained:
 
         return load(self.folder)
 
+    def table(self) -> Table:
+        """Return a row for each metric, the main one first: its value on dev rows and on test rows."""
+        trial = self.trial
+        names = [trial.metric, *(name for name in trial.metrics if name != trial.metric)]
+        return Table(
+            ("metric", "dev", "test"),
+            [(name, trial.dev_metrics.get(name), trial.metrics[name]) for name in names],
+        )
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return :meth:`table` as a DataFrame.
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+        """
+        return self.table().to_pandas()
+
+    def __repr__(self) -> str:
+        return visible(f"<Trained {self.trial.contender} in {self.folder}: {self._score}>")
+
+    def _repr_html_(self) -> str:
+        trial = self.trial
+        told = f"{trial.contender} on {trial.size:,} rows: {self._score} on the test rows"
+        seconds = duration(trial.cost.training_seconds)
+        folder = paragraph(f"trained in {seconds}, saved in {self.folder}", "quiet")
+        return page(paragraph(told, "lead"), self.table().to_html(), folder)
+
+    @property
+    def _score(self) -> str:
+        return f"{self.trial.metric} {self.trial.score:.3f}"
+
 
 def train(
-    source: str | Path | Dataset,
+    source: Rows,
     output: str | Path,
     *,
+    labels: Iterable[Any] | None = None,
     task: str | None = None,
     text: str | Sequence[str] | None = None,
     label: str | Sequence[str] | None = None,
@@ -108,8 +148,8 @@ def train(
     group: str | None = None,
     merge_labels: bool = False,
     offsets: str = "characters",
-    dev: str | Path | None = None,
-    test: str | Path | None = None,
+    dev: Rows | None = None,
+    test: Rows | None = None,
     contender: str | None = None,
     encoder: str | Path = "bundled",
     revision: str | None = None,
@@ -131,8 +171,8 @@ def train(
     settings: Mapping[str, Any] | None = None,
     resume: bool = False,
     overwrite: bool = False,
-    on_step: Callable[[Progress], None] | None = None,
-    note: Note = lambda text: None,
+    reporter: Told | None = None,
+    progress: bool | None = None,
 ) -> Trained:
     """Train a model on a user's rows and write its model directory.
 
@@ -140,8 +180,10 @@ def train(
     stopped.
 
     Args:
-        source: A file of the task, a Hub name, or a Dataset.
+        source: A file of the task, a Hub name, a DataFrame of pandas or Polars, an Arrow table, a
+            ``datasets.Dataset``, a list of dicts, or a list of texts with ``labels``.
         output: Folder of the model directory; while training runs, ``<output>.training`` holds checkpoints.
+        labels: The label of each row, where no column holds it.
         task: Name of the task; guessed from the file where it is left out.
         text: Name of the text column, or of several; guessed from common names if left out.
         label: Name of the label column, or of several, one for each label that a row may have; likewise.
@@ -149,8 +191,8 @@ def train(
         group: Column whose equal values never straddle splits, as an author or a document.
         merge_labels: Whether labels that differ in spelling alone, as Food and food, are one label.
         offsets: What the offsets of spans and answers count: "characters", "utf-16" or "utf-8".
-        dev: A file of the user's own dev rows; otherwise a tenth of the rows.
-        test: A file of the user's own test rows; otherwise a fifth of the rows, fixed by hash.
+        dev: The user's own dev rows, as ``source`` or as ``(texts, labels)``; otherwise a tenth of the rows.
+        test: The user's own test rows, likewise; otherwise a fifth of the rows, fixed by hash.
         contender: What to train; the usual one of the task if left out.
         encoder: "bundled", a local directory or a Hub id.
         revision: Of a Hub id.
@@ -177,8 +219,9 @@ def train(
         settings: Of the contender's model and of the training loop, in place of the usual ones.
         resume: Whether to resume an unfinished run of the same choices on the same rows.
         overwrite: Whether a model that stands at ``output`` may be replaced.
-        on_step: Called after every training step.
-        note: Told what the user should know.
+        reporter: A function that is told lines of what goes on, as ``print``, or a reporter.
+        progress: Whether a bar is shown; if left out, in notebooks and terminals, unless there is a
+            ``reporter``.
 
     Returns:
         The folder, and a trial as of a comparison: settings, scores on dev and test rows, costs.
@@ -218,16 +261,20 @@ def train(
             "error_cost": error_cost,
             "review_cost": review_cost,
             "seed": seed,
-            "settings": dict(settings or {}),
+            "settings": settings or {},
         }
     )
-    return run_training(
-        source, Path(output), config, resume=resume, overwrite=overwrite, on_step=on_step, note=note
-    )
+    rows = as_source(source, labels, labelled=True)
+    folder = as_path(output, "output")
+    with open_bar(progress if reporter is None else False) as bar:
+        told = as_reporter(reporter, bar)
+        return run_training(
+            rows, folder, config, resume=resume, overwrite=overwrite, on_step=told.step, note=told.note
+        )
 
 
 def run_training(
-    source: str | Path | Dataset,
+    source: Source | Dataset,
     output: Path,
     config: TrainConfig,
     *,
@@ -266,7 +313,7 @@ def run_training(
     from textgraft.inference.thresholds import decide_threshold
     from textgraft.training.processes import join_processes
 
-    rows = _training_rows(contender, splits.train, config.seed)
+    rows = training_rows(contender, splits.train, config.seed)
     if len(rows) < len(splits.train):
         note(f"{contender.name} learns from {len(rows)} of the training rows; all of them tell the labels")
     job = material.job(contender, rows, splits.dev, config.seed, max_seconds=config.budget, on_step=on_step)
@@ -297,7 +344,7 @@ def run_training(
     return Trained(output, trial)
 
 
-def _training_rows(contender: Contender, train: Dataset, seed: int) -> Dataset:
+def training_rows(contender: Contender, train: Dataset, seed: int) -> Dataset:
     """Return the rows that a contender learns from: as many as its entry fixes, else all."""
     if contender.fixed_sizes is None:
         return train

@@ -42,7 +42,7 @@ def server():
 def train(source, server, output, **options):
     notes: list[str] = []
     trained = textgraft.train(
-        source, output, contender="llm", llm=server.url, llm_model="tiny", note=notes.append, **options
+        source, output, contender="llm", llm=server.url, llm_model="tiny", reporter=notes.append, **options
     )
     return trained, notes
 

@@ -44,7 +44,7 @@ def test_a_model_directory_is_made_of_names(world, tmp_path):
     source, encoder = world
     notes: list[str] = []
     trained = textgraft.train(
-        source, tmp_path / "model", contender="zero-shot", encoder=encoder, note=notes.append
+        source, tmp_path / "model", contender="zero-shot", encoder=encoder, reporter=notes.append
     )
     assert (trained.trial.size, trained.trial.epochs) == (0, 0.0)
     assert any("learns from 0 of the training rows" in note for note in notes)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from textgraft import wording
 from textgraft.comparison.records.preferences import Preferences
 from textgraft.comparison.records.record import FORMAT, load_record
 from textgraft.comparison.records.trials import AskedCost, Trial
@@ -15,9 +16,11 @@ from textgraft.evaluation.intervals import Estimate, Score
 from textgraft.evaluation.paired import SIGNIFICANT
 from textgraft.inference.evaluating.robustness import Robustness
 from textgraft.integrity import write_record
+from textgraft.tables import Table, bullets, page, paragraph
+from textgraft.terminal import visible
 
 if TYPE_CHECKING:
-    from textgraft.inference.row_predictor import RowPredictor
+    import pandas
 
 _FILE = "comparison.json"
 
@@ -95,6 +98,64 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         """The contender to use; None where no contender stays within the limits."""
         return self.decision.pick
 
+    def __repr__(self) -> str:
+        return visible(f"<Verdict of {self.trials} trials: {self.pick or 'no pick'}>")
+
+    def _repr_html_(self) -> str:
+        first, *rest = self.sentences or ["There is no verdict yet."]
+        return page(paragraph(first, "lead"), self.standings_html(), bullets(rest))
+
+    def table(self) -> Table:
+        """Return a row for each contender at the judged size: scores with 95% intervals, and costs."""
+        costs = ("training_seconds", "latency_ms_p50", "latency_ms_p95", "model_mb", "memory_mb")
+        columns = ["contender", "size", "seeds"]
+        for name in self.metrics:
+            columns += [name, f"{name} low", f"{name} high"]
+        return Table(
+            [*columns, *costs],
+            [
+                [
+                    row.contender,
+                    row.size,
+                    len(row.seeds),
+                    *(part for name in self.metrics for part in _parts(row.metrics[name])),
+                    *(getattr(row, name) for name in costs),
+                ]
+                for row in self.standings
+            ],
+        )
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return :meth:`table` as a DataFrame.
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+        """
+        return self.table().to_pandas()
+
+    def standings_html(self) -> str:
+        """Return the contenders at the judged size as a table for people, the pick in bold."""
+        others = self.others(2)
+        table = Table(
+            ["contender", f"{self.metric} (95%)", *others.values(), "training", "one text", "size"],
+            [
+                [
+                    row.contender,
+                    f"{wording.score(row.score.value)} ({wording.interval(row.score, '–')})",
+                    *(wording.score(row.metrics[name].value) for name in others),
+                    wording.seconds(row.training_seconds),
+                    wording.milliseconds(row.latency_ms_p50),
+                    wording.megabytes(row.model_mb),
+                ]
+                for row in self.standings
+            ],
+        )
+        names = [row.contender for row in self.standings]
+        rows = f"{wording.count(self.size)} labelled rows{wording.of_each(self.size, self.shots)}"
+        return paragraph(f"{rows}, {wording.count(self.test_rows)} test rows", "quiet") + table.to_html(
+            names.index(self.pick) if self.pick in names else None
+        )
+
     def others(self, most: int) -> dict[str, str]:
         """Return keys and names of the first metrics besides the main one."""
         return dict(list(self.metrics.items())[1 : 1 + most])
@@ -137,25 +198,13 @@ def has_verdict(folder: Path) -> bool:
     return (folder / _FILE).is_file()
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """A finished comparison: the verdict, the trials behind it, and the winner."""
+def best_seed(trials: Iterable[Trial]) -> Trial:
+    """Return the trial with the highest dev score, the first seed's of equals: its model is kept."""
+    return max(trials, key=lambda trial: (trial.dev_score, -trial.seed))
 
-    folder: Path
-    verdict: Verdict
-    trials: list[Trial]
 
-    @property
-    def report(self) -> Path:
-        """The report, one self-contained HTML file."""
-        return self.folder / "report.html"
-
-    @property
-    def best(self) -> RowPredictor:
-        """The winner, loaded from ``best/``."""
-        from textgraft.inference.predictor import load
-
-        return load(self.folder / "best")
+def _parts(score: Score) -> tuple[float, float | None, float | None]:
+    return score.value, score.low, score.high
 
 
 Outcome = Literal["holds", "fails", "undecided"]

@@ -32,6 +32,8 @@ LEAST_ERRORS = 10
 """Wrong answers from which on it is told how many of them these rows hold."""
 _CHOSEN = ("classification", "pairs")
 """Tasks whose rows label-next chooses and a review takes."""
+_UNNAMED = "rows.csv"
+"""Stands for rows that were given in Python and are in no file."""
 _COLUMN_OPTIONS = {"--text": "--text", "-t": "--text", "--label": "--label", "-l": "--label", "--id": "--id"}
 
 
@@ -205,4 +207,5 @@ def _source(plan: ComparisonPlan) -> str:
             options += [_COLUMN_OPTIONS[word], value]
         elif (name := word.partition("=")[0]) in _COLUMN_OPTIONS and "=" in word:
             options += [_COLUMN_OPTIONS[name], word.partition("=")[2]]
-    return shlex.join([plan.source, *options])
+    is_given = not Path(plan.source).suffix and not {"/", ":"} & set(plan.source)
+    return shlex.join([_UNNAMED if is_given else plan.source, *options])

@@ -9,7 +9,7 @@ from pathlib import Path
 from textgraft.comparison.contenders.registry import has_fixed_sizes
 from textgraft.comparison.judging.judged_size import judged_size
 from textgraft.comparison.records.trials import Trial
-from textgraft.comparison.records.verdict import Verdict
+from textgraft.comparison.records.verdict import Verdict, best_seed
 from textgraft.errors import ModelError
 from textgraft.files import atomic_folder, remove_folder
 from textgraft.integrity import check_files
@@ -60,11 +60,6 @@ class KeptModels:
         with atomic_folder(self._best) as folder:
             shutil.copytree(self.path(trial), folder, dirs_exist_ok=True)
             finish(folder)
-
-
-def best_seed(trials: Iterable[Trial]) -> Trial:
-    """Return the trial with the highest dev score, the first seed's of equals."""
-    return max(trials, key=lambda trial: (trial.dev_score, -trial.seed))
 
 
 def needed(trials: Sequence[Trial]) -> set[str]:

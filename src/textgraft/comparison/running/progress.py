@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from textgraft.comparison.records.plan import ComparisonPlan, PlannedTrial
     from textgraft.comparison.records.trials import Trial
-    from textgraft.comparison.records.verdict import Comparison, Verdict
+    from textgraft.comparison.records.verdict import Verdict
+    from textgraft.comparison.result import Comparison
     from textgraft.data.check import DataCheck
     from textgraft.training.progress import Progress
 

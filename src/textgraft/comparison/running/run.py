@@ -29,7 +29,8 @@ from textgraft.comparison.records.plan import (
 from textgraft.comparison.records.preferences import Preferences
 from textgraft.comparison.records.robustness import load_robustness
 from textgraft.comparison.records.trials import TestSet, Trial, load_trials, save_trial
-from textgraft.comparison.records.verdict import Comparison, Verdict, save_verdict
+from textgraft.comparison.records.verdict import Verdict, save_verdict
+from textgraft.comparison.result import Comparison
 from textgraft.comparison.running import memory as memory_of
 from textgraft.comparison.running.kept_models import KeptModels, needed, winning_trial
 from textgraft.comparison.running.measuring import command, machine

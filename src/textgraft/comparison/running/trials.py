@@ -113,7 +113,8 @@ class TrialSpec:
         )
 
 
-def _attempt(contender: Contender, job: Job, settings: RecipeSettings) -> Attempt:
+def fit_once(contender: Contender, job: Job, settings: RecipeSettings) -> Attempt:
+    """Fit a contender in one configuration, score it on the dev rows, and fit the temperature on them."""
     torch.manual_seed(job.seed)
     start = time.perf_counter()
     fitted = contender.fit(job, settings)
@@ -178,7 +179,7 @@ def run_trial(
         if on_configuration:
             on_configuration(position)
         part = None if budget is None else budget / len(spec.configurations)
-        attempt = _attempt(spec.contender, replace(job, max_seconds=part), settings)
+        attempt = fit_once(spec.contender, replace(job, max_seconds=part), settings)
         cut |= attempt.fitted.cut
         dev_score = attempt.dev_metrics[job.task.main_metric]
         fitted.append(Configuration(settings=settings.given(), dev_score=dev_score, seconds=attempt.seconds))
