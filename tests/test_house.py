@@ -17,7 +17,7 @@ import textgraft
 ROOT = Path(textgraft.__file__).parent
 FLOORS = (
     ("__init__", "__main__"),
-    ("cli",),
+    ("cli", "sklearn"),
     ("serving",),
     ("comparison", "export", "review"),
     ("inference",),

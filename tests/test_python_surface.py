@@ -19,7 +19,7 @@ CALLS = ("check", "compare", "encode", "evaluate", "predict", "train")
 ONLY_IN_A_TERMINAL = {
     "encode": {"output", "overwrite", "url", "key", "model"},  # Client.encode asks a service
     "evaluate": {"output"},  # save_evaluation writes it
-    "predict": {"form"},  # of standard input
+    "predict": {"form", "light"},  # of standard input; load_light gives a predictor
     "train": {"config", "adapter", "freeze", "setting", "print_config"},  # contender, freeze_layers, settings
 }
 ONLY_IN_PYTHON = {"labels", "progress", "reporter", "settings", "freeze_layers", "threads", "cache"}
