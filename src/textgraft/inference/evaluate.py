@@ -72,12 +72,12 @@ def evaluate(
     if report is not None:
         report = as_path(report, "report")
         refuse_report(report, overwrite=overwrite)
-    given = as_source(source, labels, labelled=True)
+    wanted = as_source(source, labels, labelled=True)
     predictor = model if isinstance(model, RowPredictor) else load(model)
     rows = read_for_model(
         type(predictor.task),
         predictor.manifest,
-        given,
+        wanted,
         text=text,
         label=label,
         id_column=id_column,
@@ -85,8 +85,8 @@ def evaluate(
     )
     named = [part.strip() for part in slices.split(",")] if isinstance(slices, str) else slices
     side: Mapping[str, Sequence[Any]] = {}
-    if report is not None and not isinstance(given, Dataset):
-        side = side_columns(given, rows, named)
+    if report is not None and not isinstance(wanted, Dataset):
+        side = side_columns(wanted, rows, named)
     task, manifest = predictor.task, predictor.manifest
     gold = task.targets(rows)
     with open_bar(progress) as bar:

@@ -95,7 +95,7 @@ def check_rows(
     *,
     encoder: str | Path = BUNDLED,
     revision: str | None = None,
-    note: Callable[[str], object] = lambda line: None,
+    note: Callable[[str], None] = lambda line: None,
 ) -> DataCheck:
     """Check rows as :func:`check` does, with what the user named of them in one record.
 

@@ -114,9 +114,10 @@ def as_source(
         return _without_labels(given, labels, where, "a data set")
     if isinstance(given, GivenTable):
         return _without_labels(given, labels, where, "a table")
-    if labels is None and _is_texts_and_labels(given):
-        given, labels = given
-    table = _records(given, where)
+    rows: Any = given
+    if labels is None and _is_texts_and_labels(rows):
+        rows, labels = rows
+    table = _records(rows, where)
     if labels is not None:
         return _labelled(table, labels, where)
     if labelled and not table.is_named and table.columns != list(PAIR):
@@ -207,7 +208,9 @@ def _columns(table: Any, where: str) -> dict[str, list[Any]]:
         )
     columns = table_columns(table, names)
     features = getattr(table, "features", None)
-    for name in names if isinstance(features, Mapping) else ():
+    if not isinstance(features, Mapping):
+        return columns
+    for name in names:
         # Class labels of a Hub data set are numbers; -1 stands where one is withheld.
         titles = getattr(features.get(name), "names", None)
         if titles:
