@@ -15,10 +15,10 @@ from textgraft.errors import OutputError, unknown
 from textgraft.files import named_cache_folder
 
 ALL = "all"
-KINDS = ("encodings", "predictions", "engines", "tokens", "tokenizers", "vectors", "answers")
+KINDS = ("encodings", "predictions", "engines", "tokens", "tokenizers", "vectors", "answers", "browser")
 """Folders of the cache folder, and databases, whose names have an ending. "engines" are converted graphs,
 "tokens" and "tokenizers" those of a corpus, "vectors" those of an encoder's tokens, "answers" those of
-language models, which cost money to ask again."""
+language models, which cost money to ask again, "browser" the runtime of pages that answer."""
 DATABASE = ".sqlite3"
 _JOURNALS = ("-wal", "-shm")
 

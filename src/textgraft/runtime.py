@@ -26,8 +26,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-MANIFEST, FACTS, GRAPH, ARRAYS, TOKENIZER = (
-    "textgraft.json", "runtime.json", "model.onnx", "arrays.npz", "tokenizer.json",
+MANIFEST, FACTS, GRAPH, ARRAYS, TOKENIZER, SEAL = (
+    "textgraft.json", "runtime.json", "model.onnx", "arrays.npz", "tokenizer.json", "checksums.json",
 )  # fmt: skip
 FORMAT = 1
 """Of runtime.json."""
@@ -530,6 +530,71 @@ class Model:
         if held:
             answer = {**answer, **dict.fromkeys(self.facts["answer_fields"])}
         return {first: answer[first], "needs_review": held, **{name: answer[name] for name in others}}
+
+
+class Stream:
+    """A network of one direction, fed token by token: what it was fed is remembered in its state.
+
+    Args:
+        folder: As ``textgraft export --format stream`` wrote it.
+        verify: As for :func:`load`.
+
+    Raises:
+        ExportError: The folder holds no such network, or a file of it is damaged.
+    """
+
+    def __init__(self, folder: str | Path, *, verify: bool = True) -> None:
+        from tokenizers import Tokenizer
+
+        folder = Path(folder)
+        self.facts = _json(folder / FACTS)
+        if self.facts.get("format") != FORMAT or self.facts.get("kind") != "stream":
+            raise ExportError(f"{folder}: this is no export of the format stream")
+        if verify:
+            _verify(folder, _json(folder / SEAL)["files"])
+        self.labels: list[str] = self.facts["labels"]
+        self._tokenizer = Tokenizer.from_str(_text(folder / TOKENIZER))
+        self._tokenizer.encode_special_tokens = self.facts["encode_special_tokens"]
+        self._session = _session(folder / GRAPH, 1)
+        self._states: dict[str, Any] = {}
+        self._last: Any = None
+        self._is_new = True
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all that was read: a new text begins."""
+        self._states = {
+            name: np.full(state["shape"], state["start"], dtype=np.float32)
+            for name, state in self.facts["states"].items()
+        }
+        self._is_new = True
+
+    def step(self, token: int) -> Any:
+        """Read one token; returns the logits after it, [outputs]."""
+        self._is_new = False
+        names = [f"next_{name}" for name in self._states]
+        given = {"input_ids": np.array([[token]], dtype=np.int64), **self._states}
+        logits, *states = self._session.run(["logits", *names], given)
+        self._states = dict(zip(self._states, states, strict=True))
+        return logits[0]
+
+    def feed(self, text: str) -> Any:
+        """Read on; returns the probabilities of the outputs after the last token, [outputs].
+
+        Args:
+            text: Whole words: what is cut within a word is read as two.
+
+        Raises:
+            ExportError: The text has no token, and nothing was read before.
+        """
+        begin = self.facts["begin"] if self._is_new else []
+        logits = None
+        for token in [*begin, *self._tokenizer.encode(text, add_special_tokens=False).ids]:
+            logits = self.step(token)
+            self._last = logits
+        if logits is None and self._is_new:
+            raise ExportError("the text has no token")
+        return softmax(self._last)
 
 
 _PAIR = ("input_ids", "token_type_ids", "lost")

@@ -17,10 +17,16 @@ def export(
         typer.Argument(help="A model directory, as runs/<name>/best; of a stream also a language model."),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")],
-    form: Annotated[str, typer.Option("--format", help="onnx.")] = "onnx",
+    form: Annotated[
+        str, typer.Option("--format", help="onnx; web: a page; stream: a recurrent network, token by token.")
+    ] = "onnx",
     int8: Annotated[
         bool, typer.Option("--int8", help="Round weights to int8: a quarter of the size.")
     ] = False,
+    runtime: Annotated[
+        str | None,
+        typer.Option(help="Of web: folder of onnxruntime-web, or download; as before if left out."),
+    ] = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Write a model for onnxruntime, with a runner of one file that needs no torch.
@@ -35,8 +41,13 @@ def export(
         output,
         format=form,
         int8=int8,
+        runtime=runtime,
         overwrite=overwrite,
         note=lambda line: console.print(f"· {line}", style="dim"),
     )
     console.print(repr(exported), soft_wrap=True)
-    console.print(f"textgraft predict {output} rows.csv --light", soft_wrap=True)
+    if form == "web":
+        served = f"python -m http.server --bind 127.0.0.1 --directory {output} 8000"
+        console.print(f"{served}        # then open http://127.0.0.1:8000", soft_wrap=True)
+    if form == "onnx":
+        console.print(f"textgraft predict {output} rows.csv --light", soft_wrap=True)

@@ -12,15 +12,19 @@ from typing import Any
 import numpy as np
 
 from textgraft import runtime as runner
-from textgraft.errors import MissingExtraError, OptionError, unknown
+from textgraft.errors import MissingExtraError, ModelError, OptionError, unknown
 from textgraft.export.checking import Agreement, check, golden_rows
 from textgraft.export.forms import TASKS, Form, facts_of, form_of
 from textgraft.export.int8 import quantize
+from textgraft.export.streaming import write_stream
+from textgraft.export.web_page import check_form, runtime_files, write_page
 from textgraft.files import atomic_folder, refuse_to_replace, write_json
 from textgraft.inference.predictor import Predictor, load
-from textgraft.models.manifest import Manifest, read_manifest, stamp
+from textgraft.models.loading import load_model, load_tokenizer
+from textgraft.models.manifest import MANIFEST, Manifest, read_manifest, stamp
 
-FORMATS = ("onnx",)
+FORMATS = ("onnx", "web", "stream")
+"""A graph of whole texts; the same with a page for browsers; or a graph that reads token by token."""
 RUNNER = "textgraft_runtime.py"
 """What the copy of :mod:`textgraft.runtime` is called in an exported folder."""
 
@@ -48,6 +52,7 @@ def export(
     *,
     format: str = "onnx",  # noqa: A002  as the option is called
     int8: bool = False,
+    runtime: str | None = None,
     overwrite: bool = False,
     note: Callable[[str], None] = lambda line: None,
 ) -> Exported:
@@ -56,8 +61,10 @@ def export(
     Args:
         model: A model directory, as ``runs/<name>/best``.
         output: The folder to write.
-        format: "onnx".
+        format: "onnx" for whole texts; "web" for a page that answers; "stream" for a network of one direction
+            that is fed token by token.
         int8: Whether weights are rounded to int8: a quarter of the size.
+        runtime: Of "web": the folder of onnxruntime-web, or "download"; None: what was downloaded before.
         overwrite: Whether an export that stands there may be replaced.
         note: Called with a line on what is being done.
 
@@ -71,6 +78,10 @@ def export(
     path, target = Path(model), Path(output)
     if format not in FORMATS:
         raise unknown("format", format, FORMATS, where="--format")
+    if runtime is not None and format != "web":
+        raise OptionError("only a page has such a runtime", where="--runtime", fix="Say --format web.")
+    if format == "stream":
+        return _stream(path, target, int8=int8, overwrite=overwrite, note=note)
     manifest = read_manifest(path)
     if manifest.task not in TASKS:
         raise OptionError(
@@ -79,11 +90,14 @@ def export(
             fix=f"What can be exported are models of {', '.join(TASKS)}.",
         )
     _check_surroundings(target, overwrite=overwrite)
+    browser = runtime_files(runtime, note) if format == "web" else None
     note("the model is loaded, in torch")
     predictor = load(path, engine="torch")
     form = form_of(predictor)
     assert isinstance(predictor, Predictor), "it has a form"
     golden_rows(predictor)
+    if browser is not None:
+        check_form(predictor, form)
     if int8 and form.kind != "graph":
         raise OptionError(
             "this model is no graph: there is nothing to round to int8",
@@ -93,7 +107,7 @@ def export(
     precision = "int8" if int8 else "fp32"
     with atomic_folder(target) as folder:
         note("its graph is written")
-        write(folder, predictor, form, manifest, precision)
+        write(folder, predictor, form, manifest, precision, browser)
         note("its answers are compared")
         agreement = check(predictor, folder, precision)
         size = _size(folder)
@@ -112,12 +126,45 @@ def _size(folder: Path) -> int:
     return sum(file.stat().st_size for file in held if file.is_file())
 
 
+def _stream(
+    path: Path, target: Path, *, int8: bool, overwrite: bool, note: Callable[[str], None]
+) -> Exported:
+    """Write a network that is fed token by token; see :mod:`textgraft.export.streaming`."""
+    if int8:
+        raise OptionError("a stream is written in fp32", where="--int8", fix="Leave --int8 out.")
+    _check_surroundings(target, overwrite=overwrite)
+    note("the model is loaded, in torch")
+    model: Any
+    labels: tuple[str, ...] = ()
+    if (path / MANIFEST).is_file():
+        predictor = load(path, engine="torch")
+        if not isinstance(predictor, Predictor):
+            raise OptionError("a prompt is no network", where=str(path), fix="Export one that was trained.")
+        model, tokenizer, labels = predictor.model, predictor.tokenizer, predictor.task.labels
+    elif not (path / "config.json").is_file():
+        raise ModelError(
+            "there is no model",
+            where=str(path),
+            fix="Give a model directory, or a recurrent language model's.",
+        )
+    else:
+        model = load_model("AutoModelForCausalLM", path)
+        tokenizer = load_tokenizer(path)
+    with atomic_folder(target) as folder:
+        note("the graph of a step is written, and held against the network")
+        drift = write_stream(folder, model, tokenizer, labels)
+        shutil.copyfile(runner.__file__, folder / RUNNER)
+        size = _size(folder)
+    return Exported(target, "fp32", size, Agreement(1, drift))
+
+
 def write(
     folder: Path,
     predictor: Predictor,
     form: Form,
     manifest: Manifest,
     precision: str,
+    browser: Path | None = None,
 ) -> None:
     """Write all files of an export into a folder that is there.
 
@@ -127,6 +174,7 @@ def write(
         form: Its form.
         manifest: Its textgraft.json.
         precision: "fp32" or "int8".
+        browser: With the files of onnxruntime-web, for a page; None: there is to be none.
     """
     facts: dict[str, Any] = facts_of(predictor, form)
     write_json(folder / runner.FACTS, {**facts, "precision": precision})
@@ -141,8 +189,19 @@ def write(
     if form.arrays:
         np.savez(folder / runner.ARRAYS, allow_pickle=False, **form.arrays)
     shutil.copyfile(runner.__file__, folder / RUNNER)
-    (folder / "README.md").write_text(_card(manifest, precision), "utf-8")
+    card = _card(manifest, precision)
+    if browser is not None:
+        write_page(folder, browser)
+        card += _PAGE
+    (folder / "README.md").write_text(card, "utf-8")
     stamp(folder, manifest)
+
+
+_PAGE = """
+In a browser, without a network:
+
+    python -m http.server --bind 127.0.0.1 8000        # then open http://127.0.0.1:8000
+"""
 
 
 def _card(manifest: Manifest, precision: str) -> str:
