@@ -19,7 +19,7 @@ FLOORS = (
     ("__init__", "__main__"),
     ("cli", "sklearn"),
     ("serving",),
-    ("comparison", "export", "review"),
+    ("comparison", "export", "inspection", "review"),
     ("inference",),
     ("reporting",),
     ("pretraining",),

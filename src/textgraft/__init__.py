@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from textgraft.inference.predict import predict
     from textgraft.inference.predictor import load
     from textgraft.inference.thresholds import threshold
+    from textgraft.inspection import inspect
     from textgraft.pretraining.distill import distill
     from textgraft.pretraining.pretrain import pretrain
     from textgraft.pretraining.vectors.word_vectors import word_vectors
@@ -40,6 +41,7 @@ __all__ = [
     "distill",
     "encode",
     "evaluate",
+    "inspect",
     "load",
     "pipeline",
     "predict",
@@ -60,6 +62,7 @@ _HOMES = {
     "distill": "textgraft.pretraining.distill",
     "encode": "textgraft.inference.encode",
     "evaluate": "textgraft.inference.evaluate",
+    "inspect": "textgraft.inspection",
     "load": "textgraft.inference.predictor",
     "predict": "textgraft.inference.predict",
     "threshold": "textgraft.inference.thresholds",

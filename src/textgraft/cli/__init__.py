@@ -22,6 +22,7 @@ from textgraft.cli import (
     encode,
     evaluate,
     export,
+    inspect,
     label_errors,
     label_next,
     monitor,
@@ -74,6 +75,7 @@ for command, kept in (
 ):
     app.command(name=command.__name__.replace("_", "-"))(stoppable(command, kept))
 app.add_typer(review.app, name="review")
+app.add_typer(inspect.app, name="inspect")
 
 
 def _print_version(wanted: bool) -> None:

@@ -106,7 +106,20 @@ def lstm_step(x: Tensor, state: LSTMState, weights: Weights) -> LSTMState:
     return LSTMState(h, c, i, f, g, o)
 
 
-def gru_step(x: Tensor, h: Tensor, weights: Weights) -> Tensor:
+class GRUState(NamedTuple):
+    """What a GRU carries from step to step, and the gates that led there; [batch, hidden] each."""
+
+    h: Tensor
+    """Hidden state."""
+    r: Tensor | None = None
+    """Reset gate: how much of the past the candidate hears."""
+    z: Tensor | None = None
+    """Update gate: how much of the old hidden state stays."""
+    n: Tensor | None = None
+    """Candidate: what would take its place."""
+
+
+def gru_step(x: Tensor, h: Tensor, weights: Weights) -> GRUState:
     """Take one step of the gated recurrent unit (Cho et al. 2014).
 
         r = σ(W_r x + b_r + U_r h + d_r)        reset gate
@@ -124,10 +137,10 @@ def gru_step(x: Tensor, h: Tensor, weights: Weights) -> Tensor:
         weights: Of three gates, in the order r, z, n.
 
     Returns:
-        The new hidden state, [batch, hidden].
+        The new hidden state, with the gates of this step.
     """
     (r_input, z_input, n_input), (r_past, z_past, n_past) = weights.gates(x, h, 3)
     r = torch.sigmoid(r_input + r_past)
     z = torch.sigmoid(z_input + z_past)
     n = torch.tanh(n_input + r * n_past)
-    return (1 - z) * n + z * h
+    return GRUState((1 - z) * n + z * h, r, z, n)

@@ -16,6 +16,9 @@
     for (const axis of [layout.xaxis, layout.yaxis]) {
       Object.assign(axis, { gridcolor: colour("--line"), linecolor: colour("--line"), zeroline: false, automargin: true });
     }
+    for (const menu of layout.updatemenus ?? []) {
+      Object.assign(menu, { bgcolor: colour("--surface"), bordercolor: colour("--line"), font: { color: colour("--text") } });
+    }
     for (const shape of layout.shapes ?? []) shape.line.color = colour("--muted");
     return [data, layout];
   };

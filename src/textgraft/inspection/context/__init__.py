@@ -1,0 +1,1 @@
+"""What a word's neighbours make of its vector."""
