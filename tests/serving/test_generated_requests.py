@@ -62,7 +62,8 @@ def check_all(described, bounded, many, **chosen):
                 nonlocal asked
                 asked += 1
                 unsaid = [checks.positive_data_acceptance] if case.operation.path in BY_TASK else []
-                case.call_and_validate(excluded_checks=unsaid)
+                # Some pipelines load torch when they are first asked for.
+                case.call_and_validate(excluded_checks=unsaid, timeout=120)
                 assert bounded.service.ready
 
             ask()
