@@ -12,7 +12,7 @@ from tests.review.made import items
 from tests.serving.conftest import models  # noqa: F401  a fixture
 from tests.serving.running import running
 from tests.tiny_encoders import save_tiny_encoder
-from textgraft.inference.word_view import WordView
+from textgraft.inspection.word_view import WordView
 from textgraft.models.encoders import resolve_encoder
 from textgraft.review.items import Item
 from textgraft.review.store import ReviewStore

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from tests.review.made import items
 from tests.serving.running import running
 from tests.tiny_encoders import save_tiny_encoder
-from textgraft.inference.word_view import WordView
+from textgraft.inspection.word_view import WordView
 from textgraft.models.encoders import resolve_encoder
 from textgraft.review.store import ReviewStore
 from textgraft.serving.limits import Limits

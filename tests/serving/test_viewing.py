@@ -6,7 +6,7 @@ import pytest
 
 from tests.serving.running import running
 from tests.tiny_encoders import save_tiny_encoder
-from textgraft.inference.word_view import WordView
+from textgraft.inspection.word_view import WordView
 from textgraft.models.encoders import resolve_encoder
 from textgraft.serving.viewing import ServedView
 

@@ -189,7 +189,7 @@ def _encoder(name: str, served: ServedEncoder, source: str) -> ServedModel:
         return Lazy(built)
 
     def view() -> ServedView:
-        from textgraft.inference.word_view import WordView
+        from textgraft.inspection.word_view import WordView
 
         logger.info("loading torch to look into %s", name)
         return ServedView(WordView(encoder.source), encoder.source.identity)

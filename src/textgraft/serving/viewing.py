@@ -11,7 +11,7 @@ from textgraft.errors import TextgraftError
 from textgraft.serving.prepared import Prepared, as_input_error, refuse_long
 
 if TYPE_CHECKING:
-    from textgraft.inference.word_view import WordView
+    from textgraft.inspection.word_view import WordView
 
 MOST_TOKENS = 128
 """Of a text that is looked at: nobody can read a larger map."""

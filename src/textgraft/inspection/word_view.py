@@ -7,6 +7,10 @@ them, to it the sum.
 Near to a word by itself are those whose vectors in the encoder's table, which it begins with, point the same
 way. In a text, the nearest of these are put in the word's place one by one, and compared by what the encoder
 then makes of that place.
+
+This is what a service's page shows within a fraction of a second. For a study see
+:mod:`textgraft.inspection.attention`, with every head, and :mod:`textgraft.inspection.context`, which tries a
+thousand words in several sentences, and knows static vectors that were distilled.
 """
 
 from __future__ import annotations

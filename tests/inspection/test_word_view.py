@@ -6,7 +6,7 @@ import torch
 
 from tests.tiny_encoders import save_tiny_encoder
 from textgraft.errors import ModelError, OptionError
-from textgraft.inference.word_view import ReadText, Word, WordView
+from textgraft.inspection.word_view import ReadText, Word, WordView
 from textgraft.models.encoders import load_encoder, resolve_encoder
 
 TEXT = "the goal of the team, xyzzy"
