@@ -16,11 +16,15 @@ SHOWN_ROWS = 60
 """Of a longer table, so many are shown; the rest is there all the same."""
 _CELL = 300
 """Characters shown of a cell."""
+_TEXT = 60
+"""Characters from which on a cell is a text, whose column is wide."""
 _STYLE = (
-    "<style>.textgraft table{border-collapse:collapse;margin:.4em 0}"
+    "<style>.textgraft{overflow-x:auto}"
+    ".textgraft table{border-collapse:collapse;margin:.4em 0;font-size:inherit}"
     ".textgraft th,.textgraft td{padding:.2em .7em;text-align:left;vertical-align:top;"
     "border-bottom:1px solid rgba(128,128,128,.35)}"
-    ".textgraft td.n,.textgraft th.n{text-align:right;white-space:nowrap}"
+    ".textgraft td.n,.textgraft th.n{text-align:right}.textgraft td.n{white-space:nowrap}"
+    ".textgraft td.t{min-width:22em}"
     ".textgraft tr.pick td{font-weight:600}.textgraft p{margin:.3em 0}"
     ".textgraft ul{margin:.3em 0}.textgraft .lead{font-size:1.1em;font-weight:600}"
     ".textgraft .quiet{opacity:.75}</style>"
@@ -108,15 +112,17 @@ class Table(Sequence[Mapping[str, Any]]):
         Args:
             mark: The row to set off from the others.
         """
-        numbers = [' class="n"' if number else "" for number in self._number_columns()]
+        kinds = [
+            ' class="n"' if number else ' class="t"' if long else ""
+            for number, long in zip(self._number_columns(), self._text_columns(), strict=True)
+        ]
         head = "".join(
-            f"<th{kind}>{html.escape(name)}</th>" for name, kind in zip(self.columns, numbers, strict=True)
+            f"<th{kind}>{html.escape(name)}</th>" for name, kind in zip(self.columns, kinds, strict=True)
         )
         body = "".join(
             ('<tr class="pick">' if place == mark else "<tr>")
             + "".join(
-                f"<td{kind}>{html.escape(shown(value))}</td>"
-                for value, kind in zip(row, numbers, strict=True)
+                f"<td{kind}>{html.escape(shown(value))}</td>" for value, kind in zip(row, kinds, strict=True)
             )
             + "</tr>"
             for place, row in enumerate(self._rows[:SHOWN_ROWS])
@@ -135,6 +141,11 @@ class Table(Sequence[Mapping[str, Any]]):
             and all(row[at] is None or isinstance(row[at], int | float) for row in self._rows)
             for at in range(len(self.columns))
         ]
+
+    def _text_columns(self) -> list[bool]:
+        """Tell which columns hold texts."""
+        rows = self._rows[:SHOWN_ROWS]
+        return [any(len(shown(row[at])) >= _TEXT for row in rows) for at in range(len(self.columns))]
 
 
 def flat(answer: Mapping[str, Any]) -> dict[str, Any]:
