@@ -32,7 +32,7 @@ def test_a_notebook_from_rows_to_errors(tmp_path):
     pytest.importorskip("ipykernel")
     cells = [nbformat.v4.new_code_cell(cell.format(folder=str(tmp_path / "run"))) for cell in CELLS]
     notebook = nbformat.v4.new_notebook(cells=cells)
-    nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
+    nbclient.NotebookClient(notebook, timeout=1200, kernel_name="python3").execute()
     shown = [[_html(output) for output in cell.outputs] for cell in notebook.cells]
     # One output: the bar, and in its place the verdict once all is done.
     assert len(shown[0]) == 1
