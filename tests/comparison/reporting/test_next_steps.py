@@ -10,8 +10,10 @@ from typer.testing import CliRunner
 from tests.comparison.reporting.test_terminal import printed
 from tests.comparison.synthetic import FROZEN, TFIDF, Comparison
 from textgraft.cli import app
+from textgraft.comparison.contenders.registry import CONTENDERS
 from textgraft.comparison.records.plan import load_plan
 from textgraft.comparison.records.trials import load_test_set, load_trials
+from textgraft.comparison.reporting import next_steps as next_steps_module
 from textgraft.comparison.reporting.next_steps import next_steps, suspect_rows
 from textgraft.comparison.reporting.report import write_report
 from textgraft.comparison.reporting.terminal import render_steps
@@ -22,8 +24,10 @@ def folder(tmp_path_factory):
     return Comparison(curves=(TFIDF, FROZEN), rows=400).write(tmp_path_factory.mktemp("next") / "run")
 
 
-def _steps(folder, *, change=lambda trial, gold: trial):
+def _steps(folder, *, change=lambda trial, gold: trial, labels=None):
     plan, test_set = load_plan(folder), load_test_set(folder)
+    if labels:
+        test_set = msgspec.structs.replace(test_set, labels=labels)
     trials = [change(trial, np.array(test_set.gold)) for trial in load_trials(folder)]
     verdict = Comparison(curves=(TFIDF, FROZEN), rows=400).judge()
     return {step.what.split()[0]: step for step in next_steps(folder, plan, test_set, trials, verdict)}
@@ -35,6 +39,17 @@ def test_rows_to_label_come_with_the_gain_that_is_forecast(folder):
     curve = next(curve for curve in verdict.curves if curve.contender == verdict.pick)
     assert f"+{curve.forecasts[0].gain.value:.3f}" in step.what
     assert step.command == f"textgraft label-next {folder}/best unlabelled.csv --count 50 --review reviews.db"
+
+
+def test_labels_that_look_like_codes_are_to_be_described(folder, monkeypatch):
+    codes = ["ABBR", "DESC", "ENTY", "HUM", "LOC"]
+    assert "Describe" not in _steps(folder, labels=codes), "nobody goes by them"
+    entry = next(entry for entry in CONTENDERS if entry.name == "zero-shot")
+    monkeypatch.setattr(next_steps_module, "contender_named", lambda name: entry)
+    step = _steps(folder, labels=codes)["Describe"]
+    assert "5 of them look like codes" in step.what
+    assert step.command.endswith("--describe labels.csv")
+    assert "Describe" not in _steps(folder)
 
 
 def test_labels_that_all_contradict_surely_are_suspect(folder):

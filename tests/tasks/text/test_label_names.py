@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from textgraft.tasks.text.label_names import are_words, label_words
+from textgraft.tasks.text.label_names import are_words, codes_note, label_codes, label_words
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,12 @@ def test_names_become_words(name, words):
 )
 def test_what_says_nothing_is_no_word(labels, are):
     assert are_words(labels) is are
+
+
+def test_codes_are_told_from_words():
+    codes = ["ABBR", "HUM", "B12", "x_1", "0", "R&D"]
+    words = ["sport", "pos", "World", "covid19", "POLITICS", "card_arrival", "体育"]
+    assert label_codes([*codes, *words]) == codes
+    told = codes_note("zero-shot", codes)
+    assert "6 of them look like codes (ABBR, HUM, B12, x_1, …)" in told
+    assert "--describe labels.csv" in told

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textgraft import wording
-from textgraft.comparison.contenders.registry import has_fixed_sizes, is_floor
+from textgraft.comparison.contenders.registry import contender_named, has_fixed_sizes, is_floor
 from textgraft.comparison.judging.curves import NOTICEABLE
 from textgraft.comparison.records.plan import ComparisonPlan
 from textgraft.comparison.records.trials import TestSet, Trial, task_of
@@ -21,6 +21,7 @@ from textgraft.comparison.records.verdict import Verdict
 from textgraft.data.slicing import name_slices, number_slices
 from textgraft.evaluation.slices import score_slices, worst_slice
 from textgraft.tasks.base import Task
+from textgraft.tasks.text.label_names import codes_note, label_codes
 
 SURE = 0.8
 """Mean confidence from which on contenders that agree against a label make it suspect."""
@@ -82,7 +83,8 @@ def next_steps(
     """
     judged = [trial for trial in trials if verdict.is_judged(trial)]
     known = _Known(folder, plan, test_set, judged, verdict, task_of(test_set))
-    return [step for part in (_mend, _label, _watch, _hand_over) for step in part(known)]
+    parts = (_mend, _describe, _label, _watch, _hand_over)
+    return [step for part in parts for step in part(known)]
 
 
 def _mend(known: _Known) -> Iterator[NextStep]:
@@ -124,6 +126,18 @@ def suspect_rows(trials: Sequence[Trial], gold: Sequence[int]) -> list[int]:
     alike = (answers == answers[0]).all(axis=0) & (answers[0] != np.array(gold))
     found = np.flatnonzero(alike & (confidence >= SURE))
     return [int(row) for row in found[np.argsort(-confidence[found], kind="stable")]]
+
+
+def _describe(known: _Known) -> Iterator[NextStep]:
+    """Say which labels should be described, where a contender knows them by their names alone."""
+    standing = [contender_named(row.contender) for row in known.verdict.standings]
+    readers = [entry.name for entry in standing if entry is not None and entry.goes_by_label_names]
+    codes = label_codes(known.test_set.labels)
+    if readers and codes and known.plan.request.descriptions is None:
+        yield NextStep(
+            f"Describe labels: {codes_note(readers[0], codes)}:",
+            f"textgraft compare {_source(known.plan)} --describe labels.csv",
+        )
 
 
 def _label(known: _Known) -> Iterator[NextStep]:

@@ -12,6 +12,10 @@ _HUMPS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _CAPITALIZED = re.compile(r"[A-Z][a-z]*")
 _LETTERS = re.compile(rf"[^\W\d_]{{3}}|[{UNSPACED}]")
 _DIGITS = re.compile(r"\d+")
+_WORD = re.compile(rf"[^\W\d_]{{4}}|[{UNSPACED}]")
+LONGEST_CODE = 4
+"""Letters, all of them capital, that are taken for an abbreviation."""
+SHOWN_CODES = 4
 
 
 def label_words(name: str) -> str:
@@ -39,3 +43,35 @@ def are_words(labels: Sequence[str]) -> bool:
     """
     bare = [" ".join(_DIGITS.sub(" ", label_words(label)).lower().split()) for label in labels]
     return len(set(bare)) == len(bare) and all(map(_LETTERS.search, bare))
+
+
+def label_codes(labels: Sequence[str]) -> list[str]:
+    """Return the labels whose names look like codes: nothing that a reader of the texts would understand.
+
+    A code has a digit and no word beside it, as ``B12``, or nothing but up to four capital letters, as
+    ``ABBR``. So has ``NEWS``: which of both a capital word is, only the user knows.
+    """
+    return [
+        name
+        for name in labels
+        if (_DIGITS.search(name) and not _WORD.search(name)) or _is_short_capitals(name)
+    ]
+
+
+def codes_note(reader: str, codes: Sequence[str]) -> str:
+    """Say who reads names that look like codes, and what to do.
+
+    Args:
+        reader: Who knows labels by their names alone.
+        codes: At least one.
+    """
+    shown = ", ".join(codes[:SHOWN_CODES]) + (", …" if len(codes) > SHOWN_CODES else "")
+    return (
+        f"{reader} knows labels by their names alone, and {len(codes):,} of them look like codes ({shown}): "
+        "say what they mean with --describe labels.csv, a table with the columns label and description"
+    )
+
+
+def _is_short_capitals(name: str) -> bool:
+    letters = [letter for letter in name if letter.isalpha()]
+    return 0 < len(letters) <= LONGEST_CODE and all(letter.isupper() for letter in letters)
