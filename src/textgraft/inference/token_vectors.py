@@ -80,9 +80,15 @@ def token_vectors(source: EncoderSource, texts: Sequence[str]) -> TokenVectors:
         ModelError: The encoder is damaged, or gives numbers that are not finite.
     """
     source = source.unprompted  # each token is read by itself
-    size = load_tokenizer(source).get_vocab_size()
+    size = _vocabulary_size(source, source.identity)
     scripts = scripts_of(texts) if size > LARGEST_VOCABULARY else frozenset()
     return _token_vectors(source, source.identity, scripts)
+
+
+@functools.lru_cache(maxsize=4)
+def _vocabulary_size(source: EncoderSource, identity: str) -> int:
+    """Return how many tokens an encoder has, as for :func:`_token_vectors` looked up once."""
+    return load_tokenizer(source).get_vocab_size()
 
 
 @functools.lru_cache(maxsize=4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
@@ -126,18 +127,31 @@ def _tokenizer(source: EncoderSource, vectors: TokenVectors, *, in_pairs: bool) 
     from transformers import PreTrainedTokenizerFast
 
     from textgraft.models.baselines.static import MAX_LENGTH
-    from textgraft.models.loading import load_tokenizer
 
-    own = load_tokenizer(source.path)
+    splits, special = _special_tokens(source, source.identity)
     return PreTrainedTokenizerFast(
         tokenizer_object=vectors.tokenizer,
         padding_side="right",
         truncation_side="right",
         model_max_length=MAX_LENGTH,
         model_input_names=["input_ids", *(["token_type_ids"] if in_pairs else ()), "attention_mask"],
-        split_special_tokens=own.split_special_tokens,
-        **own.special_tokens_map,
+        split_special_tokens=splits,
+        **special,
     )
+
+
+@functools.lru_cache(maxsize=4)
+def _special_tokens(source: EncoderSource, identity: str) -> tuple[bool, dict[str, str]]:
+    """Return whether texts may hold special tokens as words, and these tokens by their names.
+
+    Args:
+        source: The encoder.
+        identity: Its identity: the files may change while the process lives.
+    """
+    from textgraft.models.loading import load_tokenizer
+
+    own = load_tokenizer(source.path)
+    return own.split_special_tokens, dict(own.special_tokens_map)
 
 
 class StaticNetworkSettings(NetworkSettings):

@@ -1,4 +1,8 @@
-"""Low-rank adapters (Hu et al. 2022, "LoRA") that live outside of the encoder they are added to."""
+"""Low-rank adapters (Hu et al. 2022, "LoRA") that live outside of the encoder they are added to.
+
+PEFT, which computes with them in training, is loaded when it is needed: a graft without an adapter needs none
+of it, and one that answers merges its matrices without it.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,9 @@ import contextlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from peft import LoraConfig, TaskType, inject_adapter_in_model
-from peft.tuners.lora import LoraLayer
-from peft.utils import SAFETENSORS_WEIGHTS_NAME
 from safetensors.torch import save_file
 from torch import nn
 from transformers import PreTrainedModel
@@ -19,6 +20,9 @@ from transformers import initialization as init
 
 from textgraft.errors import OptionError, unknown
 from textgraft.models.graft.encoder_layers import STACKS, encoder_layers
+
+if TYPE_CHECKING:
+    from peft import LoraConfig
 
 Shapes = Mapping[str, tuple[int, int]]
 """Inputs and outputs of linear maps, by their path in the encoder."""
@@ -104,6 +108,8 @@ class Adapter(nn.Module):
             place.lora_B = Up(rank, outputs, bias=False)
 
     def _config(self, **about: Any) -> LoraConfig:
+        from peft import LoraConfig
+
         return LoraConfig(
             r=self.rank,
             lora_alpha=self.alpha,
@@ -126,6 +132,9 @@ class Adapter(nn.Module):
 
     def attach(self, encoder: PreTrainedModel) -> None:
         """Let PEFT wrap the encoder's maps around these very matrices."""
+        from peft import inject_adapter_in_model
+        from peft.tuners.lora import LoraLayer
+
         # The matrices that PEFT makes are never used: on the meta device they cost nothing.
         inject_adapter_in_model(self._config(), encoder, low_cpu_mem_usage=True)
         for path in self.paths:
@@ -142,6 +151,9 @@ class Adapter(nn.Module):
             encoder: Name that the encoder has outside of textgraft.
             revision: Of a Hub id.
         """
+        from peft import TaskType
+        from peft.utils import SAFETENSORS_WEIGHTS_NAME
+
         config = self._config(
             base_model_name_or_path=encoder,
             revision=revision,
