@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from textgraft.bars import open_bar
+from textgraft.comparison.contenders.base import Contender
 from textgraft.comparison.contenders.registry import ON, choose_contenders
 from textgraft.comparison.folder import claim, exclusive, usual_folder
 from textgraft.comparison.judging.judge import check_test_targets
@@ -230,6 +231,7 @@ def run_comparison(
     shots = _shots(settings.shots, material, reporter.note)
     sizes = [*shots] if shots else _sizes(settings.sizes, material, reporter)
     entrants = material.entrants
+    _note_few(entrants.contenders, len(material.splits.train), reporter.note)
     request = _request(entrants, settings)
     data_hash = material.data_hash
     folder = (
@@ -301,6 +303,16 @@ def _sizes(wanted: Sequence[int] | None, material: Material, reporter: Reporter)
     if any(rows < size < ALL for size in wanted):
         reporter.note(f"sizes above the {rows:,} training rows are taken as {rows:,}")
     return sorted({min(size, rows) for size in wanted})
+
+
+def _note_few(contenders: Sequence[Contender], rows: int, note: Callable[[str], None]) -> None:
+    """Say which contenders would be shown more rows than there are."""
+    for contender in contenders:
+        if contender.fixed_sizes is not None and max(contender.fixed_sizes) > rows:
+            note(
+                f"{contender.name} is shown {rows:,} training rows and not {max(contender.fixed_sizes):,}: "
+                "there are no more"
+            )
 
 
 def _shots(wanted: Sequence[int] | None, material: Material, note: Callable[[str], None]) -> dict[int, int]:

@@ -23,7 +23,7 @@ from textgraft.comparison.settings import SetupSettings
 from textgraft.data.dataset import Dataset
 from textgraft.data.formats.given import Source
 from textgraft.data.readers.descriptions import read_descriptions
-from textgraft.data.splits import Splits
+from textgraft.data.splits import Splits, nested_shots, nested_subsets
 from textgraft.embeddings.word_vectors import VectorSource
 from textgraft.errors import unknown
 from textgraft.files import content_hash
@@ -33,11 +33,16 @@ from textgraft.models.encoders import EncoderSource
 from textgraft.tasks.base import Task
 from textgraft.tasks.reading import named_task, read_splits
 from textgraft.tasks.targets import check_holds_back
-from textgraft.tasks.text.label_names import are_words
+from textgraft.tasks.text.label_names import are_words, codes_note, label_codes
 
 if TYPE_CHECKING:
     from textgraft.training.progress import Progress
 
+DEV_FRACTION = 4
+"""For so many training rows there is one dev row."""
+DEV_ROWS_AT_LEAST = 20
+SAMPLE = 100
+"""Rows by which costs are told."""
 Note = Callable[[str], None]
 """Told what the user should know."""
 
@@ -120,6 +125,33 @@ class Material:
             on_step=on_step,
             shared=self.shared,
         )
+
+    def rows(self, size: int, seed: int, shots: int | None = None) -> tuple[Dataset, Dataset]:
+        """Return the training rows of a size and seed, and the dev rows that such a user would have.
+
+        Args:
+            size: Training rows.
+            seed: Another one gives other rows.
+            shots: Rows of every label, where that is what they are drawn by.
+        """
+        train, dev = self.splits.train, self.splits.dev
+        if shots is not None:
+            rows = nested_shots(train.strata, [shots], seed)[shots]
+        else:
+            rows = nested_subsets(train.strata, [size], seed, train.groups)[size] if size else []
+        dev_rows = self.read_of(size) - size
+        return train.select(rows), dev.select(nested_subsets(dev.strata, [dev_rows], seed, None)[dev_rows])
+
+    def read_of(self, size: int) -> int:
+        """Return how many train and dev rows a trial of a size learns from."""
+        return size + min(len(self.splits.dev), max(DEV_ROWS_AT_LEAST, size // DEV_FRACTION))
+
+    def sample(self, contender: Contender) -> Job:
+        """Return a few training rows, of all labels, by which a contender's costs are told."""
+        train = self.splits.train
+        number = min(SAMPLE, len(train))
+        rows = nested_subsets(train.strata, [number], 0)[number]
+        return self.job(contender, train.select(rows), self.splits.dev, 0)
 
 
 def choose(
@@ -226,7 +258,12 @@ def _fitted_to_labels(entrants: Entrants, labels: Sequence[str], note: Note) -> 
     for label in descriptions:
         if label not in labels:
             raise unknown("label", label, labels, where="--describe")
-    if not entrants.are_usual or are_words([descriptions.get(label, label) for label in labels]):
+    told = [descriptions.get(label, label) for label in labels]
+    if not entrants.are_usual or are_words(told):
+        going = [contender.name for contender in entrants.contenders if contender.goes_by_label_names]
+        codes = label_codes([label for label in labels if label not in descriptions])
+        if going and codes:
+            note(codes_note(going[0], codes))
         return entrants
     kept = [contender for contender in entrants.contenders if not contender.goes_by_label_names]
     for contender in entrants.contenders:

@@ -143,6 +143,28 @@ def test_it_competes_unnamed_where_labels_are_words(world, tmp_path, names, comp
     assert "zero-shot" in entrants(settings.model_copy(update={"describe": path}), usual=True)
 
 
+@pytest.mark.parametrize("usual", [True, False])
+def test_labels_that_look_like_codes_are_told(world, tmp_path, usual):
+    source = tmp_path / "rows.csv"
+    source.write_text("text,label\n" + "".join(f"a text {n},{('ABBR', 'HUM')[n % 2]}\n" for n in range(40)))
+    wanted = [contenders_for("classification")[name] for name in ("tfidf", "zero-shot")]
+
+    def told(settings: TrainConfig, contenders) -> list[str]:
+        notes: list[str] = []
+        chosen = choose(source, settings, lambda task: contenders, notes.append, are_usual=usual)
+        assert read(source, chosen, settings, notes.append).entrants.names == tuple(
+            c.name for c in contenders
+        )
+        return [note for note in notes if "look like codes" in note]
+
+    settings = TrainConfig(task="classification", encoder=world[1])
+    (note,) = told(settings, wanted)
+    assert "zero-shot knows labels by their names alone, and 2 of them look like codes (ABBR, HUM)" in note
+    assert told(settings, wanted[:1]) == [], "nobody goes by names"
+    path = describe(tmp_path, ("ABBR", "what letters stand for"), ("HUM", "a person or a group"))
+    assert told(settings.model_copy(update={"describe": path}), wanted) == []
+
+
 @pytest.mark.parametrize("template", ["About it.", "{} and {}", "{label}", "{"])
 def test_a_template_has_one_place(world, tmp_path, template):
     with pytest.raises(OptionError, match="no place for a label"):

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import cast
+
 import msgspec
 import pytest
 
 import textgraft
 from tests.tiny import write_topics
+from textgraft.comparison.contenders.base import EpochSchedule, Job
 from textgraft.comparison.contenders.registry import contenders_for
-from textgraft.comparison.records.plan import ComparisonPlan, PlannedTrial, load_plan
+from textgraft.comparison.records.plan import ComparisonPlan, PlannedTrial, Programme, load_plan
+from textgraft.comparison.records.reading import Reading
 from textgraft.comparison.records.trials import Trial, load_trials
-from textgraft.comparison.running import run
+from textgraft.comparison.running import probing
 from textgraft.comparison.running.probing import (
+    Glance,
+    Tried,
     _seconds_a_row,
-    rate_of_trials,
+    rate_by_trials,
     tells_by_trials,
+    whole_seconds,
 )
 from textgraft.comparison.running.progress import SilentReporter
 from textgraft.training.progress import Progress
@@ -25,7 +33,7 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Trial:
     folder = tmp_path_factory.mktemp("topics")
     reporter = _Order()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "QUICK", 1e9)  # however slow the machine
+        patch.setattr(probing, "QUICK", 1e9)  # however slow the machine
         textgraft.compare(
             write_topics(folder / "topics.csv", 90),
             contenders="tfidf,lstm",
@@ -66,25 +74,62 @@ def took(trial: Trial, size: int, seconds: float, configurations: int = 3) -> Tr
     return msgspec.structs.replace(trial, size=size, cost=cost, configurations=entries)
 
 
+PROGRAMME = Programme(sizes=(50, 400, 1000), seeds=3, configurations=3)
+
+
+def tries(trial: Trial, ran: list[int], *, new: bool = True) -> Callable[[int, float], Tried]:
+    """Run trials of which a fit takes 0.1 s and 2 ms a row, and all else 0.5 s."""
+
+    def run(size: int, expected: float) -> Tried:
+        del expected
+        ran.append(size)
+        seconds = 3 * (0.1 + 0.002 * size)
+        return Tried(took(trial, size, seconds), seconds + 0.5, is_new=new)
+
+    return run
+
+
 def test_two_trials_tell_what_grows_with_the_rows_from_what_does_not(trial: Trial) -> None:
-    # A fit takes 0.1 s and 2 ms a row, all else 0.5 s.
-    done = [
-        (took(trial, rows, 3 * (0.1 + 0.002 * rows)), 3 * (0.1 + 0.002 * rows) + 0.5) for rows in (50, 400)
-    ]
-    rate = rate_of_trials(done)
+    tfidf = contenders_for("classification")["tfidf"]
+    glance, ran = Glance(fit=0.1, per_row=0.001, per_text=0.0), list[int]()
+    rate = rate_by_trials(tfidf, PROGRAMME, glance, lambda size: size, tries(trial, ran))
+    assert ran == [50, 400], "the next one is not quick"
     assert rate.per_row == pytest.approx(0.002)
     assert rate.seconds(1000, 3) == pytest.approx(3 * (0.1 + 0.002 * 1000) + 0.5)
-    # One trial alone: all that a fit takes counts as if it grew.
-    alone = rate_of_trials(done[:1])
-    assert alone.seconds(50, 3) == pytest.approx(done[0][1])
-    assert alone.seconds(1000, 3) > rate.seconds(1000, 3)
 
 
-def test_only_what_is_cheap_is_tried_before_the_plan() -> None:
-    able = contenders_for("classification")
-    assert tells_by_trials(able["tfidf"])
-    assert tells_by_trials(able["majority"])
-    assert not any(tells_by_trials(able[name]) for name in ("lstm", "bert-frozen", "bert-finetuned", "llm"))
+def test_of_what_reads_by_an_encoder_the_smallest_trial_tells_all_but_what_a_row_costs(trial: Trial) -> None:
+    frozen = contenders_for("classification")["bert-frozen"]
+    glance, ran = Glance(fit=0.1, per_row=0.001, per_text=0.004), list[int]()
+    rate = rate_by_trials(frozen, PROGRAMME, glance, lambda size: size + 200, tries(trial, ran))
+    assert ran == [50]
+    assert rate.seconds(50, 3) == pytest.approx(3 * (0.1 + 0.002 * 50) + 0.5)
+    assert rate.per_row == 0.001
+    assert rate.shared == pytest.approx(0.004 * 950), "what the largest size has to encode yet"
+    # Where the texts alone take longer it is not run, and one that was found tells nothing of this machine.
+    assert rate_by_trials(frozen, PROGRAMME, glance, lambda size: 2000, tries(trial, ran)) is None
+    assert ran == [50]
+    assert rate_by_trials(frozen, PROGRAMME, glance, lambda size: size, tries(trial, ran, new=False)) is None
+
+
+def test_only_what_is_cheap_is_tried_before_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    able, job = contenders_for("classification"), cast("Job", None)
+    monkeypatch.setattr(probing, "readings", lambda job, settings: [])
+    assert all(tells_by_trials(able[name], job) for name in ("tfidf", "majority", "static", "bert-frozen"))
+    assert not any(tells_by_trials(able[name], job) for name in ("lstm", "bert-finetuned", "llm"))
+    read = Reading(most=16, read=3.8, whole=3.8, tokens=1.0)
+    monkeypatch.setattr(probing, "readings", lambda job, settings: [read])
+    assert not tells_by_trials(able["bert-frozen"], job), "how much it reads of long texts is planned first"
+
+
+def test_a_trial_that_the_clock_ended_tells_what_it_would_have_taken(trial: Trial) -> None:
+    schedule = EpochSchedule(1000, 10, 10)
+    cut = msgspec.structs.replace(took(trial, 100, 3.0, 1), stopped_by="budget", epochs=3.0)
+    # It had 1 s for three of the seven and a half epochs that it usually takes.
+    assert whole_seconds(cut, 2.0, schedule) == pytest.approx(1.0 + 2.5)
+    ended = msgspec.structs.replace(cut, stopped_by="patience")
+    assert whole_seconds(ended, 2.0, schedule) == 2.0
+    assert whole_seconds(cut, 2.0, None) == 2.0
 
 
 def test_the_pace_of_full_batches_counts_and_evaluations_do_not() -> None:

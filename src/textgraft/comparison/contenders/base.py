@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
@@ -131,6 +131,9 @@ class EpochSchedule:
     least: int
     most: int
     """Bounds of the number of epochs."""
+    shortest: float = 0.4
+    """Part of its usual length to which a time budget may shorten the training, though not below one epoch:
+    in as many steps, more rows teach more than the same rows again."""
 
     def number(self, size: int) -> int:
         """Return the most epochs over ``size`` training rows; early stopping may end sooner."""
@@ -139,6 +142,10 @@ class EpochSchedule:
     def rows_seen(self, size: int) -> float:
         """Estimate how many rows a training run sees; early stopping ends it after three quarters."""
         return 0.75 * size * self.number(size)
+
+    def shortest_share(self, size: int) -> float:
+        """Return what part of the rows that are usually seen is seen at least, 0 to 1."""
+        return min(1.0, max(self.shortest, size / self.rows_seen(size)))
 
     def patience(self, size: int) -> int:
         """Return after how many epochs without a better dev score training stops."""
@@ -224,6 +231,12 @@ class Contender:
     fixed_sizes: tuple[int, ...] | None = None
     """Sizes it is tried at whatever the user names: (0,) for one that learns from no row; None: the
     comparison's."""
+
+    def sizes(self, wanted: Sequence[int], rows: int) -> tuple[int, ...]:
+        """Return the sizes that it is tried at: its own, as far as there are rows, or the wanted ones."""
+        if self.fixed_sizes is None:
+            return tuple(wanted)
+        return tuple(sorted({min(size, rows) for size in self.fixed_sizes}))
 
     def configured(self, values: Mapping[str, Any]) -> RecipeSettings:
         """Make a configuration of values that a user gave or a file holds.

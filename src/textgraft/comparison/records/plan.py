@@ -9,12 +9,17 @@ from typing import Any
 import msgspec
 
 from textgraft.comparison.contenders.base import EpochSchedule
+from textgraft.comparison.contenders.registry import has_fixed_sizes
 from textgraft.comparison.records.reading import Reading
 from textgraft.comparison.records.record import FORMAT, NOT_A_COMPARISON, load_record
 from textgraft.files import content_hash
 from textgraft.integrity import write_record
 
 _FILE = "plan.json"
+FIRST_TRIAL = 0.8
+"""How far an estimate moves, on the log scale, towards what the first trial took: a probe is a few steps."""
+FURTHER_TRIAL = 0.5
+"""Towards what each further one took: when training ends depends on the seed as well."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +89,8 @@ class Rate(msgspec.Struct, kw_only=True):
     """Of contenders that read long texts in windows: with the most windows of a text, which all of this is
     measured for, and then with fewer."""
     correction: float = 1.0
+    observed: int = 0
+    """Finished trials that have corrected it."""
 
     def reading(self, windows: int = 0) -> Reading | None:
         """Return what is read with so many windows of a text at most; 0: with the most."""
@@ -114,7 +121,15 @@ class Rate(msgspec.Struct, kw_only=True):
         """Estimate what the first trial on all rows spends for all, with so many windows; 0: the most."""
         return self.correction * self._share(windows) * self.shared
 
-    def seconds(self, size: int, configurations: int, *, is_chosen: bool = False, windows: int = 0) -> float:
+    def seconds(
+        self,
+        size: int,
+        configurations: int,
+        *,
+        is_chosen: bool = False,
+        windows: int = 0,
+        epochs_share: float = 1.0,
+    ) -> float:
         """Estimate a trial, without what is shared.
 
         Args:
@@ -122,13 +137,14 @@ class Rate(msgspec.Struct, kw_only=True):
             configurations: That it fits: so many from the first on.
             is_chosen: Whether it fits the one that was chosen before, which may be the dearest.
             windows: That it reads of a text at most; 0: the most.
+            epochs_share: How much of its epochs it has time for, 0 to 1.
         """
         share = self._share(windows)
         seen = self.epochs.rows_seen(size) if self.epochs and size else 0.0
         costs = (self.per_epoch, *self.further)
         all_costs = [costs[min(position, len(costs) - 1)] for position in range(configurations)]
         in_epochs = max(costs) if is_chosen else sum(all_costs)
-        of_texts = self.answered + configurations * size * self.per_row + seen * in_epochs
+        of_texts = self.answered + configurations * size * self.per_row + epochs_share * seen * in_epochs
         return self.correction * (self.fixed - self.answered + share * of_texts)
 
     def pay_shared(self, share: float) -> None:
@@ -136,8 +152,15 @@ class Rate(msgspec.Struct, kw_only=True):
         self.shared *= max(0.0, 1 - share)
 
     def observe(self, estimate: float, seconds: float) -> None:
-        """Move the estimate towards what a trial really took."""
-        self.correction *= max(0.2, min(5.0, seconds / max(1e-3, estimate))) ** 0.5
+        """Move the estimate towards what a trial really took, most of the way for the first one.
+
+        Args:
+            estimate: Seconds that were expected.
+            seconds: That it took, or would have taken had the clock not ended it.
+        """
+        weight = FURTHER_TRIAL if self.observed else FIRST_TRIAL
+        self.correction *= max(0.2, min(5.0, seconds / max(1e-3, estimate))) ** weight
+        self.observed += 1
 
 
 class Programme(msgspec.Struct, frozen=True, kw_only=True):
@@ -239,8 +262,9 @@ class ComparisonPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def largest(self) -> int:
-        """The largest training size of all."""
-        return max(programme.sizes[-1] for programme in self.programmes.values())
+        """The largest training size of all contenders that learn from as many rows as there are."""
+        sizes = {name: programme.sizes[-1] for name, programme in self.programmes.items()}
+        return max([size for name, size in sizes.items() if not has_fixed_sizes(name)] or sizes.values())
 
 
 def save_plan(folder: Path, plan: ComparisonPlan) -> None:

@@ -24,6 +24,7 @@ MEGABYTE = 1e6
 LATENCY_ROWS = 50
 PACE_ROWS = 64
 """Rows that tell the pace of what need not be run on all of them."""
+BRIEF_PACE_ROWS = 16
 LATENCY_ROWS_AT_LEAST = 10
 LATENCY_SECONDS = 0.5
 """Rows are timed until there are so many, or this time is up and there are the fewest."""
@@ -55,14 +56,17 @@ def machine() -> str:
     return ", ".join(part for part in parts if part)
 
 
-def latency_ms(predict: Callable[[Dataset], object], rows: Dataset) -> tuple[float, float]:
+def latency_ms(
+    predict: Callable[[Dataset], object], rows: Dataset, most: int = LATENCY_ROWS
+) -> tuple[float, float]:
     """Return the median and the 95th percentile of the milliseconds that one row alone takes.
 
     Args:
         predict: Takes a data set, from raw text to predictions.
-        rows: The first 50 are timed one by one, fewer of slow models, after two warm-up calls.
+        rows: The first ones are timed one by one after two warm-up calls.
+        most: So many of them, fewer of slow models.
     """
-    sample = [rows.select([row]) for row in range(min(LATENCY_ROWS, len(rows)))]
+    sample = [rows.select([row]) for row in range(min(most, len(rows)))]
     for row in sample[:2]:
         predict(row)
     times = []
@@ -92,6 +96,8 @@ def measure_serving(
     predictor: RowPredictor,
     rows: Dataset,
     known: Callable[[Dataset], tuple[list[Any], list[Any]]] | None = None,
+    *,
+    briefly: bool = False,
 ) -> tuple[Serving, list[Any]]:
     """Answer rows one by one and together.
 
@@ -102,14 +108,16 @@ def measure_serving(
         rows: At least one.
         known: Does what its ``outputs`` does, on what was computed of the rows before: some of them tell the
             pace then, from raw text.
+        briefly: Whether as few rows are timed as tell a cost roughly.
 
     Returns:
         The costs, and the predictions.
     """
     asked = predictor.asked(rows)
     if asked is None:
-        p50, p95 = latency_ms(predictor.predict_rows, rows)
-        timed = rows if known is None else rows.select(range(min(PACE_ROWS, len(rows))))
+        most, pace = (LATENCY_ROWS_AT_LEAST, BRIEF_PACE_ROWS) if briefly else (LATENCY_ROWS, PACE_ROWS)
+        p50, p95 = latency_ms(predictor.predict_rows, rows, most)
+        timed = rows if known is None else rows.select(range(min(pace, len(rows))))
         start = time.perf_counter()
         predictions = predictor.predict_rows(timed)
         seconds = (time.perf_counter() - start) * len(rows) / len(timed)

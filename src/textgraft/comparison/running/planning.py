@@ -2,12 +2,13 @@
 
 The order follows what a trial tells. Each contender first trains on all rows with one seed, then at the
 sizes that shape its curve (the smallest, then always the one in the widest gap on the log axis), then with
-further seeds. Where time is short, contenders that are cheap in all do all of this before the costly ones
-begin: whatever the budget, there is a whole answer from them. What time is left goes to the costly ones, all
-of them on all rows before any of them anywhere else. Where even that does not fit, training that the clock
-can end is planned for a part of its usual length, its schedule with it (Li, Yumer and Ramanan 2020, "Budgeted
-training"); where that is too short a part, the others get curves of four sizes, and then the largest smaller
-size that fits is taken.
+further seeds. Where time is short, contenders that are cheap in all have their curves before the costly ones
+begin, as far as these can still have all rows afterwards: where a contender stands decides the pick, and a
+seed more of one that stands already tells less than any other contender on all rows. So further seeds of the
+cheap ones come after that, and then what else there is of the costly ones. Where all rows do not fit,
+training that the clock can end is planned for a part of its usual length, its schedule with it (Li, Yumer and
+Ramanan 2020, "Budgeted training"); where that is too short a part, the others get curves of four sizes, and
+then the largest smaller size that fits is taken.
 
 Before any size is given up, less of long texts is read: fewer windows of each, the costliest contender's
 first. A contender reads as many at all sizes, so that its curve is one.
@@ -28,11 +29,11 @@ LEAST_SIZES = 4
 SMALLEST_SIZE = 25
 """Usual sizes are not smaller: below so many labels a curve is still to find its shape."""
 CHEAP = 0.5
-"""Contenders that together take up to so much of the time do everything first."""
+"""Contenders that together take up to so much of the time, with all their seeds, have their curves first."""
+SLACK = 0.8
+"""Of the shortest training that is wished for: so much is still a result."""
 TUNING = 0.5
 """Costly contenders fit several configurations on all rows while that takes up to so much of their time."""
-COMPRESSION = 2.5
-"""How far training may be shortened to fit; below that a smaller size says more."""
 
 
 def default_sizes(rows: int, labels: int = 0) -> list[int]:
@@ -90,6 +91,24 @@ def _phases(name: str, programme: Programme, done: Collection[str]) -> _Left:
     return {phase: [one for one in found if one.name not in done] for phase, found in trials.items()}
 
 
+def shortest(planned: PlannedTrial, rates: Mapping[str, Rate], windows: int = 0) -> float:
+    """Estimate a trial of one configuration, its training as short as it may be, without what is shared.
+
+    Args:
+        planned: The trial.
+        rates: What each contender costs.
+        windows: That it reads of a text at most; 0: the most.
+    """
+    rate = rates[planned.contender]
+    share = rate.epochs.shortest_share(planned.size) if rate.epochs and planned.size else 1.0
+    return rate.seconds(planned.size, 1, windows=windows, epochs_share=share)
+
+
+def cheapest(programmes: Mapping[str, Programme], rates: Mapping[str, Rate]) -> float:
+    """Estimate the cheapest trial that there is of the contenders whose rates are given."""
+    return min(rate.seconds(programmes[name].sizes[0], 1, windows=rate.least) for name, rate in rates.items())
+
+
 class _Scheduler:
     """One plan in the making."""
 
@@ -124,9 +143,14 @@ class _Scheduler:
         return seconds + sum(self.rates[name].shared_seconds(self.windows.get(name, 0)) for name in names)
 
     def least(self, planned: PlannedTrial) -> float:
-        """Estimate a trial of one configuration whose training is as short as it may be."""
-        seconds = self.cost([planned], 1)
-        return seconds / COMPRESSION if self.rates[planned.contender].epochs else seconds
+        """Estimate a trial of one configuration whose training is as short as it may be, or a little shorter.
+
+        The clock ends it in time, whatever it takes.
+        """
+        windows = self.windows.get(planned.contender, 0)
+        usual = self.rates[planned.contender].seconds(planned.size, 1, windows=windows)
+        slack = SLACK if self.rates[planned.contender].epochs else 1.0
+        return self.cost([planned], 1) - usual + slack * shortest(planned, self.rates, windows)
 
     def take(self, phase: Sequence[PlannedTrial], room: float) -> float:
         """Choose the trials of a phase that fit one after the other; return the room that they leave."""
@@ -138,15 +162,19 @@ class _Scheduler:
         return room
 
     def split(self, room: float) -> tuple[list[str], list[str]]:
-        """Return the contenders that do everything first, the cheapest first, and the others."""
+        """Return the contenders that have their curves first, the cheapest first, and the others.
+
+        What the clock can end is among the others: where time is short it is shortened.
+        """
         order = sorted(self.phases, key=lambda name: self.cost(self.trials(name)))
         spent, cheap = 0.0, []
         for name in order:
-            spent += self.cost(self.trials(name))
-            if spent > CHEAP * room:
-                break
-            cheap.append(name)
-        return cheap, order[len(cheap) :]
+            if self.rates[name].epochs is None:
+                spent += self.cost(self.trials(name))
+                if spent > CHEAP * room:
+                    break
+                cheap.append(name)
+        return cheap, [name for name in order if name not in cheap]
 
     def settle_windows(self, room: float) -> None:
         """Have less of long texts read, until every size of every contender can be measured once.
@@ -191,6 +219,24 @@ class _Scheduler:
         for name in costly:
             self.configurations[name] = min(number, self.programmes[name].configurations)
 
+    def needed(self, costly: Sequence[str], room: float) -> float:
+        """Return what all rows take costly contenders at least, the cheapest first, as far as they fit."""
+        spent = 0.0
+        whole = [planned for name in costly for planned in self.phases[name][Phase.WHOLE]]
+        for least in sorted(map(self.least, whole)):
+            if spent + least <= room:
+                spent += least
+        return spent
+
+    def settle_cheap(self, cheap: Sequence[str], costly: Sequence[str], room: float) -> None:
+        """Give the cheap contenders the most configurations with which no costly one loses all rows."""
+        whole = [planned for name in cheap for planned in self.phases[name][Phase.WHOLE]]
+        most = max((self.programmes[name].configurations for name in cheap), default=1)
+        wanted = self.needed(costly, room - self.cost(whole, 1))
+        number = next((n for n in range(most, 1, -1) if self.cost(whole, n) + wanted <= room), 1)
+        for name in cheap:
+            self.configurations[name] = min(number, self.programmes[name].configurations)
+
     def take_largest(self, costly: Sequence[str], room: float) -> float:
         """Choose each costly contender's largest size that can be measured; return the room left.
 
@@ -221,6 +267,28 @@ class _Scheduler:
                 short -= self.least(fitting)
                 room -= self.cost([fitting])
                 self.chosen.append(fitting)
+        return room
+
+    def take_shapes(self, costly: Sequence[str], room: float) -> float:
+        """Choose the sizes that shape the curves of costly contenders; return the room left.
+
+        A few rows cost little. Where there is no time for all of these sizes, their training is shortened as
+        well.
+        """
+        left = [
+            planned
+            for name in costly
+            for planned in self.phases[name][Phase.SHAPE]
+            if planned not in self.chosen
+        ]
+        if self.cost(left) <= room:
+            return self.take(left, room)
+        short = room
+        for planned in left:
+            if self.least(planned) <= short:
+                short -= self.least(planned)
+                room -= self.cost([planned])
+                self.chosen.append(planned)
         return room
 
     def plan(self, room: float | None) -> TrialPlan:
@@ -254,11 +322,22 @@ class _Scheduler:
         """Choose what tells most in the time that is left."""
         self.settle_windows(left)
         cheap, costly = self.split(left)
+        self.settle_cheap(cheap, costly, left)
+        for name in cheap:
+            left = self.take(self.phases[name][Phase.WHOLE], left)
+        spare = max(0.0, left - self.needed(costly, left))
+        left -= spare
+        for phase in (Phase.SHAPE, Phase.CURVE):
+            for name in cheap:
+                spare = self.take(self.phases[name][phase], spare)
+        left += spare
+        seeds = [planned for name in cheap for planned in self.phases[name][Phase.SEEDS]]
+        self.settle_configurations(costly, left - self.cost(seeds))
+        left = self.take_largest(costly, left)
         for name in cheap:
             left = self.take(self.trials(name), left)
-        self.settle_configurations(costly, left)
-        left = self.take_largest(costly, left)
-        for phase in (Phase.SHAPE, Phase.CURVE, Phase.SEEDS):
+        left = self.take_shapes(costly, left)
+        for phase in (Phase.CURVE, Phase.SEEDS):
             for name in costly:
                 left = self.take(self.phases[name][phase], left)
 
@@ -296,27 +375,53 @@ def schedule(
     return _Scheduler(programmes, rates, done, beaten or {}, windows or {}).plan(room)
 
 
-def is_vital(planned: PlannedTrial, plan: TrialPlan) -> bool:
-    """Return whether a trial is the one at its contender's largest size that decides where it stands."""
-    own = [one.size for one in plan.trials if one.contender == planned.contender and one.seed == 0]
+def is_vital(planned: PlannedTrial, plan: TrialPlan, done: Collection[str] = ()) -> bool:
+    """Return whether a trial is the one at its contender's largest size that decides where it stands.
+
+    Args:
+        planned: The trial.
+        plan: What is left to do.
+        done: Names of the planned trials that are finished.
+    """
+    places = [(one.contender, one.size) for one in plan.trials if one.seed == 0]
+    places += [(name, int(size)) for name, size, _ in (one.rsplit("/", 2) for one in done)]
+    own = [size for name, size in places if name == planned.contender]
     return planned.seed == 0 and planned.size == max(own, default=0)
 
 
-def allowance(plan: TrialPlan, rates: Mapping[str, Rate], left: float) -> float:
+def allowance(plan: TrialPlan, rates: Mapping[str, Rate], left: float, done: Collection[str] = ()) -> float:
     """Return the seconds that the first trial of a plan may take.
 
     An estimate that was too low must not cut a trial short: it may take all the time that is left but for
-    what the other contenders need at their largest sizes. Where not even that is there, they share it. What
-    cannot be shortened may take all of it: cut, it would be no result.
+    what the other contenders need at their largest sizes; a point of a curve also leaves what the other
+    points need at least. Where not all of that is there, each has what it needs at least, and a part of the
+    rest. What cannot be shortened may take all of it: cut, it would be no result.
+
+    Args:
+        plan: What is left to do.
+        rates: What each contender costs.
+        left: Seconds that are left.
+        done: Names of the planned trials that are finished.
     """
     first, *others = plan.trials
     left = max(0.0, left)
     if rates[first.contender].epochs is None:
         return left
+    is_point = not is_vital(first, plan, done)
     own = plan.estimate(first, rates)
-    vital = sum(
-        plan.estimate(one, rates)
-        for one in others
-        if one.contender != first.contender and is_vital(one, plan)
-    )
-    return left - vital if own + vital <= left else own * left / (own + vital)
+    least = shortest(first, rates, plan.windows.get(first.contender, 0))
+    wanted = needed = kept = 0.0
+    for one in others:
+        rate, windows = rates[one.contender], plan.windows.get(one.contender, 0)
+        if is_vital(one, plan, done) and one.contender != first.contender:
+            usual, shared = plan.estimate(one, rates), rate.shared_seconds(windows)
+            short = shortest(one, rates, windows) if rate.epochs else usual
+            wanted, needed, kept = wanted + usual + shared, needed + short + shared, kept + usual + shared
+        elif is_point and one.seed == 0:
+            short = shortest(one, rates, windows)
+            wanted, needed, kept = wanted + plan.estimate(one, rates), needed + short, kept + short
+    if own + wanted <= left:
+        return left - kept
+    if least + needed >= left:
+        return left * least / (least + needed)
+    return least + (left - least - needed) * (own - least) / (own - least + wanted - needed)

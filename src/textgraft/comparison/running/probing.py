@@ -1,15 +1,22 @@
-"""What a row costs each contender: told by its first trials, or by a fit on a few rows."""
+"""What a row costs each contender: told by its first trials, or by a fit on a few rows.
+
+Where a contender's smallest trial takes but a few seconds it is run: its result is kept, and tells the cost
+better than a probe would, whose work is thrown away.
+"""
 
 from __future__ import annotations
 
 import itertools
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from statistics import median
+from typing import Any, Self
 
-from textgraft.comparison.contenders.base import Contender, Fit, Job, RecipeSettings
-from textgraft.comparison.records.plan import Rate
+from textgraft.comparison.contenders.base import Contender, EpochSchedule, Fit, Job, RecipeSettings
+from textgraft.comparison.preparing import DEV_FRACTION
+from textgraft.comparison.records.plan import Programme, Rate
 from textgraft.comparison.records.trials import Trial
 from textgraft.comparison.running.measuring import PACE_ROWS
 from textgraft.comparison.running.reading import readings
@@ -20,53 +27,180 @@ ROWS = 64
 FEW = 16
 """Rows of the first fit of what is not trained in epochs; it also loads libraries and warms up kernels."""
 EPOCH_ROWS = 48
-"""Of what is: a few steps tell what a step costs."""
+"""Of what is, or two full batches if that is more: a few steps tell what a step costs."""
 FURTHER_ROWS = 32
 """Rows that tell what a step costs in a further configuration."""
-EPOCHS = 2
-"""The first step warms up, those after it are timed."""
+STEPS = 6
+"""Of a fit at least, in whole epochs: the first step warms up, those after it are timed."""
+FURTHER_STEPS = 4
+QUICK = 5.0
+"""Seconds that a trial may take that is run before the plan is made."""
 FULL = 0.75
 """Tokens of a step that counts, of those of the fullest one."""
-DEV_FRACTION = 4
-"""For so many training rows there is one dev row."""
 ASKED = 2
 """Rows that are answered elsewhere."""
 SMALL_CHANGE = 0.3
 """Seconds that measuring latency and writing the result take."""
 
 
-def tells_by_trials(contender: Contender) -> bool:
-    """Return whether a contender's smallest trial costs so little that it is run in place of a probe.
+def tells_by_trials(contender: Contender, job: Job) -> bool:
+    """Return whether a contender's smallest trial may be run in place of a probe.
 
-    It neither trains in epochs nor asks an encoder, or a server, for every text.
+    It does not train in epochs, and answers by itself. How much it reads of long texts is not settled before
+    there is a plan.
     """
-    return contender.epochs is None and not contender.needs_encoder and not contender.is_remote
+    if contender.epochs is not None or contender.is_remote:
+        return False
+    read = readings(job, contender.grid[0])
+    return not (read and read[0].is_of_long_texts)
 
 
-def rate_of_trials(done: Sequence[tuple[Trial, float]]) -> Rate:
-    """Tell what a contender without epochs costs from its first trials.
+@dataclass(frozen=True)
+class Glance:
+    """What fits on a few rows tell of a contender that does not train in epochs."""
+
+    fit: float
+    """Seconds of a fit, without what is shared."""
+    per_row: float
+    """Of them for a row."""
+    per_text: float
+    """Seconds that a text takes its encoder; 0 where it asks none for every text."""
+
+    def smallest(self, programme: Programme, texts: int) -> float:
+        """Estimate the smallest trial, roughly.
+
+        Args:
+            programme: What is to be measured.
+            texts: Train, dev and test rows of the trial.
+        """
+        return programme.configurations * self.fit + texts * self.per_text + SMALL_CHANGE
+
+
+def glance(contender: Contender, job: Job) -> Glance:
+    """Fit a contender on a few rows; libraries are then loaded, and the encoder is open.
 
     Args:
-        done: At least one at ascending sizes, each with the seconds that all of it took.
+        contender: The contender, which does not train in epochs.
+        job: Its train rows are those that the fits draw on.
     """
-    trial, took = done[-1]
-    fits, number = _fitting_seconds(trial), len(trial.configurations)
-    rows, seconds = trial.size, fits
+    shared = job.shared
+    before = shared.charged
+    sample = job.train.select(range(min(ROWS, len(job.train))))
+    found, per_row = _growth(contender, job, sample)
+    per_text = 0.0
+    if shared.charged > before:
+        encoder = shared.encoder(job.needed_encoder(), job.max_length, contender.windows).encoder
+        for _ in range(2):  # the first time, an engine prepares what batches of such shapes need
+            begun = time.perf_counter()
+            for _ in encoder.batch_by_batch(sample.texts):
+                pass
+            per_text = (time.perf_counter() - begun) / len(sample)
+    return Glance(found.other, per_row, per_text)
+
+
+def _growth(contender: Contender, job: Job, sample: Dataset) -> tuple[_Fitting, float]:
+    """Fit a contender without epochs on a sample and on less of it; tell the seconds that a row adds."""
+    few = sample.select(range(min(FEW, len(sample))))
+    _fit(contender, job, few)
+    start, found = _fit(contender, job, few), _fit(contender, job, sample)
+    return found, max(0.0, found.other - start.other) / max(1, len(sample) - len(few))
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A trial that was run, or found, before there was a plan."""
+
+    trial: Trial
+    seconds: float
+    """That it took, without what it computed for all trials."""
+    is_new: bool
+
+    @classmethod
+    def before(cls, trial: Trial) -> Self:
+        """Return one that was run before, perhaps on another machine."""
+        return cls(trial, _fitting_seconds(trial) + SMALL_CHANGE, is_new=False)
+
+
+def rate_by_trials(
+    contender: Contender,
+    programme: Programme,
+    seen: Glance,
+    texts: Callable[[int], int],
+    run: Callable[[int, float], Tried | None],
+) -> Rate | None:
+    """Run the smallest trial of a contender; where no encoder is needed, the next ones as well if quick.
+
+    Args:
+        contender: The contender.
+        programme: What is to be measured of it.
+        seen: What fits on a few rows told.
+        texts: Returns the train, dev and test rows of a trial of a size.
+        run: Runs a trial of a size that is expected to take so many seconds; None where it is not run or has
+            no result.
+
+    Returns:
+        What those that ran now tell of its cost: finished ones may be another machine's. None where none did.
+    """
+    smallest, *larger = programme.sizes
+    done: list[Tried] = []
+    for size in (smallest,) if contender.needs_encoder else (smallest, *larger):
+        if done:
+            expected = _rate(done, seen).seconds(size, programme.configurations)
+        else:
+            expected = seen.smallest(programme, texts(size))
+        tried = run(size, expected) if expected <= QUICK else None
+        if tried is None:
+            break
+        done.append(tried)
+    ran = [tried for tried in done if tried.is_new]
+    if not ran:
+        return None
+    rate = _rate(ran, seen)
+    rate.shared = seen.per_text * max(0, texts(programme.sizes[-1]) - texts(ran[-1].trial.size))
+    return rate
+
+
+def whole_seconds(trial: Trial, took: float, schedule: EpochSchedule | None) -> float:
+    """Return what a trial took, or would have taken had the clock not ended its training.
+
+    Args:
+        trial: The trial.
+        took: Seconds, with all that is not training.
+        schedule: Of a contender that trains in epochs.
+    """
+    if schedule is None or trial.stopped_by != "budget" or not trial.epochs:
+        return took
+    longer = schedule.rows_seen(trial.size) / (trial.epochs * trial.size)
+    return took + trial.cost.training_seconds * max(0.0, longer - 1)
+
+
+def _rate(done: Sequence[Tried], seen: Glance) -> Rate:
+    """Tell what a contender without epochs costs from its first trials, at ascending sizes."""
+    last = done[-1]
+    trial, number = last.trial, len(last.trial.configurations)
+    per_row = seen.per_row
     if len(done) > 1:
-        before = done[-2][0]
-        rows -= before.size
-        seconds -= _fitting_seconds(before) * number / len(before.configurations)
-    per_row = max(0.0, seconds) / number / max(1, rows)
-    return Rate(
-        fixed=max(0.0, took - number * trial.size * per_row), per_row=per_row, per_epoch=0.0, epochs=None
-    )
+        before = done[-2].trial
+        more = _fitting_seconds(trial) / number - _fitting_seconds(before) / len(before.configurations)
+        per_row = max(0.0, more) / max(1, trial.size - before.size)
+    fixed = max(0.0, last.seconds - number * trial.size * per_row)
+    return Rate(fixed=fixed, per_row=per_row, per_epoch=0.0, epochs=None)
 
 
 def _fitting_seconds(trial: Trial) -> float:
     return trial.cost.training_seconds + trial.cost.tuning_seconds
 
 
-def probe(contender: Contender, job: Job, test_rows: int, texts: int) -> Rate:
+def probe(
+    contender: Contender,
+    job: Job,
+    programme: Programme,
+    *,
+    tests: int,
+    texts: int,
+    seen: Glance | None = None,
+    left: float = math.inf,
+) -> Rate:
     """Fit a contender on a few rows, and tell the cost of a row from that of everything else.
 
     What is trained in epochs tells the cost of its steps itself; of the rest, a second fit has more rows.
@@ -75,26 +209,34 @@ def probe(contender: Contender, job: Job, test_rows: int, texts: int) -> Rate:
     Args:
         contender: The contender.
         job: Its train rows are those that the probe draws on.
-        test_rows: That each trial answers.
+        programme: What is to be measured of it.
+        tests: Test rows, which each trial answers.
         texts: Train and dev rows that all trials together learn from.
+        seen: What fits on a few rows told, where they were made.
+        left: Seconds that are left: what a second configuration costs is not measured where there is no time
+            for two on all rows.
     """
     if contender.is_remote:
-        return _probe_endpoint(contender, job, test_rows)
+        return _probe_endpoint(contender, job, tests)
     read = readings(job, contender.grid[0])
     longer = 1.0
     if contender.epochs and len(read) > 1:
         # What training costs grows with the tokens: those of the fewest windows tell it soonest.
         contender, longer = contender.reading(read[-1].most), read[0].tokens / read[-1].tokens
-    sample = job.train.select(range(min(EPOCH_ROWS if contender.epochs else ROWS, len(job.train))))
-    per_row = 0.0
-    if contender.epochs:
-        found = _fit(contender, job, sample)
+    rows = max(EPOCH_ROWS, 2 * _batch_size(contender.grid[0])) if contender.epochs else ROWS
+    sample = job.train.select(range(min(rows, len(job.train))))
+    if contender.epochs is None and seen is None:
+        found, per_row = _growth(contender, job, sample)
     else:
-        few = sample.select(range(min(FEW, len(sample))))
-        _fit(contender, job, few)
-        start, found = _fit(contender, job, few), _fit(contender, job, sample)
-        per_row = max(0.0, found.other - start.other) / max(1, len(sample) - len(few))
-    further = _fits_of_further(contender, job, sample.select(range(min(FURTHER_ROWS, len(sample)))))
+        found, per_row = _fit(contender, job, sample), seen.per_row if seen else 0.0
+    grid = contender.grid[: programme.configurations]
+    if (
+        contender.epochs
+        and 2 * longer * found.per_epoch * contender.epochs.rows_seen(programme.sizes[-1]) > left
+    ):
+        grid = grid[:1]
+    few = sample.select(range(min(FURTHER_ROWS, len(sample))))
+    further = _fits_of_further(contender, job, few, grid)
     # The first fit of all also loads libraries.
     other = min(fit.other for fit in (found, *further.values()))
     predictor = found.fitted.predictor(job.task)
@@ -105,10 +247,10 @@ def probe(contender: Contender, job: Job, test_rows: int, texts: int) -> Rate:
     begun = time.perf_counter()
     predictor.predict_rows(sample)
     per_test_row = (time.perf_counter() - begun) / len(sample)
-    answered, computed = test_rows, texts
+    answered, computed = tests, texts
     if found.fitted.outputs is not None:  # what is computed of test rows is shared as well
-        answered, computed = min(PACE_ROWS, test_rows), texts + test_rows
-    costs = [longer * further.get(_costing(settings), found).per_epoch for settings in contender.grid[1:]]
+        answered, computed = min(PACE_ROWS, tests), texts + tests
+    costs = [longer * further.get(_costing(settings), found).per_epoch for settings in grid[1:]]
     answering = longer * per_test_row * answered
     return Rate(
         fixed=max(0.0, other - len(sample) * per_row) + opening + answering + SMALL_CHANGE,
@@ -120,6 +262,11 @@ def probe(contender: Contender, job: Job, test_rows: int, texts: int) -> Rate:
         answered=answering,
         readings=read,
     )
+
+
+def _batch_size(settings: RecipeSettings) -> int:
+    """Return the rows of a full batch; 1 where there are none."""
+    return int(getattr(settings, "batch_size", 1))
 
 
 @dataclass(frozen=True)
@@ -135,9 +282,17 @@ class _Fitting:
     fitted: Fit
 
 
-def _fit(contender: Contender, job: Job, rows: Dataset, position: int = 0) -> _Fitting:
+def _fit(
+    contender: Contender,
+    job: Job,
+    rows: Dataset,
+    settings: RecipeSettings | None = None,
+    steps: int = STEPS,
+) -> _Fitting:
     seen: list[Progress] = []
-    settings = contender.grid[position].but(**({"epochs": EPOCHS} if contender.epochs else {}))
+    settings = settings or contender.grid[0]
+    if contender.epochs:
+        settings = settings.but(epochs=-(-steps // -(-len(rows) // _batch_size(settings))))
     charged, spent = job.shared.charged, job.shared.spent
     start = time.perf_counter()
     dev = rows.select(range(-(-len(rows) // DEV_FRACTION)))
@@ -152,7 +307,7 @@ def _fit(contender: Contender, job: Job, rows: Dataset, position: int = 0) -> _F
 
 
 def _fits_of_further(
-    contender: Contender, job: Job, rows: Dataset
+    contender: Contender, job: Job, rows: Dataset, grid: Sequence[RecipeSettings]
 ) -> dict[tuple[tuple[str, Any], ...], _Fitting]:
     """Fit the configurations after the first whose steps may cost otherwise.
 
@@ -160,9 +315,9 @@ def _fits_of_further(
     """
     found: dict[tuple[tuple[str, Any], ...], _Fitting] = {}
     if contender.epochs is not None:
-        for position, settings in enumerate(contender.grid):
-            if _costing(settings) not in (_costing(contender.grid[0]), *found):
-                found[_costing(settings)] = _fit(contender, job, rows, position)
+        for settings in grid:
+            if _costing(settings) not in (_costing(grid[0]), *found):
+                found[_costing(settings)] = _fit(contender, job, rows, settings, FURTHER_STEPS)
     return found
 
 
@@ -197,6 +352,6 @@ def _seconds_a_row(steps: Sequence[Progress], rows: int) -> float:
     ]
     timed = [one for one in taken if not one[2]] or taken
     fullest = max(tokens for _, tokens, _ in timed)
-    timed = [one for one in timed if one[1] >= FULL * fullest]
-    pace = sum(seconds for seconds, _, _ in timed) / max(1, sum(tokens for _, tokens, _ in timed))
+    # The median: a step of a new shape, or one that another program held up, takes several times as long.
+    pace = median(seconds / max(1, tokens) for seconds, tokens, _ in timed if tokens >= FULL * fullest)
     return pace * steps[-1].tokens / steps[-1].epoch / rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import math
 import time
 from dataclasses import replace
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace as changed
 
 from textgraft.comparison.contenders.base import Contender, RecipeSettings
-from textgraft.comparison.preparing import Material
+from textgraft.comparison.preparing import DEV_ROWS_AT_LEAST, Material
 from textgraft.comparison.records.memory import Memory, load_memory, save_memory
 from textgraft.comparison.records.plan import (
     ComparisonPlan,
@@ -34,27 +35,26 @@ from textgraft.comparison.result import Comparison
 from textgraft.comparison.running import memory as memory_of
 from textgraft.comparison.running.kept_models import KeptModels, needed, winning_trial
 from textgraft.comparison.running.measuring import command, machine
-from textgraft.comparison.running.planning import allowance, schedule
+from textgraft.comparison.running.planning import allowance, cheapest, schedule
 from textgraft.comparison.running.probing import (
-    DEV_FRACTION,
-    SMALL_CHANGE,
+    Glance,
+    Tried,
+    glance,
     probe,
-    rate_of_trials,
+    rate_by_trials,
     tells_by_trials,
+    whole_seconds,
 )
 from textgraft.comparison.running.progress import Reporter
 from textgraft.comparison.running.robustness import measure_kept
 from textgraft.comparison.running.threads import choose_threads
-from textgraft.data.dataset import Dataset
-from textgraft.data.splits import nested_shots, nested_subsets
 from textgraft.errors import DataError, OptionError
 from textgraft.evaluation.promises import Target
 from textgraft.wording import duration
 
 if TYPE_CHECKING:
-    from textgraft.comparison.running.trials import Attempt, TrialSpec
+    from textgraft.comparison.running.trials import TrialSpec
 
-DEV_ROWS_AT_LEAST = 20
 CONCLUDING = 6.0
 """Seconds kept for judging, measuring memory and drawing the report, at most a tenth of the budget."""
 SAVING = 2.0
@@ -63,12 +63,10 @@ WAITING = 20.0
 """Seconds to wait at most for what was begun to be measured beside the training."""
 SAFETY = 0.9
 """Fraction of the time left that estimates may fill: the rest is for their errors."""
-QUICK = 5.0
-"""Of what needs no probe, trials that take up to so many seconds are run before the plan is made."""
 OVERTIME = 1.5
 """How far a trial may go over its time before it is said."""
-LEAST_TRAINED = 0.25
-"""A trial that the clock ended sooner than after this share of its training is no result."""
+LEAST_TRAINED = 0.6
+"""Of the shortest training: a trial that the clock ended sooner is no result."""
 FIRST_INTERIM = 60.0
 """Seconds after which there is a first verdict."""
 INTERIM = 30.0
@@ -114,6 +112,8 @@ class Run:
         """Whether the kept models are to answer perturbed test rows, once the trials are done."""
         self.beaten: dict[str, str] = {}
         """Contenders that can no longer win, and the evidence."""
+        self._seen: dict[str, Glance] = {}
+        """What fits on a few rows told of contenders."""
         self.gauge = memory_of.MemoryGauge(material.splits.test)
         budget = request.budget
         self.deadline = None if budget is None else started + budget - min(CONCLUDING, 0.1 * budget)
@@ -160,7 +160,7 @@ class Run:
         splits, request = self.material.splits, self.request
         programmes = {
             name: Programme(
-                sizes=contender.fixed_sizes or tuple(sizes),
+                sizes=contender.sizes(sizes, len(splits.train)),
                 seeds=1 if contender.fixed_sizes else request.seeds,
                 configurations=min(request.tuning, len(contender.grid)),
             )
@@ -200,8 +200,9 @@ class Run:
         # What a server refuses is told before anything is trained.
         for name in [name for name in unknown if self.contenders[name].is_remote]:
             self._note_rate(name, self._rate_by_probe(name))
-        for name in [name for name in unknown if tells_by_trials(self.contenders[name])]:
-            self._note_rate(name, self._rate_by_trials(name))
+        for name in unknown:
+            if tells_by_trials(self.contenders[name], self.material.sample(self.contenders[name])):
+                self._note_rate(name, self._rate_by_trials(name))
         left = [name for name in unknown if name not in self.record.rates]
         if left:
             self.reporter.note("measuring what each contender costs on a few rows")
@@ -215,47 +216,45 @@ class Run:
             save_plan(self.folder, self.record)
 
     def _rate_by_probe(self, name: str) -> Rate:
-        splits, largest = self.material.splits, self.record.largest
-        texts = largest + min(len(splits.dev), largest // DEV_FRACTION)
-        sample = splits.train.select(range(min(100, len(splits.train))))
-        contender = self.contenders[name]
-        job = self.material.job(contender, sample, splits.dev, 0)
-        return probe(contender, job, len(splits.test), texts)
+        return probe(
+            self.contenders[name],
+            self.material.sample(self.contenders[name]),
+            self.record.programmes[name],
+            tests=len(self.material.splits.test),
+            texts=self.material.read_of(self.record.largest),
+            seen=self._seen.get(name),
+            left=math.inf if self.deadline is None else self.deadline - time.perf_counter(),
+        )
 
     def _rate_by_trials(self, name: str) -> Rate | None:
-        """Run the smallest trial of a contender, and the next ones as long as they are quick.
+        contender, tests = self.contenders[name], len(self.material.splits.test)
+        self._seen[name] = glance(contender, self.material.sample(contender))
 
-        Returns:
-            What those that ran now tell of its cost: finished ones may be another machine's. None where
-            none did.
-        """
-        programme = self.record.programmes[name]
-        done: list[tuple[Trial, float]] = []
-        ran: list[tuple[Trial, float]] = []
-        for size in programme.sizes:
-            planned = PlannedTrial(name, size, 0)
-            expected = rate_of_trials(done).seconds(size, programme.configurations) if done else SMALL_CHANGE
-            if expected > QUICK or (
-                self.deadline is not None and time.perf_counter() + expected > self.deadline
-            ):
-                break
-            spec = self._spec(planned)
-            assert spec is not None, "a first seed waits for nothing"
-            trial = self._result(planned, spec)
-            start = time.perf_counter()
-            if trial is None:
-                self._run(spec, planned)
-                took = time.perf_counter() - start
-                self.record = changed(self.record, spent=self.record.spent + took)
-                if planned.name not in self.record.results:
-                    break
-                trial = self.finished[self.record.results[planned.name]]
-                ran.append((trial, took))
-            else:
-                self._keep(planned, trial)
-                took = trial.cost.training_seconds + trial.cost.tuning_seconds + SMALL_CHANGE
-            done.append((trial, took))
-        return rate_of_trials(ran) if ran else None
+        def run(size: int, expected: float) -> Tried | None:
+            is_late = self.deadline is not None and time.perf_counter() + expected > self.deadline
+            return None if is_late else self._tried(PlannedTrial(name, size, 0))
+
+        return rate_by_trials(
+            contender,
+            self.record.programmes[name],
+            self._seen[name],
+            lambda size: self.material.read_of(size) + tests,
+            run,
+        )
+
+    def _tried(self, planned: PlannedTrial) -> Tried | None:
+        """Run a trial before there is a plan, unless its result is there; None where it gave none."""
+        spec = self._spec(planned)
+        assert spec is not None, "a first seed waits for nothing"
+        trial = self._result(planned, spec)
+        if trial is not None:
+            self._keep(planned, trial)
+            return Tried.before(trial)
+        shared = self.material.shared.spent
+        took = self._run_timed(spec, planned)
+        found = self.record.results.get(planned.name)
+        shared = self.material.shared.spent - shared
+        return Tried(self.finished[found], took - shared, is_new=True) if found else None
 
     def _schedule(self) -> None:
         """Plan what is left to do in the time left."""
@@ -271,28 +270,14 @@ class Run:
     def _too_small(self) -> OptionError:
         """Say which budget would do."""
         record = self.record
-        least = min(
-            rate.seconds(record.programmes[name].sizes[0], 1, windows=rate.least)
-            for name, rate in record.rates.items()
-            if not self.contenders[name].is_floor
-        )
+        rates = {name: rate for name, rate in record.rates.items() if not self.contenders[name].is_floor}
+        least = cheapest(record.programmes, rates)
         spent = time.perf_counter() - self.started
         return OptionError(
             f"a budget of {self.request.budget:.0f} s is too small: not one trial fits",
             where="--budget",
             fix=f"Give at least {math.ceil((spent + least) / SAFETY + CONCLUDING)}s.",
         )
-
-    def _rows(self, size: int, seed: int) -> tuple[Dataset, Dataset]:
-        """Return the training rows of a size and seed, and the dev rows that such a user would have."""
-        train, dev = self.material.splits.train, self.material.splits.dev
-        shots = self.record.shots.get(size)
-        if shots is not None:
-            rows = nested_shots(train.strata, [shots], seed)[shots]
-        else:
-            rows = nested_subsets(train.strata, [size], seed, train.groups)[size] if size else []
-        dev_rows = min(len(dev), max(DEV_ROWS_AT_LEAST, size // DEV_FRACTION))
-        return train.select(rows), dev.select(nested_subsets(dev.strata, [dev_rows], seed, None)[dev_rows])
 
     def _spec(self, planned: PlannedTrial) -> TrialSpec | None:
         """Return what a planned trial is to run; None while the configuration to take is not chosen yet."""
@@ -303,13 +288,15 @@ class Run:
         from textgraft.comparison.running.trials import TrialSpec
 
         contender = self._contender(planned)
+        rows = self.material.rows(planned.size, planned.seed, self.record.shots.get(planned.size))
         return TrialSpec(
             contender=contender,
-            job=self.material.job(contender, *self._rows(planned.size, planned.seed), planned.seed),
+            job=self.material.job(contender, *rows, planned.seed),
             test=self.material.splits.test,
             configurations=configurations,
             data_hash=self.material.data_hash,
             shots=self.record.shots.get(planned.size),
+            times_briefly=planned.size < self.record.programmes[planned.contender].sizes[-1],
         )
 
     def _contender(self, planned: PlannedTrial) -> Contender:
@@ -338,10 +325,7 @@ class Run:
             if spec is None:  # its first seed gave no result
                 self.cut[planned.name] = 0.0
             else:
-                start = time.perf_counter()
-                self._run(spec, planned)
-                spent = self.record.spent + time.perf_counter() - start
-                self.record = changed(self.record, spent=spent)
+                self._run_timed(spec, planned)
             if not planned.seed:
                 self._note_beaten()
             self._schedule()
@@ -397,23 +381,35 @@ class Run:
         """Whether there is anything to judge."""
         return bool(self._results())
 
+    def _run_timed(self, spec: TrialSpec, planned: PlannedTrial) -> float:
+        """Run one trial, and return the seconds that it took."""
+        start = time.perf_counter()
+        self._run(spec, planned)
+        took = time.perf_counter() - start
+        self.record = changed(self.record, spent=self.record.spent + took)
+        return took
+
     def _run(self, spec: TrialSpec, planned: PlannedTrial) -> None:
         """Run one trial; write down its model, if it may be handed over, and then its result."""
-        from textgraft.comparison.running.trials import run_trial, save_model
+        from textgraft.comparison.running.trials import run_trial, save_model, share_trained
 
+        # What the last trial left behind; what is here for good need not be looked through ever again.
+        gc.collect()
+        gc.freeze()
         record, plan = self.record, self.record.plan
         seconds = None
         rate = record.rates.get(planned.contender)
         if self.deadline is not None:
             seconds = self.deadline - time.perf_counter()
-            seconds = allowance(plan, record.rates, seconds) if rate else seconds
+            seconds = allowance(plan, record.rates, seconds, record.results) if rate else seconds
         self.reporter.trial_started(planned, len(record.results), record.planned, plan.seconds)
         spec = replace(spec, job=replace(spec.job, max_seconds=seconds, on_step=self.reporter.step))
         start = time.perf_counter()
         trial, attempt = run_trial(spec, self.reporter.configuration)
         estimate = plan.estimate(planned, record.rates, with_shared=True) if rate else 0.0
-        trained = self._trained(spec, attempt)
-        if trained < LEAST_TRAINED:
+        trained = share_trained(spec, attempt)
+        epochs = spec.contender.epochs
+        if trained < LEAST_TRAINED * (epochs.shortest if epochs else 1.0):
             self.cut[planned.name] = trained
             if rate:
                 rate.observe(estimate, (time.perf_counter() - start) / max(trained, 0.2))
@@ -431,8 +427,7 @@ class Run:
             self.record, cut={k: v for k, v in self.record.cut.items() if k != planned.name}
         )
         if rate:
-            if trial.limit_seconds is None:
-                rate.observe(estimate, took)
+            rate.observe(estimate, whole_seconds(trial, took, epochs))
             rate.pay_shared(planned.size / max(1, record.programmes[planned.contender].sizes[-1]))
         if seconds is not None and took > OVERTIME * seconds and not trial.limit_seconds:
             self.reporter.note(
@@ -443,16 +438,6 @@ class Run:
         if not planned.seed and planned.size >= record.programmes[planned.contender].sizes[-1]:
             self.gauge.begin(trial.id, self.models.path(trial))
         self.reporter.trial_finished(trial, self.material.task.title(trial.metric))
-
-    def _trained(self, spec: TrialSpec, attempt: Attempt) -> float:
-        """Return what share of its training an attempt had, 0 to 1."""
-        fitted, schedule = attempt.fitted, spec.contender.epochs
-        if not fitted.cut:
-            return 1.0
-        if schedule is None:
-            return 0.0
-        planned = attempt.settings.given().get("epochs") or schedule.number(len(spec.job.train))
-        return min(1.0, fitted.epochs / planned)
 
     def _keep(self, planned: PlannedTrial, trial: Trial) -> None:
         """Note the result of a part of the plan; delete the models that no verdict of it needs any more."""
@@ -574,6 +559,7 @@ class Run:
     def close(self) -> None:
         """Leave no process behind."""
         self.gauge.close()
+        gc.unfreeze()
 
     def _left(self) -> float:
         """Return the seconds that are left of the budget."""

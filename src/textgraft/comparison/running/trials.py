@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -77,6 +76,8 @@ class TrialSpec:
     """Of the comparison that it is a part of."""
     shots: int | None = None
     """How many of the training rows each label has, where that is what they were drawn by."""
+    times_briefly: bool = False
+    """Whether a few rows tell what answering costs, as of a size that contenders are not judged at."""
 
     @property
     def id(self) -> str:
@@ -186,13 +187,15 @@ def run_trial(
         if chosen is None or attempt.rank > chosen.rank:
             chosen = attempt
     assert chosen is not None, "every contender has at least one configuration"
+    # From here on as whoever uses the model has it; the graph of one that may be thrown away is not kept.
+    chosen.predictor.choose_engine("auto", keep=False)
     folded = chosen.predictor.calibrate(
         chosen.temperature, job.dev.select(range(min(GOLDEN_ROWS, len(job.dev))))
     )
     chosen = replace(chosen, calibration=folded)
-    # From here on as whoever uses the model has it; the graph of one that may be thrown away is not kept.
-    chosen.predictor.choose_engine("auto", keep=False)
-    serving, predictions = measure_serving(chosen.predictor, spec.test, chosen.fitted.outputs)
+    serving, predictions = measure_serving(
+        chosen.predictor, spec.test, chosen.fitted.outputs, briefly=spec.times_briefly
+    )
     answers = [prediction.answer for prediction in predictions]
     model = chosen.fitted
     limit = budget if cut else None
@@ -229,7 +232,6 @@ def run_trial(
         writing=observe_writing(chosen.predictor, spec.test, predictions, serving.seconds),
         reading=next(iter(readings(job, chosen.settings)), None),
     )
-    gc.collect()
     return trial, chosen
 
 
@@ -239,6 +241,17 @@ def _asked_cost(asked: Asked | None) -> AskedCost | None:
     return AskedCost(
         input_tokens=asked.input_tokens, output_tokens=asked.output_tokens, unanswered=asked.unanswered
     )
+
+
+def share_trained(spec: TrialSpec, attempt: Attempt) -> float:
+    """Return what share of its training an attempt had before the clock ended it, 0 to 1."""
+    fitted, schedule = attempt.fitted, spec.contender.epochs
+    if not fitted.cut:
+        return 1.0
+    if schedule is None:
+        return 0.0
+    planned = attempt.settings.given().get("epochs") or schedule.number(len(spec.job.train))
+    return min(1.0, fitted.epochs / planned)
 
 
 def _runs_over(fitted: Sequence[Configuration], budget: float) -> bool:
