@@ -189,6 +189,7 @@ def test_from_a_file_to_the_winners_answers(task, encoder, tmp_path, monkeypatch
         assert np.isfinite(row.score.value)
     page = result.report.read_text()
     assert result.verdict.metric in page
+    assert "What next" in page
     answers = tmp_path / "answers.jsonl"
     command = ["predict", str(tmp_path / "run" / "best"), str(source), "-o", str(answers)]
     ended = CliRunner().invoke(app, command)

@@ -124,3 +124,51 @@ def test_their_commands_exist(folder):
             told = CliRunner().invoke(app, [*names, "--help"])
             assert told.exit_code == 0
             assert all(word in told.output for word in words if word.startswith("--")), command
+
+
+def _of_choices(folder, change):
+    """Return the steps after the same trials, were they of a task that label-next does not know."""
+    plan, test_set = load_plan(folder), load_test_set(folder)
+    settings = {"choices": 5}
+    test_set = msgspec.structs.replace(test_set, task="multiple-choice", task_settings=settings)
+    trials = [change(trial, np.array(test_set.gold)) for trial in load_trials(folder)]
+    plan = msgspec.structs.replace(plan, source="choices.jsonl")
+    verdict = Comparison(curves=(TFIDF, FROZEN), rows=400).judge()
+    return {step.what.split()[0]: step for step in next_steps(folder, plan, test_set, trials, verdict)}
+
+
+def test_tasks_whose_rows_are_not_chosen_have_steps_of_their_own(folder):
+    def unsure_where_wrong(trial, gold):
+        predicted, confidence = gold.copy(), np.linspace(0.85, 0.99, len(gold))
+        predicted[:30] = (gold[:30] + 1) % 5
+        confidence[:30] = 0.4
+        predicted[40:43] = (gold[40:43] + 1) % 5
+        return msgspec.structs.replace(trial, predicted=predicted.tolist(), confidence=confidence.tolist())
+
+    steps = _of_choices(folder, unsure_where_wrong)
+    assert "Add them to the file" in steps["Label"].what
+    assert steps["Label"].command == "textgraft compare complaints.csv"
+    assert "row 41, 42 and 43" in steps["Mend"].what
+    assert steps["Mend"].command.startswith(f"textgraft evaluate {folder}/best labelled.jsonl")
+    assert "Of the others 99% are right" in steps["Set"].what
+    assert steps["Set"].command == f"textgraft threshold {folder}/best labelled.jsonl --precision 0.95"
+
+
+def test_where_nothing_speaks_for_anything_the_model_is_to_be_used(folder):
+    def right(trial, gold):
+        return msgspec.structs.replace(
+            trial, predicted=gold.tolist(), confidence=np.linspace(0.9, 0.99, len(gold)).tolist()
+        )
+
+    plan, test_set = load_plan(folder), load_test_set(folder)
+    trials = [right(trial, np.array(test_set.gold)) for trial in load_trials(folder)]
+    verdict = Comparison(curves=(TFIDF, FROZEN), rows=400).judge()
+    curves = [msgspec.structs.replace(curve, forecasts=[]) for curve in verdict.curves]
+    flat = msgspec.structs.replace(verdict, curves=curves)
+    (step,) = next_steps(folder, plan, test_set, trials, flat)
+    assert step.what.startswith("Use it")
+    assert step.command.startswith(f"textgraft predict {folder}/best new.csv && ")
+    none = msgspec.structs.replace(flat, decision=msgspec.structs.replace(flat.decision, pick=None))
+    (step,) = next_steps(folder, plan, test_set, trials, none)
+    assert step.what.startswith("Loosen the limits")
+    assert step.command == "textgraft compare complaints.csv"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from textgraft.comparison.records.trials import TestSet, Trial, task_of
 from textgraft.comparison.records.verdict import Verdict
 from textgraft.data.slicing import name_slices, number_slices
 from textgraft.evaluation.slices import score_slices, worst_slice
+from textgraft.review.answers import KINDS
 from textgraft.tasks.base import Task
 from textgraft.tasks.text.label_names import codes_note, label_codes
 
@@ -31,10 +33,14 @@ TO_PEOPLE = 0.1
 """Share of the rows that people are offered: those that the model is least sure of."""
 LEAST_ERRORS = 10
 """Wrong answers from which on it is told how many of them these rows hold."""
+MOST_PROMISED = 0.95
+"""Of the precision that a threshold is suggested for."""
 _CHOSEN = ("classification", "pairs")
 """Tasks whose rows label-next chooses and a review takes."""
 _UNNAMED = "rows.csv"
 """Stands for rows that were given in Python and are in no file."""
+_SUFFIXES = (".tsv", ".jsonl", ".json", ".parquet", ".conll", ".txt")
+"""Of the user's file, which others of its kind are called by; any other is a .csv."""
 _COLUMN_OPTIONS = {"--text": "--text", "-t": "--text", "--label": "--label", "-l": "--label", "--id": "--id"}
 
 
@@ -63,6 +69,11 @@ class _Known(NamedTuple):
         """The picked model, as it is typed."""
         return shlex.quote(str(self.folder / "best"))
 
+    def file(self, name: str) -> str:
+        """Return a file of the kind of the user's own, as it is typed."""
+        suffix = Path(self.plan.source).suffix.lower()
+        return name + (suffix if suffix in _SUFFIXES else ".csv")
+
     @property
     def pick(self) -> list[Trial]:
         """The trials of the pick."""
@@ -72,7 +83,7 @@ class _Known(NamedTuple):
 def next_steps(
     folder: Path, plan: ComparisonPlan, test_set: TestSet, trials: Sequence[Trial], verdict: Verdict
 ) -> list[NextStep]:
-    """Return what to do next; nothing is said that the figures do not speak for.
+    """Return what to do next, one thing at least; nothing is said that the figures do not speak for.
 
     Args:
         folder: Of the comparison.
@@ -84,47 +95,77 @@ def next_steps(
     judged = [trial for trial in trials if verdict.is_judged(trial)]
     known = _Known(folder, plan, test_set, judged, verdict, task_of(test_set))
     parts = (_mend, _describe, _label, _watch, _hand_over)
-    return [step for part in parts for step in part(known)]
+    steps = [step for part in parts for step in part(known)]
+    return steps or [_go_on(known)]
+
+
+def _go_on(known: _Known) -> NextStep:
+    """Say what to do where no figure speaks for anything else."""
+    if known.verdict.pick is None:
+        return NextStep(
+            "Loosen the limits, or add rows to the file: no contender keeps them. Then compare again:",
+            known.plan.command,
+        )
+    new = known.file("new")
+    return NextStep(
+        "Use it: nothing speaks for mending labels, for more rows or for watching a part of them. Have "
+        f"{known.verdict.pick} answer new rows, and see on rows labelled since whether it still does well:",
+        f"textgraft predict {known.best} {new} && textgraft evaluate {known.best} {known.file('labelled')}",
+    )
 
 
 def _mend(known: _Known) -> Iterator[NextStep]:
     """Name test rows that all contenders answer alike, surely, and otherwise than they are labelled."""
-    if known.task.name != "classification":
-        return
-    suspects = suspect_rows(known.judged, known.test_set.gold)
+    if not known.task.answer_fields:
+        return  # no score says how sure a whole answer is
+    suspects = suspect_rows(known.judged, known.test_set.gold, known.task.is_right)
     if not suspects:
         return
     named = [known.test_set.test_ids[row] for row in suspects[:NAMED]]
     more = f" and {len(suspects) - NAMED:,} more" if len(suspects) > NAMED else ""
     rows = "test row is" if len(suspects) == 1 else "test rows are"
+    how = "Look for such rows among all of them:"
     command = f"textgraft label-errors {_source(known.plan)} --review reviews.db"
+    if known.task.name != "classification":
+        if known.verdict.pick is None:
+            return
+        how = "See the surest errors in any file of labelled rows:"
+        command = f"textgraft evaluate {known.best} {known.file('labelled')} --report evaluation.html"
     yield NextStep(
         f"Mend labels: {len(suspects):,} {rows} labelled otherwise than every contender answers, alike and "
-        f"surely (row {wording.listing(named) if not more else ', '.join(named) + more}). Look for such rows "
-        "among all of them:",
+        f"surely (row {wording.listing(named) if not more else ', '.join(named) + more}). {how}",
         command,
     )
 
 
-def suspect_rows(trials: Sequence[Trial], gold: Sequence[int]) -> list[int]:
+def suspect_rows(
+    trials: Sequence[Trial], gold: Sequence[Any], is_right: Callable[[Any, Any], bool] = operator.eq
+) -> list[int]:
     """Return the rows whose label is suspect, the surest first.
 
     Args:
         trials: Of at least two contenders that read the text.
-        gold: The label of each row.
+        gold: The label of each row, or what else its target is.
+        is_right: Takes a target and an answer.
     """
     readers = [trial for trial in trials if not is_floor(trial.contender)]
     if len({trial.contender for trial in readers}) < 2:
         return []
-    answers = np.array([trial.predicted for trial in readers])
+    first, *others = [trial.predicted for trial in readers]
     # Each contender counts alike, however many seeds it has.
     counts = Counter(trial.contender for trial in readers)
     weights = np.array([1 / counts[trial.contender] for trial in readers])
     confidence: NDArray[np.float64] = np.average(
         [trial.confidence for trial in readers], axis=0, weights=weights
     )
-    alike = (answers == answers[0]).all(axis=0) & (answers[0] != np.array(gold))
-    found = np.flatnonzero(alike & (confidence >= SURE))
+    found = np.array(
+        [
+            row
+            for row in np.flatnonzero(confidence >= SURE)
+            if all(answers[row] == first[row] for answers in others) and not is_right(gold[row], first[row])
+        ],
+        dtype=np.int64,
+    )
     return [int(row) for row in found[np.argsort(-confidence[found], kind="stable")]]
 
 
@@ -143,7 +184,7 @@ def _describe(known: _Known) -> Iterator[NextStep]:
 def _label(known: _Known) -> Iterator[NextStep]:
     """Say how many rows to label, and what that is expected to bring."""
     pick = known.verdict.pick
-    if pick is None or known.task.name not in _CHOSEN or has_fixed_sizes(pick):
+    if pick is None or has_fixed_sizes(pick):
         return
     curve = next(curve for curve in known.verdict.curves if curve.contender == pick)
     worth = [forecast for forecast in curve.forecasts if forecast.gain.value >= NOTICEABLE]
@@ -152,11 +193,27 @@ def _label(known: _Known) -> Iterator[NextStep]:
     forecast, have = worth[0], curve.points[-1].size
     gain = f"{wording.signed(forecast.gain.value)} ({wording.signed(forecast.gain.low)} to "
     gain += f"{wording.signed(forecast.gain.high)})"
+    how, command = _labelling(known)
     yield NextStep(
         f"Label {wording.count(forecast.labels - have)} rows more: that is expected to add {gain} to "
-        f"{pick}'s {known.verdict.metric} if they are drawn at random. Begin with those it is unsure of:",
-        f"textgraft label-next {known.best} unlabelled.csv --count 50 --review reviews.db",
+        f"{pick}'s {known.verdict.metric} if they are drawn at random. {how}:",
+        command,
     )
+
+
+def _labelling(known: _Known) -> tuple[str, str]:
+    """Return how rows of a task come by labels, in words and as it is typed."""
+    rows = known.file("unlabelled")
+    if known.task.name in _CHOSEN:
+        how = "Begin with those it is unsure of"
+        return how, f"textgraft label-next {known.best} {rows} --count 50 --review reviews.db"
+    if known.task.name in KINDS:
+        how = "People correct its answers sooner than they begin with none"
+        return how, (
+            f"textgraft predict {known.best} {rows} && textgraft review import reviews.db "
+            f"unlabelled.predictions.csv --rows {rows}"
+        )
+    return "Add them to the file, and compare again", known.plan.command
 
 
 def _watch(known: _Known) -> Iterator[NextStep]:
@@ -182,13 +239,13 @@ def _watch(known: _Known) -> Iterator[NextStep]:
         f"{known.verdict.pick} has {worst.quality.value:.0%} right, "
         f"{-100 * worst.difference.value:.0f} points fewer than of the others, which is more than "
         "chance. See which slices are worse on other labelled rows:",
-        f"textgraft evaluate {known.best} labelled.csv --report evaluation.html",
+        f"textgraft evaluate {known.best} {known.file('labelled')} --report evaluation.html",
     )
 
 
 def _hand_over(known: _Known) -> Iterator[NextStep]:
     """Say how many of the wrong answers are among those that the pick is least sure of."""
-    if not known.pick or known.task.name not in _CHOSEN:
+    if not known.pick or not known.task.answer_fields:
         return
     trial = max(known.pick, key=lambda one: one.dev_score)
     confidence = np.array(trial.confidence)
@@ -199,14 +256,26 @@ def _hand_over(known: _Known) -> Iterator[NextStep]:
     below = confidence < threshold
     if wrong.sum() < LEAST_ERRORS or not below.any() or wrong[below].mean() <= wrong.mean():
         return
-    yield NextStep(
+    caught = (
         f"Set a threshold: of the test rows {below.mean():.0%} have a score below {threshold:g}, and "
-        f"{int(wrong[below].sum()):,} of the {int(wrong.sum()):,} wrong answers are "
-        "among them. Let people decide such rows (textgraft threshold promises a precision in place of a "
-        "score):",
-        f"textgraft predict {known.best} new.csv && textgraft review import reviews.db "
-        f"new.predictions.csv --rows new.csv --below {threshold:g}",
+        f"{int(wrong[below].sum()):,} of the {int(wrong.sum()):,} wrong answers are among them."
     )
+    if known.task.name in _CHOSEN:
+        new = known.file("new")
+        yield NextStep(
+            f"{caught} Let people decide such rows (textgraft threshold promises a precision in place of a "
+            "score):",
+            f"textgraft predict {known.best} {new} && textgraft review import reviews.db "
+            f"new.predictions.csv --rows {new} --below {threshold:g}",
+        )
+        return
+    right = 1 - wrong[~below].mean()
+    promised = min(MOST_PROMISED, float(np.floor(20 * right) / 20))
+    if promised > 0:
+        yield NextStep(
+            f"{caught} Of the others {right:.0%} are right. Have it answer only what keeps a precision:",
+            f"textgraft threshold {known.best} {known.file('labelled')} --precision {promised:g}",
+        )
 
 
 def _source(plan: ComparisonPlan) -> str:
