@@ -270,6 +270,35 @@ def test_texts_that_fit_no_label_are_told(world, tmp_path):
     assert len(none.to_dict()["scores"]) == 3
 
 
+def test_a_pipeline_gives_sets_and_tells_unknown_texts(world):
+    model = textgraft.load(world["model"])
+    texts = [json.loads(line)["text"] for line in world["test"].read_text().splitlines()][:60]
+    classify = textgraft.pipeline("text-classification", model, sets=0.9)
+    given = classify(texts, reject=0.8)
+    assert list(given[0]) == ["label", "score", "needs_review", "unknown", "set"]
+    ranked = classify(texts, top_k=None, reject=0.8)
+    model.give_sets(0.9)
+    model.tell_unknown(0.8)
+    expected = model.predict(texts)
+    assert {one.is_unknown for one in expected} == {True, False}
+    for one, entry, labels in zip(expected, given, ranked, strict=True):
+        assert (entry["label"], entry["set"]) == (one.label, list(one.label_set))
+        assert (entry["unknown"], entry["needs_review"]) == (one.is_unknown, one.needs_review)
+        assert {label["label"] for label in labels if label["in_set"]} == set(one.label_set)
+        assert {label["unknown"] for label in labels} == {one.is_unknown}
+    plain = textgraft.pipeline("text-classification", textgraft.load(world["model"]))(texts[0])
+    assert "set" not in plain[0]
+
+
+def test_a_pipeline_that_cannot_promise_says_so_when_it_is_built(world):
+    with pytest.raises(OptionError, match="600 dev rows cannot promise"):
+        textgraft.pipeline("text-classification", world["model"], sets=0.9999)
+    foreign = textgraft.load(world["model"])
+    foreign.manifest = None
+    with pytest.raises(OptionError, match="no probabilities of labels that were measured"):
+        textgraft.pipeline("text-classification", foreign, reject=0.9)
+
+
 def test_keeping_none_leaves_other_text_of_a_card_alone(world):
     card = world["model"] / "README.md"
     with card.open("a") as handle:

@@ -160,13 +160,24 @@ class AsyncClient:
         vectors = np.array(read_json(answer, self.url), dtype=np.float32)
         return Encoded(vectors, int(headers.get("x-n-tokens", 0)), int(headers.get("x-n-lost", 0)))
 
-    async def predict(self, inputs: Any, *, truncate: bool = True, text: Any = None) -> Any:
+    async def predict(
+        self,
+        inputs: Any,
+        *,
+        truncate: bool = True,
+        text: Any = None,
+        sets: float | None = None,
+        reject: float | None = None,
+    ) -> Any:
         """Predict the target of inputs.
 
         Args:
             inputs: One string or dict, or any number of what the model's task takes.
             truncate: Whether the beginning of a longer input is read; else it is an error.
             text: The columns of a table to read.
+            sets: Add the labels that a text may have, as ``set``: the true one is among them in this share of
+                texts, as 0.95.
+            reject: Tell texts that fit no label, as ``unknown``; this share of the others is not told so.
 
         Returns:
             For each a dict: the label, the scores or whatever the task answers, with ``n_tokens`` and
@@ -175,7 +186,7 @@ class AsyncClient:
         Raises:
             ServiceError: The service does not answer, or refuses.
         """
-        options = {"model": self.model, "truncate": truncate, "details": True}
+        options = {"model": self.model, "truncate": truncate, "details": True, "sets": sets, "reject": reject}
         if isinstance(inputs, str | Mapping):
             return await self._json("/predict", {**_given(options), "inputs": inputs})
         given = given_inputs(inputs, text)

@@ -104,7 +104,15 @@ class Client:
             )
         )
 
-    def predict(self, inputs: Any, *, truncate: bool = True, text: Any = None) -> Any:
+    def predict(
+        self,
+        inputs: Any,
+        *,
+        truncate: bool = True,
+        text: Any = None,
+        sets: float | None = None,
+        reject: float | None = None,
+    ) -> Any:
         """Predict the target of inputs; as :meth:`AsyncClient.predict`.
 
         Returns:
@@ -113,7 +121,8 @@ class Client:
         Raises:
             ServiceError: The service does not answer, or refuses.
         """
-        return self._result(self._inner.predict(inputs, truncate=truncate, text=text))
+        asked = self._inner.predict(inputs, truncate=truncate, text=text, sets=sets, reject=reject)
+        return self._result(asked)
 
     def pipeline(self, task: str, inputs: Any, *, truncate: bool = False, **parameters: Any) -> Any:
         """Run a pipeline of the service; as :meth:`AsyncClient.pipeline`.

@@ -261,7 +261,7 @@ def run_comparison(
             except KeyboardInterrupt as stop:
                 if exit_code(stop) == INTERRUPTED and run.has_results:
                     reporter.note("stopped: this is the verdict on what is known; the same command goes on")
-                    run.conclude(settings.preferences)
+                    run.conclude(settings.preferences, in_haste=True)
                 raise
             return run.conclude(settings.preferences)
 

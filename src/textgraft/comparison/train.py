@@ -335,7 +335,7 @@ def run_training(
     if (target := config.target) is not None:
         threshold = decide_threshold(attempt.predictor, splits.dev, target)
         note(threshold.sentence)
-    save_model(output, spec, trial, attempt, threshold)
+    save_model(output, spec, trial, attempt, threshold, remembers=True)
     if contender.epochs:
         remove_folder(checkpoints)
         with contextlib.suppress(OSError):  # where those of other runs are left

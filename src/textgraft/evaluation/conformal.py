@@ -44,7 +44,14 @@ class Nonconformity(msgspec.Struct, frozen=True, kw_only=True):
         if not len(index):
             return None
         given = np.asarray(probabilities, dtype=np.float64)
-        values = np.sort(np.clip(1 - given[np.arange(len(index)), index], 0.0, 1.0))
+        return cls.of_values(1 - given[np.arange(len(index)), index])
+
+    @classmethod
+    def of_values(cls, measured: ArrayLike) -> Self | None:
+        """Take whatever tells how unlike others a row is, 0 to 1, [rows]; None where there is no row."""
+        values = np.sort(np.clip(np.asarray(measured, dtype=np.float64), 0.0, 1.0))
+        if not len(values):
+            return None
         kept = values if len(values) <= MOST else values[_ranks(len(values)) - 1]
         return cls(rows=len(values), values=kept.tolist())
 

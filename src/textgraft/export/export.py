@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from textgraft import runtime as runner
@@ -194,7 +195,8 @@ def write(
         write_page(folder, browser)
         card += _PAGE
     (folder / "README.md").write_text(card, "utf-8")
-    stamp(folder, manifest)
+    # The graph gives logits alone: unknown texts are told by these.
+    stamp(folder, msgspec.structs.replace(manifest, strangeness=None))
 
 
 _PAGE = """

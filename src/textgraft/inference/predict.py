@@ -145,14 +145,14 @@ def predict(
     # Loading the model takes seconds: only once the rows are known to be usable.
     rows = read_for_model(task, manifest, given, text=text, id_column=id_column, labelled=False)
     predictor = model if isinstance(model, RowPredictor) else load(model, engine=engine)
-    before = predictor.sets, predictor.reject
+    before = predictor.promised
     try:
-        predictor.give_sets(before[0] if sets is None else sets)
-        predictor.tell_unknown(before[1] if reject is None else reject)
+        predictor.give_sets(before.sets if sets is None else sets)
+        predictor.tell_unknown(before.reject if reject is None else reject)
         with open_bar(progress) as bar:
             return _predicted(predictor, rows, target, overwrite, bar)
     finally:
-        predictor.sets, predictor.reject = before
+        predictor.promised = before
 
 
 def _predicted(

@@ -80,10 +80,8 @@ class RowCache:
         facts = [manifest.identity, predictor.temperature, predictor.engine, __version__]
         if predictor.threshold is not None:
             facts.append(["threshold", predictor.threshold.least])
-        if predictor.sets is not None:
-            facts.append(["sets", predictor.sets])
-        if predictor.reject is not None:
-            facts.append(["reject", predictor.reject])
+        if predictor.promised:
+            facts.append(["promised", predictor.promised.sets, predictor.promised.reject])
         path = cache_folder() / FOLDER / f"{content_hash(facts)}.sqlite3"
         try:
             self._store = RowStore(path, FORM)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from textgraft.data.dataset import Dataset
 from textgraft.errors import ModelError
@@ -18,14 +19,16 @@ from textgraft.inference.prompting.prompt import load_prompt
 from textgraft.inference.prompting.prompted import PromptedPredictor
 from textgraft.inference.row_predictor import RowPredictor
 from textgraft.inference.runner import TORCH, Runner
+from textgraft.inference.tap import Tap, Tapped
 from textgraft.integrity import check_files
 from textgraft.models.baselines.lookup import LookupBaseline
 from textgraft.models.checkpoint import CLASSIFIER, is_classifier, load_checkpoint, task_of_config
 from textgraft.models.directory import load_model_directory, save_model_directory
 from textgraft.models.encoders import HUB_ID, EncoderSource, encoder_max_length, resolve_encoder
 from textgraft.models.fingerprint import Fingerprint
+from textgraft.models.known import load_known
 from textgraft.models.manifest import MANIFEST, Manifest, read_manifest
-from textgraft.models.temperature import fold_temperature
+from textgraft.models.temperature import fold_temperature, output_layer
 from textgraft.models.vetting import read_json
 from textgraft.tasks.base import Task
 from textgraft.tasks.registry import make_task
@@ -74,6 +77,7 @@ class Predictor(RowPredictor):
         self.model = model
         self.tokenizer = tokenizer
         self.runner = runner or Runner(model)
+        self._tap: Tap | None = None
 
     @property
     def engine(self) -> str:
@@ -148,7 +152,23 @@ class Predictor(RowPredictor):
             windows: Of any rows; several rows, or parts of them, may be put together.
             on_progress: As for :meth:`outputs`.
         """
-        return self._run(self.task, windows, on_progress)
+        scoring: Any = self.task if self._tap is None else Tapped(self.task, self._tap)
+        return self._run(scoring, windows, on_progress)
+
+    def keep_encodings(self) -> bool:
+        """Have :meth:`run` keep what the output layer reads of each row, from now on.
+
+        Returns:
+            Whether the model has such a layer.
+        """
+        if self._tap is None and (layer := output_layer(self.model)) is not None:
+            self._tap = Tap(layer)
+        return self._tap is not None
+
+    def taken(self) -> NDArray[np.float32]:
+        """Return what the output layer read when it was last called in this thread, [rows, size]."""
+        assert self._tap is not None, "encodings are kept"
+        return self._tap.take()
 
     def _run(
         self,
@@ -210,7 +230,7 @@ class Predictor(RowPredictor):
 
     def save(self, path: Path, manifest: Manifest, card: str, fingerprint: Fingerprint | None = None) -> None:
         """Write what Transformers reads, textgraft.json, and what is remembered of the rows."""
-        save_model_directory(path, self.model, self.tokenizer, manifest, card, fingerprint)
+        save_model_directory(path, self.model, self.tokenizer, manifest, card, fingerprint, self.known)
 
 
 def load(path: str | Path, *, engine: str = "auto", revision: str | None = None) -> RowPredictor:
@@ -253,6 +273,9 @@ def load(path: str | Path, *, engine: str = "auto", revision: str | None = None)
     runner = Runner(model, engine, int8=bool(manifest.golden))
     predictor = Predictor(model, tokenizer, task, manifest.max_length, manifest.temperature, manifest, runner)
     predictor.folder = path
+    predictor.known = load_known(path)
+    if predictor.known is not None:
+        predictor.keep_encodings()
     if manifest.golden:
         _check_golden(predictor, manifest, path)
     return predictor

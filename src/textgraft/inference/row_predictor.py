@@ -16,13 +16,13 @@ from textgraft.data.formats.given import plain
 from textgraft.data.inputs import given_inputs, given_texts, is_table, listed, table_columns
 from textgraft.data.values import as_name
 from textgraft.errors import OptionError, unknown
-from textgraft.evaluation.conformal import Nonconformity, label_set
+from textgraft.inference.promised import REJECT, SETS, Promised
 from textgraft.models.fingerprint import Fingerprint
+from textgraft.models.known import KnownTexts
 from textgraft.models.manifest import Manifest
 from textgraft.settings import real_number
 from textgraft.tables import Table, flat, page, paragraph
 from textgraft.tasks.base import Task
-from textgraft.tasks.decided import Told, WithSet
 from textgraft.tasks.scoring import Scoring
 from textgraft.tasks.targets import decided
 from textgraft.terminal import visible
@@ -65,10 +65,10 @@ class RowPredictor(ABC):
         self.folder: Path | None = None
         """The model directory that it was loaded from."""
         self.threshold = manifest.threshold if manifest else None
-        self.sets: float | None = None
-        """Coverage of the prediction sets that come with answers; see :meth:`give_sets`."""
-        self.reject: float | None = None
-        """Share of known texts that is not told to be unknown; see :meth:`tell_unknown`."""
+        self.known: KnownTexts | None = None
+        """Where its training texts lie, if that was kept."""
+        self.promised = Promised()
+        """What answers come with; see :meth:`give_sets` and :meth:`tell_unknown`."""
 
     @property
     @abstractmethod
@@ -103,22 +103,20 @@ class RowPredictor(ABC):
         """Make one prediction a row of what :meth:`outputs` returned, whatever the threshold."""
         return self.task.predictions(features, decoded, self.temperature)
 
-    def decide(self, predictions: Sequence[Any]) -> list[Any]:
-        """Hold back what does not reach the threshold; tell unknown texts and add sets where asked for."""
+    def decide(self, predictions: Sequence[Any], promised: Promised | None = None) -> list[Any]:
+        """Hold back what does not reach the threshold; tell unknown texts and add sets where asked for.
+
+        Args:
+            predictions: One a row.
+            promised: What is asked for, in place of what was by :meth:`give_sets` and :meth:`tell_unknown`.
+
+        Raises:
+            OptionError: The model cannot promise it.
+        """
         given = decided(self.task, predictions, self.threshold)
-        if self.reject is not None:
-            most = self._measured("--reject").quantile(self.reject)
-            given = [
-                Told(answer, bool(1 - one.probabilities.max() > most))
-                for answer, one in zip(given, predictions, strict=True)
-            ]
-        if self.sets is not None:
-            quantile = self._measured("--sets").quantile(self.sets)
-            given = [
-                WithSet(answer, tuple(self.task.labels[at] for at in label_set(one.probabilities, quantile)))
-                for answer, one in zip(given, predictions, strict=True)
-            ]
-        return given
+        return (self.promised if promised is None else promised).beside(
+            given, predictions, self.manifest, self.known
+        )
 
     def give_sets(self, level: float | None) -> None:
         """Have answers come with a prediction set, from now on: the labels that a text may have.
@@ -129,12 +127,12 @@ class RowPredictor(ABC):
         Raises:
             OptionError: There are no sets of this model, or too few dev rows for such a level.
         """
-        self.sets = self._checked_level(level, "--sets")
+        self._promise(replace(self.promised, sets=None if level is None else real_number(level, SETS)))
 
     def tell_unknown(self, level: float | None) -> None:
         """Have answers say whether a text is unknown, from now on: whether it fits none of the labels.
 
-        What the model is less sure of than of nearly all dev rows is told so, and has no label.
+        What is stranger to the model than nearly all dev rows is told so, and has no label.
 
         Args:
             level: Share of the texts with one of the labels that is not, as 0.95; None: nothing is told.
@@ -142,37 +140,11 @@ class RowPredictor(ABC):
         Raises:
             OptionError: The model has no probabilities of labels, or too few dev rows for such a level.
         """
-        self.reject = self._checked_level(level, "--reject")
+        self._promise(replace(self.promised, reject=None if level is None else real_number(level, REJECT)))
 
-    def _measured(self, option: str) -> Nonconformity:
-        manifest = self.manifest
-        found = (manifest.nonconformity if option == "--sets" else manifest.doubt) if manifest else None
-        if found is None:
-            raise OptionError(
-                "this model has no probabilities of labels that were measured on dev rows",
-                where=option,
-                fix="It takes a classifier that was trained by this version: train again.",
-            )
-        return found
-
-    def _checked_level(self, level: float | None, option: str) -> float | None:
-        if level is None:
-            return None
-        level = real_number(level, option)
-        if not 0 < level < 1:
-            raise OptionError(
-                f"{level:g} is no share of texts to promise",
-                where=option,
-                fix="Give a number between 0 and 1, as 0.95.",
-            )
-        found = self._measured(option)
-        if level > found.highest_level:
-            raise OptionError(
-                f"{found.rows:,} dev rows cannot promise {level:g}",
-                where=option,
-                fix=f"Ask for at most {int(1000 * found.highest_level) / 1000}, or train with more dev rows.",
-            )
-        return level
+    def _promise(self, promised: Promised) -> None:
+        promised.check(self.manifest)
+        self.promised = promised
 
     def predict_rows(self, dataset: Dataset, on_progress: Callable[[int], None] | None = None) -> list[Any]:
         """Return one prediction a row of a data set, whatever the threshold: what a model is judged by.

@@ -18,6 +18,7 @@ import textgraft.models.auto  # noqa: F401  registers our architectures
 from textgraft.files import atomic_folder
 from textgraft.integrity import check_files
 from textgraft.models.fingerprint import Fingerprint
+from textgraft.models.known import KnownTexts
 from textgraft.models.loading import load_model, load_tokenizer
 from textgraft.models.manifest import Manifest, read_manifest, stamp
 from textgraft.models.quiet import quiet_transformers
@@ -46,6 +47,7 @@ def save_model_directory(
     manifest: Manifest,
     card: str,
     fingerprint: Fingerprint | None = None,
+    known: KnownTexts | None = None,
 ) -> None:
     """Write a whole model directory atomically; one that stood there before is replaced.
 
@@ -56,6 +58,7 @@ def save_model_directory(
         manifest: Saved as textgraft.json, with the files' hashes and the library versions filled in.
         card: The model card, saved as README.md.
         fingerprint: What is remembered of the rows that it was made with, saved beside it.
+        known: What is remembered of where their texts lie, likewise.
 
     Raises:
         OutputError: The folder cannot be written. Nothing is left behind.
@@ -72,6 +75,8 @@ def save_model_directory(
         (folder / "README.md").write_text(card)
         if fingerprint is not None:
             fingerprint.save(folder)
+        if known is not None:
+            known.save(folder)
         stamp(folder, msgspec.structs.replace(manifest, versions=library_versions()))
 
 

@@ -14,6 +14,7 @@ import msgspec
 from textgraft.errors import ModelError
 from textgraft.evaluation.conformal import Nonconformity
 from textgraft.evaluation.promises import Threshold
+from textgraft.evaluation.unknown import Strangeness
 from textgraft.files import content_hash
 from textgraft.integrity import CHECKSUM, as_record, file_hashes, read_members, read_record, write_record
 
@@ -66,7 +67,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     nonconformity: Nonconformity | None = None
     """What prediction sets are made by; None where the model has no probabilities of labels."""
     doubt: Nonconformity | None = None
-    """1 minus the probability of the likeliest label, on the dev rows: what unknown texts are told by."""
+    """1 minus the probability of the likeliest label, on the dev rows: what unknown texts are told by where
+    no encodings of training texts are kept."""
+    strangeness: Strangeness | None = None
+    """What they are told by where such are kept, beside this file."""
     files: dict[str, str] = msgspec.field(default_factory=dict)
     """SHA-256 of each other file that is read again, by its path in the folder."""
     versions: dict[str, str] = msgspec.field(default_factory=dict)

@@ -39,13 +39,21 @@ def output_parameters(model: PreTrainedModel) -> list[nn.Parameter]:
     own: Callable[[], list[nn.Parameter]] | None = getattr(model, "output_parameters", None)
     if own is not None:
         return own()
+    layer = output_layer(model)
+    return [] if layer is None else list(layer.parameters())
+
+
+def output_layer(model: PreTrainedModel) -> nn.Linear | None:
+    """Return the last linear layer of the head; None if there is none, or the model says it has others."""
+    if hasattr(model, "output_parameters") or hasattr(model, "divide_logits"):
+        return None
     below = f"{model.base_model_prefix}."
     head = [
         module
         for name, module in model.named_modules()
         if isinstance(module, nn.Linear) and not name.startswith(below)
     ]
-    return list(head[-1].parameters()) if head else []
+    return head[-1] if head else None
 
 
 def divided(parameters: Sequence[nn.Parameter], by: float) -> Callable[[], None]:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from textgraft.data.dataset import Dataset
 from textgraft.errors import TextgraftError
+from textgraft.inference.promised import Promised
 from textgraft.serving.prepared import Prepared, as_input_error, refuse_long
 from textgraft.serving.queueing import Lane
 
 if TYPE_CHECKING:
     from textgraft.inference.predictor import Predictor
+    from textgraft.models.manifest import Manifest
     from textgraft.tasks.base import Task
 
 
@@ -21,6 +23,11 @@ class Answering(Protocol):
     @property
     def task(self) -> Task[Any]:
         """What its rows are."""
+        ...
+
+    @property
+    def manifest(self) -> Manifest | None:
+        """What it may promise; None where that is not known."""
         ...
 
     @property
@@ -49,8 +56,10 @@ class Answering(Protocol):
         """Return what the task keeps of each window, from the results of its payloads."""
         ...
 
-    def predictions(self, windows: Sequence[Any], decoded: Sequence[Any]) -> list[Any]:
-        """Return a prediction for each row."""
+    def predictions(
+        self, windows: Sequence[Any], decoded: Sequence[Any], promised: Promised | None = None
+    ) -> list[Any]:
+        """Return a prediction for each row, with what is asked for beside it."""
         ...
 
 
@@ -85,6 +94,7 @@ class ServedPredictor:
     def __init__(self, predictor: Predictor, key: str) -> None:
         self.predictor = predictor
         self.task = predictor.task
+        self.manifest = predictor.manifest
         self.lane = WindowLane(predictor, key)
 
     @property
@@ -108,13 +118,20 @@ class ServedPredictor:
         """Return what was kept of each window."""
         return [result for (result,) in results]
 
-    def predictions(self, windows: Sequence[Any], decoded: Sequence[Any]) -> list[Any]:
+    def predictions(
+        self, windows: Sequence[Any], decoded: Sequence[Any], promised: Promised | None = None
+    ) -> list[Any]:
         """Return a prediction for each row, held back where it does not reach the model's threshold."""
-        return self.predictor.decide(self.predictor.predictions(windows, decoded))
+        return self.predictor.decide(self.predictor.predictions(windows, decoded), promised)
 
 
 def prepare_rows(
-    model: Answering, inputs: list[Any], *, truncate: bool, lane: Lane | None = None
+    model: Answering,
+    inputs: list[Any],
+    *,
+    truncate: bool,
+    lane: Lane | None = None,
+    promised: Promised | None = None,
 ) -> Prepared:
     """Make inputs ready for a model.
 
@@ -123,17 +140,30 @@ def prepare_rows(
         inputs: As its task's ``rows`` takes them, at least one.
         truncate: Whether the beginning of a longer input is read.
         lane: In place of the model's own, one that computes the same.
+        promised: What is to come with answers.
 
     Raises:
-        InputError: An input is not of the form that the task takes, or too long.
+        InputError: An input is not of the form that the task takes, or too long; or the model cannot promise
+            that.
     """
     try:
-        return prepare_dataset(model, model.task.rows(inputs), truncate=truncate, lane=lane)
+        if promised:
+            promised.check(model.manifest)
+        return prepare_dataset(
+            model, model.task.rows(inputs), truncate=truncate, lane=lane, promised=promised
+        )
     except TextgraftError as error:
         raise as_input_error(error) from error
 
 
-def prepare_dataset(model: Answering, rows: Dataset, *, truncate: bool, lane: Lane | None = None) -> Prepared:
+def prepare_dataset(
+    model: Answering,
+    rows: Dataset,
+    *,
+    truncate: bool,
+    lane: Lane | None = None,
+    promised: Promised | None = None,
+) -> Prepared:
     """Make rows ready for a model.
 
     Args:
@@ -141,6 +171,7 @@ def prepare_dataset(model: Answering, rows: Dataset, *, truncate: bool, lane: La
         rows: At least one.
         truncate: As for :func:`prepare_rows`.
         lane: As there.
+        promised: As there.
 
     Raises:
         InputError: A row is too long.
@@ -159,7 +190,7 @@ def prepare_dataset(model: Answering, rows: Dataset, *, truncate: bool, lane: La
     def finish(results: list[Any]) -> list[Any]:
         given = iter(results)
         decoded = model.decoded([[next(given) for _ in own] for own in sequences])
-        return model.predictions(windows, decoded)
+        return model.predictions(windows, decoded, promised)
 
     tokens = [model.tokens(payload) for payload in payloads]
     return Prepared(lane or model.lane, payloads, tokens, finish, kept, lost)

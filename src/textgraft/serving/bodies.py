@@ -57,6 +57,10 @@ class PredictBody(Truncating, kw_only=True):
     inputs: Any
     details: bool | None = None
     """Whether to answer with all that a prediction holds."""
+    sets: float | None = None
+    """Share of the texts whose true label is to be among those that come as their set."""
+    reject: float | None = None
+    """Share of the texts with one of the labels that is not to be told unknown."""
 
 
 class Sentences(msgspec.Struct, forbid_unknown_fields=True):

@@ -13,6 +13,18 @@ from textgraft.serving.viewing import MOST_NEAR, MOST_TOKENS
 Schema = dict[str, Any]
 _BOOLEAN: Schema = {"type": ["boolean", "null"]}
 _NUMBER: Schema = {"type": "number"}
+_LEVEL: Schema = {"type": ["number", "null"], "exclusiveMinimum": 0, "exclusiveMaximum": 1}
+_PROMISED: dict[str, Schema] = {
+    "sets": {
+        **_LEVEL,
+        "description": "Adds the labels that a text may have: in this share of texts the true one is among "
+        "them.",
+    },
+    "reject": {
+        **_LEVEL,
+        "description": "Tells texts that fit no label; this share of the others is not told so.",
+    },
+}
 _ANY: Schema = {}
 _BOTH = (
     refusals.UnauthorizedError,
@@ -140,7 +152,10 @@ class Described:
             "anyOf": [text, texts, {"type": "object"}, {"type": "array", "minItems": 1}],
             "description": "What the task takes: a text, an object, or a list of them.",
         }
-        options: Schema = {"type": ["object", "null"]}
+        options: Schema = {
+            "type": ["object", "null"],
+            "description": "Of the pipeline; of text-classification sets and reject, too, as of /predict.",
+        }
         sentences = _object(
             {"source_sentence": text, "sentences": {**texts, "maxItems": self.limits.max_texts - 1}},
             ("source_sentence", "sentences"),
@@ -162,7 +177,9 @@ class Described:
                 {**truncating, "inputs": encodable, "normalize": _BOOLEAN, "dimensions": dimensions},
                 ("inputs",),
             ),
-            "PredictBody": _object({**truncating, "inputs": anything, "details": _BOOLEAN}, ("inputs",)),
+            "PredictBody": _object(
+                {**truncating, "inputs": anything, "details": _BOOLEAN, **_PROMISED}, ("inputs",)
+            ),
             "SimilarityBody": _object(
                 {
                     "model": named,

@@ -250,7 +250,9 @@ def _light(name: str, light: LightModel, manifest: Manifest, task: Task[Any]) ->
         labels=list(task.labels),
         predictor=light,
         predictor_for=light.for_task if isinstance(light, LightTokens) else lambda *_: light,
-        decided=lambda windows, found: light.predictions(windows, found) if light.threshold else None,
+        decided=lambda windows, found, promised=None: (
+            light.predictions(windows, found, promised) if light.threshold or promised else None
+        ),
         max_length=light.max_length,
         model=SimpleNamespace(config=SimpleNamespace(problem_type=_PROBLEMS.get(manifest.task))),
         engine=light.engine,

@@ -115,7 +115,8 @@ class Shadows:
 
 def shown(prediction: Any) -> Any:
     """Return a prediction's answer by its name: labels of two models may stand in another order."""
-    prediction = getattr(prediction, "prediction", prediction)  # whether or not it is held back
+    while hasattr(prediction, "prediction"):  # whether or not it is held back, and with what beside it
+        prediction = prediction.prediction
     label = getattr(prediction, "label", None)
     labels = getattr(prediction, "labels", None)
     if label is not None:

@@ -148,7 +148,7 @@ def test_tasks_whose_rows_are_not_chosen_have_steps_of_their_own(folder):
     steps = _of_choices(folder, unsure_where_wrong)
     assert "Add them to the file" in steps["Label"].what
     assert steps["Label"].command == "textgraft compare complaints.csv"
-    assert "row 41, 42 and 43" in steps["Mend"].what
+    assert "row 43, 42 and 41" in steps["Mend"].what
     assert steps["Mend"].command.startswith(f"textgraft evaluate {folder}/best labelled.jsonl")
     assert "Of the others 99% are right" in steps["Set"].what
     assert steps["Set"].command == f"textgraft threshold {folder}/best labelled.jsonl --precision 0.95"

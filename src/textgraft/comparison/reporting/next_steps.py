@@ -161,7 +161,7 @@ def suspect_rows(
     found = np.array(
         [
             row
-            for row in np.flatnonzero(confidence >= SURE)
+            for row in np.flatnonzero(confidence >= SURE).tolist()
             if all(answers[row] == first[row] for answers in others) and not is_right(gold[row], first[row])
         ],
         dtype=np.int64,

@@ -33,6 +33,7 @@ from textgraft.comparison.records.trials import TestSet, Trial, load_trials, sav
 from textgraft.comparison.records.verdict import Verdict, save_verdict
 from textgraft.comparison.result import Comparison
 from textgraft.comparison.running import memory as memory_of
+from textgraft.comparison.running.finishing import hold_back, remember_rows
 from textgraft.comparison.running.kept_models import KeptModels, needed, winning_trial
 from textgraft.comparison.running.measuring import command, machine
 from textgraft.comparison.running.planning import allowance, cheapest, schedule
@@ -49,7 +50,6 @@ from textgraft.comparison.running.progress import Reporter
 from textgraft.comparison.running.robustness import measure_kept
 from textgraft.comparison.running.threads import choose_threads
 from textgraft.errors import DataError, OptionError
-from textgraft.evaluation.promises import Target
 from textgraft.wording import duration
 
 if TYPE_CHECKING:
@@ -489,8 +489,8 @@ class Run:
         took = time.perf_counter() - start
         self.next_interim = time.perf_counter() + max(INTERIM, took / INTERIM_SHARE)
 
-    def conclude(self, preferences: Preferences) -> Comparison:
-        """Judge the results, draw the report and put the winner into ``best/``."""
+    def conclude(self, preferences: Preferences, *, in_haste: bool = False) -> Comparison:
+        """Judge the results, draw the report and put the winner into ``best/``; in haste only that."""
         from textgraft.comparison.judging.judge import judge
         from textgraft.comparison.reporting.report import write_report
 
@@ -509,17 +509,14 @@ class Run:
         save_plan(self.folder, self.record)
         save_verdict(self.folder, verdict)
         write_report(self.folder)
-        self.models.hand_over(winner, functools.partial(self._set_threshold, preferences.target))
+        dev, note = self.material.splits.dev, self.reporter.note
+        if winner is not None and not in_haste:
+            spec = self._spec_of(PlannedTrial(winner.contender, winner.size, winner.seed), ())
+            remember_rows(self.models.path(winner), winner, spec.job, self._left() - SAVING)
+        self.models.hand_over(winner, functools.partial(hold_back, preferences.target, dev, note))
         comparison = Comparison(self.folder, verdict, trials)
         self.reporter.finished(comparison, self.record, time.perf_counter() - self.started)
         return comparison
-
-    def _set_threshold(self, target: Target | None, folder: Path) -> None:
-        """Have the winner's model answer only what keeps the target, which the dev rows tell."""
-        from textgraft.inference.thresholds import set_threshold
-
-        if target is not None:
-            self.reporter.note(set_threshold(folder, self.material.splits.dev, target).sentence)
 
     def _measured(self, verdict: Verdict, trials: list[Trial]) -> Verdict:
         """Return the verdict with the memory that a model of each contender takes where it answers.

@@ -21,6 +21,7 @@ from textgraft.data.dataset import Dataset
 from textgraft.data.languages import dataset_languages
 from textgraft.evaluation.conformal import Nonconformity
 from textgraft.evaluation.promises import Threshold
+from textgraft.inference.known import measure_known
 from textgraft.inference.predictor import Predictor
 from textgraft.inference.prompting.prompted import PromptedPredictor
 from textgraft.inference.row_predictor import Asked, RowPredictor
@@ -264,7 +265,13 @@ def _runs_over(fitted: Sequence[Configuration], budget: float) -> bool:
 
 
 def save_model(
-    path: Path, spec: TrialSpec, trial: Trial, attempt: Attempt, threshold: Threshold | None = None
+    path: Path,
+    spec: TrialSpec,
+    trial: Trial,
+    attempt: Attempt,
+    threshold: Threshold | None = None,
+    *,
+    remembers: bool = False,
 ) -> None:
     """Write the model directory of a trial: the model, its card, its calibration and its golden outputs.
 
@@ -274,11 +281,18 @@ def save_model(
         trial: The result.
         attempt: The model.
         threshold: From which score on it answers; None: it gives all answers.
+        remembers: Whether training and dev rows are encoded once more, for what unknown texts are told by;
+            where their encodings are there already, they are used in any case.
     """
     task = spec.job.task
     rows = spec.test.select(range(min(GOLDEN_ROWS, len(spec.test))))
     label = spec.job.train.label_column
     predictions = attempt.predictor.predict_rows(rows)
+    outputs = attempt.fitted.outputs
+    strangeness = None
+    if remembers or outputs is not None:
+        found = measure_known(attempt.predictor, spec.job.train, spec.job.dev, outputs)
+        attempt.predictor.known, strangeness = found or (None, None)
     manifest = Manifest(
         task=task.name,
         task_settings=task.settings(),
@@ -314,6 +328,7 @@ def save_model(
         threshold=threshold,
         nonconformity=attempt.nonconformity,
         doubt=attempt.doubt,
+        strangeness=strangeness,
     )
     encoder = spec.job.encoder if spec.contender.needs_encoder else None
     read = spec.job.train if len(spec.job.train) else spec.test  # whose language is told

@@ -11,6 +11,8 @@ from textgraft.settings import Checked
 
 Count = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Level = Annotated[float, Field(gt=0, lt=1)]
+"""A share of texts that is promised."""
 
 
 class Options(Checked):
@@ -50,9 +52,11 @@ class KeywordOptions(TypedDict, total=False):
     num_beams: int | None
     num_return_sequences: int
     prefix: str
+    reject: float | None
     return_full_text: bool
     return_tensors: bool
     seed: int | None
+    sets: float | None
     targets: str | list[str] | None
     temperature: float | None
     threshold: float | None

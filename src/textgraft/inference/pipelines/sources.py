@@ -14,6 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from textgraft.errors import ModelError, OptionError
 from textgraft.inference.pipelines.shipped import shipped_graft
 from textgraft.inference.predictor import Predictor, load
+from textgraft.inference.promised import Promised
 from textgraft.inference.runner import Runner
 from textgraft.models.checkpoint import load_checkpoint
 from textgraft.models.encoders import (
@@ -28,7 +29,6 @@ from textgraft.tasks.registry import TASKS, task_class
 
 if TYPE_CHECKING:
     from textgraft.tasks.base import Task
-    from textgraft.tasks.decided import Decided
 
 _ANY_HEAD = "AutoModel"
 _CAUSAL = "AutoModelForCausalLM"
@@ -72,19 +72,33 @@ class Source:
         return [names[index] for index in range(len(names))]
 
     def decided(
-        self, features: Sequence[Any], decoded: Sequence[Any], task: Task | None = None
-    ) -> list[Decided] | None:
-        """Return for each row what the model's threshold decides; None where it has none.
+        self,
+        features: Sequence[Any],
+        decoded: Sequence[Any],
+        task: Task | None = None,
+        promised: Promised | None = None,
+    ) -> list[Any] | None:
+        """Return for each row what is decided on its answer; None where the model decides nothing.
+
+        It is decided by the model's threshold, if it has one, and comes with what is asked for.
 
         Args:
             features: Windows of the rows.
             decoded: What is kept of the model's outputs for each.
             task: How answers are made of them; the one that the model was trained for if left out.
+            promised: What is to come with answers; what the predictor was told to give if left out.
+
+        Raises:
+            OptionError: The model cannot promise that.
         """
-        if self.predictor is None or self.predictor.threshold is None:
+        if self.predictor is None:
+            (promised or Promised()).check(None)
+            return None
+        promised = promised or self.predictor.promised
+        if self.predictor.threshold is None and not promised:
             return None
         made = (task or self.predictor.task).predictions(features, decoded, self.predictor.temperature)
-        return self.predictor.decide(made)
+        return self.predictor.decide(made, promised)
 
     def predictor_for(self, task: Task, max_length: int | None = None) -> Predictor:
         """Return a predictor for ``task``, calibrated as the model is.
@@ -93,6 +107,8 @@ class Source:
             task: One whose head the model has.
             max_length: Tokens of a window, if fewer than the model reads.
         """
+        if self.predictor and task is self.predictor.task and max_length in (None, self.max_length):
+            return self.predictor
         temperature = self.predictor.temperature if self.predictor else 1.0
         return Predictor(
             self.model,

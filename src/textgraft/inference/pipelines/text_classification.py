@@ -14,9 +14,9 @@ from textgraft.data.dataset import Dataset
 from textgraft.data.read_options import TextColumns
 from textgraft.errors import OptionError
 from textgraft.inference.pipelines.base import Pipeline
-from textgraft.inference.pipelines.options import Count, Options
+from textgraft.inference.pipelines.options import Count, Level, Options
+from textgraft.inference.promised import Promised
 from textgraft.tasks.base import Task
-from textgraft.tasks.decided import Decided
 from textgraft.tasks.text.classification import SingleLabelClassification
 from textgraft.tasks.text.multi_label import DecidedLabels
 from textgraft.tasks.text.pairs import PairClassification
@@ -37,6 +37,15 @@ class TextClassificationOptions(Options):
     threshold: float | None = None
     """The least score of a label. Where no label has it, ``label`` is None; with ``top_k`` given, such labels
     are left out."""
+    sets: Level | None = None
+    """Add the labels that a text may have: the true one is among them in this share of texts, as 0.95."""
+    reject: Level | None = None
+    """Tell texts that fit no label; this share of the others is not told so, as 0.95."""
+
+    @property
+    def promised(self) -> Promised | None:
+        """What is to come with labels; None leaves it to the model."""
+        return Promised(sets=self.sets, reject=self.reject) or None
 
 
 class TextClassificationPipeline(Pipeline[TextClassificationOptions]):
@@ -60,6 +69,13 @@ class TextClassificationPipeline(Pipeline[TextClassificationOptions]):
         >>> classify("Meal hotel.")
         [{'label': None, 'score': 0.61, 'needs_review': True}]
 
+    A model that textgraft trained gives the labels that a text may have, and tells texts that fit none:
+
+        >>> classify("Where is my card?", sets=0.95, reject=0.95)
+        [{'label': 'card_arrival', 'score': 0.71, 'unknown': False, 'set': ['card_arrival', 'lost_card']}]
+
+    With ``top_k`` given, every label listed says whether it is ``in_set``.
+
     As in Transformers 4, a single text gives a list of one; a ``top_k`` that is given when the pipeline is
     built, not with the call, nests that list once more.
     """
@@ -79,6 +95,8 @@ class TextClassificationPipeline(Pipeline[TextClassificationOptions]):
             # What a checkpoint of others was trained on, only its user knows.
             self._single = SingleLabelClassification(self._labels)
             self._pair = PairClassification(self._labels)
+        if options.promised:
+            options.promised.check(source.predictor.manifest if source.predictor else None)
 
     def rows(self, inputs: Sequence[Any]) -> Dataset:
         """Take texts, or pairs as ``{"text": …, "text_pair": …}``, as the model's task does."""
@@ -111,7 +129,7 @@ class TextClassificationPipeline(Pipeline[TextClassificationOptions]):
         else:
             scores = self._scores(np.stack(decoded), options.function_to_apply, predictor.temperature)
         least = -np.inf if options.threshold is None else options.threshold
-        decided = self.source.decided(features, decoded)
+        decided = self.source.decided(features, decoded, promised=options.promised)
         if "top_k" not in options.model_fields_set:
             best = scores.argmax(axis=1)
             found = [
@@ -125,7 +143,7 @@ class TextClassificationPipeline(Pipeline[TextClassificationOptions]):
         return [
             [
                 {"label": self._labels[index], "score": float(row[index])}
-                | ({"needs_review": decided[place].needs_review} if decided else {})
+                | (_said(decided[place], self._labels[index]) if decided else {})
                 for index in best
                 if row[index] >= least
             ]
@@ -150,8 +168,22 @@ class TextClassificationPipeline(Pipeline[TextClassificationOptions]):
         return [result] if isinstance(single, str) and "top_k" not in given else result
 
 
-def _held(entry: dict[str, Any], decided: Decided) -> dict[str, Any]:
-    """Take the label out of a result where the model's threshold holds it back."""
+def _held(entry: dict[str, Any], decided: Any) -> dict[str, Any]:
+    """Take the label out of a result that is no answer: held back by the threshold, or of an unknown text."""
     given = decided.labels if isinstance(decided, DecidedLabels) else [decided.label]
     label = entry["label"] if entry["label"] in given else None
-    return {"label": label, "score": entry["score"], "needs_review": decided.needs_review}
+    return {"label": label, "score": entry["score"], **_said(decided)}
+
+
+def _said(decided: Any, label: str | None = None) -> dict[str, Any]:
+    """Return what else is said of a text; given a label of it, whether that one is in its set."""
+    said: dict[str, Any] = {}
+    if hasattr(decided, "needs_review"):
+        said["needs_review"] = decided.needs_review
+    if hasattr(decided, "is_unknown"):
+        said["unknown"] = decided.is_unknown
+    if hasattr(decided, "label_set") and label is None:
+        said["set"] = list(decided.label_set)
+    elif hasattr(decided, "label_set"):
+        said["in_set"] = label in decided.label_set
+    return said

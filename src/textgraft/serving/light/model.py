@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from textgraft.data.dataset import Dataset
 from textgraft.errors import ModelError
 from textgraft.evaluation.promises import Threshold
+from textgraft.inference.promised import Promised
+from textgraft.models.known import KnownTexts
 from textgraft.models.manifest import WEIGHTS, Manifest
 from textgraft.serving.light.states import Arrays, LightTokenizer
 from textgraft.serving.queueing import Lane
@@ -51,10 +53,18 @@ class Layers:
 
     def __call__(self, states: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the outputs [..., outputs] of states [..., inputs]."""
-        *hidden, (weight, bias) = self.maps
-        for inner, offset in hidden:
+        return self.last(self.hidden(states))
+
+    def hidden(self, states: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return what the last layer reads [..., size] of states [..., inputs]."""
+        for inner, offset in self.maps[:-1]:
             states = np.maximum(states @ inner.T + offset, 0)
-        outputs: NDArray[np.float32] = states @ weight.T + bias
+        return states
+
+    def last(self, hidden: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the outputs [..., outputs] of what the last layer reads [..., size]."""
+        weight, bias = self.maps[-1]
+        outputs: NDArray[np.float32] = hidden @ weight.T + bias
         return outputs
 
 
@@ -70,6 +80,8 @@ class LightModel(ABC):
     max_length: int = field(init=False)
     temperature: float = field(init=False)
     threshold: Threshold | None = field(init=False)
+    known: KnownTexts | None = field(init=False, default=None)
+    """Where its training texts lie, if that was kept."""
 
     def __post_init__(self) -> None:
         self.max_length = self.manifest.max_length
@@ -93,13 +105,13 @@ class LightModel(ABC):
         tokenizer: Any = self.tokenizer
         return self.task.features(replace(dataset, labels=None), tokenizer, self.max_length)
 
-    def predictions(self, windows: Sequence[Any], decoded: Sequence[Any]) -> list[Any]:
+    def predictions(
+        self, windows: Sequence[Any], decoded: Sequence[Any], promised: Promised | None = None
+    ) -> list[Any]:
         """Return a prediction for each row, held back where it does not reach the model's threshold."""
-        return self.decide(self.task.predictions(windows, decoded, self.temperature))
-
-    def decide(self, predictions: Sequence[Any]) -> list[Any]:
-        """Hold back the answers that do not reach the threshold, if there is one."""
-        return decided(self.task, predictions, self.threshold)
+        made = self.task.predictions(windows, decoded, self.temperature)
+        answers = decided(self.task, made, self.threshold)
+        return (promised or Promised()).beside(answers, made, self.manifest, self.known)
 
     def outputs(
         self,

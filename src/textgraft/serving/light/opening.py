@@ -17,6 +17,7 @@ import numpy as np
 from textgraft.data.dataset import Dataset
 from textgraft.integrity import check_files
 from textgraft.models.encoders import BUNDLED, EncoderSource, load_tokenizer, pad_token_id, resolve_encoder
+from textgraft.models.known import load_known
 from textgraft.models.manifest import WEIGHTS, Manifest, read_manifest
 from textgraft.models.vetting import read_json, vet
 from textgraft.serving.encoding import EncoderLane, ServedEncoder
@@ -91,6 +92,7 @@ def open_light(
             return None
         opened = found.encoder.open() if isinstance(found, EncoderLane) else found.states.engine
         model = LightTexts(manifest, task, found, opened.note, tokenizer, text_head)
+        model.known = load_known(path)
     return model if _gives_golden(model) else None
 
 

@@ -14,6 +14,7 @@ from textgraft.models.windows import cut
 from textgraft.serving.encoding import EncoderLane, scaled
 from textgraft.serving.light.model import Layers, LightModel, types_of
 from textgraft.serving.light.states import Arrays, States
+from textgraft.tasks.text.texts import Encoded
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ class TextHead:
             (int(before), int(after)),
         )
 
-    def __call__(self, vectors: Sequence[Sequence[NDArray[np.float32]]]) -> list[NDArray[np.float32]]:
-        """Return the logits of texts, [outputs] each.
+    def __call__(self, vectors: Sequence[Sequence[NDArray[np.float32]]]) -> list[Encoded]:
+        """Return the logits of texts, with what the last layer reads of them.
 
         Args:
             vectors: The pooled states of each text's windows.
@@ -55,7 +56,8 @@ class TextHead:
                 windows = scaled(windows)
             mean = windows.mean(axis=0)
             rows.append(scaled(mean) if self.normalize and len(own) > 1 else mean)
-        return list(self.layers(np.stack(rows)))
+        hidden = self.layers.hidden(np.stack(rows))
+        return [Encoded(*row) for row in zip(self.layers.last(hidden), hidden, strict=True)]
 
     def pieces(self, ids: Sequence[int]) -> list[list[int]]:
         """Cut a text as the graft does."""

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 
 from textgraft._version import __version__
+from textgraft.inference.promised import Promised
 from textgraft.serving.answering import Answering, prepare_rows
 from textgraft.serving.asking import ask, encoding_request, reply
 from textgraft.serving.bodies import (
@@ -41,7 +42,9 @@ def add_inference(app: FastAPI, service: Service, described: Described) -> None:
         """Predict the target of an input, or of several, whatever the model's task takes.
 
         Labels come with the probability of each, the likeliest first. With "details" every prediction is all
-        that the task says of it, with the tokens that were read.
+        that the task says of it, with the tokens that were read. With "sets" it has the labels that the text
+        may have, the true one among them in this share of texts; with "reject" it says whether the text fits
+        any label, and of those that do this share is not told that they do not.
         """
         return await predicted(request, service, read_body(await request.body(), PredictBody))
 
@@ -96,10 +99,11 @@ async def predicted(request: Request, service: Service, body: PredictBody) -> Re
     model, answering = service.registry.answering(body.model)
     characters = check_values(body.inputs, service.limits)
     inputs, is_single = _rows(body.inputs, answering)
+    promised = Promised(sets=body.sets, reject=body.reject)
     predictions, prepared = await ask(
         request,
         service,
-        lambda: prepare_rows(answering, inputs, truncate=bool(body.truncate)),
+        lambda: prepare_rows(answering, inputs, truncate=bool(body.truncate), promised=promised or None),
         characters,
         only_tokenizes=model.is_light,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self, Unpack
 
 import numpy as np
@@ -39,6 +39,8 @@ class LabelPrediction(LabelProbabilities):
 
     answer: int
     """Position of the label in the task's labels."""
+    encoding: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
+    """What the model's output layer read of the text, [size]; None where it was not kept."""
 
     @property
     def label(self) -> str:
@@ -119,8 +121,8 @@ class SingleLabelClassification(JoinedTexts):
         del features
         probabilities = softmax(self.logits(decoded) / temperature, axis=1)
         return [
-            LabelPrediction(self.labels, row, int(index))
-            for index, row in zip(probabilities.argmax(axis=1), probabilities, strict=True)
+            LabelPrediction(self.labels, row, int(index), getattr(kept, "encoding", None))
+            for index, row, kept in zip(probabilities.argmax(axis=1), probabilities, decoded, strict=True)
         ]
 
     def weighted_metrics(

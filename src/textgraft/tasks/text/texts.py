@@ -49,6 +49,19 @@ class LabelProbabilities:
         return [float(value) for value in self.probabilities]
 
 
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """The logits of a row, with its encoding; as an array it is the logits."""
+
+    logits: NDArray[np.float32]
+    """[outputs]."""
+    encoding: NDArray[np.float32]
+    """What the output layer read, [size]."""
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self.logits, dtype=dtype, copy=copy)
+
+
 class TextTask(Task[W]):
     """A task on whole texts; longer ones are cut."""
 
