@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from textgraft import wording
+from textgraft.comparison.judging.answers import answers
 from textgraft.comparison.judging.choice import CHANCE_AT_MOST
 from textgraft.comparison.judging.judge import judge
 from textgraft.comparison.records.memory import load_memory
@@ -101,6 +102,7 @@ def render_report(
         trials=trials,
         verdict=verdict,
         steps=steps,
+        answers=answers(verdict),
         shown=shown,
         colours={name: colour for name, (colour, _) in styles([c.contender for c in verdict.curves]).items()},
         titles={name: entry.title for name, entry in plan.contenders.items()},

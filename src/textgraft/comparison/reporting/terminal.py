@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from textgraft import wording
+from textgraft.comparison.judging.answers import answers
 from textgraft.data.facts import check_facts
 from textgraft.inference.evaluating.sentences import robustness_sentence
 
@@ -19,15 +20,19 @@ if TYPE_CHECKING:
 
 
 def render(verdict: Verdict) -> RenderableType:
-    """Return the results table, then the verdict's sentences, the first of them in bold."""
+    """Return the results table, the pick, the questions that people come with, and all other sentences."""
     from rich.console import Group
     from rich.text import Text
 
     first, *rest = verdict.sentences
     if (found := verdict.robustness.get(verdict.pick or "")) is not None:
         rest.append(robustness_sentence(found, verdict.pick or ""))
+    asked = [
+        Text.assemble((f"{answer.question} {answer.short}", "bold"), f": {answer.because}")
+        for answer in answers(verdict)
+    ]
     lines = [Text(f"• {sentence}") for sentence in rest]
-    return Group(results_table(verdict), Text(""), Text(first, style="bold"), *lines)
+    return Group(results_table(verdict), Text(""), Text(first, style="bold"), *asked, *lines)
 
 
 def render_steps(steps: Sequence[NextStep]) -> RenderableType:

@@ -1,0 +1,134 @@
+"""The questions that people come with, each with its answer in a line: what a report begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from textgraft.comparison.contenders.registry import has_fixed_sizes, is_floor
+from textgraft.comparison.judging.curves import NOTICEABLE
+from textgraft.comparison.records.verdict import Standing, Verdict
+from textgraft.wording import about, count, megabytes, milliseconds, score, seconds, signed
+
+TFIDF = "tfidf"
+_BERT = "bert-"
+"""How the names of contenders begin that run BERT where they answer."""
+
+
+class Answer(NamedTuple):
+    """A question, and what the figures say to it."""
+
+    question: str
+    short: str
+    """A word or two, as "Yes"."""
+    because: str
+    """A sentence with the figures."""
+
+
+def answers(verdict: Verdict) -> list[Answer]:
+    """Answer: do I need BERT, is TF-IDF enough, would more labels help, what does it cost?"""
+    return [answer for part in (_bert, _tfidf, _labels, _cost) for answer in part(verdict)]
+
+
+def _bert(verdict: Verdict) -> Iterator[Answer]:
+    question = "Do I need BERT?"
+    rows = [row for row in verdict.standings if not is_floor(row.contender)]
+    with_it = [row for row in rows if row.contender.startswith(_BERT)]
+    without = [row for row in rows if not row.contender.startswith(_BERT)]
+    if not with_it:
+        yield Answer(question, "Not known", "no BERT was measured on all of these rows.")
+        return
+    if not without:
+        yield Answer(question, "Not known", "nothing else was measured on all of these rows.")
+        return
+    best, plain = _first(with_it), _first(without)
+    lead = f"{best.contender} has {verdict.metric} {score(best.score.value)}, {plain.contender}, the best "
+    lead += f"without it, {score(plain.score.value)}"
+    if verdict.pick is not None and not verdict.pick.startswith(_BERT):
+        picked = "" if verdict.pick == plain.contender else f" The pick is {verdict.pick}."
+        yield Answer(question, *_not_needed(verdict, best, plain, lead, picked))
+    elif _is_proven(verdict, best, plain):
+        yield Answer(question, "Yes", f"{lead}: more than chance.")
+    elif best.score.value > plain.score.value:
+        yield Answer(question, "Probably", f"{lead}. That may be chance: more test rows would tell.")
+    else:
+        yield Answer(question, "No", f"{lead}.")
+
+
+def _not_needed(verdict: Verdict, best: Standing, plain: Standing, lead: str, picked: str) -> tuple[str, str]:
+    """Say why something else was picked: BERT is no better, or not enough, or not within the limits."""
+    if best.excluded_by:
+        return "Not within your limits", f"{lead}.{picked}"
+    if not _is_proven(verdict, best, plain):
+        if best.score.value <= plain.score.value:
+            return "No", f"{lead}.{picked}"
+        return "No", f"{lead}. That may be chance, and BERT costs more.{picked}"
+    return "Not for what it costs", f"{lead}: more than chance, but you prefer what is cheap.{picked}"
+
+
+def _tfidf(verdict: Verdict) -> Iterator[Answer]:
+    question = "Is TF-IDF enough?"
+    row = next((row for row in verdict.standings if row.contender == TFIDF), None)
+    leader = verdict.pick or verdict.decision.leader
+    if row is None:
+        return
+    if leader == TFIDF:
+        others = [one for one in verdict.standings if one.contender != TFIDF and not is_floor(one.contender)]
+        higher = others and _first(others).score.value > row.score.value
+        why = "what scores higher may do so by chance, and costs more." if higher else "none is better."
+        yield Answer(question, "Yes", f"it has {verdict.metric} {score(row.score.value)}; {why}")
+        return
+    best = verdict.standing(leader)
+    gap = best.score.value - row.score.value
+    figures = f"it gives up {score(gap)} of {leader}'s {verdict.metric}"
+    if _is_proven(verdict, best, row):
+        yield Answer(question, "No", f"{figures}, more than chance.")
+    elif gap > 0:
+        yield Answer(question, "Probably not", f"{figures}, which may be chance.")
+    else:
+        yield Answer(question, "Yes", f"{leader} scores no higher.")
+
+
+def _labels(verdict: Verdict) -> Iterator[Answer]:
+    question = "Would more labels help?"
+    pick = verdict.pick or verdict.decision.leader
+    curve = next(curve for curve in verdict.curves if curve.contender == pick)
+    if has_fixed_sizes(pick):
+        return
+    if curve.refused:
+        yield Answer(question, "Not known", f"{curve.refused}.")
+        return
+    double = curve.forecasts[0]
+    gain = f"about {signed(double.gain.value)} {verdict.metric} (likely {signed(double.gain.low)} to "
+    gain += f"{signed(double.gain.high)}) with {count(double.labels)} labels, twice as many as now"
+    if double.gain.low > NOTICEABLE:
+        yield Answer(question, "Yes", f"{gain}.")
+    elif double.gain.high < NOTICEABLE:
+        yield Answer(question, "No", f"{gain}.")
+    else:
+        yield Answer(question, "Perhaps", f"{gain}.")
+
+
+def _cost(verdict: Verdict) -> Iterator[Answer]:
+    row = verdict.standing(verdict.pick or verdict.decision.leader)
+    thousand = seconds(1000 / row.throughput_per_second) if row.throughput_per_second else None
+    many = f", {thousand} for a thousand" if thousand else ""
+    money = f"; {row.price_of_thousand:.2g} for a thousand texts" if row.price_of_thousand is not None else ""
+    cheapest = min(verdict.standings, key=lambda one: one.cost)
+    factor = row.cost / cheapest.cost
+    against = "" if about(factor) == "1" else f"; {about(factor)} times {cheapest.contender}, all in all"
+    yield Answer(
+        "What does it cost?",
+        row.contender,
+        f"{seconds(row.training_seconds)} of training, {milliseconds(row.latency_ms_p50)} a text{many}, "
+        f"{megabytes(row.model_mb)} on disk{money}{against}.",
+    )
+
+
+def _first(rows: Sequence[Standing]) -> Standing:
+    return max(rows, key=lambda row: row.score.value)
+
+
+def _is_proven(verdict: Verdict, better: Standing, other: Standing) -> bool:
+    pair = verdict.pair(better.contender, other.contender)
+    return pair.significant and pair.difference.value > 0

@@ -1,0 +1,54 @@
+"""What a report begins with."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.comparison.synthetic import FINETUNED, FROZEN, LSTM, TFIDF, Comparison, Curve
+from textgraft.comparison.judging.answers import answers
+from textgraft.comparison.records.preferences import Preferences
+
+
+def flat(name: str, accuracy: float, **costs: float) -> Curve:
+    return Curve(name, lambda _: accuracy, **costs)
+
+
+def told(*curves: Curve, **preferences: object) -> dict[str, tuple[str, str]]:
+    verdict = Comparison(curves).judge(preferences=Preferences(**preferences))
+    return {one.question: (one.short, one.because) for one in answers(verdict)}
+
+
+def test_a_clear_lead_of_bert_is_a_need():
+    found = told(TFIDF, LSTM, FROZEN, FINETUNED)
+    assert found["Do I need BERT?"][0] == "Yes"
+    assert "bert-finetuned has" in found["Do I need BERT?"][1]
+    assert found["Is TF-IDF enough?"][0] == "No"
+    assert found["What does it cost?"][0] == "bert-finetuned"
+    assert "a text" in found["What does it cost?"][1]
+
+
+def test_where_all_are_alike_the_cheap_one_is_enough():
+    found = told(flat("tfidf", 0.8), flat("lstm", 0.7), flat("bert-frozen", 0.8))
+    assert found["Do I need BERT?"][0] == "No"
+    assert found["Is TF-IDF enough?"][0] == "Yes"
+    assert found["Would more labels help?"][0] in ("No", "Perhaps", "Not known")
+
+
+@pytest.mark.parametrize(
+    ("measured", "reason"), [((TFIDF, LSTM), "no BERT"), ((FROZEN, FINETUNED), "nothing else")]
+)
+def test_what_was_not_measured_is_not_known(measured, reason):
+    short, because = told(*measured)["Do I need BERT?"]
+    assert short == "Not known"
+    assert reason in because
+
+
+def test_limits_that_rule_bert_out_are_named():
+    short, _ = told(TFIDF, LSTM, FROZEN, FINETUNED, max_size_mb=50)["Do I need BERT?"]
+    assert short == "Not within your limits"
+
+
+def test_a_curve_that_still_rises_asks_for_labels():
+    short, because = told(TFIDF, flat("lstm", 0.2))["Would more labels help?"]
+    assert short in ("Yes", "Perhaps")
+    assert "twice as many as now" in because
