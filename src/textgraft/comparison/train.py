@@ -24,6 +24,7 @@ from textgraft.errors import OptionError
 from textgraft.files import as_path, refuse_to_replace, remove_folder
 from textgraft.models.encoder_languages import encoder_warning
 from textgraft.models.manifest import MANIFEST
+from textgraft.processes import is_main_process
 from textgraft.tables import Table, page, paragraph
 from textgraft.terminal import visible
 from textgraft.wording import duration
@@ -266,7 +267,8 @@ def train(
     )
     rows = as_source(source, labels, labelled=True)
     folder = as_path(output, "output")
-    with open_bar(progress if reporter is None else False) as bar:
+    # Of several processes that train together, the first one tells.
+    with open_bar(progress if reporter is None and is_main_process() else False) as bar:
         told = as_reporter(reporter, bar)
         return run_training(
             rows, folder, config, resume=resume, overwrite=overwrite, on_step=told.step, note=told.note
