@@ -354,6 +354,15 @@ def test_less_of_long_texts_is_read_before_a_size_is_given_up_the_costliest_cont
     assert scarce.left_out
 
 
+def test_no_contender_reads_less_for_next_to_nothing():
+    frozen = LONG["bert-frozen"]
+    quick = Rate(fixed=1.0, per_row=0.0, per_epoch=0.0, shared=1.0, readings=frozen.readings)
+    rates = {**LONG, "bert-frozen": quick}
+    plan = schedule(OF_LONG, rates, 0.05 * ALL_OF_LONG.seconds)
+    assert plan.left_out
+    assert plan.windows == {"bert-finetuned": 1}
+
+
 def test_a_contender_with_results_goes_on_reading_as_much_as_it_did():
     done = [PlannedTrial("bert-finetuned", 6000, 0).name]
     room = 0.1 * ALL_OF_LONG.seconds

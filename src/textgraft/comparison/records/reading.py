@@ -23,8 +23,16 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         """Write it as "2 of on average 4.3 windows"."""
-        read = "all" if self.read == self.whole else _short(self.read)
-        return f"{read} of on average {_short(self.whole)} windows"
+        return f"{self._read} of on average {_short(self.whole)} windows"
+
+    @property
+    def in_short(self) -> str:
+        """As "2 of 4.3"."""
+        return f"{self._read} of {_short(self.whole)}"
+
+    @property
+    def _read(self) -> str:
+        return "all" if self.read == self.whole else _short(self.read)
 
 
 def _short(number: float) -> str:

@@ -34,6 +34,8 @@ SLACK = 0.8
 """Of the shortest training that is wished for: so much is still a result."""
 TUNING = 0.5
 """Costly contenders fit several configurations on all rows while that takes up to so much of their time."""
+WORTH = 0.05
+"""A contender reads less of long texts where that saves at least such a share of the time."""
 
 
 def default_sizes(rows: int, labels: int = 0) -> list[int]:
@@ -179,8 +181,10 @@ class _Scheduler:
     def settle_windows(self, room: float) -> None:
         """Have less of long texts read, until every size of every contender can be measured once.
 
-        The costly contenders give up windows first, the one that costs most now before the others.
+        The costly contenders give up windows first, the one that costs most now before the others; none
+        does for next to nothing.
         """
+        worth = {name for name in self.phases if self._saved(name) >= WORTH * room} - self.begun
         while True:
             cheap, costly = self.split(room)
             once = {name: self._once(name) for name in costly}
@@ -192,11 +196,20 @@ class _Scheduler:
             order += sorted(cheap, key=lambda name: -self.cost(self.trials(name)))
             for name in order:
                 fewer = self.rates[name].fewer(self.windows.get(name, 0))
-                if fewer is not None and name not in self.begun:
+                if fewer is not None and name in worth:
                     self.windows[name] = fewer
                     break
             else:
                 return
+
+    def _saved(self, name: str) -> float:
+        """Return the seconds that the fewest windows of a text would save, all sizes measured once."""
+        most, once = self.windows.get(name, 0), self._once(name)
+        before = self.cost(once, 1)
+        self.windows[name] = self.rates[name].least
+        after = self.cost(once, 1)
+        self.windows[name] = most
+        return before - after
 
     def _once(self, name: str) -> list[PlannedTrial]:
         """Return what is left to do of a contender with its first seed."""

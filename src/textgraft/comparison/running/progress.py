@@ -130,7 +130,7 @@ class TerminalReporter(SilentReporter):
             table.add_column(f"{size:,} rows{of_each(size, plan.shots)}", justify="right")
         in_windows = any(rate.reads_long_texts for rate in plan.rates.values())
         if in_windows:
-            table.add_column("reads of a text")
+            table.add_column("windows a text", justify="right")
         for name, rate in plan.rates.items():
             windows = plan.plan.windows.get(name, 0)
             cells = []
@@ -140,7 +140,8 @@ class TerminalReporter(SilentReporter):
                 seconds = rate.seconds(size, fitted, windows=windows)
                 cells.append(f"~{duration(seconds)} × {seeds}" if seeds else "")
             if in_windows:
-                cells.append(str(rate.reading(windows)) if rate.reads_long_texts else "")
+                read = rate.reading(windows)
+                cells.append(read.in_short if read and read.is_of_long_texts else "")
             table.add_row(name, *cells)
         self.console.print(table)
         self.console.print(
