@@ -7,7 +7,7 @@ import math
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from textgraft.comparison.contenders.base import EpochSchedule
@@ -85,6 +85,7 @@ def test_every_contender_begins_with_all_rows_and_ends_with_seeds() -> None:
         assert {seed for _, seed in found[5:]} == {1, 2}
 
 
+@settings(deadline=None)
 @given(st.floats(1, 1.5 * WHOLE.seconds))
 def test_a_plan_fits_and_forgets_nothing(room: float) -> None:
     plan = schedule(PROGRAMMES, RATES, room)
@@ -102,6 +103,7 @@ def test_a_plan_fits_and_forgets_nothing(room: float) -> None:
     assert set(together) == set(WHOLE.trials)
 
 
+@settings(deadline=None)
 @given(st.floats(140, WHOLE.seconds))
 def test_whatever_the_time_the_cheap_ones_have_their_curves(room: float) -> None:
     plan = schedule(PROGRAMMES, RATES, room)
