@@ -1,4 +1,4 @@
-"""textgraft: which generation of NLP does your text need? Measured, and handed over ready to serve.
+"""textgraft: which generation of NLP does your text need? Measured, and saved ready to serve.
 
 The names below are loaded when they are first used, so that ``import textgraft`` costs nothing.
 """

@@ -41,7 +41,7 @@ from textgraft.terminal import VisibleFormatter, visible
 
 app = typer.Typer(
     name="textgraft",
-    help="Which generation of NLP does your text need? Measured on your own labelled rows, and handed over "
+    help="Which generation of NLP does your text need? Measured on your own labelled rows, and saved "
     "ready to serve.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -67,7 +67,7 @@ def compare(
     shots: Annotated[
         str | None, typer.Option(help="Training rows of every label in place of --sizes, as 4,8,16.")
     ] = None,
-    seeds: Annotated[int, typer.Option(help="Runs a size.")] = 3,
+    seeds: Annotated[int, typer.Option(help="Repeats at each size, each on rows of its own.")] = 3,
     tuning: Annotated[int, typer.Option(help="Hyperparameter configurations each contender tries.")] = 3,
     encoder: options.EncoderNames = None,
     revision: options.Revision = None,

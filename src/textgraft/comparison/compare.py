@@ -1,4 +1,4 @@
-"""Compare contenders on one data set: plan, run what is missing, judge, report, hand over the winner."""
+"""Compare contenders on one data set: plan, run what is missing, judge, report, save the winning model."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def compare(
             among its eight, and a label with fewer gives all it has. For tasks of one label a row; with it,
             ``bert-contrastive`` is one of the usual contenders, as it is wherever a label has 32 training
             rows or fewer in the middle.
-        seeds: Runs a size, each with its own training rows and random weights.
+        seeds: Repeats at each size, each with its own training rows and random weights.
         tuning: Hyperparameter configurations that each contender may fit, the same number for all.
         encoder: "bundled", a local directory or a Hub id; or several, of which the first has the usual names
             and each further one makes contenders of its own, as "bert-frozen@mpnet".

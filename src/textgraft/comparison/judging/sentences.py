@@ -114,7 +114,7 @@ def _limits(verdict: Verdict) -> str:
 
 def _breaches(verdict: Verdict, row: Standing) -> str:
     values = {
-        "latency": f"95% of texts within {milliseconds(row.latency_ms_p95)}",
+        "latency": f"95 of 100 texts within {milliseconds(row.latency_ms_p95)}",
         "size": megabytes(row.model_mb),
     }
     return listing([values[name] for name in excess(row, verdict.preferences)])
@@ -195,7 +195,7 @@ def _scope(verdict: Verdict) -> Iterator[str]:
         yield f"Judged at {rows} there are."
     if all(len(row.seeds) == 1 for row in verdict.standings):
         yield (
-            "With one seed the intervals speak of the test rows alone, not of luck in training; the p-values "
+            "One run per size: intervals do not include run-to-run variation; the p-values "
             f"allow for it by assuming a deviation of {PRIOR_DEVIATION:g} between seeds."
         )
 

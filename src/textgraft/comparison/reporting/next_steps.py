@@ -94,7 +94,7 @@ def next_steps(
     """
     judged = [trial for trial in trials if verdict.is_judged(trial)]
     known = _Known(folder, plan, test_set, judged, verdict, task_of(test_set))
-    parts = (_mend, _describe, _label, _watch, _hand_over)
+    parts = (_label, _mend, _watch, _hand_over, _describe)
     steps = [step for part in parts for step in part(known)]
     return steps or [_go_on(known)]
 

@@ -20,6 +20,15 @@ from textgraft.tasks.confident_errors import ConfidentError, most_confident_erro
 MOST_SAMPLES = 12
 
 
+ENDED = {
+    "closed form": "solved directly",
+    "patience": "no more improvement",
+    "epochs": "all epochs",
+    "budget": "time was up",
+}
+"""How training ended, as people say it."""
+
+
 @dataclass(frozen=True)
 class Sample:
     """A test row and what every contender wrote for it."""
@@ -114,7 +123,7 @@ def efforts(trials: Sequence[Trial]) -> list[Effort]:
             dev_score=float(np.mean([trial.dev_score for trial in group])),
             training_seconds=float(np.median([trial.cost.training_seconds for trial in group])),
             tuning_seconds=max(trial.cost.tuning_seconds for trial in group),
-            stopped_by=_counted([trial.stopped_by for trial in group]),
+            stopped_by=_counted([ENDED.get(trial.stopped_by, trial.stopped_by) for trial in group]),
             truncated_fraction=max(trial.truncated_fraction for trial in group),
             reading=group[0].reading,
         )
@@ -140,7 +149,7 @@ def setting_text(settings: dict[str, Any], names: Sequence[str]) -> str:
 
 
 def _counted(values: Sequence[str]) -> str:
-    """Join different values, most frequent first: "patience", or "patience ×2, epochs ×1"."""
+    """Join different values, most frequent first: "all epochs", or "all epochs ×2, time was up ×1"."""
     counts = Counter(values).most_common()
     return (
         counts[0][0] if len(counts) == 1 else ", ".join(f"{value} ×{wording.count(n)}" for value, n in counts)
