@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from textgraft.comparison.compare import compare
     from textgraft.comparison.train import train
     from textgraft.embeddings.word_vectors import WordVectors
+    from textgraft.inference.cascading.cascade import cascade
     from textgraft.inference.encode import encode
     from textgraft.inference.evaluate import evaluate
     from textgraft.inference.grafted import GraftedEncoder
@@ -36,6 +37,7 @@ __all__ = [
     "GraftedEncoder",
     "WordVectors",
     "__version__",
+    "cascade",
     "check",
     "compare",
     "distill",
@@ -58,6 +60,7 @@ _HOMES = {
     "GraftedEncoder": "textgraft.inference.grafted",
     "WordVectors": "textgraft.embeddings.word_vectors",
     "check": "textgraft.tasks.checking",
+    "cascade": "textgraft.inference.cascading.cascade",
     "compare": "textgraft.comparison.compare",
     "distill": "textgraft.pretraining.distill",
     "encode": "textgraft.inference.encode",

@@ -37,6 +37,13 @@ def interval(estimate: Interval, joint: str = " to ") -> str:
     return f"{score(estimate.low)}{joint}{score(estimate.high)}"
 
 
+def signed_interval(difference: Interval) -> str:
+    """Write the ends of a 95% interval of a difference: "−0.012 to +0.003", "no interval"."""
+    if difference.low is None or difference.high is None:
+        return "no interval"
+    return f"{signed(difference.low)} to {signed(difference.high)}"
+
+
 def count(value: float) -> str:
     """Write a measured number of things in full: "3,000"."""
     return f"{value:,.0f}"

@@ -15,6 +15,7 @@ import typer
 from textgraft._version import __version__
 from textgraft.cli import (
     cache,
+    cascade,
     check,
     compare,
     demo,
@@ -60,6 +61,7 @@ for command, kept in (
     (evaluate.evaluate, NOTHING_KEPT),
     (predict.predict, predict.kept),
     (threshold.threshold, NOTHING_KEPT),
+    (cascade.cascade, NOTHING_KEPT),
     (check.check, NOTHING_KEPT),
     (encode.encode, NOTHING_KEPT),
     (export.export, NOTHING_KEPT),

@@ -83,9 +83,9 @@ def form_of(predictor: RowPredictor) -> Form:
         )
     if not isinstance(predictor, Predictor):
         raise OptionError(
-            "this model is a prompt for an endpoint: there are no weights to export",
+            "this is not one model with weights: it asks an endpoint, or is a cascade of several",
             where="model",
-            fix="Export one that was trained.",
+            fix="Export one that was trained; of a cascade, a folder in its parts.",
         )
     model: Any = predictor.model
     if isinstance(model, TfidfForSequenceClassification):

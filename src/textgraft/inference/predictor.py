@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from textgraft.data.dataset import Dataset
 from textgraft.errors import ModelError
 from textgraft.files import as_path
+from textgraft.inference.cascading.cascaded import CascadePredictor, Part
+from textgraft.inference.cascading.steps import is_cascade, load_steps, own_files, part_folder
 from textgraft.inference.prompting.prompt import FILE as PROMPT
 from textgraft.inference.prompting.prompt import load_prompt
 from textgraft.inference.prompting.prompted import PromptedPredictor
@@ -247,7 +249,8 @@ def load(path: str | Path, *, engine: str = "auto", revision: str | None = None)
         revision: Of a Hub id.
 
     Returns:
-        A :class:`Predictor`; of a folder that holds a prompt in place of weights, what asks its endpoint.
+        A :class:`Predictor`; of a folder that holds a prompt in place of weights, what asks its endpoint; of
+        one that holds a chain of models, what asks these in turn.
 
     Raises:
         ModelError: There is no such model, a file is missing or damaged, or the golden outputs are not
@@ -268,6 +271,8 @@ def load(path: str | Path, *, engine: str = "auto", revision: str | None = None)
     task = make_task(manifest.task, manifest.task_settings, where=str(path / MANIFEST))
     if (path / PROMPT).is_file():
         return _load_prompt(path, task, manifest)
+    if is_cascade(manifest):
+        return _load_cascade(path, task, manifest, engine)
     _check_labels(task, path)
     model, tokenizer, manifest = load_model_directory(path, task.auto_class)
     runner = Runner(model, engine, int8=bool(manifest.golden))
@@ -303,6 +308,23 @@ def _load_prompt(path: Path, task: Task, manifest: Manifest) -> PromptedPredicto
     predictor = PromptedPredictor(prompt, task, manifest, where=path)
     predictor.folder = path
     return predictor
+
+
+def _load_cascade(path: Path, task: Task, manifest: Manifest, engine: str) -> CascadePredictor:
+    copy = "Copy the whole folder again, or make the cascade again."
+    check_files(path, own_files(manifest), fix=copy)
+    parts = []
+    for place, step in enumerate(load_steps(path, manifest).parts):
+        folder = part_folder(path, place)
+        if is_cascade(read_manifest(folder)):
+            raise ModelError("a part of a cascade is one itself", where=str(folder), fix=copy)
+        predictor = load(folder, engine=engine)
+        if not isinstance(predictor, Predictor) or list(predictor.task.labels) != list(task.labels):
+            raise ModelError("this part has other labels than the cascade", where=str(folder), fix=copy)
+        parts.append(Part(step.name, predictor, step.least))
+    chain = CascadePredictor(parts, manifest)
+    chain.folder = path
+    return chain
 
 
 def _check_labels(task: Task, path: Path) -> None:

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from textgraft.data.dataset import Dataset
 from textgraft.errors import ModelError, OptionError
+from textgraft.inference.cascading.cascaded import CascadePredictor
+from textgraft.inference.cascading.steps import is_cascade
 from textgraft.inference.pipelines.shipped import shipped_graft
 from textgraft.inference.prompting.prompt import FILE as PROMPT
 from textgraft.models.encoders import BUNDLED, encoder_config, resolve_encoder
 from textgraft.models.manifest import MANIFEST, Manifest, read_manifest
 from textgraft.serving.answering import Answering, ServedPredictor, prepare_dataset
+from textgraft.serving.cascades import ServedCascade
 from textgraft.serving.encoding import ServedEncoder, open_encoder
 from textgraft.serving.light.model import LightModel
 from textgraft.serving.light.opening import base_encoder, frozen_encoder, open_light
@@ -115,6 +118,7 @@ def load_models(
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise OptionError(f"two models are called {twice!r}", fix="Name them: NAME=PATH.")
     trained = {named.name: path for named in given if (path := named.path) is not None}
+    single = {name for name, path in trained.items() if not is_cascade(read_manifest(path))}
     encoders: dict[Any, ServedEncoder] = {}
 
     def encoder_of(source: Any, pooling: str) -> ServedEncoder:
@@ -128,7 +132,7 @@ def load_models(
         if named.name not in trained:
             models[named.name] = _of_others(named, encoder_of, engine)
     for name, path in trained.items():
-        found = frozen_encoder(path)
+        found = frozen_encoder(path) if name in single else None
         if found is not None and engine != "torch":
             served = encoder_of(*found)
             if found[0].name == BUNDLED and not found[0].prompt and BUNDLED not in names:
@@ -136,7 +140,9 @@ def load_models(
         models[name] = _trained(name, path, encoders, engine)
     if not any(model.encoder for model in models.values()):
         # What only adapters would use is served as well, for whoever asks for encodings.
-        base = next((one for path in trained.values() if (one := base_encoder(path))), None)
+        base = next(
+            (one for name in trained if name in single and (one := base_encoder(trained[name]))), None
+        )
         if base is not None and (called := Path(base.name).name) not in models:
             models[called] = _encoder(called, encoder_of(base, "mean"), base.name)
     order = [*names, *(name for name in models if name not in names)]
@@ -216,7 +222,7 @@ def _trained(name: str, path: Path, encoders: dict[Any, ServedEncoder], engine: 
             fix="Ask its endpoint, or use textgraft predict.",
         )
     task = make_task(manifest.task, manifest.task_settings, where=str(path / MANIFEST))
-    if engine != "torch":
+    if engine != "torch" and not is_cascade(manifest):
         light = open_light(path, manifest, task, encoders, engine)
         if light is not None:
             return _light(name, light, manifest, task)
@@ -225,13 +231,17 @@ def _trained(name: str, path: Path, encoders: dict[Any, ServedEncoder], engine: 
     from textgraft.inference.predictor import Predictor, load
 
     predictor = load(path, engine=engine)
-    assert isinstance(predictor, Predictor), "a prompt was refused before"
+    reader = predictor.last if isinstance(predictor, CascadePredictor) else predictor
+    assert isinstance(reader, Predictor), "a prompt was refused before"
+    assert reader.manifest is not None, "it was loaded from a model directory"
     kind = task_class(manifest.task).pipeline
-    made = pipeline(kind, predictor)
-    served = ServedPipeline(
-        made, manifest.identity, predictor.tokenizer.backend_tokenizer, predictor.max_length
+    made = pipeline(kind, predictor if isinstance(predictor, CascadePredictor) else reader)
+    served = ServedPipeline(made, manifest.identity, reader.tokenizer.backend_tokenizer, reader.max_length)
+    answering: Answering = (
+        ServedCascade(predictor, reader, manifest.identity)
+        if isinstance(predictor, CascadePredictor)
+        else ServedPredictor(reader, manifest.identity)
     )
-    answering = ServedPredictor(predictor, manifest.identity)
     return ServedModel(
         name,
         manifest.identity,
@@ -240,7 +250,7 @@ def _trained(name: str, path: Path, encoders: dict[Any, ServedEncoder], engine: 
         tuple(task.labels),
         answering=answering,
         pipelines={kind: lambda: served},
-        probe=_probe(answering, manifest),
+        probe=_probe(answering, reader.manifest),
     )
 
 

@@ -13,6 +13,7 @@ from textgraft.inference.engines.open import ENGINES
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+    from textgraft.inference.cascading.cascaded import CascadePredictor
     from textgraft.inference.pipelines.base import Pipeline
     from textgraft.inference.pipelines.options import PipelineOptions
     from textgraft.inference.predictor import Predictor
@@ -39,7 +40,12 @@ ALIASES = {"sentiment-analysis": "text-classification", "ner": "token-classifica
 
 def pipeline(
     name: str,
-    model: str | Path | Predictor | tuple[PreTrainedModel, PreTrainedTokenizerFast] | None = None,
+    model: str
+    | Path
+    | Predictor
+    | CascadePredictor
+    | tuple[PreTrainedModel, PreTrainedTokenizerFast]
+    | None = None,
     *,
     revision: str | None = None,
     engine: str = "auto",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from textgraft.errors import ModelError, OptionError
+from textgraft.inference.cascading.cascaded import CascadePredictor
 from textgraft.inference.pipelines.shipped import shipped_graft
 from textgraft.inference.predictor import Predictor, load
 from textgraft.inference.promised import Promised
@@ -43,8 +44,9 @@ class Source:
     tokenizer: PreTrainedTokenizerFast
     max_length: int
     """Tokens that the model reads at once, special tokens included."""
-    predictor: Predictor | None = None
-    """For a model that textgraft trained: with the task it was trained for, and its calibration."""
+    predictor: Predictor | CascadePredictor | None = None
+    """For a model that textgraft trained: with the task it was trained for, and its calibration. Of a chain
+    of models, ``model`` and ``tokenizer`` are those of the last one."""
     wanted: str = "auto"
     """The engine that is asked for; a predictor has its own."""
 
@@ -58,12 +60,16 @@ class Source:
     @functools.cached_property
     def runner(self) -> Runner:
         """What runs the model, for every predictor of it."""
-        return self.predictor.runner if self.predictor else Runner(self.model, self.wanted)
+        return (
+            self.predictor.runner
+            if isinstance(self.predictor, Predictor)
+            else Runner(self.model, self.wanted)
+        )
 
     @property
     def engine(self) -> str:
         """Which engine runs the model, in which precision, and why not another one, if so."""
-        return self.runner.note
+        return self.predictor.engine if self.predictor else self.runner.note
 
     @property
     def labels(self) -> list[str]:
@@ -100,13 +106,15 @@ class Source:
         made = (task or self.predictor.task).predictions(features, decoded, self.predictor.temperature)
         return self.predictor.decide(made, promised)
 
-    def predictor_for(self, task: Task, max_length: int | None = None) -> Predictor:
-        """Return a predictor for ``task``, calibrated as the model is.
+    def predictor_for(self, task: Task, max_length: int | None = None) -> Predictor | CascadePredictor:
+        """Return a predictor for ``task``, calibrated as the model is; a chain is one for its own task alone.
 
         Args:
             task: One whose head the model has.
             max_length: Tokens of a window, if fewer than the model reads.
         """
+        if isinstance(self.predictor, CascadePredictor):
+            return self.predictor
         if self.predictor and task is self.predictor.task and max_length in (None, self.max_length):
             return self.predictor
         temperature = self.predictor.temperature if self.predictor else 1.0
@@ -143,7 +151,7 @@ def open_source(
         ModelError: There is no such model, it is damaged, or it was made for something else.
         OptionError: ``given`` is nothing of the kind.
     """
-    if isinstance(given, Predictor) and heads:
+    if isinstance(given, Predictor | CascadePredictor) and heads:
         return _of_predictor(given, heads, "the given predictor")
     if isinstance(given, tuple) and len(given) == 2:
         return replace(_of_pair(*given, auto_class), wanted=engine)
@@ -171,7 +179,7 @@ def _of_name(
             return replace(_of_checkpoint(source, auto_class), wanted=engine)
     _check_task(read_manifest(path).task, heads, str(path))
     predictor = load(path, engine=engine)
-    if not isinstance(predictor, Predictor):
+    if not isinstance(predictor, Predictor | CascadePredictor):
         raise ModelError(
             "this folder holds a prompt for a language model elsewhere, and no weights",
             where=str(path),
@@ -180,9 +188,11 @@ def _of_name(
     return _of_predictor(predictor, heads, str(path))
 
 
-def _of_predictor(predictor: Predictor, heads: tuple[str, ...], where: str) -> Source:
+def _of_predictor(predictor: Predictor | CascadePredictor, heads: tuple[str, ...], where: str) -> Source:
     _check_task(predictor.task.name, heads, where)
-    return Source(predictor.model, predictor.tokenizer, predictor.max_length, predictor)
+    reader = predictor.last if isinstance(predictor, CascadePredictor) else predictor
+    assert isinstance(reader, Predictor), "what asks an endpoint is no part of a chain"
+    return Source(reader.model, reader.tokenizer, reader.max_length, predictor)
 
 
 def _check_task(name: str, heads: tuple[str, ...], where: str) -> None:

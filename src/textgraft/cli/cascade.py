@@ -1,0 +1,77 @@
+"""textgraft cascade."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from textgraft.cli import options
+from textgraft.terminal import open_console
+
+
+def cascade(
+    models: Annotated[
+        list[Path],
+        typer.Argument(help="Model directories with the same labels, the cheapest first; up to 8."),
+    ],
+    source: Annotated[str, typer.Argument(help="Labelled rows that they were not trained on.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The model directory to write.")],
+    tolerance: Annotated[
+        float,
+        typer.Option(
+            help="Share of all texts by which fewer may be answered rightly than by the last model alone."
+        ),
+    ] = 0.02,
+    precision: options.Precision = None,
+    error_cost: options.ErrorCost = None,
+    review_cost: options.ReviewCost = None,
+    text: options.Text = None,
+    label: options.Label = None,
+    id_column: options.IdColumn = None,
+    engine: options.Engine = "auto",
+    overwrite: options.Overwrite = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Make one model of several: a cheap one first, a better one where it is unsure, a person last.
+
+    One half of the labelled rows decides how sure is sure enough, on the other half all figures are measured.
+    The folder is a model like any other, and holds copies of its parts.
+    """
+    import msgspec
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    console = open_console(stderr=as_json)
+    from textgraft.inference.cascading.cascade import cascade as run
+    from textgraft.inference.cascading.terminal import render
+
+    with Progress(
+        TextColumn("asking the models"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bar:
+        task = bar.add_task("", total=None)
+        found = run(
+            models,
+            source,
+            output,
+            tolerance=tolerance,
+            precision=precision,
+            error_cost=error_cost,
+            review_cost=review_cost,
+            text=text,
+            label=label,
+            id_column=id_column,
+            engine=engine,
+            overwrite=overwrite,
+            note=lambda line: console.print(line, soft_wrap=True),
+            on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    console.print(render(found), soft_wrap=True)
+    console.print(f"model: {found.folder}", soft_wrap=True)
+    if as_json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=1))
