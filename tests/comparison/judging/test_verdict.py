@@ -225,7 +225,7 @@ def test_small_comparisons_are_judged_without_crash(curves, sizes, seeds):
         verdict = comparison.judge(preferences=preferences)
         assert len(verdict.standings) == len(curves)
         assert all(sentence.endswith(".") and "nan" not in sentence for sentence in verdict.sentences)
-        assert ("one seed" in text(verdict)) == (seeds == 1)
+        assert ("One run per size" in text(verdict)) == (seeds == 1)
 
 
 def test_who_was_not_measured_at_all_rows_is_carried_on_to_them():
