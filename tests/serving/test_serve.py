@@ -110,6 +110,23 @@ def test_without_torch_what_needs_it_is_refused_and_not_offered(models, monkeypa
     assert models[0].pipelines
 
 
+def test_a_pipeline_that_is_built_late_is_ready_then(models, monkeypatch):
+    """The model thread does not wait for its engine."""
+    opened = []
+
+    class Made:
+        @property
+        def engine(self):
+            opened.append(True)
+            return "torch"
+
+    monkeypatch.setattr("textgraft.inference.pipelines.factory.pipeline", lambda *_: Made())
+    (encoder,) = load_models([Named.of("bundled")], precision="fp32")
+    assert not opened
+    encoder.pipelines["feature-extraction"]()
+    assert opened
+
+
 def test_names():
     assert Named.of("x=bundled") == Named("x", "bundled")
     assert Named.of("bundled").name == "bundled"

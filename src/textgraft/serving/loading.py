@@ -188,6 +188,8 @@ def _encoder(name: str, served: ServedEncoder, source: str) -> ServedModel:
 
             logger.info("building the pipeline %s, which loads torch", task)
             made = pipeline(task, source)
+            # To ask for its engine opens it, which the model thread must not wait for.
+            logger.info("%s runs on %s", task, made.engine)
             return ServedPipeline(
                 made, f"{task} {encoder.source.identity}", encoder.tokenizer, encoder.max_length
             )
