@@ -16,8 +16,8 @@ TEXTS = ["Where is my card?", "hello"]
 @pytest.fixture(scope="module")
 def everything(models):
     """All shipped models, those of tokens and spans through torch: converting them takes longer."""
-    others = load_models([Named.of("ner"), Named.of("question-answering")], engine="torch")
-    with running([*models, *others]) as found:
+    tags, answers, _ = load_models([Named.of("ner"), Named.of("question-answering")], engine="torch")
+    with running([*models, tags, answers]) as found:
         yield found
 
 

@@ -103,6 +103,7 @@ def test_a_poisoned_model_is_refused(models, tmp_path, how):
 
 def test_without_torch_what_needs_it_is_refused_and_not_offered(models, monkeypatch):
     monkeypatch.setattr("textgraft.serving.loading._has_torch", lambda: False)
+    monkeypatch.setattr("textgraft.serving.loading.open_light", lambda *_: None)
     with pytest.raises(ModelError, match="needs torch"):
         load_models([Named.of("ner")])
     (encoder,) = load_models([Named.of("bundled")], precision="fp32")

@@ -17,7 +17,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -27,8 +26,9 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from textgraft.files import content_hash
 from textgraft.inference.encoder_weights import reads_weights
 from textgraft.inference.engines import bundled
-from textgraft.inference.engines.base import Batch, CannotRunError, Engine, ModuleSource, Outputs
+from textgraft.inference.engines.base import CannotRunError, Engine, ModuleSource, Outputs
 from textgraft.inference.engines.bert_weights import EncoderWeights, is_known, tensor_names
+from textgraft.inference.engines.golden import random_batches
 from textgraft.inference.engines.open import first_choice, open_engine
 from textgraft.models.encoders import BUNDLED_SHA256, SHAPING, EncoderSource, load_encoder
 from textgraft.models.graft.base import Graft
@@ -40,8 +40,6 @@ STATES = bundled.STATES
 """The engine's output: the last hidden states [batch, time, size], 0 at padding."""
 TORCH = "torch"
 CTRANSLATE2 = "ctranslate2"
-_GOLDEN_LENGTHS = ((9, 5, 2), (1,), (40, 23))
-"""Tokens of the texts in each golden batch."""
 
 
 class Runner:
@@ -221,7 +219,7 @@ def _described(
     return ModuleSource(
         key=key,
         build=lambda: _States(build()),
-        golden=_golden(config, has_types=has_types),
+        golden=random_batches(config, has_types=has_types),
         inputs=bundled.INPUTS if has_types else bundled.INPUTS[:2],
         outputs=(STATES,),
         weights=weights,
@@ -255,29 +253,6 @@ def _weights(config: PreTrainedConfig, build: Callable[[], nn.Module]) -> Callab
         )
 
     return read if is_known(described) else None
-
-
-def _golden(config: PreTrainedConfig, *, has_types: bool) -> list[Batch]:
-    """Make batches of tokens at random, the same for every encoder of such a vocabulary."""
-    generator = np.random.default_rng(0)
-    longest = max(1, min(40, (getattr(config, "max_position_embeddings", None) or 80) // 2))
-    batches: list[Batch] = []
-    for given in _GOLDEN_LENGTHS:
-        lengths = np.minimum(given, longest)
-        mask = np.arange(lengths.max()) < lengths[:, None]
-        padding = getattr(config, "pad_token_id", None) or 0
-        ids = generator.integers(0, config.vocab_size, mask.shape)
-        # Where a text's token is that of padding, RoBERTa counts no place, and no text holds it.
-        ids[ids == padding] = (padding + 1) % config.vocab_size
-        batch = {
-            "input_ids": np.where(mask, ids, padding),
-            "attention_mask": mask.astype(np.int64),
-        }
-        if has_types:
-            second = np.arange(lengths.max()) >= lengths[:, None] // 2
-            batch["token_type_ids"] = (second & mask).astype(np.int64)
-        batches.append(batch)
-    return batches
 
 
 def _shape(config: PreTrainedConfig) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 What a graft adds to its encoder is a layer or two. A frozen encoder under a head on texts is shared with
 whoever asks for encodings, and with all other such heads; one with an adapter has a graph of its own, and so
-has what tags words or finds answers: these lie on disk once a process with torch has converted them. Loading
-torch and Transformers takes seconds and hundreds of megabytes, and none of it is needed to answer.
+has what tags words or finds answers. BERT's are drawn when they are first needed; those of other encoders lie
+on disk once a process with torch has converted them. Loading torch and Transformers takes seconds and
+hundreds of megabytes, and none of it is needed to answer.
 """
 
 from __future__ import annotations
@@ -22,7 +23,14 @@ from textgraft.models.manifest import WEIGHTS, Manifest, read_manifest
 from textgraft.models.vetting import read_json, vet
 from textgraft.serving.encoding import EncoderLane, ServedEncoder
 from textgraft.serving.light.model import Layers, LightModel
-from textgraft.serving.light.states import Arrays, LightTokenizer, open_states, read_tensors
+from textgraft.serving.light.states import (
+    TOKENIZER_CONFIG,
+    Arrays,
+    LightTokenizer,
+    input_names,
+    open_states,
+    read_tensors,
+)
 from textgraft.serving.light.texts import LightTexts, PooledLane, TextHead
 from textgraft.serving.light.tokens import LightTokens, TokensLane, TokenTask
 from textgraft.tasks.text.pairs import PairTexts
@@ -73,7 +81,11 @@ def open_light(
     source = resolve_encoder(described.get("encoder") or BUNDLED, described.get("revision"), manifest.prompt)
     if described.get("encoder_sha256") not in ("", None, source.sha256):
         return None  # torch's way says what is wrong
-    tokenizer = LightTokenizer(load_tokenizer(source), pad_token_id(source))
+    tokenizer = LightTokenizer(
+        load_tokenizer(source),
+        pad_token_id(source),
+        input_names(path if (path / TOKENIZER_CONFIG).is_file() else source.path),
+    )
     tensors = read_tensors(path / WEIGHTS)
     model: LightModel | None
     if isinstance(task, TokenTask):
