@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("what", choices=("reach", "context", "deletion"))
     parser.add_argument("--data", type=Path)
     parser.add_argument("--tasks", default="recall,copy,adding")
-    parser.add_argument("--budget", default="2m")
+    parser.add_argument("--budget", default="90s")
     parser.add_argument("--rows", type=int, default=100)
     arguments = parser.parse_args()
     print(describe("textgraft", "torch"))

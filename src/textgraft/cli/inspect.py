@@ -58,7 +58,7 @@ def gradients(
         str | None, typer.Option("--steps", help="Distances.  [default: 10,50,200,1000]")
     ] = None,
     budget: Annotated[
-        str | None, typer.Option("--budget", help="Processor time to train all networks in.  [default: 2m]")
+        str | None, typer.Option("--budget", help="Processor time to train all networks in.  [default: 90s]")
     ] = None,
     seed: Seed = 0,
     report: Report = None,

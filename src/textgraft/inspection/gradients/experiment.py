@@ -27,7 +27,7 @@ CELLS = ("rnn", "lstm", "gru", "transformer")
 TITLES = {"rnn": "Elman RNN", "lstm": "LSTM", "gru": "GRU", "transformer": "Transformer"}
 STEPS = (10, 50, 200, 1000)
 LONGEST = 5_000
-BUDGET = "2m"
+BUDGET = "90s"
 MASTERED = 0.99
 """Accuracy from which on a distance is taken for mastered, and training goes on to the next one."""
 LEARNED = 0.5
