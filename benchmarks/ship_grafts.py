@@ -99,7 +99,9 @@ def ship(name: str, data: Path, runs: Path, reference: float | None) -> None:
     folder = GRAFTS / name
     shutil.rmtree(folder, ignore_errors=True)
     # The vocabulary is the bundled encoder's, and nearly as large as the graft.
-    shutil.copytree(trained, folder, ignore=shutil.ignore_patterns("tokenizer*", "vocab*", PEFT))
+    left = ("tokenizer*", "vocab*", PEFT, "*.fingerprint")
+    shutil.copytree(trained, folder, ignore=shutil.ignore_patterns(*left))
+    halve(folder)
     regild(folder, {metric: value.value for metric, value in scores["test"].metrics.items()})
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
     told = json.loads((folder / MANIFEST).read_text())["training"]
@@ -135,6 +137,13 @@ def _read_whole_texts(folder: Path, windows: int) -> None:
     (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
     limit = longest(manifest.max_length, windows, before + after)
     stamp(folder, msgspec.structs.replace(manifest, max_length=limit))
+
+
+def halve(folder: Path) -> None:
+    """Keep the weights in 16 bits: they compute in 32 as before."""
+    file = folder / WEIGHTS
+    save_file({name: tensor.half() for name, tensor in load_file(file).items()}, file, {"format": "pt"})
+    stamp(folder, msgspec.structs.replace(read_manifest(folder), golden=read_manifest(folder).golden))
 
 
 @IN_FP32
