@@ -115,11 +115,12 @@ def chosen_heatmap(
     rows: Sequence[str],
     columns: Sequence[str],
     titles: tuple[str, str],
+    most: float | None = None,
 ) -> Figure:
-    """Draw one of several heatmaps, chosen from a list by its name; the first one is shown at first."""
+    """Draw one of several heatmaps, chosen from a list by name; arguments are those of :func:`heatmap`."""
     data = []
     for at, values in enumerate(maps.values()):
-        data.append({**_heat(values, rows, columns, None), "visible": at == 0})
+        data.append({**_heat(values, rows, columns, most), "visible": at == 0})
     layout = _heat_layout(rows, columns, titles)
     if len(maps) > 1:
         layout["updatemenus"] = [

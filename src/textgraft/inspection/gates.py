@@ -86,6 +86,7 @@ class GateActivations(Result, frozen=True, kw_only=True):
                 [f"{gate.name} gate" for gate in layer.gates],
                 self.tokens,
                 ("", "token"),
+                most=1.0,
             )
             figures[f"kept{at}"] = heatmap(
                 layer.kept, self.tokens, self.tokens, ("written at", "kept when this is read"), most=1.0
