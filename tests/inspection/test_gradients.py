@@ -41,6 +41,9 @@ def test_a_state_has_all_that_comes_back_through_later_steps(recurrent):
         (leftward.norms[-1] / leftward.norms[0]) ** (1 / (len(leftward.norms) - 1))
     )
     assert len(found.series) == 1 + 2 * 4
+    # Attention pooling reads all states: nothing is said of vanishing.
+    assert found.pooled
+    assert not any("vanishes" in line or "explodes" in line for line in found.page().findings)
     assert hidden.norms != cell.norms
 
 

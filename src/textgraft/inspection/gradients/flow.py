@@ -55,6 +55,8 @@ class GradientFlow(Result, frozen=True, kw_only=True):
     """What the loss is of, as "the label positive"."""
     loss: float
     series: list[Norms]
+    pooled: bool = False
+    """Whether the loss reads the states of all tokens, by pooling, and not the last one alone."""
     lost_tokens: bool = False
     """Whether the text was cut."""
 
@@ -64,7 +66,16 @@ class GradientFlow(Result, frozen=True, kw_only=True):
         greatest = max(words.norms) or 1.0
         recurrent = [one for one in self.series if one.reach is not None]
         layers = [one for one in self.series if one.name != WORD_VECTORS and one.reach is None]
-        findings = [f"{one.name}: {told_reach(one.reach)}" for one in recurrent if one.reach is not None]
+        findings = [
+            f"{one.name}: {told_reach(one.reach)}"
+            for one in recurrent
+            if one.reach is not None and not self.pooled
+        ]
+        if self.pooled:
+            findings.append(
+                "Pooling reads the states of all tokens, so that the gradient enters at each: its norm "
+                "says what a state is worth, not what becomes of the gradient on the way back."
+            )
         if self.lost_tokens:
             findings.append("The text is longer than the model reads: its end is left out.")
         sections = [
@@ -183,6 +194,7 @@ def gradient_flow(
         target=found.target,
         loss=found.loss,
         series=found.series,
+        pooled=getattr(subject.model.config, "pooling", "last") != "last" and subject.kind == CLASSIFIER,
         lost_tokens=subject.is_cut(text, ids.shape[1]),
     )
 
