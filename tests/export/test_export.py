@@ -239,6 +239,8 @@ def test_what_cannot_be_exported_is_refused_before_torch_is_loaded(tmp_path, lst
         export(lstm, tmp_path / "onnx", format="onxx")
     with pytest.raises(OutputError, match="something else stands there"):
         export(lstm, lstm, overwrite=True)
+    with pytest.raises(OptionError, match="are in fp16"):
+        export(MODELS["static-pairs"](tmp_path / "static"), tmp_path / "onnx", int8=True)
     with pytest.raises(OptionError, match="nothing to round"):
         export(tfidf(tmp_path / "tfidf"), tmp_path / "onnx", int8=True)
     assert not (tmp_path / "onnx").exists()

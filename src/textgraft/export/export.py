@@ -105,6 +105,12 @@ def export(
             where="--int8",
             fix="Leave --int8 out; it is small as it is.",
         )
+    if int8 and getattr(predictor.model.config, "stored_precision", "") == "float16":
+        raise OptionError(
+            "the vectors of this model are in fp16, which onnxruntime does not round to int8",
+            where="--int8",
+            fix="Leave --int8 out.",
+        )
     precision = "int8" if int8 else "fp32"
     with atomic_folder(target) as folder:
         note("its graph is written")
