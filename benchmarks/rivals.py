@@ -39,7 +39,7 @@ from textgraft.wording import duration
 
 SETS = {"trec": "coarse", "sst2": "label", "snips": "label", "banking77": "label"}
 """Each with its label column."""
-RIVALS = ("tfidf", "encodings", "autointent-classic-light", "autointent-transformers-light", "setfit")
+RIVALS = ("tfidf", "encodings", "autointent-classic-light", "autointent-transformers-no-hpo", "setfit")
 LEAST_BUDGET = 60.0
 """Seconds: less than a minute is no comparison."""
 

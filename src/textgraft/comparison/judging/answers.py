@@ -11,6 +11,8 @@ from textgraft.comparison.records.verdict import Standing, Verdict
 from textgraft.wording import about, count, megabytes, milliseconds, score, seconds, signed
 
 TFIDF = "tfidf"
+QUICK = 0.1
+"""Seconds that nobody counts."""
 _BERT = "bert-"
 """How the names of contenders begin that run BERT where they answer."""
 
@@ -111,8 +113,10 @@ def _labels(verdict: Verdict) -> Iterator[Answer]:
 
 def _cost(verdict: Verdict) -> Iterator[Answer]:
     row = verdict.standing(verdict.pick or verdict.decision.leader)
-    thousand = seconds(1000 / row.throughput_per_second) if row.throughput_per_second else None
-    many = f", {thousand} for a thousand" if thousand else ""
+    many = ""
+    if row.throughput_per_second:
+        thousand = 1000 / row.throughput_per_second
+        many = f", {seconds(thousand) if thousand >= QUICK else f'under {QUICK:g} s'} for a thousand"
     money = f"; {row.price_of_thousand:.2g} for a thousand texts" if row.price_of_thousand is not None else ""
     cheapest = min(verdict.standings, key=lambda one: one.cost)
     factor = row.cost / cheapest.cost
