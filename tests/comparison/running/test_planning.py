@@ -150,6 +150,22 @@ def test_every_contender_has_all_rows_before_any_has_a_further_seed() -> None:
     assert left >= -0.1
 
 
+def test_a_frozen_encoder_has_all_rows_before_the_clock_may_end_another_training() -> None:
+    rates = {
+        "static": Rate(fixed=2.6, per_row=0.006, per_epoch=0.0),
+        "lstm": Rate(fixed=1.4, per_row=0.0, per_epoch=0.00165, epochs=EpochSchedule(15_000, 10, 60, 0.4)),
+        "bert-frozen": Rate(fixed=1.2, per_row=0.0006, per_epoch=0.0, shared=12.9),
+        "bert-finetuned": Rate(
+            fixed=14.7, per_row=0.0, per_epoch=0.0095, epochs=EpochSchedule(8_000, 4, 20, 0.25)
+        ),
+    }
+    sizes = (50, 100, 300, 901)
+    programmes = {name: Programme(sizes=sizes, seeds=3, configurations=1) for name in rates}
+    plan = schedule(programmes, rates, 28.0)
+    order = [one.contender for one in plan.trials if one.size == 901]
+    assert order[:2] == ["static", "bert-frozen"]
+
+
 def test_a_few_rows_of_costly_contenders_are_shortened_so_that_every_curve_has_its_sizes() -> None:
     costly, sizes = ("lstm", "bert-finetuned"), (50, 100, 300)
     rates = {name: msgspec.structs.replace(HASTY[name], shared=0.0) for name in costly}

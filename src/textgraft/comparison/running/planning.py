@@ -253,13 +253,14 @@ class _Scheduler:
     def take_largest(self, costly: Sequence[str], room: float) -> float:
         """Choose each costly contender's largest size that can be measured; return the room left.
 
-        The cheapest comes first: all rows for one of them say more than a few rows for each. Where there is
-        no time for all rows, the curves of those that have it come first: a few rows of a costly contender
-        say little beside curves that are none.
+        What the clock cannot end comes first, as a frozen encoder: it is done quickly or not at all, and what
+        the clock can end is shortened to what is left. Then the cheapest: all rows for one of them say more
+        than a few rows for each. Where there is no time for all rows, the curves of those that have it come
+        first: a few rows of a costly contender say little beside curves that are none.
         """
         unfinished = [name for name in costly if self.phases[name][Phase.WHOLE]]
         short, behind = room, []
-        for name in sorted(unfinished, key=lambda name: self.least(self.phases[name][Phase.WHOLE][0])):
+        for name in sorted(unfinished, key=self._turn):
             (whole,) = self.phases[name][Phase.WHOLE]
             if self.least(whole) > short:
                 behind.append(name)
@@ -281,6 +282,9 @@ class _Scheduler:
                 room -= self.cost([fitting])
                 self.chosen.append(fitting)
         return room
+
+    def _turn(self, name: str) -> tuple[bool, float]:
+        return self.rates[name].epochs is not None, self.least(self.phases[name][Phase.WHOLE][0])
 
     def take_shapes(self, costly: Sequence[str], room: float) -> float:
         """Choose the sizes that shape the curves of costly contenders; return the room left.
