@@ -338,6 +338,12 @@ def remove_folder(path: Path) -> None:
     shutil.rmtree(rest, ignore_errors=True)
 
 
+def beside(source: str | Path, ending: str) -> Path:
+    """Return where a result goes that is called as its source is: "rows.next.csv" beside rows.csv."""
+    path = Path(source)
+    return (path if path.name and path.name != ".." else path.resolve()).with_suffix(ending)
+
+
 def check_output(path: Path, endings: Sequence[str], *, overwrite: bool) -> None:
     """Refuse an output file of an unknown kind, or in whose place something stands.
 

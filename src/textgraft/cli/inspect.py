@@ -251,7 +251,10 @@ class _Shown:
             self.console.print(f"report: {page}", soft_wrap=True)
 
 
-_ENDINGS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet", ".conll", ".gz", ".html")
+_ENDINGS = (
+    ".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".ods", ".conll", ".gz",
+    ".html",
+)  # fmt: skip
 _LONGEST_NAME = 255
 
 

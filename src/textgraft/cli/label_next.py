@@ -37,7 +37,7 @@ def label_next(
     import numpy as np
 
     from textgraft.errors import OptionError
-    from textgraft.files import check_output
+    from textgraft.files import beside, check_output
     from textgraft.models.manifest import read_manifest
     from textgraft.review.exchange.files import write_rows
     from textgraft.review.label_next import choose_rows, different, items_to_label, rows_to_label
@@ -46,7 +46,7 @@ def label_next(
     from textgraft.tasks.registry import task_class
 
     if output is None and review is None:
-        output = source.with_suffix(".next.csv")
+        output = beside(source, ".next.csv")
     if output is not None:
         check_output(output, (".csv", ".jsonl"), overwrite=overwrite)
     console = open_console()

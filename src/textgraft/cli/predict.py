@@ -33,7 +33,10 @@ def kept(source: str, output: Path | None, **options: object) -> str:
 def predict(
     model: Annotated[Path, typer.Argument(help="A model directory, as runs/<name>/best.")],
     source: Annotated[
-        str, typer.Argument(help="CSV, TSV, JSON Lines, Parquet or .txt file; - for standard input.")
+        str,
+        typer.Argument(
+            help="CSV, TSV, JSON Lines, Parquet, .xlsx, .ods or .txt file, or a folder; - for standard input."
+        ),
     ],
     output: Annotated[
         Path | None,
@@ -69,7 +72,7 @@ def predict(
 
     from textgraft.errors import OptionError, unknown
     from textgraft.export.light import is_export, load_light
-    from textgraft.files import check_output
+    from textgraft.files import beside, check_output
     from textgraft.inference.engines.open import ENGINES
     from textgraft.models.manifest import read_manifest
     from textgraft.wording import duration
@@ -83,7 +86,7 @@ def predict(
             "an exported model is run by onnxruntime", where="--engine", fix="Leave --engine or --light out."
         )
     piped = source == STANDARD_INPUT
-    answer = output or (None if piped else Path(source).with_suffix(".predictions.csv"))
+    answer = output or (None if piped else beside(source, ".predictions.csv"))
     if answer is not None:
         check_output(answer, ANSWERS, overwrite=overwrite)
     manifest = read_manifest(model)

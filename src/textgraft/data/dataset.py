@@ -18,7 +18,8 @@ class Rejected:
     """A row that cannot be used, and why."""
 
     line: int
-    """Line of the file, counted from 1, on which the row starts (row number for Parquet and Hub sets)."""
+    """Line of the file, counted from 1, on which the row starts (row number for Parquet and Hub sets,
+    that of the sheet for workbooks, and of the file in a folder of texts)."""
     reason: str
     """The kind of problem, a colon, and the details: "ragged row: 3 fields where the header has 2"."""
     excerpt: str

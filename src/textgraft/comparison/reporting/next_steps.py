@@ -39,7 +39,7 @@ _CHOSEN = ("classification", "pairs")
 """Tasks whose rows label-next chooses and a review takes."""
 _UNNAMED = "rows.csv"
 """Stands for rows that were given in Python and are in no file."""
-_SUFFIXES = (".tsv", ".jsonl", ".json", ".parquet", ".conll", ".txt")
+_SUFFIXES = (".tsv", ".jsonl", ".json", ".parquet", ".xlsx", ".ods", ".conll", ".txt")
 """Of the user's file, which others of its kind are called by; any other is a .csv."""
 _COLUMN_OPTIONS = {"--text": "--text", "-t": "--text", "--label": "--label", "-l": "--label", "--id": "--id"}
 

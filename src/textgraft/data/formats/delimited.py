@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 
 from textgraft.data.dataset import Rejected
-from textgraft.data.formats.headers import is_header
+from textgraft.data.formats.headers import name_columns
 from textgraft.data.formats.lines import LONGEST_ROW, Encoding, Line, TextLines, detect_encoding
 from textgraft.data.formats.tables import Row, reject_line
 from textgraft.errors import DataError
@@ -73,7 +73,6 @@ class DelimitedTable:
             if named
             else sniff_delimiter([line.text[:_SAMPLED_CHARACTERS] for line in sample], preferred)
         )
-        self.remarks: list[str] = []
         self._width = 0  # no header yet: any number of fields will do
         records = self._records()
         header = next(records, None)
@@ -92,15 +91,9 @@ class DelimitedTable:
         self.columns = [str(name).strip() for name in header.values]
         self._width = len(self.columns)
         first = [record.values for record in islice(records, _SAMPLED_LINES) if isinstance(record, Row)]
-        self._has_header = is_header(self.columns, [row for row in first if len(row) == self._width])
-        if not self._has_header:
-            shown = next((name for name in self.columns if name), "")[:40]
-            self.columns = [f"column {place}" for place in range(1, 1 + self._width)]
-            self.remarks.append(
-                f"The first row is data, as {shown!r} in it is like what stands below. The columns are "
-                f"called {', '.join(map(repr, self.columns[:3]))}{', …' if self._width > 3 else ''}. "
-                "If it is a header, name the columns by plain words, as in: text,label."
-            )
+        self.columns, remark = name_columns(self.columns, [row for row in first if len(row) == self._width])
+        self._has_header = remark is None
+        self.remarks: list[str] = [remark] if remark else []
 
     def rows(self, names: Sequence[str]) -> Iterator[Row | Rejected]:
         """Read the columns ``names``, row by row."""

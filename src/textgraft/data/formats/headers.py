@@ -14,6 +14,27 @@ _WORDS = 3
 _LONG = 60
 
 
+def name_columns(first: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[list[str], str | None]:
+    """Name the columns of a table by its first row, or by number where that is data.
+
+    Args:
+        first: The cells of the first row.
+        rows: Those of some rows below it, equally many each.
+
+    Returns:
+        The names, and a remark for the user where they are numbers.
+    """
+    if is_header(first, rows):
+        return list(first), None
+    shown = next((name for name in first if name), "")[:40]
+    names = [f"column {place}" for place in range(1, 1 + len(first))]
+    return names, (
+        f"The first row is data, as {shown!r} in it is like what stands below. The columns are "
+        f"called {', '.join(map(repr, names[:3]))}{', …' if len(names) > 3 else ''}. "
+        "If it is a header, name the columns by plain words, as in: text,label."
+    )
+
+
 def is_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     """Tell whether the first row of a delimited file is a header.
 

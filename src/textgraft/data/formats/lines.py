@@ -31,9 +31,9 @@ _FOREIGN_FORMATS = (
     (
         b"PK\x03\x04",
         "a ZIP archive or an Excel workbook",
-        "Save the sheet as CSV (UTF-8), or unpack the archive.",
+        "Give a workbook its ending, .xlsx or .ods; unpack an archive.",
     ),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "Save the sheet as CSV (UTF-8)."),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "Save it as .xlsx, or the sheet as CSV (UTF-8)."),
     (b"\x1f\x8b", "compressed with gzip", "Give it the ending .gz, as in reviews.csv.gz."),
     (b"\x28\xb5\x2f\xfd", "compressed with zstd", "Give it the ending .zst, as in reviews.csv.zst."),
     (b"%PDF", "a PDF", "Extract its text into a CSV file first."),

@@ -15,19 +15,21 @@ from textgraft.data.dataset import Dataset, ReadingNotes, Rejected, RowNumbers
 from textgraft.data.formats.compressed import bare_name
 from textgraft.data.formats.delimited import DelimitedTable
 from textgraft.data.formats.fasttext import FastTextTable, is_fasttext
+from textgraft.data.formats.folder import ID, FolderTable, holds_texts
 from textgraft.data.formats.given import GivenTable, Source
 from textgraft.data.formats.hub import HubTable, is_hub_name
 from textgraft.data.formats.json_document import JsonTable, open_json
 from textgraft.data.formats.parquet import ParquetTable
 from textgraft.data.formats.plain import PlainTable
+from textgraft.data.formats.spreadsheet import SPREADSHEETS, SpreadsheetTable
 from textgraft.data.formats.tables import EXCERPT, Table
 from textgraft.data.label_columns import settle_columns
 from textgraft.data.sample import Sample
 from textgraft.data.values import Settled, UnusableError, any_text, as_name
 from textgraft.errors import DataError, nearest
 
-FORMATS = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".txt")
-"""Endings of the files that can be read; all but .parquet may be followed by that of a compression."""
+FORMATS = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", *SPREADSHEETS, ".txt")
+"""Endings of the files that can be read; those of text may be followed by that of a compression."""
 _OF_FILES = (
     *FORMATS,
     ".conll",
@@ -81,21 +83,23 @@ def read_dataset(
     """Read rows of text, with or without labels.
 
     CSV and TSV (the delimiter is recognised: comma, semicolon, tab or bar; so is a missing header), JSON
-    (lines, or a document of records or columns), Parquet, fastText's labelled lines, plain text (one text a
-    line, only for rows to predict), or a Hub data set by its name. Text files are read line by line: UTF-8 or
-    UTF-16 with or without a byte order mark, else Windows-1252 or Latin-1. Rows that cannot be used are in
-    ``rejected`` with line and reason; they are those whose form is broken, that are longer than
-    :data:`~textgraft.data.formats.lines.LONGEST_ROW` characters, whose texts are all empty or not text, that
-    lack their label, id or group, or that annotators rejected. Labels that are numbers or truth values become
-    strings.
+    (lines, or a document of records or columns), Parquet, the first sheet of a workbook (.xlsx, .ods),
+    fastText's labelled lines, plain text (one text a line, only for rows to predict), a folder with a .txt
+    file for each text and a sub-folder for each label, or a Hub data set by its name. Text files are read
+    line by line: UTF-8 or UTF-16 with or without a byte order mark, else Windows-1252 or Latin-1. Rows that
+    cannot be used are in ``rejected`` with line and reason; they are those whose form is broken, that are
+    longer than :data:`~textgraft.data.formats.lines.LONGEST_ROW` characters, whose texts are all empty or
+    not text, that lack their label, id or group, or that annotators rejected. Labels that are numbers or
+    truth values become strings.
 
     Args:
-        source: Path of the file, or a Hub name: ``owner/name`` where no such path exists, or ``hub:name``; or
-            a table that was given.
+        source: Path of the file or folder, or a Hub name: ``owner/name`` where no such path exists, or
+            ``hub:name``; or a table that was given.
         text: The text column or columns, in the order to join them; told by names and values if None.
         label: The label column, or one for each label where the form allows it; likewise. Not read unless
             ``labelled``.
-        id_column: A column whose values are unique; without it ids are the row numbers "1", "2", ….
+        id_column: A column whose values are unique; without it ids are the row numbers "1", "2", …, and the
+            paths of the texts in a folder.
         group: A column whose equal values must stay on one side of every split.
         labelled: Whether rows need a label.
         hub_split: The split of a Hub data set.
@@ -105,7 +109,8 @@ def read_dataset(
         DataError: The source is missing, empty, of an unknown format or damaged, its columns cannot be
             guessed, or none of its rows can be used.
         OptionError: A named column does not exist.
-        MissingExtraError: A Hub name is given and ``datasets`` is not installed.
+        MissingExtraError: A Hub name is given and ``datasets`` is not installed, or a workbook and
+            ``python-calamine`` is not.
     """
     wanted = Columns.named(text, label, id_column, group, labelled)
 
@@ -151,6 +156,8 @@ def read_rows(
         table = opened(source) if opened else open_table(source, labelled=labelled, hub_split=hub_split)
         sample = Sample.of(table)
         choice = choose(sample)
+        if choice.id is None and isinstance(table, FolderTable):
+            choice = replace(choice, id=ID)
         if form.as_listed_label and choice.label is not None and sample[choice.label].is_lists:
             form = replace(form, as_label=form.as_listed_label)
         verdict = verdict_column(sample, choice.names) if choice.labels else None
@@ -215,7 +222,8 @@ def open_table(source: Source, *, labelled: bool = True, hub_split: str = "train
 
     Raises:
         DataError: The source is missing, of an unknown format or damaged.
-        MissingExtraError: A Hub name is given and ``datasets`` is not installed.
+        MissingExtraError: A Hub name is given and ``datasets`` is not installed, or a workbook and
+            ``python-calamine`` is not.
     """
     if isinstance(source, GivenTable):
         return source
@@ -227,9 +235,9 @@ def open_table(source: Source, *, labelled: bool = True, hub_split: str = "train
             return HubTable(source, hub_split)
         raise missing_file(path)
     if path.is_dir():
-        inside = sorted(file.name for file in path.iterdir() if file.suffix.lower() in FORMATS)
-        holds = f"It holds: {', '.join(inside[:8])}." if inside else "It holds no file that can be read."
-        raise DataError("this is a folder, not a file", where=source, fix=f"Name one file. {holds}")
+        if holds_texts(path, labelled=labelled):
+            return FolderTable(path)
+        raise _no_texts(path)
     if suffix in (".csv", ".tsv"):
         return DelimitedTable(path, preferred="\t" if suffix == ".tsv" else ",")
     if suffix in (".json", ".jsonl", ".ndjson"):
@@ -243,6 +251,8 @@ def open_table(source: Source, *, labelled: bool = True, hub_split: str = "train
         return table
     if suffix == ".parquet":
         return ParquetTable(path)
+    if suffix in SPREADSHEETS:
+        return SpreadsheetTable(path)
     if is_fasttext(path):
         return FastTextTable(path)
     if suffix == ".txt" and not labelled:
@@ -257,6 +267,21 @@ def open_table(source: Source, *, labelled: bool = True, hub_split: str = "train
         f"files ending in {suffix or 'nothing'!r} are not read",
         where=source,
         fix=f"Known: {', '.join(FORMATS)}.",
+    )
+
+
+def _no_texts(path: Path) -> DataError:
+    """Build the error for a folder that holds no texts by label."""
+    inside = sorted(
+        file.name
+        for file in path.iterdir()
+        if (file.suffix.lower() in FORMATS if file.is_file() else holds_texts(file, labelled=True))
+    )
+    holds = f"It holds: {', '.join(inside[:8])}." if inside else "It holds nothing that can be read."
+    return DataError(
+        "this is a folder, and not one of texts by label",
+        where=str(path),
+        fix=f"Name one file, or a folder with a sub-folder of .txt files for each label. {holds}",
     )
 
 

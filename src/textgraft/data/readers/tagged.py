@@ -48,7 +48,7 @@ from textgraft.errors import DataError, OptionError, unknown
 
 CONLL = (".conll", ".conllu", ".iob", ".iob2", ".bio")
 """Endings of CoNLL columns; files with others are such where their lines end in tags."""
-_TABLES = (".csv", ".json", ".jsonl", ".ndjson", ".parquet")
+_TABLES = (".csv", ".json", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".ods")
 """Endings of files that are never CoNLL columns."""
 _EXAMPLES = (
     'columns of words and tags, "John B-PER" a line, in a file named .conll; or JSON Lines (.jsonl) as '
