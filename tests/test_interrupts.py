@@ -82,7 +82,7 @@ def test_every_command_has_last_words(command):
         "compare": ["rows.csv"], "train": ["rows.csv", "-o", "m"], "evaluate": ["m", "rows.csv"],
         "predict": ["m", "rows.csv"], "check": ["rows.csv"], "encode": ["rows.csv", "-o", "a.npy"],
         "demo": [], "pretrain": ["corpus", "-o", "m"], "vectors": ["corpus", "-o", "v.txt"],
-        "distill": ["bundled", "corpus", "-o", "m"], "cache": [],
+        "distill": ["bundled", "corpus", "-o", "m"], "cache": [], "list": ["tasks"],
         "threshold": ["m", "rows.csv", "--precision", "0.9"], "label-errors": ["rows.csv"],
         "export": ["m", "-o", "e"],
         "cascade": ["small", "large", "rows.csv", "-o", "m"],

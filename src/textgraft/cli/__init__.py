@@ -35,6 +35,7 @@ from textgraft.cli import (
     train,
     vectors,
 )
+from textgraft.cli import list as listing
 from textgraft.cli.stopping import stoppable
 from textgraft.errors import OptionError, TextgraftError
 from textgraft.processes import refuse_several_processes
@@ -72,10 +73,11 @@ for command, kept in (
     (label_next.label_next, NOTHING_KEPT),
     (monitor.monitor, NOTHING_KEPT),
     (cache.cache, NOTHING_KEPT),
+    (listing.list_, NOTHING_KEPT),
     (serve.serve, "The service has ended."),
     (distill.distill, "What is finished is kept: the same command goes on from there."),
 ):
-    app.command(name=command.__name__.replace("_", "-"))(stoppable(command, kept))
+    app.command(name=command.__name__.rstrip("_").replace("_", "-"))(stoppable(command, kept))
 app.add_typer(review.app, name="review")
 app.add_typer(inspect.app, name="inspect")
 

@@ -34,6 +34,22 @@ PIPELINES = {
     "zero-shot-classification": "zero_shot_classification:ZeroShotClassificationPipeline",
 }
 """Where each pipeline lives in this folder."""
+PURPOSES = {
+    "text-classification": "gives texts, or pairs of texts, their labels",
+    "token-classification": "finds names, places, and whatever else the model labels",
+    "question-answering": "finds the span of a context that answers a question",
+    "multiple-choice": "chooses how a prompt goes on, or what answers it",
+    "fill-mask": "says which tokens a masked one may stand for",
+    "next-sentence": "tells whether a text goes on with another",
+    "text-generation": "writes on, with a causal language model",
+    "translation": "translates; also as translation_de_to_en",
+    "summarization": "summarizes documents",
+    "text2text-generation": "writes texts of any kind from texts",
+    "image-to-text": "captions vectors",
+    "feature-extraction": "gives the last hidden state of every token",
+    "zero-shot-classification": "gives texts the labels that are named with the call",
+}
+"""What each does, so that it can be told without loading torch."""
 _LANGUAGES = re.compile(r"translation_(\w+)_to_(\w+)")
 ALIASES = {"sentiment-analysis": "text-classification", "ner": "token-classification"}
 
