@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -48,6 +49,7 @@ PAIRS = (
 NUMBERED_TEXTS = (*TEXT_NAMES, "string", "snippet", "s", "q", "t")
 
 _SHOWN_COLUMNS = 40
+_PROPOSED_COLUMNS = 3
 _LONGER = 1.5
 """How many times as long as the others one of several columns must be to be taken for the text."""
 _NOT_LABELS = re.compile(r"(.*[^a-z])?(id|index|idx|no|nr|date|time|timestamp|url|link|user|username|author)")
@@ -134,7 +136,11 @@ def choose_columns(
     """
     columns = sample.columns
     text, labels = list(wanted.text), wanted.label if wanted.labelled else ()
-    for name in (*text, *labels, *(name for name in (wanted.id, wanted.group) if name is not None)):
+    others = [*labels, *(name for name in (wanted.id, wanted.group) if name is not None)]
+    likely = [name for name in columns if name not in others and sample[name].is_prose]
+    for name in text:
+        _must_exist(name, columns, where, likely)
+    for name in others:
         _must_exist(name, columns, where)
     if len({*text, *labels}) < len(text) + len(labels):
         raise OptionError(
@@ -171,10 +177,22 @@ def choose_columns(
     return Choice(text, labels, wanted.id, wanted.group)
 
 
-def _must_exist(name: str, columns: Sequence[str], where: str) -> None:
-    shown = [_shorten(column) for column in columns[:_SHOWN_COLUMNS]]
-    if name not in columns:
-        raise unknown("column", name, shown, where=where)
+def _must_exist(name: str, columns: Sequence[str], where: str, likely: Sequence[str] = ()) -> None:
+    """Refuse a column that does not exist.
+
+    Args:
+        name: Of the column.
+        columns: Those that exist.
+        where: The source, for errors.
+        likely: Those that may be meant, for a text column: what looks like text.
+    """
+    if name in columns:
+        return
+    error = unknown("column", name, [_shorten(column) for column in columns[:_SHOWN_COLUMNS]], where=where)
+    if not likely:
+        raise error
+    options = " or ".join(f"--text {shlex.quote(_shorten(column))}" for column in likely[:_PROPOSED_COLUMNS])
+    raise OptionError(error.what, where=where, fix=f"{error.fix} Likely {options} (in Python: text=…).")
 
 
 def _must_be_single(name: str, columns: Sequence[str], where: str) -> None:

@@ -51,6 +51,8 @@ def read_for_model(
             known = target = ()
     elif isinstance(source, str | Path) and Path(source).suffix.lower() == ".txt" and not labelled:
         known = ()  # plain lines
+    elif isinstance(source, str | Path) and Path(source).is_dir():
+        known = target = ()  # a folder of texts, whose columns have names of ours
     return task.read(
         source,
         text=text or known or None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from typer.testing import CliRunner
 
@@ -9,7 +11,9 @@ from textgraft.cli import app
 from textgraft.data.formats import folder as folders
 from textgraft.data.readers.reading import read_dataset
 from textgraft.errors import DataError
+from textgraft.inference.model_rows import read_for_model
 from textgraft.tasks.guessing import guess_task
+from textgraft.tasks.text.classification import SingleLabelClassification
 
 
 @pytest.fixture
@@ -75,6 +79,13 @@ def test_texts_that_cannot_be_used_are_set_aside(tmp_path, monkeypatch):
     assert [row.kind for row in dataset.rejected] == [
         "broken UTF-8, or binary data", "empty text", "too long", "this is not a text file but a PDF",
     ]  # fmt: skip
+
+
+def test_a_model_of_rows_in_a_table_reads_a_folder(reviews):
+    trained = SimpleNamespace(text_columns=["review"], label_column="mood")
+    rows = read_for_model(SingleLabelClassification, trained, str(reviews / "pos"), labelled=False)
+    assert rows.texts == ["good", "bien été", "best"]
+    assert set(read_for_model(SingleLabelClassification, trained, str(reviews)).labels) == {"neg", "pos"}
 
 
 def test_commands_read_a_folder(reviews):

@@ -48,6 +48,16 @@ def test_pairs_are_found_by_their_names(tmp_path, names):
     assert rows.labels == ["yes"]
 
 
+def test_a_missing_text_column_is_answered_by_what_looks_like_text(tmp_path):
+    rows = "".join(f"{row},das ist die Frage {row},Anna,x\n" for row in range(30))
+    file = write(tmp_path / "a.csv", f"nr,meine frage,name,label\n{rows}")
+    with pytest.raises(OptionError, match=r"Likely --text 'meine frage' \(in Python"):
+        Regression.read(file, text="text", labelled=False)
+    with pytest.raises(OptionError) as caught:
+        Regression.read(file, text="meine frage", label="number")
+    assert "Likely" not in str(caught.value)
+
+
 def test_pairs_of_other_names_are_what_the_label_leaves(tmp_path):
     file = write(tmp_path / "a.csv", "alpha,beta,verdict\none,two,yes\n")
     assert list(PairClassification.read(file, label="verdict").columns) == ["alpha", "beta"]
