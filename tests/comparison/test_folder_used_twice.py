@@ -63,7 +63,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _no_probe(monkeypatch: pytest.MonkeyPatch) -> None:
     """What contenders cost is no matter here, and neither is the report's looks."""
-    monkeypatch.setattr(run, "probe", lambda *_: Rate(fixed=1.0, per_row=0.0, per_epoch=0.0))
+    monkeypatch.setattr(run, "probe", lambda *_, **__: Rate(fixed=1.0, per_row=0.0, per_epoch=0.0))
 
 
 def ask(world: Path, output: Path, request: dict[str, Any], **others: Any) -> dict[str, Any]:
