@@ -80,5 +80,7 @@ def _encoded(
     features, decoded = (outputs or predictor.outputs)(rows.select(drawn.tolist()))
     probabilities = [one.probabilities for one in predictor.predictions(features, decoded)]
     if isinstance(decoded[0], Encoded):
-        return np.stack([one.encoding for one in decoded]), probabilities
+        found = [one.encoding for one in decoded]
+        # A GPT's output layer reads every token, so that a text has no one encoding before it.
+        return np.stack(found) if found[0].ndim == 1 else np.empty(0, np.float32), probabilities
     return predictor.taken(), probabilities

@@ -201,6 +201,8 @@ class Contender:
     """Whether it competes unnamed where there are few rows of every label, or sizes of few are asked for."""
     is_default_of_train: bool = False
     """Whether it is what ``train`` trains where the user names none."""
+    asked_about: Literal["BERT", "TF-IDF"] | None = None
+    """Which question of a report's first screen it is the answer to."""
     is_floor: bool = False
     """Whether it ignores the text, so that whatever does not beat it has learned nothing."""
     saving: Literal["baseline", "claimed", "measured"] | None = None

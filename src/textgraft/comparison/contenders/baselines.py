@@ -82,6 +82,7 @@ CONTENDERS = (
     ),
     Contender(
         name="tfidf",
+        asked_about="TF-IDF",
         title="TF-IDF + logistic regression",
         recipe=_tfidf,
         grid=tuple(TfidfSettings(c=c) for c in (100.0, 10.0, 1.0)),

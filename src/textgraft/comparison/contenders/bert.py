@@ -350,6 +350,7 @@ def _tell_new_head(name: str, outputs: int) -> None:
 
 _FROZEN = Contender(
     name="bert-frozen",
+    asked_about="BERT",
     title="BERT encodings + shallow network",
     recipe=_encodings,
     grid=(EncodingsSettings(), EncodingsSettings(hidden_size=128)),
@@ -365,6 +366,7 @@ _FROZEN = Contender(
 
 _ADAPTER = Contender(
     name="bert-adapter",
+    asked_about="BERT",
     title="BERT with a LoRA adapter",
     recipe=_adapter,
     grid=tuple(
@@ -383,6 +385,7 @@ _ADAPTER = Contender(
 
 _SCRATCH = Contender(
     name="bert-scratch",
+    asked_about="BERT",
     title="BERT's architecture from random weights",
     recipe=_from_scratch,
     grid=tuple(ScratchSettings(learning_rate=rate, batch_size=16) for rate in (5e-4, 1e-3, 2e-4)),
@@ -396,6 +399,7 @@ _SCRATCH = Contender(
 
 _FINETUNED = Contender(
     name="bert-finetuned",
+    asked_about="BERT",
     title="BERT fine-tuned",
     recipe=_finetuned,
     grid=(

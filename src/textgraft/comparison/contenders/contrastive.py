@@ -107,6 +107,7 @@ def _contrastive(job: Job, settings: ContrastiveSettings) -> Fitted:
 CONTENDERS = (
     Contender(
         name="bert-contrastive",
+        asked_about="BERT",
         title="BERT fine-tuned on pairs of texts + logistic regression",
         recipe=_contrastive,
         grid=(

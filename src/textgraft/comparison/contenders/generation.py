@@ -361,6 +361,7 @@ CONTENDERS = (
     ),
     Contender(
         name="bert-to-bert",
+        asked_about="BERT",
         title="BERT encoder–decoder",
         recipe=_bert_to_bert,
         grid=tuple(

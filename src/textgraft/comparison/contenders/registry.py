@@ -51,6 +51,12 @@ def contender_named(name: str) -> Contender | None:
     return next((known for known in CONTENDERS if known.name == entry), None)
 
 
+def is_asked_about(name: str, what: str) -> bool:
+    """Return whether a contender is meant where people ask about "BERT", or "TF-IDF"."""
+    entry = contender_named(name)
+    return entry is not None and entry.asked_about == what
+
+
 def is_floor(name: str) -> bool:
     """Return whether a contender ignores the text."""
     entry = contender_named(name)

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from textgraft.comparison.contenders.registry import has_fixed_sizes, is_floor
+from textgraft.comparison.contenders.registry import has_fixed_sizes, is_asked_about, is_floor
 from textgraft.comparison.judging.curves import NOTICEABLE
 from textgraft.comparison.records.verdict import Standing, Verdict
 from textgraft.wording import about, count, megabytes, milliseconds, score, seconds, signed
 
-TFIDF = "tfidf"
+BERT, TFIDF = "BERT", "TF-IDF"
 QUICK = 0.1
 """Seconds that nobody counts."""
-_BERT = "bert-"
-"""How the names of contenders begin that run BERT where they answer."""
 
 
 class Answer(NamedTuple):
@@ -35,8 +33,8 @@ def answers(verdict: Verdict) -> list[Answer]:
 def _bert(verdict: Verdict) -> Iterator[Answer]:
     question = "Do I need BERT?"
     rows = [row for row in verdict.standings if not is_floor(row.contender)]
-    with_it = [row for row in rows if row.contender.startswith(_BERT)]
-    without = [row for row in rows if not row.contender.startswith(_BERT)]
+    with_it = [row for row in rows if is_asked_about(row.contender, BERT)]
+    without = [row for row in rows if not is_asked_about(row.contender, BERT)]
     if not with_it:
         yield Answer(question, "Not known", "no BERT was measured on all of these rows.")
         return
@@ -46,7 +44,7 @@ def _bert(verdict: Verdict) -> Iterator[Answer]:
     best, plain = _first(with_it), _first(without)
     lead = f"{best.contender} has {verdict.metric} {score(best.score.value)}, {plain.contender}, the best "
     lead += f"without it, {score(plain.score.value)}"
-    if verdict.pick is not None and not verdict.pick.startswith(_BERT):
+    if verdict.pick is not None and not is_asked_about(verdict.pick, BERT):
         picked = "" if verdict.pick == plain.contender else f" The pick is {verdict.pick}."
         yield Answer(question, *_not_needed(verdict, best, plain, lead, picked))
     elif _is_proven(verdict, best, plain):
@@ -70,12 +68,14 @@ def _not_needed(verdict: Verdict, best: Standing, plain: Standing, lead: str, pi
 
 def _tfidf(verdict: Verdict) -> Iterator[Answer]:
     question = "Is TF-IDF enough?"
-    row = next((row for row in verdict.standings if row.contender == TFIDF), None)
+    row = next((row for row in verdict.standings if is_asked_about(row.contender, TFIDF)), None)
     leader = verdict.pick or verdict.decision.leader
     if row is None:
         return
-    if leader == TFIDF:
-        others = [one for one in verdict.standings if one.contender != TFIDF and not is_floor(one.contender)]
+    if leader == row.contender:
+        others = [
+            one for one in verdict.standings if one.contender != row.contender and not is_floor(one.contender)
+        ]
         higher = others and _first(others).score.value > row.score.value
         why = "what scores higher may do so by chance, and costs more." if higher else "none is better."
         yield Answer(question, "Yes", f"it has {verdict.metric} {score(row.score.value)}; {why}")
