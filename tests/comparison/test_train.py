@@ -20,7 +20,7 @@ import textgraft
 from tests.tiny import save_tiny_bert, write_topics
 from textgraft.cli import app, main
 from textgraft.comparison.settings import TrainConfig
-from textgraft.comparison.train import full_config, train
+from textgraft.comparison.train import full_config, run_training, train
 from textgraft.errors import OptionError, OutputError
 from textgraft.inference.evaluate import evaluate
 
@@ -143,7 +143,7 @@ def test_killed_it_goes_on_with_resume_alone(world, tmp_path):
         raise EnoughError
 
     with pytest.raises(EnoughError):
-        train(source, output, resume=True, on_step=stop, settings=settings, **config)
+        run_training(source, output, TrainConfig(settings=settings, **config), resume=True, on_step=stop)
     assert steps[0] > 1
     # What was left behind is not in the way of a corrected command.
     trained = train(source, output, settings={"epochs": 1}, **config)

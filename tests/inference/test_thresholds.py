@@ -244,7 +244,7 @@ def test_sets_hold_the_true_label_as_often_as_asked_for(world, tmp_path):
 
 @pytest.mark.parametrize(
     ("level", "message"),
-    [(1.0, "is no share"), (0.9999, "600 dev rows cannot promise"), (float("nan"), "no share")],
+    [(1.0, "is no share"), (0.9999, "600 dev rows cannot promise"), (float("nan"), "is not a number")],
 )
 def test_a_coverage_that_cannot_be_promised_is_refused(world, level, message):
     with pytest.raises(OptionError, match=message):

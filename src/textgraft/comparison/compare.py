@@ -294,7 +294,7 @@ def _sizes(wanted: Sequence[int] | None, material: Material, reporter: Reporter)
     rows = len(material.splits.train)
     if wanted is None:
         return default_sizes(rows, len(material.task.labels))
-    if min(wanted) > rows:
+    if rows < min(wanted) < ALL:
         raise OptionError(
             f"the smallest size is {min(wanted):,}, but only {rows:,} rows are left to train on",
             where="--sizes",
