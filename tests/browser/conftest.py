@@ -43,6 +43,7 @@ def show(browser, page, width, theme="light", *, plots=4):
     )
     scheme = {"name": "prefers-color-scheme", "value": theme}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+    browser.get_log("browser")  # what pages before it left there is not this one's
     browser.get(page.as_uri())
     drawn = f"return document.querySelectorAll('.plot .main-svg').length >= {plots}"
     WebDriverWait(browser, 30).until(lambda opened: opened.execute_script(drawn))
