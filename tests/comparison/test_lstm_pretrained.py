@@ -19,7 +19,7 @@ from textgraft.comparison.compare import compare
 from textgraft.comparison.contenders.registry import choose_contenders
 from textgraft.comparison.preparing import choose, read
 from textgraft.comparison.settings import TrainConfig
-from textgraft.comparison.train import train
+from textgraft.comparison.train import run_training, train
 from textgraft.errors import ModelError, OptionError
 from textgraft.inference.encode import Encoder
 from textgraft.models.encoders import load_encoder, resolve_language_model
@@ -212,14 +212,14 @@ def test_a_stopped_training_goes_on(stopped_in, pair, tmp_path):
             signal.getsignal(signal.SIGINT)(signal.SIGINT, None)
 
     with pytest.raises(KeyboardInterrupt):
-        train(source, tmp_path / "stopped", on_step=stop, **config)
+        run_training(source, tmp_path / "stopped", TrainConfig(**config), on_step=stop)
     resumed: list[int] = []
-    found = train(
+    found = run_training(
         source,
         tmp_path / "stopped",
+        TrainConfig(**config),
         resume=True,
         on_step=lambda progress: resumed.append(progress.step),
-        **config,
     )
     assert resumed[0] == (21 if stopped_in == "adaptation" else 6)
     assert found.trial.predicted == expected.trial.predicted

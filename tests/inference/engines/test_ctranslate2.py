@@ -84,8 +84,9 @@ def test_encodings_are_pooled_as_torch_does(tmp_path, pooling, normalize):
     assert ours.encode(TEXTS).dtype == np.float32
 
 
-def test_int8_is_near_without_calibration_and_the_same_in_any_batch(tmp_path):
-    source = resolve_encoder(save_tiny_encoder(tmp_path, "bert"))
+def test_int8_is_near_without_calibration_and_the_same_in_any_batch(tmp_path, monkeypatch):
+    monkeypatch.setenv("TEXTGRAFT_CACHE", str(tmp_path / "cache"))
+    source = resolve_encoder(save_tiny_encoder(tmp_path / "encoder", "bert"))
     encoder = Encoder(source, engine="ctranslate2", threads=1)
     assert encoder.open().precision == "int8"
     found = encoder.encode(TEXTS)
