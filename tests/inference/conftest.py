@@ -12,9 +12,11 @@ from tests.tiny import TOPICS, topic_rows
 @pytest.fixture(scope="session")
 def topic_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A TF-IDF model of the three topics, saved as a model directory with golden outputs."""
+    from textgraft.data.dataset import Dataset
     from textgraft.inference.predictor import Predictor
     from textgraft.models.baselines.tfidf import fit_tfidf
     from textgraft.models.directory import save_model_directory
+    from textgraft.models.fingerprint import Fingerprint
     from textgraft.models.manifest import Golden, Manifest
     from textgraft.tasks.text.classification import SingleLabelClassification
 
@@ -43,5 +45,9 @@ def topic_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ],
     )
     path = tmp_path_factory.mktemp("model") / "best"
-    save_model_directory(path, model, tokenizer, manifest, "# card\n")
+    known = Dataset(
+        {"text": texts}, [label for _, label in rows], texts, list(range(1, len(rows) + 1)), "topics.csv"
+    )
+    fingerprint = Fingerprint.of(known, known.select([]))
+    save_model_directory(path, model, tokenizer, manifest, "# card\n", fingerprint)
     return path

@@ -262,7 +262,9 @@ def load(path: str | Path, *, engine: str = "auto", revision: str | None = None)
     path = Path(name).expanduser()
     # Where the folder that it would stand in is there, a path is meant and no Hub id.
     is_hub_id = HUB_ID.fullmatch(name) is not None and not path.parent.is_dir()
-    if is_hub_id or (is_classifier(path) and not (path / MANIFEST).is_file()):
+    # What lies beside a lost manifest tells that there was one: without it the answers would be others.
+    is_foreign = not any(path.glob("textgraft.*"))
+    if is_hub_id or (is_foreign and is_classifier(path)):
         source = resolve_encoder(name, revision)
         if not (source.path / MANIFEST).is_file():
             return _load_checkpoint(source, engine)
