@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import functools
+import importlib
 import shutil
 import signal
 from pathlib import Path
@@ -105,6 +106,9 @@ def test_the_classifier_begins_with_the_language_models_layers(pair, monkeypatch
         begun["config"] = model.config
         raise KeyboardInterrupt
 
+    # What takes it from there when it is first imported must not take the one of this test for good.
+    for name in ("training.frozen", "training.shallow", "comparison.contenders.contrastive"):
+        importlib.import_module(f"textgraft.{name}")
     monkeypatch.setattr("textgraft.training.loop.fit", remember)
     monkeypatch.setattr("textgraft.pretraining.adaptation.adapt", lambda *given, **named: None)
     source = write_topics(pair.parent / "begun.csv", 90)
