@@ -143,7 +143,7 @@ def halve(folder: Path) -> None:
     """Keep the weights in 16 bits: they compute in 32 as before."""
     file = folder / WEIGHTS
     save_file({name: tensor.half() for name, tensor in load_file(file).items()}, file, {"format": "pt"})
-    stamp(folder, msgspec.structs.replace(read_manifest(folder), golden=read_manifest(folder).golden))
+    stamp(folder, read_manifest(folder))
 
 
 @IN_FP32

@@ -41,8 +41,8 @@ def evaluate(
     from textgraft.files import refuse_to_replace
     from textgraft.inference.evaluate import evaluate as run
     from textgraft.inference.evaluating.record import save_evaluation
-    from textgraft.inference.evaluating.report import report_paths
     from textgraft.inference.evaluating.terminal import render
+    from textgraft.reporting.files import report_paths
 
     if output:
         refuse_to_replace(output, overwrite=overwrite)

@@ -234,7 +234,7 @@ class _Shown:
     """Prints a result, and writes its report."""
 
     def __init__(self, report: Path | None, *, overwrite: bool, json: bool) -> None:
-        from textgraft.inspection.page import refuse_report
+        from textgraft.reporting.files import refuse_report
 
         self.console: Any = open_console(stderr=True)
         self.report, self.overwrite, self.json = report, overwrite, json

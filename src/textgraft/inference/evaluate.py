@@ -17,13 +17,14 @@ from textgraft.evaluation.intervals import Scale, Score, left_out_scores, score_
 from textgraft.files import as_path
 from textgraft.inference.evaluating.details import Answered, gather_details
 from textgraft.inference.evaluating.record import Evaluation, SeenRows
-from textgraft.inference.evaluating.report import refuse_report, write_report
+from textgraft.inference.evaluating.report import write_report
 from textgraft.inference.evaluating.robustness import measure_robustness
 from textgraft.inference.evaluating.sentences import findings
 from textgraft.inference.model_rows import read_for_model
 from textgraft.inference.predictor import load
 from textgraft.inference.row_predictor import RowPredictor
 from textgraft.models.fingerprint import Fingerprint, hashes, load_fingerprint, row_texts
+from textgraft.reporting.files import refuse_report
 from textgraft.tasks.base import Task
 from textgraft.tasks.scoring import Scoring
 

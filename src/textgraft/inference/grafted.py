@@ -397,8 +397,8 @@ def _distinct(
     distinct: list[Features] = []
     found: list[dict[str, list[int]]] = []
     known: dict[tuple[int, ...], dict[str, list[int]]] = {}
-    told = [item for item in _by_graft(windows) if WORD_SHAPES in item[2]]
-    for name, place, window in (*told, *(item for item in _by_graft(windows) if WORD_SHAPES not in item[2])):
+    every = ((name, place, window) for name, own in windows.items() for place, window in enumerate(own))
+    for name, place, window in sorted(every, key=lambda item: WORD_SHAPES not in item[2]):
         if not isinstance(window["input_ids"][0], int):
             raise OptionError(
                 f"the task of the graft {name!r} reads several texts at once",
@@ -414,9 +414,3 @@ def _distinct(
             found.append(known[key])
         known[key][name].append(place)
     return distinct, found
-
-
-def _by_graft(windows: Mapping[str, Sequence[Features]]) -> Iterator[tuple[str, int, Features]]:
-    for name, own in windows.items():
-        for place, window in enumerate(own):
-            yield name, place, window

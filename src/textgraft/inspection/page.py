@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from textgraft.files import refuse_to_replace, write_atomic
+from textgraft.files import write_atomic
 from textgraft.reporting.figures import Figure
+from textgraft.reporting.files import refuse_report, report_paths
 from textgraft.reporting.page import render_page
 
 if TYPE_CHECKING:
@@ -139,27 +140,6 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
             if section.table is not None and not section.folded:
                 parts += [Text(""), _rich_table(section.title, section.table)]
         return Group(*parts, *(Text(f"• {line}") for line in page.findings))
-
-
-def report_paths(report: str | Path) -> tuple[Path, Path]:
-    """Return where the page and the record of a report belong.
-
-    Args:
-        report: A file that ends in .html, beside which the record is written, or a folder for both.
-    """
-    path = Path(report)
-    page = path if path.suffix.lower() in (".html", ".htm") else path / "report.html"
-    return page, page.with_suffix(".json")
-
-
-def refuse_report(report: str | Path, *, overwrite: bool) -> None:
-    """Refuse a report where one stands already.
-
-    Raises:
-        OutputError: It would replace a file, and may not.
-    """
-    for path in report_paths(report):
-        refuse_to_replace(path, overwrite=overwrite)
 
 
 def _behind(weight: float) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from textgraft.data.perturbations import LEVELS, PERTURBATIONS
-from textgraft.files import refuse_to_replace, write_atomic
+from textgraft.files import write_atomic
 from textgraft.inference.evaluating.figures import (
     cut_quality,
     number_scatter,
@@ -19,32 +19,12 @@ from textgraft.inference.evaluating.figures import (
 from textgraft.inference.evaluating.record import Evaluation, save_evaluation
 from textgraft.inference.evaluating.sentences import findings
 from textgraft.reporting.figures import Figure, confusion_heatmap
+from textgraft.reporting.files import report_paths
 from textgraft.reporting.page import render_page
 
 _LEVEL_COLOURS = ("#8ab8d8", "#0072b2", "#d55e00")
 MOST_SLICES = 40
 """Slices that are drawn; the table has all."""
-
-
-def report_paths(report: str | Path) -> tuple[Path, Path]:
-    """Return where the page and the record of a report belong.
-
-    Args:
-        report: A file that ends in .html, beside which the record is written, or a folder for both.
-    """
-    path = Path(report)
-    page = path if path.suffix.lower() in (".html", ".htm") else path / "report.html"
-    return page, page.with_suffix(".json")
-
-
-def refuse_report(report: str | Path, *, overwrite: bool) -> None:
-    """Refuse a report where one stands already.
-
-    Raises:
-        OutputError: It would replace a file, and may not.
-    """
-    for path in report_paths(report):
-        refuse_to_replace(path, overwrite=overwrite)
 
 
 def write_report(report: str | Path, evaluation: Evaluation) -> Path:
