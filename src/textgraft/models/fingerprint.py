@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from textgraft.data.dataset import Dataset
 from textgraft.data.near_duplicates import normalise
 from textgraft.errors import ModelError
+from textgraft.models.remembered import FIX, remembered
 from textgraft.tokenization.scripts import UNSPACED
 
 FINGERPRINT = "textgraft.fingerprint"
@@ -34,7 +35,6 @@ LARGEST_FILE = 3 * 8 * MOST + (4 << 20)
 _WORD = re.compile(rf"[{UNSPACED}]|(?:(?![{UNSPACED}])\w)+")
 """A run of letters and digits; in scripts without spaces a character."""
 _KINDS = ("train", "dev", "words")
-_FIX = "Copy the whole folder again, or train again."
 
 
 @dataclass(frozen=True)
@@ -103,21 +103,17 @@ def load_fingerprint(folder: Path) -> Fingerprint | None:
     path = folder / FINGERPRINT
     if not path.is_file():
         return None
-    from safetensors import SafetensorError, safe_open
-
+    with remembered(path, LARGEST_FILE) as file:
+        arrays = {kind: file.get_tensor(kind) for kind in _KINDS}
+        metadata: Mapping[str, Any] = file.metadata() or {}
     try:
-        if (size := path.stat().st_size) > LARGEST_FILE:
-            raise ModelError(f"the file has {size:,} bytes, over {LARGEST_FILE:,}", where=str(path), fix=_FIX)
-        with safe_open(path, framework="numpy") as file:
-            arrays = {kind: file.get_tensor(kind) for kind in _KINDS}
-            metadata: Mapping[str, Any] = file.metadata() or {}
         labels = msgspec.json.decode(metadata.get("label_rows", "{}"), type=dict[str, int])
-    except (OSError, SafetensorError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ModelError(f"the file is damaged: {error}", where=str(path), fix=_FIX) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ModelError(f"the file is damaged: {error}", where=str(path), fix=FIX) from error
     for kind, array in arrays.items():
         is_sorted = array.dtype == np.uint64 and array.ndim == 1 and bool((array[1:] > array[:-1]).all())
         if not is_sorted or len(array) > MOST:
-            raise ModelError(f"{kind!r} holds no sorted hashes", where=str(path), fix=_FIX)
+            raise ModelError(f"{kind!r} holds no sorted hashes", where=str(path), fix=FIX)
     train, dev, words = (HashSet(arrays[kind]) for kind in _KINDS)
     return Fingerprint(train, dev, words, labels)
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from textgraft.errors import ModelError
 from textgraft.files import write_atomic
+from textgraft.models.remembered import FIX, remembered
 
 KNOWN = "textgraft.encodings"
 """In the form of safetensors, under a name that nobody takes for weights."""
@@ -22,7 +23,6 @@ WIDEST = 8192
 """Numbers of an encoding at most."""
 LARGEST_FILE = 2 * MOST * WIDEST + (1 << 20)
 _ENCODINGS = "encodings"
-_FIX = "Copy the whole folder again, or train again."
 
 
 @dataclass(frozen=True)
@@ -67,18 +67,11 @@ def load_known(folder: Path) -> KnownTexts | None:
     path = folder / KNOWN
     if not path.is_file():
         return None
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        if (size := path.stat().st_size) > LARGEST_FILE:
-            raise ModelError(f"the file has {size:,} bytes, over {LARGEST_FILE:,}", where=str(path), fix=_FIX)
-        with safe_open(path, framework="numpy") as file:
-            found = file.get_tensor(_ENCODINGS)
-    except (OSError, SafetensorError) as error:
-        raise ModelError(f"the file is damaged: {error}", where=str(path), fix=_FIX) from error
+    with remembered(path, LARGEST_FILE) as file:
+        found = file.get_tensor(_ENCODINGS)
     is_kept = found.dtype == np.float16 and found.ndim == 2 and 0 < len(found) <= MOST
     if not is_kept or found.shape[1] > WIDEST or not np.isfinite(found).all():
-        raise ModelError("the file holds no encodings", where=str(path), fix=_FIX)
+        raise ModelError("the file holds no encodings", where=str(path), fix=FIX)
     return KnownTexts(found)
 
 

@@ -69,7 +69,7 @@ def _not_needed(verdict: Verdict, best: Standing, plain: Standing, lead: str, pi
 def _tfidf(verdict: Verdict) -> Iterator[Answer]:
     question = "Is TF-IDF enough?"
     row = next((row for row in verdict.standings if is_asked_about(row.contender, TFIDF)), None)
-    leader = verdict.pick or verdict.decision.leader
+    leader = verdict.favourite
     if row is None:
         return
     if leader == row.contender:
@@ -93,7 +93,7 @@ def _tfidf(verdict: Verdict) -> Iterator[Answer]:
 
 def _labels(verdict: Verdict) -> Iterator[Answer]:
     question = "Would more labels help?"
-    pick = verdict.pick or verdict.decision.leader
+    pick = verdict.favourite
     curve = next(curve for curve in verdict.curves if curve.contender == pick)
     if has_fixed_sizes(pick):
         return
@@ -112,7 +112,7 @@ def _labels(verdict: Verdict) -> Iterator[Answer]:
 
 
 def _cost(verdict: Verdict) -> Iterator[Answer]:
-    row = verdict.standing(verdict.pick or verdict.decision.leader)
+    row = verdict.standing(verdict.favourite)
     many = ""
     if row.throughput_per_second:
         thousand = 1000 / row.throughput_per_second

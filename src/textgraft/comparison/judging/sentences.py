@@ -265,7 +265,7 @@ def _crossing_interval(crossing: Crossing) -> str:
 
 
 def _more_labels(verdict: Verdict) -> Iterator[str]:
-    pick = verdict.pick or verdict.decision.leader
+    pick = verdict.favourite
     curve = next(curve for curve in verdict.curves if curve.contender == pick)
     if has_fixed_sizes(pick):
         return
@@ -347,7 +347,7 @@ def _speed(saving: Saving) -> str:
 def _leaks(verdict: Verdict) -> Iterator[str]:
     if not verdict.leaked:
         return
-    row = verdict.standing(verdict.pick or verdict.decision.leader)
+    row = verdict.standing(verdict.favourite)
     change = row.score_without_leaked - row.score.value
     yield (
         f"{count(verdict.leaked)} of {count(verdict.test_rows)} test rows also stand among the training "

@@ -98,6 +98,11 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         """The contender to use; None where no contender stays within the limits."""
         return self.decision.pick
 
+    @property
+    def favourite(self) -> str:
+        """The pick; where no contender stays within the limits, the best of all."""
+        return self.pick or self.decision.leader
+
     def __repr__(self) -> str:
         return visible(f"<Verdict of {self.trials} trials: {self.pick or 'no pick'}>")
 

@@ -75,7 +75,7 @@ def render_report(
         verdict: Their verdict.
         steps: What to do next.
     """
-    shown = verdict.pick or verdict.decision.leader
+    shown = verdict.favourite
     at_size = [trial for trial in trials if verdict.is_judged(trial)]
     judged = [trial for trial in at_size if trial.contender == shown]
     is_confusable = all(isinstance(target, int) for target in test_set.gold)
