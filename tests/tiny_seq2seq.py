@@ -53,6 +53,7 @@ FAMILIES: dict[str, Callable[[Path], PreTrainedModel]] = {
     "transformer": lambda _: tiny_transformer(),
     "transformer, two vocabularies": lambda _: tiny_transformer(decoder_vocab_size=25),
     "bert to bert": lambda folder: around_bert(bert_to_bert, folder),
+    "bert to bert, copying": lambda folder: around_bert(bert_to_bert, folder, copies=True),
     "bert to gpt": lambda folder: around_bert(bert_to_gpt, folder, num_layers=2, num_heads=2),
 }
 

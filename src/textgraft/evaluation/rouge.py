@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ TITLES = {"rouge_l": "ROUGE-L", "rouge_1": "ROUGE-1", "rouge_2": "ROUGE-2"}
 """How people call them."""
 _KINDS = ("rougeL", "rouge1", "rouge2")
 _REMEMBERED = 2**16
+_WORD = re.compile(r"[a-z0-9]+")
 
 
 @functools.lru_cache(maxsize=1)
@@ -34,6 +36,24 @@ def _scorer() -> RougeScorer:
     except ImportError as error:
         raise MissingExtraError("rouge-score", "generation", "ROUGE") from error
     return RougeScorer(list(_KINDS), use_stemmer=True)
+
+
+def stemmed_words(text: str) -> list[str]:
+    """Return the words of a text as ROUGE counts them.
+
+    Raises:
+        MissingExtraError: ``rouge-score`` is not installed.
+    """
+    _scorer()  # whether it is there is told even of a text without words
+    return [_stemmed(word) for word in _WORD.findall(text.lower())]
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _stemmed(word: str) -> str:
+    """Return what ROUGE makes of a word in small letters: its stemmer takes a while for each."""
+    from rouge_score.tokenizers import DefaultTokenizer
+
+    return " ".join(DefaultTokenizer(use_stemmer=True).tokenize(word))
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)

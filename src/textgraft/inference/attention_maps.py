@@ -44,13 +44,13 @@ def attention_maps(predictor: Predictor, rows: Dataset, most: int = 3) -> list[A
     import torch
 
     from textgraft.models.asked import observable
-    from textgraft.models.baselines.lookup import LookupBaseline
+    from textgraft.models.baselines.lookup import WritesLookedUp
     from textgraft.tokenization.subword_tokenizer import start_and_end, target_tokenizer
 
     task, model, tokenizer = predictor.task, predictor.model, predictor.tokenizer
     sample = replace(rows.select(range(min(4 * most, len(rows)))), labels=None)
     features, decoded = predictor.outputs(sample)
-    if isinstance(model, LookupBaseline) or "input_ids" not in features[0]:
+    if isinstance(model, WritesLookedUp) or "input_ids" not in features[0]:
         return []
     start, end = start_and_end(target_tokenizer(tokenizer))
     maps: list[AttentionMap] = []

@@ -99,6 +99,7 @@ def evaluate(
     if forced is not None:
         scoring, given = forced
         metrics |= _scores(scoring, [None] * len(rows), given)
+    known = task.oracle(features, gold)
     fingerprint = load_fingerprint(predictor.folder) if predictor.folder else None
     evaluation = Evaluation(
         model=str(predictor.folder or predictor.engine),
@@ -111,6 +112,7 @@ def evaluate(
         metrics=metrics,
         titles={name: task.title(name) for name in metrics},
         signatures=task.signatures(gold),
+        oracle=None if known is None else _scores(task, gold, known)[task.main_metric],
         seen=_seen(task, answered, fingerprint) if fingerprint else None,
         details=gather_details(predictor, answered, fingerprint, side) if report is not None else None,
         robustness=measure_robustness(predictor, rows) if robustness else None,

@@ -23,7 +23,7 @@ from textgraft.inference.row_predictor import RowPredictor
 from textgraft.inference.runner import TORCH, Runner
 from textgraft.inference.tap import Tap, Tapped
 from textgraft.integrity import check_files
-from textgraft.models.baselines.lookup import LookupBaseline
+from textgraft.models.baselines.lookup import WritesLookedUp
 from textgraft.models.checkpoint import CLASSIFIER, is_classifier, load_checkpoint, task_of_config
 from textgraft.models.directory import load_model_directory, save_model_directory
 from textgraft.models.encoders import HUB_ID, EncoderSource, encoder_max_length, resolve_encoder
@@ -201,7 +201,7 @@ class Predictor(RowPredictor):
             answers are not written, or by a baseline that knows no probabilities.
         """
         scoring = self.task.while_training()
-        if scoring is self.task or isinstance(self.model, LookupBaseline):
+        if scoring is self.task or isinstance(self.model, WritesLookedUp):
             return None
         features = self.task.features(dataset, self.tokenizer, self.max_length)
         decoded = self._run(scoring, features)

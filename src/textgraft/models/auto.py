@@ -16,6 +16,8 @@ from textgraft.models.baselines.majority import MajorityConfig, MajorityForSeque
 from textgraft.models.baselines.nearest_caption import NearestCaptionConfig, NearestCaptionForSeq2SeqLM
 from textgraft.models.baselines.static import StaticConfig, StaticForSequenceClassification
 from textgraft.models.baselines.tfidf import TfidfConfig, TfidfForSequenceClassification
+from textgraft.models.generation.copying import CopyingConfig, CopyingEncoderDecoder
+from textgraft.models.graft.extraction import ExtractionConfig, GraftForExtraction
 from textgraft.models.graft.heads import (
     GraftConfig,
     GraftForMultipleChoice,
@@ -41,6 +43,8 @@ MODELS: tuple[Registered, ...] = (
     (AutoModelForQuestionAnswering, GraftConfig, GraftForQuestionAnswering),
     (AutoModelForQuestionAnswering, RecurrentConfig, RecurrentForQuestionAnswering),
     (AutoModelForSeq2SeqLM, CaptionerConfig, CaptionerForSeq2SeqLM),
+    (AutoModelForSeq2SeqLM, CopyingConfig, CopyingEncoderDecoder),
+    (AutoModelForSeq2SeqLM, ExtractionConfig, GraftForExtraction),
     (AutoModelForSeq2SeqLM, LeadConfig, LeadForSeq2SeqLM),
     (AutoModelForSeq2SeqLM, NearestCaptionConfig, NearestCaptionForSeq2SeqLM),
     (AutoModelForSeq2SeqLM, RecurrentSeq2SeqConfig, RecurrentForSeq2SeqLM),
@@ -55,6 +59,7 @@ MODELS: tuple[Registered, ...] = (
 )
 
 AutoTokenizer.register(GraftConfig, tokenizer_class=GraftTokenizer, exist_ok=True)
+AutoTokenizer.register(ExtractionConfig, tokenizer_class=GraftTokenizer, exist_ok=True)
 # By its name in tokenizer_config.json it is found for models of any architecture.
 AutoTokenizer.register(RecurrentSeq2SeqConfig, tokenizer_class=SourceTokenizer, exist_ok=True)
 register(MODELS)

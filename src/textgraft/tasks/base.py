@@ -237,6 +237,19 @@ class Task(Scoring[W]):
         del gold, answers
         return None
 
+    def oracle(self, features: Sequence[W], gold: Sequence[Any]) -> list[Any] | None:
+        """Return what who knows the targets would answer, of what a model can answer to these windows.
+
+        Args:
+            features: The windows of the rows.
+            gold: The target of each row.
+
+        Returns:
+            One answer a row; None where a model could give any target.
+        """
+        del features, gold
+        return None
+
     def label_counts(self, gold: Sequence[Any], answers: Sequence[Any]) -> LabelCounts | None:
         """Return which names each row has, was given and has right; None where answers are no names."""
         del gold, answers

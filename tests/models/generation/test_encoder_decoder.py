@@ -13,7 +13,10 @@ from textgraft.models.encoders import load_encoder, resolve_encoder
 from textgraft.models.generation.encoder_decoder import bert_to_bert, bert_to_gpt
 from textgraft.models.recurrent.teacher_forcing import teacher_forced
 
-TRANSFORMERS = ("transformer", "transformer, two vocabularies", "bert to bert", "bert to gpt")
+TRANSFORMERS = (
+    *("transformer", "transformer, two vocabularies"),
+    *("bert to bert", "bert to bert, copying", "bert to gpt"),
+)
 
 
 @pytest.fixture

@@ -216,12 +216,12 @@ class BertToBertSettings(WritingSettings):
     label_smoothing: Fraction = 0.1
 
 
-def _bert_to_bert(job: Job, settings: BertToBertSettings) -> Fitted:
+def _bert_to_bert(job: Job, settings: BertToBertSettings, *, copies: bool) -> Fitted:
     """Fine-tune an encoder–decoder whose both sides begin as the pre-trained encoder."""
     from textgraft.models.generation.encoder_decoder import bert_to_bert
 
     source = job.needed_encoder()
-    model, tokenizer = bert_to_bert(source, label_smoothing=settings.label_smoothing)
+    model, tokenizer = bert_to_bert(source, label_smoothing=settings.label_smoothing, copies=copies)
     fitted = _fit(job, model, tokenizer, job.max_length or encoder_max_length(source), settings)
     return replace(fitted, begun_from=source)
 
@@ -359,24 +359,30 @@ CONTENDERS = (
         is_default=True,
         epochs=EpochSchedule(rows=450_000, least=15, most=90),
     ),
-    Contender(
-        name="bert-to-bert",
-        asked_about="BERT",
-        title="BERT encoder–decoder",
-        recipe=_bert_to_bert,
-        grid=tuple(
-            BertToBertSettings(
-                learning_rate=rate, label_smoothing=0.1, batch_size=32, max_tokens=2048, num_beams=4
-            )
-            for rate in (2e-4, 4e-4, 1e-4)
-        ),
-        tasks=WRITING,
-        colour="#d55e00",
-        marker="hexagram",
-        is_default=True,
-        epochs=EpochSchedule(rows=60_000, least=3, most=30),
-        needs_encoder=True,
-        rate_follows_width=True,
+    *(
+        Contender(
+            name=name,
+            asked_about="BERT",
+            title=title,
+            recipe=functools.partial(_bert_to_bert, copies=copies),
+            grid=tuple(
+                BertToBertSettings(
+                    learning_rate=rate, label_smoothing=0.1, batch_size=32, max_tokens=2048, num_beams=4
+                )
+                for rate in (2e-4, 4e-4, 1e-4)
+            ),
+            tasks=WRITING,
+            colour="#d55e00",
+            marker=marker,
+            is_default=not copies,
+            epochs=EpochSchedule(rows=60_000, least=3, most=30),
+            needs_encoder=True,
+            rate_follows_width=True,
+        )
+        for name, title, copies, marker in (
+            ("bert-to-bert", "BERT encoder–decoder", False, "hexagram"),
+            ("bert-to-bert-copy", "BERT encoder–decoder that copies", True, "hexagram-open"),
+        )
     ),
     Contender(
         name="lstm-captioner",

@@ -11,6 +11,7 @@ from textgraft.comparison.contenders import (
     baselines,
     bert,
     contrastive,
+    extraction,
     generation,
     llm,
     recurrent,
@@ -31,6 +32,7 @@ CONTENDERS: tuple[Contender, ...] = (
     *bert.CONTENDERS,
     *contrastive.CONTENDERS,
     *generation.CONTENDERS,
+    *extraction.CONTENDERS,
     *unlabelled.CONTENDERS,
     *llm.CONTENDERS,
 )

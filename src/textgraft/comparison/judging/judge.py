@@ -139,6 +139,7 @@ def _standings(
                 tokens_per_second=_median(
                     [trial.writing.tokens_per_second for trial in cell.trials if trial.writing]
                 ),
+                oracle=_median([trial.writing.oracle for trial in cell.trials if trial.writing]),
                 perplexity=_median([trial.writing.perplexity for trial in cell.trials if trial.writing]),
                 asked=costs[0].asked,
                 price_of_thousand=preferences.price(costs[0].asked, 1000),

@@ -43,6 +43,7 @@ def write_sentences(verdict: Verdict) -> list[str]:
         _limited,
         _rivals,
         _baseline,
+        _oracles,
         _scope,
         _unmeasured,
         _clock,
@@ -85,6 +86,17 @@ def _interval(found: Score) -> str:
 def _second(verdict: Verdict, row: Standing) -> str:
     """Name the task's second metric, if it has one, as most people know it best."""
     return "".join(f"{title} {score(row.metrics[name].value)}, " for name, title in verdict.others(1).items())
+
+
+def _oracles(verdict: Verdict) -> Iterator[str]:
+    """Say what can be reached at best by contenders that cannot answer just anything."""
+    for row in verdict.standings:
+        if row.oracle:
+            yield (
+                f"Whoever knows the targets and takes the sentences of each text that fit them best has "
+                f"{verdict.metric} {score(row.oracle)}; {row.contender} chooses among the same, "
+                f"and reaches {row.score.value / row.oracle:.0%} of it."
+            )
 
 
 def _limited(verdict: Verdict) -> Iterator[str]:

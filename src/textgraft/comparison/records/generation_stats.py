@@ -24,6 +24,9 @@ class Writing(msgspec.Struct, frozen=True, kw_only=True):
     """Of the targets of the test rows, a token; None for baselines, which have no probabilities."""
     token_accuracy: float | None
     """Share of the targets' tokens that are the likeliest after the true ones before them; None likewise."""
+    oracle: float | None = None
+    """The main metric of who knows the targets and can answer no more than the model, as the sentences of a
+    document; None where it could write anything."""
     signatures: dict[str, str]
     """Of each metric that needs it, how exactly it was computed."""
     attentions: list[AttentionMap]
@@ -47,10 +50,13 @@ def observe_writing(
         return None
     forced = predictor.forced(test)
     scores = forced[0].metrics(predictor.task.targets(test), forced[1]) if forced else {}
+    task, gold = predictor.task, predictor.task.targets(test)
+    known = task.oracle(predictor.windows(test), gold)
     return Writing(
         tokens_per_second=sum(prediction.tokens for prediction in predictions) / seconds,
         perplexity=scores.get("perplexity"),
         token_accuracy=scores.get("token_accuracy"),
-        signatures=predictor.task.signatures(predictor.task.targets(test)),
+        oracle=None if known is None else task.metrics(gold, known)[task.main_metric],
+        signatures=task.signatures(gold),
         attentions=attention_maps(predictor, test),
     )

@@ -292,6 +292,9 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """Written in batches; None for tasks whose answers are not written."""
     perplexity: float | None = None
     """Of the test rows' targets, a token; None likewise, and for baselines."""
+    oracle: float | None = None
+    """The main metric of who knows the targets and can answer no more than the contender; None where it could
+    answer anything."""
     asked: AskedCost | None = None
     """Where the rows were answered by an endpoint elsewhere."""
     price_of_thousand: float | None = None

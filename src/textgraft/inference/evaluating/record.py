@@ -128,6 +128,9 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     """How people call the metrics."""
     signatures: dict[str, str] = {}
     """Of metrics of written answers, how exactly they were computed."""
+    oracle: Score | None = None
+    """The main metric of who knows the targets and can answer no more than the model, as the sentences of a
+    document; None where the model could answer anything."""
     seen: SeenRows | None = None
     """None where the model directory does not say what it learned from."""
     details: Details | None = None

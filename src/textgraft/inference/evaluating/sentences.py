@@ -15,6 +15,8 @@ def findings(evaluation: Evaluation) -> list[str]:
     found = []
     if evaluation.seen is not None and (evaluation.seen.train or evaluation.seen.dev):
         found.append(_seen(evaluation.seen, evaluation))
+    if evaluation.oracle is not None:
+        found.append(_oracle(evaluation.oracle, evaluation))
     if evaluation.details is not None:
         found += _of_details(evaluation.details)
     if evaluation.robustness is not None:
@@ -35,6 +37,16 @@ def _seen(seen: SeenRows, evaluation: Evaluation) -> str:
         title = evaluation.titles.get(evaluation.metric, evaluation.metric)
         told += f" On the other rows {title} is {wording.score(others.value)} ({wording.interval(others)})."
     return told
+
+
+def _oracle(oracle: Score, evaluation: Evaluation) -> str:
+    title = evaluation.titles.get(evaluation.metric, evaluation.metric)
+    reached = evaluation.metrics[evaluation.metric].value
+    share = f": the model reaches {reached / oracle.value:.0%} of it" if oracle.value else ""
+    return (
+        "An oracle that knows the targets and takes the sentences that fit them best has "
+        f"{title} {wording.score(oracle.value)} ({wording.interval(oracle)}){share}."
+    )
 
 
 def robustness_sentence(robustness: Robustness, name: str = "") -> str:

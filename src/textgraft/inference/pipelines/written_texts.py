@@ -20,7 +20,7 @@ from textgraft.inference.pipelines.base import Pipeline
 from textgraft.inference.pipelines.options import Count, Options
 from textgraft.inference.pipelines.sources import Source
 from textgraft.models.generation.decoding import Decoded
-from textgraft.tasks.generation.base import GenerationTask, write
+from textgraft.tasks.generation.base import GenerationTask, SourceFeatures, write
 from textgraft.tasks.generation.summarization import Summarization
 from textgraft.tasks.generation.text2text import TextToText
 from textgraft.tasks.generation.translation import Translation
@@ -117,17 +117,18 @@ class WritingPipeline(Pipeline[WritingOptions]):
         features, decoded = self.source.predictor_for(task).outputs(dataset)
         self.warn_of_cuts(features)
         several = [found if isinstance(found, list) else [found] for found in decoded]
-        writer = features[0]["writer"]
         results = [
-            [self._result(writer, found.tokens, as_ids=options.return_tensors) for found in row]
-            for row in several
+            [self._result(task, feature, found.tokens, as_ids=options.return_tensors) for found in row]
+            for feature, row in zip(features, several, strict=True)
         ]
         return results if options.num_return_sequences > 1 else [row[0] for row in results]
 
-    def _result(self, writer: Any, tokens: list[int], *, as_ids: bool) -> dict[str, Any]:
+    def _result(
+        self, task: GenerationTask, feature: SourceFeatures, tokens: list[int], *, as_ids: bool
+    ) -> dict[str, Any]:
         if as_ids:
             return {f"{self.key}_token_ids": tokens}
-        return {f"{self.key}_text": writer.decode(tokens, skip_special_tokens=True).strip()}
+        return {f"{self.key}_text": task.written([feature], [tokens])[0]}
 
     def alone(self, result: Any, single: Any, given: Mapping[str, Any]) -> Any:
         """Put the result of a single text into a list."""

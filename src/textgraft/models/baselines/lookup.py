@@ -6,7 +6,7 @@ the encoder looks up the text, the decoder is certain of the word that comes nex
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -76,26 +76,32 @@ class LookupConfig(PreTrainedConfig):
     tie_word_embeddings: bool = False
 
 
-class LookupBaseline(WithoutWordVectors, PreTrainedModel, GenerationMixin):
-    """Writes what its ``encoder`` gives.
+class WritesLookedUp:
+    """Writes what its encoder gives: before PreTrainedModel, among the bases of a model.
 
-    The encoder's last_hidden_state holds the ids of the texts as floats, [batch, time, 1]; each row ends in
-    at least one eos_token_id. A subclass makes it.
+    The encoder's last_hidden_state holds the ids of the texts as floats, [batch, time, 1 or more]; each row
+    ends in at least one eos_token_id.
     """
 
-    config_class = LookupConfig
-    base_model_prefix = "lookup"
     _is_stateful = True
-    encoder: Any
-    """Makes the texts of a batch, as :func:`looked_up` does."""
+    config: Any
+    main_input_name: str
 
-    def __init__(self, config: LookupConfig) -> None:
-        super().__init__(config)
-        self.certainty = nn.Parameter(torch.tensor(CERTAIN))
+    @property
+    def num_words(self) -> int:
+        """Entries of the vocabulary of what is written."""
+        return int(self.config.vocab_size)
 
-    def _init_weights(self, module: nn.Module) -> None:
-        if module is self:
-            init.constant_(self.certainty, CERTAIN)
+    def _certainties(self, found: Tensor) -> Tensor:
+        """Return the logits of words: that of all others is 0.
+
+        Args:
+            found: Of the encoder, [batch, time, …].
+
+        Returns:
+            [batch, time].
+        """
+        raise NotImplementedError
 
     @can_return_tuple
     def forward(
@@ -131,26 +137,54 @@ class LookupBaseline(WithoutWordVectors, PreTrainedModel, GenerationMixin):
         Raises:
             OptionError: There is no source or no word, or something is asked for that there is not.
         """
-        has_only_logits(self, output_attentions=output_attentions, output_hidden_states=output_hidden_states)
+        own = cast("PreTrainedModel", self)
+        has_only_logits(own, output_attentions=output_attentions, output_hidden_states=output_hidden_states)
         if encoder_outputs is None:
             given = {"input_ids": input_ids, "attention_mask": attention_mask, "vectors": vectors}
             if given[self.main_input_name] is None:
                 raise OptionError(f"a batch holds no {self.main_input_name}", fix="Give the sources.")
-            encoder_outputs = self.encoder(**{name: part for name, part in given.items() if part is not None})
-        decoder_input_ids = read_words(self, decoder_input_ids, labels)
+            reader: Any = own.get_encoder()
+            encoder_outputs = reader(**{name: part for name, part in given.items() if part is not None})
+        decoder_input_ids = read_words(own, decoder_input_ids, labels)
         begun = past_key_values.length if use_cache is not False and isinstance(past_key_values, Place) else 0
         assert encoder_outputs.last_hidden_state is not None, "it holds the ids"
-        text = encoder_outputs.last_hidden_state[..., 0].long()
-        time = torch.arange(begun, begun + decoder_input_ids.shape[1], device=text.device)
-        words = text[:, time.clamp(max=text.shape[1] - 1)]
-        logits = torch.zeros(*words.shape, self.config.vocab_size, device=text.device, dtype=self.dtype)
-        logits = logits.scatter(2, words.unsqueeze(-1), self.certainty.expand(*words.shape, 1))
+        found = encoder_outputs.last_hidden_state
+        time = torch.arange(begun, begun + decoder_input_ids.shape[1], device=found.device)
+        found = found[:, time.clamp(max=found.shape[1] - 1)]
+        words, sure = found[..., 0].long(), self._certainties(found)
+        logits = torch.zeros(*words.shape, self.num_words, device=found.device, dtype=sure.dtype)
+        logits = logits.scatter(2, words.unsqueeze(-1), sure.unsqueeze(-1))
         return Seq2SeqLMOutput(
             loss=None if labels is None else target_loss(logits, labels),
             logits=logits,
             # As with every cache of its own kind, generate() only hands it on.
             past_key_values=None if use_cache is False else Place(int(time[-1]) + 1),  # type: ignore[arg-type]
         )
+
+
+class LookupBaseline(WithoutWordVectors, WritesLookedUp, PreTrainedModel, GenerationMixin):
+    """Writes what its ``encoder`` gives, and is certain of it. A subclass makes the encoder."""
+
+    config_class = LookupConfig
+    base_model_prefix = "lookup"
+    encoder: Any
+    """Makes the texts of a batch, as :func:`looked_up` does."""
+
+    def __init__(self, config: LookupConfig) -> None:
+        super().__init__(config)
+        self.certainty = nn.Parameter(torch.tensor(CERTAIN))
+
+    def _init_weights(self, module: nn.Module) -> None:
+        if module is self:
+            init.constant_(self.certainty, CERTAIN)
+
+    def get_encoder(self, *args: Any, **kwargs: Any) -> Any:
+        """Return what looks texts up."""
+        del args, kwargs
+        return self.encoder
+
+    def _certainties(self, found: Tensor) -> Tensor:
+        return self.certainty.expand(found.shape[:2])
 
 
 def looked_up(ids: Tensor) -> BaseModelOutput:

@@ -122,7 +122,7 @@ def _encode(encoder: nn.Module, sources: Mapping[str, Tensor]) -> ModelOutput:
     return _changed(pieces[0], joined)
 
 
-_TIMED = ("last_hidden_state", "mask")
+_TIMED = ("last_hidden_state", "mask", "source_ids")
 """Outputs of an encoder that have a place for every token of a source, [batch, time, …]."""
 
 

@@ -29,6 +29,7 @@ from transformers import (
 
 from textgraft.errors import ModelError, OptionError
 from textgraft.models.encoders import load_encoder
+from textgraft.models.generation.copying import CopyingConfig, CopyingEncoderDecoder
 from textgraft.models.loading import NEW_PARTS, load_config, load_model
 from textgraft.models.quiet import quiet_transformers
 
@@ -111,13 +112,15 @@ def transformer(
 
 
 def bert_to_bert(
-    source: EncoderSource, *, label_smoothing: float = 0.1
+    source: EncoderSource, *, label_smoothing: float = 0.1, copies: bool = False
 ) -> tuple[EncoderDecoderModel, PreTrainedTokenizerFast]:
     """Build an encoder–decoder whose both sides begin as the same pre-trained encoder.
 
     Args:
         source: The encoder; its tokenizer serves both sides.
         label_smoothing: As in :func:`transformer`.
+        copies: Whether it may copy words of the source, see
+            :class:`~textgraft.models.generation.copying.CopyingEncoderDecoder`.
 
     Returns:
         The model, in evaluation mode, and the tokenizer.
@@ -138,7 +141,7 @@ def bert_to_bert(
                 config=config,
                 dtype=torch.float32,
             )
-            model = _joined(encoder, decoder, tokenizer, label_smoothing)
+            model = _joined(encoder, decoder, tokenizer, label_smoothing, copies=copies)
         except (ModelError, ValueError) as error:  # as an encoder it was loaded
             raise OptionError(
                 f"an encoder of type {config.model_type!r} cannot be turned into a decoder",
@@ -191,12 +194,16 @@ def _joined(
     decoder: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
     label_smoothing: float,
+    *,
+    copies: bool = False,
 ) -> EncoderDecoderModel:
     """Put both sides together; a target begins and ends with the special tokens that a text has."""
     tokens = asdict(TargetTokens(tokenizer.pad_token_id, tokenizer.sep_token_id, tokenizer.cls_token_id))
-    config = EncoderDecoderConfig.from_encoder_decoder_configs(
+    config_class = CopyingConfig if copies else EncoderDecoderConfig
+    model_class = CopyingEncoderDecoder if copies else EncoderDecoderModel
+    config = config_class.from_encoder_decoder_configs(
         encoder.config, decoder.config, **tokens, label_smoothing=label_smoothing
     )
-    model = EncoderDecoderModel(encoder=encoder, decoder=decoder, config=config)
+    model = model_class(encoder=encoder, decoder=decoder, config=config)
     model.generation_config = GenerationConfig(**tokens)
     return model.eval()

@@ -26,7 +26,7 @@ from textgraft.data.readers.reading import missing_file, open_table
 from textgraft.data.sample import Sample
 from textgraft.errors import DataError
 from textgraft.files import sha256_file
-from textgraft.pretraining.corpus.sentences import are_sentences, split_sentences
+from textgraft.tokenization.sentences import are_sentences, split_sentences
 
 logger = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,9 +15,10 @@ from textgraft.data.inputs import given_texts
 from textgraft.errors import DataError
 from textgraft.evaluation.chrf import weighted_chrf
 from textgraft.evaluation.exact_match import is_exact
-from textgraft.tasks.base import Task, padded_inputs
+from textgraft.tasks.base import Task, padded_inputs, token_counts
 from textgraft.tasks.scoring import Features, Scoring
 from textgraft.tokenization.encode import token_ids
+from textgraft.tokenization.marked_sentences import SENTENCES, marked_documents, split_at
 
 if TYPE_CHECKING:
     import torch
@@ -36,6 +37,8 @@ class SourceFeatures(Features, total=False):
     """The source itself, where it is no text."""
     writer: PreTrainedTokenizerFast
     """Turns tokens of a target into text."""
+    sentences: list[str]
+    """Of a source that is read sentence by sentence: the text of each, in the order of its ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,11 @@ class GenerationTask(Task[SourceFeatures]):
 
         writer = target_tokenizer(tokenizer)
         features: list[SourceFeatures] = []
+        in_sentences = SENTENCES in tokenizer.model_input_names
         for rows in _chunks(dataset):
+            if in_sentences:
+                features += _in_sentences(rows.texts, tokenizer, max_length)
+                continue
             found = token_ids(tokenizer.backend_tokenizer, rows.texts, max_length)
             features += [
                 {"input_ids": ids, "lost": length - len(ids), "writer": writer}
@@ -153,6 +160,9 @@ class GenerationTask(Task[SourceFeatures]):
         """Return the share of the tokens of both sides beyond ``max_length``."""
         from textgraft.tokenization.subword_tokenizer import target_ids, target_tokenizer
 
+        if SENTENCES in tokenizer.model_input_names:  # its targets are not read
+            kept, lost = token_counts(self.features(replace(dataset, labels=None), tokenizer, max_length))
+            return lost / (kept + lost) if lost else 0.0
         found = [token_ids(tokenizer.backend_tokenizer, dataset.texts, max_length)]
         if dataset.labels is not None:
             firsts = [texts[0] for texts in self.targets(dataset)]
@@ -196,16 +206,28 @@ class GenerationTask(Task[SourceFeatures]):
         del temperature
         if not features:
             return []
-        writer = features[0]["writer"]
-        texts = writer.batch_decode([target.tokens for target in decoded], skip_special_tokens=True)
+        texts = self.written(features, [target.tokens for target in decoded])
         return [
             GeneratedText(
-                text.strip(),
+                text,
                 exp(target.log_probability / max(1, target.length)),
                 target.length,
                 feature["lost"],
             )
             for text, target, feature in zip(texts, decoded, features, strict=True)
+        ]
+
+    def written(self, features: Sequence[SourceFeatures], tokens: Sequence[list[int]]) -> list[str]:
+        """Return what tokens say; a sentence that was taken out of its source as it stands there.
+
+        Args:
+            features: Of the rows.
+            tokens: What was written for each.
+        """
+        texts = features[0]["writer"].batch_decode(list(tokens), skip_special_tokens=True) if features else []
+        return [
+            _as_they_stood(feature, own, text.strip())
+            for feature, own, text in zip(features, tokens, texts, strict=True)
         ]
 
     # Scores.
@@ -259,6 +281,39 @@ def reference_count(gold: Sequence[Sequence[str]]) -> int:
     """Return how many targets every row has; 0 where their number varies."""
     counts = {len(texts) for texts in gold}
     return counts.pop() if len(counts) == 1 else 0
+
+
+def _in_sentences(
+    texts: Sequence[str], tokenizer: PreTrainedTokenizerFast, max_length: int
+) -> list[SourceFeatures]:
+    """Tokenize sources sentence by sentence; none is longer than the tokenizer's model reads at once."""
+    return [
+        {
+            "input_ids": [token for ids in document.ids for token in ids],
+            "sentences": document.sentences,
+            "lost": document.lost,
+            "writer": tokenizer,
+        }
+        for document in marked_documents(
+            tokenizer.backend_tokenizer, texts, max_length, tokenizer.model_max_length
+        )
+    ]
+
+
+def _as_they_stood(feature: SourceFeatures, tokens: Sequence[int], text: str) -> str:
+    """Return the sentences of a source that tokens are of, as they stand in it; else ``text``."""
+    sentences = feature.get("sentences")
+    if sentences is None:
+        return text
+    from textgraft.tokenization.subword_tokenizer import start_and_end
+
+    start, end = start_and_end(feature["writer"])
+    named: dict[tuple[int, ...], str] = {}
+    for ids, sentence in zip(split_at(feature["input_ids"], start), sentences, strict=False):
+        named.setdefault(tuple(token for token in ids if token not in (start, end)), sentence)
+    parts = [tuple(token for token in ids if token != start) for ids in split_at(tokens, start)]
+    # More may be told of a sentence than its tokens say: its capitals, its spaces.
+    return " ".join(named[part] for part in parts) if all(part in named for part in parts) else text
 
 
 def _chunks(dataset: Dataset) -> Iterable[Dataset]:

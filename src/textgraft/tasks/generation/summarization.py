@@ -13,8 +13,9 @@ from textgraft.data.formats.given import Source
 from textgraft.data.read_options import ReadOptions, column_names
 from textgraft.data.readers.sequences import SUMMARY_SIDES, find_sides, read_sequences
 from textgraft.evaluation.exact_match import weighted_exact_match
+from textgraft.evaluation.extraction import oracle
 from textgraft.evaluation.rouge import METRICS, TITLES, rouge_signature, weighted_rouge
-from textgraft.tasks.generation.base import GenerationTask
+from textgraft.tasks.generation.base import GenerationTask, SourceFeatures
 from textgraft.tasks.sketch import Evidence, Guess, Sketch
 
 
@@ -48,6 +49,15 @@ class Summarization(GenerationTask):
         """Return the F-scores of ROUGE, with stemmed words."""
         exact = weighted_exact_match(gold, answers, weights)
         return {**weighted_rouge(gold, answers, weights), "exact_match": exact}
+
+    def oracle(self, features: Sequence[SourceFeatures], gold: Sequence[Sequence[str]]) -> list[str] | None:
+        """Return the sentences that have most in common with the true summaries, where a model takes some."""
+        if not features or "sentences" not in features[0]:
+            return None
+        return [
+            " ".join(feature["sentences"][place] for place in oracle(feature["sentences"], texts))
+            for feature, texts in zip(features, gold, strict=True)
+        ]
 
     def signatures(self, gold: Sequence[Sequence[str]]) -> dict[str, str]:
         """Return how ROUGE is computed."""

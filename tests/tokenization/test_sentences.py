@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import shared_data
-from textgraft.pretraining.corpus.sentences import are_sentences, split_sentences
+from textgraft.tokenization.sentences import are_sentences, split_sentences
 
 
 @pytest.mark.parametrize(
