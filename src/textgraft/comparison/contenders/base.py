@@ -140,8 +140,13 @@ class EpochSchedule:
         return min(self.most, max(self.least, round(self.rows / size)))
 
     def rows_seen(self, size: int) -> float:
-        """Estimate how many rows a training run sees; early stopping ends it after three quarters."""
-        return 0.75 * size * self.number(size)
+        """Estimate how many rows a training run sees.
+
+        Early stopping ends many epochs after three quarters, and a few not at all: its patience is most of
+        them.
+        """
+        number = self.number(size)
+        return size * min(number, max(0.75 * number, 0.65 * number + 1.75))
 
     def shortest_share(self, size: int) -> float:
         """Return what part of the rows that are usually seen is seen at least, 0 to 1."""

@@ -83,6 +83,8 @@ class Rate(msgspec.Struct, kw_only=True):
     """Seconds that the contender's first trial on all rows spends for all of them, as on encoding texts."""
     epochs: EpochSchedule | None = None
     """Of contenders that train in epochs, which the clock can end; None: a fit once begun runs to its end."""
+    batch: int = 1
+    """Rows of a full batch: one that is not full costs nearly as much in a small model."""
     answered: float = 0.0
     """Seconds of ``fixed`` that go by how long texts are."""
     readings: list[Reading] = []
@@ -140,7 +142,9 @@ class Rate(msgspec.Struct, kw_only=True):
             epochs_share: How much of its epochs it has time for, 0 to 1.
         """
         share = self._share(windows)
-        seen = self.epochs.rows_seen(size) if self.epochs and size else 0.0
+        seen = 0.0
+        if self.epochs and size:
+            seen = self.epochs.rows_seen(size) * -(-size // self.batch) * self.batch / size
         costs = (self.per_epoch, *self.further)
         all_costs = [costs[min(position, len(costs) - 1)] for position in range(configurations)]
         in_epochs = max(costs) if is_chosen else sum(all_costs)
@@ -191,7 +195,12 @@ class TrialPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Of contenders that read less of long texts for want of time: windows of a text at most."""
 
     def estimate(
-        self, planned: PlannedTrial, rates: Mapping[str, Rate], *, with_shared: bool = False
+        self,
+        planned: PlannedTrial,
+        rates: Mapping[str, Rate],
+        *,
+        with_shared: bool = False,
+        epochs_share: float = 1.0,
     ) -> float:
         """Estimate the seconds of a trial: of several configurations on the first seed, then of one.
 
@@ -199,13 +208,16 @@ class TrialPlan(msgspec.Struct, frozen=True, kw_only=True):
             planned: The trial.
             rates: What each contender costs.
             with_shared: Whether it does what is left to do for all trials of its contender.
+            epochs_share: How much of its epochs it has time for, 0 to 1.
         """
         rate = rates[planned.contender]
         windows = self.windows.get(planned.contender, 0)
         shared = rate.shared_seconds(windows) if with_shared else 0.0
-        if planned.seed:
-            return shared + rate.seconds(planned.size, 1, is_chosen=True, windows=windows)
-        return shared + rate.seconds(planned.size, self.configurations[planned.contender], windows=windows)
+        number = 1 if planned.seed else self.configurations[planned.contender]
+        is_chosen = planned.seed > 0
+        return shared + rate.seconds(
+            planned.size, number, is_chosen=is_chosen, windows=windows, epochs_share=epochs_share
+        )
 
 
 class PlannedContender(msgspec.Struct, frozen=True):

@@ -32,6 +32,8 @@ CHEAP = 0.5
 """Contenders that together take up to so much of the time, with all their seeds, have their curves first."""
 SLACK = 0.8
 """Of the shortest training that is wished for: so much is still a result."""
+COMFORT = 0.6
+"""Of the usual training on all rows: the rest may go to a curve, which there would be none of else."""
 TUNING = 0.5
 """Costly contenders fit several configurations on all rows while that takes up to so much of their time."""
 WORTH = 0.05
@@ -153,6 +155,16 @@ class _Scheduler:
         usual = self.rates[planned.contender].seconds(planned.size, 1, windows=windows)
         slack = SLACK if self.rates[planned.contender].epochs else 1.0
         return self.cost([planned], 1) - usual + slack * shortest(planned, self.rates, windows)
+
+    def spared(self, planned: PlannedTrial) -> float:
+        """Return the seconds that a trial saves if its training is as short as it may comfortably be."""
+        windows = self.windows.get(planned.contender, 0)
+        rate, number = self.rates[planned.contender], self.configurations[planned.contender]
+        usual, shortened = (
+            rate.seconds(planned.size, number, windows=windows, epochs_share=share)
+            for share in (1.0, COMFORT)
+        )
+        return usual - shortened
 
     def take(self, phase: Sequence[PlannedTrial], room: float) -> float:
         """Choose the trials of a phase that fit one after the other; return the room that they leave."""
@@ -290,7 +302,7 @@ class _Scheduler:
         """Choose the sizes that shape the curves of costly contenders; return the room left.
 
         A few rows cost little. Where there is no time for all of these sizes, their training is shortened as
-        well.
+        well, and that on all rows a little unless the seeds of cheap ones have no time either.
         """
         left = [
             planned
@@ -301,6 +313,13 @@ class _Scheduler:
         if self.cost(left) <= room:
             return self.take(left, room)
         short = room
+        if all(
+            planned in self.chosen
+            for name in self.phases
+            if name not in costly
+            for planned in self.trials(name)
+        ):
+            short += sum(self.spared(planned) for planned in self.chosen if planned.contender in costly)
         for planned in left:
             if self.least(planned) <= short:
                 short -= self.least(planned)
@@ -410,9 +429,10 @@ def allowance(plan: TrialPlan, rates: Mapping[str, Rate], left: float, done: Col
     """Return the seconds that the first trial of a plan may take.
 
     An estimate that was too low must not cut a trial short: it may take all the time that is left but for
-    what the other contenders need at their largest sizes; a point of a curve also leaves what the other
-    points need at least. Where not all of that is there, each has what it needs at least, and a part of the
-    rest. What cannot be shortened may take all of it: cut, it would be no result.
+    what the other contenders need at their largest sizes, and what the points of curves need at least as far
+    as its training stays long enough; a point of a curve also leaves what the other points need at least.
+    Where not all of that is there, each has what it needs at least, and a part of the rest. What cannot be
+    shortened may take all of it: cut, it would be no result.
 
     Args:
         plan: What is left to do.
@@ -427,7 +447,7 @@ def allowance(plan: TrialPlan, rates: Mapping[str, Rate], left: float, done: Col
     is_point = not is_vital(first, plan, done)
     own = plan.estimate(first, rates)
     least = shortest(first, rates, plan.windows.get(first.contender, 0))
-    wanted = needed = kept = 0.0
+    wanted = needed = kept = points = 0.0
     for one in others:
         rate, windows = rates[one.contender], plan.windows.get(one.contender, 0)
         if is_vital(one, plan, done) and one.contender != first.contender:
@@ -437,8 +457,13 @@ def allowance(plan: TrialPlan, rates: Mapping[str, Rate], left: float, done: Col
         elif is_point and one.seed == 0:
             short = shortest(one, rates, windows)
             wanted, needed, kept = wanted + plan.estimate(one, rates), needed + short, kept + short
+        elif one.seed == 0:
+            points += shortest(one, rates, windows)
+    if COMFORT * own + wanted + points <= left:
+        return left - kept - points
     if own + wanted <= left:
         return left - kept
     if least + needed >= left:
-        return left * least / (least + needed)
+        # One more point of a curve is more than parts of several that are no results.
+        return min(least, left) if is_point else left * least / (least + needed)
     return least + (left - least - needed) * (own - least) / (own - least + wanted - needed)

@@ -67,6 +67,8 @@ OVERTIME = 1.5
 """How far a trial may go over its time before it is said."""
 LEAST_TRAINED = 0.6
 """Of the shortest training: a trial that the clock ended sooner is no result."""
+LEAST_LEFT = 0.25
+"""Of the time of a trial, its training has at least so much, whatever else was estimated."""
 FIRST_INTERIM = 60.0
 """Seconds after which there is a first verdict."""
 INTERIM = 30.0
@@ -401,7 +403,11 @@ class Run:
         rate = record.rates.get(planned.contender)
         if self.deadline is not None:
             seconds = self.deadline - time.perf_counter()
-            seconds = allowance(plan, record.rates, seconds, record.results) if rate else seconds
+            if rate:
+                seconds = allowance(plan, record.rates, seconds, record.results)
+                # The clock ends the training alone: what comes before and after it takes its time as well.
+                other = plan.estimate(planned, record.rates, with_shared=True, epochs_share=0.0)
+                seconds = max(seconds - other, LEAST_LEFT * seconds) if rate.epochs else seconds
         self.reporter.trial_started(planned, len(record.results), record.planned, plan.seconds)
         spec = replace(spec, job=replace(spec.job, max_seconds=seconds, on_step=self.reporter.step))
         start = time.perf_counter()
