@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace as changed
 
 import textgraft
 from tests.tiny import write_topics
 from textgraft.comparison.contenders.base import Contender, EpochSchedule
 from textgraft.comparison.records.plan import load_plan
 from textgraft.comparison.records.trials import Configuration, load_trials
+from textgraft.comparison.running import run
+from textgraft.comparison.running.probing import probe
 from textgraft.comparison.running.progress import SilentReporter
 from textgraft.comparison.running.trials import _runs_over
 from textgraft.errors import OptionError
@@ -73,6 +76,20 @@ def test_training_whose_schedule_ended_with_the_clock_is_a_result_that_says_so(t
     (trial,) = (one for one in load_trials(result.folder) if (one.contender, one.size) == ("lstm", 40))
     assert trial.limit_seconds is not None
     assert result.verdict.standing("lstm").ended_by_clock == 1
+
+
+def test_a_probe_that_was_held_up_leaves_no_contender_out(topics, tmp_path, monkeypatch):
+    probed = []
+
+    def held_up(contender, *given, **named):
+        rate = probe(contender, *given, **named)
+        probed.append(contender.name)
+        return changed(rate, per_epoch=1e3 * rate.per_epoch + 100) if len(probed) == 1 else rate
+
+    monkeypatch.setattr(run, "probe", held_up)
+    result = textgraft.compare(topics, output=tmp_path / "run", **ASKED | {"sizes": "40"})
+    assert probed == ["lstm", "lstm"]
+    assert {trial.contender for trial in result.trials} == {"tfidf", "lstm"}
 
 
 def test_a_budget_far_too_small_is_refused_with_one_that_would_do(topics, tmp_path):

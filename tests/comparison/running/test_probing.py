@@ -125,8 +125,8 @@ def test_only_what_is_cheap_is_tried_before_the_plan(monkeypatch: pytest.MonkeyP
 def test_a_trial_that_the_clock_ended_tells_what_it_would_have_taken(trial: Trial) -> None:
     schedule = EpochSchedule(1000, 10, 10)
     cut = msgspec.structs.replace(took(trial, 100, 3.0, 1), stopped_by="budget", epochs=3.0)
-    # It had 1 s for three of the seven and a half epochs that it usually takes.
-    assert whole_seconds(cut, 2.0, schedule) == pytest.approx(1.0 + 2.5)
+    # It had 1 s for three of the eight and a quarter epochs that it usually takes.
+    assert whole_seconds(cut, 2.0, schedule) == pytest.approx(1.0 + 2.75)
     ended = msgspec.structs.replace(cut, stopped_by="patience")
     assert whole_seconds(ended, 2.0, schedule) == 2.0
     assert whole_seconds(cut, 2.0, None) == 2.0

@@ -13,16 +13,13 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace as changed
 
 from textgraft.comparison.contenders.base import Contender, RecipeSettings
-from textgraft.comparison.preparing import DEV_ROWS_AT_LEAST, Material
+from textgraft.comparison.preparing import Material
 from textgraft.comparison.records.memory import Memory, load_memory, save_memory
 from textgraft.comparison.records.plan import (
     ComparisonPlan,
-    PlannedContender,
     PlannedTrial,
-    Programme,
     Rate,
     Request,
-    TrialPlan,
     has_plan,
     load_plan,
     save_plan,
@@ -34,8 +31,8 @@ from textgraft.comparison.records.verdict import Verdict, save_verdict
 from textgraft.comparison.result import Comparison
 from textgraft.comparison.running import memory as memory_of
 from textgraft.comparison.running.finishing import hold_back, remember_rows
+from textgraft.comparison.running.fresh_plan import new_plan
 from textgraft.comparison.running.kept_models import KeptModels, needed, winning_trial
-from textgraft.comparison.running.measuring import command, machine
 from textgraft.comparison.running.planning import allowance, cheapest, schedule
 from textgraft.comparison.running.probing import (
     Glance,
@@ -139,7 +136,9 @@ class Run:
             self.reporter.note("resuming where an earlier run stopped")
         before = held or (load_plan(self.folder) if has_plan(self.folder) else None)
         threads = choose_threads(self.reporter.note, before.threads if before else None)
-        self.record = held or changed(self._new_plan(sizes, threads), shots=shots or {})
+        self.record = held or changed(
+            new_plan(self.request, self.material, sizes, threads), shots=shots or {}
+        )
         save_plan(self.folder, self.record)
         held_results = {name: known for name, known in self.record.results.items() if known in self.finished}
         self.record = changed(self.record, results=held_results)
@@ -150,48 +149,14 @@ class Run:
             if self.request.budget is None:
                 self._put_back_spared()
         self._schedule()
+        if is_new:
+            self._measure_again()
         if not self.finished and not self.record.plan.trials:
             raise self._too_small()
         if is_new:
             self.record = changed(self.record, seconds=self.record.spent + self.record.plan.seconds)
         save_plan(self.folder, self.record)
         self.reporter.plan(self.record)
-
-    def _new_plan(self, sizes: list[int], threads: int) -> ComparisonPlan:
-        """Describe what there is to measure; what it costs is not known yet."""
-        splits, request = self.material.splits, self.request
-        programmes = {
-            name: Programme(
-                sizes=contender.sizes(sizes, len(splits.train)),
-                seeds=1 if contender.fixed_sizes else request.seeds,
-                configurations=min(request.tuning, len(contender.grid)),
-            )
-            for name, contender in self.contenders.items()
-        }
-        return ComparisonPlan(
-            request=request,
-            data_hash=self.material.data_hash,
-            title=Path(splits.train.source).name,
-            source=splits.train.source,
-            command=command(),
-            machine=machine(),
-            threads=threads,
-            contenders={
-                name: PlannedContender(
-                    contender.title, [settings.given() for settings in contender.grid[: request.tuning]]
-                )
-                for name, contender in self.contenders.items()
-            },
-            dev_rule=f"a quarter of the training size, at least {DEV_ROWS_AT_LEAST} rows",
-            rates={},
-            programmes=programmes,
-            seconds=0.0,
-            plan=TrialPlan(
-                trials=[],
-                configurations={name: own.configurations for name, own in programmes.items()},
-                seconds=0.0,
-            ),
-        )
 
     def _measure_costs(self) -> bool:
         """Measure what each contender costs, unless that is known; return whether it was not.
@@ -211,6 +176,26 @@ class Run:
         for name in left:
             self._note_rate(name, self._rate_by_probe(name))
         return bool(unknown)
+
+    def _measure_again(self) -> None:
+        """Measure once more what contenders cost that seem to have no time for all rows, and plan anew.
+
+        What held up a probe for a moment must not leave a contender out of the comparison.
+        """
+        record = self.record
+        doubtful = [
+            name
+            for name, rate in record.rates.items()
+            if rate.epochs
+            and not rate.observed
+            and PlannedTrial(name, record.programmes[name].sizes[-1], 0) in record.plan.left_out
+            and not self.contenders[name].is_remote
+        ]
+        for name in doubtful:
+            largest, again = record.programmes[name].sizes[-1], self._rate_by_probe(name)
+            self._note_rate(name, min(record.rates[name], again, key=lambda rate: rate.seconds(largest, 1)))
+        if doubtful:
+            self._schedule()
 
     def _note_rate(self, name: str, rate: Rate | None) -> None:
         if rate is not None:
@@ -321,8 +306,13 @@ class Run:
         Args:
             preferences: What the pick depends on besides the figures.
         """
+        is_sure = False
         while self.record.plan.trials:
             planned = self.record.plan.trials[0]
+            if not is_sure and self.record.rates[planned.contender].epochs and self.deadline is not None:
+                is_sure = True
+                self._measure_again()
+                continue
             spec = self._spec(planned)
             if spec is None:  # its first seed gave no result
                 self.cut[planned.name] = 0.0
