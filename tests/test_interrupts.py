@@ -96,6 +96,9 @@ def test_every_command_has_last_words(command):
         first = {
             "evaluate": "textgraft.inference.evaluate.evaluate",
             "predict": "textgraft.models.manifest.read_manifest",
+            "list": "textgraft.comparison.catalogue.choices",
+            "cache": "textgraft.cached.cached",
+            "threshold": "textgraft.inference.thresholds.threshold",
         }
         module = command.replace("-", "_")
         patch.setattr(first.get(command, f"textgraft.cli.{module}.open_console"), stop)

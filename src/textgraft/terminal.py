@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import re
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from rich.console import Console
 
@@ -21,9 +24,46 @@ def visible(text: str) -> str:
     return _CONTROLS.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
 
 
-def open_console(*, stderr: bool = False, quiet: bool = False) -> Console:
-    """Return a console that prints text letter by letter: styles are given apart from it."""
-    return _console_class()(stderr=stderr, quiet=quiet, markup=False, emoji=False, highlight=False)
+@dataclass(frozen=True)
+class Manner:
+    """How a command speaks."""
+
+    json: bool = False
+    """Standard output has the result as JSON and nothing else."""
+    quiet: bool = False
+    """Nothing is said but the result, and errors."""
+
+
+_manner: ContextVar[Manner] = ContextVar("manner", default=Manner())  # noqa: B039  it is frozen
+
+
+@contextlib.contextmanager
+def speaking(manner: Manner) -> Iterator[None]:
+    """Let all consoles that are opened meanwhile speak in this manner."""
+    former = _manner.set(manner)
+    try:
+        yield
+    finally:
+        _manner.reset(former)
+
+
+def open_console(*, stderr: bool = False, notes: bool = False, quiet: bool = False) -> Console:
+    """Return a console that prints text letter by letter: styles are given apart from it.
+
+    Args:
+        stderr: Whether it writes to standard error, as what is no result does.
+        notes: Whether it writes what is no result to standard output, where a command tells of its work.
+        quiet: Whether it prints nothing.
+    """
+    manner = _manner.get()
+    is_result = not (stderr or notes or manner.json)
+    return _console_class()(
+        stderr=stderr or manner.json,
+        quiet=quiet or (manner.quiet and not is_result),
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
 
 
 @functools.cache

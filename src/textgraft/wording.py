@@ -49,6 +49,11 @@ def count(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def counted(number: int, name: str) -> str:
+    """Write a number of things: "1 row", "2,000 rows"."""
+    return f"{number:,} {name}{'' if number == 1 else 's'}"
+
+
 def about(value: float) -> str:
     """Write an estimated number with two digits that mean something: "1,300", "0.42", "7.5"."""
     if value == 0:

@@ -80,7 +80,7 @@ def test_standard_input_is_answered_line_by_line(model):
 
 def test_scores_come_with_signatures(model, files):
     output = run("evaluate", model, f"{files / 'train.de'},{files / 'train.en'}").output
-    for told in ("bleu", "chrf", "perplexity", "99 rows", "1 rows could not be used", "tok:13a"):
+    for told in ("bleu", "chrf", "perplexity", "99 rows", "1 row could not be used", "tok:13a"):
         assert told in output
 
 

@@ -6,6 +6,7 @@ import csv
 import json
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -15,7 +16,7 @@ from tests.tiny import FILLER, topic_rows
 from textgraft.cli import app
 from textgraft.comparison.running.progress import SilentReporter
 from textgraft.errors import OptionError
-from textgraft.evaluation.promises import Target
+from textgraft.evaluation.promises import Target, Threshold
 from textgraft.inference.thresholds import decide_threshold, keep_threshold, threshold
 from textgraft.models.manifest import read_manifest
 from textgraft.tasks.registry import task_class
@@ -118,9 +119,9 @@ def test_python_and_pipelines_heed_it_and_figures_do_not(world):
 def test_it_can_be_set_and_taken_away_afterwards(world, tmp_path):
     before = (world["model"] / "README.md").read_text()
     output = run("threshold", world["model"], world["dev"], "--error-cost", 10, "--review-cost", 2, "--json")
-    told = json.loads(output[output.index("{") :])
-    assert told["cost"] < 2
-    assert "a row, 2 without a model" in output
+    told = msgspec.json.decode(output, type=Threshold)
+    assert told.cost < 2
+    assert "a row, 2 without a model" in told.sentence
     assert (world["model"] / "README.md").read_text().count("## Answers without a person") == 1
     run("threshold", world["model"], "--remove")
     assert read_manifest(world["model"]).threshold is None

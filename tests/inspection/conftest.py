@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.inference.conftest import topic_model  # noqa: F401  a fixture
 from tests.tiny import FILLER, TOPICS, save_tiny_bert
 
 WORDS = [*FILLER, *(word for topic in TOPICS.values() for word in topic)]

@@ -36,7 +36,7 @@ from textgraft.cli import (
     vectors,
 )
 from textgraft.cli import list as listing
-from textgraft.cli.stopping import stoppable
+from textgraft.cli.surface import complete
 from textgraft.errors import OptionError, TextgraftError
 from textgraft.processes import refuse_several_processes
 from textgraft.terminal import VisibleFormatter, visible
@@ -77,7 +77,7 @@ for command, kept in (
     (serve.serve, "The service has ended."),
     (distill.distill, "What is finished is kept: the same command goes on from there."),
 ):
-    app.command(name=command.__name__.rstrip("_").replace("_", "-"))(stoppable(command, kept))
+    app.command(name=command.__name__.rstrip("_").replace("_", "-"))(complete(command, kept))
 app.add_typer(review.app, name="review")
 app.add_typer(inspect.app, name="inspect")
 

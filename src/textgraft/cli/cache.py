@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from textgraft.terminal import open_console
+from textgraft.cli.surface import give
 
 
 def cache(
@@ -19,17 +19,18 @@ def cache(
     import time
 
     from rich.table import Table
+    from rich.text import Text
 
     from textgraft import wording
     from textgraft.cached import ALL, cached, clear_cache
     from textgraft.files import named_cache_folder
 
-    console = open_console()
     folder = named_cache_folder()
     if clear is not None:
         freed = clear_cache(clear)
         what = "everything" if clear == ALL else clear
-        console.print(f"{what} cleared: {wording.megabytes(freed / 1e6)} in {folder}")
+        told = f"{what} cleared: {wording.megabytes(freed / 1e6)} in {folder}"
+        give({"folder": folder, "cleared": clear, "bytes": freed}, told)
         return
     kinds = cached()
     table = Table(title=f"{folder}", title_justify="left", box=None)
@@ -39,5 +40,5 @@ def cache(
         age = wording.duration(max(0.0, time.time() - kind.last_used))
         table.add_row(kind.name, f"{kind.entries:,}", wording.megabytes(kind.bytes / 1e6), f"{age} ago")
     table.add_row("all", "", wording.megabytes(sum(kind.bytes for kind in kinds) / 1e6), "", style="bold")
-    console.print(table)
-    console.print("Clear with textgraft cache --clear KIND, or --clear all.", style="dim")
+    hint = Text("Clear with textgraft cache --clear KIND, or --clear all.", style="dim")
+    give({"folder": folder, "kinds": kinds}, table, hint)

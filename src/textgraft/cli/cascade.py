@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from textgraft.cli import options
+from textgraft.cli.standard_input import LABELLED_ROWS
+from textgraft.cli.surface import give
 from textgraft.terminal import open_console
 
 
@@ -16,7 +18,11 @@ def cascade(
         list[Path],
         typer.Argument(help="Model directories with the same labels, the cheapest first; up to 8."),
     ],
-    source: Annotated[str, typer.Argument(help="Labelled rows that they were not trained on.")],
+    source: Annotated[
+        str,
+        typer.Argument(help="Labelled rows that they were not trained on; - for standard input."),
+        LABELLED_ROWS,
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The model directory to write.")],
     tolerance: Annotated[
         float,
@@ -32,17 +38,15 @@ def cascade(
     id_column: options.IdColumn = None,
     engine: options.Engine = "auto",
     overwrite: options.Overwrite = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Make one model of several: a cheap one first, a better one where it is unsure, a person last.
 
     One half of the labelled rows decides how sure is sure enough, on the other half all figures are measured.
     The folder is a model like any other, and holds copies of its parts.
     """
-    import msgspec
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    console = open_console(stderr=as_json)
+    console = open_console(stderr=True)
     from textgraft.inference.cascading.cascade import cascade as run
     from textgraft.inference.cascading.terminal import render
 
@@ -71,7 +75,4 @@ def cascade(
             note=lambda line: console.print(line, soft_wrap=True),
             on_progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
-    console.print(render(found), soft_wrap=True)
-    console.print(f"model: {found.folder}", soft_wrap=True)
-    if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=1))
+    give(found, render(found), f"model: {found.folder}")

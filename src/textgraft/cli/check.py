@@ -8,16 +8,22 @@ from typing import Annotated
 import typer
 
 from textgraft.cli import options
+from textgraft.cli.standard_input import LABELLED_ROWS
+from textgraft.cli.surface import give
 from textgraft.terminal import open_console
 
 
 def check(
-    source: Annotated[str, typer.Argument(help="The file, the two files or the Hub data set to look at.")],
+    source: Annotated[
+        str,
+        typer.Argument(help="The file, the two files or the Hub data set to look at; - for standard input."),
+        LABELLED_ROWS,
+    ],
     task: options.TaskName = None,
     text: options.Text = None,
     label: options.Label = None,
-    test: Annotated[Path | None, typer.Option(help="Your own test file.")] = None,
-    dev: Annotated[Path | None, typer.Option(help="Your own dev file.")] = None,
+    test: Annotated[Path | None, typer.Option(help="Your own test file."), LABELLED_ROWS] = None,
+    dev: Annotated[Path | None, typer.Option(help="Your own dev file."), LABELLED_ROWS] = None,
     id_column: options.IdColumn = None,
     group: options.Group = None,
     merge_labels: options.MergeLabels = False,
@@ -35,7 +41,7 @@ def check(
 
     if output:
         refuse_to_replace(output, overwrite=overwrite)
-    console = open_console()
+    console = open_console(notes=True)
     settings = RowSettings.model_validate(
         {
             "task": task,
@@ -50,8 +56,6 @@ def check(
         }
     )
     found = check_rows(source, settings, encoder=encoder, revision=revision, note=console.print)
-    console.print(check_table(found.to_dict()))
-    for warning in found.warnings:
-        console.print(warned(warning))
+    give(found.to_dict(), check_table(found.to_dict()), *map(warned, found.warnings))
     if output:
         write_json(output, found.to_dict())

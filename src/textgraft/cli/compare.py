@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from textgraft.cli import options
+from textgraft.cli.standard_input import LABELLED_ROWS
+from textgraft.cli.surface import give
 from textgraft.terminal import open_console
+
+if TYPE_CHECKING:
+    from textgraft.comparison.result import Comparison
 
 Contenders = Annotated[
     str | None,
@@ -50,14 +55,16 @@ def compare(
     source: Annotated[
         str,
         typer.Argument(
-            help="CSV, TSV, JSON Lines or Parquet file, two files as train.de,train.en, or a Hub data set."
+            help="CSV, TSV, JSON Lines or Parquet file, two files as train.de,train.en, or a Hub data set; "
+            "- for standard input."
         ),
+        LABELLED_ROWS,
     ],
     task: options.TaskName = None,
     text: options.Text = None,
     label: options.Label = None,
-    test: Annotated[Path | None, typer.Option(help="Your own test file.")] = None,
-    dev: Annotated[Path | None, typer.Option(help="Your own dev file.")] = None,
+    test: Annotated[Path | None, typer.Option(help="Your own test file."), LABELLED_ROWS] = None,
+    dev: Annotated[Path | None, typer.Option(help="Your own dev file."), LABELLED_ROWS] = None,
     id_column: options.IdColumn = None,
     group: options.Group = None,
     merge_labels: options.MergeLabels = False,
@@ -159,8 +166,15 @@ def compare(
             "llm_price_out": llm_price_out,
         }
     )
-    reporter = TerminalReporter(open_console())
+    reporter = TerminalReporter(open_console(), open_console(notes=True))
     try:
-        run_comparison(source, settings, reporter)
+        conclude(run_comparison(source, settings, reporter))
     finally:
         reporter.close()
+
+
+def conclude(comparison: Comparison) -> None:
+    """Give the result of a comparison, which its reporter has shown to people."""
+    folder, verdict = comparison.folder, comparison.verdict
+    best = folder / "best" if verdict.pick is not None else None
+    give({"folder": folder, "report": comparison.report, "best": best, "verdict": verdict})

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from textgraft.cli.compare import conclude
 from textgraft.terminal import open_console
 
 CHOICES = {"sizes": "25,50,150,all", "seeds": 1, "tuning": 1, "freeze_layers": 4}
@@ -30,8 +31,8 @@ def demo(
     from textgraft.data.demo.embedded import docstrings_dataset
 
     settings = CompareSettings.model_validate({"budget": budget, "output": output, **CHOICES})
-    reporter = TerminalReporter(open_console())
+    reporter = TerminalReporter(open_console(), open_console(notes=True))
     try:
-        run_comparison(docstrings_dataset(), settings, reporter)
+        conclude(run_comparison(docstrings_dataset(), settings, reporter))
     finally:
         reporter.close()

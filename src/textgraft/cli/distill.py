@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from textgraft.cli import options
+from textgraft.cli.standard_input import TEXTS
+from textgraft.cli.surface import give
 from textgraft.processes import is_main_process
 from textgraft.terminal import open_console
 
@@ -18,7 +20,11 @@ if TYPE_CHECKING:
 
 def distill(
     teacher: Annotated[str, typer.Argument(help=options.ENCODER_HELP)],
-    corpus: Annotated[Path, typer.Argument(help="Raw text: a file or a folder, as for pretrain.")],
+    corpus: Annotated[
+        Path,
+        typer.Argument(help="Raw text: a file or a folder, as for pretrain; - for standard input."),
+        TEXTS,
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the student.")],
     overwrite: options.Overwrite = False,
     student: Annotated[str, typer.Option(help="layers (of the teacher's), lstm, gru or rnn.")] = "layers",
@@ -82,3 +88,5 @@ def distill(
     figures = ", ".join(f"{name} {value:.4f}" for name, value in distilled.metrics.items())
     console.print(f"held out: {figures}")
     console.print(f"{distilled.result.steps:,} steps → {output}", soft_wrap=True)
+    if is_main_process():
+        give(distilled)

@@ -8,12 +8,18 @@ from typing import Annotated
 import typer
 
 from textgraft.cli import options
+from textgraft.cli.standard_input import TEXTS
+from textgraft.cli.surface import give
 from textgraft.terminal import open_console
 
 
 def encode(
     source: Annotated[
-        str, typer.Argument(help="A file of texts: CSV, TSV, JSON Lines, Parquet or plain lines.")
+        str,
+        typer.Argument(
+            help="A file of texts: CSV, TSV, JSON Lines, Parquet or plain lines; - for standard input."
+        ),
+        TEXTS,
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the .npy array.")],
     overwrite: options.Overwrite = False,
@@ -36,6 +42,8 @@ def encode(
 
     A row without text is encoded as an empty string is; of a row that cannot be read, the array has NaN.
     """
+    from dataclasses import asdict
+
     from rich.progress import Progress
 
     from textgraft.client.client import Client
@@ -94,3 +102,4 @@ def encode(
         lines.append(f"{found.truncated_fraction:.1%} of all tokens lie beyond the length limit")
     for line in lines:
         console.print(line, soft_wrap=True)
+    give({"output": output, "rows": rows, "numbers": numbers, **asdict(found)})

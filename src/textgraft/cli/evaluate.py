@@ -8,12 +8,17 @@ from typing import Annotated
 import typer
 
 from textgraft.cli import options
-from textgraft.terminal import open_console
+from textgraft.cli.standard_input import LABELLED_ROWS
+from textgraft.cli.surface import give
 
 
 def evaluate(
     model: Annotated[Path, typer.Argument(help="A model directory, as runs/<name>/best.")],
-    source: Annotated[str, typer.Argument(help="A file of labelled rows of the model's task.")],
+    source: Annotated[
+        str,
+        typer.Argument(help="A file of labelled rows of the model's task; - for standard input."),
+        LABELLED_ROWS,
+    ],
     text: options.Text = None,
     label: options.Label = None,
     id_column: options.IdColumn = None,
@@ -37,6 +42,7 @@ def evaluate(
     With --report, also where it is worse than elsewhere, whether it is as sure as it should be, and what it
     takes for what. With --robustness, how much worse it is where texts are written carelessly.
     """
+    from textgraft import wording
     from textgraft.errors import OptionError
     from textgraft.files import refuse_to_replace
     from textgraft.inference.evaluate import evaluate as run
@@ -62,13 +68,11 @@ def evaluate(
         robustness=robustness,
         overwrite=overwrite,
     )
-    console = open_console()
-    console.print(render(result), soft_wrap=True)
-    for name, signature in result.signatures.items():
-        console.print(f"{name}: {signature}", soft_wrap=True)
-    if result.skipped:
-        console.print(f"{result.skipped:,} rows could not be used")
-    if report is not None:
-        console.print(f"report: {report_paths(report)[0]}", soft_wrap=True)
     if output:
         save_evaluation(output, result)
+    told = [f"{name}: {signature}" for name, signature in result.signatures.items()]
+    if result.skipped:
+        told.append(f"{wording.counted(result.skipped, 'row')} could not be used")
+    if report is not None:
+        told.append(f"report: {report_paths(report)[0]}")
+    give(result, render(result), *told)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from textgraft.cli import options
+from textgraft.cli.surface import give
 from textgraft.terminal import open_console
 
 
@@ -51,3 +52,4 @@ def export(
         console.print(f"{served}        # then open http://127.0.0.1:8000", soft_wrap=True)
     if form == "onnx":
         console.print(f"textgraft predict {output} rows.csv --light", soft_wrap=True)
+    give(exported)

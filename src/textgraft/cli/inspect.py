@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from textgraft.cli import options
-from textgraft.cli.stopping import stoppable
+from textgraft.cli.standard_input import LABELLED_ROWS, TEXTS
+from textgraft.cli.surface import complete, give
 from textgraft.terminal import open_console
 
 if TYPE_CHECKING:
@@ -25,14 +26,17 @@ _MODEL = "A model directory, as runs/<name>/best; sentiment or another graft tha
 Model = Annotated[str, typer.Argument(help=f"{_MODEL}; bundled or another encoder.")]
 Classifier = Annotated[str, typer.Argument(help=f"{_MODEL}.")]
 TextOrFile = Annotated[
-    str, typer.Argument(metavar="TEXT_OR_FILE", help="A text, or a file of which one row is taken.")
+    str,
+    typer.Argument(
+        metavar="TEXT_OR_FILE", help="A text, or a file of which one row is taken; - for standard input."
+    ),
+    TEXTS,
 ]
 Row = Annotated[int, typer.Option("--row", min=1, help="Which row of a file, counted from 1.")]
 Report = Annotated[
     Path | None, typer.Option(help="Folder for report.html and report.json, or a file ending in .html.")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a report that stands there already.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the whole result as JSON.")]
 AskedLabel = Annotated[str | None, typer.Option("--label", help="The label asked about; the model's answer.")]
 Length = Annotated[int | None, typer.Option("--max-length", min=3, help="Tokens that are read at most.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Fixes all that is drawn at random.")]
@@ -42,7 +46,11 @@ def gradients(
     model: Annotated[str | None, typer.Argument(help=f"{_MODEL}. Left out: small networks.")] = None,
     text_or_file: Annotated[
         str | None,
-        typer.Argument(metavar="[TEXT_OR_FILE]", help="A text, or a file of which one row is taken."),
+        typer.Argument(
+            metavar="[TEXT_OR_FILE]",
+            help="A text, or a file of which one row is taken; - for standard input.",
+        ),
+        TEXTS,
     ] = None,
     row: Row = 1,
     text: options.Text = None,
@@ -63,7 +71,6 @@ def gradients(
     seed: Seed = 0,
     report: Report = None,
     overwrite: Overwrite = False,
-    json: Json = False,
 ) -> None:
     """Show the gradient of the loss with respect to every earlier step.
 
@@ -73,7 +80,7 @@ def gradients(
     from textgraft.errors import OptionError
     from textgraft.inspection import inspect
 
-    show = _Shown(report, overwrite=overwrite, json=json)
+    show = _Shown(report, overwrite=overwrite)
     if model is None:
         for name, value in (("--label", label), ("--max-length", max_length), ("--text", text)):
             if value is not None:
@@ -111,12 +118,11 @@ def gates(
     max_length: Length = None,
     report: Report = None,
     overwrite: Overwrite = False,
-    json: Json = False,
 ) -> None:
     """Show the gates of an LSTM or GRU over a text, and what the forget gate keeps of every token."""
     from textgraft.inspection import inspect
 
-    show = _Shown(report, overwrite=overwrite, json=json)
+    show = _Shown(report, overwrite=overwrite)
     show(inspect.gates(model, text_of(text_or_file, row, text), max_length=max_length))
 
 
@@ -128,12 +134,11 @@ def attention(
     max_length: Length = None,
     report: Report = None,
     overwrite: Overwrite = False,
-    json: Json = False,
 ) -> None:
     """Show where a model looks: the attention of every layer and head, or of attention pooling."""
     from textgraft.inspection import inspect
 
-    show = _Shown(report, overwrite=overwrite, json=json)
+    show = _Shown(report, overwrite=overwrite)
     show(inspect.attention(model, text_of(text_or_file, row, text), max_length=max_length))
 
 
@@ -141,7 +146,11 @@ def context(
     encoder: Annotated[str, typer.Argument(metavar="MODEL", help=f"The encoder: {options.ENCODER_HELP}")],
     texts: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[TEXT_OR_FILE]...", help="Sentences that share a word, or one file of them."),
+        typer.Argument(
+            metavar="[TEXT_OR_FILE]...",
+            help="Sentences that share a word, or one file of them; - for standard input.",
+        ),
+        TEXTS,
     ] = None,
     word: Annotated[
         str | None, typer.Option("--word", help="The word. The longest that all sentences have, if left out.")
@@ -152,11 +161,11 @@ def context(
             "--tagged",
             help="In place of sentences a file of tagged entities: how well are senses told apart?",
         ),
+        LABELLED_ROWS,
     ] = None,
     seed: Seed = 0,
     report: Report = None,
     overwrite: Overwrite = False,
-    json: Json = False,
 ) -> None:
     """Show the nearest words of one word in each of several sentences, beside those of its static vector.
 
@@ -164,7 +173,7 @@ def context(
     """
     from textgraft.inspection import inspect
 
-    show = _Shown(report, overwrite=overwrite, json=json)
+    show = _Shown(report, overwrite=overwrite)
     sentences = list(texts or ())
     if len(sentences) == 1 and _is_file(sentences[0]):
         sentences = _rows(sentences[0], None)
@@ -178,8 +187,10 @@ def tokens(
     text_or_file: Annotated[
         str,
         typer.Argument(
-            metavar="TEXT_OR_FILE", help="A text, or a file of texts: then words are left out of them."
+            metavar="TEXT_OR_FILE",
+            help="A text, or a file of texts: then words are left out of them; - for standard input.",
         ),
+        TEXTS,
     ],
     text: options.Text = None,
     label: AskedLabel = None,
@@ -192,7 +203,6 @@ def tokens(
     seed: Seed = 0,
     report: Report = None,
     overwrite: Overwrite = False,
-    json: Json = False,
 ) -> None:
     """Show which words carry a classifier's answer, by occlusion and by integrated gradients.
 
@@ -204,7 +214,7 @@ def tokens(
     from textgraft.inspection.tokens.attribution import token_attributions
     from textgraft.inspection.tokens.deletion import ROWS, deletion_test
 
-    show = _Shown(report, overwrite=overwrite, json=json)
+    show = _Shown(report, overwrite=overwrite)
     if not _is_file(text_or_file):
         if rows is not None:
             raise OptionError(
@@ -233,19 +243,16 @@ def tokens(
 class _Shown:
     """Prints a result, and writes its report."""
 
-    def __init__(self, report: Path | None, *, overwrite: bool, json: bool) -> None:
+    def __init__(self, report: Path | None, *, overwrite: bool) -> None:
         from textgraft.reporting.files import refuse_report
 
         self.console: Any = open_console(stderr=True)
-        self.report, self.overwrite, self.json = report, overwrite, json
+        self.report, self.overwrite = report, overwrite
         if report is not None:
             refuse_report(report, overwrite=overwrite)
 
     def __call__(self, found: Result) -> None:
-        if self.json:
-            typer.echo(found.to_json())
-        else:
-            open_console().print(found.render(), soft_wrap=True)
+        give(found, found.render())
         if self.report is not None:
             page = found.write(self.report, overwrite=self.overwrite)
             self.console.print(f"report: {page}", soft_wrap=True)
@@ -299,5 +306,5 @@ def _rows(path: str, columns: list[str] | None) -> list[str]:
 
 for _command in (gradients, gates, attention, context, tokens):
     app.command(name=_command.__name__)(
-        stoppable(_command, "Nothing was written: the same command begins anew.")
+        complete(_command, "Nothing was written: the same command begins anew.")
     )

@@ -8,13 +8,17 @@ from typing import Annotated
 import typer
 
 from textgraft.cli import options
+from textgraft.cli.standard_input import LABELLED_ROWS
+from textgraft.cli.surface import give
 from textgraft.terminal import open_console
 
 _SHOWN = 10
 
 
 def label_errors(
-    source: Annotated[str, typer.Argument(help="Labelled rows, one label each.")],
+    source: Annotated[
+        str, typer.Argument(help="Labelled rows, one label each; - for standard input."), LABELLED_ROWS
+    ],
     text: options.Text = None,
     label: options.Label = None,
     id_column: options.IdColumn = None,
@@ -30,6 +34,7 @@ def label_errors(
     seed: Annotated[int, typer.Option("--seed", help="Deals the folds.")] = 0,
 ) -> None:
     """Find rows that are probably labelled wrongly: those that models which have not seen them doubt."""
+    from textgraft import wording
     from textgraft.files import check_output
     from textgraft.review.exchange.files import write_rows
     from textgraft.review.label_errors import doubted_items, doubted_rows, find_label_errors
@@ -39,23 +44,24 @@ def label_errors(
 
     if output is not None:
         check_output(output, (".csv", ".jsonl"), overwrite=overwrite)
-    console = open_console()
+    console = open_console(notes=True)
     dataset = task_class("classification").read(source, text=text, label=label, id_column=id_column)
     found = find_label_errors(dataset, encoded(dataset.texts, encoder, revision, console.print), seed=seed)
     rows = doubted_rows(dataset, found.doubted)
-    console.print(f"{len(rows):,} of {len(dataset):,} labels are doubted by {' and '.join(found.families)}")
+    told = [f"{len(rows):,} of {len(dataset):,} labels are doubted by {' and '.join(found.families)}"]
     for name, count in found.unjudged.items():
-        console.print(f"! {name} has {count} rows: too few to judge them")
+        told.append(f"! {name} has {wording.counted(count, 'row')}: too few to judge them")
     for row, one in zip(rows[:_SHOWN], found.doubted, strict=False):
         shown = " ".join(dataset.texts[one.row].split())
-        console.print(f"line {row['line']}: {one.label} → {one.suggested}?  {shown[:80]}", soft_wrap=True)
+        told.append(f"line {row['line']}: {one.label} → {one.suggested}?  {shown[:80]}")
     if len(rows) > _SHOWN:
-        console.print(f"and {len(rows) - _SHOWN:,} more")
+        told.append(f"and {len(rows) - _SHOWN:,} more")
     if output is not None:
         write_rows(output, rows)
-        console.print(f"all of them → {output}", soft_wrap=True)
+        told.append(f"all of them → {output}")
     if review is not None:
         with ReviewStore(review) as store:
             added = store.add(doubted_items(dataset, found.doubted))
-        console.print(f"{added.new:,} new items, {added.known:,} known already → {review}", soft_wrap=True)
-        console.print(f"next: textgraft review next {review} --by NAME", style="dim", soft_wrap=True)
+        told.append(f"{wording.counted(added.new, 'new item')}, {added.known:,} known already → {review}")
+        told.append(f"next: textgraft review next {review} --by NAME")
+    give({"rows": len(dataset), "doubted": rows, "unjudged": found.unjudged}, *told)

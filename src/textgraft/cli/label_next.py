@@ -8,12 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from textgraft.cli import options
+from textgraft.cli.standard_input import TEXTS, is_piped
+from textgraft.cli.surface import give
 from textgraft.terminal import open_console
 
 
 def label_next(
     model: Annotated[Path, typer.Argument(help="A model directory of classification, as runs/<name>/best.")],
-    source: Annotated[Path, typer.Argument(help="Rows without labels.")],
+    source: Annotated[Path, typer.Argument(help="Rows without labels; - for standard input."), TEXTS],
     count: Annotated[int, typer.Option("--count", "-n", min=1, help="Rows to label.")] = 50,
     text: options.Text = None,
     id_column: options.IdColumn = None,
@@ -46,10 +48,16 @@ def label_next(
     from textgraft.tasks.registry import task_class
 
     if output is None and review is None:
+        if is_piped(source):
+            raise OptionError(
+                "no file is named for what comes of standard input",
+                where="textgraft label-next",
+                fix="Say where the rows go: --output next.csv, or --review reviews.db.",
+            )
         output = beside(source, ".next.csv")
     if output is not None:
         check_output(output, (".csv", ".jsonl"), overwrite=overwrite)
-    console = open_console()
+    console = open_console(notes=True)
     manifest = read_manifest(model)
     if manifest.task not in ("classification", "pairs"):
         raise OptionError(
@@ -65,7 +73,7 @@ def label_next(
             known = [item.text for item in store.items()]
     rows = dataset.select(different(dataset, known))
     if not len(rows):
-        console.print("every row is in the review store already")
+        give({"rows": [], "of": len(dataset)}, "every row is in the review store already")
         return
     from textgraft.inference.predictor import load
 
@@ -75,11 +83,14 @@ def label_next(
         vectors = word_features(rows.texts)(rows.texts)
     chosen = choose_rows(np.stack([one.probabilities for one in predictions]), vectors, count, seed=seed)
     rows, predictions = rows.select(chosen), [predictions[row] for row in chosen]
+    to_label = rows_to_label(rows, predictions)
+    told = []
     if output is not None:
-        write_rows(output, rows_to_label(rows, predictions))
-        console.print(f"{len(rows):,} of {len(dataset):,} rows to label → {output}", soft_wrap=True)
+        write_rows(output, to_label)
+        told.append(f"{len(rows):,} of {len(dataset):,} rows to label → {output}")
     if review is not None:
         with ReviewStore(review) as store:
             store.add(items_to_label(rows, predictions, manifest.task, str(model)))
-        console.print(f"{len(rows):,} of {len(dataset):,} rows to label → {review}", soft_wrap=True)
-        console.print(f"next: textgraft review next {review} --by NAME", style="dim", soft_wrap=True)
+        told.append(f"{len(rows):,} of {len(dataset):,} rows to label → {review}")
+        told.append(f"next: textgraft review next {review} --by NAME")
+    give({"rows": to_label, "of": len(dataset), "output": output, "review": review}, *told)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from textgraft.cli import options
+from textgraft.cli.standard_input import LABELLED_ROWS, TEXTS
+from textgraft.cli.surface import give
 from textgraft.terminal import open_console
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import RenderableType
 
     from textgraft.data.dataset import Dataset
     from textgraft.evaluation.intervals import Score
@@ -19,8 +22,14 @@ if TYPE_CHECKING:
 
 
 def monitor(
-    reference: Annotated[Path, typer.Argument(help="Rows that the model was judged on, and not trained on.")],
-    new: Annotated[Path, typer.Argument(help="Rows that came since; they need no labels.")],
+    reference: Annotated[
+        Path,
+        typer.Argument(help="Rows that the model was judged on, and not trained on; - for standard input."),
+        LABELLED_ROWS,
+    ],
+    new: Annotated[
+        Path, typer.Argument(help="Rows that came since; they need no labels; - for standard input."), TEXTS
+    ],
     model: Annotated[
         Path | None,
         typer.Option("--model", help="A model directory: its confidence and answers are compared."),
@@ -33,21 +42,18 @@ def monitor(
     fail_on_drift: Annotated[
         bool, typer.Option("--fail-on-drift", help="End with exit code 1 where there is drift.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Tell whether new rows have drifted from old ones: their texts, a model's confidence, its accuracy.
 
     With labels in REFERENCE and a classifier, the accuracy on the new rows is estimated without their labels.
     """
-    import msgspec
-
     from textgraft.errors import OptionError
     from textgraft.models.manifest import read_manifest
     from textgraft.review.drift import find_drift
     from textgraft.review.out_of_fold import encoded
     from textgraft.tasks.registry import task_class
 
-    console = open_console(stderr=json)
+    console = open_console(notes=True)
     manifest = read_manifest(model) if model is not None else None
     if manifest is not None and manifest.task != "classification":
         raise OptionError(
@@ -77,10 +83,7 @@ def monitor(
         return Side(rows.texts, encoded(rows.texts, encoder, revision, console.print), answers)
 
     found = find_drift(side(old), side(now), (len(old), len(now)))
-    if json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=1).decode())
-    else:
-        _print(console, found)
+    give(found, *_shown(found))
     if found.drifted and fail_on_drift:
         raise typer.Exit(1)
 
@@ -96,11 +99,12 @@ def _labelled(path: Path, text: list[str] | None, label: list[str] | None) -> Da
         return None
 
 
-def _print(console: Console, found: Drift) -> None:
+def _shown(found: Drift) -> Iterator[RenderableType]:
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
-    from textgraft.wording import p_value
+    from textgraft.wording import listing, p_value
 
     title = f"{found.reference_rows:,} reference rows, {found.new_rows:,} new rows"
     if max(found.reference_rows, found.new_rows) > found.compared:
@@ -112,20 +116,19 @@ def _print(console: Console, found: Drift) -> None:
         told = p_value(shift.p_holm).removeprefix("p = ").removeprefix("p ")
         style = "bold" if shift.is_drift else None
         table.add_row(shift.name, "yes" if shift.is_drift else "no", told, shift.told, style=style)
-    console.print(table)
+    yield table
     if found.reference_accuracy is not None and found.estimated_accuracy is not None:
-        console.print(
+        yield (
             f"accuracy: {_score(found.reference_accuracy)} on the reference rows, "
             f"about {_score(found.estimated_accuracy)} on the new ones "
             "(estimated from the model's confidence)"
         )
     drifted = [shift.name for shift in found.shifts if shift.is_drift]
     if not drifted:
-        console.print("No drift that is more than chance.")
-        return
-    from textgraft.wording import listing
-
-    console.print(f"Drift in {listing(drifted)}: label some of the new rows, and train again.", style="bold")
+        yield "No drift that is more than chance."
+    else:
+        told = f"Drift in {listing(drifted)}: label some of the new rows, and train again."
+        yield Text(told, style="bold")
 
 
 def _score(score: Score) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from textgraft.cli.standard_input import LABELLED_ROWS, TEXTS
 from textgraft.errors import OptionError, unknown
 
 if TYPE_CHECKING:
@@ -74,7 +75,9 @@ MaxLength = Annotated[
 ]
 
 Vectors = Annotated[
-    Path | None, typer.Option("--vectors", help="Word vectors that a recurrent contender begins with.")
+    Path | None,
+    typer.Option("--vectors", help="Word vectors that a recurrent contender begins with."),
+    TEXTS,
 ]
 
 LanguageModel = Annotated[
@@ -87,6 +90,7 @@ Describe = Annotated[
     typer.Option(
         "--describe", help="Table of label and description, for contenders that learn from no rows."
     ),
+    LABELLED_ROWS,
 ]
 
 Llm = Annotated[

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import sys
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from textgraft.cli import options
+from textgraft.cli.standard_input import TEXTS, is_piped
+from textgraft.cli.surface import give, wants_json
 from textgraft.terminal import open_console
 
 if TYPE_CHECKING:
     from textgraft.data.dataset import Dataset
     from textgraft.inference.row_predictor import RowPredictor
 
-FORMATS = ("csv", "tsv", "jsonl", "txt")
 ANSWERS = (".csv", ".jsonl")
-STANDARD_INPUT = "-"
 
 
 def kept(source: str, output: Path | None, **options: object) -> str:
     """Say what a stopped run leaves."""
     del options
-    if source == STANDARD_INPUT and output is None:
+    if is_piped(source) and output is None:
         return "Nothing is kept of standard input: the same command begins anew."
     return "The rows predicted so far are kept: the same command computes the rest."
 
@@ -37,6 +35,7 @@ def predict(
         typer.Argument(
             help="CSV, TSV, JSON Lines, Parquet, .xlsx, .ods or .txt file, or a folder; - for standard input."
         ),
+        TEXTS,
     ],
     output: Annotated[
         Path | None,
@@ -45,9 +44,6 @@ def predict(
     overwrite: options.Overwrite = False,
     text: options.Text = None,
     id_column: options.IdColumn = None,
-    form: Annotated[
-        str, typer.Option("--format", help="Of standard input: csv, tsv, jsonl or txt (one text a line).")
-    ] = "txt",
     sets: Annotated[
         float | None,
         typer.Option(
@@ -68,6 +64,8 @@ def predict(
     Run again, it computes only what is missing. Rows that cannot be used are set aside with a reason.
     Standard input is answered on standard output as JSON Lines, unless --output is given.
     """
+    from dataclasses import asdict
+
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from textgraft.errors import OptionError, unknown
@@ -77,15 +75,13 @@ def predict(
     from textgraft.models.manifest import read_manifest
     from textgraft.wording import duration
 
-    if form not in FORMATS:
-        raise unknown("format", form, FORMATS, where="--format")
     if engine not in ENGINES:
         raise unknown("engine", engine, ENGINES, where="--engine")
     if light and engine != "auto":
         raise OptionError(
             "an exported model is run by onnxruntime", where="--engine", fix="Leave --engine or --light out."
         )
-    piped = source == STANDARD_INPUT
+    piped = is_piped(source)
     answer = output or (None if piped else beside(source, ".predictions.csv"))
     if answer is not None:
         check_output(answer, ANSWERS, overwrite=overwrite)
@@ -101,7 +97,7 @@ def predict(
         task = task_class(manifest.task)
         return read_for_model(task, manifest, path, text=text, id_column=id_column, labelled=False)
 
-    dataset = _standard_input(form, read) if piped else read(source)
+    dataset = read(source)
     console = open_console(stderr=True)
     # Importing torch takes seconds: only once the input is known to be usable.
     from textgraft.inference.predict_file import Predictions, predict_file, write_predictions
@@ -133,9 +129,11 @@ def predict(
             progress.update(bar, completed=round(done, 3))  # fractions that add up to a row are one
 
         if answer is None:
-            write_predictions(
-                sys.stdout.buffer, ".jsonl", Predictions(predictor, dataset, on_progress=on_progress)
-            )
+            predictions = Predictions(predictor, dataset, on_progress=on_progress)
+            if wants_json():
+                give(list(predictions))
+            else:
+                write_predictions(sys.stdout.buffer, ".jsonl", predictions)
             for row in dataset.rejected:
                 console.print(f"line {row.line} set aside: {row.reason}")
             return
@@ -153,20 +151,4 @@ def predict(
     if summary.skipped:
         where = f"{answer}.rejected.jsonl"
         console.print(f"set aside, with reasons: {where}", soft_wrap=True)
-
-
-def _standard_input(form: str, read: Callable[[Path], Dataset]) -> Dataset:
-    """Read rows from standard input as from a file of that format."""
-    from textgraft.errors import TextgraftError
-    from textgraft.files import output_errors
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"input.{form}"
-        with output_errors(path):
-            path.write_bytes(sys.stdin.buffer.read())
-        try:
-            return read(path)
-        except TextgraftError as error:
-            # The user knows nothing of the file that it went through.
-            error.where = error.where and error.where.replace(str(path), "standard input")
-            raise
+    give({"output": answer, "engine": predictor.engine, **asdict(summary)})

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from textgraft.cli import options
+from textgraft.cli.standard_input import TEXTS
+from textgraft.cli.surface import give
 from textgraft.processes import is_main_process
 from textgraft.terminal import open_console
 
@@ -24,7 +26,11 @@ if TYPE_CHECKING:
 def pretrain(
     corpus: Annotated[
         Path,
-        typer.Argument(help="Raw text: a file or a folder of .txt, .jsonl or .parquet, also .gz or .zst."),
+        typer.Argument(
+            help="Raw text: a file or a folder of .txt, .jsonl or .parquet, also .gz or .zst; "
+            "- for standard input."
+        ),
+        TEXTS,
     ],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder of the encoder.")] = None,
     overwrite: options.Overwrite = False,
@@ -50,7 +56,7 @@ def pretrain(
         bool, typer.Option(help="A pair of models, one a direction (lstm, gru, rnn).")
     ] = False,
     dropout: Annotated[float, typer.Option(help="Throughout the model.")] = 0.1,
-    dev: Annotated[Path | None, typer.Option(help="A corpus to hold out.")] = None,
+    dev: Annotated[Path | None, typer.Option(help="A corpus to hold out."), TEXTS] = None,
     text: Annotated[str | None, typer.Option("--text", "-t", help="Text column of a table.")] = None,
     documents: Annotated[
         str, typer.Option(help="What separates documents in .txt: blank-lines, or files.")
@@ -113,7 +119,9 @@ def pretrain(
     if plan:
         with bar:
             planned = plan_pretraining(corpus, on_documents=on_documents, **config)
-        _show_plan(open_console(), planned)
+        _show_plan(open_console(notes=True), planned)
+        if is_main_process():
+            give(planned)
         return
     if output is None:
         raise OptionError(
@@ -145,6 +153,8 @@ def pretrain(
         f"trained in {duration(result.seconds)} ({result.epochs:.3g} epochs, {result.stopped_by}) → {output}",
         soft_wrap=True,
     )
+    if is_main_process():
+        give(pretrained)
 
 
 def _show_plan(console: Console, plan: Plan) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from textgraft.cli import options
-from textgraft.cli.stopping import stoppable
+from textgraft.cli.standard_input import LABELLED_ROWS
+from textgraft.cli.surface import complete, give
 from textgraft.terminal import open_console
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from textgraft.review.items import Item
     from textgraft.review.stats import Stats
 
@@ -28,7 +32,6 @@ TaskOption = Annotated[
     str | None,
     typer.Option("--task", help="classification, pairs, multi-label or token-classification."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 def import_(
@@ -37,8 +40,9 @@ def import_(
         Path,
         typer.Argument(
             help="Predictions, rows to label (CSV, TSV, JSON Lines, Parquet), or a file of Label Studio, "
-            "Argilla, doccano or Prodigy."
+            "Argilla, doccano or Prodigy; - for standard input."
         ),
+        LABELLED_ROWS,
     ],
     form: Annotated[
         str | None,
@@ -47,6 +51,7 @@ def import_(
     rows: Annotated[
         Path | None,
         typer.Option("--rows", help="The file that was predicted, where predictions lack the texts."),
+        LABELLED_ROWS,
     ] = None,
     below: Annotated[
         float | None, typer.Option("--below", min=0, max=1, help="Only rows whose score is below this.")
@@ -89,6 +94,7 @@ def import_(
     for row in found.rejected[:_SHOWN]:
         console.print(f"! line {row.line} set aside: {row.reason}", soft_wrap=True)
     _more(console, found.rejected)
+    give({"store": store, "items": added, "decisions": taken, "rejected": found.rejected})
 
 
 def next_(
@@ -99,7 +105,6 @@ def next_(
     disputed: Annotated[
         bool, typer.Option("--disputed", help="Items on which people disagree, to be settled.")
     ] = False,
-    json: Json = False,
 ) -> None:
     """Hand out the next items to a person: nobody else gets them until they are decided or the time is up."""
     from textgraft.review.store import ReviewStore
@@ -107,14 +112,9 @@ def next_(
     with ReviewStore(store, create=False) as opened:
         leases = opened.lease(by, count, seconds=_seconds(hold), disputed=disputed)
         labels = {lease.item.task: opened.labels(lease.item.task) for lease in leases}
-    if json:
-        _print_json([{"id": lease.item.id, **_plain(lease)} for lease in leases])
-        return
-    console = open_console()
-    if not leases:
-        console.print("nothing is left for you")
-    for lease in leases:
-        _show(console, lease.item, labels[lease.item.task])
+    told = [part for lease in leases for part in _shown(lease.item, labels[lease.item.task])]
+    result = [{"id": lease.item.id, **_plain(lease)} for lease in leases]
+    give(result, *(told or ["nothing is left for you"]))
 
 
 def decide(
@@ -138,7 +138,6 @@ def decide(
         bool, typer.Option("--new-label", help="The label is a new one, and no slip.")
     ] = False,
     note: Annotated[str, typer.Option("--note", help="Why, for others to read.")] = "",
-    json: Json = False,
 ) -> None:
     """Decide an item, for good: when the command ends, the decision is on the disk."""
     from textgraft.errors import OptionError
@@ -158,6 +157,7 @@ def decide(
         if skip:
             opened.release(name, by, passed=True)
             open_console(stderr=True).print("given back, and not for you again")
+            give({"id": name, "skipped": True})
             return
         found = opened.get(name)
         assert found is not None, "it was found by its id"
@@ -171,12 +171,7 @@ def decide(
         elif answer:
             value = list(answer) if found.task == "multi-label" or len(answer) > 1 else answer[0]
         made = opened.decide(name, by, value, correct=correct, note=note, new_label=new_label)
-    if json:
-        _print_json(_plain(made))
-    else:
-        open_console().print(
-            f"{name[:12]}: {_written(made.answer)}, by {made.reviewer} (decision {made.number})"
-        )
+    give(_plain(made), f"{name[:12]}: {_written(made.answer)}, by {made.reviewer} (decision {made.number})")
 
 
 def export(
@@ -199,6 +194,7 @@ def export(
             help="Labelled rows: their labels are mended by what was decided, and decided rows "
             "that are not among them appended.",
         ),
+        LABELLED_ROWS,
     ] = None,
     task: TaskOption = None,
     text: options.Text = None,
@@ -238,6 +234,7 @@ def export(
             console.print(f"{count:,} items → {output}, for {TOOLS[form].title}", soft_wrap=True)
             if form == "label-studio" and count:
                 console.print(f"its labelling interface: {interface_file(output)}", soft_wrap=True)
+            give({"output": output, "format": form, "items": count})
             return
         decided = [(item, made) for item, made in opened.decided() if task in (None, item.task)]
         counts: dict[str, int] = {}
@@ -250,20 +247,16 @@ def export(
     console.print(f"{count:,} rows → {output}{told}", soft_wrap=True)
     if merge is not None:
         console.print(f"next: textgraft compare {output}", style="dim", soft_wrap=True)
+    give({"output": output, "format": form, "rows": count, **counts})
 
 
-def stats(store: Store, json: Json = False) -> None:
+def stats(store: Store) -> None:
     """Say how far the work is, who did it, and how far people agree with each other and with the model."""
     from textgraft.review.store import ReviewStore
 
     with ReviewStore(store, create=False) as opened:
         found = opened.stats()
-    if json:
-        _print_json(_plain(found))
-        return
-    console = open_console()
-    for line in _told(found):
-        console.print(line, soft_wrap=True)
+    give(_plain(found), *_told(found))
 
 
 _SHOWN = 5
@@ -275,7 +268,7 @@ for command, name in (
     (export, "export"),
     (stats, "stats"),
 ):
-    app.command(name=name)(stoppable(command, _KEPT))
+    app.command(name=name)(complete(command, _KEPT))
 
 
 def _told(found: Stats) -> list[str]:
@@ -308,19 +301,21 @@ def _told(found: Stats) -> list[str]:
     return lines
 
 
-def _show(console: Any, item: Item, labels: list[str]) -> None:
-    console.print(f"{item.id}", style="bold")
+def _shown(item: Item, labels: list[str]) -> Iterator[RenderableType]:
+    from rich.text import Text
+
+    yield Text(item.id, style="bold")
     for name, value in item.columns.items():
-        console.print(value if len(item.columns) == 1 else f"{name}: {value}", soft_wrap=True)
+        yield value if len(item.columns) == 1 else f"{name}: {value}"
     if item.prediction is not None:
         sure = "" if item.score is None else f" ({item.score:.0%} sure)"
-        console.print(f"  the model: {_written(item.prediction)}{sure}", soft_wrap=True)
+        yield f"  the model: {_written(item.prediction)}{sure}"
     if item.given is not None:
-        console.print(f"  labelled so far: {_written(item.given)}", soft_wrap=True)
+        yield f"  labelled so far: {_written(item.given)}"
     if item.reason:
-        console.print(f"  asked because: {item.reason}", soft_wrap=True)
+        yield f"  asked because: {item.reason}"
     if labels:
-        console.print(f"  labels: {', '.join(labels)}", soft_wrap=True)
+        yield f"  labels: {', '.join(labels)}"
 
 
 def _written(answer: Any) -> str:
@@ -348,12 +343,6 @@ def _plain(record: Any) -> Any:
     import msgspec
 
     return msgspec.to_builtins(record)
-
-
-def _print_json(value: Any) -> None:
-    import json
-
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=1))
 
 
 def _more(console: Any, listed: Any) -> None:

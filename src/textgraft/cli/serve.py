@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from textgraft.cli import options
+from textgraft.cli.surface import give, wants_json
 from textgraft.terminal import open_console
 
 
@@ -55,8 +56,9 @@ def serve(
 
     if new_key is not None:
         key, line = make_key(new_key)
-        typer.echo(line)
-        typer.echo(f"The key, which is kept nowhere: {key}", err=True)
+        give({"line": line, "key": key}, line)
+        if not wants_json():
+            typer.echo(f"The key, which is kept nowhere: {key}", err=True)
         return
     import logging
 
@@ -66,6 +68,11 @@ def serve(
     chosen = Limits(**options.settings(limit or ()))
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
     console = open_console(stderr=True)
+
+    def on_ready(address: str) -> None:
+        console.print(f"ready: {address}", soft_wrap=True)
+        give({"address": address})
+
     run(
         models or (),
         host=host,
@@ -77,5 +84,5 @@ def serve(
         limits=chosen,
         review=review,
         reports=report or (),
-        on_ready=lambda address: console.print(f"ready: {address}", soft_wrap=True),
+        on_ready=on_ready,
     )

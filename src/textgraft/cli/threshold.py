@@ -8,14 +8,18 @@ from typing import Annotated
 import typer
 
 from textgraft.cli import options
-from textgraft.terminal import open_console
+from textgraft.cli.standard_input import LABELLED_ROWS
+from textgraft.cli.surface import give
 
 
 def threshold(
     model: Annotated[Path, typer.Argument(help="A model directory, as runs/<name>/best.")],
     source: Annotated[
         str | None,
-        typer.Argument(help="A file of labelled rows of the model's task that it was not trained on."),
+        typer.Argument(
+            help="Labelled rows of the model's task that it was not trained on; - for standard input."
+        ),
+        LABELLED_ROWS,
     ] = None,
     precision: options.Precision = None,
     error_cost: options.ErrorCost = None,
@@ -27,19 +31,15 @@ def threshold(
     label: options.Label = None,
     id_column: options.IdColumn = None,
     offsets: options.Offsets = "characters",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the threshold as JSON.")] = False,
 ) -> None:
     """Have a trained model answer only what keeps a promise, and leave the rest to a person.
 
     The labelled rows decide from which score on. It is kept in the model directory, and whatever predicts
     with the model heeds it: other rows come back with needs_review.
     """
-    import msgspec
-
     from textgraft.errors import OptionError
     from textgraft.evaluation.promises import Target
 
-    console = open_console(stderr=as_json)
     if remove:
         if source is not None or (precision, error_cost, review_cost) != (None, None, None):
             raise OptionError(
@@ -50,7 +50,7 @@ def threshold(
         from textgraft.inference.thresholds import keep_threshold
 
         keep_threshold(model, None)
-        console.print(f"{model} gives every answer", soft_wrap=True)
+        give({"model": model, "threshold": None}, f"{model} gives every answer")
         return
     Target(precision=precision, error_cost=error_cost, review_cost=review_cost)
     if source is None:
@@ -72,6 +72,4 @@ def threshold(
         id_column=id_column,
         offsets=offsets,
     )
-    console.print(found.sentence, soft_wrap=True)
-    if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=1))
+    give(found, found.sentence)

@@ -8,17 +8,23 @@ from typing import Annotated, Any
 import typer
 
 from textgraft.cli import options
+from textgraft.cli.standard_input import LABELLED_ROWS, Reads
+from textgraft.cli.surface import give
 from textgraft.processes import is_main_process
 from textgraft.terminal import open_console
 
 
 def train(
-    source: Annotated[str | None, typer.Argument(help="A file of labelled rows, of any task.")] = None,
+    source: Annotated[
+        str | None,
+        typer.Argument(help="A file of labelled rows, of any task; - for standard input."),
+        LABELLED_ROWS,
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder for the trained model.")
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="A YAML file; options given besides it prevail.")
+        Path | None, typer.Option(help="A YAML file; options given besides it prevail."), Reads("yaml")
     ] = None,
     task: options.TaskName = None,
     text: options.Text = None,
@@ -27,8 +33,8 @@ def train(
     group: options.Group = None,
     merge_labels: options.MergeLabels = False,
     offsets: options.Offsets = "characters",
-    test: Annotated[Path | None, typer.Option(help="Your own test file.")] = None,
-    dev: Annotated[Path | None, typer.Option(help="Your own dev file.")] = None,
+    test: Annotated[Path | None, typer.Option(help="Your own test file."), LABELLED_ROWS] = None,
+    dev: Annotated[Path | None, typer.Option(help="Your own dev file."), LABELLED_ROWS] = None,
     contender: Annotated[
         str | None, typer.Option("--contender", "-c", help="What to train, as lstm.")
     ] = None,
@@ -67,6 +73,8 @@ def train(
 
     Stopped at any moment, the same command with --resume resumes from its last checkpoint.
     """
+    import yaml
+
     from textgraft.comparison.settings import TrainConfig
     from textgraft.comparison.train import full_config, read_config, run_training
     from textgraft.errors import OptionError
@@ -106,7 +114,8 @@ def train(
     values["settings"] = {**(values.get("settings") or {}), **options.settings(setting or [])}
     wanted = TrainConfig.model_validate(values)
     if print_config:
-        typer.echo(full_config(wanted), nl=False)
+        written = full_config(wanted)
+        give(yaml.safe_load(written), written.rstrip("\n"))
         return
     if source is None or output is None:
         raise OptionError(
@@ -131,3 +140,5 @@ def train(
         f"→ {trained.folder}",
         soft_wrap=True,
     )
+    if is_main_process():
+        give({"folder": trained.folder, "trial": trial})

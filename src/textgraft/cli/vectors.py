@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from textgraft.cli import options
-from textgraft.terminal import open_console, visible
+from textgraft.cli.standard_input import TEXTS
+from textgraft.cli.surface import give
+from textgraft.terminal import open_console
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.table import Table
 
     from textgraft.evaluation.word_similarity import WordScore
@@ -26,7 +29,11 @@ def kept(method: str, output: Path | None, **options: object) -> str:
 
 def vectors(
     source: Annotated[
-        Path, typer.Argument(help="A corpus to train on, with --output; else a file of word vectors.")
+        Path,
+        typer.Argument(
+            help="A corpus to train on, with --output; else a file of word vectors; - for standard input."
+        ),
+        TEXTS,
     ],
     output: Annotated[
         Path | None,
@@ -43,6 +50,7 @@ def vectors(
     evaluate: Annotated[
         list[Path] | None,
         typer.Option("--evaluate", "-e", help="Rated pairs or analogies, or a folder of them; repeatable."),
+        TEXTS,
     ] = None,
     nearest: Annotated[
         list[str] | None, typer.Option("--nearest", "-n", help="Print a word's neighbours; may be repeated.")
@@ -83,11 +91,14 @@ def vectors(
         )
     else:
         found = WordVectors.load(source)
-    for word in nearest or []:
-        near = ", ".join(f"{neighbour} {cosine:.2f}" for neighbour, cosine in found.nearest(word))
-        typer.echo(visible(f"{word}: {near}"))
-    if evaluate:
-        open_console().print(_table(score_word_vectors(found, evaluate)))
+    near = {word: found.nearest(word) for word in nearest or []}
+    scores = score_word_vectors(found, evaluate) if evaluate else {}
+    told: list[RenderableType] = [
+        f"{word}: {', '.join(f'{neighbour} {cosine:.2f}' for neighbour, cosine in listed)}"
+        for word, listed in near.items()
+    ]
+    given = {"output": output, "words": len(found), "size": found.size, "nearest": near, "scores": scores}
+    give(given, *told, *([_table(scores)] if scores else []))
 
 
 def _table(scores: dict[str, WordScore]) -> Table:

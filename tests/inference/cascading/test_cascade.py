@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
-import json
 import shutil
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -18,10 +18,13 @@ from textgraft.data.dataset import Dataset
 from textgraft.errors import DamagedError, DataError, ModelError, OptionError, OutputError
 from textgraft.evaluation.cascades import find_least
 from textgraft.inference.cascading.making import halves, joint_fingerprint
+from textgraft.inference.cascading.record import Cascade
 from textgraft.inference.cascading.steps import load_steps
+from textgraft.inference.cascading.terminal import render
 from textgraft.integrity import read_members, write_record
 from textgraft.models.fingerprint import Fingerprint, HashSet
 from textgraft.models.manifest import read_manifest, stamp
+from textgraft.terminal import open_console
 
 
 def run(*arguments: object, code: int = 0) -> str:
@@ -88,10 +91,13 @@ def test_the_command_prints_a_table_and_writes_a_whole_model(world, tmp_path):
         "cascade", world["small"], world["large"], world["rows"], "-o", tmp_path / "chain",
         "--tolerance", "0.05", "--precision", "0.95", "--json",
     )  # fmt: skip
-    told = json.loads(output[output.index("{") :])
-    assert [part["name"] for part in told["parts"]] == ["tfidf-1", "tfidf-2"]
-    assert told["threshold"]["rows"] == 400
-    assert "a person last: answers with a score of" in output
+    told = msgspec.json.decode(output[output.index("{") :], type=Cascade)
+    assert [part.name for part in told.parts] == ["tfidf-1", "tfidf-2"]
+    assert told.threshold.rows == 400
+    console = open_console()
+    with console.capture() as shown:
+        console.print(render(told), soft_wrap=True)
+    assert "a person last: answers with a score of" in shown.get()
     card = (tmp_path / "chain" / "README.md").read_text()
     assert "## Answers without a person" in card
     assert "| cascade |" in card

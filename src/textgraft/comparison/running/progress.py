@@ -82,22 +82,27 @@ class SilentReporter:
 
 
 class TerminalReporter(SilentReporter):
-    """Shows tables and live progress on a terminal; plain lines where the output is no terminal."""
+    """Shows tables and live progress on a terminal; plain lines where the output is no terminal.
 
-    def __init__(self, console: Console) -> None:
+    Args:
+        console: Shows the verdict.
+        notes: Shows what goes before it; the same console if left out.
+    """
+
+    def __init__(self, console: Console, notes: Console | None = None) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-        self.console = console
+        self.console, self.notes = console, notes or console
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TextColumn("{task.fields[left]}"),
             TextColumn("{task.fields[detail]}", style="dim", markup=False),
-            console=console,
+            console=self.notes,
             transient=True,
             # Without a terminal a bar is noise: finished trials are printed line by line anyway.
-            disable=not console.is_terminal,
+            disable=not self.notes.is_terminal,
         )
         self._task = self._bar.add_task("", total=1, left="", detail="")
         self._configuration = 0
@@ -106,15 +111,15 @@ class TerminalReporter(SilentReporter):
 
     def note(self, text: str) -> None:
         """Print it, dimmed."""
-        self.console.print(f"· {text}", style="dim")
+        self.notes.print(f"· {text}", style="dim")
 
     def data(self, check: DataCheck, folder: Path) -> None:
         """Print the data check and every warning."""
         from textgraft.comparison.reporting.terminal import check_table, warned
 
-        self.console.print(check_table(check.to_dict()))
+        self.notes.print(check_table(check.to_dict()))
         for warning in check.warnings:
-            self.console.print(warned(warning))
+            self.notes.print(warned(warning))
         self.note(f"results go to {folder}")
 
     def plan(self, plan: ComparisonPlan) -> None:
@@ -143,8 +148,8 @@ class TerminalReporter(SilentReporter):
                 read = rate.reading(windows)
                 cells.append(read.in_short if read and read.is_of_long_texts else "")
             table.add_row(name, *cells)
-        self.console.print(table)
-        self.console.print(
+        self.notes.print(table)
+        self.notes.print(
             f"{len(trials)} trials, estimated {duration(plan.plan.seconds)} in all. {left_out(plan)}".strip(),
             highlight=False,
         )
@@ -180,7 +185,7 @@ class TerminalReporter(SilentReporter):
         # The first trials may be run before there is a plan.
         each = {} if trial.shots is None else {trial.size: trial.shots}
         rows = f"{trial.size:>8,} rows{of_each(trial.size, each)}"
-        self.console.print(
+        self.notes.print(
             f"  {trial.contender:<15} {rows}  seed {trial.seed}  "
             f"{metric} {trial.score:.3f}  {duration(trial.cost.training_seconds):>12}",
             highlight=False,
@@ -192,7 +197,7 @@ class TerminalReporter(SilentReporter):
         told = (verdict.pick, verdict.size)
         if told != self._told:
             self._told = told
-            self.console.print(f"· so far: {verdict.sentences[0]}", style="bold", highlight=False)
+            self.notes.print(f"· so far: {verdict.sentences[0]}", style="bold", highlight=False)
 
     def finished(self, comparison: Comparison, plan: ComparisonPlan, seconds: float) -> None:
         """Print the verdict and where everything lies."""
