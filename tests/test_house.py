@@ -27,7 +27,7 @@ FLOORS = (
     ("tasks",),
     ("models",),
     ("client",),
-    ("embeddings", "data", "evaluation", "tokenization"),
+    ("embeddings", "data", "evaluation", "tokenization", "executors"),
 )
 """The rooms, from the roof to the ground; those of one floor may know each other, without circles.
 

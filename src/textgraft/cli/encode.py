@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from textgraft.cli import options
+from textgraft.cli.sharding import in_shards, show_shards
 from textgraft.cli.standard_input import TEXTS
 from textgraft.cli.surface import give
 from textgraft.terminal import open_console
@@ -21,7 +22,10 @@ def encode(
         ),
         TEXTS,
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the .npy array.")],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="A .npy array; a name without an ending: a folder of shards."),
+    ],
     overwrite: options.Overwrite = False,
     text: options.Text = None,
     encoder: options.EncoderName = "bundled",
@@ -37,10 +41,15 @@ def encode(
     ] = None,
     key: Annotated[str | None, typer.Option(help="The service's key; also $TEXTGRAFT_KEY.")] = None,
     model: Annotated[str | None, typer.Option(help="Which of the service's models.")] = None,
+    jobs: options.Jobs = None,
+    ray: options.Ray = None,
+    share: options.Share = None,
+    shard_rows: options.ShardRows = None,
 ) -> None:
     """Encode texts as vectors: one float32 row for each row of the file, in its order.
 
-    A row without text is encoded as an empty string is; of a row that cannot be read, the array has NaN.
+    A row without text is encoded as an empty string is; of a row that cannot be read, the array has NaN. Into
+    a folder, or side by side, it is done in shards: run again, only those that are missing are computed.
     """
     from dataclasses import asdict
 
@@ -51,7 +60,28 @@ def encode(
     from textgraft.files import check_output
     from textgraft.inference.encode import Encoder
     from textgraft.inference.encode_file import ENDINGS, encode_file
+    from textgraft.inference.shards.work import encoding_work
 
+    if in_shards(output, jobs, ray, share, shard_rows):
+        if url is not None:
+            raise OptionError(
+                "a service encodes one file at a time",
+                where="--url",
+                fix="Write a .npy file, without --jobs, --ray, --share and --shard-rows.",
+            )
+        given = {
+            "encoder": encoder,
+            "revision": revision,
+            "prompt": prompt,
+            "engine": engine,
+            "precision": precision,
+            "pooling": pooling,
+            "normalize": normalize,
+            "max_length": max_length,
+        }
+        work = encoding_work(source, output, given, text=text, shard_rows=shard_rows, overwrite=overwrite)
+        show_shards(source, work, jobs, ray, share)
+        return
     check_output(output, ENDINGS, overwrite=overwrite)
     console = open_console(stderr=True)
     chosen: Encoder | Client

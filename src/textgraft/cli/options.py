@@ -74,6 +74,27 @@ MaxLength = Annotated[
     int | None, typer.Option("--max-length", help="Cut texts after this many tokens. Each model's own limit.")
 ]
 
+Jobs = Annotated[
+    int | None,
+    typer.Option("--jobs", help="Processes side by side, each on its share of the cores; one if left out."),
+]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        "--ray", help="Ray cluster to work on, as auto or host:6379. Its nodes need the same files and paths."
+    ),
+]
+Share = Annotated[
+    str | None,
+    typer.Option(
+        "--share",
+        help="Compute this share of the shards alone, as 3/100; without it, the rest, and join all.",
+    ),
+]
+ShardRows = Annotated[
+    int | None, typer.Option("--shard-rows", help="Rows of a shard, 10,000 if left out; makes shards.")
+]
+
 Vectors = Annotated[
     Path | None,
     typer.Option("--vectors", help="Word vectors that a recurrent contender begins with."),

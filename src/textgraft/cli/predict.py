@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from textgraft.cli import options
+from textgraft.cli.sharding import in_shards, show_shards
 from textgraft.cli.standard_input import TEXTS, is_piped
 from textgraft.cli.surface import give, wants_json
 from textgraft.terminal import open_console
@@ -39,7 +40,12 @@ def predict(
     ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="A .csv or .jsonl file; beside the input if left out."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="A .csv or .jsonl file, beside the input if left out; a name without an ending: a folder of "
+            "shards.",
+        ),
     ] = None,
     overwrite: options.Overwrite = False,
     text: options.Text = None,
@@ -58,10 +64,15 @@ def predict(
     light: Annotated[
         bool, typer.Option("--light", help="MODEL is what textgraft export wrote: torch is not loaded.")
     ] = False,
+    jobs: options.Jobs = None,
+    ray: options.Ray = None,
+    share: options.Share = None,
+    shard_rows: options.ShardRows = None,
 ) -> None:
     """Predict every row of a file: label, score and the scores of all labels.
 
-    Run again, it computes only what is missing. Rows that cannot be used are set aside with a reason.
+    Run again, it computes only what is missing. Rows that cannot be used are set aside with a reason. Into a
+    folder, or side by side, it is done in shards, and memory does not grow with the file.
     Standard input is answered on standard output as JSON Lines, unless --output is given.
     """
     from dataclasses import asdict
@@ -83,13 +94,37 @@ def predict(
         )
     piped = is_piped(source)
     answer = output or (None if piped else beside(source, ".predictions.csv"))
-    if answer is not None:
+    sharded = answer is not None and in_shards(answer, jobs, ray, share, shard_rows)
+    if answer is None and (jobs, ray, share, shard_rows) != (None,) * 4:
+        raise OptionError(
+            "standard input is answered as it comes",
+            where="--jobs, --ray, --share, --shard-rows",
+            fix="Name a file, or an --output.",
+        )
+    if answer is not None and not sharded:
         check_output(answer, ANSWERS, overwrite=overwrite)
     manifest = read_manifest(model)
     if is_export(model) and not light:
         raise OptionError(
             "this is an exported model, which torch cannot run", where=str(model), fix="Say --light."
         )
+    if answer is not None and sharded:
+        from textgraft.inference.shards.work import prediction_work
+
+        opener = "textgraft.export.light:load_light" if light else None
+        given = {"engine": engine, "sets": sets, "reject": reject, "opener": opener}
+        work = prediction_work(
+            model,
+            source,
+            answer,
+            given,
+            text=text,
+            id_column=id_column,
+            shard_rows=shard_rows,
+            overwrite=overwrite,
+        )
+        show_shards(source, work, jobs, ray, share)
+        return
     from textgraft.inference.model_rows import read_for_model
     from textgraft.tasks.registry import task_class
 

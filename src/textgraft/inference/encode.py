@@ -145,6 +145,8 @@ class Encoder:
         """Numbers in an encoding."""
         self.truncated_fraction = 0.0
         """Share of all tokens of the last call's texts that lay beyond max_length, 0 to 1."""
+        self.tokens = 0, 0
+        """Those tokens, and how many of them lay beyond."""
         self._wanted = engine, precision
         self._threads = None if threads is None else whole_number(threads, "threads", least=1)
         self._calibration = None if calibration is None else given_texts(calibration)
@@ -247,6 +249,7 @@ class Encoder:
                 if on_progress:
                     on_progress(int(copies[part][done].sum()))
         total, lost = copies @ costs
+        self.tokens = int(total), int(lost)
         self.truncated_fraction = float(lost / total) if total else 0.0
         return vectors if len(unique) == len(given) else vectors[rows]
 

@@ -141,7 +141,9 @@ class Predictions:
         cache: RowCache | None = None,
         on_progress: Callable[[float], None] | None = None,
     ) -> None:
-        self.computed = self._kept = self._lost = 0
+        self.computed = self._kept = 0
+        self.lost = 0
+        """Of :attr:`tokens`, those that no window held."""
         self._ahead = 0.0
         self._predictor, self._dataset, self._cache = predictor, dataset, cache
         self._on_progress = on_progress or (lambda rows: None)
@@ -149,7 +151,12 @@ class Predictions:
     @property
     def truncated_fraction(self) -> float:
         """Share of the tokens of the rows computed so far that no window held, 0 to 1."""
-        return self._lost / (self._kept + self._lost) if self._lost else 0.0
+        return self.lost / self.tokens if self.lost else 0.0
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the rows computed so far."""
+        return self._kept + self.lost
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Yield for each row its id and what was predicted, in order."""
@@ -191,7 +198,7 @@ class Predictions:
         features, decoded = self._predictor.outputs(rows, advance, choose=counted)
         kept, lost = token_counts(features)
         self.computed += len(rows)
-        self._kept, self._lost = self._kept + kept, self._lost + lost
+        self._kept, self.lost = self._kept + kept, self.lost + lost
         predictions = self._predictor.decide(self._predictor.predictions(features, decoded))
         return [prediction.to_dict() for prediction in predictions]
 
@@ -228,11 +235,22 @@ def write_predictions(
     text = io.TextIOWrapper(handle, encoding="utf-8", newline="", write_through=True)
     writer = csv.writer(text)
     for place, entry in enumerate(results):
-        flat = _flat(entry)
         if place == 0:
-            writer.writerow([id_column or "id", *list(flat)[1:]])
-        writer.writerow(flat.values())
+            handle.write(header_line(entry, id_column))
+        writer.writerow(_flat(entry).values())
     text.detach()
+
+
+def header_line(entry: dict[str, Any], id_column: str | None = None) -> bytes:
+    """Return the first line of a table of predictions.
+
+    Args:
+        entry: The first row.
+        id_column: As in :func:`write_predictions`.
+    """
+    line = io.StringIO(newline="")
+    csv.writer(line).writerow([id_column or "id", *list(_flat(entry))[1:]])
+    return line.getvalue().encode()
 
 
 def _flat(entry: dict[str, Any]) -> dict[str, Any]:

@@ -378,6 +378,12 @@ def _collect(table: Table, choice: Choice, where: str, form: Form, verdict: str 
     )
 
 
+class NothingUsableError(DataError):
+    """No row can be used: all of them are in ``rejected``."""
+
+    rejected: list[Rejected]
+
+
 def _nothing_usable(dataset: Dataset) -> DataError:
     where = dataset.source
     if not dataset.rejected:
@@ -387,8 +393,10 @@ def _nothing_usable(dataset: Dataset) -> DataError:
     kinds = Counter(row.kind for row in dataset.rejected)
     kind, count = kinds.most_common(1)[0]
     first = next(row for row in dataset.rejected if row.kind == kind)
-    return DataError(
+    error = NothingUsableError(
         f"none of the {len(dataset.rejected)} rows can be used; {count} of them have this: {first.reason}",
         where=f"{where}, line {first.line}",
         fix=f"Look at that line: {first.excerpt[:80]!r}",
     )
+    error.rejected = dataset.rejected
+    return error
