@@ -15,7 +15,7 @@ import textgraft
 from tests.tiny import FILLER, topic_rows
 from textgraft.cli import app
 from textgraft.comparison.running.progress import SilentReporter
-from textgraft.errors import OptionError
+from textgraft.errors import DataError, OptionError
 from textgraft.evaluation.promises import Target, Threshold
 from textgraft.inference.thresholds import decide_threshold, keep_threshold, threshold
 from textgraft.models.manifest import read_manifest
@@ -136,6 +136,18 @@ def test_it_can_be_set_and_taken_away_afterwards(world, tmp_path):
     found = threshold(world["model"], world["dev"], precision=0.8)
     assert found == decide_threshold(model, model.task.read(world["dev"]), Target(precision=0.8))
     assert (world["model"] / "README.md").read_text() == before
+
+
+def test_rows_that_the_model_learned_from_promise_nothing(world, tmp_path):
+    learned, new = world["folder"] / "train.jsonl", half_told(300, 7)
+    both = write(tmp_path / "both.jsonl", [*half_told(400, 1), *new])
+    heard: list[str] = []
+    found = threshold(world["model"], both, precision=0.8, note=heard.append)
+    assert found == threshold(world["model"], write(tmp_path / "new.jsonl", new), precision=0.8)
+    assert "400 of 700 rows were training rows" in heard[0]
+    with pytest.raises(DataError, match="the model did not learn from"):
+        threshold(world["model"], learned, precision=0.8)
+    threshold(world["model"], world["dev"], precision=0.8)
 
 
 def test_where_no_threshold_reaches_the_target_no_answer_is_given(world, tmp_path):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import textgraft
 from tests.tiny import FILLER, TOPICS, topic_rows
 from textgraft.cli import app
 from textgraft.errors import DataError
@@ -71,3 +72,23 @@ def test_the_command_says_it_and_fails_if_asked_to(tmp_path, monkeypatch):
     assert result.exit_code == 1
     assert json.loads(result.stdout)["drifted"] is True
     assert CliRunner().invoke(app, ["monitor", old, old, "--fail-on-drift"]).exit_code == 0
+
+
+def test_a_model_is_surer_of_what_it_learned_from_which_is_no_drift(tmp_path, monkeypatch):
+    monkeypatch.setattr("textgraft.review.out_of_fold.encoded", lambda *_: None)
+    paths = {}
+    for seed, name in enumerate(("learned", "dev", "test", "other", "new")):
+        rows = [{"text": text, "label": label} for text, label in topic_rows(60, seed)]
+        paths[name] = tmp_path / f"{name}.json"
+        paths[name].write_text(json.dumps(rows))
+    model = tmp_path / "model"
+    textgraft.train(paths["learned"], model, contender="tfidf", dev=paths["dev"], test=paths["test"])
+    told = {}
+    for name in ("learned", "other"):
+        command = ["monitor", paths[name], paths["new"], "--model", model, "--json"]
+        result = CliRunner().invoke(app, list(map(str, command)), catch_exceptions=False)
+        told[name] = json.loads(result.stdout), " ".join(result.stderr.split())
+    names = {name: {shift["name"] for shift in found["shifts"]} for name, (found, _) in told.items()}
+    assert names["other"] - names["learned"] == {"confidence", "answers"}
+    assert "learned from all but 0 rows" in told["learned"][1]
+    assert told["learned"][0]["reference_accuracy"] is None

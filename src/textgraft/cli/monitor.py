@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from textgraft.data.dataset import Dataset
     from textgraft.evaluation.intervals import Score
-    from textgraft.review.drift import Drift, Side
+    from textgraft.inference.row_predictor import RowPredictor
+    from textgraft.review.drift import Answers, Drift, Side
 
 
 def monitor(
@@ -76,16 +77,35 @@ def monitor(
         predictor = load(model, engine=engine)
 
     def side(dataset: Dataset) -> Side:
-        from textgraft.review.drift import Side, answers_of, sampled
+        from textgraft.review.drift import Side, sampled
 
         rows = dataset.select(sampled(len(dataset), 0).tolist())
-        answers = None if predictor is None else answers_of(predictor.predict_rows(rows), rows.labels)
+        answers = None if predictor is None else _answers(predictor, dataset, console.print)
         return Side(rows.texts, encoded(rows.texts, encoder, revision, console.print), answers)
 
     found = find_drift(side(old), side(now), (len(old), len(now)))
     give(found, *_shown(found))
     if found.drifted and fail_on_drift:
         raise typer.Exit(1)
+
+
+def _answers(predictor: RowPredictor, dataset: Dataset, note: Callable[[str], None]) -> Answers | None:
+    """Return what a model answers to rows that it did not learn from; None, and why, if they are too few."""
+    from textgraft.inference.unseen import unseen_places
+    from textgraft.models.fingerprint import load_fingerprint
+    from textgraft.review.drift import LEAST_ROWS, answers_of, sampled
+
+    folder = predictor.folder
+    assert folder is not None, "it was loaded"
+    places = unseen_places(dataset, [(str(folder), load_fingerprint(folder))], note)
+    if len(places) < LEAST_ROWS:
+        note(
+            f"confidence and answers are not compared: the model learned from all but {len(places)} rows of "
+            f"{dataset.source}"
+        )
+        return None
+    asked = dataset.select([places[at] for at in sampled(len(places), 0)])
+    return answers_of(predictor.predict_rows(asked), asked.labels)
 
 
 def _labelled(path: Path, text: list[str] | None, label: list[str] | None) -> Dataset | None:

@@ -6,7 +6,8 @@ whatever answers with the model: the command line, Python, pipelines, many graft
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,14 @@ from textgraft.files import as_path, write_atomic
 from textgraft.inference.model_rows import read_for_model
 from textgraft.inference.predictor import load
 from textgraft.inference.row_predictor import RowPredictor
+from textgraft.inference.unseen import unseen_rows
 from textgraft.integrity import write_record
+from textgraft.models.fingerprint import load_fingerprint
 from textgraft.models.manifest import FORMAT, MANIFEST, read_manifest
 from textgraft.tasks.registry import task_class
 from textgraft.tasks.targets import check_holds_back
 
+logger = logging.getLogger(__name__)
 CARD = "README.md"
 _TITLE = "## Answers without a person"
 
@@ -41,14 +45,15 @@ def threshold(
     label: str | Sequence[str] | None = None,
     id_column: str | None = None,
     offsets: str = "characters",
+    note: Callable[[str], None] = logger.info,
 ) -> Threshold:
     """Have a model answer only what keeps a promise, and write that into its model directory.
 
     Args:
         model: A model directory; one that has a threshold already gets the new one in its place.
-        source: Labelled rows like those to come, none of which the model was trained on: a file, a DataFrame
-            of pandas or Polars, an Arrow table, a ``datasets.Dataset``, a list of dicts, or a list of texts
-            with ``labels``.
+        source: Labelled rows like those to come: a file, a DataFrame of pandas or Polars, an Arrow table, a
+            ``datasets.Dataset``, a list of dicts, or a list of texts with ``labels``. Those that the model
+            learned from are left out: it is surer of them, and the promise would not hold.
         labels: The label of each row, where no column holds it.
         precision: How many of the answers given are to be right at least, as 0.97.
         error_cost: In place of it, what a wrong answer costs, and
@@ -57,6 +62,7 @@ def threshold(
         label: Label column; likewise.
         id_column: Column that names rows.
         offsets: What the offsets of spans and answers count: "characters", "utf-16" or "utf-8".
+        note: Told what the user should know of the rows.
 
     Returns:
         The threshold, and what is promised of it.
@@ -79,6 +85,8 @@ def threshold(
         id_column=id_column,
         offsets=offsets,
     )
+    # Of a cascade each part has learned: what it remembers is what they do.
+    rows = unseen_rows(rows, [(str(path), load_fingerprint(path))], note)
     return set_threshold(path, rows, target)
 
 

@@ -170,7 +170,7 @@ def test_rows_that_a_part_learned_from_are_told_and_left_out(world, tmp_path):
     seen = textgraft.evaluate(tmp_path / "chain", world["seen"]).seen
     assert seen.train > 80, "a chain remembers what its parts have seen"
     assert textgraft.evaluate(tmp_path / "chain", world["rows"]).seen.dev == 800
-    with pytest.raises(DataError, match="no part learned from"):
+    with pytest.raises(DataError, match="none of the models learned from"):
         textgraft.cascade([world["small"], world["large"]], world["seen"], tmp_path / "other")
 
 

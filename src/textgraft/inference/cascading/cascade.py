@@ -19,18 +19,19 @@ from textgraft.files import as_path, refuse_to_replace
 from textgraft.inference.cascading.card import cascade_card
 from textgraft.inference.cascading.cascaded import CascadePredictor, Part
 from textgraft.inference.cascading.making import (
+    FEWEST,
     TASK,
     Given,
     given_parts,
     halves,
     joint_fingerprint,
-    unseen_rows,
 )
 from textgraft.inference.cascading.measuring import Timed, scores_beside, timed
 from textgraft.inference.cascading.record import Cascade, PartFigures
 from textgraft.inference.cascading.steps import CONTENDER
 from textgraft.inference.engines.open import ENGINES
 from textgraft.inference.model_rows import read_for_model
+from textgraft.inference.unseen import unseen_rows
 from textgraft.models.fingerprint import load_fingerprint
 from textgraft.models.manifest import MANIFEST, Manifest
 from textgraft.tasks.registry import task_class
@@ -116,7 +117,8 @@ def cascade(
     if rows.rejected:
         note(f"{len(rows.rejected):,} rows cannot be used; the first: {rows.rejected[0].reason}")
     fingerprints = [load_fingerprint(part.path) for part in given]
-    rows = unseen_rows(rows, list(zip([part.name for part in given], fingerprints, strict=True)), note)
+    named = list(zip([part.name for part in given], fingerprints, strict=True))
+    rows = unseen_rows(rows, named, note, fewest=FEWEST)
     choosing, measuring = halves(rows)
 
     # torch takes seconds to load: only once the rows are known to be usable.

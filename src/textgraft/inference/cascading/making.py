@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textgraft.data.dataset import Dataset
-from textgraft.errors import DataError, OptionError
+from textgraft.errors import OptionError
 from textgraft.files import as_path
 from textgraft.inference.cascading.steps import MOST, is_cascade
 from textgraft.inference.prompting.prompt import FILE as PROMPT
@@ -108,41 +108,6 @@ def _check_alike(path: Path, manifest: Manifest, other: Path, wanted: Manifest) 
             where=str(path),
             fix="Train all parts on the same columns.",
         )
-
-
-def unseen_rows(
-    rows: Dataset, fingerprints: Sequence[tuple[str, Fingerprint | None]], note: Callable[[str], None]
-) -> Dataset:
-    """Leave out the rows that a part learned from: there it is surer than it will be.
-
-    Args:
-        rows: Labelled rows.
-        fingerprints: What each part, by its name, remembers of the rows that it was made with.
-        note: Told what was left out, and which rows had to do with a part otherwise.
-
-    Raises:
-        DataError: Too few are left.
-    """
-    found = hashes(row_texts(rows))
-    learned = np.zeros(len(rows), dtype=np.bool_)
-    for name, fingerprint in fingerprints:
-        if fingerprint is None:
-            note(f"{name} does not remember what it learned from: give rows that it has not seen")
-            continue
-        own = fingerprint.train.holds(found)
-        if own.any():
-            note(f"{int(own.sum()):,} of {len(rows):,} rows were training rows of {name}: they are left out")
-        learned |= own
-        if dev := int((fingerprint.dev.holds(found) & ~own).sum()):
-            note(f"{dev:,} of {len(rows):,} rows were dev rows of {name}, on which its settings were chosen")
-    left = np.flatnonzero(~learned)
-    if len(left) < FEWEST:
-        raise DataError(
-            f"{len(left)} rows are left that no part learned from",
-            where=rows.source,
-            fix=f"Give labelled rows that are new to all of them: {FEWEST} at least, better several hundred.",
-        )
-    return rows if len(left) == len(rows) else rows.select(left.tolist())
 
 
 def halves(rows: Dataset) -> tuple[Dataset, Dataset]:
