@@ -19,9 +19,10 @@ CALLS = ("check", "compare", "encode", "evaluate", "predict", "train")
 ONLY_IN_A_TERMINAL = {
     "encode": {"output", "overwrite", "url", "key", "model"},  # Client.encode asks a service
     "evaluate": {"output"},  # save_evaluation writes it
-    "predict": {"form", "light"},  # of standard input; load_light gives a predictor
+    "predict": {"light"},  # load_light gives a predictor
     "train": {"config", "adapter", "freeze", "setting", "print_config"},  # contender, freeze_layers, settings
 }
+OF_EVERY_COMMAND = {"as_json", "quiet", "verbose", "input_format", "help"}
 ONLY_IN_PYTHON = {"labels", "progress", "reporter", "settings", "freeze_layers", "threads", "cache"}
 
 
@@ -42,7 +43,7 @@ def model(rows, tmp_path_factory) -> Path:
 def test_options_are_keywords_of_the_same_names(name):
     """Whatever an option of the command says, the call takes, and the other way round."""
     command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
-    options = {parameter.name for parameter in command.params} - {"help"}
+    options = {parameter.name for parameter in command.params} - OF_EVERY_COMMAND
     keywords = set(inspect.signature(getattr(textgraft, name)).parameters)
     assert options - keywords == ONLY_IN_A_TERMINAL.get(name, set())
     assert keywords - options <= ONLY_IN_PYTHON

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
@@ -150,8 +151,17 @@ def milliseconds(value: float) -> str:
 
 
 def megabytes(value: float) -> str:
-    """Write a size: "0.3 MB", "91 MB"."""
+    """Write a size that is given in MB: "250 KB", "1.3 MB", "91 MB"."""
+    if value < 0.9995:
+        return f"{math.ceil(1000 * value):,} KB"
     return f"{value:.1f} MB" if value < 9.95 else f"{count(value)} MB"
+
+
+def money(value: float) -> str:
+    """Write an amount of any currency, cents where they matter: "1,240", "3.50", "0.00042"."""
+    if value >= 0.995 or value == 0:
+        return f"{value:,.0f}" if value >= 99.5 or value == 0 else f"{value:.2f}"
+    return f"{value:.{1 - math.floor(math.log10(value))}f}" if value >= 1e-6 else "under 0.000001"
 
 
 def p_value(value: float) -> str:

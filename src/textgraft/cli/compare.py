@@ -42,6 +42,10 @@ Prefer = Annotated[
     typer.Option("--prefer", help="'score', 'cost', or a contender to pick whatever it scores."),
 ]
 
+Price = Annotated[
+    float | None,
+    typer.Option("--price", help="Price of an hour of this machine: what training and 1,000 texts cost."),
+]
 LlmPriceIn = Annotated[
     float | None,
     typer.Option("--llm-price-in", help="Price of a million tokens that the llm reads."),
@@ -112,6 +116,7 @@ def compare(
     precision: options.Precision = None,
     error_cost: options.ErrorCost = None,
     review_cost: options.ReviewCost = None,
+    price: Price = None,
     llm_price_in: LlmPriceIn = None,
     llm_price_out: LlmPriceOut = None,
 ) -> None:
@@ -162,6 +167,7 @@ def compare(
             "precision": precision,
             "error_cost": error_cost,
             "review_cost": review_cost,
+            "price": price,
             "llm_price_in": llm_price_in,
             "llm_price_out": llm_price_out,
         }

@@ -79,6 +79,7 @@ def compare(
     precision: float | None = None,
     error_cost: float | None = None,
     review_cost: float | None = None,
+    price: float | None = None,
     llm_price_in: float | None = None,
     llm_price_out: float | None = None,
     reporter: Told | None = None,
@@ -147,7 +148,9 @@ def compare(
             95% confidence; other rows come back as ``needs_review``.
         error_cost: In place of a precision: what a wrong answer costs, and
         review_cost: what a person's answer costs.
-        llm_price_in: Price of a million tokens that the language model reads, in any currency.
+        price: Price of an hour of this machine, in any currency: what training and 1,000 texts cost is then
+            said with the verdict.
+        llm_price_in: Price of a million tokens that the language model reads, in the same currency.
         llm_price_out: Price of a million tokens that it writes.
         reporter: A function that is told lines of what goes on, as ``print``, or a reporter.
         progress: Whether a bar is shown; if left out, in notebooks and terminals, unless there is a
@@ -203,6 +206,7 @@ def compare(
             "precision": precision,
             "error_cost": error_cost,
             "review_cost": review_cost,
+            "price": price,
             "llm_price_in": llm_price_in,
             "llm_price_out": llm_price_out,
         }

@@ -149,8 +149,10 @@ class CompareSettings(SetupSettings):
     max_latency_ms: float | None = None
     max_size_mb: float | None = None
     prefer: str = "score"
+    price: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    """Of an hour of this machine, in any currency."""
     llm_price_in: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    """Price of a million tokens that a language model reads, in any currency."""
+    """Price of a million tokens that a language model reads, in the same."""
     llm_price_out: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     """Of a million that it writes."""
 
@@ -179,6 +181,7 @@ class CompareSettings(SetupSettings):
             precision=self.precision,
             error_cost=self.error_cost,
             review_cost=self.review_cost,
+            price=self.price,
             llm_price_in=self.llm_price_in,
             llm_price_out=self.llm_price_out,
         )

@@ -39,6 +39,7 @@ def render_page(package: str, template: str, figures: Mapping[str, Figure], **va
         "seconds": wording.seconds,
         "milliseconds": wording.milliseconds,
         "megabytes": wording.megabytes,
+        "money": wording.money,
         "of_each": wording.of_each,
         "times": wording.times,
     }

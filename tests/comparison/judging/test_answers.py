@@ -7,6 +7,7 @@ import pytest
 from tests.comparison.synthetic import FINETUNED, FROZEN, LSTM, TFIDF, Comparison, Curve
 from textgraft.comparison.judging.answers import answers
 from textgraft.comparison.records.preferences import Preferences
+from textgraft.wording import megabytes, money
 
 
 def flat(name: str, accuracy: float, **costs: float) -> Curve:
@@ -52,3 +53,28 @@ def test_a_curve_that_still_rises_asks_for_labels():
     short, because = told(TFIDF, flat("lstm", 0.2))["Would more labels help?"]
     assert short in ("Yes", "Perhaps")
     assert "twice as many as now" in because
+
+
+def test_the_price_of_an_hour_is_that_of_the_training_and_of_texts():
+    curve = flat("tfidf", 0.8, seconds=lambda _: 7200.0, latency_ms=4.0)
+    verdict = Comparison((curve, LSTM)).judge(preferences=Preferences(price=0.5))
+    row = verdict.standing("tfidf")
+    assert row.price_of_training == pytest.approx(1.0, rel=0.1), "two hours"
+    assert row.price_of_thousand == pytest.approx(0.5 / 3600, rel=0.1), "a thousand texts a second"
+    because = told(curve, LSTM, price=0.5, prefer="tfidf")["What does it cost?"][1]
+    assert f"at your prices {money(row.price_of_training)} for the training and 0.00014 for 1,000" in because
+    assert "price" not in told(curve, LSTM)["What does it cost?"][1]
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [(0, "0"), (1240.4, "1,240"), (3.5, "3.50"), (0.9999, "1.00"), (0.042, "0.042"), (0.000123, "0.00012"),
+     (1e-9, "under 0.000001")],
+)  # fmt: skip
+def test_money_is_written_without_exponents(value, written):
+    assert money(value) == written
+
+
+@pytest.mark.parametrize(("size", "written"), [(0.2504, "251 KB"), (0.9999, "1.0 MB"), (12.2, "12 MB")])
+def test_sizes_under_a_megabyte_are_in_kilobytes(size, written):
+    assert megabytes(size) == written

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from textgraft.comparison.contenders.registry import has_fixed_sizes, is_asked_about, is_floor
 from textgraft.comparison.judging.curves import NOTICEABLE
 from textgraft.comparison.records.verdict import Standing, Verdict
-from textgraft.wording import about, count, megabytes, milliseconds, score, seconds, signed
+from textgraft.wording import about, count, listing, megabytes, milliseconds, money, score, seconds, signed
 
 BERT, TFIDF = "BERT", "TF-IDF"
 QUICK = 0.1
@@ -117,7 +117,12 @@ def _cost(verdict: Verdict) -> Iterator[Answer]:
     if row.throughput_per_second:
         thousand = 1000 / row.throughput_per_second
         many = f", {seconds(thousand) if thousand >= QUICK else f'under {QUICK:g} s'} for a thousand"
-    money = f"; {row.price_of_thousand:.2g} for a thousand texts" if row.price_of_thousand is not None else ""
+    paid = [
+        f"{money(price)} for {what}"
+        for price, what in ((row.price_of_training, "the training"), (row.price_of_thousand, "1,000 texts"))
+        if price is not None
+    ]
+    prices = f"; at your prices {listing(paid)}" if paid else ""
     cheapest = min(verdict.standings, key=lambda one: one.cost)
     factor = row.cost / cheapest.cost
     against = "" if about(factor) == "1" else f"; {about(factor)} times {cheapest.contender}, all in all"
@@ -125,7 +130,7 @@ def _cost(verdict: Verdict) -> Iterator[Answer]:
         "What does it cost?",
         row.contender,
         f"{seconds(row.training_seconds)} of training, {milliseconds(row.latency_ms_p50)} a text{many}, "
-        f"{megabytes(row.model_mb)} on disk{money}{against}.",
+        f"{megabytes(row.model_mb)} on disk{prices}{against}.",
     )
 
 

@@ -142,7 +142,8 @@ def _standings(
                 oracle=_median([trial.writing.oracle for trial in cell.trials if trial.writing]),
                 perplexity=_median([trial.writing.perplexity for trial in cell.trials if trial.writing]),
                 asked=costs[0].asked,
-                price_of_thousand=preferences.price(costs[0].asked, 1000),
+                price_of_thousand=_median([preferences.price_of_answers(cost, 1000) for cost in costs]),
+                price_of_training=preferences.price_of_time(seconds),
                 cost=cost_index(seconds, latency, megabytes),
                 excluded_by=[],
             )

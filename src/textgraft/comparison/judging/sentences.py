@@ -26,6 +26,7 @@ from textgraft.wording import (
     listing,
     megabytes,
     milliseconds,
+    money,
     of_each,
     p_value,
     score,
@@ -254,7 +255,7 @@ def _elsewhere(verdict: Verdict) -> Iterator[str]:
             read, written = count(round(row.asked.input_tokens)), count(round(row.asked.output_tokens))
             told.append(f"it reads {read} tokens for it and writes {written}")
         if row.price_of_thousand is not None:
-            told.append(f"a thousand texts cost {row.price_of_thousand:.2g} at the prices given")
+            told.append(f"a thousand texts cost {money(row.price_of_thousand)} at the prices given")
         if row.asked.unanswered:
             told.append(f"{count(row.asked.unanswered)} test rows got no label and count as wrong")
         yield f"{'; '.join(told)}."

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from textgraft.comparison.records.trials import AskedCost
+from textgraft.comparison.records.trials import Cost
 from textgraft.errors import OptionError, unknown
 from textgraft.evaluation.promises import Target
 
@@ -29,8 +29,10 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
     error_cost: float | None = None
     """In place of it: what a wrong answer costs, and what a person's answer."""
     review_cost: float | None = None
+    price: float | None = None
+    """Of an hour of the machine that trains and answers; in any currency, which is left to the user."""
     llm_price_in: float | None = None
-    """Price of a million tokens that a language model reads; in any currency, which is left to the user."""
+    """Price of a million tokens that a language model reads, in the same currency."""
     llm_price_out: float | None = None
     """Of a million that it writes."""
 
@@ -43,11 +45,19 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
         """
         return Target.of(self.precision, self.error_cost, self.review_cost)
 
-    def price(self, asked: AskedCost | None, texts: int) -> float | None:
-        """Return what it costs to have texts answered elsewhere; None where that is not known."""
-        if asked is None or self.llm_price_in is None or self.llm_price_out is None:
+    def price_of_time(self, seconds: float) -> float | None:
+        """Return what so much time of the machine costs; None where its price is not known."""
+        return None if self.price is None else seconds / 3600 * self.price
+
+    def price_of_answers(self, cost: Cost, texts: int) -> float | None:
+        """Return what it costs to have texts answered, here or elsewhere; None where that is not known."""
+        if cost.asked is None:
+            return (
+                self.price_of_time(texts / cost.throughput_per_second) if cost.throughput_per_second else None
+            )
+        if self.llm_price_in is None or self.llm_price_out is None:
             return None
-        return asked.price(texts, self.llm_price_in, self.llm_price_out)
+        return cost.asked.price(texts, self.llm_price_in, self.llm_price_out)
 
     def check(self, contenders: Sequence[str]) -> None:
         """Refuse values that cannot be used.

@@ -298,7 +298,9 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     asked: AskedCost | None = None
     """Where the rows were answered by an endpoint elsewhere."""
     price_of_thousand: float | None = None
-    """What a thousand texts cost there, at the prices that the user gave."""
+    """What a thousand texts cost, at the prices that the user gave: of the machine, or of an endpoint."""
+    price_of_training: float | None = None
+    """What the training costs, at the price of the machine."""
     cost: float
     """As a multiple of the cheapest contender's."""
     excluded_by: list[str]

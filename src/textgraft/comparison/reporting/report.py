@@ -110,6 +110,7 @@ def render_report(
         is_confusable=is_confusable,
         calibrated=any(row.calibration_error is not None for row in verdict.standings),
         priced=any(row.price_of_thousand is not None for row in verdict.standings),
+        training_priced=any(row.price_of_training is not None for row in verdict.standings),
         errors=sections.confident_errors(judged, test_set),
         samples=sections.samples(at_size, test_set),
         missing=left_out(plan),
