@@ -40,7 +40,7 @@ def outcome(folder: Path) -> dict[str, Any]:
         del trial["cost"]
         for entry in (*trial["configurations"], *trial["history"]):
             entry.pop("seconds")
-    models = {path.name: read_manifest(path).weights_sha256 for path in (folder / "models").iterdir()}
+    models = {path.name: read_manifest(path).weights_sha256 for path in (folder / "models").glob("[!.]*")}
     return {
         "results": plan.results,
         "trials": trials,

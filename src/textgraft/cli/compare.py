@@ -119,6 +119,8 @@ def compare(
     price: Price = None,
     llm_price_in: LlmPriceIn = None,
     llm_price_out: LlmPriceOut = None,
+    jobs: options.Jobs = None,
+    ray: options.Ray = None,
 ) -> None:
     """Compare TF-IDF, an LSTM, BERT encodings and fine-tuned BERT on your labelled rows.
 
@@ -170,6 +172,8 @@ def compare(
             "price": price,
             "llm_price_in": llm_price_in,
             "llm_price_out": llm_price_out,
+            "jobs": jobs,
+            "ray": ray,
         }
     )
     reporter = TerminalReporter(open_console(), open_console(notes=True))

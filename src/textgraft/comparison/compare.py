@@ -14,21 +14,26 @@ import msgspec
 
 from textgraft.bars import open_bar
 from textgraft.comparison.contenders.base import Contender
-from textgraft.comparison.contenders.registry import ON, choose_contenders
+from textgraft.comparison.contenders.registry import ON
 from textgraft.comparison.folder import claim, exclusive, usual_folder
 from textgraft.comparison.judging.judge import check_test_targets
-from textgraft.comparison.preparing import Entrants, Material, choose, read
+from textgraft.comparison.preparing import Entrants, Material
 from textgraft.comparison.records.plan import Request
+from textgraft.comparison.records.preferences import Preferences
 from textgraft.comparison.records.trials import TestSet, save_test_set
 from textgraft.comparison.result import Comparison
 from textgraft.comparison.running.progress import Reporter, SilentReporter
 from textgraft.comparison.running.run import Run
+from textgraft.comparison.running.spread import check_spread, run_spread, set_up_of
 from textgraft.comparison.running.watching import Told, as_reporter
+from textgraft.comparison.set_up import choose_entrants, read_material
 from textgraft.comparison.settings import ALL, CompareSettings
 from textgraft.data.check import DataCheck, check_dataset
 from textgraft.data.dataset import Dataset
 from textgraft.data.formats.given import Rows, Source, as_source
 from textgraft.errors import OptionError
+from textgraft.executors.base import Executor
+from textgraft.executors.open import open_executor
 from textgraft.files import content_hash, write_atomic
 from textgraft.interrupts import INTERRUPTED, exit_code
 from textgraft.models.encoder_languages import encoder_warning
@@ -82,6 +87,8 @@ def compare(
     price: float | None = None,
     llm_price_in: float | None = None,
     llm_price_out: float | None = None,
+    jobs: int | None = None,
+    ray: str | None = None,
     reporter: Told | None = None,
     progress: bool | None = None,
 ) -> Comparison:
@@ -152,6 +159,9 @@ def compare(
             said with the verdict.
         llm_price_in: Price of a million tokens that the language model reads, in the same currency.
         llm_price_out: Price of a million tokens that it writes.
+        jobs: Trials that run at a time, each in a process on its share of the cores; for rows in a file.
+        ray: Address of a Ray cluster that they run on, as "auto" or "host:6379"; its nodes need the same
+            files under the same paths.
         reporter: A function that is told lines of what goes on, as ``print``, or a reporter.
         progress: Whether a bar is shown; if left out, in notebooks and terminals, unless there is a
             ``reporter``.
@@ -209,6 +219,8 @@ def compare(
             "price": price,
             "llm_price_in": llm_price_in,
             "llm_price_out": llm_price_out,
+            "jobs": jobs,
+            "ray": ray,
         }
     )
     rows = as_source(source, labels, labelled=True)
@@ -222,15 +234,37 @@ def run_comparison(
     """Compare as :func:`compare` does, with all choices in one record."""
     started = time.perf_counter()
     reporter = reporter or SilentReporter()
-    entrants = choose(
-        source,
-        settings,
-        functools.partial(choose_contenders, settings.contenders),
-        reporter.note,
-        are_usual=settings.contenders is None,
-    )
-    settings.preferences.check(entrants.names)
-    material = read(source, entrants, settings, reporter.note, are_few=settings.shots is not None)
+    is_spread = settings.ray is not None or (settings.jobs or 1) > 1
+    if is_spread:
+        check_spread(source, settings)
+    with open_executor(settings.jobs, settings.ray) as executor:
+        entrants = choose_entrants(source, settings, reporter.note)
+        settings.preferences.check(entrants.names)
+        material = read_material(source, entrants, settings, reporter.note)
+        spread = functools.partial(_spread, executor, source, settings) if is_spread else None
+        return _compared(material, settings, reporter, started, spread)
+
+
+Spread = Callable[[Run], Callable[[Preferences], None]]
+"""Readies a comparison for trials side by side; returns what runs them."""
+
+
+def _spread(
+    executor: Executor, source: Source | Dataset, settings: CompareSettings, run: Run
+) -> Callable[[Preferences], None]:
+    run.slots, run.threads = executor.slots, executor.threads
+
+    def trials(preferences: Preferences) -> None:
+        run_spread(run, executor, set_up_of(run, str(source), settings), preferences)
+        executor.close()  # what waits for more holds memory
+
+    return trials
+
+
+def _compared(
+    material: Material, settings: CompareSettings, reporter: Reporter, started: float, spread: Spread | None
+) -> Comparison:
+    """Compare the contenders on rows that were read."""
     check_test_targets(material.task, material.task.targets(material.splits.test))
     shots = _shots(settings.shots, material, reporter.note)
     sizes = [*shots] if shots else _sizes(settings.sizes, material, reporter)
@@ -255,13 +289,14 @@ def run_comparison(
         test_set = _test_set(material, check)
         with contextlib.closing(Run(folder, request, material, reporter, test_set, started)) as run:
             run.measures_robustness = settings.robustness
+            trials = spread(run) if spread else run.trials
             run.plan(sizes, held, shots)
             # Nothing before the plan: it tells whose the folder is.
             save_test_set(folder, test_set)
             splits = material.splits
             _save_rejected(folder / "rejected.jsonl", [material.whole, splits.dev, splits.test])
             try:
-                run.trials(settings.preferences)
+                trials(settings.preferences)
             except KeyboardInterrupt as stop:
                 if exit_code(stop) == INTERRUPTED and run.has_results:
                     reporter.note("stopped: this is the verdict on what is known; the same command goes on")

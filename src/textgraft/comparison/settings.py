@@ -142,6 +142,10 @@ class CompareSettings(SetupSettings):
     """Whether contenders that can no longer win are measured like the others."""
     robustness: bool = False
     """Whether the models that are kept answer test rows with typos and other faults, too."""
+    jobs: Count | None = None
+    """Trials that run at a time; one, or as many as a cluster has room for, if left out."""
+    ray: str | None = None
+    """Address of a Ray cluster that they run on."""
     output: FilePath | None = None
     """Folder of the comparison; named after the data and the request if left out."""
     add: bool = False

@@ -47,6 +47,8 @@ class Executor(Protocol):
 
     slots: int
     """How many jobs it does at a time; more than these wait for their turn."""
+    threads: int | None
+    """That each computes on; None: as many as it likes."""
 
     def submit(self, job: Job) -> None:
         """Take a job on."""

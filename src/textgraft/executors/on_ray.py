@@ -36,7 +36,7 @@ class RayExecutor:
         except ImportError as error:
             raise MissingExtraError("ray", "ray", "--ray") from error
         self._ray: Any = ray
-        self.threads = threads
+        self.threads: int | None = threads
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
             room = int(ray.cluster_resources().get("CPU", 1)) // threads

@@ -40,7 +40,7 @@ class ProcessExecutor:
 
     def __init__(self, jobs: int, threads: int | None = None) -> None:
         self.slots = jobs
-        self.threads = threads or share_of_cores(jobs)
+        self.threads: int | None = threads or share_of_cores(jobs)
         self._waiting: deque[Job] = deque()
         self._workers: list[_Worker] = []
         self._ended: queue.SimpleQueue[tuple[_Worker, bytes | None]] = queue.SimpleQueue()
@@ -61,7 +61,7 @@ class ProcessExecutor:
                 return
             worker.job = job = self._waiting.popleft()
             self._tries[job.name] = self._tries.get(job.name, 0) + 1
-            message = msgspec.msgpack.encode(Told(job.function, job.order, self.threads))
+            message = msgspec.msgpack.encode(Told(job.function, job.order, self.threads or 1))
             assert worker.process.stdin is not None, "it is a pipe"
             with contextlib.suppress(OSError):  # it is gone: its listener tells
                 send(worker.process.stdin, message)

@@ -11,6 +11,7 @@ class SerialExecutor:
     """Does a job when it is waited for; what it raises is raised as it is."""
 
     slots = 1
+    threads: int | None = None
 
     def __init__(self) -> None:
         self._waiting: deque[Job] = deque()

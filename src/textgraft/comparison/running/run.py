@@ -50,6 +50,7 @@ from textgraft.errors import DataError, OptionError
 from textgraft.wording import duration
 
 if TYPE_CHECKING:
+    from textgraft.comparison.running.trial_jobs import Outcome
     from textgraft.comparison.running.trials import TrialSpec
 
 CONCLUDING = 6.0
@@ -62,8 +63,6 @@ SAFETY = 0.9
 """Fraction of the time left that estimates may fill: the rest is for their errors."""
 OVERTIME = 1.5
 """How far a trial may go over its time before it is said."""
-LEAST_TRAINED = 0.6
-"""Of the shortest training: a trial that the clock ended sooner is no result."""
 LEAST_LEFT = 0.25
 """Of the time of a trial, its training has at least so much, whatever else was estimated."""
 FIRST_INTERIM = 60.0
@@ -113,6 +112,10 @@ class Run:
         """Contenders that can no longer win, and the evidence."""
         self._seen: dict[str, Glance] = {}
         """What fits on a few rows told of contenders."""
+        self.slots = 1
+        """Trials that run at a time."""
+        self.threads: int | None = None
+        """Of each; measured if None."""
         self.gauge = memory_of.MemoryGauge(material.splits.test)
         budget = request.budget
         self.deadline = None if budget is None else started + budget - min(CONCLUDING, 0.1 * budget)
@@ -135,7 +138,7 @@ class Run:
         if held is not None:
             self.reporter.note("resuming where an earlier run stopped")
         before = held or (load_plan(self.folder) if has_plan(self.folder) else None)
-        threads = choose_threads(self.reporter.note, before.threads if before else None)
+        threads = choose_threads(self.reporter.note, before.threads if before else None, self.threads)
         self.record = held or changed(
             new_plan(self.request, self.material, sizes, threads), shots=shots or {}
         )
@@ -231,7 +234,7 @@ class Run:
 
     def _tried(self, planned: PlannedTrial) -> Tried | None:
         """Run a trial before there is a plan, unless its result is there; None where it gave none."""
-        spec = self._spec(planned)
+        spec = self.spec(planned)
         assert spec is not None, "a first seed waits for nothing"
         trial = self._result(planned, spec)
         if trial is not None:
@@ -248,8 +251,9 @@ class Run:
         record = self.record
         done = {*record.results, *self.cut}
         beaten = {} if self.request.thorough else self.beaten
-        room = None if self.deadline is None else SAFETY * max(0.0, self.deadline - time.perf_counter())
-        begun = {trial.contender: 0 for trial in self._results().values()}
+        left = None if self.deadline is None else max(0.0, self.deadline - time.perf_counter())
+        room = None if left is None else SAFETY * left * self.slots
+        begun = {trial.contender: 0 for trial in self.results().values()}
         windows = begun | {name: most for name, most in record.plan.windows.items() if name in begun}
         plan = schedule(record.programmes, record.rates, room, done, beaten, windows)
         self.record = changed(record, plan=plan)
@@ -266,7 +270,7 @@ class Run:
             fix=f"Give at least {math.ceil((spent + least) / SAFETY + CONCLUDING)}s.",
         )
 
-    def _spec(self, planned: PlannedTrial) -> TrialSpec | None:
+    def spec(self, planned: PlannedTrial) -> TrialSpec | None:
         """Return what a planned trial is to run; None while the configuration to take is not chosen yet."""
         configurations = self._configurations(planned)
         return self._spec_of(planned, configurations) if configurations else None
@@ -313,21 +317,25 @@ class Run:
                 is_sure = True
                 self._measure_again()
                 continue
-            spec = self._spec(planned)
+            spec = self.spec(planned)
             if spec is None:  # its first seed gave no result
                 self.cut[planned.name] = 0.0
             else:
                 self._run_timed(spec, planned)
-            if not planned.seed:
-                self._note_beaten()
-            self._schedule()
-            save_plan(self.folder, self.record)
-            self._interim(preferences)
+            self.go_on(planned, preferences)
+
+    def go_on(self, planned: PlannedTrial, preferences: Preferences) -> None:
+        """Plan what is left after a trial, and judge on the way what is known so far."""
+        if not planned.seed:
+            self._note_beaten()
+        self._schedule()
+        save_plan(self.folder, self.record)
+        self._interim(preferences)
 
     def _take_up(self) -> None:
         """Take the trials in the folder that are results of this plan, whatever plan they were run for."""
         for programme_trial in self._programme():
-            spec = self._spec(programme_trial)
+            spec = self.spec(programme_trial)
             trial = self._result(programme_trial, spec) if spec else None
             if trial is not None:
                 self._keep(programme_trial, trial)
@@ -371,59 +379,67 @@ class Run:
     @property
     def has_results(self) -> bool:
         """Whether there is anything to judge."""
-        return bool(self._results())
+        return bool(self.results())
 
     def _run_timed(self, spec: TrialSpec, planned: PlannedTrial) -> float:
         """Run one trial, and return the seconds that it took."""
-        start = time.perf_counter()
-        self._run(spec, planned)
-        took = time.perf_counter() - start
-        self.record = changed(self.record, spent=self.record.spent + took)
-        return took
+        from textgraft.comparison.running.trial_jobs import perform
 
-    def _run(self, spec: TrialSpec, planned: PlannedTrial) -> None:
-        """Run one trial; write down its model, if it may be handed over, and then its result."""
-        from textgraft.comparison.running.trials import run_trial, save_model, share_trained
+        seconds = self.begin(planned)
+        job = replace(spec.job, max_seconds=seconds, on_step=self.reporter.step)
 
-        # What the last trial left behind; what is here for good need not be looked through ever again.
-        gc.collect()
-        gc.freeze()
+        def model_path(trial: Trial) -> Path | None:
+            is_needed = trial.id in self._needed({**self.results(), planned.name: trial})
+            return self.models.path(trial) if is_needed else None
+
+        outcome = perform(replace(spec, job=job), model_path, self.reporter.configuration)
+        self.finish(planned, outcome, seconds)
+        return outcome.seconds
+
+    def begin(self, planned: PlannedTrial, slots: int = 1) -> float | None:
+        """Say that a trial begins, and return the seconds that it may take; None without a clock.
+
+        Args:
+            planned: The trial.
+            slots: Trials that run at a time.
+        """
         record, plan = self.record, self.record.plan
         seconds = None
         rate = record.rates.get(planned.contender)
         if self.deadline is not None:
             seconds = self.deadline - time.perf_counter()
             if rate:
-                seconds = allowance(plan, record.rates, seconds, record.results)
+                others = [one for one in plan.trials if one != planned]
+                own = changed(plan, trials=[planned, *others])
+                seconds = min(seconds, allowance(own, record.rates, slots * seconds, record.results))
                 # The clock ends the training alone: what comes before and after it takes its time as well.
                 other = plan.estimate(planned, record.rates, with_shared=True, epochs_share=0.0)
                 seconds = max(seconds - other, LEAST_LEFT * seconds) if rate.epochs else seconds
         self.reporter.trial_started(planned, len(record.results), record.planned, plan.seconds)
-        spec = replace(spec, job=replace(spec.job, max_seconds=seconds, on_step=self.reporter.step))
-        start = time.perf_counter()
-        trial, attempt = run_trial(spec, self.reporter.configuration)
+        return seconds
+
+    def finish(self, planned: PlannedTrial, outcome: Outcome, seconds: float | None) -> None:
+        """Write down what became of a trial that was given so many seconds; its model, if any, is written."""
+        trial, took = outcome.trial, outcome.seconds
+        self.record = record = changed(self.record, spent=self.record.spent + took)
+        plan, rate = record.plan, record.rates.get(planned.contender)
         estimate = plan.estimate(planned, record.rates, with_shared=True) if rate else 0.0
-        trained = share_trained(spec, attempt)
-        epochs = spec.contender.epochs
-        if trained < LEAST_TRAINED * (epochs.shortest if epochs else 1.0):
-            self.cut[planned.name] = trained
+        if not outcome.is_result:
+            self.cut[planned.name] = outcome.trained
             if rate:
-                rate.observe(estimate, (time.perf_counter() - start) / max(trained, 0.2))
-            self.record = changed(record, cut={**record.cut, planned.name: trained})
+                rate.observe(estimate, took / max(outcome.trained, 0.2))
+            self.record = changed(record, cut={**record.cut, planned.name: outcome.trained})
             self.reporter.note(
-                f"{planned.contender} on {planned.size:,} rows had time for {trained:.0%} of its training: "
-                "no result"
+                f"{planned.contender} on {planned.size:,} rows had time for {outcome.trained:.0%} of its "
+                "training: no result"
             )
             return
-        if trial.id in self._needed({**self._results(), planned.name: trial}):
-            save_model(self.models.path(trial), spec, trial, attempt)
         save_trial(self.folder, trial)
-        took = time.perf_counter() - start
         self.record = changed(
             self.record, cut={k: v for k, v in self.record.cut.items() if k != planned.name}
         )
         if rate:
-            rate.observe(estimate, whole_seconds(trial, took, epochs))
+            rate.observe(estimate, whole_seconds(trial, took, self.contenders[planned.contender].epochs))
             rate.pay_shared(planned.size / max(1, record.programmes[planned.contender].sizes[-1]))
         if seconds is not None and took > OVERTIME * seconds and not trial.limit_seconds:
             self.reporter.note(
@@ -441,11 +457,11 @@ class Run:
         if self.record.results.get(planned.name) != trial.id:
             # The report is drawn from these trials alone, whatever an earlier plan left in the folder.
             self.record = changed(self.record, results={**self.record.results, planned.name: trial.id})
-        results = self._results()
+        results = self.results()
         wanted = self._needed(results)
         self.models.remove(trial for trial in results.values() if trial.id not in wanted)
 
-    def _results(self) -> dict[str, Trial]:
+    def results(self) -> dict[str, Trial]:
         """Return the finished trials of this plan by their place in it."""
         return {
             name: self.finished[found]
@@ -562,11 +578,11 @@ class Run:
 
     def _planned_trials(self) -> list[Trial]:
         """Return the results of the plan, ordered by contender, size and seed."""
-        return sorted(self._results().values(), key=lambda trial: (trial.contender, trial.size, trial.seed))
+        return sorted(self.results().values(), key=lambda trial: (trial.contender, trial.size, trial.seed))
 
     def _run_again(self, trial: Trial) -> None:
         """Train a model again that is not kept any more: an earlier plan in this folder did not need it."""
-        from textgraft.comparison.running.trials import run_trial, save_model
+        from textgraft.comparison.running.trial_jobs import perform
 
         planned = PlannedTrial(trial.contender, trial.size, trial.seed)
         contender = self.contenders[trial.contender]
@@ -574,7 +590,6 @@ class Run:
         spec = self._spec_of(planned, fitted)
         self.reporter.note(f"the model of {planned.contender} is not kept: it is trained again")
         job = replace(spec.job, max_seconds=trial.limit_seconds, on_step=self.reporter.step)
-        again, attempt = run_trial(replace(spec, job=job), self.reporter.configuration)
-        save_model(self.models.path(again), spec, again, attempt)
+        again = perform(replace(spec, job=job), self.models.path, self.reporter.configuration).trial
         save_trial(self.folder, again)
         self._keep(planned, again)

@@ -23,7 +23,7 @@ BUSY = 0.85
 """Where one thread gets less of a core than this, others are at work."""
 
 
-def choose_threads(note: Callable[[str], None], chosen: int | None = None) -> int:
+def choose_threads(note: Callable[[str], None], chosen: int | None = None, at_most: int | None = None) -> int:
     """Let torch and the engines compute on as many threads as are fastest at present; return their number.
 
     Nothing is measured where the user has said it by OMP_NUM_THREADS, or there is one core.
@@ -31,10 +31,13 @@ def choose_threads(note: Callable[[str], None], chosen: int | None = None) -> in
     Args:
         note: Told what was chosen, where it is not all cores.
         chosen: What was chosen before for results that are to stay the same to the last bit.
+        at_most: Threads, where several trials share the cores.
     """
     most = cores()
     if os.environ.get("OMP_NUM_THREADS", "").isdigit() or most == 1:
         return torch.get_num_threads()
+    if at_most is not None:
+        chosen = min(chosen or at_most, at_most)
     if chosen is None:
         times, share = _measure(most)
         chosen = most if times[most] <= CLEARLY * times[1] else 1
