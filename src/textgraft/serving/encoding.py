@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from textgraft.errors import OptionError
 from textgraft.inference.encode import Encoder
+from textgraft.inference.engines.open import first_choice
 from textgraft.models.encoders import EncoderSource
 from textgraft.serving.prepared import Prepared, refuse_long
 from textgraft.serving.refusals import InputError
@@ -132,14 +133,19 @@ def open_encoder(name: str | EncoderSource, *, pooling: str = "mean", **options:
     Args:
         name: As for :class:`~textgraft.inference.encode.Encoder`.
         pooling: As there.
-        options: ``engine``, ``precision``, ``max_length`` and ``revision``, as there.
+        options: ``engine``, ``precision``, ``calibration``, ``max_length`` and ``revision``, as there.
 
     Raises:
         ModelError: It cannot be found, or is damaged.
         OptionError: An option is wrong.
     """
-    if options.get("precision") == "int8":
-        raise OptionError("int8 is calibrated on the texts to come, which a service does not know yet")
+    is_blind = options.get("precision") == "int8" and not options.get("calibration")
+    if is_blind and first_choice(options.get("engine", "auto"), "int8") != "ctranslate2":
+        raise OptionError(
+            "int8 is calibrated on texts like those to come, and none are given",
+            where="--precision int8",
+            fix="Name a file of a hundred such texts or more: --calibration texts.csv.",
+        )
     encoder = Encoder(name, pooling=pooling, normalize=False, **options)
     encoder.open()
     return ServedEncoder(encoder)

@@ -98,7 +98,11 @@ class Named:
 
 
 def load_models(
-    given: Sequence[Named], *, engine: str = "auto", precision: str = "auto"
+    given: Sequence[Named],
+    *,
+    engine: str = "auto",
+    precision: str = "auto",
+    calibration: Sequence[str] = (),
 ) -> list[ServedModel]:
     """Load all models of a service.
 
@@ -108,7 +112,8 @@ def load_models(
     Args:
         given: At least one.
         engine: "auto", "torch", "openvino" or "ctranslate2".
-        precision: Of encoders: "auto", "fp32" or "bf16".
+        precision: Of encoders: "auto", "fp32", "bf16" or "int8".
+        calibration: Texts like those to come, for int8.
 
     Raises:
         OptionError: Two have one name, or an option is wrong.
@@ -124,7 +129,9 @@ def load_models(
     def encoder_of(source: Any, pooling: str) -> ServedEncoder:
         key = (source.identity, pooling)
         if key not in encoders:
-            encoders[key] = open_encoder(source, pooling=pooling, engine=engine, precision=precision)
+            encoders[key] = open_encoder(
+                source, pooling=pooling, engine=engine, precision=precision, calibration=calibration or None
+            )
         return encoders[key]
 
     models = {}

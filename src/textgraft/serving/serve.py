@@ -15,7 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from textgraft.data.dataset import Dataset
+from textgraft.data.formats.given import Rows, as_source
 from textgraft.errors import MissingExtraError, OptionError, TextgraftError
+from textgraft.inference.encode import CALIBRATION_TEXTS
 from textgraft.inference.engines.openvino import SERVED_SHAPES, keep_shapes
 from textgraft.serving.keys import VARIABLE, Keys, read_keys
 from textgraft.serving.limits import Limits
@@ -46,6 +49,11 @@ class Chosen:
     """Each called as the model that it challenges."""
     engine: str = "auto"
     precision: str = "auto"
+    calibration: tuple[str, ...] = ()
+
+    def load(self, models: Sequence[Named]) -> list[ServedModel]:
+        """Load models as is chosen."""
+        return load_models(models, engine=self.engine, precision=self.precision, calibration=self.calibration)
 
 
 def serve(
@@ -57,6 +65,7 @@ def serve(
     shadow: Sequence[str] = (),
     engine: str = "auto",
     precision: str = "auto",
+    calibration: Rows | None = None,
     limits: Limits | None = None,
     review: Path | None = None,
     reports: Sequence[Path] = (),
@@ -75,7 +84,8 @@ def serve(
         keys: A file of keys, see :mod:`textgraft.serving.keys`; those of the environment count, too.
         shadow: Challengers, as NAME=PATH: each answers what the model of that name is asked.
         engine: "auto", "torch", "openvino" or "ctranslate2".
-        precision: Of encoders: "auto", "fp32" or "bf16".
+        precision: Of encoders: "auto", "fp32", "bf16" or "int8".
+        calibration: For int8, texts like those to come: a file, or whatever else holds rows.
         limits: What is taken, and held at once.
         review: The file of a review store, which gets a queue at /review.
         reports: Folders of comparisons whose reports the page shows.
@@ -91,6 +101,7 @@ def serve(
         tuple(Named.of(given) for given in shadow),
         engine,
         precision,
+        () if calibration is None else tuple(_texts(calibration)),
     )
     known = read_keys(keys)
     check_address(host, known)
@@ -106,7 +117,7 @@ def serve(
         importing = threading.Thread(target=_import_framework, daemon=True)
         importing.start()
         keep_shapes(SERVED_SHAPES)
-        loaded = load_models(chosen.models, engine=engine, precision=precision)
+        loaded = chosen.load(chosen.models)
         shadows = _load_challengers(chosen)
         importing.join()
         service, app = build(loaded, shadows, known, limits or Limits(), review=review, reports=reports)
@@ -116,6 +127,16 @@ def serve(
         address = f"http://{_in_url(host)}:{listening.getsockname()[1]}"
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(_run(server, service, listening, reloading, lambda: on_ready and on_ready(address)))
+
+
+def _texts(rows: Rows) -> list[str]:
+    """Return the texts that int8 is calibrated on."""
+    from textgraft.tasks.registry import task_class
+
+    given = as_source(rows)
+    if not isinstance(given, Dataset):
+        given = task_class("classification").read(given, labelled=False)
+    return list(given.texts[:CALIBRATION_TEXTS])
 
 
 def check_address(host: str, keys: Keys) -> None:
@@ -185,7 +206,7 @@ def _load_challengers(chosen: Chosen) -> list[ServedModel]:
     if not chosen.challengers:
         return []
     names = {named.name for named in chosen.challengers}
-    loaded = load_models(chosen.challengers, engine=chosen.engine, precision=chosen.precision)
+    loaded = chosen.load(chosen.challengers)
     return [model for model in loaded if model.name in names]
 
 
@@ -333,7 +354,7 @@ def reload_models(service: Service, chosen: Chosen) -> list[str]:
     held = {model.name: model for model in service.registry}
     changed = [named for named in chosen.models if held[named.name].identity != identity(named)]
     if changed:
-        fresh = load_models(changed, engine=chosen.engine, precision=chosen.precision)
+        fresh = chosen.load(changed)
         service.registry.replace({**held, **{model.name: model for model in fresh}}.values())
     shadows = service.shadows.challengers
     if any(shadows[named.name].identity != identity(named) for named in chosen.challengers):
