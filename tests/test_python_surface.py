@@ -16,10 +16,12 @@ from textgraft.cli import app
 from textgraft.errors import OptionError, TextgraftError
 
 CALLS = ("check", "compare", "encode", "evaluate", "predict", "train")
+SHARDED = {"jobs", "ray", "share", "shard_rows"}
+"""Calls answer in memory; shards are files."""
 ONLY_IN_A_TERMINAL = {
-    "encode": {"output", "overwrite", "url", "key", "model"},  # Client.encode asks a service
+    "encode": {"output", "overwrite", "url", "key", "model", *SHARDED},  # Client.encode asks a service
     "evaluate": {"output"},  # save_evaluation writes it
-    "predict": {"light"},  # load_light gives a predictor
+    "predict": {"light", *SHARDED},  # load_light gives a predictor
     "train": {"config", "adapter", "freeze", "setting", "print_config"},  # contender, freeze_layers, settings
 }
 OF_EVERY_COMMAND = {"as_json", "quiet", "verbose", "input_format", "help"}

@@ -69,10 +69,23 @@ def test_many_alike_texts_do_not_multiply(monkeypatch):
     assert compared < 0.01
 
 
+def test_pairs_that_are_too_many_to_hold_are_thinned_to_a_known_share(monkeypatch):
+    texts = variants(1500, 3)
+    every, _ = near_duplicates(texts)
+    monkeypatch.setattr(module, "_HELD_PAIRS", 500)
+    found, compared = near_duplicates(texts)
+    assert compared == 0.5 ** round(-np.log2(compared)) < 1
+    assert set(found) < set(every)
+    # Binomial: three standard deviations.
+    expected = compared * len(every)
+    assert abs(len(found) - expected) < 3 * (expected * (1 - compared)) ** 0.5
+
+
 def test_chunks_do_not_matter(monkeypatch):
     texts = variants(100, 7)
     expected = near_duplicates(texts)
     monkeypatch.setattr(module, "_CHUNK_CHARACTERS", 50)
+    monkeypatch.setattr(module, "_SPOOLED_BYTES", 100)
     assert near_duplicates(texts) == expected
 
 

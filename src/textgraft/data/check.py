@@ -226,12 +226,11 @@ def _in_common(parts: Sequence[Dataset], splits: Splits | None) -> dict[str, Any
     """Find the rows that repeat, resemble or contradict each other: fields of :class:`DataCheck`."""
     rows = StackedRows(parts)
     near, compared = near_duplicates(rows.different)
-    repeated = [rows.positions(text) for text in np.flatnonzero(rows.counts > 1).tolist()]
-    contradictory = [positions for positions in repeated if len({rows.labels[at] for at in positions}) > 1]
+    repeated, contradictory = np.flatnonzero(rows.counts > 1), rows.contradictory()
     near_texts = {text for left, right, _ in near for text in (left, right)}
     return {
-        "repeated_rows": sum(len(positions) - 1 for positions in repeated),
-        "repeated_examples": [rows.example(positions) for positions in repeated[:EXAMPLES]],
+        "repeated_rows": int((rows.counts[repeated] - 1).sum()),
+        "repeated_examples": [rows.example(rows.positions(text)) for text in repeated[:EXAMPLES].tolist()],
         "near_duplicate_rows": int(rows.counts[sorted(near_texts)].sum()),
         "compared_candidates": compared,
         "near_duplicate_examples": [
@@ -240,7 +239,9 @@ def _in_common(parts: Sequence[Dataset], splits: Splits | None) -> dict[str, Any
             for left, right, similarity in near[:EXAMPLES]
         ],
         "contradictory_texts": len(contradictory),
-        "contradictory_examples": [rows.example(positions) for positions in contradictory[:EXAMPLES]],
+        "contradictory_examples": [
+            rows.example(rows.positions(text)) for text in contradictory[:EXAMPLES].tolist()
+        ],
         "overlaps": overlaps(splits, rows, near) if splits else [],
     }
 

@@ -10,8 +10,11 @@ import functools
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from textgraft.data.dataset import Dataset
+
+T = TypeVar("T")
 
 SAMPLED = 500
 """Of more texts so many, evenly spaced, are looked at: a share is then right to within a few hundredths."""
@@ -139,8 +142,8 @@ def dataset_languages(dataset: Dataset) -> Languages:
     return tell_languages(dataset.texts) if has_text else Languages({}, 0)
 
 
-def sample(texts: Sequence[str]) -> Sequence[str]:
-    """Return at most :data:`SAMPLED` of the texts, evenly spaced."""
+def sample(texts: Sequence[T]) -> Sequence[T]:
+    """Return at most :data:`SAMPLED` of the texts, or of other things, evenly spaced."""
     return texts[:: max(1, -(-len(texts) // SAMPLED))]
 
 

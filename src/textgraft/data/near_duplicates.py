@@ -12,9 +12,11 @@ and a pair at 0.3 is compared in vain with probability 0.01.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from tempfile import SpooledTemporaryFile
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +32,9 @@ _BANDS = 20
 _NUMBERS = 6
 _NEIGHBOURS = 4
 _CHUNK_CHARACTERS = 1 << 17
+_SPOOLED_BYTES = 1 << 22
+"""Of a band's numbers; more wait on the disk."""
+_HELD_PAIRS = 1 << 23
 
 
 def normalise(text: str) -> str:
@@ -63,7 +68,7 @@ def near_duplicates(texts: Sequence[str], threshold: float = 0.8) -> NearDuplica
         text = texts[index][:COMPARED_CHARACTERS]
         return frozenset(text[at : at + SHINGLE] for at in range(max(1, len(text) - SHINGLE + 1)))
 
-    candidates = _candidates(_band_keys(texts))
+    candidates, share = _candidates(_band_keys(texts), len(texts))
     step = max(1, -(-len(candidates) // COMPARED_PAIRS))
     found = []
     lefts, rights = np.divmod(candidates[::step], max(1, len(texts)))
@@ -73,30 +78,39 @@ def near_duplicates(texts: Sequence[str], threshold: float = 0.8) -> NearDuplica
         similarity = shared / (len(first) + len(second) - shared)
         if similarity >= threshold:
             found.append((left, right, similarity))
-    return NearDuplicates(found, 1 / step)
+    return NearDuplicates(found, share / step)
 
 
-def _band_keys(texts: Sequence[str]) -> np.ndarray:
-    """Return a number for each band and text, [bands, texts] uint32: equal where the MinHashes are."""
+def _band_keys(texts: Sequence[str]) -> Iterator[np.ndarray]:
+    """Yield for each band a number a text, [texts] uint32: equal where the MinHashes are.
+
+    One band is held at a time; of many texts, the others wait on the disk.
+    """
     generator = np.random.default_rng(0)
     factors = generator.integers(0, 1 << 64, size=(_BANDS, _NUMBERS), dtype=np.uint64) | np.uint64(1)
     mixers = generator.integers(0, 1 << 64, size=_NUMBERS, dtype=np.uint64) | np.uint64(1)
     # Different numbers of 64 bits have the same upper half once in four thousand million times, and are then
     # compared in vain.
-    keys = np.empty((_BANDS, len(texts)), dtype=np.uint32)
-    begin = 0
-    for chunk in _chunks(texts):
-        hashes, starts = _shingle_hashes(chunk)
-        end = begin + len(chunk)
-        for band in range(_BANDS):
-            mixed = np.zeros(len(chunk), dtype=np.uint64)
-            for number in range(_NUMBERS):
-                # The upper bits of a product with an odd factor are a hash of the other factor.
-                minima = np.minimum.reduceat(hashes * factors[band, number] >> np.uint64(20), starts)
-                mixed += (minima + np.uint64(1)) * mixers[number]
-            keys[band, begin:end] = mixed >> np.uint64(32)
-        begin = end
-    return keys
+    with contextlib.ExitStack() as stack:
+        files = [stack.enter_context(SpooledTemporaryFile(_SPOOLED_BYTES)) for _ in range(_BANDS)]
+        for chunk in _chunks(texts):
+            hashes, starts = _shingle_hashes(chunk)
+            for band, file in enumerate(files):
+                file.write(_keys(hashes, starts, factors[band], mixers).tobytes())
+        for file in files:
+            file.seek(0)
+            yield np.frombuffer(file.read(), dtype=np.uint32)
+            file.close()
+
+
+def _keys(hashes: np.ndarray, starts: np.ndarray, factors: np.ndarray, mixers: np.ndarray) -> np.ndarray:
+    """Return one band's number of each of some texts."""
+    mixed = np.zeros(len(starts), dtype=np.uint64)
+    for factor, mixer in zip(factors, mixers, strict=True):
+        # The upper bits of a product with an odd factor are a hash of the other factor.
+        minima = np.minimum.reduceat(hashes * factor >> np.uint64(20), starts)
+        mixed += (minima + np.uint64(1)) * mixer
+    return (mixed >> np.uint64(32)).astype(np.uint32)
 
 
 def _chunks(texts: Sequence[str]) -> Iterator[list[str]]:
@@ -142,14 +156,32 @@ def _shingle_hashes(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     return hashes[inside[:windows]], starts
 
 
-def _candidates(keys: np.ndarray) -> np.ndarray:
-    """Return the pairs i < j of n texts that agree in a band as numbers i · n + j, each once, in order."""
-    count = keys.shape[1]
-    pairs = [np.empty(0, dtype=np.int64)]
-    for band in keys:
+def _candidates(bands: Iterable[np.ndarray], count: int) -> tuple[np.ndarray, float]:
+    """Gather the pairs i < j of so many texts that agree in a band.
+
+    Returns:
+        The pairs as numbers i · count + j, each once, in order; and what share of all they are. Beyond
+        :data:`_HELD_PAIRS` they are thinned by a hash, which drops a pair in every band or in none.
+    """
+    held, halvings = np.empty(0, dtype=np.int64), 0
+    for band in bands:
         order = np.argsort(band, kind="stable")
         ordered = band[order]
+        found = [held]
         for distance in range(1, min(_NEIGHBOURS, count - 1) + 1):
             at = np.flatnonzero(ordered[distance:] == ordered[:-distance])
-            pairs.append(order[at] * count + order[at + distance])  # a stable sort keeps the left one smaller
-    return np.unique(np.concatenate(pairs))
+            # A stable sort keeps the left one smaller.
+            found.append(_thinned(order[at] * count + order[at + distance], halvings))
+        held = np.unique(np.concatenate(found))
+        while len(held) > _HELD_PAIRS:
+            halvings += 1
+            held = _thinned(held, halvings)
+    return held, 0.5**halvings
+
+
+def _thinned(pairs: np.ndarray, halvings: int) -> np.ndarray:
+    """Return the pairs whose hash ends in so many zeros."""
+    if not halvings:
+        return pairs
+    hashes = (pairs.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)
+    return pairs[hashes & np.uint64((1 << halvings) - 1) == 0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -93,9 +94,12 @@ class StackedRows:
 
     def __init__(self, parts: Sequence[Dataset]) -> None:
         self.texts = [text for part in parts for text in part.texts]
-        self.labels: list[str | None] = []
-        for part in parts:
-            self.labels += (part.labels if part.has_names else None) or [None] * len(part)
+        codes: dict[str | None, int] = {}
+        labels = (label for part in parts for label in _names_or_none(part))
+        self._labels = np.fromiter(
+            (codes.setdefault(label, len(codes)) for label in labels), np.int32, len(self.texts)
+        )
+        self._names = list(codes)
         self._parts = parts
         self._ends = np.cumsum([len(part) for part in parts])
         # Two of a million different texts have the same hash of 64 bits with a probability below 1e-7.
@@ -122,6 +126,12 @@ class StackedRows:
         """Return the rows of a different text, ascending."""
         return self._order[self._stops[text] - self.counts[text] : self._stops[text]].tolist()
 
+    def contradictory(self) -> np.ndarray:
+        """Return the different texts whose rows have several labels, ascending."""
+        of_row = self._labels[self._order]
+        starts = self._stops - self.counts
+        return np.flatnonzero(np.minimum.reduceat(of_row, starts) != np.maximum.reduceat(of_row, starts))
+
     def place(self, position: int) -> tuple[str, int]:
         """Return file and line of a row."""
         part = int(np.searchsorted(self._ends, position, side="right"))
@@ -134,8 +144,13 @@ class StackedRows:
         return {
             "rows": [f"{name}:{line}" for name, line in map(self.place, shown)],
             "text": self.texts[shown[0]][:EXCERPT],
-            "labels": [self.labels[position] for position in shown],
+            "labels": [self._names[self._labels[position]] for position in shown],
         }
+
+
+def _names_or_none(part: Dataset) -> Iterable[str | None]:
+    """Return the label of each row where rows have one name each; else None for each."""
+    return (part.labels if part.has_names else None) or itertools.repeat(None, len(part))
 
 
 class _Different(Sequence[str]):

@@ -9,6 +9,7 @@ order of the file or on a seed, and rows that are added later move only as many 
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -90,9 +91,9 @@ def make_splits(
             "out, and dev rows are set apart from the training file.",
         )
     side = _draw(_strata(dataset), shares, len(dataset))
-    train = dataset.select(np.flatnonzero(side == _TRAIN).tolist())
-    drawn_test = dataset.select(np.flatnonzero(side == _TEST).tolist()) if test is None else test
-    drawn_dev = dataset.select(np.flatnonzero(side == _DEV).tolist()) if dev is None else dev
+    train = dataset.select(_rows_of(side, _TRAIN))
+    drawn_test = dataset.select(_rows_of(side, _TEST)) if test is None else test
+    drawn_dev = dataset.select(_rows_of(side, _DEV)) if dev is None else dev
     known = {name for names in train.names for name in names}
     splits = Splits(train, _with_known_labels(drawn_dev, known), _with_known_labels(drawn_test, known))
     one_label = dataset.has_names and len(set(_labels(train))) < 2
@@ -107,6 +108,10 @@ def make_splits(
 
 
 _TRAIN, _DEV, _TEST = 0, 1, 2
+
+
+def _rows_of(side: np.ndarray, code: int) -> array[int]:
+    return array("q", np.flatnonzero(side == code).astype(np.int64).tobytes())
 
 
 def _labels(dataset: Dataset) -> list[Any]:
@@ -177,14 +182,16 @@ def _strata(dataset: Dataset) -> Iterator[list[Unit]]:
     for key in keys:
         digests += hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()[:_DIGEST]
     high, low = np.frombuffer(digests, dtype=">u8").reshape(-1, 2).T
-    order = np.lexsort((low, high))
-    begins = np.flatnonzero(_changes(high[order]) | _changes(low[order]))
-    ends = np.append(begins[1:], len(order))
+    order = np.lexsort((low, high)).astype(np.int32)
+    begins = np.flatnonzero(_changes(high[order]) | _changes(low[order])).astype(np.int32)
+    ends = np.append(begins[1:], len(order)).astype(np.int32)
+    del high, low, digests  # all that is held while the units are drawn from adds up
     labels = dataset.strata
     codes = {label: code for code, label in enumerate(sorted(set(labels)))}
-    of_unit = np.fromiter((codes[labels[row]] for row in order[begins]), dtype=np.int64, count=len(begins))
+    of_unit = np.fromiter((codes[labels[row]] for row in order[begins]), dtype=np.int32, count=len(begins))
     for unit in np.flatnonzero(ends - begins > 1):
         of_unit[unit] = codes[_main_label(labels, order[begins[unit] : ends[unit]].tolist())]
+    del labels
     for code in codes.values():
         own = np.flatnonzero(of_unit == code)
         if len(own):
@@ -202,7 +209,7 @@ def _changes(values: np.ndarray) -> np.ndarray:
 
 def _draw(strata: Iterable[Sequence[Unit]], shares: dict[str, float], rows: int) -> np.ndarray:
     """Return the side of every row, [rows]: test from the front of each stratum, dev from its back."""
-    side = np.full(rows, _TRAIN)
+    side = np.full(rows, _TRAIN, dtype=np.int8)
     wanted = [(code, shares[part]) for code, part in ((_TEST, "test"), (_DEV, "dev")) if shares[part]]
     for units in strata:
         if len(units) <= len(wanted):
