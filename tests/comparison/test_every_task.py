@@ -142,7 +142,7 @@ def test_every_task_has_a_file():
     assert MAKERS.keys() == TASKS.keys()
 
 
-_SIZES = ("hidden_size", "embedding_size", "feed_forward_size", "between_size", "between_feed_forward")
+_SIZES = ("hidden_size", "embedding_size", "feed_forward_size", "between_size", "between_feed_forward_size")
 
 
 def _tiny(settings: RecipeSettings) -> RecipeSettings:

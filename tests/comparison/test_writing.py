@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import plotly.graph_objects as go
+from msgspec.structs import replace
 
 from textgraft.comparison.judging.judge import judge
 from textgraft.comparison.records.generation_stats import Writing
@@ -86,6 +87,17 @@ def test_the_verdict_has_speed_and_perplexity():
     assert verdict.signatures == {"bleu": "nrefs:2"}
     assert verdict.metric == "BLEU"
     assert verdict.pick == "lstm-seq2seq"
+
+
+def test_what_an_oracle_reaches_is_said_of_who_chooses_as_it_does():
+    chooser = TRIALS[-1]
+    chooser = replace(chooser, writing=replace(chooser.writing, oracle=0.875))
+    verdict = judge([*TRIALS[:1], chooser], TEST_SET)
+    assert verdict.standing("lstm-seq2seq").oracle == 0.875
+    (said,) = [sentence for sentence in verdict.sentences if "knows the targets" in sentence]
+    assert "BLEU 0.875" in said
+    assert "reaches 86%" in said
+    assert not [sentence for sentence in judge(TRIALS, TEST_SET).sentences if "knows the targets" in sentence]
 
 
 def test_samples_are_not_chosen_by_how_well_they_went():

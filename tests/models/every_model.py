@@ -21,6 +21,7 @@ from textgraft.models.baselines.nearest_caption import NearestCaptionForSeq2SeqL
 from textgraft.models.baselines.static import StaticConfig, StaticForSequenceClassification
 from textgraft.models.baselines.tfidf import TfidfConfig, TfidfForSequenceClassification
 from textgraft.models.encoders import resolve_encoder
+from textgraft.models.graft.extraction import ExtractionConfig, GraftForExtraction
 from textgraft.models.graft.heads import (
     GraftConfig,
     GraftForMultipleChoice,
@@ -151,6 +152,16 @@ def _graft(kind: Any, config: Any = GraftConfig, **changes: Any) -> Callable[[Pa
 _ADAPTED = {"lora_rank": 2, "hidden_sizes": [8]}
 
 
+def _extraction(folder: Path) -> PreTrainedModel:
+    if not (folder / "config.json").is_file():
+        save_tiny_bert(folder)
+    torch.manual_seed(0)
+    marks = {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3, "decoder_start_token_id": 2}
+    config = ExtractionConfig.on(resolve_encoder(folder))
+    config.update({**marks, "between_size": 16, "between_heads": 2, "between_feed_forward_size": 16})
+    return GraftForExtraction(config).eval()
+
+
 def _tfidf(_: Path) -> PreTrainedModel:
     torch.manual_seed(0)
     config = TfidfConfig(vocab_size=VOCABULARY, num_features=VOCABULARY, num_labels=LABELS)
@@ -222,6 +233,7 @@ EVERY: dict[str, Architecture] = {
     "static pairs": Architecture(_static(pairs=True), _pairs, _classes),
     "lead": Architecture(_lead, _texts, _targets),
     "nearest caption": Architecture(_nearest, _vectors, _targets),
+    "graft extraction": Architecture(_extraction, _texts, _targets),
     "graft classifier": Architecture(_graft(GraftForSequenceClassification), _texts, _classes),
     "graft classifier, first token": Architecture(
         _graft(GraftForSequenceClassification, pooling="cls"), _texts, _classes
@@ -243,5 +255,7 @@ RECURRENT = tuple(
     name for name in EVERY if name.startswith(("recurrent", "language", "seq2seq", "captioner"))
 )
 WRITING = tuple(
-    name for name in EVERY if name.startswith(("language", "seq2seq", "captioner", "lead", "nearest"))
+    name
+    for name in EVERY
+    if name.startswith(("language", "seq2seq", "captioner", "lead", "nearest", "graft extraction"))
 )

@@ -22,7 +22,7 @@ from textgraft.errors import OptionError
 names = pytest.mark.parametrize("name", EVERY)
 WITHOUT_STATES = (
     *("captioner", "captioner, token", "majority", "tfidf", "lead", "nearest caption"),
-    *("static", "static, means", "static pairs"),
+    *("static", "static, means", "static pairs", "graft extraction"),
 )
 """Those that compute no hidden states."""
 WITHOUT_VECTORS = ("majority", "tfidf", "lead", "nearest caption")
@@ -174,6 +174,9 @@ def test_labels_make_a_loss_that_trains(name, make):
     if name == "recurrent":
         assert "loss" not in outputs
         return
+    if name == "graft extraction":
+        assert not outputs.loss.requires_grad, "what it learns from are sentences, not words"
+        return
     assert outputs.loss.shape == ()
     assert outputs.loss.dtype is torch.float32
     outputs.loss.backward()
@@ -233,7 +236,7 @@ def test_attentions_are_accepted_as_an_argument_and_returned_where_there_are_any
 @names
 def test_word_vectors_can_be_given_in_place_of_ids(name, make):
     model, batch = make(name), decoding(name)
-    if name in WITHOUT_VECTORS or "input_ids" not in batch:
+    if name in (*WITHOUT_VECTORS, "graft extraction") or "input_ids" not in batch:
         assert "inputs_embeds" not in inspect.signature(model.forward).parameters or name == "majority"
         return
     exact = run(model, batch)

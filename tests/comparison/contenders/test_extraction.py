@@ -17,6 +17,7 @@ from textgraft.comparison.contenders.registry import choose_contenders
 from textgraft.comparison.train import train
 from textgraft.data.dataset import Dataset
 from textgraft.errors import OptionError
+from textgraft.inference.evaluate import evaluate
 from textgraft.inference.pipelines.factory import pipeline
 from textgraft.inference.predictor import load
 from textgraft.models.encoders import resolve_encoder
@@ -100,7 +101,7 @@ def test_trained_saved_loaded_and_served_by_the_pipeline(job: Job, tmp_path):
             for text, own in zip(rows.texts, rows.labels or (), strict=True)
         )
     )
-    train(
+    trained = train(
         path,
         tmp_path / "model",
         task="summarization",
@@ -108,6 +109,13 @@ def test_trained_saved_loaded_and_served_by_the_pipeline(job: Job, tmp_path):
         encoder=str(job.needed_encoder().path),
         settings={**SETTINGS, "sentences": 2, "epochs": 2},
     )
+    assert trained.trial.writing is not None
+    assert trained.trial.writing.oracle is not None
+    assert trained.trial.writing.oracle > 0.8
+    scored = evaluate(tmp_path / "model", path)
+    assert scored.oracle is not None
+    assert scored.metrics["rouge_l"].value < scored.oracle.value > 0.8
+    assert any("oracle" in sentence for sentence in scored.sentences)
     loaded = load(tmp_path / "model")
     texts = [*rows.texts[:3], "", "We saw [CLS] the goal. " * 40]
     answers = [one.answer for one in loaded.predict(texts)]

@@ -41,7 +41,7 @@ class ExtractionSettings(TrainedSettings):
     between_size: Count = 256
     between_layers: Count = 2
     between_heads: Count = 4
-    between_feed_forward: Count = 512
+    between_feed_forward_size: Count = 512
     between_dropout: Fraction = 0.1
 
 

@@ -44,7 +44,7 @@ class ExtractionConfig(GraftConfig):
         between_size: Width of the layers between the sentences.
         between_layers: How many of them.
         between_heads: Attention heads of each.
-        between_feed_forward: Width inside the feed-forward part of each.
+        between_feed_forward_size: Width inside the feed-forward part of each.
         between_dropout: Fraction of what each part of a layer adds set to zero in training.
         pad_token_id: Of the encoder.
         bos_token_id: Begins a sentence, as [CLS].
@@ -63,7 +63,7 @@ class ExtractionConfig(GraftConfig):
     between_size: int = 256
     between_layers: int = 2
     between_heads: int = 4
-    between_feed_forward: int = 512
+    between_feed_forward_size: int = 512
     between_dropout: float = 0.1
     pad_token_id: int | None = 0
     bos_token_id: int | None = 101
@@ -97,7 +97,7 @@ class SentenceScorer(nn.Module):
         layer = nn.TransformerEncoderLayer(
             size,
             config.between_heads,
-            config.between_feed_forward,
+            config.between_feed_forward_size,
             config.between_dropout,
             activation="gelu",
             batch_first=True,
