@@ -19,7 +19,7 @@ from textgraft.cli.standard_input import Reads, told_format
 from textgraft.errors import OptionError, TextgraftError
 
 NOT_READ = {
-    "output", "report", "review", "store", "model", "models", "language_model", "keys", "runtime",
+    "output", "report", "review", "store", "model", "models", "language_model", "keys", "runtime", "state",
 }  # fmt: skip
 """Paths that are written, and folders and databases, which no pipe holds."""
 

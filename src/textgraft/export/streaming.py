@@ -22,8 +22,9 @@ from textgraft.export.drawing import numbers
 from textgraft.export.recurrent_graph import RecurrentDrawing
 from textgraft.files import write_json
 from textgraft.integrity import seal
-from textgraft.models.recurrent.encoder import RecurrentConfig, RecurrentForSequenceClassification
+from textgraft.models.recurrent.encoder import RecurrentForSequenceClassification
 from textgraft.models.recurrent.language_model import RecurrentForCausalLM
+from textgraft.models.recurrent.onward import HOW_TO_TRAIN, why_not_onward
 from textgraft.models.recurrent.tagger import RecurrentForTokenClassification
 from textgraft.tokenization.encode import TextFrame
 
@@ -100,27 +101,14 @@ def write_stream(folder: Path, model: Any, tokenizer: Any, labels: Sequence[str]
 
 
 def _check_streams(model: Any) -> None:
-    config = model.config
-    is_reader = isinstance(
-        model, RecurrentForCausalLM | RecurrentForSequenceClassification | RecurrentForTokenClassification
-    )
-    if not is_reader or not isinstance(config, RecurrentConfig):
+    reason = why_not_onward(model)
+    if reason is None and model.config.reads_characters:
+        reason = "the graph of a step takes no characters"
+    if reason is not None:
         raise OptionError(
-            f"a {type(model).__name__} is not run token by token",
+            f"this network cannot be exported token by token: {reason}",
             where="--format",
-            fix="Recurrent language models, classifiers and taggers are.",
-        )
-    reads_leftward = config.bidirectional and not isinstance(model, RecurrentForCausalLM)
-    if reads_leftward or config.pairs or config.crf or config.reads_characters:
-        reason = (
-            "it also reads from the end of a text, which is not there yet"
-            if reads_leftward
-            else "pairs, random fields and characters are looked at as a whole"
-        )
-        raise OptionError(
-            f"this network cannot be run token by token: {reason}",
-            where="--format",
-            fix="Export it with --format onnx, or train one with bidirectional=False.",
+            fix=f"Export it with --format onnx. {HOW_TO_TRAIN}",
         )
 
 

@@ -21,6 +21,8 @@ from textgraft.inference.prompting.prompt import load_prompt
 from textgraft.inference.prompting.prompted import PromptedPredictor
 from textgraft.inference.row_predictor import RowPredictor
 from textgraft.inference.runner import TORCH, Runner
+from textgraft.inference.streaming.open import task_streams
+from textgraft.inference.streaming.streams import Streams
 from textgraft.inference.tap import Tap, Tapped
 from textgraft.integrity import check_files
 from textgraft.models.baselines.lookup import WritesLookedUp
@@ -188,6 +190,19 @@ class Predictor(RowPredictor):
             max_sequences=MAX_SEQUENCES,
             precision=opened.autocast,
             on_batch=(lambda rows, *_: on_progress(len(rows))) if on_progress else None,
+        )
+
+    def streams(self, count: int, *, until: float | None = None) -> Streams[Any]:
+        """Open several texts that go on, read side by side in torch: see :meth:`stream`."""
+        return task_streams(
+            self.model,
+            self.tokenizer,
+            count,
+            task=self.task,
+            temperature=self.temperature,
+            max_length=self.max_length,
+            decide=self.decide,
+            until=until,
         )
 
     def forced(self, dataset: Dataset) -> tuple[Scoring, list[Any]] | None:

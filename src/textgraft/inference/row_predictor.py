@@ -30,6 +30,8 @@ from textgraft.terminal import visible
 if TYPE_CHECKING:
     import pandas
 
+    from textgraft.inference.streaming.streams import Stream, Streams
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -317,6 +319,45 @@ class RowPredictor(ABC):
         """
         del dataset
         return None
+
+    def streams(self, count: int, *, until: float | None = None) -> Streams[Any]:
+        """Open several texts that go on, read side by side: see :meth:`stream`.
+
+        Args:
+            count: How many.
+            until: As there.
+
+        Raises:
+            OptionError: The model cannot read a text as it comes, or an option is wrong.
+        """
+        del count, until
+        raise OptionError(
+            "what is no network of this process cannot read a text as it comes",
+            where="stream",
+            fix="Load the model directory of a recurrent network that reads to the right alone.",
+        )
+
+    def stream(self, *, until: float | None = None) -> Stream[Any]:
+        """Open a text that goes on, to be read token by token in constant memory.
+
+        Example::
+
+            >>> stream = textgraft.load("model").stream()
+            >>> stream.feed("The food was ")
+            LabelPrediction(…)
+            >>> stream.save("mail.safetensors")
+
+        Args:
+            until: From which score on the answer is final, 0 to 1: it is looked at after every token, and
+                no more is read then. None: it never is.
+
+        Raises:
+            OptionError: The model cannot read a text as it comes, as it is not recurrent or reads from the
+                end as well; or ``until`` is no score or not for its task.
+        """
+        from textgraft.inference.streaming.streams import Stream
+
+        return Stream(self.streams(1, until=until))
 
     def asked(self, dataset: Dataset) -> Asked | None:
         """Return what it cost to have rows answered elsewhere; None where this process answers by itself."""

@@ -1,4 +1,4 @@
-"""What a model directory remembers of its rows, in files of arrays that are bounded before they are read."""
+"""Files of arrays that are bounded before they are read, as what a model directory remembers of its rows."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ FIX = "Copy the whole folder again, or train again."
 
 
 @contextmanager
-def remembered(path: Path, largest: int) -> Iterator[Any]:
+def remembered(path: Path, largest: int, *, fix: str = FIX) -> Iterator[Any]:
     """Open a file of arrays as safetensors' ``safe_open`` does, for numpy.
 
     Args:
         path: The file.
         largest: Bytes that it may have.
+        fix: What the user should do if it is damaged.
 
     Raises:
         ModelError: The file is too large or damaged.
@@ -27,8 +28,8 @@ def remembered(path: Path, largest: int) -> Iterator[Any]:
 
     try:
         if (size := path.stat().st_size) > largest:
-            raise ModelError(f"the file has {size:,} bytes, over {largest:,}", where=str(path), fix=FIX)
+            raise ModelError(f"the file has {size:,} bytes, over {largest:,}", where=str(path), fix=fix)
         with safe_open(path, framework="numpy") as file:
             yield file
     except (OSError, SafetensorError, UnicodeDecodeError) as error:
-        raise ModelError(f"the file is damaged: {error}", where=str(path), fix=FIX) from error
+        raise ModelError(f"the file is damaged: {error}", where=str(path), fix=fix) from error

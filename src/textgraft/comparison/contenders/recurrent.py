@@ -47,6 +47,8 @@ class NetworkSettings(TrainedSettings):
     """Width of one direction's state."""
     num_layers: Count = 1
     """Recurrent layers, each reading the states of the one below."""
+    bidirectional: bool = True
+    """Whether a second direction reads each text from its end; without it a text can be read as it comes."""
     dropout: Fraction = 0.4
     """Fraction of the states between layers and of the pooled vector set to zero in training."""
     embedding_dropout: Fraction = 0.3
@@ -84,7 +86,7 @@ def train_network(
     vectors: Callable[[Sequence[str]], WordVectors | None],
     **kind: Any,
 ) -> Fitted:
-    """Train a network that reads in both directions and pools by attention where it pools.
+    """Train a network that reads in both directions, or in one, and pools by attention where it pools.
 
     Args:
         job: What it is trained on.
@@ -103,7 +105,6 @@ def train_network(
     config = RecurrentConfig(
         **kind,
         vocab_size=len(tokenizer),
-        bidirectional=True,
         pooling="attention",
         pad_token_id=tokenizer.pad_token_id,
         **settings.model("vectors"),

@@ -17,6 +17,8 @@ from textgraft.errors import ModelError, OptionError
 from textgraft.inference.pipelines.base import Pipeline
 from textgraft.inference.pipelines.options import Count, Options
 from textgraft.inference.pipelines.sources import Source
+from textgraft.inference.streaming.answers import Heard, NextStreams
+from textgraft.inference.streaming.streams import Stream
 from textgraft.pretraining.objectives.streams import boundary_ids
 from textgraft.tasks.text.classification import SingleLabelClassification
 from textgraft.tokenization.encode import CHARACTERS_PER_TOKEN
@@ -90,6 +92,25 @@ class TextGenerationPipeline(Pipeline[TextGenerationOptions]):
                 fix="Give one that was trained as a causal language model.",
             )
         self.start, self.end = boundary_ids(source.tokenizer)
+
+    def streams(self, count: int) -> NextStreams:
+        """Open several texts that go on, of which a recurrent model says what comes next.
+
+        Args:
+            count: How many.
+
+        Raises:
+            OptionError: The model is not recurrent, or there are too many.
+        """
+        return NextStreams(self.source.model, self.source.tokenizer, count)
+
+    def stream(self) -> Stream[Heard]:
+        """Open a text that goes on, to be read token by token in constant memory.
+
+        Raises:
+            OptionError: The model is not recurrent.
+        """
+        return Stream(self.streams(1))
 
     def rows(self, inputs: Sequence[Any]) -> Dataset:
         """Take texts."""
