@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from textgraft.models.windows import averaged, windows_being_read
 from textgraft.tasks.text.texts import Encoded
 
 if TYPE_CHECKING:
@@ -33,7 +34,10 @@ class Tap:
 
     def _keep(self, layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         del layer
-        self._kept.inputs = inputs[0].detach()
+        vectors = inputs[0].detach()
+        windows = windows_being_read()
+        # The logits of a text's windows are averaged, and so is what they are made of.
+        self._kept.inputs = vectors if windows is None else averaged(vectors.float(), windows)
 
     def take(self) -> NDArray[np.float32]:
         """Return it, [rows, size]."""

@@ -7,6 +7,7 @@ logits are averaged: so its head was trained, and whoever runs it by itself has 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,6 +15,18 @@ from textgraft.errors import OptionError
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+_RUNNING: ContextVar[Tensor | None] = ContextVar("windows", default=None)
+
+
+def windows_being_read() -> Tensor | None:
+    """Return which windows of its texts a model is reading now, as ``is_used`` in :class:`Windows`.
+
+    None where each row of its batch is a text. For what looks on inside a model run by :func:`in_windows`,
+    in the thread that runs it.
+    """
+    return _RUNNING.get()
 
 
 @dataclass(frozen=True)
@@ -151,7 +164,11 @@ def in_windows(model: Any, batch: Mapping[str, Tensor]) -> Any:
 
     labels = inputs.pop("labels", None)
     inputs.pop("windows", None)
-    logits = averaged(model(**inputs).logits.float(), is_used)
+    token = _RUNNING.set(is_used)
+    try:
+        logits = averaged(model(**inputs).logits.float(), is_used)
+    finally:
+        _RUNNING.reset(token)
     kind = getattr(model, "module", model).config.problem_type
     return SequenceClassifierOutput(
         loss=None if labels is None else sequence_loss(logits, labels, kind),

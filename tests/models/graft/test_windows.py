@@ -155,8 +155,9 @@ def test_training_reads_all_windows_of_a_text(source, tmp_path: Path, name, free
     spec = TrialSpec(contender, job, test, (settings,), "")
     trial, attempt = run_trial(spec)
     assert trial.truncated_fraction == 0
-    save_model(tmp_path / "model", spec, trial, attempt)
+    save_model(tmp_path / "model", spec, trial, attempt, remembers=True)
     served = load(tmp_path / "model")
+    assert served.known is not None
     assert [prediction.answer for prediction in served.predict(test.columns["text"])] == trial.predicted
     (text,) = late(1).columns["text"]
     other = " ".join([*text.split()[:-30], *["goal"] * 30])
@@ -209,6 +210,16 @@ def test_a_finetuned_model_averages_the_logits_of_windows_that_transformers_read
     assert tokenizer.model_max_length == model.config.window
     (found,) = pipeline("text-classification", model=str(finetuned))(texts[0], truncation=True, top_k=1)
     assert found["label"] in LABELS
+
+
+def test_what_is_remembered_of_a_text_in_windows_is_what_its_logits_are_made_of(finetuned):
+    served = load(finetuned, engine="torch")
+    features = served.windows(Dataset.unlabelled({"text": [*late(2, seed=7).columns["text"], "goal"]}))
+    assert served.keep_encodings()
+    found = served.run(features)
+    weights, bias = (part.detach().numpy() for part in served.model.classifier.parameters())
+    kept = np.stack([one.encoding for one in found])
+    np.testing.assert_allclose(kept @ weights.T + bias, np.stack([one.logits for one in found]), atol=1e-5)
 
 
 def test_what_goes_on_from_a_model_in_windows_reads_as_its_own_settings_say(finetuned):
