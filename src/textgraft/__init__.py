@@ -6,6 +6,7 @@ The names below are loaded when they are first used, so that ``import textgraft`
 from __future__ import annotations
 
 import importlib
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from textgraft._version import __version__
@@ -53,6 +54,9 @@ __all__ = [
     "train",
     "word_vectors",
 ]
+
+# In a notebook without ipywidgets tqdm complains as soon as Transformers imports it; bars here are our own.
+warnings.filterwarnings("ignore", message="IProgress not found")
 
 _HOMES = {
     "AsyncClient": "textgraft.client.asynchronous",

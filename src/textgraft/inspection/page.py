@@ -14,6 +14,7 @@ from textgraft.files import write_atomic
 from textgraft.reporting.figures import Figure
 from textgraft.reporting.files import refuse_report, report_paths
 from textgraft.reporting.page import render_page
+from textgraft.reporting.picture import picture
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -110,7 +111,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         return f"<{type(self).__name__}: {page.headline}>"
 
     def _repr_html_(self) -> str:
-        """Return what a notebook shows: the page without its plots, whose figures stand in tables."""
+        """Return what a notebook shows: the page, with its plots as still pictures."""
         page = self.page()
         parts = [f"<b>{html.escape(page.headline)}</b>", f"<p>{html.escape(page.meta)}</p>"]
         parts += [f"<li>{html.escape(line)}</li>" for line in page.findings]
@@ -123,6 +124,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
                     for word, colour in section.coloured()
                 ]
                 parts.append(f"<p>{' '.join(spans)}</p>")
+            if section.plot:
+                parts.append(picture(page.figures[section.plot]))
             if section.table is not None and not section.folded:
                 parts.append(_html_table(section.table))
         return "\n".join(parts)
