@@ -82,7 +82,7 @@ def test_every_command_has_last_words(command):
         "compare": ["rows.csv"], "train": ["rows.csv", "-o", "m"], "evaluate": ["m", "rows.csv"],
         "predict": ["m", "rows.csv"], "check": ["rows.csv"], "encode": ["rows.csv", "-o", "a.npy"],
         "demo": [], "pretrain": ["corpus", "-o", "m"], "vectors": ["corpus", "-o", "v.txt"],
-        "distill": ["bundled", "corpus", "-o", "m"], "cache": [], "list": ["tasks"],
+        "distill": ["bundled", "corpus", "-o", "m"], "cache": [], "list": ["tasks"], "learn": [],
         "threshold": ["m", "rows.csv", "--precision", "0.9"], "label-errors": ["rows.csv"],
         "export": ["m", "-o", "e"], "stream": ["m"],
         "cascade": ["small", "large", "rows.csv", "-o", "m"],
@@ -97,6 +97,7 @@ def test_every_command_has_last_words(command):
             "evaluate": "textgraft.inference.evaluate.evaluate",
             "predict": "textgraft.models.manifest.read_manifest",
             "list": "textgraft.comparison.catalogue.choices",
+            "learn": "textgraft.lessons.lessons",
             "cache": "textgraft.cached.cached",
             "threshold": "textgraft.inference.thresholds.threshold",
         }

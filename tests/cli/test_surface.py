@@ -20,6 +20,7 @@ from textgraft.errors import OptionError, TextgraftError
 
 NOT_READ = {
     "output", "report", "review", "store", "model", "models", "language_model", "keys", "runtime", "state",
+    "copy",
 }  # fmt: skip
 """Paths that are written, and folders and databases, which no pipe holds."""
 

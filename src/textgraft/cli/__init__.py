@@ -26,6 +26,7 @@ from textgraft.cli import (
     inspect,
     label_errors,
     label_next,
+    learn,
     monitor,
     predict,
     pretrain,
@@ -76,6 +77,7 @@ for command, kept in (
     (monitor.monitor, NOTHING_KEPT),
     (cache.cache, NOTHING_KEPT),
     (listing.list_, NOTHING_KEPT),
+    (learn.learn, NOTHING_KEPT),
     (serve.serve, "The service has ended."),
     (distill.distill, "What is finished is kept: the same command goes on from there."),
 ):

@@ -76,11 +76,7 @@ def docstrings_dataset() -> Dataset:
         if docstring.text.lower() not in ambiguous and counts[docstring.chapter] <= LARGEST_CHAPTER:
             kept.append(docstring)
     if not kept:
-        raise DataError(
-            "the sources of the standard library are not here",
-            where=str(root),
-            fix="Use a Python that comes with them, or a data file of your own.",
-        )
+        raise _no_sources(root)
     return Dataset(
         columns={"docstring": [row.text for row in kept]},
         labels=[row.chapter for row in kept],
@@ -92,22 +88,56 @@ def docstrings_dataset() -> Dataset:
     )
 
 
+def library_texts() -> list[str]:
+    """Return all that Python says of itself: its library's docstrings, and the manual of the language.
+
+    Raw text to learn words and language from, about 350,000 words: docstrings whole and as they are written,
+    of the modules of :data:`~textgraft.data.demo.chapters.CHAPTERS`, and the paragraphs of what ``help()``
+    knows of keywords and operators. White space is made even; a text that stands twice is taken once.
+
+    Raises:
+        DataError: This interpreter comes without the sources of its library.
+    """
+    root = Path(sysconfig.get_path("stdlib"))
+    try:
+        from pydoc_data.topics import topics
+    except ImportError as error:  # some distributions have it in a package of its own
+        raise _no_sources(root) from error
+    found = [text for _, path, parts in _sources(root) for _, text in _objects(path, ".".join(parts))]
+    if not found:
+        raise _no_sources(root)
+    found += [part for topic in topics.values() for part in re.split(r"\n\s*\n", topic)]
+    return list(dict.fromkeys(" ".join(text.split()) for text in found if len(text.split()) >= SHORTEST_TEXT))
+
+
+def _no_sources(root: Path) -> DataError:
+    return DataError(
+        "the sources of the standard library are not here",
+        where=str(root),
+        fix="Use a Python that comes with them, or a data file of your own.",
+    )
+
+
+def _sources(root: Path) -> Iterator[tuple[str, Path, tuple[str, ...]]]:
+    """Yield the files of all chapters, with their chapter and the parts of their modules' names."""
+    for chapter, modules in CHAPTERS.items():
+        for module in modules:
+            for path in [root / f"{module}.py", *sorted((root / module).rglob("*.py"))]:
+                parts = path.relative_to(root).with_suffix("").parts
+                if path.is_file() and not _TESTS & set(parts):
+                    yield chapter, path, parts
+
+
 def _docstrings(root: Path) -> Iterator[_Docstring]:
     """Yield every usable docstring, cleaned; each name once."""
     seen: set[str] = set()
-    for chapter, modules in CHAPTERS.items():
-        for module in modules:
-            files = [root / f"{module}.py", *sorted((root / module).rglob("*.py"))]
-            for path in files:
-                parts = path.relative_to(root).with_suffix("").parts
-                if not path.is_file() or _TESTS & set(parts):
-                    continue
-                own_names = _own_names(parts)
-                for name, raw in _objects(path, ".".join(parts).removesuffix(".__init__")):
-                    text = clean_docstring(raw, own_names)
-                    if name not in seen and len(text.split()) >= SHORTEST_TEXT:
-                        seen.add(name)
-                        yield _Docstring(name, chapter, text)
+    for chapter, path, parts in _sources(root):
+        own_names = _own_names(parts)
+        for name, raw in _objects(path, ".".join(parts).removesuffix(".__init__")):
+            text = clean_docstring(raw, own_names)
+            if name not in seen and len(text.split()) >= SHORTEST_TEXT:
+                seen.add(name)
+                yield _Docstring(name, chapter, text)
 
 
 def _objects(path: Path, module: str) -> Iterator[tuple[str, str]]:
