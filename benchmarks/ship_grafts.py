@@ -141,9 +141,14 @@ def _read_whole_texts(folder: Path, windows: int) -> None:
 
 def halve(folder: Path) -> None:
     """Keep the weights in 16 bits: they compute in 32 as before."""
+    halve_weights(folder)
+    stamp(folder, read_manifest(folder))
+
+
+def halve_weights(folder: Path) -> None:
+    """Do so in a folder that has no textgraft.json."""
     file = folder / WEIGHTS
     save_file({name: tensor.half() for name, tensor in load_file(file).items()}, file, {"format": "pt"})
-    stamp(folder, read_manifest(folder))
 
 
 @IN_FP32

@@ -11,7 +11,7 @@ from textgraft.comparison.contenders.base import Contender
 from textgraft.comparison.contenders.registry import contenders_for
 from textgraft.errors import OptionError, unknown
 from textgraft.inference.pipelines.factory import PIPELINES, PURPOSES
-from textgraft.inference.pipelines.shipped import DEFAULTS, ON_ENCODER
+from textgraft.inference.pipelines.shipped import BY_THEMSELVES, DEFAULTS, ON_ENCODER
 from textgraft.models.encoders import BUNDLED, BUNDLED_HUB_ID, BUNDLED_PACKAGE
 from textgraft.tasks.registry import TASKS, task_class
 
@@ -117,7 +117,7 @@ def _pipelines(task: str | None) -> Iterator[Choice]:
             name,
             PURPOSES[name],
             default=model and f"model {model}",
-            extra="bundled" if model else None,
+            extra="bundled" if model and name not in BY_THEMSELVES else None,
             needs=None if model else "a model",
             tasks=tuple(served[name]),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from transformers import (
+    AutoModelForMaskedLM,
     AutoModelForMultipleChoice,
     AutoModelForQuestionAnswering,
     AutoModelForSeq2SeqLM,
@@ -20,6 +21,7 @@ from textgraft.models.generation.copying import CopyingConfig, CopyingEncoderDec
 from textgraft.models.graft.extraction import ExtractionConfig, GraftForExtraction
 from textgraft.models.graft.heads import (
     GraftConfig,
+    GraftForMaskedLM,
     GraftForMultipleChoice,
     GraftForQuestionAnswering,
     GraftForSequenceClassification,
@@ -38,6 +40,7 @@ from textgraft.tokenization.subword_tokenizer import SourceTokenizer
 
 MODELS: tuple[Registered, ...] = (
     *ENCODERS,
+    (AutoModelForMaskedLM, GraftConfig, GraftForMaskedLM),
     (AutoModelForMultipleChoice, GraftConfig, GraftForMultipleChoice),
     (AutoModelForMultipleChoice, RecurrentConfig, RecurrentForMultipleChoice),
     (AutoModelForQuestionAnswering, GraftConfig, GraftForQuestionAnswering),

@@ -8,13 +8,14 @@ safetensors, nothing is fetched, and the folder is vetted first.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from textgraft.errors import ModelError, TextgraftError
 from textgraft.models.quiet import quiet_transformers
-from textgraft.models.vetting import vet, weight_files
+from textgraft.models.vetting import INT8_WEIGHTS, vet, weight_files
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
@@ -129,8 +130,9 @@ def load_with_report(
 
     register(ENCODERS)
     vet(folder)
-    weight_files(folder)
     chosen: Any = getattr(transformers, kind) if isinstance(kind, str) else kind
+    if weight_files(folder)[0].name == INT8_WEIGHTS:
+        return _load_int8(chosen, folder, options.get("config"))
     try:
         with quiet_transformers():
             model, report = chosen.from_pretrained(
@@ -145,16 +147,36 @@ def load_with_report(
         raise
     except Exception as error:  # safetensors and Transformers raise many kinds for a damaged file
         raise _refused("the model", folder, error) from error
+    _refuse_more_layers(model, report["unexpected_keys"], folder)
+    mismatched = [key if isinstance(key, str) else key[0] for key in report["mismatched_keys"]]
+    return cast("PreTrainedModel", model), Report(sorted(report["missing_keys"]), sorted(mismatched))
+
+
+def _load_int8(kind: Any, folder: Path, config: Any) -> tuple[PreTrainedModel, Report]:
+    """Load a model from weights in int8, which Transformers knows nothing of; it computes in fp32."""
+    from textgraft.models.int8 import blank, fill
+
+    try:
+        with quiet_transformers():
+            model = blank(kind, config or load_config(folder))
+            missing, unexpected = fill(model, folder)
+    except TextgraftError:
+        raise
+    except Exception as error:  # as above
+        raise _refused("the model", folder, error) from error
+    _refuse_more_layers(model, unexpected, folder)
+    return model.eval(), Report(sorted(missing), [])
+
+
+def _refuse_more_layers(model: PreTrainedModel, unexpected: Iterable[str], folder: Path) -> None:
     held = {_DIGITS.sub(".#.", name) for name in model.state_dict()}
-    for name in sorted(report["unexpected_keys"]):
+    for name in sorted(unexpected):
         if _DIGITS.search(name) and _DIGITS.sub(".#.", name) in held:
             raise ModelError(
                 f"config.json states fewer layers than the weights hold: {name} would be left out",
                 where=str(folder),
                 fix="Fetch or copy the folder again from where it came.",
             )
-    mismatched = [key if isinstance(key, str) else key[0] for key in report["mismatched_keys"]]
-    return cast("PreTrainedModel", model), Report(sorted(report["missing_keys"]), sorted(mismatched))
 
 
 def _refused(what: str, folder: Path, error: Exception) -> Exception:

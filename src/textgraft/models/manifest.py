@@ -17,6 +17,7 @@ from textgraft.evaluation.promises import Threshold
 from textgraft.evaluation.unknown import Strangeness
 from textgraft.files import content_hash
 from textgraft.integrity import CHECKSUM, as_record, file_hashes, read_members, read_record, write_record
+from textgraft.models.vetting import INT8_WEIGHTS
 
 MANIFEST = "textgraft.json"
 WEIGHTS = "model.safetensors"
@@ -78,7 +79,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def weights_sha256(self) -> str:
         """The hash of the weights: which model this is."""
-        return self.files.get(WEIGHTS, "")
+        return self.files.get(WEIGHTS) or self.files.get(INT8_WEIGHTS, "")
 
     @property
     def identity(self) -> str:

@@ -18,6 +18,8 @@ from textgraft.errors import ModelError
 from textgraft.integrity import inside
 
 WEIGHTS = "model.safetensors"
+INT8_WEIGHTS = "model.int8.safetensors"
+"""In place of those: see :mod:`textgraft.models.int8`."""
 INDEX = "model.safetensors.index.json"
 LARGEST_JSON = 64 << 20
 """Bytes of a configuration; names of many labels take some."""
@@ -120,9 +122,9 @@ def weight_files(folder: Path) -> list[Path]:
     Raises:
         ModelError: There are none, they are pickled, or the index leads to something else or elsewhere.
     """
-    single = folder / WEIGHTS
-    if single.is_file():
-        return [single]
+    for name in (WEIGHTS, INT8_WEIGHTS):
+        if (folder / name).is_file():
+            return [folder / name]
     index = folder / INDEX
     if index.is_file():
         names = read_json(index).get("weight_map")
@@ -160,7 +162,7 @@ def tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]] | None:
     Raises:
         ModelError: A file is damaged, or an index leads elsewhere.
     """
-    if not (folder / WEIGHTS).is_file() and not (folder / INDEX).is_file():
+    if not any((folder / name).is_file() for name in (WEIGHTS, INT8_WEIGHTS, INDEX)):
         return None
     from safetensors import SafetensorError, safe_open
 

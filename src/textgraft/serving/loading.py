@@ -14,7 +14,7 @@ from textgraft.data.dataset import Dataset
 from textgraft.errors import ModelError, OptionError
 from textgraft.inference.cascading.cascaded import CascadePredictor
 from textgraft.inference.cascading.steps import is_cascade
-from textgraft.inference.pipelines.shipped import shipped_graft
+from textgraft.inference.pipelines.shipped import shipped_graft, shipped_model
 from textgraft.inference.prompting.prompt import FILE as PROMPT
 from textgraft.models.encoders import BUNDLED, encoder_config, resolve_encoder
 from textgraft.models.manifest import MANIFEST, Manifest, read_manifest
@@ -36,8 +36,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-ON_ENCODER = ("zero-shot-classification", "feature-extraction")
-"""Pipelines of an encoder; they are built when they are first asked for, as that loads torch."""
+ON_ENCODER = ("zero-shot-classification", "feature-extraction", "summarization")
+"""Pipelines of an encoder; they are built when they are first asked for, as that loads torch. Similarities
+need no torch."""
 HEADS = {
     "ForMaskedLM": "fill-mask",
     "ForCausalLM": "text-generation",
@@ -83,6 +84,12 @@ class Named:
             return cls(given, given)
         path = path.resolve()
         return cls(path.parent.name if path.name == _BEST else path.name, given)
+
+    @property
+    def place(self) -> str:
+        """What to open: the folder of what comes with the package, or what the user named."""
+        is_folder = Path(self.source).expanduser().is_dir()
+        return self.source if is_folder else str(shipped_model(self.source) or self.source)
 
     @property
     def path(self) -> Path | None:
@@ -163,20 +170,21 @@ def identity(named: Named) -> str:
         ModelError: It cannot be found, or is damaged.
     """
     path = named.path
-    return read_manifest(path).identity if path is not None else resolve_encoder(named.source).identity
+    return read_manifest(path).identity if path is not None else resolve_encoder(named.place).identity
 
 
 def _of_others(named: Named, encoder_of: Callable[[Any, str], ServedEncoder], engine: str) -> ServedModel:
     """Load an encoder, or a checkpoint with a head."""
-    source = resolve_encoder(named.source)
+    place = named.place
+    source = resolve_encoder(place)
     architecture = str((encoder_config(source).get("architectures") or [""])[0])
     task = next((task for ending, task in HEADS.items() if architecture.endswith(ending)), None)
     if task is None:
-        return _encoder(named.name, encoder_of(source, "mean"), named.source)
-    _check_torch(named.source)
+        return _encoder(named.name, encoder_of(source, "mean"), place)
+    _check_torch(place)
     from textgraft.inference.pipelines.factory import pipeline
 
-    built = pipeline(task, named.source, engine=engine)
+    built = pipeline(task, place, engine=engine)
     served = ServedPipeline(
         built, source.identity, built.source.tokenizer.backend_tokenizer, built.source.max_length
     )

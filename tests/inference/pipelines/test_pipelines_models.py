@@ -211,13 +211,13 @@ def test_the_shipped_graft_is_the_default(
     assert textgraft.pipeline("text-classification", "banking-intents")(TEXTS) == expected
 
 
-def test_the_bundled_encoder_gives_features_but_fills_no_masks() -> None:
+def test_the_bundled_encoder_gives_features() -> None:
     features = textgraft.pipeline("feature-extraction")("This is a simple test.")
     assert np.array(features).shape == (1, 8, 384)
-    with pytest.raises(OptionError, match=r"no head for masked words[\s\S]*pipeline\('fill-mask', model="):
-        textgraft.pipeline("fill-mask")
-    with pytest.raises(OptionError, match="has no default model"):
+    with pytest.raises(OptionError, match=r"has no default model[\s\S]*pipeline\('multiple-choice', model="):
         textgraft.pipeline("multiple-choice")
+    with pytest.raises(OptionError, match="'translation_fr_to_de' has no default model"):
+        textgraft.pipeline("translation_fr_to_de")
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,12 @@ class Pipeline(ABC, Generic[ChosenOptions]):
         del model, revision
         return cls.auto_class
 
+    @classmethod
+    def for_model(cls, model: Any, revision: str | None) -> type[Pipeline[Any]]:
+        """Return the class that runs a model; another one where what it is tells how the task is done."""
+        del model, revision
+        return cls
+
     @property
     def engine(self) -> str:
         """Which engine runs the model, in which precision, and why not another one, if so."""

@@ -31,6 +31,7 @@ PIPELINES = {
     "text2text-generation": "written_texts:TextToTextPipeline",
     "image-to-text": "vector_to_text:ImageToTextPipeline",
     "feature-extraction": "feature_extraction:FeatureExtractionPipeline",
+    "sentence-similarity": "sentence_similarity:SentenceSimilarityPipeline",
     "zero-shot-classification": "zero_shot_classification:ZeroShotClassificationPipeline",
 }
 """Where each pipeline lives in this folder."""
@@ -43,9 +44,10 @@ PURPOSES = {
     "next-sentence": "tells whether a text goes on with another",
     "text-generation": "writes on, with a causal language model",
     "translation": "translates; also as translation_de_to_en",
-    "summarization": "summarizes documents",
+    "summarization": "summarizes documents: with an encoder, by sentences of theirs",
     "text2text-generation": "writes texts of any kind from texts",
     "image-to-text": "captions vectors",
+    "sentence-similarity": "tells how alike sentences are with one",
     "feature-extraction": "gives the last hidden state of every token",
     "zero-shot-classification": "gives texts the labels that are named with the call",
 }
@@ -73,7 +75,8 @@ def pipeline(
         name: "text-classification" (also "sentiment-analysis"), "token-classification" (also "ner"),
             "question-answering", "multiple-choice", "fill-mask", "next-sentence", "text-generation",
             "translation" (also as "translation_de_to_en"), "summarization", "text2text-generation",
-            "image-to-text" (on vectors), "feature-extraction" or "zero-shot-classification".
+            "image-to-text" (on vectors), "feature-extraction", "sentence-similarity" or
+            "zero-shot-classification".
         model: A model directory or graft that textgraft wrote, the name of a graft that comes with the
             package ("sentiment", "ner", "question-answering", "banking-intents"), a Transformers checkpoint
             (a folder, or a Hub id, which alone reaches for the network), a (model, tokenizer) pair, or a
@@ -97,14 +100,16 @@ def pipeline(
     kind: type[Pipeline[Any]] = getattr(
         importlib.import_module(f"textgraft.inference.pipelines.{module}"), attribute
     )
-    checked = kind.options_class().but(**options)  # before a model is loaded in vain
     if engine not in ENGINES:
         raise unknown("engine", engine, ENGINES)
     # Late, as these load torch and Transformers.
     from textgraft.inference.pipelines.shipped import default_model
     from textgraft.inference.pipelines.sources import open_source
 
-    given = default_model(name) if model is None else model
+    is_default = model is None
+    given: Any = default_model(name, *languages.groups() if languages else ()) if is_default else model
+    kind = kind.for_model(given, revision)
+    checked = kind.options_class().but(**options)  # before a model is loaded in vain
     auto_class = kind.auto_class_of(given, revision)
     source = open_source(given, auto_class=auto_class, heads=kind.heads, revision=revision, engine=engine)
     built: Any = kind(source, checked)

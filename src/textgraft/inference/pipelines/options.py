@@ -51,6 +51,7 @@ class KeywordOptions(TypedDict, total=False):
     no_repeat_ngram_size: int | None
     num_beams: int | None
     num_return_sequences: int
+    num_sentences: int
     prefix: str
     reject: float | None
     return_full_text: bool

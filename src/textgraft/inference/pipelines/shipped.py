@@ -1,4 +1,4 @@
-"""The grafts that come with the package, and which pipeline uses which where no model is named."""
+"""The models that come with the package, and which pipeline uses which where no model is named."""
 
 from __future__ import annotations
 
@@ -9,25 +9,42 @@ from textgraft.models.encoders import BUNDLED
 from textgraft.models.manifest import MANIFEST
 
 FOLDER = Path(__file__).parents[2] / "grafts"
-"""Holds each graft in a folder of its name."""
+"""Holds each model in a folder of its name, with its card; of the pipelines that run the bundled encoder as
+it is, the card alone."""
 DEFAULTS = {
     "text-classification": "sentiment",
     "token-classification": "ner",
     "question-answering": "question-answering",
 }
-"""The graft of each pipeline that has one."""
-ON_ENCODER = ("feature-extraction", "zero-shot-classification")
+"""The model of each pipeline that has one."""
+TRANSLATIONS: dict[tuple[str, str], str] = {}
+"""The model that translates from one language to another."""
+ON_ENCODER = ("feature-extraction", "sentence-similarity", "summarization", "zero-shot-classification")
 """Pipelines that run the bundled encoder as it is."""
+BY_THEMSELVES = ("text-generation", "translation")
+"""Those whose default model stands on no encoder."""
+_CONFIG = "config.json"
 
 
 def shipped_graft(name: str) -> Path | None:
-    """Return the folder of a graft that comes with the package, or None."""
+    """Return the folder of a model of a task that comes with the package, or None."""
     folder = FOLDER / name
     return folder if Path(name).name == name and (folder / MANIFEST).is_file() else None
 
 
-def default_model(pipeline: str) -> str | Path:
+def shipped_model(name: str) -> Path | None:
+    """Return the folder of a model, of a task or of none, that comes with the package, or None."""
+    folder = FOLDER / name
+    return folder if Path(name).name == name and (folder / _CONFIG).is_file() else None
+
+
+def default_model(pipeline: str, source: str | None = None, target: str | None = None) -> str | Path:
     """Return the model that a pipeline uses where none is named.
+
+    Args:
+        pipeline: Its name.
+        source: The language to translate from, where one is wanted.
+        target: That to translate to, likewise.
 
     Raises:
         OptionError: It has none.
@@ -35,17 +52,22 @@ def default_model(pipeline: str) -> str | Path:
     """
     if pipeline in ON_ENCODER:
         return BUNDLED
-    if pipeline not in DEFAULTS:
-        reason = "The bundled encoder has no head for masked words. " if pipeline == "fill-mask" else ""
+    name = DEFAULTS.get(pipeline)
+    if source is not None and target is not None:
+        name = TRANSLATIONS.get((source, target))
+    if name is None:
+        wanted = pipeline if source is None else f"{pipeline}_{source}_to_{target}"
+        known = ", ".join(f"translation_{one}_to_{other}" for one, other in TRANSLATIONS)
         raise OptionError(
-            f"the pipeline {pipeline!r} has no default model",
-            fix=f"{reason}Name one: pipeline({pipeline!r}, model=…).",
+            f"the pipeline {wanted!r} has no default model",
+            fix=f"Name one: pipeline({wanted!r}, model=…)."
+            + (f" Those of {known} come with the package." if source is not None and known else ""),
         )
-    graft = shipped_graft(DEFAULTS[pipeline])
-    if graft is None:
+    model = shipped_model(name)
+    if model is None:
         raise ModelError(
             f"the default model of the pipeline {pipeline!r} is not in this installation",
-            where=str(FOLDER / DEFAULTS[pipeline]),
+            where=str(FOLDER / name),
             fix=f"Install textgraft anew, or name a model: pipeline({pipeline!r}, model=…).",
         )
-    return graft
+    return model

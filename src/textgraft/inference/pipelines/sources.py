@@ -13,7 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from textgraft.errors import ModelError, OptionError
 from textgraft.inference.cascading.cascaded import CascadePredictor
-from textgraft.inference.pipelines.shipped import shipped_graft
+from textgraft.inference.pipelines.shipped import shipped_model
 from textgraft.inference.predictor import Predictor, load
 from textgraft.inference.promised import Promised
 from textgraft.inference.runner import Runner
@@ -21,6 +21,7 @@ from textgraft.models.checkpoint import load_checkpoint
 from textgraft.models.encoders import (
     LONGEST_INPUT,
     EncoderSource,
+    encoder_config,
     encoder_max_length,
     load_encoder,
     resolve_encoder,
@@ -164,12 +165,33 @@ def open_source(
     )
 
 
+def is_encoder(given: Any, revision: str | None) -> bool:
+    """Tell whether what a user names as a model is a checkpoint that has no head: it encodes, and no more.
+
+    Raises:
+        ModelError: There is no such model.
+    """
+    if isinstance(given, tuple) and len(given) == 2 and isinstance(given[0], PreTrainedModel):
+        names, is_pair = [type(given[0]).__name__], given[0].config.is_encoder_decoder
+    elif isinstance(given, str | Path):
+        path = Path(given).expanduser()
+        if (path / MANIFEST).is_file() or (not path.is_dir() and shipped_model(str(given)) is not None):
+            return False
+        if path.is_dir() and not (path / "config.json").is_file():
+            return False  # opening it tells what is missing
+        config = encoder_config(resolve_encoder(given, revision))
+        names, is_pair = config.get("architectures") or [""], config.get("is_encoder_decoder")
+    else:
+        return False
+    return str(names[0]).endswith("Model") and not is_pair
+
+
 def _of_name(
     name: str | Path, auto_class: str, heads: tuple[str, ...], revision: str | None, engine: str
 ) -> Source:
     path = Path(name).expanduser()
     if not path.is_dir():
-        path = shipped_graft(str(name)) or path
+        path = shipped_model(str(name)) or path
     if not path.is_dir() or not (path / MANIFEST).is_file() or not heads:
         if path.is_dir() and not (path / "config.json").is_file():
             read_manifest(path)  # raises, and says where a model may be

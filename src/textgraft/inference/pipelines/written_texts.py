@@ -18,7 +18,7 @@ from textgraft.data.read_options import TextColumns
 from textgraft.errors import ModelError, OptionError
 from textgraft.inference.pipelines.base import Pipeline
 from textgraft.inference.pipelines.options import Count, Options
-from textgraft.inference.pipelines.sources import Source
+from textgraft.inference.pipelines.sources import Source, is_encoder
 from textgraft.models.generation.decoding import Decoded
 from textgraft.tasks.generation.base import GenerationTask, SourceFeatures, write
 from textgraft.tasks.generation.summarization import Summarization
@@ -210,6 +210,13 @@ class SummarizationPipeline(WritingPipeline):
     task = "summarization"
     heads = ("summarization", "text2text-generation")
     key = "summary"
+
+    @classmethod
+    def for_model(cls, model: Any, revision: str | None) -> type[Pipeline[Any]]:
+        """Return what chooses sentences, for an encoder, which writes none."""
+        from textgraft.inference.pipelines.extractive_summarization import ExtractiveSummarizationPipeline
+
+        return ExtractiveSummarizationPipeline if is_encoder(model, revision) else cls
 
     def own_task(self, source: Source) -> Summarization:
         """Return the task."""

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any, Unpack
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import BeforeValidator
 from scipy.special import expit, softmax
@@ -17,13 +16,10 @@ from textgraft.data.read_options import TextColumns
 from textgraft.errors import ModelError, OptionError
 from textgraft.inference.nearest_label import ANYTHING, SCALE, TEMPLATE, check_template, hypotheses
 from textgraft.inference.pipelines.base import Pipeline
+from textgraft.inference.pipelines.encodings import text_encodings
 from textgraft.inference.pipelines.options import KeywordOptions, Options, PipelineOptions
 from textgraft.inference.pipelines.sources import Source
-from textgraft.inference.pipelines.tokens import run_tokens
-from textgraft.inference.predictor import MAX_TOKENS
 from textgraft.models.encoders import encoder_config, resolve_encoder
-from textgraft.models.pooling import pool
-from textgraft.tasks.base import Features
 from textgraft.tasks.text.classification import SingleLabelClassification
 from textgraft.tasks.text.pairs import PairClassification
 
@@ -186,11 +182,10 @@ class ZeroShotClassificationPipeline(Pipeline[ZeroShotClassificationOptions]):
         return softmax(logits[:, :-1], axis=1)
 
     def _encodings(self, dataset: Dataset) -> NDArray[np.float32]:
-        """Encode texts: the mean of the hidden states, scaled to length one, [texts, size]."""
-        inputs = self._texts.features(dataset, self.source.tokenizer, self.source.max_length)
-        self.warn_of_cuts(inputs)
-        encodings = torch.stack(run_tokens(self.source, inputs, _pooled, max_tokens=MAX_TOKENS))
-        return torch.nn.functional.normalize(encodings, dim=-1).numpy()
+        """Encode texts, [texts, size]."""
+        vectors, tokens = text_encodings(self.source, dataset.texts)
+        self.warn_of_cuts(tokens)
+        return vectors
 
     def _entailed(
         self, dataset: Dataset, labels: Sequence[str], template: str, is_each: bool
@@ -209,9 +204,3 @@ class ZeroShotClassificationPipeline(Pipeline[ZeroShotClassificationOptions]):
             return softmax(logits[..., self._entailment], axis=1)
         contradiction = -1 if self._entailment == 0 else 0
         return expit(logits[..., self._entailment] - logits[..., contradiction])
-
-
-def _pooled(outputs: Any, row: int, given: Features) -> torch.Tensor:
-    length = len(given["input_ids"])
-    states = outputs.last_hidden_state[row : row + 1, :length].cpu()
-    return pool(states, torch.ones(1, length, dtype=torch.long), "mean")[0]

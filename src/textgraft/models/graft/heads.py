@@ -7,7 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from transformers import PreTrainedModel
 from transformers.modeling_outputs import (
+    MaskedLMOutput,
     MultipleChoiceModelOutput,
     QuestionAnsweringModelOutput,
     SequenceClassifierOutput,
@@ -15,6 +17,7 @@ from transformers.modeling_outputs import (
 )
 from transformers.utils import can_return_tuple
 
+from textgraft.models.encoders import encoder_width, load_encoder, resolve_encoder
 from textgraft.models.graft.base import Beside, Graft, GraftConfig
 from textgraft.models.losses import sequence_loss
 from textgraft.models.padding import one_of
@@ -23,6 +26,7 @@ from textgraft.tokenization.word_shapes import PLACES, SHAPES
 
 __all__ = [
     "GraftConfig",
+    "GraftForMaskedLM",
     "GraftForMultipleChoice",
     "GraftForQuestionAnswering",
     "GraftForSequenceClassification",
@@ -290,3 +294,71 @@ class GraftForMultipleChoice(Graft):
         logits = self.head(self.pooled(states, attention_mask)).squeeze(-1)
         loss = None if labels is None else functional.cross_entropy(logits.float(), labels)
         return MultipleChoiceModelOutput(loss=loss, logits=logits, **beside)
+
+
+class WordPrediction(nn.Module):
+    """BERT's head for masked words without its matrix of words (Devlin et al. 2019): that is the encoder's.
+
+    Args:
+        size: Dimensions of a hidden state, and of a word vector.
+        words: Entries of the vocabulary.
+    """
+
+    def __init__(self, size: int, words: int) -> None:
+        super().__init__()
+        self.transform = nn.Linear(size, size)
+        self.norm = nn.LayerNorm(size)
+        self.bias = nn.Parameter(torch.zeros(words))
+
+    def forward(self, states: Tensor, table: Tensor) -> Tensor:
+        """Score the words for states [..., size] by their vectors [words, size]; returns [..., words]."""
+        states = self.norm(functional.gelu(self.transform(states.to(self.transform.weight.dtype))))
+        return functional.linear(states, table.to(states), self.bias)
+
+
+class GraftForMaskedLM(Graft):
+    """Which word a masked one stands for: its scores are those of the encoder's own word vectors.
+
+    What is stored is the adapter, a square matrix and a bias for each word; the vectors, by far the most of
+    such a head, are the encoder's and tied (Press and Wolf 2017).
+
+    Args:
+        config: Its description; ``hidden_sizes`` has no part in it.
+    """
+
+    def __init__(self, config: GraftConfig) -> None:
+        width = config.encoding_size or encoder_width(resolve_encoder(config.encoder, config.revision))
+        super().__init__(config, width)
+        del self.layers  # the head of the others
+        words = config.vocab_size
+        assert words is not None, "an encoder of bytes has no words to be masked"
+        self.prediction = WordPrediction(width, words)
+        self._table: list[Tensor] = []
+
+    @property
+    def table(self) -> Tensor:
+        """The encoder's word vectors, [words, size]; they are loaded where an engine runs the encoder."""
+        if not self._table:
+            held = next((part for part in self._encoder if isinstance(part, PreTrainedModel)), None)
+            encoder = held or load_encoder(self.source)[0]
+            # A list hides it from nn.Module's registry of parameters.
+            self._table.append(encoder.get_input_embeddings().weight)
+        return self._table[0]
+
+    def head(self, encodings: Tensor) -> Tensor:
+        """Score all words for hidden states [..., size]; returns [..., words]."""
+        return self.prediction(encodings, table=self.table.detach())
+
+    def from_states(
+        self, states: Tensor, attention_mask: Tensor | None, labels: Any = None, **beside: Any
+    ) -> MaskedLMOutput:
+        """Return logits [batch, time, words] of states [batch, time, size].
+
+        With labels, ids of words [batch, time] and -100 where none is masked, the mean cross-entropy too.
+        """
+        del attention_mask
+        logits = self.head(states)
+        loss = None
+        if labels is not None:
+            loss = functional.cross_entropy(logits.float().flatten(0, -2), labels.flatten())
+        return MaskedLMOutput(loss=loss, logits=logits, **beside)

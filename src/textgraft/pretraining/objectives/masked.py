@@ -27,7 +27,7 @@ from textgraft.training.forward import in_batches
 from textgraft.training.objective import Objective, Steps
 from textgraft.training.settings import TrainingSettings
 
-HEADS = {"bert": "cls.predictions", "roberta": "lm_head"}
+HEADS = {"bert": "cls.predictions", "roberta": "lm_head", "graft": "prediction"}
 """Where Transformers' model of a type keeps the head that names the word in a masked position."""
 EVALUATED = 2048
 """Held-out sequences that are scored, at most: about a quarter of a million tokens at 128 each."""
