@@ -15,8 +15,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.stats import spearmanr
-from sklearn.metrics import roc_auc_score
 from transformers import PreTrainedTokenizerFast
 
 from textgraft.comparison.train import train
@@ -145,18 +143,10 @@ def tokens_of(
 
 
 def scored_pairs(folder: Path, name: str) -> tuple[list[tuple[str, str]], list[float]]:
-    """Read pairs of texts, and how alike people find them: a number, or 1 for the same and 0 for not."""
+    """Read pairs of texts, and how alike people find them."""
     with (folder / f"{name}.csv").open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines))
-    target = "score" if "score" in rows[0] else "label"
-    return [(row["sentence1"], row["sentence2"]) for row in rows], [float(row[target]) for row in rows]
-
-
-def agreement(gold: Sequence[float], cosines: Sequence[float]) -> str:
-    """Tell how cosines agree with numbers (rank correlation) or with labels (area under the ROC curve)."""
-    if len(set(gold)) == 2:
-        return f"area under the ROC curve {roc_auc_score(gold, cosines):.3f}"
-    return f"Spearman's correlation {spearmanr(gold, cosines).statistic:.3f}"
+    return [(row["sentence1"], row["sentence2"]) for row in rows], [float(row["score"]) for row in rows]
 
 
 def text_generation(data: Path, runs: Path, seconds: float) -> Path:

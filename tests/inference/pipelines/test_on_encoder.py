@@ -13,6 +13,7 @@ from tests.tiny import save_tiny_bert
 from textgraft.errors import OptionError
 from textgraft.inference.central_sentences import Centrality
 from textgraft.inference.pipelines.extractive_summarization import ExtractiveSummarizationPipeline
+from textgraft.inference.pipelines.shipped import FOLDER
 from textgraft.inference.pipelines.sources import is_encoder
 
 MAIL = "Hi all,\n\nThe team scored a goal. The oven makes bread. Goal and team! The moon.\n\nBye"
@@ -114,3 +115,11 @@ def test_the_central_come_first_and_what_repeats_them_last():
 def test_a_greeting_is_taken_where_there_is_nothing_else():
     assert Centrality().ranked(["Hi", "a b c", "Bye"], unit(0, 0, 0)) == [1]
     assert sorted(Centrality().ranked(["Hi", "Bye"], unit(0, 1))) == [0, 1]
+
+
+@pytest.mark.parametrize("name", ["sentence-similarity", "summarization"])
+def test_each_has_a_card(name):
+    card = (FOLDER / name / "README.md").read_text(encoding="utf-8")
+    assert f"pipeline_tag: {name}" in card
+    assert "Good for:" in card
+    assert "Not good for:" in card
