@@ -314,6 +314,9 @@ was.
 |---|---|---|---|---|
 {chr(10).join(lines)}
 
+Where the beginning says what a text is about, as in these e-mails, the first sentences do as well: the first
+alone is a greeting now and then, and no more is gained.
+
 Good for: seeing quickly what a letter, an article or a report is about, in its own words and with nothing
 made up, in any length. Not good for: headlines and subject lines, as whole sentences are long; dialogues
 and lists, which have no sentences to choose; other languages than English. For summaries in other words

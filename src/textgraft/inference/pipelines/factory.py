@@ -47,8 +47,8 @@ PURPOSES = {
     "summarization": "summarizes documents: with an encoder, by sentences of theirs",
     "text2text-generation": "writes texts of any kind from texts",
     "image-to-text": "captions vectors",
-    "sentence-similarity": "tells how alike sentences are with one",
     "feature-extraction": "gives the last hidden state of every token",
+    "sentence-similarity": "tells how alike sentences are with one",
     "zero-shot-classification": "gives texts the labels that are named with the call",
 }
 """What each does, so that it can be told without loading torch."""
