@@ -37,12 +37,12 @@ from textgraft.integrity import seal
 from textgraft.models.int8 import store_int8
 from textgraft.models.manifest import read_manifest, stamp
 from textgraft.pretraining.corpus.corpus import read_corpus
-from textgraft.pretraining.corpus.sentences import split_sentences
 from textgraft.pretraining.objectives.examples import Frame
 from textgraft.pretraining.objectives.full_sentences import FullSentences
 from textgraft.pretraining.objectives.masked import MaskedText
 from textgraft.pretraining.objectives.masking import Masking
 from textgraft.pretraining.objectives.streams import Streams, boundary_ids
+from textgraft.tokenization.sentences import split_sentences
 from textgraft.training.settings import TrainingSettings
 from textgraft.wording import duration
 

@@ -15,8 +15,8 @@ from textgraft.inference.central_sentences import Centrality
 from textgraft.inference.pipelines.base import Pipeline
 from textgraft.inference.pipelines.encodings import text_encodings
 from textgraft.inference.pipelines.options import Count, Options
-from textgraft.pretraining.corpus.sentences import split_sentences
 from textgraft.tasks.text.classification import SingleLabelClassification
+from textgraft.tokenization.sentences import split_sentences
 
 MOST_SENTENCES = 2000
 """Of a document that are weighed; those behind are not read."""
