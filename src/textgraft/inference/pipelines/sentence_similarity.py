@@ -14,7 +14,7 @@ from textgraft.data.read_options import TextColumns
 from textgraft.errors import OptionError
 from textgraft.inference.pipelines.base import Pipeline
 from textgraft.inference.pipelines.encodings import text_encodings
-from textgraft.inference.pipelines.options import CallOptions, Options
+from textgraft.inference.pipelines.options import Options, PipelineOptions
 from textgraft.tasks.text.pairs import PairClassification
 
 _COMPARED, _WITH = "source_sentence", "sentences"
@@ -47,7 +47,7 @@ class SentenceSimilarityPipeline(Pipeline[SentenceSimilarityOptions]):
         source_sentence: str | None = None,
         sentences: Sequence[str] | None = None,
         text: str | Sequence[str] | None = None,
-        **options: Unpack[CallOptions],
+        **options: Unpack[PipelineOptions],
     ) -> Any:
         """Return the cosine of one sentence with each of others.
 

@@ -180,7 +180,7 @@ def is_encoder(given: Any, revision: str | None) -> bool:
         if path.is_dir() and not (path / "config.json").is_file():
             return False  # opening it tells what is missing
         config = encoder_config(resolve_encoder(given, revision))
-        names, is_pair = config.get("architectures") or [""], config.get("is_encoder_decoder")
+        names, is_pair = config.get("architectures") or [""], bool(config.get("is_encoder_decoder"))
     else:
         return False
     return str(names[0]).endswith("Model") and not is_pair

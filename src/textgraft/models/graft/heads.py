@@ -341,8 +341,9 @@ class GraftForMaskedLM(Graft):
         if not self._table:
             held = next((part for part in self._encoder if isinstance(part, PreTrainedModel)), None)
             encoder = held or load_encoder(self.source)[0]
+            words: Any = encoder.get_input_embeddings()
             # A list hides it from nn.Module's registry of parameters.
-            self._table.append(encoder.get_input_embeddings().weight)
+            self._table.append(words.weight)
         return self._table[0]
 
     def head(self, encodings: Tensor) -> Tensor:
