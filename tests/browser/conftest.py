@@ -1,6 +1,8 @@
 """A headless browser, and how a page is shown in it."""
 
+import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -47,3 +49,13 @@ def show(browser, page, width, theme="light", *, plots=4):
     browser.get(page.as_uri())
     drawn = f"return document.querySelectorAll('.plot .main-svg').length >= {plots}"
     WebDriverWait(browser, 30).until(lambda opened: opened.execute_script(drawn))
+
+
+def violations(browser):
+    """Return what axe-core has to say, or skip the test."""
+    script = os.environ.get("TEXTGRAFT_AXE", "")
+    if not Path(script).is_file():
+        pytest.skip("$TEXTGRAFT_AXE names no axe.min.js")
+    browser.execute_script(Path(script).read_text())
+    found = browser.execute_async_script("axe.run().then(arguments[0])")
+    return [violation["id"] for violation in found["violations"]]

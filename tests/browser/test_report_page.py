@@ -1,9 +1,12 @@
 """The report in a real browser: it draws without errors and fits a phone."""
 
+import base64
+
 import pytest
 
-from tests.browser.conftest import show
+from tests.browser.conftest import show, violations
 from tests.comparison.synthetic import Comparison
+from textgraft.comparison.records.preferences import Preferences
 from textgraft.comparison.reporting.report import write_report
 
 pytestmark = pytest.mark.browser
@@ -54,3 +57,62 @@ def test_the_plots_follow_the_theme(browser, page):
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
     browser.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 500))")
     assert browser.execute_script(colour) != light
+
+
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory):
+    """A report of ordinary names and texts, with prices."""
+    comparison = Comparison(rows=300)
+    return write_report(
+        comparison.write(tmp_path_factory.mktemp("usual") / "comparison", preferences=Preferences(price=0.4))
+    )
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing(browser, usual, theme):
+    show(browser, usual, 1280, theme)
+    assert violations(browser) == []
+
+
+def test_plots_are_drawn_anew_for_a_phone(browser, usual):
+    show(browser, usual, 390)
+    cut = browser.execute_script(
+        "return [...document.querySelectorAll('#curves .plot text, #cost .plot text')].filter((text) => {"
+        " const box = text.getBoundingClientRect(); return box.width && (box.left < 0 || box.right > 390)"
+        "}).map((text) => text.textContent)"
+    )
+    assert cut == []
+    assert browser.execute_script("return document.querySelectorAll('#plot-latency .legendtext').length") == 4
+
+
+def test_the_main_table_fits(browser, usual):
+    show(browser, usual, 1280)
+    box = "const box = document.querySelector('#results .scroll');"
+    assert browser.execute_script(f"{box} return box.scrollWidth - box.clientWidth") == 0
+
+
+def test_what_scrolls_has_a_name_and_can_be_reached(browser, usual):
+    show(browser, usual, 390)
+    found = browser.execute_script(
+        "return [...document.querySelectorAll('.scroll')].filter((box) => box.scrollWidth > box.clientWidth)"
+        ".map((box) => [box.tabIndex, box.getAttribute('aria-label')])"
+    )
+    assert found
+    assert all(place == 0 and label for place, label in found)
+    assert len({label for _, label in found}) == len(found)
+
+
+def test_paper_is_filled_and_nothing_is_cut(browser, usual):
+    show(browser, usual, 700, "dark")
+    printed = browser.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True, "printBackground": True})
+    pages = base64.b64decode(printed["data"]).count(b"/Type /Page\n")
+    assert 0 < pages <= 9
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    wide = (
+        "return [...document.querySelectorAll('table, .plot')]"
+        ".filter((one) => one.offsetParent && one.getBoundingClientRect().right > innerWidth + 1).length"
+    )
+    try:
+        assert browser.execute_script(wide) == 0
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})

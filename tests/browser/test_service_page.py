@@ -1,12 +1,11 @@
 """The service's page in a real browser."""
 
-import os
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
+from tests.browser.conftest import violations
 from tests.browser.test_report_page import EVIL
 from tests.review.made import items
 from tests.serving.conftest import models  # noqa: F401  a fixture
@@ -253,13 +252,3 @@ def test_axe_finds_nothing_in_a_look_inside(browser, page, theme):
     wait(browser, "document.querySelectorAll('.columns .bars').length == 2")
     assert browser.execute_script("return document.documentElement.scrollWidth") <= 360
     assert violations(browser) == []
-
-
-def violations(browser):
-    """Return what axe-core has to say, or skip the test."""
-    script = os.environ.get("TEXTGRAFT_AXE", "")
-    if not Path(script).is_file():
-        pytest.skip("$TEXTGRAFT_AXE names no axe.min.js")
-    browser.execute_script(Path(script).read_text())
-    found = browser.execute_async_script("axe.run().then(arguments[0])")
-    return [violation["id"] for violation in found["violations"]]

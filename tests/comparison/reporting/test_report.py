@@ -14,12 +14,14 @@ from textgraft.comparison.records.plan import load_plan, save_plan
 from textgraft.comparison.records.preferences import Preferences
 from textgraft.comparison.records.trials import load_test_set, save_test_set
 from textgraft.comparison.records.verdict import load_verdict, save_verdict
-from textgraft.comparison.reporting.figures import learning_curves, styles
+from textgraft.comparison.reporting.figures import decades, learning_curves, name_places, styles
 from textgraft.comparison.reporting.report import write_report
 from textgraft.comparison.reporting.sections import confident_errors, efforts, total_confusion
+from textgraft.comparison.reporting.sketch import mark_svg
 from textgraft.data.overlaps import Overlap
 from textgraft.errors import ModelError, OptionError
 from textgraft.evaluation.confusions import top_confusions
+from textgraft.evaluation.intervals import Score
 from textgraft.reporting.figures import MOST_LABELS, confusion_heatmap
 
 EVIL = "<script>window.stolen = 1</script><img src=x onerror=window.stolen=1> & \"quoted\" 'single' </script>"
@@ -86,7 +88,8 @@ def test_the_report_stands_alone(usual):
     page = Page(usual)
     assert page.tags.count("script") == 3
     assert all(link.startswith("#") or link == "data:," for link in page.links)
-    assert usual.count("plotly.js v") == 1
+    assert usual.count("plotly.js (cartesian - minified)") == 1
+    assert len(usual.encode()) < 2e6
 
 
 def test_the_verdict_comes_first_and_every_sentence_is_there(usual, tmp_path):
@@ -275,3 +278,28 @@ def test_who_learns_from_no_row_is_a_level_line():
     assert (level["x"][0], len(set(level["y"]))) == (100, 1)
     assert min(learning_curves(verdict)["layout"]["xaxis"]["tickvals"]) == 100
     assert verdict.crossings == []
+
+
+def test_marks_in_tables_are_those_of_the_curves_and_no_two_are_alike(usual):
+    looks = styles(list(dict.fromkeys(entry.name for entry in CONTENDERS)))
+    shapes = {name: mark_svg("#000000", symbol) for name, (_, symbol) in looks.items()}
+    assert len(set(shapes.values())) == len(shapes)
+    assert usual.count(mark_svg(*looks["lstm"])) >= 3
+
+
+@pytest.mark.parametrize(
+    ("ends", "written"),
+    [((-1.3, 2.2), ["0.1", "1", "10", "100"]), ((2.4, 4.2), ["1,000", "10,000"]), ((0.2, 0.9), ["2", "5"])],
+)
+def test_log_axes_have_ticks_at_powers_of_ten(ends, written):
+    assert decades(*ends)[1] == written
+
+
+def test_names_of_near_marks_do_not_meet():
+    near = Score(0.8, 0.79, 0.81)
+    placed = name_places(dict.fromkeys(("first", "second", "third"), (1.0, near)), (0.0, 2.0))
+    known = [place for place in placed.values() if place]
+    assert len(known) == len(set(known)) >= 1
+    # At the right end a name stands on the left.
+    alone = name_places({"bert-finetuned": (1.95, near)}, (0.0, 2.0))
+    assert alone["bert-finetuned"] == "middle left"

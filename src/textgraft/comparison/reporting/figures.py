@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import html
 import itertools
+import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,7 @@ def learning_curves(verdict: Verdict) -> Figure:
     data += [
         _level(curve, ends, *looks[curve.contender]) for curve in verdict.curves if curve not in learning
     ]
+    apart = _apart(sizes)
     return {
         "data": data,
         "layout": {
@@ -75,16 +77,23 @@ def learning_curves(verdict: Verdict) -> Figure:
             "xaxis": {
                 "type": "log",
                 "title": {"text": "labelled training rows"},
-                "tickvals": sorted(sizes),
-                "ticktext": [
-                    wording.count(size) + wording.of_each(size, verdict.shots) for size in sorted(sizes)
-                ],
+                "tickvals": apart,
+                "ticktext": [wording.count(size) + wording.of_each(size, verdict.shots) for size in apart],
             },
             "yaxis": {"title": {"text": verdict.metric}, "tickformat": ".2f"},
             "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
             "margin": {"t": 10, "r": 16, "l": 60, "b": 60},
         },
     }
+
+
+def _apart(sizes: Iterable[int]) -> list[int]:
+    """Return the sizes that can be written below a log axis, the larger of two that would meet."""
+    shown: list[int] = []
+    for size in sorted(sizes, reverse=True):
+        if not shown or shown[-1] >= 1.25 * size:
+            shown.append(size)
+    return shown[::-1]
 
 
 def _curve(curve: Curve, colour: str, symbol: str, shots: Mapping[int, int]) -> list[dict[str, Any]]:
@@ -181,16 +190,24 @@ def cost_scatter(verdict: Verdict, field: str, title: str, limit: float | None =
     looks = styles([curve.contender for curve in verdict.curves])
     largest = max(row.model_mb for row in verdict.standings)
     ends = _padded_range(verdict.standings, field)
-    middle = 10 ** (sum(ends) / 2)
+    places = {row.contender: (np.log10(_measured(row, field)), row.score) for row in verdict.standings}
+    named = name_places(places, (ends[0], ends[1]))
+    at, written = decades(*ends)
     figure: Figure = {
         "data": [
-            _bubble(row, field, verdict.metric, looks[row.contender], largest, middle)
+            _bubble(row, field, verdict.metric, looks[row.contender], largest, named[row.contender])
             for row in verdict.standings
         ],
         "layout": {
             "height": 380,
             "showlegend": False,
-            "xaxis": {"type": "log", "title": {"text": title}, "range": ends, "dtick": "D2"},
+            "xaxis": {
+                "type": "log",
+                "title": {"text": title},
+                "range": ends,
+                "tickvals": at,
+                "ticktext": written,
+            },
             "yaxis": {"title": {"text": verdict.metric}, "tickformat": ".2f"},
             "margin": {"t": 24, "r": 12, "l": 60, "b": 54},
         },
@@ -211,15 +228,14 @@ def cost_scatter(verdict: Verdict, field: str, title: str, limit: float | None =
 
 
 def _bubble(
-    row: Standing, field: str, metric: str, look: tuple[str, str], largest: float, middle: float
+    row: Standing, field: str, metric: str, look: tuple[str, str], largest: float, place: str | None
 ) -> dict[str, Any]:
     colour, symbol = look
-    x = max(getattr(row, field), 1e-3)
     return {
         "type": "scatter",
         "mode": "markers+text",
         "name": row.contender,
-        "x": [x],
+        "x": [_measured(row, field)],
         "y": [row.score.value],
         "error_y": error_bars([row.score], colour),
         "marker": {
@@ -228,9 +244,8 @@ def _bubble(
             "color": colour,
             "opacity": 0.85,
         },
-        "text": [row.contender],
-        # The name stands on the side that has room, clear of the error bar.
-        "textposition": "middle right" if x <= middle else "middle left",
+        "text": [row.contender if place else ""],
+        "textposition": place or "middle right",
         "cliponaxis": False,
         "hovertemplate": (
             f"{metric} {wording.score(row.score.value)} ({wording.interval(row.score)})<br>"
@@ -243,9 +258,86 @@ def _bubble(
 
 def _padded_range(rows: Sequence[Standing], field: str) -> list[float]:
     """Return the ends of a log axis with room for the names beside the outermost bubbles."""
-    logs = np.log10([max(getattr(row, field), 1e-3) for row in rows])
+    logs = np.log10([_measured(row, field) for row in rows])
     room = max(0.35, 0.22 * float(logs.max() - logs.min()))
     return [float(logs.min()) - room, float(logs.max()) + room]
+
+
+def _measured(row: Standing, field: str) -> float:
+    return max(float(getattr(row, field)), 1e-3)
+
+
+def decades(low: float, high: float) -> tuple[list[float], list[str]]:
+    """Return the ticks of a log axis, 1, 10, 100 and so on, and how they are written.
+
+    Args:
+        low: The lower end's logarithm to base 10.
+        high: The upper end's. Where fewer than two powers of ten lie between, 2 and 5 are ticks as well.
+    """
+    powers = range(math.floor(low), math.ceil(high) + 1)
+    ticks = [10.0**power for power in powers if low <= power <= high]
+    if len(ticks) < 2:
+        steps = [step * 10.0**power for power in powers for step in (1, 2, 5)]
+        ticks = [tick for tick in steps if low <= math.log10(tick) <= high]
+    return ticks, [f"{tick:,.0f}" if tick >= 1 else f"{tick:g}" for tick in ticks]
+
+
+_PLOT = (500, 300)
+"""Width and height in pixels for which names are placed; on wider plots they are further apart."""
+_LETTER, _LINE, _CLEAR = 7.0, 15.0, 14.0
+"""Width of a letter, height of a line, and how far a name is from the middle of its mark."""
+_SIDES = {
+    "middle right": (1, 0), "middle left": (-1, 0), "top center": (0, 1), "bottom center": (0, -1),
+    "top right": (1, 1), "bottom right": (1, -1), "top left": (-1, 1), "bottom left": (-1, -1),
+}  # fmt: skip
+
+
+def name_places(marks: Mapping[str, tuple[float, Score]], ends: tuple[float, float]) -> dict[str, str | None]:
+    """Place the names of marks so that none meets another, a mark or an edge.
+
+    Args:
+        marks: By name, where it stands between the ends of the axis, and its score.
+        ends: Of that axis.
+
+    Returns:
+        Plotly's text position of each; None for a name that has no room, which is then shown on hover alone.
+    """
+    scores = [end for _, score in marks.values() for end in interval_ends(score)]
+    low, span = min(scores), max(max(scores) - min(scores), 1e-9)
+    width, height = _PLOT
+
+    def up(score: float) -> float:
+        return height * (0.05 + 0.9 * (score - low) / span)
+
+    at = {
+        name: (width * (x - ends[0]) / (ends[1] - ends[0]), up(score.value))
+        for name, (x, score) in marks.items()
+    }
+    taken = [(x - 8, y - 8, x + 8, y + 8) for x, y in at.values()]
+    # Names stand clear of the bars of intervals as well.
+    taken += [
+        (at[name][0] - 2, up(interval_ends(score)[0]), at[name][0] + 2, up(interval_ends(score)[1]))
+        for name, (_, score) in marks.items()
+    ]
+    found: dict[str, str | None] = {}
+    for name, (x, y) in at.items():
+        half = _LETTER * len(name) / 2
+        found[name] = None
+        for side, (right, above) in _SIDES.items():
+            # Beside a mark a name begins at it, above and below it is centred.
+            middle = x + right * (half + _CLEAR) if right else x
+            height_at = y + above * _CLEAR
+            box = (middle - half, height_at - _LINE / 2, middle + half, height_at + _LINE / 2)
+            if box[0] >= 0 and box[2] <= width and not any(_meet(box, other) for other in taken):
+                found[name] = side
+                taken.append(box)
+                break
+    return found
+
+
+def _meet(first: tuple[float, ...], second: tuple[float, ...]) -> bool:
+    across = first[0] < second[2] and second[0] < first[2]
+    return across and first[1] < second[3] and second[1] < first[3]
 
 
 def attention_heatmap(attention: AttentionMap) -> Figure:

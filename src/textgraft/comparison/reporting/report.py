@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from markupsafe import Markup
+
 from textgraft import wording
 from textgraft.comparison.judging.answers import answers
 from textgraft.comparison.judging.choice import CHANCE_AT_MOST
@@ -24,6 +26,7 @@ from textgraft.comparison.reporting.figures import (
 )
 from textgraft.comparison.reporting.leftovers import left_out, unread
 from textgraft.comparison.reporting.next_steps import NextStep, next_steps
+from textgraft.comparison.reporting.sketch import mark_svg
 from textgraft.data.facts import check_facts, overlap_title
 from textgraft.data.perturbations import LEVELS, PERTURBATIONS
 from textgraft.evaluation.confusions import top_confusions
@@ -104,7 +107,10 @@ def render_report(
         steps=steps,
         answers=answers(verdict),
         shown=shown,
-        colours={name: colour for name, (colour, _) in styles([c.contender for c in verdict.curves]).items()},
+        marks={
+            name: Markup(mark_svg(*look))
+            for name, look in styles([curve.contender for curve in verdict.curves]).items()
+        },
         titles={name: entry.title for name, entry in plan.contenders.items()},
         confusions=[] if matrix is None else top_confusions(matrix, test_set.labels),
         is_confusable=is_confusable,

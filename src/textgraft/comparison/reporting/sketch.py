@@ -120,8 +120,12 @@ def _points(places: list[tuple[float, float]]) -> str:
 
 
 def _mark(x: float, y: float, symbol: str, colour: str) -> str:
-    """Draw a mark of the report's: its shape, filled or open."""
-    shape = symbol.partition("-open")[0].removesuffix("-dot")
+    """Draw a mark of the report's: its shape, filled or open, with a dot or without."""
+    if symbol.endswith("-dot"):
+        inner = colour if "-open" in symbol else "white"
+        dot = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="1" fill="{inner}" stroke="{inner}"/>'
+        return _mark(x, y, symbol.removesuffix("-dot"), colour) + dot
+    shape = symbol.partition("-open")[0]
     filled = f'fill="{colour}"' if "-open" not in symbol else 'fill="none"'
     if shape == "square":
         return f'<rect x="{x - 3.5:.1f}" y="{y - 3.5:.1f}" width="7" height="7" {filled}/>'
@@ -145,10 +149,12 @@ def _star(points: int, inner: float) -> list[tuple[float, float]]:
 _CORNERS: dict[str, list[tuple[float, float]]] = {
     "diamond": [(0, -5), (5, 0), (0, 5), (-5, 0)],
     "diamond-tall": [(0, -5.5), (3.2, 0), (0, 5.5), (-3.2, 0)],
-    "diamond-x": [(0, -5), (5, 0), (0, 5), (-5, 0)],
+    "diamond-x": _star(4, 2.4),
+    "diamond-wide": [(0, -3.2), (5.5, 0), (0, 3.2), (-5.5, 0)],
     "star-triangle-up": [(0, -5), (1.8, 1), (5, 4), (0, 2.6), (-5, 4), (-1.8, 1)],
     "hexagon2": [(5, 0), (2.5, 4.3), (-2.5, 4.3), (-5, 0), (-2.5, -4.3), (2.5, -4.3)],
     "hexagram": _star(6, 2.6),
+    "star-square": _star(4, 1.6),
     "circle-cross": _star(8, 3.4),
     "hash": _star(4, 3.2),
     "triangle-up": [(0, -5), (5, 4), (-5, 4)],
@@ -168,10 +174,15 @@ _CORNERS: dict[str, list[tuple[float, float]]] = {
 """Corners of marks around their middle, by plotly's names for them; others are circles."""
 
 
+def mark_svg(colour: str, symbol: str) -> str:
+    """Draw a curve's mark by itself, to stand before a name."""
+    return (
+        f'<svg class="mark" width="12" height="12" stroke="{colour}" style="vertical-align:-1px" '
+        f'aria-hidden="true">{_mark(6, 6, symbol, colour)}</svg>'
+    )
+
+
 def _entry(name: str, colour: str, symbol: str) -> str:
     """Name a line, beside its mark."""
-    return (
-        '<span style="white-space:nowrap;margin-right:1.2em">'
-        f'<svg width="12" height="12" stroke="{colour}" style="vertical-align:-1px">'
-        f"{_mark(6, 6, symbol, colour)}</svg> {html.escape(name)}</span>"
-    )
+    mark = mark_svg(colour, symbol)
+    return f'<span style="white-space:nowrap;margin-right:1.2em">{mark} {html.escape(name)}</span>'
