@@ -164,6 +164,21 @@ def money(value: float) -> str:
     return f"{value:.{1 - math.floor(math.log10(value))}f}" if value >= 1e-6 else "under 0.000001"
 
 
+ENDED = {
+    "closed form": "solved directly",
+    "patience": "no more improvement",
+    "epochs": "all epochs",
+    "steps": "all steps",
+    "budget": "time was up",
+}
+"""How training ended, as people say it."""
+
+
+def ended(stopped_by: str) -> str:
+    """Write how training ended: "no more improvement"."""
+    return ENDED.get(stopped_by, stopped_by)
+
+
 def p_value(value: float) -> str:
     """Write a probability: "p = 0.03", "p < 0.001"."""
     return "p < 0.001" if value < 0.001 else f"p = {value:.2g}"

@@ -19,6 +19,7 @@ from textgraft.data.spellings import Spellings, find_spellings
 from textgraft.data.splits import Splits
 from textgraft.tables import Table, bullets, page
 from textgraft.terminal import visible
+from textgraft.wording import counted
 
 if TYPE_CHECKING:
     import pandas
@@ -315,7 +316,8 @@ def _warnings(check: DataCheck) -> Iterable[str]:
     labels = check.labels
     if len(labels) > check.rows / 5:
         yield (
-            f"There are {len(labels):,} labels for {check.rows:,} rows. "
+            f"There {'is' if len(labels) == 1 else 'are'} {counted(len(labels), 'label')} for "
+            f"{counted(check.rows, 'row')}. "
             "Check that the label column is the right one."
         )
     elif check.rare_labels:

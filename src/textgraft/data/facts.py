@@ -33,8 +33,8 @@ def check_facts(check: dict[str, Any]) -> list[Fact]:
     if languages := check.get("languages"):
         facts.append(("languages", Languages(**languages).named or "not told"))
     if check["words"]:
-        words = [f"{name} {check['words'][name]:,.0f}" for name in ("median", "p95", "max")]
-        facts.append(("words a text", ", ".join(words)))
+        middle, most, longest = (f"{check['words'][name]:,.0f}" for name in ("median", "p95", "max"))
+        facts.append(("words a text", f"typically {middle}, 95 of 100 up to {most}, the longest {longest}"))
     facts += [
         (
             f"cut at {count(lost['limit'])} tokens",

@@ -7,7 +7,7 @@ A new one is an entry here, and where it guesses masked words also a line of
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -26,7 +26,6 @@ from transformers import (
 from textgraft.errors import DataError, OptionError, unknown
 from textgraft.models.recurrent.encoder import RecurrentConfig
 from textgraft.models.recurrent.language_model import RecurrentForCausalLM
-from textgraft.pretraining.corpus.corpus import Texts
 from textgraft.pretraining.objectives.full_sentences import FullSentences
 from textgraft.pretraining.objectives.next_sentence import SentencePairs
 from textgraft.pretraining.objectives.streams import boundary_ids
@@ -199,7 +198,7 @@ def those(is_meant: Callable[[Architecture], bool]) -> tuple[str, ...]:
 
 def train_tokenizer(
     architecture: str,
-    texts: Collection[str] | Texts,
+    texts: Iterable[str],
     *,
     characters: bool = False,
     vocabulary_size: int = 30_000,

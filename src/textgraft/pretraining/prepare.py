@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ def prepare(
     """
     corpus = read_corpus(source, text=config.text, documents=config.documents)
     dev = config.dev and read_corpus(config.dev, text=config.text, documents=config.documents)
-    tokenizer = _tokenizer(corpus, config)
+    tokenizer = _tokenizer(corpus, config, on_documents)
     train, held_out = _tokens(corpus, dev or None, tokenizer, config, on_documents)
     model = build_model(
         config.arch,
@@ -74,7 +74,27 @@ def prepare(
     return Prepared(tokenizer, model, _objective(train, held_out, tokenizer, config), train, held_out)
 
 
-def _tokenizer(corpus: Corpus, config: PretrainConfig) -> PreTrainedTokenizerFast:
+class _Counted:
+    """Texts of a corpus that tell how many of them were read, every time anew.
+
+    Args:
+        texts: The texts.
+        on_documents: Told the number now and then.
+    """
+
+    def __init__(self, texts: Iterable[str], on_documents: Callable[[int], None]) -> None:
+        self._texts, self._on_documents = texts, on_documents
+
+    def __iter__(self) -> Iterator[str]:
+        for count, text in enumerate(self._texts, start=1):
+            if count % 100 == 0:
+                self._on_documents(count)
+            yield text
+
+
+def _tokenizer(
+    corpus: Corpus, config: PretrainConfig, on_documents: Callable[[int], None] | None
+) -> PreTrainedTokenizerFast:
     """Learn a tokenizer, or find the one that was learned before."""
     options: dict[str, Any] = {
         "characters": config.characters,
@@ -88,7 +108,8 @@ def _tokenizer(corpus: Corpus, config: PretrainConfig) -> PreTrainedTokenizerFas
         home.mkdir(parents=True, exist_ok=True)
     with locked(home / f".{name}.lock"):
         if not is_intact(home / name):
-            tokenizer = train_tokenizer(config.arch, corpus.texts, **options)
+            texts = _Counted(corpus.texts, on_documents) if on_documents else corpus.texts
+            tokenizer = train_tokenizer(config.arch, texts, **options)
             with atomic_folder(home / name) as folder:
                 tokenizer.save_pretrained(folder)
                 seal(folder)

@@ -127,7 +127,7 @@ def render_report(
         efforts=sections.efforts(trials),
         facts=check_facts(test_set.check),
         given_up=MARGINS["cost"] if verdict.preferences.prefer == "cost" else None,
-        ended=sections.ENDED,
+        ended=wording.ENDED,
         labels_words=wording.LABELS,
         time_words=wording.TRAINING_TIME,
         chance_at_most=CHANCE_AT_MOST,

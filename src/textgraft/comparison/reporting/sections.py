@@ -20,15 +20,6 @@ from textgraft.tasks.confident_errors import ConfidentError, most_confident_erro
 MOST_SAMPLES = 12
 
 
-ENDED = {
-    "closed form": "solved directly",
-    "patience": "no more improvement",
-    "epochs": "all epochs",
-    "budget": "time was up",
-}
-"""How training ended, as people say it."""
-
-
 @dataclass(frozen=True)
 class Sample:
     """A test row and what every contender wrote for it."""
@@ -123,7 +114,7 @@ def efforts(trials: Sequence[Trial]) -> list[Effort]:
             dev_score=float(np.mean([trial.dev_score for trial in group])),
             training_seconds=float(np.median([trial.cost.training_seconds for trial in group])),
             tuning_seconds=max(trial.cost.tuning_seconds for trial in group),
-            stopped_by=_counted([ENDED.get(trial.stopped_by, trial.stopped_by) for trial in group]),
+            stopped_by=_counted([wording.ended(trial.stopped_by) for trial in group]),
             truncated_fraction=max(trial.truncated_fraction for trial in group),
             reading=group[0].reading,
         )

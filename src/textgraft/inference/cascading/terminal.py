@@ -20,25 +20,21 @@ def render(found: Cascade) -> RenderableType:
     from rich.text import Text
 
     title = f"{found.title} on {found.measured_on:,} rows that chose nothing"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column("model")
-    for name in (
-        found.title,
-        "95% interval",
-        f"to {found.last.name}",
-        "95% interval",
-        "ms a text",
-        "answers",
-    ):
-        table.add_column(Text(name), justify="right")
+    table = Table(
+        title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True
+    )
+    # In 80 columns the figures are whole, and so are names of up to 16 letters; longer ones go on below.
+    table.add_column("model", overflow="fold")
+    for name in (f"{found.title} (95%)", "to the last (95%)", "ms a text", "answers"):
+        table.add_column(Text(name), justify="right", no_wrap=True)
     for entry in (*found.parts, found.chain):
         is_last = entry is found.last
         table.add_row(
             Text(entry.name, style="bold" if entry is found.chain else ""),
-            wording.score(entry.score.value),
-            wording.interval(entry.score),
-            "" if is_last else wording.signed(entry.difference.value),
-            "" if is_last else wording.signed_interval(entry.difference),
+            f"{wording.score(entry.score.value)} ({wording.interval(entry.score, '–')})",
+            ""
+            if is_last
+            else f"{wording.signed(entry.difference.value)} ({wording.signed_interval(entry.difference)})",
             f"{entry.milliseconds:.3g}",
             "" if entry is found.chain else f"{entry.answered:.0%}",
         )
