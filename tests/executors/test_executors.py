@@ -6,6 +6,7 @@ import pytest
 
 from textgraft.errors import DataError, MissingExtraError, OptionError
 from textgraft.executors.base import Job, JobError, LostWorkError, run_jobs
+from textgraft.executors.on_ray import cores_of_each
 from textgraft.executors.open import open_executor
 from textgraft.executors.processes import ProcessExecutor, share_of_cores
 from textgraft.executors.serial import SerialExecutor
@@ -77,6 +78,11 @@ def test_the_share_of_the_cores(monkeypatch):
     assert share_of_cores(8) == 3
 
 
+def test_the_share_of_a_cluster():
+    assert [cores_of_each(jobs, [8, 4, 0]) for jobs in (None, 1, 3, 4, 12, 50)] == [1, 4, 4, 3, 1, 1]
+    assert cores_of_each(2, []) == 1
+
+
 def test_a_job_whose_process_is_killed_is_done_anew(processes, tmp_path):
     processes.submit(Job("a", f"{JOBS}dies_once", str(tmp_path / "seen").encode()))
     processes.submit(Job("b", f"{JOBS}double", b"x"))
@@ -86,7 +92,7 @@ def test_a_job_whose_process_is_killed_is_done_anew(processes, tmp_path):
 
 def test_a_job_that_kills_every_process_ends_the_work(processes):
     processes.submit(Job("shard 7", f"{JOBS}dies", b""))
-    with pytest.raises(LostWorkError, match="shard 7 was lost 3 times: its process ended with -9"):
+    with pytest.raises(LostWorkError, match="shard 7 was lost 5 times: its process ended with -9"):
         processes.wait()
 
 

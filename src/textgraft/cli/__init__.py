@@ -67,7 +67,7 @@ for command, kept in (
     (threshold.threshold, NOTHING_KEPT),
     (cascade.cascade, NOTHING_KEPT),
     (check.check, NOTHING_KEPT),
-    (encode.encode, NOTHING_KEPT),
+    (encode.encode, encode.kept),
     (export.export, NOTHING_KEPT),
     (demo.demo, TRIALS_KEPT),
     (pretrain.pretrain, STEPS_KEPT),

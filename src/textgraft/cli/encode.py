@@ -14,6 +14,21 @@ from textgraft.cli.surface import give
 from textgraft.terminal import open_console
 
 
+def kept(
+    output: Path,
+    jobs: int | None,
+    ray: str | None,
+    share: str | None,
+    shard_rows: int | None,
+    **options: object,
+) -> str:
+    """Say what a stopped run leaves."""
+    del options
+    if in_shards(output, jobs, ray, share, shard_rows):
+        return "The shards encoded so far are kept: the same command computes the rest."
+    return "Nothing was written: the same command begins anew."
+
+
 def encode(
     source: Annotated[
         str,

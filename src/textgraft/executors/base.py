@@ -15,8 +15,9 @@ from typing import Any, Protocol
 
 from textgraft.errors import TextgraftError
 
-TRIES = 3
-"""How often a job is begun at most, where processes or machines are lost on the way."""
+TRIES = 5
+"""How often a job is begun at most, where processes or machines are lost on the way: of ten thousand jobs that
+are lost once in a hundred times each, one in a hundred runs would lose one three times over."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -22,24 +23,24 @@ class RayExecutor:
     Args:
         address: Of the cluster: "host:port", "ray://host:port", "auto" for the one that this machine is part
             of, or "local" for one that is started here and ends with the executor.
-        jobs: How many at a time; as many as the cluster has room for if None.
-        threads: That each computes on, and cores that it takes.
+        jobs: How many at a time, each on its share of the cores; as many as there are cores if None.
 
     Raises:
         MissingExtraError: Ray is not installed.
         ServiceError: There is no cluster at the address.
     """
 
-    def __init__(self, address: str, jobs: int | None = None, threads: int = 1) -> None:
+    def __init__(self, address: str, jobs: int | None = None) -> None:
         try:
             import ray
         except ImportError as error:
             raise MissingExtraError("ray", "ray", "--ray") from error
         self._ray: Any = ray
-        self.threads: int | None = threads
+        self._is_ours = not ray.is_initialized()
         try:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-            room = int(ray.cluster_resources().get("CPU", 1)) // threads
+            if self._is_ours:
+                ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+            cores = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             reason = str(error).strip().partition("\n")[0] or type(error).__name__
             raise ServiceError(
@@ -47,7 +48,9 @@ class RayExecutor:
                 where=address,
                 fix="Start one with: ray start --head; or check the address that it printed.",
             ) from error
-        self.slots = jobs or max(1, room)
+        threads = cores_of_each(jobs, cores)
+        self.threads: int | None = threads
+        self.slots = jobs or max(1, sum(cores))
         paths = os.environ.get("PYTHONPATH")
         variables = {"OMP_NUM_THREADS": str(threads)} | ({"PYTHONPATH": paths} if paths else {})
         self._answer = ray.remote(answer).options(
@@ -89,4 +92,17 @@ class RayExecutor:
         for reference in self._running:
             self._ray.cancel(reference, force=True)
         self._running.clear()
-        self._ray.shutdown()
+        if self._is_ours:
+            self._ray.shutdown()
+
+
+def cores_of_each(jobs: int | None, nodes: Sequence[int]) -> int:
+    """Return the cores that a job takes: its share of a cluster's, as far as every node with cores has them.
+
+    Args:
+        jobs: At a time; None: one a core.
+        nodes: The cores of each node.
+    """
+    if jobs is None:
+        return 1
+    return max(1, min([sum(nodes) // jobs, *(cores for cores in nodes if cores)]))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from textgraft.errors import OptionError
 from textgraft.executors.base import Executor
-from textgraft.executors.processes import ProcessExecutor, share_of_cores
+from textgraft.executors.processes import ProcessExecutor
 from textgraft.executors.serial import SerialExecutor
 from textgraft.settings import whole_number
 
@@ -32,7 +32,7 @@ def open_executor(jobs: int | None = None, ray: str | None = None) -> Iterator[E
             raise OptionError("no address is given", where="--ray", fix="Give one, as auto or host:6379.")
         from textgraft.executors.on_ray import RayExecutor
 
-        executor = RayExecutor(ray, wanted, share_of_cores(wanted) if wanted and ray == "local" else 1)
+        executor = RayExecutor(ray, wanted)
     elif wanted is None or wanted == 1:
         executor = SerialExecutor()
     else:
