@@ -85,7 +85,12 @@ class RowNumbers(Sequence[str]):
 
     def select(self, rows: Sequence[int]) -> RowNumbers:
         """Return the numbers of some rows."""
-        return RowNumbers(array("q", (self.numbers[row] for row in rows)))
+        return RowNumbers(compact(array("q", (self.numbers[row] for row in rows))))
+
+
+def compact(numbers: array[int]) -> array[int]:
+    """Return numbers in four bytes each, where all of them fit."""
+    return array("i", numbers) if not numbers or max(numbers) < 1 << 31 else numbers
 
 
 @dataclass(frozen=True)
@@ -165,7 +170,7 @@ class Dataset:
             ids=self.ids.select(rows)
             if isinstance(self.ids, RowNumbers)
             else [self.ids[row] for row in rows],
-            lines=array("q", (self.lines[row] for row in rows)),
+            lines=compact(array("q", (self.lines[row] for row in rows))),
             source=self.source,
             groups=None if self.groups is None else [self.groups[row] for row in rows],
             label_column=self.label_column,

@@ -104,16 +104,21 @@ class StackedRows:
         self._ends = np.cumsum([len(part) for part in parts])
         # Two of a million different texts have the same hash of 64 bits with a probability below 1e-7.
         hashes = np.fromiter((hash(normalise(text)) for text in self.texts), np.int64, len(self.texts))
-        _, first, same = np.unique(hashes, return_index=True, return_inverse=True)
-        rank = np.empty(len(first), np.int32)
-        rank[np.argsort(first)] = np.arange(len(first))
-        text_of = rank[same]
-        self.first = np.sort(first).astype(np.int32)
+        order = np.argsort(hashes, kind="stable").astype(np.int32)
+        ordered = hashes[order]
+        del hashes
+        begins = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])).astype(np.int32)
+        del ordered
+        counts = np.diff(begins, append=np.int32(len(order)))
+        turn = np.argsort(order[begins])
+        self.first = order[begins[turn]]
         """Position of the first row of each different text; texts count in the order of their first rows."""
-        self._order = np.argsort(text_of, kind="stable").astype(np.int32)
-        self.counts = np.bincount(text_of).astype(np.int32)
+        self.counts = counts[turn]
         """Rows of each different text."""
         self._stops = np.cumsum(self.counts, dtype=np.int32)
+        # The rows of all texts one after the other: each run of the old order, moved to its new place.
+        moved = np.repeat(begins[turn] - (self._stops - self.counts), self.counts)
+        self._order = order[moved + np.arange(len(order), dtype=np.int32)]
         self.last = self._order[self._stops - 1]
         """Position of the last row of each different text."""
 

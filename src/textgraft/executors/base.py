@@ -16,8 +16,10 @@ from typing import Any, Protocol
 from textgraft.errors import TextgraftError
 
 TRIES = 5
-"""How often a job is begun at most, where processes or machines are lost on the way: of ten thousand jobs that
-are lost once in a hundred times each, one in a hundred runs would lose one three times over."""
+"""How often a job is begun at most, where processes or machines are lost on the way.
+
+Of ten thousand jobs that are lost once in a hundred times each, one in a hundred runs would lose one thrice.
+"""
 
 
 @dataclass(frozen=True)
