@@ -81,7 +81,7 @@ def test_every_row_meets_its_like_in_every_epoch_and_is_encoded_once(encoder, se
     if several:
         rows[0] = (rows[0][0], ())
     _, objective = pairs(encoder, dataset(rows), dataset(rows[:6]))
-    epochs = [objective.steps(epoch, SETTINGS, 1) for epoch in (0, 1)]
+    epochs = [objective.steps(epoch, SETTINGS) for epoch in (0, 1)]
     for epoch in epochs:
         batches = [batch for group in epoch for batch in group]
         assert {row for batch in batches for row in batch} == set(range(41))
@@ -92,14 +92,14 @@ def test_every_row_meets_its_like_in_every_epoch_and_is_encoded_once(encoder, se
             width = max(len(objective.train[row]["input_ids"]) for row in batch)
             assert len(batch) * width <= SETTINGS.max_tokens
     assert epochs[0] != epochs[1]
-    assert epochs[0] == objective.steps(0, SETTINGS, 1)
+    assert epochs[0] == objective.steps(0, SETTINGS)
 
 
 def test_a_batch_costs_what_its_token_budget_says(encoder):
     rows = dataset(topic_rows(40))
     _, objective = pairs(encoder, rows, rows)
     settings = SETTINGS.but(max_tokens=60, batch_size=64)
-    for (batch,) in objective.steps(0, settings, 1):
+    for (batch,) in objective.steps(0, settings):
         width = max(len(objective.train[row]["input_ids"]) for row in batch)
         assert len(batch) * width <= 60 or len(batch) <= 2
 

@@ -1,12 +1,13 @@
-"""Several processes train one model, and one of them writes it."""
+"""Several processes train one model as one process would, and one of them writes it."""
 
 from __future__ import annotations
 
 import json
 import os
-import socket
+import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -16,52 +17,121 @@ from typer.testing import CliRunner
 
 import textgraft
 from tests.comparison.test_every_task import MAKERS
+from tests.training.shared import RUNS, begin, run
 from textgraft.cli import app
 from textgraft.errors import OptionError
+from textgraft.training.gradient import shares_of
 
-SETTINGS = {"epochs": 1, "precision": "fp32", "batch_size": 8, "embedding_size": 16, "hidden_size": 16}
-SCRIPT = """
-import json, sys
-import textgraft
-source, output, settings = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
-trained = textgraft.train(
-    source, output, task="token-classification", contender="lstm", settings=settings, reporter=print
-)
-print("score", trained.trial.metrics["f1"])
-"""
+SETTINGS = {
+    "epochs": 1, "precision": "fp32", "batch_size": 8, "embedding_size": 16, "hidden_size": 16,
+    "checkpoint_seconds": 0.01,
+}  # fmt: skip
+USUAL = ("bert", "streams")
+"""A BERT that is fine-tuned and a recurrent language model; the other runs are slow tests."""
+ROOT = Path(__file__).parents[2]
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
-def test_two_processes_train_as_one_and_write_one_folder(tmp_path):
-    source = MAKERS["token-classification"](tmp_path)
-    shared = {**os.environ, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
-    arguments = [str(source), str(tmp_path / "two"), json.dumps({**SETTINGS, "checkpoint_seconds": 0.01})]
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, *arguments],
-            env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )
-        for rank in range(2)
-    ]  # fmt: skip
-    one = textgraft.train(
-        source, tmp_path / "one", task="token-classification", contender="lstm",
-        settings={**SETTINGS, "accumulation": 2},
+def torchrun(*command: str, count: int = 2) -> subprocess.CompletedProcess[str]:
+    """Run a module in several processes, as a user does."""
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}", "-m"]
+    done = subprocess.run(
+        [sys.executable, *launcher, *command],
+        cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=600,
+        check=False,
     )  # fmt: skip
-    ended = [process.communicate(timeout=300) for process in started]
-    assert [process.returncode for process in started] == [0, 0], ended
-    scores = {output.splitlines()[-1] for output, _ in ended}
-    assert scores == {f"score {one.trial.metrics['f1']}"}
-    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["one", "two"]
-    weights = [load_file(tmp_path / name / "model.safetensors") for name in ("one", "two")]
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def shared(folder: Path, names: Sequence[str]) -> str:
+    """Do runs in two processes, some of which one process began; return what they print."""
+    for name in names:
+        begin(folder, name)
+    return torchrun("tests.training.shared", str(folder), *names).stdout
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("two")
+    shutil.copy(MAKERS["token-classification"](folder), folder / "rows.jsonl")
+    (folder / "settings.json").write_text(json.dumps(SETTINGS))
+    return folder, shared(folder, USUAL)
+
+
+def assert_equal(name: str, folder: Path) -> None:
+    """Hold what two processes came to against what one does, and go on alone with what they began."""
+    alone, _ = run(name)
+    expected = alone.state_dict()
+    start, _ = RUNS[name][0]()
+    assert any((tensor - expected[name]).abs().max() > 1e-3 for name, tensor in start.state_dict().items())
+    kinds = ("two", "sharded", "resumed", "resumed sharded")
+    found = {kind: load_file(folder / kind / f"{name}.safetensors") for kind in kinds}
+    for kind in ("stopped", "stopped sharded"):
+        assert list((folder / kind / name).glob("checkpoint-*"))
+        found[kind] = run(name, folder / kind / name)[0].state_dict()
+    for kind, weights in found.items():
+        assert weights, kind
+        for key, tensor in weights.items():
+            torch.testing.assert_close(tensor, expected[key], rtol=1e-4, atol=1e-5, msg=f"{kind}: {key}")
+
+
+@pytest.mark.parametrize("name", USUAL)
+def test_processes_train_as_one_and_go_on_with_what_others_began(two, name):
+    assert_equal(name, two[0])
+
+
+@pytest.mark.slow
+def test_processes_train_every_other_model_as_one(tmp_path):
+    names = [name for name in RUNS if name not in USUAL]
+    shared(tmp_path, names)
+    for name in names:
+        assert_equal(name, tmp_path)
+
+
+def test_two_processes_write_one_model_and_know_its_scores(two):
+    folder, printed = two
+    one = textgraft.train(
+        folder / "rows.jsonl", folder / "models" / "one", task="token-classification", contender="lstm",
+        settings=SETTINGS,
+    )  # fmt: skip
+    scores = [line for line in printed.splitlines() if line.startswith("score")]
+    assert scores == [f"score {one.trial.metrics['f1']}"] * 2
+    assert sorted(path.name for path in (folder / "models").iterdir()) == ["one", "two"]
+    weights = [load_file(folder / "models" / name / "model.safetensors") for name in ("one", "two")]
     for name, tensor in weights[0].items():
         torch.testing.assert_close(weights[1][name], tensor, rtol=1e-4, atol=1e-5)
-    assert textgraft.load(tmp_path / "two").predict(["the goal was new"])
+    assert textgraft.load(folder / "models" / "two").predict(["the goal was new"])
+
+
+@pytest.mark.slow
+def test_the_command_speaks_once(tmp_path):
+    source = MAKERS["classification"](tmp_path)
+    train = ["textgraft", "train", str(source), "--contender", "lstm", "--set", "epochs=1"]
+    planned = torchrun(*train, "--plan").stdout
+    assert planned.count("each of 2 processes") == planned.count("all of it") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == [source.name]
+    told = torchrun(*train, "--set", "shard_weights=true", "--output", str(tmp_path / "model"))
+    assert told.stderr.count("test:") == 1
+    assert (tmp_path / "model" / "textgraft.json").is_file()
+
+
+@pytest.mark.parametrize("processes", range(1, 6))
+@pytest.mark.parametrize("batches", range(1, 5))
+def test_shares_are_each_row_of_each_batch_once(processes, batches):
+    group = [list(range(10 * place, 10 * place + 3)) for place in range(batches)]
+    every = [shares_of(group, processes, rank) for rank in range(processes)]
+    assert len({len(shares) for shares in every}) == 1, "all average their gradients as often"
+    rows = [
+        row
+        for shares in every
+        for share in shares
+        if share.counts
+        for row in group[share.place][share.part :: share.parts]
+    ]
+    assert sorted(rows) == sorted(row for batch in group for row in batch)
+    wholes = [share for rank in range(processes) for share in shares_of(group, processes, rank, False)]
+    assert sorted(share.place for share in wholes if share.counts) == list(range(batches))
+    assert all(share.parts == 1 for share in wholes)
 
 
 def test_what_processes_do_not_share_is_refused(tmp_path, monkeypatch):

@@ -113,6 +113,7 @@ def main() -> None:
     if not sys.warnoptions:
         # What libraries warn of is for programmers; what concerns users the command says itself.
         warnings.simplefilter("ignore")
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     if logging.lastResort is not None:
         logging.lastResort.setFormatter(VisibleFormatter())
     try:

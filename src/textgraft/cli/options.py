@@ -14,6 +14,7 @@ from textgraft.errors import OptionError, unknown
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from textgraft.training.progress import Progress
 
@@ -239,3 +240,15 @@ def training_bar(console: Console) -> Iterator[Callable[[Progress], None]]:
             bar.update(task, completed=progress.step, total=progress.planned_steps, loss=loss)
 
         yield on_step
+
+
+def table(rows: Sequence[Sequence[str]], title: str | None = None) -> Table:
+    """Return rows, the first of them a header, as a table to print."""
+    from rich.table import Table
+
+    shown = Table(title=title, box=None, pad_edge=False, header_style="bold")
+    for number, name in enumerate(rows[0]):
+        shown.add_column(name, justify="right" if number and len(rows[0]) > 2 else "left")
+    for row in rows[1:]:
+        shown.add_row(*row)
+    return shown

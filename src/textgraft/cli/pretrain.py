@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -119,7 +118,7 @@ def pretrain(
     if plan:
         with bar:
             planned = plan_pretraining(corpus, on_documents=on_documents, **config)
-        _show_plan(open_console(notes=True), planned)
+        _show_plan(open_console(notes=True, quiet=not is_main_process()), planned)
         if is_main_process():
             give(planned)
         return
@@ -167,24 +166,16 @@ def _show_plan(console: Console, plan: Plan) -> None:
         console.print(
             f"the first {plan.short_tokens:,} tokens are learned in short sequences, the rest in full ones",
         )
+    if plan.footprint is not None:
+        lines = [*plan.footprint.memory_lines(), *plan.footprint.time_lines()]
+        console.print(options.table([("memory and time", ""), *lines]))
     _show_costs(console, plan.costs, "plan")
 
 
 def _show_costs(console: Console, costs: Costs, title: str) -> None:
     from textgraft.pretraining.cost import PUBLISHED, amortization
 
-    _show_table(console, [(title, ""), *costs.lines()])
-    _show_table(console, amortization(costs), "pre-training once, US dollars a task")
+    console.print(options.table([(title, ""), *costs.lines()]))
+    console.print(options.table(amortization(costs), "pre-training once, US dollars a task"))
     for entry in PUBLISHED:
         console.print(f"{entry.name}: {entry.how} ({entry.source})", style="dim")
-
-
-def _show_table(console: Console, rows: Sequence[Sequence[str]], title: str | None = None) -> None:
-    from rich.table import Table
-
-    table = Table(title=title, box=None, pad_edge=False, header_style="bold")
-    for number, name in enumerate(rows[0]):
-        table.add_column(name, justify="right" if number and len(rows[0]) > 2 else "left")
-    for row in rows[1:]:
-        table.add_row(*row)
-    console.print(table)

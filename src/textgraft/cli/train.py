@@ -65,6 +65,9 @@ def train(
     budget: Annotated[str | None, typer.Option(help="Time for training, as 10m or 2h.")] = None,
     resume: Annotated[bool, typer.Option(help="Resume an unfinished training.")] = False,
     overwrite: options.Overwrite = False,
+    plan: Annotated[
+        bool, typer.Option(help="Tell what memory and time it would take, and write nothing.")
+    ] = False,
     print_config: Annotated[
         bool, typer.Option(help="Print the whole config with every default, and train nothing.")
     ] = False,
@@ -76,7 +79,7 @@ def train(
     import yaml
 
     from textgraft.comparison.settings import TrainConfig
-    from textgraft.comparison.train import full_config, read_config, run_training
+    from textgraft.comparison.train import full_config, plan_training, read_config, run_training
     from textgraft.errors import OptionError
     from textgraft.wording import duration, ended
 
@@ -117,7 +120,7 @@ def train(
         written = full_config(wanted)
         give(yaml.safe_load(written), written.rstrip("\n"))
         return
-    if source is None or output is None:
+    if source is None or (output is None and not plan):
         raise OptionError(
             "nothing to train on" if source is None else "no folder for the model is named",
             where="textgraft train",
@@ -128,6 +131,12 @@ def train(
     def note(line: str) -> None:
         console.print(f"· {line}", style="dim")
 
+    if plan:
+        planned = plan_training(source, wanted, note=note)
+        if is_main_process():
+            give(planned, options.table([(f"plan of {planned.contender}", ""), *planned.lines()]))
+        return
+    assert output is not None, "refused above"
     with options.training_bar(console) as on_step:
         trained = run_training(
             source, output, wanted, resume=resume, overwrite=overwrite, on_step=on_step, note=note

@@ -33,8 +33,13 @@ if TYPE_CHECKING:
     import pandas
 
     from textgraft.comparison.records.trials import Trial
+    from textgraft.comparison.running.trials import TrialSpec
     from textgraft.inference.row_predictor import RowPredictor
+    from textgraft.training.footprint import Footprint
     from textgraft.training.progress import Progress
+
+TRIAL_SECONDS = 5.0
+"""How long the speed is measured for a plan."""
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -287,7 +292,113 @@ def run_training(
 ) -> Trained:
     """Train as :func:`train` does, with all choices in one record."""
     refuse_to_replace(output, overwrite=overwrite, mark=MANIFEST)
+    spec = _specified(source, _entrants(source, config, note), config, note)
+    from accelerate.utils import broadcast_object_list
+
+    from textgraft.comparison.running.trials import run_trial, save_model, share_trial
+    from textgraft.inference.thresholds import decide_threshold
+    from textgraft.training.processes import join_processes
+
+    contender = spec.contender
+    spec = replace(spec, job=replace(spec.job, on_step=on_step))
+    unfinished = output.with_name(f"{output.name}.training")
+    if contender.epochs:
+        # Another run's checkpoints are never in the way: each run has a folder of its own.
+        checkpoints = unfinished / spec.identity(config.budget).id
+        _check_unfinished(unfinished, checkpoints, resume=resume)
+        spec = replace(spec, job=replace(spec.job, folder=checkpoints))
+    processes = join_processes()
+    processes.wait_for_everyone()  # until all have seen what stands there before anything is written
+    if not processes.is_main_process:
+        # It has its part of the training; the first process measures and writes.
+        share_trial(spec)
+        return Trained(output, broadcast_object_list([None])[0])
+    trial, attempt = run_trial(spec)
+    threshold = None
+    if (target := config.target) is not None:
+        threshold = decide_threshold(attempt.predictor, spec.job.dev, target)
+        note(threshold.sentence)
+    save_model(output, spec, trial, attempt, threshold, remembers=True)
+    if contender.epochs:
+        remove_folder(checkpoints)
+        with contextlib.suppress(OSError):  # where those of other runs are left
+            unfinished.rmdir()
+    broadcast_object_list([trial])
+    return Trained(output, trial)
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What a training would take."""
+
+    contender: str
+    footprint: Footprint
+    """Memory, and the time of an epoch."""
+    epochs: int | None
+    """At most; None where the time alone ends it."""
+    budget: float | None
+    """Seconds that the training is given."""
+
+    @property
+    def seconds(self) -> float:
+        """Of training and evaluating, at most: patience may end it sooner."""
+        shown = self.footprint
+        ends = [] if self.budget is None else [self.budget]
+        if self.epochs is not None:
+            ends.append(self.epochs * (shown.epoch_seconds + shown.evaluation_seconds))
+        return min(ends)
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Return each figure with its name, for people to read."""
+        shown = self.footprint
+        passes = "" if self.epochs is None else f" for {self.epochs:,} epochs at most"
+        return [
+            *shown.memory_lines(),
+            ("tokens a second", f"{shown.tokens_per_second:,.0f}"),
+            *shown.time_lines(),
+            ("all of it", f"{duration(self.seconds)}{passes}"),
+        ]
+
+
+def plan_training(
+    source: Source | Dataset, config: TrainConfig, *, note: Note = lambda text: None
+) -> TrainingPlan:
+    """Tell what :func:`run_training` with the same choices would take, and write nothing.
+
+    The contender is trained for some seconds, and thrown away. Under ``torchrun`` the processes do so
+    together.
+
+    Raises:
+        DataError: The rows cannot be read or learned from.
+        OptionError: An option is unknown or out of range, or the contender is not trained in epochs.
+    """
     entrants = _entrants(source, config, note)
+    (contender,) = entrants.contenders
+    if contender.epochs is None:
+        raise OptionError(
+            f"{contender.name} is not trained in epochs, so there is nothing to plan",
+            where="textgraft train",
+            fix="Leave --plan out.",
+        )
+    spec = _specified(source, entrants, config, note)
+    from textgraft.comparison.running.trials import share_trial
+    from textgraft.training.footprint import Rehearsed, footprint
+    from textgraft.training.loop import Run
+
+    found: list[TrainingPlan] = []
+
+    def on_begin(run: Run) -> None:
+        shown = footprint(run, TRIAL_SECONDS)
+        found.append(TrainingPlan(contender.name, shown, run.settings.epochs, config.budget))
+        raise Rehearsed
+
+    with contextlib.suppress(Rehearsed):
+        share_trial(replace(spec, job=replace(spec.job, on_begin=on_begin)))
+    return found[0]
+
+
+def _specified(source: Source | Dataset, entrants: Entrants, config: TrainConfig, note: Note) -> TrialSpec:
+    """Read the rows, and return the trial of the one contender on them."""
     (contender,) = entrants.contenders
     settings = _configured(config, contender)
     material = read(source, entrants, config, note)
@@ -309,41 +420,13 @@ def run_training(
     if encoder and (warning := encoder_warning(encoder, splits.train)):
         note(warning)
     # torch takes seconds to load: only once the rows are known to be usable.
-    from accelerate.utils import broadcast_object_list
-
-    from textgraft.comparison.running.trials import TrialSpec, run_trial, save_model, share_trial
-    from textgraft.inference.thresholds import decide_threshold
-    from textgraft.training.processes import join_processes
+    from textgraft.comparison.running.trials import TrialSpec
 
     rows = training_rows(contender, splits.train, config.seed)
     if len(rows) < len(splits.train):
         note(f"{contender.name} learns from {len(rows)} of the training rows; all of them tell the labels")
-    job = material.job(contender, rows, splits.dev, config.seed, max_seconds=config.budget, on_step=on_step)
-    spec = TrialSpec(contender, job, splits.test, (settings,), material.data_hash)
-    unfinished = output.with_name(f"{output.name}.training")
-    if contender.epochs:
-        # Another run's checkpoints are never in the way: each run has a folder of its own.
-        checkpoints = unfinished / spec.identity(config.budget).id
-        _check_unfinished(unfinished, checkpoints, resume=resume)
-        spec = replace(spec, job=replace(job, folder=checkpoints))
-    processes = join_processes()
-    processes.wait_for_everyone()  # until all have seen what stands there before anything is written
-    if not processes.is_main_process:
-        # It has its part of the training; the first process measures and writes.
-        share_trial(spec)
-        return Trained(output, broadcast_object_list([None])[0])
-    trial, attempt = run_trial(spec)
-    threshold = None
-    if (target := config.target) is not None:
-        threshold = decide_threshold(attempt.predictor, splits.dev, target)
-        note(threshold.sentence)
-    save_model(output, spec, trial, attempt, threshold, remembers=True)
-    if contender.epochs:
-        remove_folder(checkpoints)
-        with contextlib.suppress(OSError):  # where those of other runs are left
-            unfinished.rmdir()
-    broadcast_object_list([trial])
-    return Trained(output, trial)
+    job = material.job(contender, rows, splits.dev, config.seed, max_seconds=config.budget)
+    return TrialSpec(contender, job, splits.test, (settings,), material.data_hash)
 
 
 def training_rows(contender: Contender, train: Dataset, seed: int) -> Dataset:

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import copy
-import time
 from dataclasses import asdict, dataclass
-from itertools import chain, cycle
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from textgraft.training.objective import Objective
-from textgraft.training.optimizer import build_optimizer
-from textgraft.training.placement import placed
-from textgraft.training.precision import autocast, resolve_precision
-from textgraft.training.processes import join_processes
-from textgraft.training.settings import TrainingSettings
-
-_TRIAL_BATCHES = 3
-"""At least, besides the first one, which is slow."""
 _MASKED_SHARE = 0.15
 HOUR = 3600.0
 
@@ -179,34 +166,3 @@ def training_flops(
     config = model.config
     attention = 0 if objective == "recurrent" else 4 * length * config.hidden_size * config.num_hidden_layers
     return 3.0 * (2 * (body + share * head) + attention)
-
-
-def measured_rate(
-    model: PreTrainedModel, objective: Objective, settings: TrainingSettings, seconds: float
-) -> float:
-    """Train a copy of a model for some seconds; return the tokens a second of one process."""
-    device = join_processes().device
-    precision = resolve_precision(settings.precision, device)
-    copied = copy.deepcopy(model).to(device).train()
-    optimizer = build_optimizer(copied, settings)
-    objective.begin(settings)
-    batches = list(chain(*objective.steps(0, settings, 1)))
-    tokens, started = 0, 0.0
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        for number, rows in enumerate(cycle(batches)):
-            batch = placed(objective.batch(rows, np.random.default_rng(number)), device)
-            with autocast(precision, device):
-                loss = torch.stack(objective.losses(copied, batch)).sum()
-            loss.backward()
-            nn.utils.clip_grad_norm_(copied.parameters(), settings.clip_norm)
-            optimizer.step()
-            optimizer.zero_grad()
-            float(loss.detach())  # waits for the device
-            now = time.perf_counter()
-            if number == 0:
-                started = now
-                continue
-            tokens += objective.tokens(rows)
-            if number >= _TRIAL_BATCHES and now - started >= seconds:
-                break
-    return tokens / (now - started)

@@ -15,10 +15,11 @@ from textgraft.files import output_errors, refuse_to_replace, remove_folder
 from textgraft.integrity import read_record, write_record
 from textgraft.pretraining.card import save_pretrained_encoder
 from textgraft.pretraining.config import PretrainConfig, PretrainOptions
-from textgraft.pretraining.cost import Costs, measured_rate, priced, training_flops
+from textgraft.pretraining.cost import Costs, priced, training_flops
 from textgraft.pretraining.objectives.masked import MaskedText
 from textgraft.pretraining.prepare import Prepared, prepare
 from textgraft.pretraining.sizes import SIZES
+from textgraft.training.footprint import Footprint, rehearse
 from textgraft.training.loop import fit
 from textgraft.training.objective import Objective
 from textgraft.training.processes import join_processes
@@ -54,6 +55,8 @@ class Plan:
     vocabulary: int
     short_tokens: int = 0
     """Of the tokens, those learned in short sequences first."""
+    footprint: Footprint | None = None
+    """Memory, and the time of an epoch; None where the plan is that of an unfinished run."""
 
 
 @dataclass(frozen=True)
@@ -77,14 +80,16 @@ def plan_pretraining(
     """Tell what :func:`pretrain` with the same arguments would do and cost, and train nothing.
 
     The corpus is read, its tokenizer learned, and a copy of the model trained for some seconds to see how
-    fast it is.
+    fast it is and how much memory it takes. Under ``torchrun`` the processes do so together.
 
     Raises:
         DataError: The corpus cannot be read or is too small.
         OptionError: An option is unknown or out of range.
     """
     wanted = _checked(config)
-    return _plan(prepare(corpus, wanted, on_documents), wanted)
+    with join_processes().main_process_first():
+        prepared = prepare(corpus, wanted, on_documents)
+    return _plan(prepared, wanted)
 
 
 def pretrain(
@@ -131,9 +136,7 @@ def pretrain(
         _refuse_leftovers(checkpoints)
     with processes.main_process_first():
         prepared = prepare(corpus, wanted, on_documents)
-    # Settings come from a measurement: made once, they hold for every process and for a resumed run.
-    given = [_settled(prepared, wanted, checkpoints) if processes.is_main_process else None]
-    plan: Plan = broadcast_object_list(given)[0]
+    plan = _settled(prepared, wanted, checkpoints)
     if isinstance(prepared.objective, MaskedText):
         prepared.objective.short_tokens = plan.short_tokens
     if on_plan is not None:
@@ -186,8 +189,9 @@ def _plan(prepared: Prepared, config: PretrainConfig) -> Plan:
     }
     settings = TrainingSettings(**{**usual, **config.settings})
     objective = prepared.objective
-    rate = measured_rate(prepared.model, objective, settings, TRIAL_SECONDS) * processes.num_processes
-    steps = objective.steps(0, settings, processes.num_processes)
+    footprint = rehearse(prepared.model, objective, settings, TRIAL_SECONDS)
+    rate = footprint.tokens_per_second
+    steps = objective.steps(0, settings)
     epoch = sum(objective.tokens(rows) for step in steps for rows in step)
     ends = [config.tokens, config.budget and rate * config.budget]
     if epochs := config.settings.get("epochs"):
@@ -201,7 +205,7 @@ def _plan(prepared: Prepared, config: PretrainConfig) -> Plan:
     if isinstance(objective, MaskedText) and objective.short is not None:
         objective.short_tokens = short = round(SHORT_SHARE * tokens)
     if config.tokens is not None:
-        changes["max_steps"] = _steps_until(config.tokens, objective, settings, processes.num_processes)
+        changes["max_steps"] = _steps_until(config.tokens, objective, settings)
     settings = TrainingSettings(**{**settings.model_dump(), **changes, **config.settings})
     machine, price = priced(config.machine, config.price, processes.device)
     return Plan(
@@ -220,13 +224,14 @@ def _plan(prepared: Prepared, config: PretrainConfig) -> Plan:
         corpus_tokens=len(prepared.train.ids),
         vocabulary=len(prepared.tokenizer),
         short_tokens=short,
+        footprint=footprint,
     )
 
 
-def _steps_until(tokens: int, objective: Objective, settings: TrainingSettings, processes: int) -> int:
+def _steps_until(tokens: int, objective: Objective, settings: TrainingSettings) -> int:
     """Return how many steps it takes to see so many tokens."""
     seen = 0
-    steps = (step for epoch in count() for step in objective.steps(epoch, settings, processes))
+    steps = (step for epoch in count() for step in objective.steps(epoch, settings))
     for number, step in enumerate(steps, start=1):
         seen += sum(map(objective.tokens, step))
         if seen >= tokens:
@@ -235,28 +240,57 @@ def _steps_until(tokens: int, objective: Objective, settings: TrainingSettings, 
 
 
 def _settled(prepared: Prepared, config: PretrainConfig, checkpoints: Path) -> Plan:
-    """Make a plan and write it down, or return that of the run that is to go on.
+    """Return the plan of the run that is to go on; where there is none, make one and write it down.
+
+    Settings come from a measurement: made once, they hold for every process and for a resumed run.
 
     Raises:
         OptionError: That run has other options.
     """
-    options = config.model_dump(mode="json", exclude={"keep", "machine", "price"})
-    file = checkpoints / _RUN
-    if not file.is_file():
-        plan = _plan(prepared, config)
+    processes = join_processes()
+    found = [_unfinished(config, checkpoints) if processes.is_main_process else None]
+    plan: Plan | None = broadcast_object_list(found)[0]
+    if plan is not None:
+        return plan
+    # All measure together how fast they are, and the first one's figures count.
+    plan = broadcast_object_list([_plan(prepared, config)])[0]
+    assert plan is not None, "the first process has made one"
+    if processes.is_main_process:
         with output_errors(checkpoints):
             checkpoints.mkdir(parents=True, exist_ok=True)
-        write_record(
-            file, {"options": options, "plan": {**asdict(plan), "settings": plan.settings.model_dump()}}
-        )
-        return plan
+        kept = {**asdict(replace(plan, footprint=None)), "settings": plan.settings.model_dump()}
+        write_record(checkpoints / _RUN, {"options": _options(config), "plan": kept})
+    return plan
+
+
+def _options(config: PretrainConfig) -> dict[str, Any]:
+    """Return the options that a run keeps from its beginning to its end."""
+    options = config.model_dump(mode="json", exclude={"keep", "machine", "price"})
+    options["settings"] = {
+        name: value for name, value in options["settings"].items() if name != "shard_weights"
+    }
+    return options
+
+
+def _unfinished(config: PretrainConfig, checkpoints: Path) -> Plan | None:
+    """Return the plan of the run that is to go on, if there is one.
+
+    Raises:
+        OptionError: It has other options.
+    """
+    file = checkpoints / _RUN
+    if not file.is_file():
+        return None
     record = read_record(file, dict[str, Any], fix="Delete the folder to begin anew.")
-    for name, value in options.items():
+    for name, value in _options(config).items():
         if value != record["options"][name]:
             raise OptionError(
                 f"the unfinished training has {name}={record['options'][name]!r}, not {value!r}",
                 where=str(checkpoints),
                 fix="Go on with its options, or delete the folder to begin anew.",
             )
-    settings = TrainingSettings(**{**record["plan"]["settings"], "keep": config.keep})
+    shard_weights = config.settings.get("shard_weights", False)
+    settings = TrainingSettings(
+        **{**record["plan"]["settings"], "keep": config.keep, "shard_weights": shard_weights}
+    )
     return Plan(**{**record["plan"], "settings": settings, "costs": Costs(**record["plan"]["costs"])})

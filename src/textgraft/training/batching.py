@@ -67,16 +67,13 @@ def token_budget_batches(
     return batches
 
 
-def bucketed_steps(
-    lengths: Lengths, epoch: int, settings: TrainingSettings, processes: int
-) -> list[list[list[int]]]:
+def bucketed_steps(lengths: Lengths, epoch: int, settings: TrainingSettings) -> list[list[list[int]]]:
     """Return an epoch's batches by token budget, in groups of one optimizer step.
 
     Args:
         lengths: Tokens of each sequence, or of both of its sides.
         epoch: Counted from 0; with the seed it determines the order.
         settings: The size of batches, their accumulation and the seed.
-        processes: How many share the batches of a step.
     """
     batches = token_budget_batches(
         lengths,
@@ -84,7 +81,7 @@ def bucketed_steps(
         max_sequences=settings.batch_size,
         generator=np.random.default_rng([settings.seed, epoch]),
     )
-    size = settings.accumulation * processes
+    size = settings.accumulation
     return [batches[start : start + size] for start in range(0, len(batches), size)]
 
 

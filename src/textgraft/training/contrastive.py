@@ -82,6 +82,8 @@ class LabelPairs(TaskRows):
         DataError: There are no training or no dev rows.
     """
 
+    divisible = False
+
     def __init__(
         self,
         task: Task,
@@ -104,7 +106,7 @@ class LabelPairs(TaskRows):
             task, self.train, self.dev, pad_token_id=self.pad_token_id, temperature=self.temperature
         )
 
-    def steps(self, epoch: int, settings: TrainingSettings, processes: int) -> Steps:
+    def steps(self, epoch: int, settings: TrainingSettings) -> Steps:
         """Return the epoch's batches by token budget, of whole pairs; every row is in one at least."""
         generator = np.random.default_rng([settings.seed, epoch, 2])
         pairs = [*self._pairs(generator)]
@@ -114,7 +116,7 @@ class LabelPairs(TaskRows):
         )
         return [
             [list(dict.fromkeys(row for pair in batch for row in pairs[pair])) for batch in group]
-            for group in bucketed_steps(lengths, epoch, in_pairs, processes)
+            for group in bucketed_steps(lengths, epoch, in_pairs)
         ]
 
     def _pairs(self, generator: np.random.Generator) -> Iterator[tuple[int, ...]]:

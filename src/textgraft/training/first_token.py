@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import MethodType
 from typing import Any
 
 from torch import Tensor, nn
@@ -35,16 +36,8 @@ def only_first_token(model: PreTrainedModel) -> Iterator[None]:
         yield
         return
     layer: Any = encoder_layers(model.base_model)[-1]  # type: ignore[arg-type]
-    whole = layer.forward
-
-    def forward(states: Tensor, mask: Tensor | None = None, *others: Any, **named: Any) -> Tensor:
-        plain = mask is None or mask.ndim == 4
-        if not plain or any(value is not None for value in (*others, *named.values())):
-            result: Tensor = whole(states, mask, *others, **named)
-            return result
-        return _first(layer, states, mask)
-
-    layer.forward = forward
+    # Bound, so that a copy of the model runs its own layer.
+    layer.forward = MethodType(_forward, layer)
     try:
         yield
     finally:
@@ -58,6 +51,15 @@ def reads_first_token(model: PreTrainedModel) -> bool:
         return False
     config: Any = model.base_model.config
     return config.model_type in _FAMILIES and not config.is_decoder
+
+
+def _forward(layer: Any, states: Tensor, mask: Tensor | None = None, *others: Any, **named: Any) -> Tensor:
+    """Take what the layer's own forward takes; where there is more than a mask, compute every token."""
+    plain = mask is None or mask.ndim == 4
+    if not plain or any(value is not None for value in (*others, *named.values())):
+        result: Tensor = type(layer).forward(layer, states, mask, *others, **named)
+        return result
+    return _first(layer, states, mask)
 
 
 def _first(layer: Any, states: Tensor, mask: Tensor | None) -> Tensor:

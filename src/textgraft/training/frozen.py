@@ -27,7 +27,7 @@ from textgraft.models.graft.encoder_layers import encoder_layers, lower_modules,
 from textgraft.models.windows import Cutting
 from textgraft.tasks.base import Features, Task, padded_inputs
 from textgraft.training.batching import ShapedBatch, fixed_shapes
-from textgraft.training.loop import fit
+from textgraft.training.loop import Run, fit
 from textgraft.training.placement import placed
 from textgraft.training.precision import autocast, resolve_precision
 from textgraft.training.processes import join_processes
@@ -49,6 +49,7 @@ def fit_upper_layers(
     max_bytes: int = MAX_BYTES,
     folder: Path | None = None,
     on_step: Callable[[Progress], None] | None = None,
+    on_begin: Callable[[Run], None] | None = None,
 ) -> TrainingResult:
     """Train all but the embeddings and the lowest ``freeze_layers`` layers; like :func:`fit` otherwise.
 
@@ -69,6 +70,7 @@ def fit_upper_layers(
         max_bytes: Most bytes of them, in a file of the temporary folder.
         folder: Where checkpoints go.
         on_step: Called after every step.
+        on_begin: Called before the first one, as in :func:`fit`.
 
     Raises:
         OptionError: The model type has no such layers, or has too few of them.
@@ -87,16 +89,16 @@ def fit_upper_layers(
     if isinstance(model, Graft) and len(texts) > len(objective.train) + len(objective.dev) and cutting:
         # A graft takes the texts and cuts them by itself.
         with _frozen(encoder, freeze_layers):
-            return fit(model, objective, settings, folder=folder, on_step=on_step)
+            return fit(model, objective, settings, folder=folder, on_step=on_step, on_begin=on_begin)
     stores = TextStores() if stores is None else stores
     states = _states(model, texts, settings, freeze_layers, objective.pad_token_id, stores, max_bytes)
     if states is None:
         logger.warning("the hidden states cannot be kept: they are computed in every epoch")
         with _frozen(encoder, freeze_layers):
-            return fit(model, objective, settings, folder=folder, on_step=on_step)
+            return fit(model, objective, settings, folder=folder, on_step=on_step, on_begin=on_begin)
     with only_layers(encoder, freeze_layers, layers):
         on_states = objective.of_task(cast("Task", _OnStates(objective.task, states, cutting)))
-        return fit(model, on_states, settings, folder=folder, on_step=on_step)
+        return fit(model, on_states, settings, folder=folder, on_step=on_step, on_begin=on_begin)
 
 
 def _encoder(model: PreTrainedModel) -> PreTrainedModel:

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
-from accelerate.utils import broadcast, gather
+from accelerate.utils import broadcast, gather_object
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -32,6 +32,7 @@ from textgraft.training.memory import return_freed_memory
 from textgraft.training.objective import Objective, Steps
 from textgraft.training.optimizer import (
     build_optimizer,
+    changed,
     optimizer_tensors,
     restore_optimizer,
     set_rate,
@@ -43,6 +44,7 @@ from textgraft.training.processes import join_processes, replicate
 from textgraft.training.progress import DivergenceError, Progress, TrainingResult
 from textgraft.training.schedule import SETTLED, budgeted_progress, evaluation_points, rate_factor
 from textgraft.training.settings import TrainingSettings
+from textgraft.training.sharding import put, sharded, whole
 from textgraft.training.words_in_use import only_words_in_use
 
 _DIVERGED = 100.0
@@ -58,6 +60,7 @@ def fit(
     *,
     folder: Path | None = None,
     on_step: Callable[[Progress], None] | None = None,
+    on_begin: Callable[[Run], None] | None = None,
 ) -> TrainingResult:
     """Train ``model`` and leave its best weights on the held-out examples in it.
 
@@ -71,6 +74,7 @@ def fit(
         folder: Where checkpoints and metrics.jsonl go. If it holds checkpoints of this very run, training
             goes on from the newest that is whole. None: nothing is written to disk.
         on_step: Called after every optimizer step.
+        on_begin: Called with the run before its first step, as to see what it would take.
 
     Raises:
         DivergenceError: The loss ran away.
@@ -80,11 +84,13 @@ def fit(
         KeyboardInterrupt: Ctrl-C; with a folder, after a checkpoint of the last whole step.
     """
     computing(torch.get_num_threads())
-    with only_words_in_use(model, objective), only_first_token(model):
-        run = _Run(model, objective, settings, folder)
+    with only_words_in_use(model, objective) as put_aside, only_first_token(model):
+        run = Run(model, objective, settings, folder, put_aside)
         devices = [run.device] if run.device.type == "cuda" else []
         interrupts = deferred_interrupt() if folder else contextlib.nullcontext(Interrupt())
         with torch.random.fork_rng(devices), interrupts as interrupt:
+            if on_begin is not None:
+                on_begin(run)
             return run.to_the_end(on_step, interrupt)
 
 
@@ -117,7 +123,7 @@ class _Position:
     """Whether the clock has shaped a step so far, or ended the training."""
 
 
-class _Run:
+class Run:
     """A training run: what it works on, and how far it is."""
 
     def __init__(
@@ -126,19 +132,25 @@ class _Run:
         objective: Objective,
         settings: TrainingSettings,
         folder: Path | None,
+        put_aside: int = 0,
     ) -> None:
+        self.put_aside = put_aside
+        """Bytes of the word vectors that are not trained, which are kept beside the model meanwhile."""
         self.started = time.perf_counter()
         self.processes = join_processes()
         self.device = self.processes.device
-        self.model = model.to(self.device)
+        self.is_sharded = settings.shard_weights and self.processes.num_processes > 1
+        self.model = model if self.is_sharded else model.to(self.device)
         place(self.model)
-        self.replica = replicate(self.model, self.processes)
+        self.trained = sharded(self.model, self.processes) if self.is_sharded else self.model
+        """What the optimizer changes: the model, or a copy of it in shards."""
+        self.replica = self.trained if self.is_sharded else replicate(self.model, self.processes)
         self.objective = objective
         self.settings = settings
         self.folder = folder
         self.precision = resolve_precision(settings.precision, self.device)
-        self.parameters = list(trainable(model).values())
-        self.optimizer = build_optimizer(model, settings)
+        self.parameters = list(trainable(self.trained).values())
+        self.optimizer = build_optimizer(self.trained, settings)
         objective.begin(settings)
         self.at = _Position()
         self.best_tensors: dict[str, Tensor] = {}
@@ -153,13 +165,13 @@ class _Run:
         """Train until the epochs, the patience or the budget are used up; put the best weights back."""
         at = self.at
         while not at.stopped_by:
-            groups = self._steps(at.epoch)
+            groups = self.steps(at.epoch)
             points = evaluation_points(len(groups), self.settings.evaluations_per_epoch)
-            self.model.train()
+            self.trained.train()
             while at.step_in_epoch < len(groups) and not at.stopped_by:
-                before = self._clock()
-                loss = self._step(groups)
-                at.training_seconds += self._clock() - before
+                before = self.clock()
+                loss = self.step(groups)
+                at.training_seconds += self.clock() - before
                 is_evaluated = (
                     at.step_in_epoch in points
                     or at.step == self.settings.max_steps
@@ -173,24 +185,25 @@ class _Run:
                 self._checkpoint(is_evaluated, interrupt)
             if not at.stopped_by:
                 at.epoch, at.step_in_epoch = at.epoch + 1, 0
-        self._load(self.best_tensors)
+        self._load(self.best_tensors, self.model)
         self.model.eval()
         return TrainingResult(
             dev_metrics=at.best_metrics,
             history=at.history,
             seconds=at.seconds,
             steps=at.step,
-            epochs=self._epochs(len(self._steps(at.epoch))),
+            epochs=self._epochs(len(self.steps(at.epoch))),
             tokens=at.tokens,
             stopped_by=at.stopped_by,
             cut=at.cut,
             precision=self.precision,
         )
 
-    def _steps(self, epoch: int) -> Steps:
-        return self.objective.steps(epoch, self.settings, self.processes.num_processes)
+    def steps(self, epoch: int) -> Steps:
+        """Return the optimizer steps of an epoch."""
+        return self.objective.steps(epoch, self.settings)
 
-    def _step(self, steps: Steps) -> float:
+    def step(self, steps: Steps) -> float:
         """Make one optimizer step and return the mean loss of its batches, of all processes."""
         at, settings = self.at, self.settings
         done, by_clock = self._done(len(steps), 0.5)
@@ -205,7 +218,7 @@ class _Run:
             processes=self.processes,
             precision=self.precision,
         )
-        norm = nn.utils.clip_grad_norm_(self.parameters, settings.clip_norm)
+        norm = whole(nn.utils.clip_grad_norm_(self.parameters, settings.clip_norm))
         if at.step == 0:
             at.first_loss = value
         if not (math.isfinite(norm) and value < _DIVERGED * max(1.0, at.first_loss)):
@@ -228,7 +241,7 @@ class _Run:
             + kept,
         )
 
-    def _clock(self) -> float:
+    def clock(self) -> float:
         """Note and return the seconds used so far; all processes go by the first one's clock."""
         now = time.perf_counter()
         self.at.seconds += now - self.started
@@ -269,18 +282,23 @@ class _Run:
     def _evaluate(self, steps: int) -> None:
         """Score the weights on the held-out examples, and keep them if they are the best so far."""
         at = self.at
-        before = self._clock()
+        before = self.clock()
+        tensors = self._tensors()
+        if self.is_sharded:
+            self._load(tensors, self.model.to(self.device))
         metrics, loss = self.objective.evaluate(self.model, self.settings, self.precision)
-        self.model.train()
+        if self.is_sharded:
+            self.model.to("cpu")
+        self.trained.train()
         return_freed_memory()
         if not math.isfinite(loss):
             raise self._divergence(f"the loss on held-out examples is {loss}")
-        self.at.evaluation_seconds = self._clock() - before
+        self.at.evaluation_seconds = self.clock() - before
         score = [metrics[self.objective.main_metric], -loss]
         at.stale += 1
         if score > at.best:
             at.best, at.best_metrics, at.stale = score, metrics, 0
-            self.best_tensors = {name: tensor.cpu().clone() for name, tensor in self._tensors().items()}
+            self.best_tensors = {name: tensor.cpu().clone() for name, tensor in tensors.items()}
         entry = {
             "epoch": self._epochs(steps),
             "step": at.step,
@@ -323,17 +341,13 @@ class _Run:
         )
 
     def _tensors(self) -> dict[str, Tensor]:
-        """Return what training changes: trained parameters, and buffers."""
-        parameters = trainable(self.model)
-        frozen = {name for name, _ in self.model.named_parameters(remove_duplicate=False)} - parameters.keys()
-        state = self.model.state_dict()
-        return {name: tensor for name, tensor in state.items() if name not in frozen}
+        """Return what training changes, whole: trained parameters, and buffers."""
+        return {name: whole(tensor) for name, tensor in changed(self.trained).items()}
 
-    @torch.no_grad()
-    def _load(self, tensors: dict[str, Tensor]) -> None:
-        own = self._tensors()
+    def _load(self, tensors: dict[str, Tensor], model: nn.Module) -> None:
+        own = changed(model)
         for name, tensor in tensors.items():
-            own[name].copy_(tensor)
+            put(tensor, own[name])
 
     def _checkpoint(self, is_evaluated: bool, interrupt: Interrupt) -> None:
         """Save if it is time to, or the run is over or about to be interrupted."""
@@ -342,20 +356,19 @@ class _Run:
         pause, at = self.settings.checkpoint_seconds, self.at
         is_due = is_evaluated if pause is None else at.seconds - self.last_saved >= pause
         if is_due or at.stopped_by or interrupt.requested:
-            carried = gather(self.objective.carried())
+            carried = self.objective.carried()
+            if self.processes.num_processes > 1:
+                own = {name: tensor.cpu() for name, tensor in carried.items()}
+                carried = self.objective.merged(gather_object([own]))
+            tensors = {
+                "model": self._tensors(),
+                "optimizer": optimizer_tensors(self.trained, self.optimizer),
+                "best": self.best_tensors,
+                "carried": carried,
+            }
             if self.processes.is_main_process:
-                save_checkpoint(
-                    self.folder,
-                    at.step,
-                    {"identity": self.identity, "position": asdict(at)},
-                    {
-                        "model": self._tensors(),
-                        "optimizer": optimizer_tensors(self.model, self.optimizer),
-                        "best": self.best_tensors,
-                        "carried": carried,
-                    },
-                    self.settings.keep,
-                )
+                state = {"identity": self.identity, "position": asdict(at)}
+                save_checkpoint(self.folder, at.step, state, tensors, self.settings.keep)
             self.last_saved = at.seconds
         if interrupt.requested:
             raise interrupt.stop()
@@ -371,19 +384,18 @@ class _Run:
                 fix="Give another folder, or delete its checkpoints to train from the beginning.",
             )
         self.at = _Position(**checkpoint.state["position"])
-        self._load(checkpoint.tensors["model"])
-        restore_optimizer(self.model, self.optimizer, checkpoint.tensors["optimizer"])
+        self._load(checkpoint.tensors["model"], self.trained)
+        restore_optimizer(self.trained, self.optimizer, checkpoint.tensors["optimizer"])
         self.best_tensors = checkpoint.tensors["best"]
-        rank, processes = self.processes.process_index, self.processes.num_processes
         self.objective.carry(
-            {
-                name: tensor.chunk(processes)[rank].to(self.device)
-                for name, tensor in checkpoint.tensors["carried"].items()
-            }
+            {name: tensor.to(self.device) for name, tensor in checkpoint.tensors["carried"].items()}
         )
 
     def _identity(self) -> str:
-        """Return a hash of what a run's result depends on, besides the values of its initial weights."""
+        """Return a hash of what a run's result depends on, besides the values of its initial weights.
+
+        How many processes there are is no part of it: one goes on with what several began.
+        """
         shapes = {name: list(tensor.shape) for name, tensor in self._tensors().items()}
-        settings = self.settings.model_dump(exclude={"checkpoint_seconds", "keep"})
-        return content_hash([self.objective.identity(), settings, shapes, self.processes.num_processes])
+        settings = self.settings.model_dump(exclude={"checkpoint_seconds", "keep", "shard_weights"})
+        return content_hash([self.objective.identity(), settings, shapes])

@@ -24,6 +24,9 @@ class Objective(ABC):
     stopped goes on as if it had not been. State that a step hands to the next goes through :meth:`carried`.
     """
 
+    divisible: bool = True
+    """Whether the loss of a batch is a mean over its rows, each by itself, so that several processes can have
+    a part of a batch each. Otherwise they have whole ones."""
     main_metric: str
     """The key of :meth:`evaluate`'s metrics that decides which weights are best; larger is better."""
 
@@ -31,13 +34,12 @@ class Objective(ABC):
         """Called once before training."""
 
     @abstractmethod
-    def steps(self, epoch: int, settings: TrainingSettings, processes: int) -> Steps:
-        """Return the optimizer steps of an epoch, each of at most ``accumulation · processes`` batches.
+    def steps(self, epoch: int, settings: TrainingSettings) -> Steps:
+        """Return the optimizer steps of an epoch, each of at most ``accumulation`` batches.
 
         Args:
             epoch: Counted from 0.
             settings: The seed, the size of batches and their accumulation.
-            processes: How many share the batches of a step.
         """
 
     def ids_in_use(self) -> Tensor | None:
@@ -65,6 +67,22 @@ class Objective(ABC):
                 same step, whichever process makes it.
         """
 
+    def part(
+        self, rows: Sequence[int], generator: np.random.Generator, part: int, parts: int
+    ) -> dict[str, Tensor]:
+        """Make what one of several processes computes of a batch: every so many-th row of it.
+
+        Together the parts are the batch, with the same masked words. Here all of it is made, and rows taken
+        of every tensor; an objective whose tensors are not of one row each does otherwise.
+
+        Args:
+            rows: Example numbers of the whole batch, at least ``part + 1``.
+            generator: As of :meth:`batch`.
+            part: From 0 to ``parts - 1``.
+            parts: How many there are.
+        """
+        return {name: tensor[part::parts] for name, tensor in self.batch(rows, generator).items()}
+
     @abstractmethod
     def losses(self, model: PreTrainedModel, batch: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
         """Return the loss of a batch, a scalar, or the terms that add up to it.
@@ -89,8 +107,15 @@ class Objective(ABC):
         """Return a hash of all that the result of training depends on, besides model and settings."""
 
     def carried(self) -> dict[str, Tensor]:
-        """Return the state that the last step left for the next one; checkpoints hold it."""
+        """Return the state that the last step left on this process for the next one."""
         return {}
 
+    def merged(self, pieces: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+        """Return the whole state, as checkpoints hold it, of what each process carries.
+
+        It does not depend on how many they are.
+        """
+        return dict(pieces[0])
+
     def carry(self, tensors: Mapping[str, Tensor]) -> None:  # noqa: B027  most carry nothing
-        """Put back what :meth:`carried` returned."""
+        """Put back what :meth:`merged` returned, or of it what this process needs."""

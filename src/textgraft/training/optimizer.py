@@ -9,11 +9,19 @@ import torch
 from torch import Tensor, nn
 
 from textgraft.training.settings import TrainingSettings
+from textgraft.training.sharding import like, whole
 
 
 def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
     """Return the parameters that are trained, by name; shared ones once."""
     return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+def changed(model: nn.Module) -> dict[str, Tensor]:
+    """Return what training changes, by name: trained parameters, and buffers."""
+    parameters = trainable(model)
+    frozen = {name for name, _ in model.named_parameters(remove_duplicate=False)} - parameters.keys()
+    return {name: tensor for name, tensor in model.state_dict().items() if name not in frozen}
 
 
 _LAYER = re.compile(r"\.(?:layers?|h)\.(\d+)\.")
@@ -69,9 +77,9 @@ def set_rate(optimizer: torch.optim.Optimizer, factor: float, epoch: int) -> Non
 
 
 def optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Return the optimizer's state as tensors named "parameter/entry", as "classifier.weight/exp_avg"."""
+    """Return the optimizer's state as whole tensors named "parameter/entry", as "head.weight/exp_avg"."""
     return {
-        f"{name}/{entry}": value
+        f"{name}/{entry}": whole(value)
         for name, parameter in trainable(model).items()
         for entry, value in optimizer.state.get(parameter, {}).items()
     }
@@ -83,5 +91,7 @@ def restore_optimizer(model: nn.Module, optimizer: torch.optim.Optimizer, tensor
     for key, value in tensors.items():
         name, entry = key.rsplit("/", 1)
         parameter = parameters[name]
-        # AdamW keeps its step counter on the parameter's device only in its fused form.
-        optimizer.state[parameter][entry] = value.to(parameter.device)
+        # AdamW keeps its step counter on the parameter's device only in its fused form, and never in shards.
+        optimizer.state[parameter][entry] = (
+            value.to(parameter.device) if entry == "step" else like(value, parameter)
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from textgraft.processor import processor_has
 from textgraft.training.dropout import attention_with_dropout, fast_dropout
+from textgraft.training.unpadded import UnpaddedAttention
 
 logger = logging.getLogger(__name__)
 
@@ -40,14 +41,18 @@ def resolve_precision(wanted: str, device: torch.device) -> str:
 def autocast(precision: str, device: torch.device) -> Iterator[None]:
     """Let a model compute in ``precision``, "fp32" or "bf16"; weights stay fp32.
 
-    On a CPU, dropout and attention are trained by :class:`_FasterTraining`.
+    On a CPU, dropout and attention are trained by :class:`_FasterTraining`; on a GPU attention leaves padding
+    out.
     """
-    is_training = device.type == "cpu" and torch.is_grad_enabled()
-    with (
-        torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16"),
-        _FasterTraining() if is_training else nullcontext(),
-    ):
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16"), _mode(device):
         yield
+
+
+def _mode(device: torch.device) -> AbstractContextManager[Any]:
+    """Return what computes dropout and attention in torch's place."""
+    if device.type == "cuda":
+        return UnpaddedAttention()
+    return _FasterTraining() if device.type == "cpu" and torch.is_grad_enabled() else nullcontext()
 
 
 class _FasterTraining(TorchFunctionMode):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from datetime import timedelta
 
 import torch
 from accelerate import PartialState
 from torch import nn
+from torch.distributed.fsdp import FSDPModule
 
 _PATIENCE = timedelta(days=7)
 """How long processes wait for one another, as for the first one while it scores a trained model."""
@@ -26,11 +28,22 @@ def replicate(model: nn.Module, processes: PartialState) -> nn.Module:
     if processes.num_processes == 1:
         return model
     devices = [processes.device] if processes.device.type == "cuda" else None
-    return nn.parallel.DistributedDataParallel(model, devices, find_unused_parameters=True)
+    return nn.parallel.DistributedDataParallel(
+        model, devices, find_unused_parameters=True, gradient_as_bucket_view=True
+    )
 
 
-def unsynchronised(replica: nn.Module) -> contextlib.AbstractContextManager[None]:
-    """Return the context of a backward pass whose gradients are not averaged yet: more are to come."""
+@contextlib.contextmanager
+def unsynchronised(replica: nn.Module) -> Iterator[None]:
+    """Be the context of a backward pass whose gradients are not averaged yet: more are to come."""
     if isinstance(replica, nn.parallel.DistributedDataParallel):
-        return replica.no_sync()
-    return contextlib.nullcontext()
+        with replica.no_sync():
+            yield
+    elif isinstance(replica, FSDPModule):
+        replica.set_requires_gradient_sync(False)
+        try:
+            yield
+        finally:
+            replica.set_requires_gradient_sync(True)
+    else:
+        yield

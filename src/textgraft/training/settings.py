@@ -44,7 +44,8 @@ class LoopSettings(Checked):
     """Most padded tokens in a batch. On a CPU, larger batches of long texts leave the caches: at 256 tokens a
     text, 4096 were a quarter slower than 2048."""
     accumulation: Annotated[int, Field(ge=1)] = 1
-    """Batches (on each process) whose gradients make one optimizer step."""
+    """Batches whose gradients make one optimizer step, of all processes together: a result does not depend on
+    how many share its steps."""
     warmup_fraction: Fraction = 0.1
     """Share of the training over which the learning rate rises from zero."""
     schedule: Literal["linear", "cosine", "constant"] = "linear"
@@ -61,6 +62,9 @@ class LoopSettings(Checked):
     """Evaluations on the dev rows in an epoch, evenly spread; the last one ends it."""
     class_weights: Literal["none", "balanced"] = "none"
     """"balanced" weighs each row by the inverse frequency of its label."""
+    shard_weights: bool = False
+    """Whether several processes share weights, gradients and moments, too, for a model that is too large for
+    one of their devices; no result depends on it."""
     checkpoint_seconds: Positive | None = 60.0
     """Seconds between checkpoints, where a folder is given; None: after every evaluation."""
     keep: Annotated[int, Field(ge=1)] = 2

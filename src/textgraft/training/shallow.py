@@ -122,9 +122,9 @@ class _Encodings(Objective):
         self.train, self.dev = ([torch.from_numpy(part) for part in rows] for rows in (train, dev))
         self.problem_type = problem_type
 
-    def steps(self, epoch: int, settings: TrainingSettings, processes: int) -> Steps:
+    def steps(self, epoch: int, settings: TrainingSettings) -> Steps:
         """Return the epoch's batches in random order."""
-        return bucketed_steps([1] * len(self.train[0]), epoch, settings, processes)
+        return bucketed_steps([1] * len(self.train[0]), epoch, settings)
 
     def tokens(self, rows: Sequence[int]) -> int:
         """Return the number of rows: here a row costs what a row costs."""

@@ -60,9 +60,9 @@ class TaskRows(Objective):
         balanced = settings.class_weights == "balanced"
         self.class_weights = balanced_class_weights(self.train) if balanced else None
 
-    def steps(self, epoch: int, settings: TrainingSettings, processes: int) -> Steps:
+    def steps(self, epoch: int, settings: TrainingSettings) -> Steps:
         """Return the epoch's batches by token budget, in groups of one optimizer step."""
-        return bucketed_steps(self.sides, epoch, settings, processes)
+        return bucketed_steps(self.sides, epoch, settings)
 
     def ids_in_use(self) -> Tensor:
         """Return the ids of the training and the dev rows, as their batches have them."""
@@ -88,6 +88,12 @@ class TaskRows(Objective):
         """Collate some training rows; nothing in it is random."""
         del generator
         return self.scoring.collate([self.train[row] for row in rows], self.pad_token_id)
+
+    def part(
+        self, rows: Sequence[int], generator: np.random.Generator, part: int, parts: int
+    ) -> dict[str, Tensor]:
+        """Collate the rows of one process alone."""
+        return self.batch(rows[part::parts], generator)
 
     def losses(self, model: PreTrainedModel, batch: Mapping[str, Tensor]) -> tuple[Tensor]:
         """Return the mean loss over the rows, words or predicted tokens of a batch."""

@@ -25,7 +25,7 @@ MOST_IN_USE = 0.8
 
 
 @contextmanager
-def only_words_in_use(model: PreTrainedModel, objective: Objective) -> Iterator[None]:
+def only_words_in_use(model: PreTrainedModel, objective: Objective) -> Iterator[int]:
     """Let a model have the vectors of the words in use alone, and put the trained ones back at the end.
 
     Does nothing for a model that is no encoder of one of ``STACKS``, whose word vectors are frozen or serve
@@ -34,18 +34,23 @@ def only_words_in_use(model: PreTrainedModel, objective: Objective) -> Iterator[
     Args:
         model: Takes the same ids as ever; meanwhile, one that is not in use is an IndexError.
         objective: What it is to be trained on.
+
+    Yields:
+        How many bytes of word vectors are kept beside the model meanwhile.
     """
     words = _trained_words(model)
     ids = None if words is None else objective.ids_in_use()
     if words is None or ids is None or len(ids) > MOST_IN_USE * words.num_embeddings:
-        yield
+        yield 0
         return
     whole, padding = words.weight, words.padding_idx
     place_of = torch.full((len(whole),), len(ids))
     place_of[ids] = torch.arange(len(ids))
 
     def replaced(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        return place_of.to(args[0].device)[args[0]], *args[1:]
+        nonlocal place_of
+        place_of = place_of.to(args[0].device)
+        return place_of[args[0]], *args[1:]
 
     hook = words.register_forward_pre_hook(replaced)
     words.weight = nn.Parameter(whole.detach()[ids.to(whole.device)])
@@ -53,7 +58,7 @@ def only_words_in_use(model: PreTrainedModel, objective: Objective) -> Iterator[
     # The padding token's vector gets no gradient.
     words.padding_idx = None if padding is None or place_of[padding] == len(ids) else int(place_of[padding])
     try:
-        yield
+        yield whole.nbytes
     finally:
         trained = words.weight.detach()
         # A copy: the weights may lie in a file.

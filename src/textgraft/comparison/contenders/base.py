@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from textgraft.inference.predictor import Predictor
     from textgraft.inference.row_predictor import RowPredictor
     from textgraft.tasks.base import Task
+    from textgraft.training.loop import Run
     from textgraft.training.progress import Progress
 
 LABELS = ("classification",)
@@ -65,6 +66,8 @@ class Job:
     language_model: EncoderSource | None = None
     """What contenders begin with that need a language model; None where none of them competes."""
     on_step: Callable[[Progress], None] | None = None
+    on_begin: Callable[[Run], None] | None = None
+    """Called with the training run of the contender before its first step."""
     shared: Shared = field(default_factory=Shared)
     """What trials compute once between them."""
 
@@ -307,6 +310,7 @@ def train_on_rows(
         settings.training(job),
         folder=job.folder,
         on_step=job.on_step,
+        on_begin=job.on_begin,
     )
     states = job.shared.states
     before = states.owed

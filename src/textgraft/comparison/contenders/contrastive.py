@@ -74,7 +74,13 @@ def _contrastive(job: Job, settings: ContrastiveSettings) -> Fitted:
     before = states.owed
     frozen = model.frozen_layers
     run = functools.partial(
-        fit_upper_layers if frozen else fit, model, rows, given, folder=job.folder, on_step=job.on_step
+        fit_upper_layers if frozen else fit,
+        model,
+        rows,
+        given,
+        folder=job.folder,
+        on_step=job.on_step,
+        on_begin=job.on_begin,
     )
     result = run(freeze_layers=frozen, stores=states) if frozen else run()
     encodings, dev_encodings = (

@@ -35,7 +35,7 @@ from textgraft.tasks.text.classification import LabelPrediction
 from textgraft.tokenization.prompts import prompt_of
 
 GOLDEN_ROWS = 4
-CHECKPOINTING = ("checkpoint_seconds", "keep", "concurrency")
+CHECKPOINTING = ("checkpoint_seconds", "keep", "concurrency", "shard_weights")
 """Settings that no result depends on."""
 OVERTIME = 1.5
 """How far configurations may go over a trial's budget before the rest of them is left out: a fit's length is

@@ -92,9 +92,9 @@ class SyntheticObjective(Objective):
         self.seed = seed
         self.held_out = as_batch(task.draw(HELD_OUT, steps, np.random.default_rng([seed, steps, 2])))
 
-    def steps(self, epoch: int, settings: TrainingSettings, processes: int) -> Steps:
+    def steps(self, epoch: int, settings: TrainingSettings) -> Steps:
         """Return as many steps as there are at most: sequences are drawn anew at each."""
-        del epoch, processes
+        del epoch
         return [[range(settings.batch_size)]] * (settings.max_steps or 1)
 
     def tokens(self, rows: Sequence[int]) -> int:

@@ -48,10 +48,10 @@ class CausalText(Objective):
             )
         self.train, self.dev, self.length = train, dev, length
 
-    def steps(self, epoch: int, settings: TrainingSettings, processes: int) -> Steps:
+    def steps(self, epoch: int, settings: TrainingSettings) -> Steps:
         """Return the epoch's batches in random order, in groups of one optimizer step."""
         sequences = (len(self.train.ids) - 1) // self.length
-        return bucketed_steps(np.full(sequences, self.length), epoch, settings, processes)
+        return bucketed_steps(np.full(sequences, self.length), epoch, settings)
 
     def tokens(self, rows: Sequence[int]) -> int:
         """Return how many tokens are predicted."""

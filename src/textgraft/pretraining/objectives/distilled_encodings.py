@@ -192,9 +192,9 @@ class DistilledEncodings(Objective):
         self.dev, self.dev_targets = dev, dev_targets
         self.pooling = pooling
 
-    def steps(self, epoch: int, settings: TrainingSettings, processes: int) -> Steps:
+    def steps(self, epoch: int, settings: TrainingSettings) -> Steps:
         """Return the epoch's batches by token budget, in groups of one optimizer step."""
-        return bucketed_steps(self.train.lengths, epoch, settings, processes)
+        return bucketed_steps(self.train.lengths, epoch, settings)
 
     def tokens(self, rows: Sequence[int]) -> int:
         """Return the tokens of some texts, padding not counted."""

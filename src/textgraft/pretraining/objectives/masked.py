@@ -59,17 +59,17 @@ class MaskedText(Objective):
         chosen = np.random.default_rng(0).permutation(len(dev))[:EVALUATED]
         self._held_out = np.sort(chosen)
 
-    def steps(self, epoch: int, settings: TrainingSettings, processes: int) -> Steps:
+    def steps(self, epoch: int, settings: TrainingSettings) -> Steps:
         """Return the epoch's batches by token budget, in groups of one optimizer step.
 
         Epochs are of short sequences while their tokens last; the last of these ends early.
         """
         if self.short is None or (left := self.short_tokens - epoch * int(self.short.lengths.sum())) <= 0:
-            return bucketed_steps(self.train.lengths, epoch, settings, processes)
+            return bucketed_steps(self.train.lengths, epoch, settings)
         first = len(self.train)
         steps = [
             [[first + row for row in rows] for rows in step]
-            for step in bucketed_steps(self.short.lengths, epoch, settings, processes)
+            for step in bucketed_steps(self.short.lengths, epoch, settings)
         ]
         tokens = np.cumsum([sum(map(self.tokens, step)) for step in steps])
         return steps[: int(np.searchsorted(tokens, left)) + 1]
@@ -88,6 +88,20 @@ class MaskedText(Objective):
             return self._batch(self.train, rows, generator)
         assert self.short is not None
         return self._batch(self.short, [row - len(self.train) for row in rows], generator)
+
+    def part(
+        self, rows: Sequence[int], generator: np.random.Generator, part: int, parts: int
+    ) -> dict[str, Tensor]:
+        """Make a batch, and keep the rows of one process and what is masked in them."""
+        batch = self.batch(rows, generator)
+        positions, labels, width = batch.pop("positions"), batch.pop("labels"), batch["input_ids"].shape[1]
+        row = positions // width
+        own = row % parts == part
+        return {
+            **{name: tensor[part::parts] for name, tensor in batch.items()},
+            "positions": ((row // parts) * width + positions % width)[own],
+            "labels": labels[own],
+        }
 
     def losses(self, model: PreTrainedModel, batch: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
         """Return the mean cross entropy at the masked positions, and that of the next sentence for pairs."""

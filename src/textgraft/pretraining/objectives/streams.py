@@ -36,6 +36,9 @@ FORGETTING = 0.02
 beginnings that a model sees after its first step. Without them the cells of an LSTM of characters filled up
 once and for all in every stream, and from a state of zero it predicted worse than chance."""
 
+_ROWS = "rows"
+"""Behind a batch's number, names the rows that a process has of it."""
+
 
 def boundary_ids(tokenizer: PreTrainedTokenizerFast) -> tuple[int, int]:
     """Return the token that begins a text and the one that ends it; they may be the same."""
@@ -71,30 +74,34 @@ class Streams(Objective):
         self.train, self.dev = (_Ring(tokens, start_id, self.direction) for tokens in (train, dev))
         self._identity = content_hash([train.identity, dev.identity, start_id, bidirectional])
         self._states: dict[int, RecurrentState] = {}
-        """After the last step, of each batch of a step that falls to this process."""
+        """After the last step, of each batch of a step that falls to this process, or of its rows there."""
+        self._rows: dict[int, Tensor] = {}
+        """Which rows of a batch these are, [rows], where it has not all of them."""
+        self._whole: dict[int, RecurrentState] = {}
+        """Of each batch, all rows; as a checkpoint had them, until they are taken up."""
         self._cut: _Cut | None = None
 
     def begin(self, settings: TrainingSettings) -> None:
         """Forget what an earlier run carried."""
         del settings
-        self._states.clear()
+        for kept in (self._states, self._rows, self._whole):
+            kept.clear()
 
-    def steps(self, epoch: int, settings: TrainingSettings, processes: int) -> Steps:
+    def steps(self, epoch: int, settings: TrainingSettings) -> Steps:
         """Return the steps of an epoch: in each, the next segment of every stream.
 
         Raises:
             DataError: There are fewer tokens than streams.
             OptionError: ``max_tokens`` leaves a stream of a batch no token.
         """
-        batches = settings.accumulation * processes
-        streams = settings.batch_size * batches
+        streams = settings.batch_size * settings.accumulation
         length = len(self.train) // streams
         if length < 1:
             raise DataError(
                 f"{len(self.train):,} tokens are too few for {streams:,} streams",
                 fix="Give more text, or a smaller batch_size.",
             )
-        self._cut = _Cut(streams, length, _segment(settings), settings.batch_size, processes, settings.seed)
+        self._cut = _Cut(streams, length, _segment(settings), settings.batch_size, settings.seed)
         first = epoch * self._cut.segments * streams
         return [
             [
@@ -114,7 +121,7 @@ class Streams(Objective):
         return len(self.dev) * len(self.dev.directions)
 
     def batch(self, rows: Sequence[int], generator: np.random.Generator) -> dict[str, Tensor]:
-        """Return a segment of some streams, and which batch of its step it is, counted on its process."""
+        """Return a segment of some streams, and which batch of its step it is."""
         cut = self._cut
         assert cut is not None, "batches are made of steps"
         epoch, begin, end = self._place(rows[0])
@@ -122,15 +129,31 @@ class Streams(Objective):
         starts = offset + (np.asarray(rows) % cut.streams) * cut.length
         places = starts[:, None] + np.arange(begin, end + 1)
         forgets = generator.random(len(rows)) < (FORGETTING if begin else 1.0)
-        turn = rows[0] % cut.streams // cut.batch_size // cut.processes
+        turn = rows[0] % cut.streams // cut.batch_size
         return {**self.train.segment(places, forgets), "turn": torch.tensor(turn)}
+
+    def part(
+        self, rows: Sequence[int], generator: np.random.Generator, part: int, parts: int
+    ) -> dict[str, Tensor]:
+        """Return the segments of every so many-th stream, and which rows of the batch they are."""
+        batch = self.batch(rows, generator)
+        turn = batch.pop("turn")
+        own = torch.arange(len(rows))[part::parts]
+        own = torch.cat([own + direction * len(rows) for direction in range(len(self.train.directions))])
+        return {**{name: tensor[own] for name, tensor in batch.items()}, "turn": turn, "rows": own}
 
     def losses(self, model: PreTrainedModel, batch: Mapping[str, Tensor]) -> tuple[Tensor]:
         """Return the mean loss of a segment, and keep the states after it."""
         given = dict(batch)
         turn = int(given.pop("turn"))
-        outputs = self._read(model, given, self._states.get(turn))
+        rows = given.pop("rows", None)
+        state = self._states.get(turn)
+        if (whole := self._whole.pop(turn, None)) is not None:
+            state = whole if rows is None else _rows_of(whole, rows)
+        outputs = self._read(model, given, state)
         self._states[turn] = outputs.past_key_values.detach()
+        if rows is not None:
+            self._rows[turn] = rows
         return (outputs.loss,)
 
     def counts(self, batch: Mapping[str, Tensor]) -> tuple[float]:
@@ -172,19 +195,38 @@ class Streams(Objective):
         return self._identity
 
     def carried(self) -> dict[str, Tensor]:
-        """Return the states of all streams of this process."""
-        return {
+        """Return the states of all streams of this process, and which rows of their batches they are."""
+        states = {
             f"{turn}.{part}": tensor
             for turn, state in self._states.items()
             for part, tensor in enumerate(state.tensors)
         }
+        return states | {f"{turn}.{_ROWS}": rows for turn, rows in self._rows.items()}
+
+    def merged(self, pieces: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+        """Put the states of all processes together, as one process would carry them."""
+        whole: dict[str, Tensor] = {}
+        for piece in pieces:
+            for name, tensor in piece.items():
+                turn, _, part = name.partition(".")
+                rows = piece.get(f"{turn}.{_ROWS}")
+                if part == _ROWS:
+                    continue
+                if rows is None:
+                    whole[name] = tensor
+                    continue
+                assert self._cut is not None, "what is carried comes from steps"
+                layers, _, size = tensor.shape
+                everywhere = self._cut.batch_size * len(self.train.directions)
+                whole.setdefault(name, tensor.new_zeros(layers, everywhere, size))[:, rows] = tensor
+        return whole
 
     def carry(self, tensors: Mapping[str, Tensor]) -> None:
         """Put the states back."""
         parts: dict[int, list[Tensor]] = {}
         for name in sorted(tensors):
             parts.setdefault(int(name.partition(".")[0]), []).append(tensors[name])
-        self._states = {turn: RecurrentState(group, length=0) for turn, group in parts.items()}
+        self._whole = {turn: RecurrentState(group, length=0) for turn, group in parts.items()}
 
     def _read(self, model: PreTrainedModel, batch: Mapping[str, Tensor], state: RecurrentState | None) -> Any:
         """Read a segment from a state; return the model's outputs."""
@@ -208,7 +250,6 @@ class _Cut(NamedTuple):
     segment: int
     """Tokens of a segment but the last of a stream."""
     batch_size: int
-    processes: int
     seed: int
 
     @property
@@ -253,6 +294,10 @@ class _Ring:
         is_start[:, 0] |= np.tile(forgets, len(self.directions))
         arrays = {"input_ids": inputs, "shift_labels": ids[:, 1:].copy(), "starts": is_start}
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+def _rows_of(state: RecurrentState, rows: Tensor) -> RecurrentState:
+    return RecurrentState([tensor[:, rows.to(tensor.device)] for tensor in state.tensors], state.length)
 
 
 def _segment(settings: TrainingSettings) -> int:
