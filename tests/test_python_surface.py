@@ -22,7 +22,8 @@ ONLY_IN_A_TERMINAL = {
     "encode": {"output", "overwrite", "url", "key", "model", *SHARDED},  # Client.encode asks a service
     "evaluate": {"output"},  # save_evaluation writes it
     "predict": {"light", *SHARDED},  # load_light gives a predictor
-    "train": {"config", "adapter", "freeze", "setting", "print_config"},  # contender, freeze_layers, settings
+    # contender, freeze_layers and settings say the same; a plan is plan_training's.
+    "train": {"config", "adapter", "freeze", "setting", "plan", "print_config"},
 }
 OF_EVERY_COMMAND = {"as_json", "quiet", "verbose", "input_format", "help"}
 ONLY_IN_PYTHON = {"labels", "progress", "reporter", "settings", "freeze_layers", "threads", "cache"}
