@@ -133,7 +133,7 @@ def main(folder: Path, names: list[str]) -> None:
             run(name, folder / kind / name, stop=True, shard_weights=shard_weights)
     if (settings := folder / "settings.json").is_file():
         trained = textgraft.train(
-            folder / "rows.jsonl",
+            folder / "rows.conll",
             folder / "models" / "two",
             task="token-classification",
             contender="lstm",

@@ -53,7 +53,7 @@ def shared(folder: Path, names: Sequence[str]) -> str:
 @pytest.fixture(scope="module")
 def two(tmp_path_factory):
     folder = tmp_path_factory.mktemp("two")
-    shutil.copy(MAKERS["token-classification"](folder), folder / "rows.jsonl")
+    shutil.copy(MAKERS["token-classification"](folder), folder / "rows.conll")
     (folder / "settings.json").write_text(json.dumps(SETTINGS))
     return folder, shared(folder, USUAL)
 
@@ -91,7 +91,7 @@ def test_processes_train_every_other_model_as_one(tmp_path):
 def test_two_processes_write_one_model_and_know_its_scores(two):
     folder, printed = two
     one = textgraft.train(
-        folder / "rows.jsonl", folder / "models" / "one", task="token-classification", contender="lstm",
+        folder / "rows.conll", folder / "models" / "one", task="token-classification", contender="lstm",
         settings=SETTINGS,
     )  # fmt: skip
     scores = [line for line in printed.splitlines() if line.startswith("score")]
