@@ -24,7 +24,7 @@ from textgraft.training.gradient import shares_of
 
 SETTINGS = {
     "epochs": 1, "precision": "fp32", "batch_size": 8, "embedding_size": 16, "hidden_size": 16,
-    "checkpoint_seconds": 0.01,
+    "checkpoint_seconds": 0.01, "dropout": 0, "embedding_dropout": 0,
 }  # fmt: skip
 USUAL = ("bert", "streams")
 """A BERT that is fine-tuned and a recurrent language model; the other runs are slow tests."""
