@@ -123,7 +123,8 @@ def footprint(run: Run, seconds: float) -> Footprint:
     known = [*everything, *moments]
     if run.is_sharded and run.device.type == "cpu":
         everything += [*run.model.parameters(), *run.model.buffers()]  # the whole model beside its shards
-    found, step = [], 0
+    found: list[BatchFootprint] = []
+    step = 0
     for group in _demanding(run.objective, steps):
         with allocations(run.device, known) as gauge:
             watched = _Watched(run.objective, gauge)
@@ -189,9 +190,13 @@ def _demanding(
     """Return the steps whose batches may take most memory, each once."""
     places = [(step, rows) for step, group in enumerate(steps) for rows in group]
     tokens = [objective.tokens(rows) for _, rows in places]
-    measures = (tokens, [count / len(rows) for count, (_, rows) in zip(tokens, places, strict=True)])
-    chosen = [max(range(len(places)), key=measure.__getitem__) for measure in measures]
-    chosen.append(max(range(len(places)), key=lambda place: (len(places[place][1]), tokens[place])))
+    sizes = [len(rows) for _, rows in places]
+    every = range(len(places))
+    chosen = [
+        max(every, key=lambda place: tokens[place]),
+        max(every, key=lambda place: tokens[place] / sizes[place]),
+        max(every, key=lambda place: (sizes[place], tokens[place])),
+    ]
     return [steps[step] for step in dict.fromkeys(places[place][0] for place in chosen)]
 
 

@@ -63,9 +63,9 @@ class UnpaddedAttention(TorchFunctionMode):
         **others: Any,
     ) -> Tensor:
         """Take what ``scaled_dot_product_attention`` takes: [batch, heads, time, size] each."""
-        is_plain = attn_mask is not None and not is_causal and not any(others.values())
         layout = None
-        if is_plain and attn_mask.ndim == query.ndim == 4 and query.shape == key.shape:
+        is_plain = not is_causal and not any(others.values()) and query.shape == key.shape
+        if attn_mask is not None and is_plain and attn_mask.ndim == query.ndim == 4:
             layout = self._layout_of(attn_mask, query.shape[0], query.shape[2])
         if layout is None:
             return scaled_dot_product_attention(
@@ -73,7 +73,11 @@ class UnpaddedAttention(TorchFunctionMode):
             )
         batch, _, time, _ = query.shape
         attended = scaled_dot_product_attention(
-            *(_jagged(part, layout) for part in (query, key, value)), dropout_p=dropout_p, scale=scale
+            _jagged(query, layout),
+            _jagged(key, layout),
+            _jagged(value, layout),
+            dropout_p=dropout_p,
+            scale=scale,
         )
         tokens = attended.transpose(1, 2).values()
         padded = tokens.new_zeros(batch * time, *tokens.shape[1:]).index_copy(0, layout.places, tokens)
