@@ -213,7 +213,7 @@ class _Watched:
     def losses(self, model: PreTrainedModel, batch: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
         before = self._gauge.current
         terms = self._objective.losses(model, batch)
-        shapes = [tensor.shape for tensor in batch.values() if tensor.ndim > 1] or [(0, 0)]
+        shapes = [tuple(tensor.shape) for tensor in batch.values() if tensor.ndim > 1] or [(0, 0)]
         rows, tokens = shapes[0][0], shapes[0][1]
         self.found.append(BatchFootprint(rows, tokens, self._gauge.current - before))
         return terms

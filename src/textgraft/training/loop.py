@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import cast
 
 import torch
 from accelerate.utils import broadcast, gather_object
@@ -288,7 +289,7 @@ class Run:
             self._load(tensors, self.model.to(self.device))
         metrics, loss = self.objective.evaluate(self.model, self.settings, self.precision)
         if self.is_sharded:
-            self.model.to("cpu")
+            cast("nn.Module", self.model).to("cpu")
         self.trained.train()
         return_freed_memory()
         if not math.isfinite(loss):

@@ -58,9 +58,9 @@ class SentenceSelection(Objective):
         self.train, self.dev = train, dev
         self.lengths = [len(document.encodings) for document in train]
 
-    def steps(self, epoch: int, settings: TrainingSettings, processes: int) -> Steps:
+    def steps(self, epoch: int, settings: TrainingSettings) -> Steps:
         """Return the epoch's batches, filled by sentences."""
-        return bucketed_steps(self.lengths, epoch, settings, processes)
+        return bucketed_steps(self.lengths, epoch, settings)
 
     def tokens(self, rows: Sequence[int]) -> int:
         """Return the sentences of some documents."""
