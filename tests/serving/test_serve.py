@@ -124,6 +124,7 @@ def test_a_pipeline_that_is_built_late_is_ready_then(models, monkeypatch):
     monkeypatch.setattr("textgraft.inference.pipelines.factory.pipeline", lambda *_: Made())
     (encoder,) = load_models([Named.of("bundled")], precision="fp32")
     assert not opened
+    assert {"summarization", "zero-shot-classification"} <= set(encoder.pipelines)
     encoder.pipelines["feature-extraction"]()
     assert opened
 
