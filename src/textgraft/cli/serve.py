@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from textgraft.cli import options
+from textgraft.cli.standard_input import TEXTS
 from textgraft.cli.surface import give, wants_json
 from textgraft.terminal import open_console
 
@@ -47,7 +48,9 @@ def serve(
         str, typer.Option(help="Of encoders: auto, fp32, bf16, or int8, which takes --calibration.")
     ] = "auto",
     calibration: Annotated[
-        Path | None, typer.Option(help="For int8: a file of a hundred texts or more like those to come.")
+        Path | None,
+        typer.Option(help="For int8: a file of a hundred texts or more like those to come."),
+        TEXTS,
     ] = None,
     limit: Annotated[
         list[str] | None, typer.Option("--set", help="A limit, as --set deadline=10s or --set max_texts=64.")
