@@ -18,7 +18,7 @@ ROOT = Path(textgraft.__file__).parent
 FLOORS = (
     ("__init__", "__main__"),
     ("cli", "sklearn"),
-    ("serving",),
+    ("serving", "benchmarking"),
     ("comparison", "export", "inspection", "review"),
     ("inference",),
     ("reporting",),

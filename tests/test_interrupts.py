@@ -85,6 +85,7 @@ def test_every_command_has_last_words(command):
         "distill": ["bundled", "corpus", "-o", "m"], "cache": [], "list": ["tasks"], "learn": [],
         "threshold": ["m", "rows.csv", "--precision", "0.9"], "label-errors": ["rows.csv"],
         "export": ["m", "-o", "e"], "stream": ["m"],
+        "benchmark": ["glue", "--data", "."],
         "cascade": ["small", "large", "rows.csv", "-o", "m"],
         "label-next": ["m", "rows.csv"], "monitor": ["old.csv", "new.csv"], "serve": [],
     }[command]  # fmt: skip

@@ -15,7 +15,7 @@ from tests.tiny import save_tiny_bert, topic_rows
 from textgraft.cli import app
 from textgraft.errors import OptionError, TextgraftError
 
-CALLS = ("check", "compare", "encode", "evaluate", "predict", "train")
+CALLS = ("benchmark", "check", "compare", "encode", "evaluate", "predict", "train")
 SHARDED = {"jobs", "ray", "share", "shard_rows"}
 """Calls answer in memory; shards are files."""
 ONLY_IN_A_TERMINAL = {

@@ -13,6 +13,7 @@ from textgraft._version import __version__
 
 if TYPE_CHECKING:
     from textgraft import sklearn
+    from textgraft.benchmarking.benchmark import benchmark
     from textgraft.client.asynchronous import AsyncClient
     from textgraft.client.client import Client
     from textgraft.comparison.compare import compare
@@ -38,6 +39,7 @@ __all__ = [
     "GraftedEncoder",
     "WordVectors",
     "__version__",
+    "benchmark",
     "cascade",
     "check",
     "compare",
@@ -63,6 +65,7 @@ _HOMES = {
     "Client": "textgraft.client.client",
     "GraftedEncoder": "textgraft.inference.grafted",
     "WordVectors": "textgraft.embeddings.word_vectors",
+    "benchmark": "textgraft.benchmarking.benchmark",
     "check": "textgraft.tasks.checking",
     "cascade": "textgraft.inference.cascading.cascade",
     "compare": "textgraft.comparison.compare",

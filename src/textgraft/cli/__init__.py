@@ -14,6 +14,7 @@ import typer
 
 from textgraft._version import __version__
 from textgraft.cli import (
+    benchmark,
     cache,
     cascade,
     check,
@@ -70,6 +71,7 @@ for command, kept in (
     (encode.encode, encode.kept),
     (export.export, NOTHING_KEPT),
     (demo.demo, TRIALS_KEPT),
+    (benchmark.benchmark, TRIALS_KEPT),
     (pretrain.pretrain, STEPS_KEPT),
     (vectors.vectors, vectors.kept),
     (label_errors.label_errors, NOTHING_KEPT),

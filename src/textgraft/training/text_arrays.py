@@ -6,7 +6,6 @@ import hashlib
 import json
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textgraft.files import output_errors
+from textgraft.training.training_time import training_clock
 
 if TYPE_CHECKING:
     from torch import nn
@@ -142,7 +142,7 @@ class TextArrays:
     def _compute(
         self, keys: Sequence[bytes], missing: list[int], compute: Callable[[list[int]], Iterable[Computed]]
     ) -> None:
-        start, tokens = time.perf_counter(), 0
+        start, tokens = training_clock(), 0
         for batch in compute(missing):
             tokens += batch.tokens
             for place, array, each in zip(batch.places, batch.arrays, batch.each, strict=True):
@@ -152,7 +152,7 @@ class TextArrays:
                 self._entries[keys[missing[place]]] = _Entry(self._end, len(data), each)
                 self._end += data.nbytes
         self._file.flush()
-        seconds = time.perf_counter() - start
+        seconds = training_clock() - start
         self.spent += seconds
         self._fills.append((seconds, tokens))
 

@@ -15,11 +15,13 @@ measured size, the first two are bounds: at least so many times.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from textgraft.comparison.contenders.registry import contenders_in_savings
-from textgraft.comparison.judging.curves import labels_needed, plateau_start
+from textgraft.comparison.judging.curves import LearningCurve, labels_needed, plateau_start
 from textgraft.comparison.judging.scores import ScoreTable
 from textgraft.comparison.records.verdict import Outcome, Ratio, Saving
 from textgraft.evaluation.bootstrap import RESAMPLES, seed_weights
@@ -36,63 +38,110 @@ def savings(table: ScoreTable) -> list[Saving]:
         for reference in contenders_in_savings("baseline")
         for contender in pretrained
         if {reference, contender} <= set(table.contenders)
-        and (saving := _saving(table, contender, reference)) is not None
+        and (saving := saving_of(table, contender, reference)) is not None
     ]
 
 
-def _saving(table: ScoreTable, contender: str, reference: str) -> Saving | None:
-    shared = set(table.sizes(contender)) & set(table.sizes(reference))
+@dataclass(frozen=True)
+class Need:
+    """What a contender needs to come to the baseline's score: observed (entry 0) and in every draw."""
+
+    curve: LearningCurve
+    """Of the contender."""
+    baseline: LearningCurve
+    start: int
+    """Position of the size from which on the baseline has its score."""
+    score: NDArray[np.float64]
+    """The score to match, [1 + draws]."""
+    labels: NDArray[np.float64]
+    """Those at which the contender first reaches it; infinite where it never does, [1 + draws]."""
+
+    @property
+    def is_reached(self) -> NDArray[np.bool_]:
+        """Whether the score is reached at all, [1 + draws]."""
+        return np.isfinite(self.labels)
+
+    @property
+    def is_bounded(self) -> NDArray[np.bool_]:
+        """Whether the smallest measured size reaches it already, [1 + draws]: fewer labels may do."""
+        return self.labels <= self.curve.sizes[0]
+
+    @property
+    def baseline_labels(self) -> int:
+        """The labels from which on the baseline has its score."""
+        return int(self.baseline.sizes[self.start])
+
+
+def need_of(table: ScoreTable, contender: str, reference: str) -> Need | None:
+    """Find what a contender needs for the score of another; None where its sizes cannot show it."""
     curve, baseline = table.curve(contender), table.curve(reference)
     # One size shows no saving: how few labels would do was not measured.
-    if not shared or len(curve.sizes) < 2:
+    if not set(curve.sizes) & set(baseline.sizes) or len(curve.sizes) < 2:
         return None
     start = plateau_start(baseline)
     target = np.append(baseline.scores[start:].mean(), baseline.draws[start:].mean(axis=0))
-    needed = labels_needed(curve, target)
-    reached = np.isfinite(needed)
-    bounded = needed <= curve.sizes[0]
-    times = {name: _training_seconds(table, name) for name in (contender, reference)}
-    at_need = _interpolate_time(
-        np.log(curve.sizes), times[contender], np.log(np.minimum(needed, curve.sizes[-1]))
-    )
-    equal_size = max(shared)
+    return Need(curve, baseline, start, target, labels_needed(curve, target))
+
+
+def saving_of(table: ScoreTable, contender: str, reference: str) -> Saving | None:
+    """Hold a contender against a baseline; None where they share no size, or it has but one.
+
+    Args:
+        table: All trials.
+        contender: The pre-trained one.
+        reference: The baseline.
+    """
+    need = need_of(table, contender, reference)
+    if need is None:
+        return None
+    times = {name: training_seconds(table, name) for name in (contender, reference)}
+    at_need = seconds_at_need(need, times[contender])
+    equal_size = max(set(table.sizes(contender)) & set(table.sizes(reference)))
     equal = [times[name][table.sizes(name).index(equal_size)] for name in (reference, contender)]
+    reached, bounded = need.is_reached, need.is_bounded
     unbounded = np.zeros_like(bounded)
     return Saving(
         contender=contender,
         baseline=reference,
-        baseline_labels=int(baseline.sizes[start]),
-        baseline_largest=int(baseline.sizes[-1]),
-        baseline_score=float(target[0]),
-        smallest_size=int(curve.sizes[0]),
-        labels=_ratio(baseline.sizes[start] / needed, reached, bounded, CLAIMED_LABELS),
-        time_at_equal_score=_ratio(times[reference][start] / at_need, reached, bounded, CLAIMED_TIME),
-        time_at_equal_size=_ratio(equal[0] / equal[1], ~unbounded, unbounded, CLAIMED_TIME),
+        baseline_labels=need.baseline_labels,
+        baseline_largest=int(need.baseline.sizes[-1]),
+        baseline_score=float(need.score[0]),
+        smallest_size=int(need.curve.sizes[0]),
+        labels=ratio_of(need.baseline_labels / need.labels, reached, bounded, CLAIMED_LABELS),
+        time_at_equal_score=ratio_of(times[reference][need.start] / at_need, reached, bounded, CLAIMED_TIME),
+        time_at_equal_size=ratio_of(equal[0] / equal[1], ~unbounded, unbounded, CLAIMED_TIME),
         equal_size=equal_size,
     )
 
 
-def _training_seconds(table: ScoreTable, contender: str) -> NDArray[np.float64]:
-    """Mean training time at each size, observed (entry 0) and over resampled seeds, [sizes, 1 + draws]."""
+def training_seconds(table: ScoreTable, contender: str, *, tuning: bool = False) -> NDArray[np.float64]:
+    """Return the mean training time at each size, observed (entry 0) and over seeds, [sizes, 1 + draws].
+
+    Args:
+        table: All trials.
+        contender: Whose.
+        tuning: Whether what was spent on configurations that were not chosen counts, too.
+    """
     rows = []
     for size in table.sizes(contender):
-        seconds = np.array([trial.cost.training_seconds for trial in table.cells[contender, size].trials])
+        costs = [trial.cost for trial in table.cells[contender, size].trials]
+        seconds = np.array([cost.training_seconds + tuning * cost.tuning_seconds for cost in costs])
         seconds = np.maximum(seconds, 1e-3)
         draws = seconds @ seed_weights(len(seconds), resamples=RESAMPLES)
         rows.append(np.concatenate([[seconds.mean()], draws]))
     return np.stack(rows)
 
 
-def _interpolate_time(
-    position: NDArray[np.float64], seconds: NDArray[np.float64], wanted: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Read training times between sizes: log sizes [sizes], seconds [sizes, n], wanted log sizes [n]."""
+def seconds_at_need(need: Need, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Read training times of a contender, [sizes, 1 + draws], at the labels that it needs, [1 + draws]."""
+    position = np.log(need.curve.sizes)
+    wanted = np.log(np.minimum(need.labels, need.curve.sizes[-1]))
     logs = np.log(seconds)
     columns = range(len(wanted))
     return np.exp([np.interp(wanted[column], position, logs[:, column]) for column in columns])
 
 
-def _ratio(
+def ratio_of(
     ratios: NDArray[np.float64], reached: NDArray[np.bool_], bounded: NDArray[np.bool_], claimed: float
 ) -> Ratio:
     """Summarise the observed ratio (entry 0) and its draws, and hold it against the claim.

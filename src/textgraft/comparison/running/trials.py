@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +32,7 @@ from textgraft.models.fingerprint import Fingerprint
 from textgraft.models.manifest import Golden, Manifest
 from textgraft.tasks.text.classification import LabelPrediction
 from textgraft.tokenization.prompts import prompt_of
+from textgraft.training.training_time import training_clock
 
 GOLDEN_ROWS = 4
 CHECKPOINTING = ("checkpoint_seconds", "keep", "concurrency", "shard_weights")
@@ -118,9 +118,9 @@ class TrialSpec:
 def fit_once(contender: Contender, job: Job, settings: RecipeSettings) -> Attempt:
     """Fit a contender in one configuration, score it on the dev rows, and fit the temperature on them."""
     torch.manual_seed(job.seed)
-    start = time.perf_counter()
+    start = training_clock()
     fitted = contender.fit(job, settings)
-    seconds = time.perf_counter() - start + fitted.cached_seconds
+    seconds = training_clock() - start + fitted.cached_seconds
     task, gold = job.task, job.task.targets(job.dev)
     predictor = fitted.predictor(task)
     # One model of several is taken: what only the dev rows see is not worth a graph of its own.
