@@ -92,4 +92,4 @@ def test_figures_are_told_in_words():
     lines = dict([*shown.memory_lines(), *shown.time_lines()])
     assert lines["gradients"] == "50.0 MB"
     assert lines["memory"] == "423 MB of tensors at most, each of 2 processes, bf16"
-    assert lines["an epoch"].startswith("1 min for 60,000 tokens in 30 steps")
+    assert lines["an epoch"].startswith("1 min 00 s for 60,000 tokens in 30 steps")
