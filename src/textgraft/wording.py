@@ -179,6 +179,13 @@ def ended(stopped_by: str) -> str:
     return ENDED.get(stopped_by, stopped_by)
 
 
+def epochs(number: float, stopped_by: str) -> str:
+    """Write how long was trained and why no longer: "3 epochs, no more improvement"; "solved directly"."""
+    if stopped_by == "closed form":
+        return ended(stopped_by)
+    return f"{number:.3g} epoch{'' if number == 1 else 's'}, {ended(stopped_by)}"
+
+
 def p_value(value: float) -> str:
     """Write a probability: "p = 0.03", "p < 0.001"."""
     return "p < 0.001" if value < 0.001 else f"p = {value:.2g}"

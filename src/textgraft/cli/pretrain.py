@@ -82,7 +82,7 @@ def pretrain(
     from textgraft.errors import OptionError
     from textgraft.pretraining.pretrain import plan_pretraining
     from textgraft.pretraining.pretrain import pretrain as run
-    from textgraft.wording import duration, ended, parse_seconds
+    from textgraft.wording import duration, epochs, parse_seconds
 
     config: PretrainOptions = {
         "arch": arch,
@@ -149,8 +149,7 @@ def pretrain(
     console.print(f"held out: {figures}")
     _show_costs(console, pretrained.costs, "cost")
     console.print(
-        f"trained in {duration(result.seconds)} ({result.epochs:.3g} epochs, {ended(result.stopped_by)}) "
-        f"→ {output}",
+        f"trained in {duration(result.seconds)} ({epochs(result.epochs, result.stopped_by)}) → {output}",
         soft_wrap=True,
     )
     if is_main_process():

@@ -81,7 +81,7 @@ def train(
     from textgraft.comparison.settings import TrainConfig
     from textgraft.comparison.train import full_config, plan_training, read_config, run_training
     from textgraft.errors import OptionError
-    from textgraft.wording import duration, ended
+    from textgraft.wording import duration, epochs
 
     given: dict[str, Any] = {
         "task": task,
@@ -145,8 +145,8 @@ def train(
     scores = ", ".join(f"{name} {value:.4f}" for name, value in trial.metrics.items())
     console.print(f"test: {scores}")
     console.print(
-        f"trained in {duration(trial.cost.training_seconds)} ({trial.epochs:g} epochs, "
-        f"{ended(trial.stopped_by)}) → {trained.folder}",
+        f"trained in {duration(trial.cost.training_seconds)} "
+        f"({epochs(trial.epochs, trial.stopped_by)}) → {trained.folder}",
         soft_wrap=True,
     )
     if is_main_process():

@@ -7,7 +7,7 @@ import pytest
 from tests.comparison.synthetic import FINETUNED, FROZEN, LSTM, TFIDF, Comparison, Curve
 from textgraft.comparison.judging.answers import answers
 from textgraft.comparison.records.preferences import Preferences
-from textgraft.wording import megabytes, money
+from textgraft.wording import epochs, megabytes, money
 
 
 def flat(name: str, accuracy: float, **costs: float) -> Curve:
@@ -78,3 +78,9 @@ def test_money_is_written_without_exponents(value, written):
 @pytest.mark.parametrize(("size", "written"), [(0.2504, "251 KB"), (0.9999, "1.0 MB"), (12.2, "12 MB")])
 def test_sizes_under_a_megabyte_are_in_kilobytes(size, written):
     assert megabytes(size) == written
+
+
+def test_how_long_was_trained_is_said_in_words():
+    assert epochs(1.0, "closed form") == "solved directly"
+    assert epochs(1.0, "epochs") == "1 epoch, all epochs"
+    assert epochs(2.5, "patience") == "2.5 epochs, no more improvement"
