@@ -30,6 +30,9 @@ from textgraft.inference.shards.run import ShardedWork, run_shards
 from textgraft.inference.shards.work import encoding_work, prediction_work
 from textgraft.inference.shards.writing import ShardOrder, compute_shard
 
+SHARD_ROWS = {"encode": ("encode, bundled encoder", 10_000), "predict": ("predict, TF-IDF", 500_000)}
+"""What is simulated, and the rows of a shard: so many that it takes half a minute or more."""
+
 
 def write_shard(order: bytes) -> bytes:
     """Write a shard without computing anything."""
@@ -86,28 +89,29 @@ def measured(folder: Path, rows: int) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--documents", type=int, default=100_000_000)
-    parser.add_argument("--shard-rows", type=int, default=10_000)
+    parser.add_argument("--commands", nargs="+", choices=list(SHARD_ROWS), default=list(SHARD_ROWS))
     parser.add_argument("--slots", type=int, default=100)
     parser.add_argument("--losses", type=float, default=0.01, help="Chance that a job is lost.")
     parser.add_argument("--measured-rows", type=int, default=2000)
     arguments = parser.parse_args()
     print(describe("torch"))
-    shards = -(-arguments.documents // arguments.shard_rows)
     with tempfile.TemporaryDirectory() as name:
         costs = measured(Path(name), arguments.measured_rows)
         for what, seconds in costs.items():
             hours = seconds * arguments.documents / 3600
             print(f"{what}: {seconds * 1e6:,.1f} µs a document, {hours:,.1f} core-hours for all")
-        for what in ("encode, bundled encoder", "predict, TF-IDF"):
-            seconds = costs[what] * arguments.shard_rows
+        for command in arguments.commands:
+            what, shard_rows = SHARD_ROWS[command]
+            shards = -(-arguments.documents // shard_rows)
+            seconds = costs[what] * shard_rows
             executor = SimulatedExecutor(arguments.slots, seconds, losses=arguments.losses)
             work = ShardedWork(
                 command="encode",
                 function=f"{Path(__file__).stem}:write_shard",
                 choices={},
                 source="simulated",
-                parts=lambda rows: one_row_parts(shards),
-                output=Path(name) / f"all-{seconds:.3f}",
+                parts=lambda rows, shards=shards: one_row_parts(shards),
+                output=Path(name) / f"all-{command}",
                 forms=(),
             )
             wall, processor = time.perf_counter(), time.process_time()
