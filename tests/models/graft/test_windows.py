@@ -216,10 +216,12 @@ def test_what_is_remembered_of_a_text_in_windows_is_what_its_logits_are_made_of(
     served = load(finetuned, engine="torch")
     features = served.windows(Dataset.unlabelled({"text": [*late(2, seed=7).columns["text"], "goal"]}))
     assert served.keep_encodings()
-    found = served.run(features)
-    weights, bias = (part.detach().numpy() for part in served.model.classifier.parameters())
-    kept = np.stack([one.encoding for one in found])
-    np.testing.assert_allclose(kept @ weights.T + bias, np.stack([one.logits for one in found]), atol=1e-5)
+    with torch.no_grad():
+        logits = served.task.outputs(served.model, served.task.collate(features, 0)).logits
+        kept = torch.from_numpy(served.taken())
+        np.testing.assert_allclose(served.model.classifier(kept), logits, atol=1e-6)
+    assert len(kept) == 3
+    assert [one.encoding.shape for one in served.run(features)] == [kept[0].shape] * 3
 
 
 def test_what_goes_on_from_a_model_in_windows_reads_as_its_own_settings_say(finetuned):
