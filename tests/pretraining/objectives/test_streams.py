@@ -263,7 +263,7 @@ def test_a_batch_without_room_for_its_streams_is_refused():
     tokens = documents([30])
     objective = Streams(tokens, tokens, start_id=START)
     with pytest.raises(OptionError, match="has none for some of its 8 streams"):
-        objective.steps(0, chosen(batch_size=8, max_tokens=7), 1)
+        objective.steps(0, chosen(batch_size=8, max_tokens=7))
 
 
 def test_there_must_be_text():
