@@ -53,7 +53,7 @@ class RayExecutor:
         self.slots = jobs or max(1, sum(cores))
         paths = os.environ.get("PYTHONPATH")
         variables = {"OMP_NUM_THREADS": str(threads)} | ({"PYTHONPATH": paths} if paths else {})
-        self._answer = ray.remote(answer).options(
+        self._answer: Any = ray.remote(answer).options(
             num_cpus=threads, max_retries=0, runtime_env={"env_vars": variables}
         )
         self._running: dict[Any, Job] = {}
