@@ -91,7 +91,7 @@ def docstrings_dataset() -> Dataset:
 def library_texts() -> list[str]:
     """Return all that Python says of itself: its library's docstrings, and the manual of the language.
 
-    Raw text to learn words and language from, about 350,000 words: docstrings whole and as they are written,
+    Raw text to learn words and language from, about 200,000 words: docstrings whole and as they are written,
     of the modules of :data:`~textgraft.data.demo.chapters.CHAPTERS`, and the paragraphs of what ``help()``
     knows of keywords and operators. White space is made even; a text that stands twice is taken once.
 
