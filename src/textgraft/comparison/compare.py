@@ -27,7 +27,7 @@ from textgraft.comparison.running.run import Run
 from textgraft.comparison.running.spread import check_spread, run_spread, set_up_of
 from textgraft.comparison.running.watching import Told, as_reporter
 from textgraft.comparison.set_up import choose_entrants, read_material
-from textgraft.comparison.settings import ALL, CompareSettings
+from textgraft.comparison.settings import ALL, LEAST_BUDGET, CompareSettings
 from textgraft.data.check import DataCheck, check_dataset
 from textgraft.data.dataset import Dataset
 from textgraft.data.formats.given import Rows, Source, as_source
@@ -234,6 +234,12 @@ def run_comparison(
     """Compare as :func:`compare` does, with all choices in one record."""
     started = time.perf_counter()
     reporter = reporter or SilentReporter()
+    if settings.budget is not None and settings.budget < LEAST_BUDGET:
+        raise OptionError(
+            f"a budget of {settings.budget:g} s is too small: to load the libraries takes as long",
+            where="--budget",
+            fix="Give at least 30s, better some minutes.",
+        )
     is_spread = settings.ray is not None or (settings.jobs or 1) > 1
     if is_spread:
         check_spread(source, settings)

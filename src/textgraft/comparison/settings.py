@@ -123,6 +123,10 @@ class SetupSettings(RowSettings):
         raise NotImplementedError
 
 
+LEAST_BUDGET = 5.0
+"""Seconds: to load the libraries and to split the rows takes as long."""
+
+
 class CompareSettings(SetupSettings):
     """All choices of a comparison."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -92,9 +93,14 @@ def test_a_probe_that_was_held_up_leaves_no_contender_out(topics, tmp_path, monk
     assert {trial.contender for trial in result.trials} == {"tfidf", "lstm"}
 
 
-def test_a_budget_far_too_small_is_refused_with_one_that_would_do(topics, tmp_path):
+@pytest.mark.parametrize("budget", ["1s", "5s"])
+def test_a_budget_far_too_small_is_refused_before_anything_is_measured(topics, tmp_path, monkeypatch, budget):
+    monkeypatch.setattr(run, "CONCLUDING", 100.0)
+    monkeypatch.setattr(run.Run, "_rate_by_probe", lambda *_: pytest.fail("it was measured"))
+    begun = time.perf_counter() - (4.9 if budget == "5s" else 0)
+    monkeypatch.setattr("textgraft.comparison.compare.time.perf_counter", lambda: begun)
     with pytest.raises(OptionError, match="too small") as caught:
-        textgraft.compare(topics, output=tmp_path / "run", **{**ASKED, "budget": 0.2})
+        textgraft.compare(topics, output=tmp_path / "run", **{**ASKED, "budget": budget})
     assert "Give at least" in str(caught.value)
 
 

@@ -46,6 +46,7 @@ from textgraft.comparison.running.probing import (
 from textgraft.comparison.running.progress import Reporter
 from textgraft.comparison.running.robustness import measure_kept
 from textgraft.comparison.running.threads import choose_threads
+from textgraft.comparison.settings import LEAST_BUDGET
 from textgraft.errors import DataError, OptionError
 from textgraft.wording import duration
 
@@ -171,14 +172,21 @@ class Run:
         for name in [name for name in unknown if self.contenders[name].is_remote]:
             self._note_rate(name, self._rate_by_probe(name))
         for name in unknown:
+            self._refuse_if_late()
             if tells_by_trials(self.contenders[name], self.material.sample(self.contenders[name])):
                 self._note_rate(name, self._rate_by_trials(name))
         left = [name for name in unknown if name not in self.record.rates]
         if left:
             self.reporter.note("measuring what each contender costs on a few rows")
         for name in left:
+            self._refuse_if_late()
             self._note_rate(name, self._rate_by_probe(name))
         return bool(unknown)
+
+    def _refuse_if_late(self) -> None:
+        """End where the time is over before anything was measured: more probes would find nothing else."""
+        if self.deadline is not None and not self.finished and time.perf_counter() > self.deadline:
+            raise self._too_small()
 
     def _measure_again(self) -> None:
         """Measure once more what contenders cost that seem to have no time for all rows, and plan anew.
@@ -262,7 +270,7 @@ class Run:
         """Say which budget would do."""
         record = self.record
         rates = {name: rate for name, rate in record.rates.items() if not self.contenders[name].is_floor}
-        least = cheapest(record.programmes, rates)
+        least = cheapest(record.programmes, rates) if rates else LEAST_BUDGET
         spent = time.perf_counter() - self.started
         return OptionError(
             f"a budget of {self.request.budget:.0f} s is too small: not one trial fits",
