@@ -98,7 +98,7 @@ def test_a_budget_far_too_small_is_refused_before_anything_is_measured(topics, t
     monkeypatch.setattr(run.Run, "_rate_by_probe", lambda *_: pytest.fail("it was measured"))
     monkeypatch.setattr(run.Run, "_rate_by_trials", lambda *_: pytest.fail("it was measured"))
     with pytest.raises(OptionError, match="too small") as caught:
-        textgraft.compare(topics, output=tmp_path / "run", **{**ASKED, "budget": 0.2})
+        textgraft.compare(topics, output=tmp_path / "run", **{**ASKED, "budget": 0.001})
     assert "Give at least" in str(caught.value)
 
 
