@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from textgraft.cli.surface import give
+from textgraft.wording import listing
 
 if TYPE_CHECKING:
     from textgraft.comparison.catalogue import Choice
@@ -22,33 +23,34 @@ def list_(
     from dataclasses import asdict
 
     from rich.table import Table
+    from rich.text import Text
 
     from textgraft.comparison.catalogue import choices
 
     found = choices(kind, task)
-    columns = {
-        "name": [choice.name for choice in found],
-        "what it is": [choice.what for choice in found],
-        "default": [choice.default or "" for choice in found],
-        "needs": [_needs(choice) for choice in found],
-    }
-    if kind in ("contenders", "pipelines") and task is None:
-        columns["tasks"] = [_shortened(choice.tasks) for choice in found]
-    table = Table(box=None)
-    for name, cells in columns.items():
-        if any(cells):
-            table.add_column(name, overflow="fold", no_wrap=name == "name")
-    for row in zip(*(cells for cells in columns.values() if any(cells)), strict=True):
-        table.add_row(*row)
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    for choice in found:
+        table.add_row(choice.name, choice.what)
+        default = choice.default and f"default: {choice.default}"
+        told = " · ".join(filter(None, (default, _needs(choice), _tasks(choice, kind, task))))
+        if told:
+            table.add_row("", Text(told, style="dim"))
     give([asdict(choice) | {"is_installed": choice.is_installed} for choice in found], table)
 
 
 def _needs(choice: Choice) -> str:
     parts = [choice.needs] if choice.needs else []
     if choice.extra:
-        parts.append(f"extra {choice.extra}{'' if choice.is_installed else ' (not installed)'}")
-    return ", ".join(parts)
+        parts.append(f"the extra {choice.extra}{'' if choice.is_installed else ' (not installed)'}")
+    return f"needs {listing(parts)}" if parts else ""
 
 
-def _shortened(tasks: tuple[str, ...]) -> str:
-    return ", ".join(tasks) if len(tasks) <= _MOST_TASKS else f"{len(tasks)} tasks"
+def _tasks(choice: Choice, kind: str, task: str | None) -> str:
+    """Say what tasks it is for, where that is not the name itself or what was asked."""
+    if kind not in ("contenders", "pipelines") or task is not None or choice.tasks in ((), (choice.name,)):
+        return ""
+    shown = choice.tasks if len(choice.tasks) <= _MOST_TASKS else choice.tasks[:_MOST_TASKS]
+    more = len(choice.tasks) - len(shown)
+    return f"for {', '.join(shown)}" + (f" and {more} more" if more else "")
