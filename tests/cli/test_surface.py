@@ -20,7 +20,7 @@ from textgraft.errors import OptionError, TextgraftError
 
 NOT_READ = {
     "output", "report", "review", "store", "model", "models", "language_model", "keys", "runtime", "state",
-    "copy",
+    "copy", "data", "submission",
 }  # fmt: skip
 """Paths that are written, and folders and databases, which no pipe holds."""
 
@@ -94,7 +94,7 @@ def _given(name: str, world: dict[str, Path]) -> list[str]:
         "label-next": [model], "monitor": ["-", str(world["rows"])], "distill": ["bundled"],
         "review import": [str(folder / "r.db")], "inspect gates": [model], "inspect attention": [model],
         "inspect gradients": [model], "inspect context": ["bundled"], "inspect tokens": [model],
-        "serve": ["--calibration"],
+        "serve": ["--calibration"], "benchmark": ["glue", "--data", str(folder), "--vectors"],
     }.get(name, [])  # fmt: skip
     after = {
         "threshold": ["--precision", "0.9"], "pretrain": ["--plan"], "vectors": ["--nearest", "one"],
