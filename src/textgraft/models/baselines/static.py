@@ -102,7 +102,7 @@ class StaticForSequenceClassification(PreTrainedModel):
         assert config.num_labels is not None, "without id2label Transformers counts two labels"
         # Zeros, which fill() overwrites: to draw ten million random numbers takes longer than to train.
         vectors = torch.zeros(config.vocab_size, config.embedding_size)
-        self.embeddings = nn.Embedding.from_pretrained(vectors, freeze=False)
+        self.embeddings = nn.Embedding(*vectors.shape, _weight=vectors)
         inputs = config.embedding_size * (4 if config.pairs else 1)
         sizes = [inputs, *config.hidden_sizes, config.num_labels]
         self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(sizes))
