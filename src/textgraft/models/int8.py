@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from textgraft.errors import ModelError
-from textgraft.models.vetting import INT8_WEIGHTS, WEIGHTS, tensor_shapes
+from textgraft.models.vetting import INT8_WEIGHTS, WEIGHTS, read_json, tensor_shapes
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
@@ -106,7 +106,7 @@ def fill(model: PreTrainedModel, folder: Path) -> tuple[list[str], list[str]]:
     found = model.load_state_dict(read_int8(folder), strict=False)
     model.tie_weights()
     if model.can_generate() and (folder / "generation_config.json").is_file():
-        model.generation_config = GenerationConfig.from_pretrained(folder, local_files_only=True)
+        model.generation_config = GenerationConfig.from_dict(read_json(folder / "generation_config.json"))
     state = model.state_dict()
     held = {tensor.data_ptr() for name, tensor in state.items() if name not in found.missing_keys}
     missing = [name for name in found.missing_keys if state[name].data_ptr() not in held]  # but tied ones

@@ -102,7 +102,7 @@ class StaticForSequenceClassification(PreTrainedModel):
         assert config.num_labels is not None, "without id2label Transformers counts two labels"
         # Zeros, which fill() overwrites: to draw ten million random numbers takes longer than to train.
         vectors = torch.zeros(config.vocab_size, config.embedding_size)
-        self.embeddings = nn.Embedding(*vectors.shape, _weight=vectors)
+        self.embeddings = nn.Embedding(config.vocab_size, config.embedding_size, _weight=vectors)
         inputs = config.embedding_size * (4 if config.pairs else 1)
         sizes = [inputs, *config.hidden_sizes, config.num_labels]
         self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(sizes))
@@ -126,7 +126,7 @@ class StaticForSequenceClassification(PreTrainedModel):
 
     def set_input_embeddings(self, value: nn.Module) -> None:
         """Exchange the tokens' vectors."""
-        self.embeddings = value  # as Transformers hands it over
+        self.embeddings = value  # type: ignore[assignment]  # as Transformers hands it over
 
     def stored_state(self, state: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
         """Return tensors by name as they are written to disk: the model's, or those of a state of it."""
