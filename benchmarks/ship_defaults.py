@@ -128,7 +128,7 @@ Translates {LANGUAGES[source]} to {LANGUAGES[target]}: an LSTM encoder–decoder
 int8, {size(name)}. It needs no encoder.
 
 Trained by `python benchmarks/ship_defaults.py {name}` on {manifest.training["rows"]:,} pairs of Tatoeba
-(settings `{settings}`) in {duration(manifest.training["seconds"])}, on one core that other work had most of.
+(settings `{settings}`) in {duration(manifest.training["seconds"])} on one core.
 
 {scored(name)} The test rows are {found.rows:,} pairs of which neither side stands among the training rows;
 what is right in other words counts as wrong, as each has one reference.
@@ -141,10 +141,11 @@ what is right in other words counts as wrong, as each has one reference.
 |---|---|
 {chr(10).join(examples)}
 
-Good for: short everyday sentences, as "Where is the station?"; showing how a translator is used, served and
-measured; a beginning that needs no download. Not good for: anything else. It has learned from the shortest
-sentences of Tatoeba, under four words on average, so that longer ones, names and the words of news, law or
-medicine come out wrong, fluently. Use a translator of the Hub, or train one on your own pairs.
+Good for: short everyday sentences, as "{EXAMPLES[f"{source}-{target}"][0]}"; showing how a translator is
+used, served and measured; a beginning that needs no download. Not good for: anything else. It has learned
+from the shortest sentences of Tatoeba, under four words on average, so that longer ones, names
+and the words of news, law or medicine come out wrong, fluently. Use a translator of the Hub, or train one on
+your own pairs.
 
 Data: Tatoeba (tatoeba.org), CC BY 2.0 FR.
 """
@@ -185,7 +186,7 @@ encoder.
 
 Trained by `python benchmarks/ship_defaults.py {name}` on {told["corpus_tokens"]:,} tokens of prose (film
 plots and articles of Wikipedia, addresses of American presidents; settings `{told["settings"]}`),
-{told["epochs"]:.1f} times over, in {duration(told["seconds"])}, on one core that other work had most of.
+{told["epochs"]:.1f} times over, in {duration(told["seconds"])} on one core.
 
 {scored(name)} The test documents, one in {recipes.HELD_OUT}, were not learned.
 
@@ -245,8 +246,7 @@ Says which words a masked one may stand for: an adapter and BERT's head on the b
 The encoder was trained to encode sentences and has no such head; this one was trained by `python
 benchmarks/ship_defaults.py {name}` on {told["tokens"]:,} tokens of a corpus of {told["corpus_tokens"]:,}
 (articles and film plots of Wikipedia, presidential addresses, film reviews, MASC; settings
-`{told["settings"]}`, {recipes.SHARE:.0%} of the tokens masked) in {duration(told["seconds"])}, on one core
-that other work had most of.
+`{told["settings"]}`, {recipes.SHARE:.0%} of the tokens masked) in {duration(told["seconds"])}, on one core.
 
 {scored(name)} The test documents, one in {recipes.HELD_OUT}, were not learned; of each set 60 sequences of
 {recipes.LENGTH} tokens or a few more are scored. As BERT was trained, 15% of the tokens are chosen, and of

@@ -15,9 +15,12 @@ DEFAULTS = {
     "text-classification": "sentiment",
     "token-classification": "ner",
     "question-answering": "question-answering",
+    "fill-mask": "fill-mask",
+    "text-generation": "text-generation",
+    "translation": "translation-de-en",
 }
 """The model of each pipeline that has one."""
-TRANSLATIONS: dict[tuple[str, str], str] = {}
+TRANSLATIONS = {("de", "en"): "translation-de-en", ("en", "de"): "translation-en-de"}
 """The model that translates from one language to another."""
 ON_ENCODER = ("feature-extraction", "sentence-similarity", "summarization", "zero-shot-classification")
 """Pipelines that run the bundled encoder as it is."""

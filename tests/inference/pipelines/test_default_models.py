@@ -1,0 +1,43 @@
+"""Every pipeline with a default answers offline, and as well as its card says of plain inputs."""
+
+from __future__ import annotations
+
+import pytest
+
+from textgraft.inference.pipelines.factory import pipeline
+from textgraft.inference.pipelines.shipped import BY_THEMSELVES, DEFAULTS, FOLDER, ON_ENCODER, TRANSLATIONS
+
+MOST_MEGABYTES = 8
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "accepted"),
+    [
+        ("translation_de_to_en", "Wo ist der Bahnhof?", {"Where is the station?", "Where's the station?"}),
+        ("translation_en_to_de", "I have no time.", {"Ich habe keine Zeit."}),
+    ],
+)
+def test_everyday_sentences_are_translated(name, source, accepted):
+    (answer,) = pipeline(name)([source])
+    assert answer["translation_text"] in accepted
+
+
+def test_a_masked_word_is_guessed_from_what_stands_around_it():
+    found = pipeline("fill-mask")("He drank a cup of [MASK] with milk.", top_k=10)
+    assert {one["token_str"].strip() for one in found} & {"tea", "coffee", "milk", "water", "wine"}
+
+
+def test_a_text_goes_on():
+    start = "The old man went"
+    (found,) = pipeline("text-generation")(start, max_new_tokens=12, do_sample=False)
+    assert found["generated_text"].startswith(start)
+    assert len(found["generated_text"].split()) > 6
+
+
+def test_each_has_a_card_and_little_weight():
+    for name in {*DEFAULTS.values(), *TRANSLATIONS.values()}:
+        assert "%" in (card := (FOLDER / name / "README.md").read_text()) or "interval" in card
+        assert sum(file.stat().st_size for file in (FOLDER / name).iterdir()) < MOST_MEGABYTES * 1e6, name
+    for name in ON_ENCODER:
+        assert pipeline(name) is not None
+    assert set(BY_THEMSELVES) <= set(DEFAULTS)
