@@ -23,8 +23,8 @@ def test_everyday_sentences_are_translated(name, source, accepted):
 
 
 def test_a_masked_word_is_guessed_from_what_stands_around_it():
-    found = pipeline("fill-mask")("He drank a cup of [MASK] with milk.", top_k=10)
-    assert {one["token_str"].strip() for one in found} & {"tea", "coffee", "milk", "water", "wine"}
+    found = pipeline("fill-mask")("She lives in a small [MASK] near the sea.", top_k=8)
+    assert {"town", "village"} <= {one["token_str"].strip() for one in found}
 
 
 def test_a_text_goes_on():
