@@ -138,12 +138,14 @@ def test_a_column_that_is_not_there_is_told_before_anything_is_predicted(folder,
 def test_the_threshold_of_the_model_is_looked_at_on_these_rows(folder, tmp_path):
     import shutil
 
+    from textgraft.evaluation.promises import Target
     from textgraft.inference.predictor import load
-    from textgraft.inference.thresholds import threshold
+    from textgraft.inference.thresholds import set_threshold
 
     model = tmp_path / "model"
     shutil.copytree(folder / "model", model)
-    promised = threshold(model, folder / "test.csv", precision=0.7)
+    rows = load(model).task.read(folder / "test.csv")  # all of them, those of its training with them
+    promised = set_threshold(model, rows, Target(precision=0.7))
     found = evaluate(model, folder / "test.csv", report=tmp_path / "report").details.threshold
     assert found.promised == promised
     # Decided on these very rows, it lets through what it said.
@@ -154,7 +156,7 @@ def test_the_threshold_of_the_model_is_looked_at_on_these_rows(folder, tmp_path)
     assert "The model's threshold of" in page
     assert "threshold of the model" in page
     assert load(model).threshold == promised
-    nothing = threshold(model, folder / "test.csv", precision=0.9999)
+    nothing = set_threshold(model, rows, Target(precision=0.9999))
     assert nothing.least is None
     again = evaluate(model, folder / "test.csv", report=tmp_path / "again")
     assert again.details.threshold.given == 0
