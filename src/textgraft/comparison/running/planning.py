@@ -34,6 +34,8 @@ SLACK = 0.8
 """Of the shortest training that is wished for: so much is still a result."""
 COMFORT = 0.6
 """Of the usual training on all rows: the rest may go to a curve, which there would be none of else."""
+WARMING = 1.0
+"""Seconds that no training is planned to be shorter than: its first steps prepare what the others run on."""
 TUNING = 0.5
 """Costly contenders fit several configurations on all rows while that takes up to so much of their time."""
 WORTH = 0.05
@@ -104,8 +106,13 @@ def shortest(planned: PlannedTrial, rates: Mapping[str, Rate], windows: int = 0)
         windows: That it reads of a text at most; 0: the most.
     """
     rate = rates[planned.contender]
-    share = rate.epochs.shortest_share(planned.size) if rate.epochs and planned.size else 1.0
-    return rate.seconds(planned.size, 1, windows=windows, epochs_share=share)
+    if not rate.epochs or not planned.size:
+        return rate.seconds(planned.size, 1, windows=windows)
+    shares = (0.0, rate.epochs.shortest_share(planned.size), 1.0)
+    other, short, usual = (
+        rate.seconds(planned.size, 1, windows=windows, epochs_share=share) for share in shares
+    )
+    return max(short, min(usual, other + WARMING))
 
 
 def cheapest(programmes: Mapping[str, Programme], rates: Mapping[str, Rate]) -> float:

@@ -34,8 +34,8 @@ STEPS = 6
 """Of a fit at least, in whole epochs: the first step warms up, those after it are timed."""
 FURTHER_STEPS = 4
 BRIEF = 3.0
-"""Seconds of steps that tell nothing for sure: a hiccup of the machine, or what is prepared for every new shape
-of a batch, is a large part of them."""
+"""Seconds of steps that tell nothing for sure: a hiccup of the machine, or what is prepared for every new
+shape of a batch, is a large part of them."""
 QUICK = 5.0
 """Seconds that a trial may take that is run before the plan is made."""
 FULL = 0.75
