@@ -1,4 +1,6 @@
 import importlib.util
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -209,14 +211,36 @@ def test_what_cannot_be_converted_is_told():
 
 @needs_openvino
 def test_telemetry_is_off():
-    import subprocess
-    import sys
-
     code = (
         "import sys; from textgraft.inference.engines.openvino import load_openvino; load_openvino(); "
         "sys.exit(sys.modules.get('openvino_telemetry') is not None)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+SIGNALLED = """
+import signal
+import numpy
+from textgraft.inference.engines.openvino import OpenVinoEngine, load_openvino
+ov = load_openvino()
+def opened():
+    given = ov.opset13.parameter([-1], numpy.float32, name="given")
+    graph = ov.Model([ov.opset13.relu(given)], [given])
+    return OpenVinoEngine(graph, "fp32", ["found"], 1, keep_compiled=False)
+first, second = opened(), opened()
+del first
+del second
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    print("stopped")
+"""
+
+
+@needs_openvino
+def test_a_process_is_stopped_as_others_when_its_engines_are_gone():
+    ran = subprocess.run([sys.executable, "-c", SIGNALLED], check=False, capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout) == (0, "stopped\n"), ran.stderr
 
 
 def test_a_processor_without_bf16_computes_in_fp32_and_says_so(monkeypatch):

@@ -29,7 +29,7 @@ from textgraft.inference.engines.agreement import (
 )
 from textgraft.inference.engines.base import Batch, CannotRunError, ModuleSource
 from textgraft.inference.engines.kept import Agreement, kept_agreement, kept_form
-from textgraft.inference.engines.openvino import OpenVinoEngine, load_openvino
+from textgraft.inference.engines.openvino import OpenVinoEngine, core, load_openvino
 from textgraft.processor import processor_has
 
 logger = logging.getLogger(__name__)
@@ -205,7 +205,7 @@ def _quantize(source: ModuleSource, folder: Path) -> Agreement:
     # Not nncf.set_log_level: it changes every handler there is.
     logging.getLogger("nncf").setLevel(logging.ERROR)
     float_folder, _ = _graph(source, "fp32")
-    graph = ov.Core().read_model(float_folder / GRAPH)
+    graph = core().read_model(float_folder / GRAPH)
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         quantized = nncf.quantize(
             graph,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import queue
 import sys
 from collections import deque
@@ -54,6 +55,17 @@ def load_openvino() -> Any:
     return openvino
 
 
+@functools.cache
+def core() -> Any:
+    """Return the one ``openvino.Core`` of the process, which is never let go of.
+
+    Each Core gives the thread that makes its CPU plugin a stack for signals, and gives back the one before
+    when it goes. Of two that go in the order in which they came, the second gives back the first one's, which
+    is no memory any more: the next signal, as Ctrl-C, ends the process with a segmentation fault.
+    """
+    return load_openvino().Core()
+
+
 class OpenVinoEngine:
     """Runs a graph that lies on disk. Safe to use from several threads.
 
@@ -95,7 +107,7 @@ class OpenVinoEngine:
         if keep_compiled:
             settings |= {"CACHE_DIR": str(graph.parent), "CACHE_MODE": "OPTIMIZE_SIZE"}
             _drop_unvouched(graph.parent)
-        compiled = load_openvino().Core().compile_model(graph, "CPU", settings)
+        compiled = core().compile_model(graph, "CPU", settings)
         if keep_compiled:
             _vouch(graph.parent)
         streams = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
