@@ -18,7 +18,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import msgspec
 from check import write_rows
 from machine import describe
 from scale import run as run_command
@@ -28,7 +27,7 @@ from textgraft.executors.serial import SerialExecutor
 from textgraft.executors.simulated import SimulatedExecutor
 from textgraft.inference.shards.run import ShardedWork, run_shards
 from textgraft.inference.shards.work import encoding_work, prediction_work
-from textgraft.inference.shards.writing import ShardOrder, compute_shard
+from textgraft.inference.shards.writing import compute_shard
 
 SHARD_ROWS = {"encode": ("encode, bundled encoder", 10_000), "predict": ("predict, TF-IDF", 500_000)}
 """What is simulated, and the rows of a shard: so many that it takes half a minute or more."""
@@ -37,11 +36,11 @@ SHARD_ROWS = {"encode": ("encode, bundled encoder", 10_000), "predict": ("predic
 def write_shard(order: bytes) -> bytes:
     """Write a shard without computing anything."""
 
-    def compute(rows: Dataset, handle: BinaryIO, form: str) -> dict[str, Any]:
+    def write(_: bytes, rows: Dataset, handle: BinaryIO, form: str) -> dict[str, Any]:
         handle.write(b"x\n" * len(rows))
         return {"rows": len(rows)}
 
-    return compute_shard(msgspec.msgpack.decode(order, type=ShardOrder), compute)
+    return compute_shard(order, bytes, write)
 
 
 def one_row_parts(shards: int) -> Iterator[Dataset]:

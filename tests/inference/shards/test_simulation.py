@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import msgspec
 import pytest
 
 from textgraft.data.dataset import Dataset, RowNumbers
 from textgraft.executors.base import Job, LostWorkError
 from textgraft.executors.simulated import SimulatedExecutor
 from textgraft.inference.shards.run import ShardedWork, run_shards
-from textgraft.inference.shards.writing import ShardOrder, compute_shard
+from textgraft.inference.shards.writing import compute_shard
 
 SHARDS = 60
 
@@ -22,11 +21,11 @@ SHARDS = 60
 def write_numbers(order: bytes) -> bytes:
     """Write the numbers of a shard's rows."""
 
-    def compute(rows: Dataset, handle: BinaryIO, form: str) -> dict[str, Any]:
+    def write(_: bytes, rows: Dataset, handle: BinaryIO, form: str) -> dict[str, Any]:
         handle.writelines(f"{name}\n".encode() for name in rows.ids)
         return {"rows": len(rows)}
 
-    return compute_shard(msgspec.msgpack.decode(order, type=ShardOrder), compute)
+    return compute_shard(order, bytes, write)
 
 
 def parts(rows: int) -> Iterator[Dataset]:

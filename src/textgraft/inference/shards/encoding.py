@@ -12,7 +12,7 @@ from textgraft.data.dataset import Dataset
 from textgraft.errors import ModelError
 from textgraft.inference.encodable import aligned
 from textgraft.inference.encode import Encoder
-from textgraft.inference.shards.writing import ShardOrder, compute_shard
+from textgraft.inference.shards.writing import compute_shard
 
 ENCODER_OPTIONS = (
     "revision",
@@ -36,13 +36,7 @@ def encode_shard(order: bytes) -> bytes:
     Raises:
         ModelError: The encoder is another one here.
     """
-    found = msgspec.msgpack.decode(order, type=ShardOrder)
-    encoder = _opened(msgspec.msgpack.encode(found.choices))
-
-    def compute(rows: Dataset, handle: BinaryIO, form: str) -> dict[str, Any]:
-        return _encode(encoder, rows, handle, form)
-
-    return compute_shard(found, compute)
+    return compute_shard(order, _opened, _encode)
 
 
 @functools.lru_cache(maxsize=1)

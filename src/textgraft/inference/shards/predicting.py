@@ -13,7 +13,7 @@ from textgraft.data.dataset import Dataset
 from textgraft.errors import ModelError
 from textgraft.inference.predict_file import Predictions, header_line, write_predictions
 from textgraft.inference.row_predictor import RowPredictor
-from textgraft.inference.shards.writing import ShardOrder, compute_shard
+from textgraft.inference.shards.writing import compute_shard
 from textgraft.models.manifest import read_manifest
 from textgraft.tables import flat
 
@@ -29,13 +29,7 @@ def predict_shard(order: bytes) -> bytes:
     Raises:
         ModelError: The model is another one here.
     """
-    found = msgspec.msgpack.decode(order, type=ShardOrder)
-    predictor = _opened(msgspec.msgpack.encode(found.choices))
-
-    def compute(rows: Dataset, handle: BinaryIO, form: str) -> dict[str, Any]:
-        return _predict(predictor, rows, handle, form)
-
-    return compute_shard(found, compute)
+    return compute_shard(order, _opened, _predict)
 
 
 @functools.lru_cache(maxsize=1)

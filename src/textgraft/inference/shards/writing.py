@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import msgspec
 
 from textgraft.data.dataset import Dataset
 from textgraft.files import atomic_writer, sha256_file
 from textgraft.inference.shards.records import RejectedRow, ShardDone, ShardFolder
+
+T = TypeVar("T")
 
 
 class ShardOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,16 +26,17 @@ class ShardOrder(msgspec.Struct, frozen=True, kw_only=True):
     """By which the model or the encoder is opened."""
 
 
-Compute = Callable[[Dataset, BinaryIO, str], dict[str, Any]]
-"""Writes the results of rows into a file of a form; returns fields of :class:`ShardDone`."""
-
-
-def compute_shard(order: ShardOrder, compute: Compute) -> bytes:
+def compute_shard(
+    given: bytes,
+    opened: Callable[[bytes], T],
+    write: Callable[[T, Dataset, BinaryIO, str], dict[str, Any]],
+) -> bytes:
     """Compute a shard, unless it is there.
 
     Args:
-        order: Which one.
-        compute: Does the work.
+        given: Its :class:`ShardOrder` as MessagePack.
+        opened: Opens the model or the encoder by the choices of the order, as MessagePack.
+        write: Writes its results of rows into a file of a form; returns fields of :class:`ShardDone`.
 
     Returns:
         Its :class:`ShardDone` as MessagePack, without the rejected rows.
@@ -42,6 +45,8 @@ def compute_shard(order: ShardOrder, compute: Compute) -> bytes:
         OutputError: It cannot be written.
         DamagedError: Its rows cannot be read.
     """
+    order = msgspec.msgpack.decode(given, type=ShardOrder)
+    model = opened(msgspec.msgpack.encode(order.choices))
     folder = ShardFolder(Path(order.folder), order.form)
     done = folder.done(order.number)
     if done is None:
@@ -49,7 +54,7 @@ def compute_shard(order: ShardOrder, compute: Compute) -> bytes:
         rows = folder.rows(order.number)
         path = folder.shard(order.number)
         with atomic_writer(path) as handle:
-            facts = compute(rows, handle, order.form)
+            facts = write(model, rows, handle, order.form)
         done = ShardDone(
             number=order.number,
             bytes=path.stat().st_size,
