@@ -268,6 +268,17 @@ class ComparisonPlan(msgspec.Struct, frozen=True, kw_only=True):
         return len(self.results) + len(self.plan.trials)
 
     @property
+    def everything(self) -> list[PlannedTrial]:
+        """Every trial that there would be without a clock, seeds that others depend on first."""
+        trials = [
+            PlannedTrial(name, size, seed)
+            for name, programme in self.programmes.items()
+            for size in programme.sizes
+            for seed in range(programme.seeds)
+        ]
+        return sorted(trials, key=lambda planned: planned.seed)
+
+    @property
     def is_finished(self) -> bool:
         """Whether nothing is left to do that there is time for."""
         return not self.plan.trials and self.programmes.keys() <= self.rates.keys()

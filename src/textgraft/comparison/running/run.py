@@ -342,7 +342,7 @@ class Run:
 
     def _take_up(self) -> None:
         """Take the trials in the folder that are results of this plan, whatever plan they were run for."""
-        for programme_trial in self._programme():
+        for programme_trial in self.record.everything:
             spec = self.spec(programme_trial)
             trial = self._result(programme_trial, spec) if spec else None
             if trial is not None:
@@ -350,19 +350,9 @@ class Run:
 
     def _put_back_spared(self) -> None:
         """Leave out trials of another request in this folder that would not be run in a fresh one."""
-        spared = {one.name for one in self._programme() if one.seed and one.contender in self.beaten}
+        spared = {one.name for one in self.record.everything if one.seed and one.contender in self.beaten}
         results = {name: found for name, found in self.record.results.items() if name not in spared}
         self.record = changed(self.record, results=results)
-
-    def _programme(self) -> list[PlannedTrial]:
-        """Return every trial that there would be without a clock, seeds that others depend on first."""
-        everything = [
-            PlannedTrial(name, size, seed)
-            for name, programme in self.record.programmes.items()
-            for size in programme.sizes
-            for seed in range(programme.seeds)
-        ]
-        return sorted(everything, key=lambda planned: planned.seed)
 
     def _result(self, planned: PlannedTrial, spec: TrialSpec) -> Trial | None:
         """Return the trial that has this specification, if there is one.
