@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from textgraft.data.dataset import Dataset
 from textgraft.data.formats.given import Rows, as_source
 from textgraft.errors import MissingExtraError, OptionError, TextgraftError
+from textgraft.inference.encodable import read_texts
 from textgraft.inference.encode import CALIBRATION_TEXTS
 from textgraft.inference.engines.openvino import SERVED_SHAPES, keep_shapes
 from textgraft.serving.keys import VARIABLE, Keys, read_keys
@@ -131,12 +132,9 @@ def serve(
 
 def _texts(rows: Rows) -> list[str]:
     """Return the texts that int8 is calibrated on."""
-    from textgraft.tasks.registry import task_class
-
     given = as_source(rows)
-    if not isinstance(given, Dataset):
-        given = task_class("classification").read(given, labelled=False)
-    return list(given.texts[:CALIBRATION_TEXTS])
+    read = given if isinstance(given, Dataset) else read_texts(given)
+    return list(read.texts[:CALIBRATION_TEXTS])
 
 
 def check_address(host: str, keys: Keys) -> None:
