@@ -72,7 +72,10 @@ def test_whatever_ends_first_the_verdict_is_that_of_one_process(
     assert verdicts[0].pick == verdicts[1].pick
 
 
-def test_a_process_that_sees_other_rows_refuses(rows: Path, alone: Path, tmp_path: Path) -> None:
+def test_a_process_that_sees_other_rows_refuses(
+    rows: Path, alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where a job goes by itself: afterwards all is as it was
     set_up = trial_jobs.SetUp(
         source=str(write_topics(tmp_path / "topics.csv", 121)),
         settings={"contenders": ["tfidf"]},
