@@ -1,14 +1,17 @@
 """Run the comparisons of docs/results.md and print their tables as Markdown.
 
-    python benchmarks/results.py --data ../shared/data --output runs/results [NAME …]
+    python benchmarks/results.py --data ../shared/data --output runs/results [--encoders FOLDER] [NAME …]
 
-Every run is an ordinary `textgraft compare` with the options in RUNS: it can be stopped and goes on.
+Every run is an ordinary `textgraft compare` with the options in RUNS: it can be stopped and goes on. Those
+with larger encoders need them in a folder: mpnet (all-mpnet-base-v2) and e5 (multilingual-e5-small); they run
+where they are named.
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from machine import describe
 from rich.console import Console
@@ -29,7 +32,28 @@ EVERY_TASK = {
 SLOWER = {**EVERY_TASK, "freeze_layers": 3, "seeds": 1, "budget": "20m"}
 """The same for longer texts."""
 
-RUNS = {
+ENCODERS = {
+    "contenders": ["tfidf", "lstm", "bert-frozen", "bert-finetuned"],
+    "encoder": ["bundled", "mpnet"],
+    "sizes": [10, 50, 250, 1000],
+    "seeds": 2,
+    "tuning": 1,
+    "budget": "14m",
+}
+"""Of the runs with an encoder of the size of BERT-base: a hundredth of the labels is among the sizes."""
+LANGUAGES = {
+    "text": "text",
+    "label": "label",
+    "contenders": ["tfidf", "lstm", "bert-frozen"],
+    "encoder": ["bundled", "e5"],
+    "prompt": ["e5=query: "],
+    "sizes": [100, 300, 1000],
+    "seeds": 2,
+    "tuning": 1,
+}
+"""Of the runs in languages that the bundled encoder does not read."""
+
+RUNS: dict[str, dict[str, Any]] = {
     "trec": {
         "text": "text",
         "label": "coarse",
@@ -82,18 +106,28 @@ RUNS = {
         **SLOWER,
     },
     "codah": {"task": "multiple-choice", "train": "train.jsonl", "test": "test.jsonl", **SLOWER},
+    "trec_encoders": {"folder": "trec", "text": "text", "label": "coarse", **ENCODERS},
+    "sst2_encoders": {"folder": "sst2", "text": "text", "label": "label", "test": "dev.csv", **ENCODERS},
+    **{
+        f"sentiment_{language}": {"folder": f"umsab_multilingual_sentiment/{language}", **LANGUAGES}
+        for language in ("german", "arabic", "hindi")
+    },
 }
 
 
-def run(name: str, data: Path, output: Path) -> None:
+def run(name: str, data: Path, encoders: Path, output: Path) -> None:
     """Run one comparison, or go on with it."""
-    options = {"train": "train.csv", "test": "test.csv", **RUNS[name]}
-    folder = data / name
+    options = {"train": "train.csv", "test": "test.csv", "folder": name, **RUNS[name]}
+    folder = data / options.pop("folder")
     for side in ("train", "dev", "test"):
         if side in options:
             options[side] = folder / options[side]
     if "budget" in options:
         options["budget"] = parse_seconds(options["budget"])
+    if "encoder" in options:
+        options["encoder"] = [
+            each if each == "bundled" else str(encoders / each) for each in options["encoder"]
+        ]
     reporter = TerminalReporter(Console())
     try:
         compare(options.pop("train"), output=output / name, reporter=reporter, **options)
@@ -155,12 +189,14 @@ def overview(verdicts: dict[str, Verdict]) -> str:
 def main() -> None:
     """Run what is asked for, then print all that is there."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", default=list(RUNS))
+    usual = [name for name, options in RUNS.items() if "encoder" not in options]
+    parser.add_argument("names", nargs="*", default=usual)
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--encoders", type=Path, default=Path("encoders"))
     parser.add_argument("--output", type=Path, default=Path("runs/results"))
     arguments = parser.parse_args()
     for name in arguments.names:
-        run(name, arguments.data, arguments.output)
+        run(name, arguments.data, arguments.encoders, arguments.output)
     print(describe("textgraft", "torch", "transformers", "scikit-learn"))
     verdicts = {name: load_verdict(arguments.output / name) for name in arguments.names}
     print(f"\n## Every set\n\n{overview(verdicts)}")
