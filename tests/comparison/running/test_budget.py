@@ -70,6 +70,19 @@ def test_a_trial_that_the_clock_cut_is_no_result_and_is_done_again(topics, tmp_p
     assert again.verdict.unmeasured == []
 
 
+def test_a_trial_that_the_clock_cut_has_a_second_chance_in_what_time_is_left(topics, tmp_path, hurried):
+    class Relents(Notes):
+        def note(self, text):
+            super().note(text)
+            if "had time for" in text:
+                hurried.clear()
+
+    hurried[20] = 0.1
+    result = textgraft.compare(topics, output=tmp_path / "run", reporter=Relents(), **ASKED)
+    assert len(result.trials) == 4
+    assert load_plan(result.folder).cut == {}
+
+
 def test_training_whose_schedule_ended_with_the_clock_is_a_result_that_says_so(topics, tmp_path, hurried):
     hurried[40] = 5.0
     result = textgraft.compare(topics, output=tmp_path / "run", **ASKED)

@@ -107,6 +107,8 @@ class Run:
         """Every trial in the folder by its id, of whatever plan."""
         self.cut: dict[str, float] = {}
         """Parts of the plan that this call had too little time for, and the share of training they had."""
+        self.tried_again: set[str] = set()
+        """Those of them that had a second chance, as there was time left at the end."""
         self.measures_robustness = False
         """Whether the kept models are to answer perturbed test rows, once the trials are done."""
         self.beaten: dict[str, str] = {}
@@ -265,6 +267,10 @@ class Run:
         windows = begun | {name: most for name, most in record.plan.windows.items() if name in begun}
         plan = schedule(record.programmes, record.rates, room, done, beaten, windows)
         self.record = changed(record, plan=plan)
+        if not plan.trials and (again := self.cut.keys() - self.tried_again):
+            self.tried_again |= again
+            self.cut = {name: share for name, share in self.cut.items() if name not in again}
+            self._schedule()
 
     def _too_small(self) -> OptionError:
         """Say which budget would do."""
@@ -433,9 +439,7 @@ class Run:
             )
             return
         save_trial(self.folder, trial)
-        self.record = changed(
-            self.record, cut={k: v for k, v in self.record.cut.items() if k != planned.name}
-        )
+        self.record = changed(record, cut={k: v for k, v in record.cut.items() if k != planned.name})
         if rate:
             rate.observe(estimate, whole_seconds(trial, took, self.contenders[planned.contender].epochs))
             rate.pay_shared(planned.size / max(1, record.programmes[planned.contender].sizes[-1]))
