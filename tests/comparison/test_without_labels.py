@@ -10,7 +10,9 @@ from tests.inference.prompting.stand_in import labelled, stand_in
 from tests.tiny import save_tiny_bert, write_topics
 from textgraft.comparison.compare import compare
 from textgraft.comparison.contenders.registry import choose_contenders
-from textgraft.comparison.records.trials import load_trials
+from textgraft.comparison.records.trials import load_test_set, load_trials
+from textgraft.comparison.running import run as running
+from textgraft.comparison.running.probing import probe
 from textgraft.comparison.running.progress import SilentReporter
 from textgraft.errors import ModelError, OptionError
 from textgraft.inference.prompting import chat
@@ -62,8 +64,16 @@ def run(world, server, folder, **changes):
     return result, notes.lines
 
 
-def test_each_has_sizes_of_its_own_and_its_price(world, server, tmp_path):
+def test_each_has_sizes_of_its_own_and_its_price(world, server, tmp_path, monkeypatch):
+    read = {}
+
+    def probed(contender, *given, **named):
+        read[contender.name] = named["texts"]
+        return probe(contender, *given, **named)
+
+    monkeypatch.setattr(running, "probe", probed)
     result, notes = run(world, server, tmp_path / "run", **PRICES)
+    assert read == {"llm": 3 + load_test_set(result.folder).dev_rows}, "its own sizes count"
     places = {(trial.contender, trial.size) for trial in result.trials}
     assert places == {("tfidf", 30), ("tfidf", 60), ("zero-shot", 0), ("llm", 0), ("llm", 3)}
     assert sum("every text is sent to 127.0.0.1" in line for line in notes) == 1

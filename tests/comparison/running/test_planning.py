@@ -95,8 +95,11 @@ def test_a_plan_fits_and_forgets_nothing(room: float) -> None:
         for one in plan.trials
         if one.seed == 0 and RATES[one.contender].epochs
     )
-    assert plan.seconds - shortened <= room + 1e-6
-    if plan.seconds > room + 1e-6:
+    usual = sum(plan.estimate(one, RATES) for one in plan.trials)
+    usual += sum(rate.shared for name, rate in RATES.items() if places(plan, name))
+    assert plan.seconds == pytest.approx(min(usual, room))
+    assert usual - shortened <= room + 1e-6
+    if usual > room + 1e-6:
         # Nothing is shortened for the sake of further seeds.
         assert not any(one.seed for one in plan.trials if RATES[one.contender].epochs)
     together = [*plan.trials, *plan.left_out]
@@ -115,6 +118,23 @@ def test_whatever_the_time_the_cheap_ones_have_their_curves(room: float) -> None
     left_out = [plan.estimate(one, RATES) for one in plan.left_out if RATES[one.contender].epochs is None]
     beyond = [one for one in plan.trials if RATES[one.contender].epochs and one.size < SIZES[-1]]
     assert all(shortest(one, RATES) <= min(left_out, default=math.inf) for one in beyond)
+
+
+def test_a_frozen_encoder_has_its_curve_before_the_costly_take_more_than_they_need() -> None:
+    rates = {
+        "tfidf": Rate(fixed=0.2, per_row=0.0011, per_epoch=0.0),
+        "bert-frozen": Rate(fixed=2.2, per_row=0.0035, per_epoch=0.0, shared=62.0),
+        "lstm": Rate(fixed=1.9, per_row=0.0, per_epoch=0.0019, epochs=EpochSchedule(15_000, 10, 60)),
+        "bert-finetuned": Rate(
+            fixed=39.0, per_row=0.0, per_epoch=0.0147, shared=33.0, epochs=EpochSchedule(8_000, 4, 20, 0.25)
+        ),
+    }
+    sizes = (100, 300, 1000, 3000, 9005)
+    programmes = {name: Programme(sizes=sizes, seeds=3, configurations=2) for name in rates}
+    plan = schedule(programmes, rates, 450.0)
+    # Its further seeds would take most of the time.
+    assert {size for size, _ in places(plan, "bert-frozen")} == set(sizes)
+    assert {(9005, 0)} == set(places(plan, "lstm")) == set(places(plan, "bert-finetuned"))
 
 
 HASTY = {

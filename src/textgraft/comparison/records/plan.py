@@ -184,7 +184,7 @@ class TrialPlan(msgspec.Struct, frozen=True, kw_only=True):
     configurations: dict[str, int]
     """By contender: how many a trial of the first seed fits."""
     seconds: float
-    """Estimated for the trials."""
+    """Estimated for the trials, some shortened where they would not fit otherwise."""
     left_out: list[PlannedTrial] = []
     """For want of time."""
     missing_seconds: float = 0.0

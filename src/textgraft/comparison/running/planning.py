@@ -2,7 +2,7 @@
 
 The order follows what a trial tells. Each contender first trains on all rows with one seed, then at the
 sizes that shape its curve (the smallest, then always the one in the widest gap on the log axis), then with
-further seeds. Where time is short, contenders that are cheap in all have their curves before the costly ones
+further seeds. Where time is short, contenders whose curves are cheap have them before the costly ones
 begin, as far as these can still have all rows afterwards: where a contender stands decides the pick, and a
 seed more of one that stands already tells less than any other contender on all rows. So further seeds of the
 cheap ones come after that, and then what else there is of the costly ones. Where all rows do not fit,
@@ -29,7 +29,7 @@ LEAST_SIZES = 4
 SMALLEST_SIZE = 25
 """Usual sizes are not smaller: below so many labels a curve is still to find its shape."""
 CHEAP = 0.5
-"""Contenders that together take up to so much of the time, with all their seeds, have their curves first."""
+"""Contenders that together take up to so much of the time, every size once, have their curves first."""
 SLACK = 0.8
 """Of the shortest training that is wished for: so much is still a result."""
 COMFORT = 0.6
@@ -191,7 +191,7 @@ class _Scheduler:
         spent, cheap = 0.0, []
         for name in order:
             if self.rates[name].epochs is None:
-                spent += self.cost(self.trials(name))
+                spent += self.cost(self._once(name))
                 if spent > CHEAP * room:
                     break
                 cheap.append(name)
@@ -349,7 +349,8 @@ class _Scheduler:
             planned for planned in everything if planned not in chosen and not self._is_spared(planned)
         ]
         self.chosen = []
-        seconds, fitted = self.cost(chosen), self.configurations
+        # What does not fit otherwise is shortened, so that all of it does.
+        seconds, fitted = min(self.cost(chosen), math.inf if room is None else room), self.configurations
         self.configurations = {name: own.configurations for name, own in self.programmes.items()}
         return TrialPlan(
             trials=chosen,

@@ -216,12 +216,13 @@ class Run:
             save_plan(self.folder, self.record)
 
     def _rate_by_probe(self, name: str) -> Rate:
+        programme = self.record.programmes[name]
         return probe(
             self.contenders[name],
             self.material.sample(self.contenders[name]),
-            self.record.programmes[name],
+            programme,
             tests=len(self.material.splits.test),
-            texts=self.material.read_of(self.record.largest),
+            texts=self.material.read_of(programme.sizes[-1]),
             seen=self._seen.get(name),
             left=math.inf if self.deadline is None else self.deadline - time.perf_counter(),
         )
