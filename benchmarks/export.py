@@ -1,14 +1,17 @@
-"""What exported models cost: size, latency of one text, memory, cold start, and what int8 costs in F1.
+"""What exported models cost: size, latency of one text, memory, cold start, and what int8 costs in answers.
 
-    textgraft demo
-    python benchmarks/export.py runs/python-docstrings-*/ --rows demo
+    python benchmarks/export.py --data DATA --encoder mpnet=FOLDER --folder WORK
     python benchmarks/export.py MODEL … --rows test.csv --output export.json
 
-Every model directory, and every model of a comparison folder, is exported in fp32 and, where it is a graph,
-in int8. Each export is then run in processes of its own, one thread each, without torch: what a process took
-until its first answer is the cold start, its largest resident memory the memory. Times are processor time, so
-that busy neighbours count little; latencies are of single texts. An encoder of your own is measured by
-training with it: ``textgraft train rows.csv -o model -c bert-frozen --encoder FOLDER``, then this command.
+The first trains what its table compares, on 1,000 rows of each set: TF-IDF, static vectors, an LSTM, a frozen
+encoder under a shallow network, which is a student distilled from the bundled one on the set's texts in two
+minutes, the bundled one, or one of your own; what WORK holds already is neither trained nor measured again.
+The second takes model directories, and the models of comparison folders.
+
+Each is exported in fp32 and, where it is a graph, in int8. Each export is then run in processes of its own,
+one thread each, without torch: what a process took until its first answer is the cold start, its largest
+resident memory the memory. Times are processor time, so that busy neighbours count little; latencies are of
+single texts. "Alike" is the share of the labelled rows that an export in int8 answers as that in fp32 does.
 """
 
 from __future__ import annotations
@@ -24,14 +27,24 @@ from typing import Any
 import numpy as np
 from machine import describe
 
-from textgraft import runtime
+from textgraft import distill, runtime, train
 from textgraft.data.demo.embedded import docstrings_dataset
-from textgraft.data.splits import make_splits
+from textgraft.data.readers.reading import read_dataset
+from textgraft.data.splits import make_splits, nested_subsets
 from textgraft.errors import ModelError, OptionError
 from textgraft.export.export import RUNNER, export
-from textgraft.models.manifest import MANIFEST, read_manifest
+from textgraft.models.manifest import MANIFEST, Manifest, read_manifest
 from textgraft.tasks.registry import make_task
 
+SETS: dict[str, tuple[tuple[str, ...], str, str, tuple[str, ...]]] = {
+    "trec": (("trec/train.csv", "trec/test.csv"), "text", "coarse", ("tfidf", "static", "lstm", "frozen")),
+    "sst2": (("sst2/train.csv", "sst2/test.csv"), "text", "label", ("lstm",)),
+    "demo": ((), "", "", ("tfidf", "lstm")),
+}
+"""Rows to learn from and to judge on, their columns, and what is trained; "frozen" with every encoder."""
+ROWS = 1000
+STUDENT, STUDENT_SECONDS = "student", 120.0
+COLUMNS = ("megabytes", "p50_ms", "p95_ms", "memory_mb", "cold_s", "macro_f1", "alike", "kept")
 TEXTS = 60
 REPEATS = 3
 """Times that each text is answered."""
@@ -88,16 +101,14 @@ def measured(folder: Path, size: int, texts: list[str]) -> dict[str, Any]:
     }
 
 
-def macro_f1(folder: Path, texts: list[str], labels: list[str]) -> float:
-    """Score an export on labelled rows."""
-    manifest = read_manifest(folder)
-    task = make_task(manifest.task, manifest.task_settings, where=str(folder))
+def macro_f1(manifest: Manifest, answers: list[str], labels: list[str]) -> float:
+    """Score answers on labelled rows."""
+    task = make_task(manifest.task, manifest.task_settings, where="rows")
     index = {label: place for place, label in enumerate(task.labels)}
-    answers = [index[answer["label"]] for answer in runtime.load(folder, threads=1).predict(texts)]
-    return task.metrics([index[label] for label in labels], answers)["macro_f1"]
+    return task.metrics([index[label] for label in labels], [index[each] for each in answers])["macro_f1"]
 
 
-def labelled_rows(source: str | None, manifest: Any) -> tuple[list[str], list[str]]:
+def labelled_rows(source: str | None, manifest: Manifest) -> tuple[list[str], list[str]]:
     """Return texts and labels of a file, or of the demo's; of a model without rows its golden texts."""
     if source is None:
         return ["\n".join(map(str, row.columns.values())) for row in manifest.golden], []
@@ -106,41 +117,129 @@ def labelled_rows(source: str | None, manifest: Any) -> tuple[list[str], list[st
     else:
         task = make_task(manifest.task, manifest.task_settings, where=source)
         rows = task.read(source, text=manifest.text_columns, label=manifest.label_column)
-    return rows.texts, list(rows.labels or ())
+    return rows.texts, list(map(str, rows.labels or ()))
+
+
+def row(name: str, precision: str, entry: dict[str, Any]) -> str:
+    """Return a line of the table."""
+    if "refused" in entry:
+        return f"| {name} | {precision} | {entry['refused']} |" + " |" * (len(COLUMNS) - 1)
+    cells = [entry.get(column) for column in COLUMNS]
+    shown = ["–" if cell is None else cell if isinstance(cell, str) else f"{cell:.3g}" for cell in cells]
+    return f"| {name} | {precision} | {' | '.join(shown)} |"
+
+
+def measure_model(model: Path, rows: str | None, name: str, done: dict[str, Any]) -> None:
+    """Export a model in both precisions, measure both, and print a line for each; what is done is kept."""
+    manifest = read_manifest(model)
+    texts, labels = labelled_rows(rows, manifest)
+    answers: dict[str, list[str]] = done.setdefault("answers", {})
+    for precision in ("fp32", "int8"):
+        key = f"{name}, {precision}"
+        if key not in done:
+            with tempfile.TemporaryDirectory() as work:
+                try:
+                    made = export(model, Path(work) / "export", int8=precision == "int8", note=told)
+                except (ModelError, OptionError) as error:
+                    done[key] = {"refused": error.what}
+                else:
+                    size = made.size + (made.folder / RUNNER).stat().st_size
+                    entry = {**measured(made.folder, size, texts[:TEXTS]), "kept": len(made.kept) or None}
+                    if labels:
+                        found = runtime.load(made.folder, threads=1).predict(texts)
+                        answers[key] = [str(answer["label"]) for answer in found]
+                        entry["macro_f1"] = macro_f1(manifest, answers[key], labels)
+                        before = answers.get(f"{name}, fp32", answers[key])
+                        alike = np.mean([a == b for a, b in zip(answers[key], before, strict=True)])
+                        entry["alike"] = None if precision == "fp32" else f"{alike:.1%}"
+                    done[key] = entry
+                    told(repr(made))
+        print(row(name, precision, done[key]), flush=True)
+
+
+def told(line: str) -> None:
+    """Say what is being done, beside the table."""
+    print(f"· {line}", file=sys.stderr, flush=True)
+
+
+def trained(data: Path, folder: Path, encoders: dict[str, str]) -> list[tuple[str, Path, str]]:
+    """Train what the table compares; returns the name, the model directory and the test rows of each."""
+    found = []
+    for name, (files, text, label, contenders) in SETS.items():
+        if name == "demo":
+            splits = make_splits(docstrings_dataset())
+            rows, tests = splits.train, "demo"
+        else:
+            rows, tests = read_dataset(data / files[0], text=text, label=label), str(data / files[1])
+        corpus = folder / f"{name}.txt"
+        folder.mkdir(parents=True, exist_ok=True)
+        corpus.write_text("".join(" ".join(each.split()) + "\n" for each in rows.texts))
+        rows = rows if len(rows) <= ROWS else rows.select(nested_subsets(rows.strata, [ROWS], 0, None)[ROWS])
+        for contender in contenders:
+            for encoder in encoders if contender == "frozen" else [""]:
+                title = f"{name}: {encoder or contender}"
+                target = folder / title.replace(": ", "-")
+                if not target.is_dir():
+                    told(f"{title} is trained")
+                    place = _encoder(encoder, encoders, corpus, folder)
+                    train(
+                        rows.texts,
+                        target,
+                        labels=rows.labels,
+                        contender="bert-frozen" if encoder else contender,
+                        encoder=place,
+                        progress=False,
+                    )
+                found.append((title, target, tests))
+    return found
+
+
+def _encoder(name: str, encoders: dict[str, str], corpus: Path, folder: Path) -> str:
+    """Return where an encoder is; the student is distilled first."""
+    if name != STUDENT:
+        return encoders.get(name) or "bundled"
+    target = folder / f"{corpus.stem}-{STUDENT}-encoder"
+    if not target.is_dir():
+        distill(
+            "bundled",
+            corpus,
+            target,
+            student="lstm",
+            unit="text",
+            budget=STUDENT_SECONDS,
+            settings={"epochs": 100},
+            note=told,
+        )
+    return str(target)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("models", nargs="+", type=Path)
+    parser.add_argument("models", nargs="*", type=Path)
     parser.add_argument("--rows", help="a labelled file, or demo; without it the golden texts are timed")
+    parser.add_argument("--data", type=Path, help="trains what the table compares, on its trec and sst2")
+    parser.add_argument("--encoder", action="append", default=[], metavar="NAME=FOLDER", help="compared too")
+    parser.add_argument("--folder", type=Path, help="of the models that --data trains")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
+    if (options.data is None) != (options.folder is None):
+        parser.error("--data and --folder go together")
     print(describe("onnxruntime", "tokenizers", "numpy"), flush=True)
-    print("| model | precision | MB | p50 ms | p95 ms | memory MB | cold start s | macro F1 |")
-    print("|---|---|---|---|---|---|---|---|")
-    results = []
-    with tempfile.TemporaryDirectory() as name:
-        for model in models_of(options.models):
-            manifest = read_manifest(model)
-            texts, labels = labelled_rows(options.rows, manifest)
-            for precision in ("fp32", "int8"):
-                folder = Path(name) / f"{model.name}-{precision}"
-                try:
-                    done = export(model, folder, int8=precision == "int8")
-                except (ModelError, OptionError) as error:
-                    print(f"| {manifest.contender} | {precision} | {error.what} | | | | | |", flush=True)
-                    continue
-                size = done.size + (folder / RUNNER).stat().st_size
-                entry = measured(folder, size, texts[:TEXTS])
-                if labels:
-                    entry["macro_f1"] = macro_f1(folder, texts, labels)
-                results.append({"model": manifest.contender, "precision": precision, **entry})
-                figures = " | ".join(f"{value:.3g}" for value in entry.values())
-                print(f"| {manifest.contender} | {precision} | {figures} |", flush=True)
-    if options.output:
-        options.output.write_text(json.dumps(results, indent=1))
+    print("| model | precision | MB | p50 ms | p95 ms | memory MB | cold start s | macro F1 | alike | kept |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    store = options.folder / "measured.json" if options.folder else options.output
+    done = json.loads(store.read_text()) if store is not None and store.is_file() else {}
+    models = [(read_manifest(model).contender, model, options.rows) for model in models_of(options.models)]
+    if options.data:
+        own = dict(given.split("=", 1) for given in options.encoder)
+        encoders = {STUDENT: "", "MiniLM": "bundled", **own}
+        models += trained(options.data, options.folder, encoders)
+    for name, model, rows in models:
+        measure_model(model, rows, name, done)
+        if store is not None:
+            store.write_text(json.dumps(done, indent=1))
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ def test_every_command_has_last_words(command):
         "demo": [], "pretrain": ["corpus", "-o", "m"], "vectors": ["corpus", "-o", "v.txt"],
         "distill": ["bundled", "corpus", "-o", "m"], "cache": [], "list": ["tasks"], "learn": [],
         "threshold": ["m", "rows.csv", "--precision", "0.9"], "label-errors": ["rows.csv"],
-        "export": ["m", "-o", "e"], "stream": ["m"],
+        "export": ["m", "-o", "e"], "stream": ["m"], "early-decisions": ["m", "rows.csv"],
         "benchmark": ["glue", "--data", "."],
         "cascade": ["small", "large", "rows.csv", "-o", "m"],
         "label-next": ["m", "rows.csv"], "monitor": ["old.csv", "new.csv"], "serve": [],

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from textgraft.inference.pipelines.factory import pipeline
     from textgraft.inference.predict import predict
     from textgraft.inference.predictor import load
+    from textgraft.inference.streaming.early import early_decisions
     from textgraft.inference.thresholds import threshold
     from textgraft.inspection import inspect
     from textgraft.pretraining.distill import distill
@@ -44,6 +45,7 @@ __all__ = [
     "check",
     "compare",
     "distill",
+    "early_decisions",
     "encode",
     "evaluate",
     "inspect",
@@ -70,6 +72,7 @@ _HOMES = {
     "cascade": "textgraft.inference.cascading.cascade",
     "compare": "textgraft.comparison.compare",
     "distill": "textgraft.pretraining.distill",
+    "early_decisions": "textgraft.inference.streaming.early",
     "encode": "textgraft.inference.encode",
     "evaluate": "textgraft.inference.evaluate",
     "inspect": "textgraft.inspection",

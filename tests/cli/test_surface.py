@@ -94,7 +94,8 @@ def _given(name: str, world: dict[str, Path]) -> list[str]:
         "label-next": [model], "monitor": ["-", str(world["rows"])], "distill": ["bundled"],
         "review import": [str(folder / "r.db")], "inspect gates": [model], "inspect attention": [model],
         "inspect gradients": [model], "inspect context": ["bundled"], "inspect tokens": [model],
-        "serve": ["--calibration"], "benchmark": ["glue", "--data", str(folder), "--vectors"],
+        "early-decisions": [model], "serve": ["--calibration"],
+        "benchmark": ["glue", "--data", str(folder), "--vectors"],
     }.get(name, [])  # fmt: skip
     after = {
         "threshold": ["--precision", "0.9"], "pretrain": ["--plan"], "vectors": ["--nearest", "one"],

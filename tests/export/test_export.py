@@ -15,13 +15,16 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from tests.export.tiny_models import INPUTS, LABELS, MODELS, TEXTS, recurrent, tfidf
+from tests.export.tiny_models import INPUTS, LABELS, MODELS, TEXTS, fine_tuned, recurrent, tfidf
 from textgraft import runtime
 from textgraft.cli import app
 from textgraft.errors import ModelError, OptionError, OutputError
 from textgraft.evaluation.conformal import Nonconformity
 from textgraft.evaluation.promises import Threshold
+from textgraft.export.checking import INT8_TOLERANCE
+from textgraft.export.drawing import Drawing
 from textgraft.export.export import RUNNER, export
+from textgraft.export.int8 import quantize, roundable
 from textgraft.export.light import load_light
 from textgraft.inference.predictor import load
 from textgraft.integrity import as_record, write_record
@@ -123,19 +126,70 @@ def test_int8_answers_the_same(tmp_path):
     assert model.check() < 0.05
 
 
-def test_an_answer_that_changes_is_refused(lstm, tmp_path, monkeypatch):
-    def damage(source: Path, target: Path) -> None:
-        model = onnx.load(source)
-        for weight in model.graph.initializer:
+def negated(source: Path, target: Path, outputs: set[str]) -> None:
+    """Write a graph whose weights are the negative of what they were, in parts with these outputs."""
+    model = onnx.load(source)
+    names = {name for node in model.graph.node if node.output[0] in outputs for name in node.input}
+    for weight in model.graph.initializer:
+        if weight.name in names and weight.data_type == onnx.TensorProto.FLOAT:
             array = onnx.numpy_helper.to_array(weight)
-            if array.dtype == np.float32 and array.ndim == 2:
-                weight.CopyFrom(onnx.numpy_helper.from_array(-array, weight.name))
-        onnx.save(model, target)
+            weight.CopyFrom(onnx.numpy_helper.from_array(-array, weight.name))
+    onnx.save(model, target)
 
-    monkeypatch.setattr("textgraft.export.export.quantize", damage)
+
+def test_an_answer_that_changes_is_refused(lstm, tmp_path, monkeypatch):
+    def damage(source: Path, target: Path, *, keep: Any = ()) -> None:
+        negated(source, target, {node.output[0] for node in onnx.load(source).graph.node})
+
+    monkeypatch.setattr("textgraft.export.rounding.quantize", damage)
     with pytest.raises(ModelError, match="int8 does not answer as the model does"):
         export(lstm, tmp_path / "onnx", int8=True)
     assert not list(tmp_path.iterdir())
+
+
+def test_parts_that_rounding_costs_too_much_stay_in_fp32(tmp_path, monkeypatch):
+    """Two parts are damaged where they are rounded: just these are found, and kept as they are."""
+    folder = fine_tuned(tmp_path / "model", "classification")
+    bad = ["encoder.layer.1.attention.self.value", "encoder.layer.0.intermediate.dense"]
+
+    def damaging(source: Path, target: Path, *, keep: Any = ()) -> None:
+        parts = roundable(onnx.load(source))
+        hurt = {part.output for part in parts if part.name in bad} - set(keep)
+        negated(source, target, hurt)
+        quantize(target, target, keep=keep)
+
+    monkeypatch.setattr("textgraft.export.rounding.quantize", damaging)
+    notes: list[str] = []
+    done = export(folder, tmp_path / "int8", int8=True, note=notes.append)
+    assert list(done.kept) == bad, "the costliest first"
+    assert "in fp32 stay encoder.layer." in repr(done)
+    assert any("what rounding each of its" in line for line in notes)
+    assert runtime.load(tmp_path / "int8").check() <= INT8_TOLERANCE
+
+
+def test_every_token_is_rounded_by_itself(tmp_path):
+    """One token has outliers a thousand times as large: the others are as precise as without it."""
+    import onnxruntime
+
+    generator = np.random.default_rng(0)
+    weight = generator.normal(size=(64, 8)).astype(np.float32)
+    table = (generator.normal(size=(40, 64)) * 10.0 ** generator.integers(-3, 3, (40, 1))).astype(np.float32)
+    drawing = Drawing()
+    ids = drawing.input("input_ids", "texts", "time")
+    rows = drawing.op("Gather", drawing.constant(table), ids)
+    drawing.save(
+        tmp_path / "fp32.onnx", drawing.op("MatMul", rows, drawing.constant(weight)), "texts", "time", 8
+    )
+    quantize(tmp_path / "fp32.onnx", tmp_path / "int8.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "int8.onnx", providers=["CPUExecutionProvider"])
+    given = np.arange(40).reshape(2, 20)
+    found = session.run(None, {"input_ids": given})[0]
+    expected = table[given] @ weight
+    size = np.abs(table[given]).max(axis=-1, keepdims=True) * np.sqrt(64)
+    # Of 255 steps half a one at most, over as many numbers as a token has, weights rounded alike.
+    assert (np.abs(found - expected) < 0.02 * size).all()
+    held = onnx.load(tmp_path / "int8.onnx").graph.initializer
+    assert not any(len(each.dims) == 2 and each.data_type == 1 and each.dims[1] > 1 for each in held)
 
 
 def test_the_runner_needs_no_torch_and_no_textgraft(exported, tmp_path):

@@ -154,10 +154,16 @@ def majority(folder: Path) -> Path:
     return save(folder, task, MajorityForSequenceClassification(config).eval(), tokenizer)
 
 
-def graft(folder: Path, name: str = "classification", student: bool = False, **shape: Any) -> Path:
-    """Save a graft on a tiny BERT, or on a tiny recurrent student."""
+def graft(
+    folder: Path, name: str = "classification", student: bool = False, family: str = "bert", **shape: Any
+) -> Path:
+    """Save a graft on a tiny BERT, on another encoder with its own tokenizer, or on a recurrent student."""
     task = task_of(name)
-    encoder = save_tiny_bert(folder.parent / f"{folder.name}-encoder")
+    encoder = folder.parent / f"{folder.name}-encoder"
+    if family == "bert":
+        save_tiny_bert(encoder)
+    else:
+        save_tiny_head(encoder, "AutoModel", family=family)
     if student:
         config = RecurrentConfig(vocab_size=40, embedding_size=6, hidden_size=5, pooling="last")
         _enlarged(RecurrentModel(config)).save_pretrained(encoder)
@@ -215,4 +221,10 @@ MODELS: dict[str, Callable[[Path], Path]] = {
     "roberta": lambda folder: fine_tuned(folder, "classification", "roberta", window=10),
     "roberta-reader": lambda folder: fine_tuned(folder, "question-answering", "roberta"),
     "distilbert": lambda folder: fine_tuned(folder, "classification", "distilbert"),
+    "mpnet": lambda folder: fine_tuned(folder, "classification", "mpnet", window=10),
+    "mpnet-pairs": lambda folder: fine_tuned(folder, "pairs", "mpnet"),
+    "mpnet-choice": lambda folder: fine_tuned(folder, "multiple-choice", "mpnet"),
+    "mpnet-tags": lambda folder: fine_tuned(folder, "token-classification", "mpnet"),
+    "mpnet-reader": lambda folder: fine_tuned(folder, "question-answering", "mpnet"),
+    "mpnet-graft": lambda folder: graft(folder, family="mpnet", lora_rank=2),
 }

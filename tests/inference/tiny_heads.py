@@ -8,29 +8,36 @@ from typing import Any
 
 WORDS = ["john", "google", "works", "at", "in", "california", "the", "moon", "who", "where", "."]
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+MPNET_SPECIAL = ("<s>", "<pad>", "</s>", "[UNK]", "<mask>")
 FAMILIES = ("bert", "distilbert", "roberta")
+"""Those whose tokenizers have BERT's special tokens; "mpnet" has its own."""
 
 
 def save_tiny_head(
     folder: Path, auto_class: str, labels: list[str] | None = None, family: str = "bert", **config: Any
 ) -> Path:
-    """Save a model of one of FAMILIES with a head of random, large weights: its outputs differ widely."""
+    """Save one of FAMILIES, or an MPNet, with a head of random, large weights: its outputs differ widely."""
     import torch
     import transformers
     from transformers import AutoConfig, PreTrainedTokenizerFast
 
-    tokenizer = wordpiece() if family != "roberta" else byte_level()
-    special = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]"}
+    names = ("cls_token", "pad_token", "sep_token", "unk_token", "mask_token")
+    if family == "mpnet":
+        tokenizer, special = wordpiece_of_mpnet(), dict(zip(names, MPNET_SPECIAL, strict=True))
+    else:
+        tokenizer = wordpiece() if family != "roberta" else byte_level()
+        special = dict(zip(names, ("[CLS]", "[PAD]", "[SEP]", "[UNK]", "[MASK]"), strict=True))
     PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         model_max_length=64,
-        sep_token="[SEP]",
-        mask_token="[MASK]",
         # Only BERT tells the texts of a pair apart by types.
         model_input_names=["input_ids", "attention_mask"] + ["token_type_ids"] * (family == "bert"),
         **special,
     ).save_pretrained(folder)
-    shape: dict[str, Any] = {"max_position_embeddings": 65 if family == "roberta" else 64, "pad_token_id": 0}
+    # Places are counted from behind the padding token, where they are not simply counted.
+    padding = tokenizer.token_to_id(special["pad_token"])
+    unused = padding + 1 if family in ("mpnet", "roberta") else 0
+    shape: dict[str, Any] = {"max_position_embeddings": 64 + unused, "pad_token_id": padding}
     if family == "distilbert":
         shape |= {"dim": 32, "hidden_dim": 64, "n_layers": 2, "n_heads": 2}
     else:
@@ -50,7 +57,8 @@ def save_tiny_head(
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if parameter.dim() > 1:
-                parameter.mul_(8 if name.startswith(model.base_model_prefix) else 40)
+                is_encoder = auto_class == "AutoModel" or name.startswith(model.base_model_prefix)
+                parameter.mul_(8 if is_encoder else 40)
     model.save_pretrained(folder)
     return folder
 
@@ -72,6 +80,18 @@ def wordpiece() -> Any:
     from tokenizers import decoders
 
     tokenizer.decoder = decoders.WordPiece()
+    return tokenizer
+
+
+def wordpiece_of_mpnet() -> Any:
+    """Return the same with the special tokens of MPNet: two between the texts of a pair."""
+    from tokenizers import models, processors
+
+    tokenizer = wordpiece()
+    pieces = [*MPNET_SPECIAL, *WORDS, *string.ascii_lowercase]
+    pieces += [f"##{letter}" for letter in string.ascii_lowercase]
+    tokenizer.model = models.WordPiece({piece: i for i, piece in enumerate(pieces)}, unk_token="[UNK]")
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), add_prefix_space=False)
     return tokenizer
 
 

@@ -33,6 +33,13 @@ def stream(
     until: Annotated[
         float | None, typer.Option(help="From this score on the answer is final, as 0.9.")
     ] = None,
+    answer_early: Annotated[
+        bool,
+        typer.Option(
+            "--answer-early",
+            help="End at the first answer as sure as textgraft early-decisions found to be enough.",
+        ),
+    ] = False,
     state: Annotated[
         Path | None, typer.Option(help="A .safetensors file to go on from, and to write at the end.")
     ] = None,
@@ -50,7 +57,7 @@ def stream(
     # Importing torch takes seconds: only once it is known where the state goes.
     from textgraft.inference.streaming.lines import answer_lines, open_stream
 
-    opened = open_stream(model, until=until)
+    opened = open_stream(model, until=until, answer_early=answer_early)
     if state is not None and state.is_file():
         opened.restore(state)
         console.print(f"· {state}: {opened.read:,} tokens were read before", style="dim", soft_wrap=True)

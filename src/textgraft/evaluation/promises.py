@@ -81,6 +81,19 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         return 1 - self.review_cost / self.error_cost
 
 
+class EarlyAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The score from which on a text is answered before its end, and what is promised of that."""
+
+    least: Share
+    tolerance: Annotated[float, msgspec.Meta(gt=0, lt=1)]
+    """Share of all texts by which fewer are answered rightly than after the whole text, at most."""
+    confidence: Annotated[float, msgspec.Meta(gt=0, lt=1)] = CONFIDENCE
+    """How surely."""
+    method: str
+    rows: Annotated[int, msgspec.Meta(ge=1)]
+    """Labelled rows that it was decided on."""
+
+
 class Threshold(msgspec.Struct, frozen=True, kw_only=True):
     """The score from which on answers are given, and what is promised of them."""
 

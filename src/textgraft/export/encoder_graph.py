@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from textgraft.export.as_bert import bert_weights, distance_bias
 from textgraft.export.drawing import Drawing, numbers
 from textgraft.export.recurrent_graph import RecurrentDrawing
-from textgraft.inference.engines.bert_weights import EncoderWeights, is_known, tensor_names
+from textgraft.inference.engines.bert_weights import EncoderWeights
 from textgraft.models.graft.base import Graft
 from textgraft.models.graft.heads import (
     GraftForMultipleChoice,
@@ -24,47 +25,6 @@ from textgraft.tokenization.word_shapes import PLACES, SHAPES, WORD_SHAPES
 
 _MASKED = -1e9
 """Added to the attention scores of padding: softmax makes 0 of it."""
-_DISTILBERT = {
-    "transformer.layer.": "encoder.layer.",
-    "attention.q_lin": "attention.self.query",
-    "attention.k_lin": "attention.self.key",
-    "attention.v_lin": "attention.self.value",
-    "attention.out_lin": "attention.output.dense",
-    "sa_layer_norm": "attention.output.LayerNorm",
-    "ffn.lin1": "intermediate.dense",
-    "ffn.lin2": "output.dense",
-    "output_layer_norm": "output.LayerNorm",
-}
-"""Parts of DistilBERT's names, and BERT's in their place."""
-
-
-def bert_weights(encoder: Any) -> EncoderWeights | None:
-    """Return the weights of an encoder in memory; None if it is not of BERT's kind.
-
-    Args:
-        encoder: A BERT, RoBERTa, XLM-R, CamemBERT or DistilBERT without a head.
-    """
-    config = encoder.config.to_dict()
-    tensors: Mapping[str, Any] = encoder.state_dict()
-    if config["model_type"] == "distilbert":
-        tensors = {_as_bert(name): tensor for name, tensor in tensors.items()}
-        width = next(iter(tensors.values())).new_zeros((1, config["dim"]))
-        tensors = {**tensors, "embeddings.token_type_embeddings.weight": width}
-        config = {
-            "model_type": "bert",
-            "num_hidden_layers": config["n_layers"],
-            "num_attention_heads": config["n_heads"],
-            "hidden_act": config["activation"],
-        }
-    if not is_known(config):
-        return None
-    return EncoderWeights(config, {name: numbers(tensors[name]) for name in tensor_names(config)})
-
-
-def _as_bert(name: str) -> str:
-    for own, other in _DISTILBERT.items():
-        name = name.replace(own, other)
-    return name
 
 
 class EncoderDrawing(RecurrentDrawing):
@@ -87,9 +47,20 @@ class EncoderDrawing(RecurrentDrawing):
         is_padding = self.op("Sub", self.constant(1, np.float32), self.op("Cast", mask, to=1))
         bias = self.op("Mul", is_padding, self.constant(_MASKED, np.float32))
         bias = self.op("Unsqueeze", bias, self.whole(1, 2))
+        by_distance = distance_bias(encoder, len(weights.places))
+        if by_distance is not None:
+            bias = self.op("Add", bias, self._apart(by_distance, ids))
         for layer in range(weights.layers):
             states = self._layer(weights, states, bias, f"encoder.layer.{layer}")
         return states
+
+    def _apart(self, by_distance: NDArray[np.float32], ids: str) -> str:
+        """Return what each head adds to the score of each two tokens, [heads, time, time]."""
+        time = self.op("Gather", self.op("Shape", ids), self.constant(1, np.int64))
+        steps = self.op("Range", self.constant(0, np.int64), time, self.constant(1, np.int64))
+        distance = self.op("Sub", steps, self.op("Unsqueeze", steps, self.whole(1)))
+        first = self.constant(by_distance.shape[1] // 2, np.int64)
+        return self.op("Gather", self.constant(by_distance), self.op("Add", distance, first), axis=1)
 
     def _embedded(self, weights: EncoderWeights, ids: str, types: str | None) -> str:
         time = self.op("Gather", self.op("Shape", ids), self.whole(1))
@@ -97,7 +68,7 @@ class EncoderDrawing(RecurrentDrawing):
         kind = self.constant(weights.types[0])
         if types is not None:
             kind = self.op("Gather", self.constant(weights.types), types)
-        words = self.op("Gather", self.constant(weights.words), ids)
+        words = self.op("Gather", self.constant(weights.words), ids, name="embeddings.word_embeddings")
         return self._scaled(
             weights, self.op("Add", words, self.op("Add", kind, places)), "embeddings.LayerNorm"
         )
@@ -123,7 +94,7 @@ class EncoderDrawing(RecurrentDrawing):
         return self._scaled(weights, self.op("Add", outer, states), f"{name}.output.LayerNorm")
 
     def _map(self, weights: EncoderWeights, value: str, name: str) -> str:
-        product = self.op("MatMul", value, self.constant(weights.tensors[f"{name}.weight"].T))
+        product = self.op("MatMul", value, self.constant(weights.tensors[f"{name}.weight"].T), name=name)
         return self.op("Add", product, self.constant(weights.tensors[f"{name}.bias"]))
 
     def _scaled(self, weights: EncoderWeights, value: str, name: str) -> str:

@@ -16,13 +16,15 @@ from textgraft import runtime as runner
 from textgraft.errors import MissingExtraError, ModelError, OptionError, unknown
 from textgraft.export.checking import Agreement, check, golden_rows
 from textgraft.export.forms import TASKS, Form, facts_of, form_of
-from textgraft.export.int8 import quantize
+from textgraft.export.rounding import round_weights
 from textgraft.export.streaming import write_stream
 from textgraft.export.web_page import check_form, runtime_files, write_page
 from textgraft.files import atomic_folder, refuse_to_replace, write_json
 from textgraft.inference.predictor import Predictor, load
+from textgraft.integrity import write_record
 from textgraft.models.loading import load_model, load_tokenizer
 from textgraft.models.manifest import MANIFEST, Manifest, read_manifest, stamp
+from textgraft.wording import listing
 
 FORMATS = ("onnx", "web", "stream")
 """A graph of whole texts; the same with a page for browsers; or a graph that reads token by token."""
@@ -39,11 +41,14 @@ class Exported:
     size: int
     """Bytes that answering needs: graph, arrays, tokenizer."""
     agreement: Agreement
+    kept: tuple[str, ...] = ()
+    """Of a model in int8: the parts that stayed in fp32, the one that rounding costs most first."""
 
     def __repr__(self) -> str:
+        kept = f"; in fp32 stay {listing(self.kept)}" if self.kept else ""
         return (
             f"{self.folder}: {self.precision}, {self.size / 1e6:.2f} MB, {self.agreement.rows} rows answered "
-            f"as by the model (largest difference {self.agreement.drift:.1g})"
+            f"as by the model (largest difference {self.agreement.drift:.1g}){kept}"
         )
 
 
@@ -116,9 +121,16 @@ def export(
         note("its graph is written")
         write(folder, predictor, form, manifest, precision, browser)
         note("its answers are compared")
-        agreement = check(predictor, folder, precision)
+        kept: tuple[str, ...] = ()
+        if int8:
+            rounded = round_weights(predictor, folder, note)
+            agreement, kept = rounded.agreement, rounded.kept
+        else:
+            agreement = check(predictor, folder, precision)
+        # The graph gives logits alone: unknown texts are told by these.
+        stamp(folder, msgspec.structs.replace(manifest, strangeness=None))
         size = _size(folder)
-    return Exported(target, precision, size, agreement)
+    return Exported(target, precision, size, agreement, kept)
 
 
 def _check_surroundings(target: Path, *, overwrite: bool) -> None:
@@ -173,26 +185,21 @@ def write(
     precision: str,
     browser: Path | None = None,
 ) -> None:
-    """Write all files of an export into a folder that is there.
+    """Write all files of an export into a folder that is there, its weights in fp32.
 
     Args:
         folder: Where.
         predictor: The model.
         form: Its form.
         manifest: Its textgraft.json.
-        precision: "fp32" or "int8".
+        precision: "fp32"; "int8" where the weights are to be rounded.
         browser: With the files of onnxruntime-web, for a page; None: there is to be none.
     """
     facts: dict[str, Any] = facts_of(predictor, form)
     write_json(folder / runner.FACTS, {**facts, "precision": precision})
     (folder / runner.TOKENIZER).write_text(predictor.tokenizer.backend_tokenizer.to_str(), "utf-8")
     if form.draw is not None:
-        graph = folder / runner.GRAPH
-        form.draw(graph)
-        if precision == "int8":
-            whole = graph.rename(folder / "fp32.onnx")
-            quantize(whole, graph)
-            whole.unlink()
+        form.draw(folder / runner.GRAPH)
     if form.arrays:
         np.savez(folder / runner.ARRAYS, allow_pickle=False, **form.arrays)
     shutil.copyfile(runner.__file__, folder / RUNNER)
@@ -201,8 +208,7 @@ def write(
         write_page(folder, browser)
         card += _PAGE
     (folder / "README.md").write_text(card, "utf-8")
-    # The graph gives logits alone: unknown texts are told by these.
-    stamp(folder, msgspec.structs.replace(manifest, strangeness=None))
+    write_record(folder / MANIFEST, manifest)
 
 
 _PAGE = """

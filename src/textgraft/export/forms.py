@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from textgraft.data.words import WORD
 from textgraft.errors import OptionError
 from textgraft.export import encoder_graph, recurrent_graph, static_graph
+from textgraft.export.as_bert import in_berts_terms
 from textgraft.export.drawing import numbers
 from textgraft.inference.predictor import Predictor
 from textgraft.inference.row_predictor import RowPredictor
@@ -178,8 +179,7 @@ def _reads_types(model: Any) -> bool:
 def _unknown(encoder: Any) -> bool:
     if isinstance(encoder.config, RecurrentConfig):
         return not isinstance(encoder, RecurrentModel) or encoder.config.reads_characters
-    described = encoder.config.to_dict()
-    return described["model_type"] != "distilbert" and not encoder_graph.is_known(described)
+    return in_berts_terms(encoder.config.to_dict()) is None
 
 
 def _no_form(model: Any) -> OptionError:
@@ -187,7 +187,7 @@ def _no_form(model: Any) -> OptionError:
         f"a {type(model).__name__} is not exported",
         where="model",
         fix="What can be exported are TF-IDF, static vectors, recurrent networks, and encoders of the kinds "
-        "of BERT, RoBERTa, XLM-R, CamemBERT and DistilBERT, fine-tuned or under a graft.",
+        "of BERT, RoBERTa, XLM-R, CamemBERT, DistilBERT and MPNet, fine-tuned or under a graft.",
     )
 
 

@@ -21,7 +21,7 @@ from textgraft.inference.prompting.prompt import load_prompt
 from textgraft.inference.prompting.prompted import PromptedPredictor
 from textgraft.inference.row_predictor import RowPredictor
 from textgraft.inference.runner import TORCH, Runner
-from textgraft.inference.streaming.open import task_streams
+from textgraft.inference.streaming.open import kept_score, task_streams
 from textgraft.inference.streaming.streams import Streams
 from textgraft.inference.tap import Tap, Tapped
 from textgraft.integrity import check_files
@@ -192,7 +192,7 @@ class Predictor(RowPredictor):
             on_batch=(lambda rows, *_: on_progress(len(rows))) if on_progress else None,
         )
 
-    def streams(self, count: int, *, until: float | None = None) -> Streams[Any]:
+    def streams(self, count: int, *, until: float | None = None, answer_early: bool = False) -> Streams[Any]:
         """Open several texts that go on, read side by side in torch: see :meth:`stream`."""
         return task_streams(
             self.model,
@@ -202,7 +202,7 @@ class Predictor(RowPredictor):
             temperature=self.temperature,
             max_length=self.max_length,
             decide=self.decide,
-            until=until,
+            until=kept_score(self.manifest, str(self.folder), until) if answer_early else until,
         )
 
     def forced(self, dataset: Dataset) -> tuple[Scoring, list[Any]] | None:

@@ -320,24 +320,25 @@ class RowPredictor(ABC):
         del dataset
         return None
 
-    def streams(self, count: int, *, until: float | None = None) -> Streams[Any]:
+    def streams(self, count: int, *, until: float | None = None, answer_early: bool = False) -> Streams[Any]:
         """Open several texts that go on, read side by side: see :meth:`stream`.
 
         Args:
             count: How many.
             until: As there.
+            answer_early: As there.
 
         Raises:
             OptionError: The model cannot read a text as it comes, or an option is wrong.
         """
-        del count, until
+        del count, until, answer_early
         raise OptionError(
             "what is no network of this process cannot read a text as it comes",
             where="stream",
             fix="Load the model directory of a recurrent network that reads to the right alone.",
         )
 
-    def stream(self, *, until: float | None = None) -> Stream[Any]:
+    def stream(self, *, until: float | None = None, answer_early: bool = False) -> Stream[Any]:
         """Open a text that goes on, to be read token by token in constant memory.
 
         Example::
@@ -350,14 +351,16 @@ class RowPredictor(ABC):
         Args:
             until: From which score on the answer is final, 0 to 1: it is looked at after every token, and
                 no more is read then. None: it never is.
+            answer_early: Whether it is final from the score on that :func:`textgraft.early_decisions` found
+                and kept in the model directory.
 
         Raises:
             OptionError: The model cannot read a text as it comes, as it is not recurrent or reads from the
-                end as well; or ``until`` is no score or not for its task.
+                end as well; ``until`` is no score or not for its task; or no score was kept.
         """
         from textgraft.inference.streaming.streams import Stream
 
-        return Stream(self.streams(1, until=until))
+        return Stream(self.streams(1, until=until, answer_early=answer_early))
 
     def asked(self, dataset: Dataset) -> Asked | None:
         """Return what it cost to have rows answered elsewhere; None where this process answers by itself."""

@@ -18,6 +18,7 @@ from textgraft.data.formats.given import Rows, as_source
 from textgraft.evaluation.promises import Target, Threshold
 from textgraft.evaluation.selective import find_threshold
 from textgraft.files import as_path, write_atomic
+from textgraft.inference.card_section import CARD, with_section
 from textgraft.inference.model_rows import read_for_model
 from textgraft.inference.predictor import load
 from textgraft.inference.row_predictor import RowPredictor
@@ -29,7 +30,6 @@ from textgraft.tasks.registry import task_class
 from textgraft.tasks.targets import check_holds_back
 
 logger = logging.getLogger(__name__)
-CARD = "README.md"
 _TITLE = "## Answers without a person"
 
 
@@ -133,13 +133,7 @@ def keep_threshold(path: Path, found: Threshold | None) -> None:
 
 def with_threshold(card: str, found: Threshold | None) -> str:
     """Put the section on the threshold into a card, in place of one that is there; None leaves none."""
-    before, title, after = card.partition(f"{_TITLE}\n")
-    if title:
-        _, heading, rest = after.partition("\n## ")
-        after = heading.lstrip("\n") + rest
-    if found is None:
-        return before.rstrip("\n") + "\n" + (f"\n{after}" if after else "")
-    return f"{before.rstrip(chr(10))}\n\n{_TITLE}\n{_section(found)}\n" + (f"\n{after}" if after else "")
+    return with_section(card, _TITLE, None if found is None else _section(found))
 
 
 def _section(found: Threshold) -> str:

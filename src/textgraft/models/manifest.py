@@ -13,7 +13,7 @@ import msgspec
 
 from textgraft.errors import ModelError
 from textgraft.evaluation.conformal import Nonconformity
-from textgraft.evaluation.promises import Threshold
+from textgraft.evaluation.promises import EarlyAnswer, Threshold
 from textgraft.evaluation.unknown import Strangeness
 from textgraft.files import content_hash
 from textgraft.integrity import CHECKSUM, as_record, file_hashes, read_members, read_record, write_record
@@ -65,6 +65,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     golden: list[Golden]
     threshold: Threshold | None = None
     """From which score on answers are given, and what is promised of them; None: all of them are."""
+    early: EarlyAnswer | None = None
+    """From which score on a text that goes on may be answered before its end; None: nothing was decided."""
     nonconformity: Nonconformity | None = None
     """What prediction sets are made by; None where the model has no probabilities of labels."""
     doubt: Nonconformity | None = None

@@ -33,6 +33,8 @@ def test_every_beginning_is_answered_as_a_text_of_its_own(predictor):
         assert found.whole[row] == answers[-1].answer
         until = sorted(one.score for one in answers)[len(answers) // 2]
         taken, read = found.at(until)
+        half = found.after(0.5)[row]
+        assert half == answers[(len(answers) + 1) // 2 - 1].answer, "rounded up to whole tokens"
         first = next(at for at, one in enumerate(answers) if one.score >= until - 1e-7)
         assert (taken[row], read[row]) == (answers[first].answer, first + 1)
 
@@ -57,6 +59,10 @@ def test_the_score_is_chosen_on_one_half_and_measured_on_the_other(predictor):
     assert f"{found.least:.4f}" in found.sentence
     assert "after the whole text" in found.finding
     assert len(found.table()) == len(found.points)
+    measured = found.beginnings
+    assert [each.read for each in measured] == [0.1, 0.25, 0.5, 0.75, 1.0]
+    assert measured[-1].right == 1.0
+    assert (measured[-1].score, len(found.beginnings_table())) == (whole.score, 5)
     few = early_decisions(predictor, texts[:60], labels=gold[:60])
     assert few.least is None
     assert "rows at least" in few.sentence

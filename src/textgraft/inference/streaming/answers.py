@@ -104,10 +104,8 @@ def check_until(until: float | None, task: Task[Any]) -> float | None:
             fix="It is for models that give a text one label.",
         )
     found = real_number(until, "until")
-    if not 0 < found <= 1:
-        raise OptionError(
-            f"{found:g} is no probability", where="until", fix="Give one above 0 and up to 1, as 0.9."
-        )
+    if not 0 <= found <= 1:
+        raise OptionError(f"{found:g} is no probability", where="until", fix="Give one up to 1, as 0.9.")
     return found
 
 

@@ -3,7 +3,8 @@
 Each beginning of a text is taken for a model of its own that answers where it is sure enough, and the whole
 text for the last one of such a chain; so the threshold is chosen, and its promise held, as that of a cascade
 (:mod:`textgraft.evaluation.cascades`): with 95% confidence at most a given share of texts fewer are answered
-rightly than after the whole text. One half of the rows chooses, the other measures.
+rightly than after the whole text. One half of the rows chooses, the other measures. The score is kept in
+textgraft.json, for streams that are to answer early.
 """
 
 from __future__ import annotations
@@ -24,13 +25,17 @@ from textgraft.data.dataset import Dataset
 from textgraft.data.formats.given import Rows, as_source
 from textgraft.errors import OptionError
 from textgraft.evaluation.cascades import METHOD, fewest_rows, find_least
-from textgraft.evaluation.promises import CONFIDENCE, Share
+from textgraft.evaluation.promises import CONFIDENCE, EarlyAnswer, Share
+from textgraft.files import as_path, write_atomic
+from textgraft.inference.card_section import CARD, with_section
 from textgraft.inference.cascading.making import FEWEST, TASK, halves
 from textgraft.inference.model_rows import read_for_model
 from textgraft.inference.predictor import Predictor, load
 from textgraft.inference.streaming.streams import check_streams
 from textgraft.inference.unseen import unseen_rows
+from textgraft.integrity import write_record
 from textgraft.models.fingerprint import load_fingerprint
+from textgraft.models.manifest import FORMAT, MANIFEST, read_manifest
 from textgraft.models.recurrent.onward import OnwardReader
 from textgraft.tables import Table, bullets, page, paragraph
 from textgraft.terminal import visible
@@ -41,8 +46,11 @@ if TYPE_CHECKING:
 TOLERANCE = 0.02
 SHOWN = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 """Scores whose quality and share read are told beside the chosen one."""
+BEGINNINGS = (0.1, 0.25, 0.5, 0.75, 1.0)
+"""Shares of a text after which quality is told."""
 BATCH = 64
 """Texts read side by side."""
+_TITLE = "## Answers before the end"
 _NEVER = -1.0
 """Below every score: a beginning that there is not answers nothing."""
 
@@ -60,6 +68,17 @@ class EarlyPoint(msgspec.Struct, frozen=True, kw_only=True):
     """Share of a text that was read, on average over texts."""
     early: Share
     """Share of the texts that were answered before their end."""
+
+
+class Beginning(msgspec.Struct, frozen=True, kw_only=True):
+    """What answering every text after the same share of it came to."""
+
+    read: Share
+    """Of a text's tokens, rounded up to whole ones."""
+    score: float
+    """The task's main metric."""
+    right: Share
+    """Share of the texts that were answered rightly."""
 
 
 class EarlyDecisions(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,16 +101,23 @@ class EarlyDecisions(msgspec.Struct, frozen=True, kw_only=True):
     """Other rows, on which all points were measured."""
     points: list[EarlyPoint]
     """The chosen score first, if there is one; then others, and the whole text last."""
+    beginnings: list[Beginning]
+    """How quality depends on the share that is read, where it is the same of all texts; measured likewise."""
 
     def __repr__(self) -> str:
         told = "none" if self.least is None else f"{self.least:.4f}, {self.points[0].read:.0%} of a text read"
         return visible(f"<EarlyDecisions from a score of {told}>")
 
     def _repr_html_(self) -> str:
-        return page(paragraph(self.sentence, "lead"), self.table().to_html(), bullets([self.finding]))
+        return page(
+            paragraph(self.sentence, "lead"),
+            self.table().to_html(),
+            self.beginnings_table().to_html(),
+            bullets([self.finding]),
+        )
 
     def table(self) -> Table:
-        """Return a row for each point."""
+        """Return a row for each point: what answering from that score on came to."""
         return Table.of(
             [
                 {
@@ -103,6 +129,12 @@ class EarlyDecisions(msgspec.Struct, frozen=True, kw_only=True):
                 }
                 for point in self.points
             ]
+        )
+
+    def beginnings_table(self) -> Table:
+        """Return a row for each of the beginnings."""
+        return Table.of(
+            [{"read": each.read, self.metric: each.score, "right": each.right} for each in self.beginnings]
         )
 
     def to_pandas(self) -> pandas.DataFrame:
@@ -170,6 +202,11 @@ class Trace:
         first = np.where(sure.any(axis=0), sure.argmax(axis=0), self.lengths - 1)
         return self.answers[first, np.arange(len(first))], first + 1
 
+    def after(self, share: float) -> NDArray[np.int64]:
+        """Return the answers after the same share of every text, of its tokens rounded up, [texts]."""
+        last = np.ceil(np.round(share * self.lengths, 9)).astype(np.int64) - 1
+        return self.answers[last, np.arange(len(last))]
+
 
 def early_decisions(
     model: str | Path | Predictor,
@@ -181,10 +218,14 @@ def early_decisions(
     label: str | Sequence[str] | None = None,
     note: Callable[[str], None] = lambda line: None,
 ) -> EarlyDecisions:
-    """Find from which score on a stream may answer before a text's end.
+    """Find from which score on a stream may answer before a text's end, and keep it in the model directory.
+
+    ``model.stream(answer_early=True)`` and ``textgraft stream MODEL --answer-early`` heed what is kept. Where
+    no score keeps the tolerance, none is kept, and one that was is taken away.
 
     Args:
-        model: A model directory of a recurrent classifier that reads to the right alone, or a loaded one.
+        model: A model directory of a recurrent classifier that reads to the right alone; or a loaded one, of
+            which nothing is kept.
         source: Labelled rows like those to come, as :func:`textgraft.threshold` takes them. Those that the
             model learned from are left out.
         labels: The label of each row, where no column holds it.
@@ -200,6 +241,7 @@ def early_decisions(
         DataError: The rows cannot be read, hold a label that the model does not know, or are too few.
         ModelError: The model directory is missing or damaged.
         OptionError: The model cannot read so, or does not give a text one label; the tolerance is no share.
+        OutputError: The score cannot be written.
     """
     if not 0 < tolerance < 1:
         raise OptionError(
@@ -207,6 +249,7 @@ def early_decisions(
             where="tolerance",
             fix="Give a number between 0 and 1, as 0.02.",
         )
+    path = None if isinstance(model, Predictor) else as_path(model, "model")
     predictor = model if isinstance(model, Predictor) else load(model, engine="torch")
     if not isinstance(predictor, Predictor) or predictor.task.name != TASK:
         raise OptionError(
@@ -236,7 +279,7 @@ def early_decisions(
     least = find_least(scores, right, tolerance) if len(scores) else None
     measured, gold = trace(predictor, measuring), task.targets(measuring)
     wanted = [] if least is None else [least]
-    return EarlyDecisions(
+    found = EarlyDecisions(
         metric=task.main_metric,
         title=task.title(task.main_metric),
         least=least,
@@ -244,6 +287,52 @@ def early_decisions(
         chosen_on=len(choosing),
         measured_on=len(measuring),
         points=[_point(task, measured, gold, each) for each in (*wanted, *SHOWN, None)],
+        beginnings=[_beginning(task, measured, gold, share) for share in BEGINNINGS],
+    )
+    if path is not None:
+        keep_early(path, found)
+    return found
+
+
+def keep_early(path: Path, found: EarlyDecisions | None) -> None:
+    """Write into a model directory, into its card too, from which score on its streams may answer early.
+
+    Args:
+        path: The model directory.
+        found: As it was decided; None, or one without a score, takes away the one that is there.
+
+    Raises:
+        ModelError: It is no model directory, or damaged.
+        OutputError: It cannot be written.
+    """
+    manifest = read_manifest(path)
+    kept = None
+    if found is not None and found.least is not None:
+        kept = EarlyAnswer(
+            least=found.least,
+            tolerance=found.tolerance,
+            confidence=found.confidence,
+            method=found.method,
+            rows=found.chosen_on,
+        )
+    write_record(path / MANIFEST, msgspec.structs.replace(manifest, format=FORMAT, early=kept))
+    card = path / CARD
+    if card.is_file():
+        text = None if kept is None or found is None else _section(found)
+        write_atomic(card, with_section(card.read_text(), _TITLE, text))
+
+
+def _section(found: EarlyDecisions) -> str:
+    told = [f"{line[0].upper()}{line[1:]}." for line in (found.sentence, found.finding)]
+    return "\n".join([*told, f"The method is {found.method}; it holds for texts like those rows."])
+
+
+def _beginning(task: Any, found: Trace, gold: Sequence[int], share: float) -> Beginning:
+    answers = found.after(share)
+    return Beginning(
+        read=share,
+        score=float(task.metrics(gold, answers.tolist())[task.main_metric]),
+        right=float((answers == np.array(gold)).mean()),
     )
 
 

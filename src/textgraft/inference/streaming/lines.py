@@ -14,23 +14,26 @@ from textgraft.inference.streaming.streams import Stream
 from textgraft.models.manifest import MANIFEST
 
 
-def open_stream(model: Path, *, until: float | None = None) -> Stream[Any]:
+def open_stream(model: Path, *, until: float | None = None, answer_early: bool = False) -> Stream[Any]:
     """Open a text that goes on, with a model of any task or a language model.
 
     Args:
         model: A model directory, or a folder that ``textgraft pretrain`` wrote.
         until: From which score on the answer is final; None: it never is.
+        answer_early: Whether it is final from the score on that is kept in the model directory.
 
     Raises:
         ModelError: There is no model, or it is damaged.
-        OptionError: The model cannot read a text as it comes, or ``until`` is not for it.
+        OptionError: The model cannot read a text as it comes, ``until`` is not for it, or no score is kept.
     """
     if (model / MANIFEST).is_file() or not (model / "config.json").is_file():
-        return load(model, engine="torch").stream(until=until)
+        return load(model, engine="torch").stream(until=until, answer_early=answer_early)
     source = open_source(model, auto_class=TextGenerationPipeline.auto_class)
-    if until is not None:
+    if until is not None or answer_early:
         raise OptionError(
-            "a language model gives no answer that could be final", where="until", fix="Leave it out."
+            "a language model gives no answer that could be final",
+            where="until, answer_early",
+            fix="Leave it out.",
         )
     return TextGenerationPipeline(source, TextGenerationOptions()).stream()
 

@@ -7,10 +7,38 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerFast
 
+from textgraft.errors import OptionError
 from textgraft.inference.streaming.answers import LabelStreams, TagStreams, check_until
 from textgraft.inference.streaming.streams import Streams, check_streams
+from textgraft.models.manifest import Manifest
 from textgraft.models.recurrent.tagger import RecurrentForTokenClassification
 from textgraft.tasks.base import Task
+
+
+def kept_score(manifest: Manifest | None, where: str, until: float | None) -> float:
+    """Return the score from which on a model's streams answer early.
+
+    Args:
+        manifest: What stands in the model's textgraft.json; None: it was not loaded from a folder.
+        where: The model.
+        until: A score that was asked for besides.
+
+    Raises:
+        OptionError: None was kept, or another one was asked for besides.
+    """
+    if until is not None:
+        raise OptionError(
+            "a score of your own contradicts the one that was kept",
+            where="until, answer_early",
+            fix="Give one of the two.",
+        )
+    if manifest is None or manifest.early is None:
+        raise OptionError(
+            "from which score on this model may answer early was not decided",
+            where=where,
+            fix="Write textgraft early-decisions MODEL dev.csv, with labelled rows new to the model.",
+        )
+    return manifest.early.least
 
 
 def task_streams(
