@@ -6,6 +6,8 @@ the encoder looks up the text, the decoder is certain of the word that comes nex
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
 import torch
@@ -102,6 +104,22 @@ class WritesLookedUp:
             [batch, time].
         """
         raise NotImplementedError
+
+    def found_texts(self, sources: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Return the texts of a batch without writing them word by word.
+
+        Args:
+            sources: What the encoder takes.
+
+        Returns:
+            The ids of the words [batch, time], in each row eos_token_id after the last one at least once; and
+            the log-probability of each, in nats.
+        """
+        reader: Any = cast("PreTrainedModel", self).get_encoder()
+        found = reader(**sources).last_hidden_state
+        # All other words have logit 0: 1 - p of them together, and p / (1 - p) = e^sure / (num_words - 1).
+        odds = self._certainties(found).float() - math.log(max(1, self.num_words - 1))
+        return found[..., 0].long(), nn.functional.logsigmoid(odds)
 
     @can_return_tuple
     def forward(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from textgraft.models.baselines.lookup import WritesLookedUp
 from textgraft.models.recurrent.decoder import DecoderState
 
 if TYPE_CHECKING:
@@ -150,9 +151,12 @@ def decode_batch(
             ``generation_config``, whose other settings have no part in this.
         batch: What its encoder takes, right-padded: input_ids and attention_mask, or vectors. ``labels`` are
             not looked at.
-        settings: How to search.
+        settings: How to search. For a model whose texts are known before the first word, only
+            ``max_new_tokens`` counts: there is nothing to be searched for.
     """
     sources = {name: tensor for name, tensor in batch.items() if name != "labels"}
+    if isinstance(model, WritesLookedUp):
+        return _looked_up(model, sources, settings.max_new_tokens)
     order = list(range(len(next(iter(sources.values())))))
     if "attention_mask" in sources:
         lengths, longest_first = sources["attention_mask"].sum(dim=1).sort(descending=True, stable=True)
@@ -165,6 +169,24 @@ def decode_batch(
     words = torch.full((len(order), 1), start, device=model.device)
     found = (_greedy if settings.num_beams == 1 else _beams)(decoder, words, ends, settings)
     return [target for _, target in sorted(zip(order, found, strict=True), key=lambda pair: pair[0])]
+
+
+def _looked_up(model: Any, sources: Mapping[str, Tensor], most: int) -> list[Decoded]:
+    """Take texts as they were looked up, up to the first word that ends one or ``most`` words."""
+    words, likely = model.found_texts(sources)
+    words, likely = words[:, :most], likely[:, :most]
+    ends = torch.tensor(model.generation_config.eos_token_id, device=words.device).flatten()
+    ended = torch.isin(words, ends)
+    # Where none ends it, the last word counts.
+    lengths = torch.where(ended.any(dim=1), ended.int().argmax(dim=1), words.shape[1] - 1) + 1
+    read = torch.arange(words.shape[1], device=words.device) < lengths[:, None]
+    scores = likely.masked_fill(~read, 0.0).sum(dim=1)
+    return [
+        Decoded(row[: length - stops], score, length)
+        for row, length, stops, score in zip(
+            words.tolist(), lengths.tolist(), ended.any(dim=1).tolist(), scores.tolist(), strict=True
+        )
+    ]
 
 
 def _greedy(decoder: _Decoder, words: Tensor, ends: Tensor, settings: DecodingSettings) -> list[Decoded]:

@@ -29,8 +29,9 @@ from textgraft.models.graft.base import Graft, GraftConfig
 from textgraft.models.padding import ascending, ordered, true_tokens
 from textgraft.tokenization.marked_sentences import split_at
 
-MOST_TOKENS = 4096
-"""Padded tokens of the sentences that the encoder reads at once."""
+MOST_TOKENS = 768
+"""Padded tokens of the sentences that the encoder reads at once. Sentences differ in length far more than
+texts of a batch do: in few large batches more than half of what is read is padding."""
 _LEAST, _MOST = 1e-6, 1 - 1e-6
 """Bounds of a sentence's probability."""
 
