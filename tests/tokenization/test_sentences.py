@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import signal
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -70,3 +72,19 @@ def test_the_rule_agrees_with_sentences_cut_by_others(name):
     given_sentences = {" ".join(line.split()) for line in lines}
     # Headings and lower-case beginnings, which only the lines show, are what is missed.
     assert sum(sentence in given_sentences for sentence in found) > 0.8 * len(lines)
+
+
+@pytest.mark.parametrize("text", [f"So. {'-' * 5_000} *", f"So{'.' * 50_000}*", f"So. {'( ' * 5_000}"])
+def test_a_row_of_marks_takes_no_longer_than_as_many_words(text):
+    """Rows of dashes stand in e-mails; a rule with several readings of them would never come to an end."""
+
+    def too_late(*_: object) -> None:
+        raise TimeoutError("the rule tries all readings of a row of marks")
+
+    before = signal.signal(signal.SIGALRM, too_late)
+    signal.alarm(30)
+    try:
+        assert "".join("".join(split_sentences(text)).split()) == "".join(text.split())
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)

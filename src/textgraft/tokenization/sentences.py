@@ -37,13 +37,14 @@ _OPENERS = _words(
 
 _END = re.compile(
     r"""
-    (?P<marks> [.!?…]+ ) (?: \s (?: '' | [”»)\]] ) (?=\s|$) | ["'”’»)\]]* ) (?P<gap> \s+ | $ )
+    (?<! [.!?…] ) (?P<marks> [.!?…]+ ) (?: \s (?: '' | [”»)\]] ) (?=\s|$) | ["'”’»)\]]* ) (?P<gap> \s+ | $ )
     | [。！？｡]+ [」』”’）]*
     | \n [^\S\n]* \n \s*
     """,
     re.VERBOSE,
 )
-_BEGINNING = re.compile(r"""(?: ["'“‘«(\[¿¡`-]+ \s? )* (?P<word> \w+ )""", re.VERBOSE)
+# One mark at a time: a row of dashes has one reading, not as many as it can be cut into.
+_BEGINNING = re.compile(r"""(?: ["'“‘«(\[¿¡`-] \s? )* (?P<word> \w+ )""", re.VERBOSE)
 _LAST_WORD = re.compile(r"[\w.&'’-]+\Z")
 _INITIALS = re.compile(r"(?:[^\W\d_]\.)*[^\W\d_]")
 _ENDED = re.compile(r"""[.!?…:;。！？]["'”’»)\]\s]*$""")
