@@ -1,7 +1,8 @@
 """Models that write, at equal time a contender: e-mails to subject lines, and German to English.
 
     python benchmarks/writing.py --data DATA [--sets aeslc multi30k tatoeba] [--contenders NAME …]
-        [--seconds 60] [--rows 4000] [--test-rows 500] [--encoder bundled] [--output runs/writing]
+        [--seconds 60] [--rows 4000] [--test-rows 500] [--taken-rows N] [--encoder bundled]
+        [--output runs/writing]
 
 Every contender is trained by ``textgraft.train`` on the same rows for the same time, what it computes of
 texts before its first step included, and writes the same test rows. Beside the summaries stand some that need
@@ -9,7 +10,11 @@ no training: the first sentence, as many words of the beginning as subject lines
 many, and the oracle, who knows the true summary and takes the sentences that fit it best. Printed is a table
 for each set, with 95% intervals over the test rows, and each one's difference from the first, row by row. On
 a busy machine the same time is not the same work: the table has the processor's seconds of training and
-test together, too. What is finished in the output folder is kept, not trained again, and shown with the rest.
+test together, too. bert-extractive encodes every sentence of its rows before its first step; so that this
+fits the time, it may be given fewer of them with --taken-rows, and a fifth as many dev rows.
+
+What is finished in the output folder is kept, not trained again, and shown with the rest: so a second run
+with another --encoder stands in the same table, as "bert-to-bert@mpnet".
 """
 
 from __future__ import annotations
@@ -39,6 +44,8 @@ from textgraft.tokenization.sentences import split_sentences
 
 GREEDY = {"num_beams": 1, "epochs": 1000, "patience": 1000, "evaluations_per_epoch": 1}
 """Searching with beams would take longer than training does here; the time ends the training."""
+TAKES = "bert-extractive"
+"""The contender that takes sentences, whose training has no beams to be told of."""
 WRITERS = ("lstm-attention", "transformer", "bert-to-bert", "bert-to-bert-copy")
 
 
@@ -86,7 +93,7 @@ SETS = {
         "summarization",
         "document",
         "summary",
-        ("bert-extractive", *WRITERS),
+        (TAKES, *WRITERS),
         128,
         ("rouge_l", "rouge_1", "rouge_2"),
     ),
@@ -108,22 +115,40 @@ def prepared(name: str, options: argparse.Namespace) -> Path:
     return folder
 
 
-def trained(name: str, contender: str, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """Train a contender and let it write the test rows, or find that it did."""
-    record = folder / f"{contender}.json"
+def title(contender: str, options: argparse.Namespace) -> str:
+    """Name a contender, the encoder that it is on, and its rows if they are not those of all."""
+    needs_encoder = contender.startswith("bert")
+    encoder = "" if options.encoder == "bundled" or not needs_encoder else f"@{Path(options.encoder).name}"
+    rows = f" of {options.taken_rows} rows" if contender == TAKES and options.taken_rows else ""
+    return f"{contender}{encoder}{rows}"
+
+
+def first_rows(file: Path, count: int | None) -> Path:
+    """Return a file of the first rows of a file, or the file itself."""
+    if count is None:
+        return file
+    part = file.with_stem(f"{file.stem}-{count}")
+    part.write_text("".join(file.read_text().splitlines(keepends=True)[:count]))
+    return part
+
+
+def trained(name: str, contender: str, folder: Path, options: argparse.Namespace) -> None:
+    """Train a contender and let it write the test rows, unless it did."""
+    record = folder / f"{title(contender, options)}.json"
     if record.is_file():
-        return dict(json.loads(record.read_text()))
+        return
     kind = SETS[name]
-    takes = contender == "bert-extractive"
+    takes = contender == TAKES
+    rows = options.taken_rows if takes else None
     begun = time.process_time()
     model = train(
-        folder / "train.jsonl",
-        folder / contender,
+        first_rows(folder / "train.jsonl", rows),
+        folder / record.stem,
         resume=True,
         task=kind.task,
         text=kind.source,
         label=kind.target,
-        dev=folder / "dev.jsonl",
+        dev=first_rows(folder / "dev.jsonl", None if rows is None else max(1, rows // 5)),
         test=folder / "test.jsonl",
         contender=contender,
         encoder=options.encoder,
@@ -141,7 +166,6 @@ def trained(name: str, contender: str, folder: Path, options: argparse.Namespace
         "megabytes": trial.cost.model_mb,
     }
     write_json(record, found)
-    return found
 
 
 def untrained(rows: Dataset, words: int) -> dict[str, dict[str, Any]]:
@@ -215,6 +239,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=4000, help="to train on")
     parser.add_argument("--dev-rows", type=int, default=300)
     parser.add_argument("--test-rows", type=int, default=500)
+    parser.add_argument("--taken-rows", type=int, help="of which bert-extractive learns; all if left out")
     parser.add_argument("--encoder", default="bundled")
     parser.add_argument("--output", type=Path, default=Path("runs/writing"))
     options = parser.parse_args()
@@ -230,10 +255,11 @@ def main() -> None:
             lengths = [len(row[kind.target].split()) for row in train_rows]
             found |= untrained(rows, round(sum(lengths) / len(lengths)))
         for contender in kind.contenders:
-            wanted = options.contenders is None or contender in options.contenders
-            if wanted or (folder / f"{contender}.json").is_file():
-                found[contender] = trained(name, contender, folder, options)
-                print(name, contender, "done", flush=True)
+            if options.contenders is None or contender in options.contenders:
+                trained(name, contender, folder, options)
+                print(name, title(contender, options), "done", flush=True)
+            records = [folder / f"{contender}.json", *sorted(folder.glob(f"{contender}[@ ]*.json"))]
+            found |= {file.stem: json.loads(file.read_text()) for file in records if file.is_file()}
         print(f"\n{name}: {options.rows:,} rows, {len(rows):,} test rows\n")
         print(table(task, kind.metrics, rows, found), flush=True)
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 import torch
-from transformers import AutoModelForSeq2SeqLM, DistilBertConfig, DistilBertModel
+from transformers import (
+    AutoModelForSeq2SeqLM,
+    DistilBertConfig,
+    DistilBertModel,
+    MPNetConfig,
+    MPNetModel,
+    RobertaConfig,
+    RobertaModel,
+)
 
 from tests.tiny import save_tiny_bert
 from tests.tiny_seq2seq import FAMILIES, sources, targets, tiny_transformer
@@ -88,6 +96,32 @@ def test_an_encoder_that_cannot_decode_is_refused(encoder, tmp_path):
     load_encoder(encoder)[1].save_pretrained(tmp_path / "distilbert")
     with pytest.raises(OptionError, match="distilbert"):
         bert_to_bert(resolve_encoder(tmp_path / "distilbert"))
+
+
+def test_an_mpnet_becomes_a_decoder_all_of_whose_weights_it_has_but_the_bias_by_distance(encoder, tmp_path):
+    torch.manual_seed(0)
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = MPNetConfig(vocab_size=39, max_position_embeddings=34, pad_token_id=0, **shape)
+    mpnet = MPNetModel(config).eval()
+    torch.nn.init.zeros_(mpnet.encoder.relative_attention_bias.weight)
+    mpnet.save_pretrained(tmp_path / "mpnet")
+    load_encoder(encoder)[1].save_pretrained(tmp_path / "mpnet")
+    model, _ = bert_to_bert(resolve_encoder(tmp_path / "mpnet"), copies=True)
+    own = model.decoder.config.to_dict()
+    reader = RobertaModel(RobertaConfig(**{**own, "is_decoder": False, "add_cross_attention": False})).eval()
+    reader.load_state_dict(model.decoder.roberta.state_dict(), strict=False)
+    batch = {"input_ids": torch.tensor([[2, 7, 9, 3], [2, 8, 3, 0]]), "attention_mask": torch.ones(2, 4)}
+    batch["attention_mask"][1, 3] = 0
+    with torch.no_grad():
+        states, theirs = (each(**batch).last_hidden_state for each in (reader, mpnet))
+    true = batch["attention_mask"].bool()
+    torch.testing.assert_close(states[true], theirs[true], atol=1e-5, rtol=1e-4)
+    assert model.decoder.get_output_embeddings().weight is model.decoder.get_input_embeddings().weight
+    model.save_pretrained(tmp_path / "model")
+    loaded = AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "model")
+    told = {**batch, "labels": torch.tensor([[7, 9, 3], [8, 3, -100]])}
+    with torch.no_grad():
+        assert torch.equal(teacher_forced(model, told).logits, teacher_forced(loaded, told).logits)
 
 
 def test_a_width_that_heads_cannot_share_is_refused():

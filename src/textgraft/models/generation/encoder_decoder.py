@@ -8,7 +8,8 @@ have vocabularies of their own.
 
 Around a pre-trained encoder it is an EncoderDecoderModel (Rothe et al. 2020, "Leveraging pre-trained
 checkpoints for sequence generation tasks"): the decoder is the encoder once more, reading leftward context
-only (BERT to BERT), or a GPT-2. Its attention to the source is new in either case.
+only (BERT to BERT; for MPNet see ``mpnet_decoder.py``), or a GPT-2. Its attention to the source is new in
+either case.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from transformers import (
 from textgraft.errors import ModelError, OptionError
 from textgraft.models.encoders import load_encoder
 from textgraft.models.generation.copying import CopyingConfig, CopyingEncoderDecoder
+from textgraft.models.generation.mpnet_decoder import mpnet_decoder
 from textgraft.models.loading import NEW_PARTS, load_config, load_model
 from textgraft.models.quiet import quiet_transformers
 
@@ -134,19 +136,23 @@ def bert_to_bert(
     config.is_decoder = config.add_cross_attention = True
     with quiet_transformers():
         try:
-            decoder = load_model(
-                "AutoModelForCausalLM",
-                source.path,
-                new=(*NEW_PARTS, "crossattention"),
-                config=config,
-                dtype=torch.float32,
+            decoder = (
+                mpnet_decoder(encoder)
+                if config.model_type == "mpnet"
+                else load_model(
+                    "AutoModelForCausalLM",
+                    source.path,
+                    new=(*NEW_PARTS, "crossattention"),
+                    config=config,
+                    dtype=torch.float32,
+                )
             )
             model = _joined(encoder, decoder, tokenizer, label_smoothing, copies=copies)
         except (ModelError, ValueError) as error:  # as an encoder it was loaded
             raise OptionError(
                 f"an encoder of type {config.model_type!r} cannot be turned into a decoder",
                 where=source.name,
-                fix="Take a GPT-2 as the decoder, or an encoder of type bert or roberta.",
+                fix="Take a GPT-2 as the decoder, or an encoder of type bert, roberta or mpnet.",
             ) from error
     return model, tokenizer
 
