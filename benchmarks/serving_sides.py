@@ -79,7 +79,9 @@ def ours(port: int, precision: str, texts: Path, model: str = "bundled") -> Side
     command = [sys.executable, "-m", "textgraft", "serve", f"encoder={model}", "--precision", precision]
     if precision == "int8":
         command += ["--calibration", str(texts)]
-    return Side("textgraft serve", port, [*command, "--port", str(port)], more={"truncate": True})
+    return Side(
+        f"textgraft serve, {precision}", port, [*command, "--port", str(port)], more={"truncate": True}
+    )
 
 
 def naive(port: int, encoder: Path) -> Side:

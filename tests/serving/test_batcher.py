@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from textgraft.serving.batcher import Batcher
 from textgraft.serving.queueing import Item, choose_batch
 from textgraft.serving.refusals import BusyError, LateError, ModelFailureError, UnavailableError
+from textgraft.serving.shapes import rows_of
+from textgraft.training.batching import fixed_width
 
 BUDGET, ROWS, WINDOW = 64, 6, 10
 
@@ -149,14 +151,15 @@ def test_a_batch_holds_the_oldest_and_keeps_its_budget(lengths, budget, rows):
     assert window[0] in batch
     assert len({item.place for item in batch}) == len(batch) <= rows
     longest = max(item.tokens for item in batch)
-    assert len(batch) == 1 or longest * len(batch) <= budget
+    assert len(batch) == 1 or rows_of(len(batch)) * fixed_width(longest) <= budget
     between = [item for item in window if min(i.tokens for i in batch) < item.tokens < longest]
     assert all(item in batch for item in between), "a batch is of neighbours by length"
 
 
 def test_like_lengths_share_a_batch():
-    window = [Item(None, n, None, tokens, n) for n, tokens in enumerate([10, 60, 11, 62, 9, 61, 12, 10])]
-    assert sorted(item.tokens for item in choose_batch(window, 64, 8)) == [9, 10, 10, 11, 12]
+    lengths = [10, 60, 11, 62, 9, 61, 12, 10, 11, 12, 9]
+    window = [Item(None, n, None, tokens, n) for n, tokens in enumerate(lengths)]
+    assert sorted(item.tokens for item in choose_batch(window, 96, 8)) == [9, 9, 10, 10, 11, 11, 12, 12]
 
 
 def test_what_would_be_mostly_padding_waits_for_its_like():

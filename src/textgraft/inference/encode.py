@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
 
 Encodings = NDArray[np.float32]
 """One row a text, [texts, dimension]."""
+Shape = Callable[[int, int, int | None], tuple[int, int]]
+"""Tells what a batch is filled up to, see :meth:`Encoder.encode_batches`."""
 CHUNK = 2048
 """Texts tokenized and sorted at a time: enough that neighbours are of one length, little enough to hold."""
 MAX_TOKENS = 768
@@ -317,13 +320,17 @@ class Encoder:
         """The encoder's tokenizer."""
         return self._tokenizer
 
-    def encode_batches(self, batches: Iterable[Sequence[Sequence[int]]]) -> Iterator[Encodings]:
+    def encode_batches(
+        self, batches: Iterable[Sequence[Sequence[int]]], shape: Shape | None = None
+    ) -> Iterator[Encodings]:
         """Encode batches of token ids as they come, each by itself.
 
         The next batch is asked for as soon as there is room for it, which may be before the last is done.
 
         Args:
             batches: Each as :meth:`encode_ids` takes it; what is in one is padded to the longest of it.
+            shape: Given the rows of a batch, its longest one's tokens and the most that can be read, returns
+                the rows and the width that it is filled up to before it is computed.
 
         Yields:
             float32 [rows, dimension] for each batch, in order.
@@ -331,9 +338,18 @@ class Encoder:
         Raises:
             ModelError: The encoder gives numbers that are not finite.
         """
-        for output in self.open().run_all(map(self._batch, batches)):
-            self._check_finite(output[OUTPUT])
-            yield output[OUTPUT]
+        counts: deque[int] = deque()
+
+        def padded() -> Iterator[Batch]:
+            for batch in batches:
+                counts.append(len(batch))
+                filled = shape(len(batch), max(map(len, batch)), self._positions) if shape else (0, 0)
+                yield self._batch(batch, *filled)
+
+        for output in self.open().run_all(padded()):
+            vectors = output[OUTPUT][: counts.popleft()]
+            self._check_finite(vectors)
+            yield vectors
 
     def _check_finite(self, vectors: Encodings) -> None:
         if not np.isfinite(vectors).all():

@@ -15,6 +15,7 @@ from textgraft.inference.engines.open import first_choice
 from textgraft.models.encoders import EncoderSource
 from textgraft.serving.prepared import Prepared, refuse_long
 from textgraft.serving.refusals import InputError
+from textgraft.serving.shapes import filled, prepares_for_shapes
 
 Vectors = NDArray[np.float32]
 
@@ -31,10 +32,11 @@ class EncoderLane:
     def __init__(self, encoder: Encoder) -> None:
         self.encoder = encoder
         self.key = ("encoder", encoder.source.identity, encoder.pooling)
+        self._is_shaped = prepares_for_shapes(encoder.open())
 
     def run(self, batches: Iterator[list[Any]]) -> Iterator[Any]:
         """Encode batches of token ids: [rows, dimension] each."""
-        yield from self.encoder.encode_batches(batches)
+        yield from self.encoder.encode_batches(batches, filled if self._is_shaped else None)
 
 
 class ServedEncoder:

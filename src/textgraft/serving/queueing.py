@@ -11,6 +11,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from textgraft.serving.shapes import all_rows
+from textgraft.training.batching import fixed_width
+
 PER_SEQUENCE = 2
 """Tokens that a sequence costs beside its own: what is laid out and copied for it."""
 PER_BATCH = 24
@@ -142,11 +145,12 @@ def choose_batch(window: Sequence[Item], max_tokens: int, max_sequences: int) ->
     """Choose items of like length, the oldest among them.
 
     Of all runs of neighbours by length that hold the oldest item and fit, the one is taken that wastes least:
-    true tokens over padded ones, with :data:`PER_SEQUENCE` and :data:`PER_BATCH` counted in.
+    true tokens over those that are computed once the batch is filled up to its shape, with
+    :data:`PER_SEQUENCE` and :data:`PER_BATCH` counted in.
 
     Args:
         window: Items in the order of arrival, at least one.
-        max_tokens: Most padded tokens. An item that is longer by itself makes a batch of its own.
+        max_tokens: Most tokens that are computed. An item that is longer by itself makes a batch of its own.
         max_sequences: Most items.
 
     Returns:
@@ -155,15 +159,17 @@ def choose_batch(window: Sequence[Item], max_tokens: int, max_sequences: int) ->
     ordered = sorted(window, key=lambda item: item.tokens)
     oldest = ordered.index(window[0])
     true = np.cumsum([0, *(item.tokens + PER_SEQUENCE for item in ordered)])
+    rows_of = all_rows(max_sequences)
     best, span = -1.0, (oldest, oldest + 1)
     for last in range(oldest, min(len(ordered), oldest + max_sequences)):
-        longest = max(1, ordered[last].tokens)
-        rows = min(max_sequences, max(1, max_tokens // longest), last + 1)
-        if last + 1 - rows > oldest:
+        width = fixed_width(ordered[last].tokens)
+        fitting = int(np.searchsorted(rows_of, max(1, max_tokens // width), side="right")) - 1
+        count = min(max(1, fitting), last + 1)
+        if last + 1 - count > oldest:
             break  # longer ones leave even less room
-        firsts = np.arange(last + 1 - rows, oldest + 1)
-        padded = (last + 1 - firsts) * (longest + PER_SEQUENCE) + PER_BATCH
-        used = (true[last + 1] - true[firsts]) / padded
+        firsts = np.arange(last + 1 - count, oldest + 1)
+        computed = rows_of[last + 1 - firsts] * (width + PER_SEQUENCE) + PER_BATCH
+        used = (true[last + 1] - true[firsts]) / computed
         most = int(used.argmax())
         if used[most] > best:
             best, span = float(used[most]), (int(firsts[most]), last + 1)

@@ -20,7 +20,7 @@ from textgraft.data.formats.given import Rows, as_source
 from textgraft.errors import MissingExtraError, OptionError, TextgraftError
 from textgraft.inference.encodable import read_texts
 from textgraft.inference.encode import CALIBRATION_TEXTS
-from textgraft.inference.engines.openvino import SERVED_SHAPES, keep_shapes
+from textgraft.inference.engines.openvino import SERVED_ENTRIES, keep_shapes
 from textgraft.serving.keys import VARIABLE, Keys, read_keys
 from textgraft.serving.limits import Limits
 from textgraft.serving.loading import Named, identity, load_models
@@ -117,7 +117,7 @@ def serve(
         # The framework takes a second to import, and models about as long to open: side by side.
         importing = threading.Thread(target=_import_framework, daemon=True)
         importing.start()
-        keep_shapes(SERVED_SHAPES)
+        keep_shapes(SERVED_ENTRIES)
         loaded = chosen.load(chosen.models)
         shadows = _load_challengers(chosen)
         importing.join()

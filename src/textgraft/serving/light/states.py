@@ -25,8 +25,9 @@ from textgraft.inference.engines.bert_weights import EncoderWeights
 from textgraft.inference.engines.conversion import is_converted
 from textgraft.inference.engines.golden import random_batches
 from textgraft.inference.engines.open import open_engine
-from textgraft.models.encoders import EncoderSource, encoder_config, pad_token_id
+from textgraft.models.encoders import EncoderSource, encoder_config, encoder_positions, pad_token_id
 from textgraft.models.vetting import read_json
+from textgraft.serving.shapes import filled
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -83,23 +84,29 @@ class States:
     """Names what it computes among all that is served."""
     pad: int
     has_types: bool
+    positions: int | None
+    """Most tokens that the architecture can read; None where there is no limit."""
 
     def run(self, batches: Iterator[Sequences]) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
-        """Run batches: the states [rows, longest, size] of each, and 1 where there are true tokens."""
+        """Run batches: the states [rows, width, size] of each, and 1 where there are true tokens."""
         masks: list[NDArray[np.int64]] = []
 
         def padded() -> Iterator[Batch]:
             for batch in batches:
                 made = self._batch(batch)
-                masks.append(made["attention_mask"])
+                masks.append(made["attention_mask"][: len(batch)])
                 yield made
 
         for output in self.engine.run_all(padded()):
-            yield output[bundled.STATES], masks.pop(0)
+            mask = masks.pop(0)
+            yield output[bundled.STATES][: len(mask)], mask
 
     def _batch(self, batch: Sequences) -> dict[str, NDArray[np.int64]]:
+        """Fill a batch up: [rows, width], copies of its first sequence below the others."""
+        rows, width = filled(len(batch), max(len(ids) for ids, _ in batch), self.positions)
+        batch = [*batch, *([batch[0]] * (rows - len(batch)))]
         lengths = np.array([len(ids) for ids, _ in batch])
-        mask = np.arange(lengths.max()) < lengths[:, None]
+        mask = np.arange(width) < lengths[:, None]
         made = {
             "input_ids": np.full(mask.shape, self.pad, dtype=np.int64),
             "attention_mask": mask.astype(np.int64),
@@ -150,7 +157,7 @@ def open_states(
         opened = open_engine(graph, engine="openvino")
     except CannotRunError:
         return None  # torch's way says what is wrong
-    return States(opened, key, pad_token_id(source), has_types)
+    return States(opened, key, pad_token_id(source), has_types, encoder_positions(source))
 
 
 def _drawable(graph: ModuleSource, weights: EncoderWeights, *, has_types: bool) -> ModuleSource:
