@@ -31,6 +31,9 @@ def test_openai(served):
     floats = client.embeddings.create(model="bundled", input=TEXTS[0], encoding_format="float", dimensions=8)
     assert len(floats.data[0].embedding) == 8
     assert [model.id for model in client.models.list()] == ["bundled", "banking-intents"]
+    assert client.models.retrieve("bundled").id == "bundled"
+    with pytest.raises(openai.NotFoundError, match="Served: bundled"):
+        client.models.retrieve("another")
     with pytest.raises(openai.NotFoundError, match="bundled"):
         client.embeddings.create(model="text-embedding-3-small", input="x")
     with pytest.raises(openai.UnprocessableEntityError, match="empty"):
@@ -46,6 +49,8 @@ def test_huggingface_hub(everything):
     vectors = client("/embed").feature_extraction(TEXTS)
     np.testing.assert_allclose(vectors, textgraft.encode(TEXTS, precision="fp32"), atol=1e-5)
     np.testing.assert_allclose(client("/").feature_extraction(TEXTS), vectors, atol=1e-5)
+    chosen = {"truncation_direction": "right", "encoding_format": "float", "truncate": True}
+    np.testing.assert_allclose(client("/embed").feature_extraction(TEXTS, **chosen), vectors, atol=1e-5)
     similar = client("/similarity").sentence_similarity("a cat", other_sentences=["a kitten", "tax law"])
     assert similar[0] > similar[1]
     labels = client("/models/banking-intents").text_classification("My card was stolen!", top_k=3)

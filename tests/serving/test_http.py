@@ -3,6 +3,7 @@
 import base64
 import concurrent.futures
 import contextlib
+import gzip
 import http.client
 import json
 import socket
@@ -155,6 +156,29 @@ def test_other_mistakes_have_their_own_status(served):
     elsewhere = served.http.get("/v1/models", headers={"host": "evil.example"})
     assert elsewhere.status_code == 421
     assert served.post("/v1/embeddings", {"input": ""}).json()["error"]["type"] == "validation"
+
+
+def test_what_clients_send_oddly_is_taken_or_told(served):
+    def sent(content, **headers):
+        return served.http.post(
+            "/embed", content=content, headers={"content-type": "application/json", **headers}
+        )
+
+    body = b'{"inputs": "hello"}'
+    plain = sent(body).json()
+    assert sent(b"\xef\xbb\xbf" + body).json() == plain
+    assert served.http.post("/embed/", json={"inputs": "hello"}).json() == plain
+    assert sent(body, **{"content-encoding": "identity"}).status_code == 200
+    packed = sent(gzip.compress(body), **{"content-encoding": "gzip"})
+    assert packed.status_code == 415
+    assert "compressed" in packed.json()["error"]
+    for path in ("/", "/livez", "/v1/models/"):
+        asked = served.http.head(path)
+        assert (asked.status_code, asked.content) == (200, b"")
+        assert int(asked.headers["content-length"]) == len(served.http.get(path).content)
+    assert served.http.head("/embed").status_code == 405
+    assert served.post("/embed", {"inputs": "x", "truncation_direction": "Right"}).status_code == 200
+    assert served.post("/embed", {"inputs": "x", "truncation_direction": "Left"}).status_code == 422
 
 
 def test_sizes_are_bounded(models):

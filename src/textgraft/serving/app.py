@@ -43,6 +43,7 @@ def create_app(service: Service, review: ReviewStore | None = None, reports: Seq
         summary="Encodings and answers of text models.",
         docs_url=None,  # FastAPI's own pages load scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,  # the gate has taken them off
     )
     described = Described(service.limits, service.registry)
     add_openai(app, service, described)

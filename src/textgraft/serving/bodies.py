@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterable
 from typing import Any, Literal, TypeVar
 
@@ -43,12 +44,20 @@ class EmbeddingsBody(Truncating, kw_only=True):
     user: str | None = None
 
 
-class EmbedBody(Truncating, kw_only=True):
+class Encoding(Truncating, kw_only=True):
+    """How texts are to be encoded."""
+
+    normalize: bool | None = None
+    dimensions: Whole | None = None
+    truncation_direction: Literal["right", "Right"] | None = None
+    """What is cut off of a longer text is its end."""
+    encoding_format: Literal["float"] | None = None
+
+
+class EmbedBody(Encoding, kw_only=True):
     """text-embeddings-inference's request for encodings."""
 
     inputs: Encodable
-    normalize: bool | None = None
-    dimensions: Whole | None = None
 
 
 class PredictBody(Truncating, kw_only=True):
@@ -112,13 +121,11 @@ class NearestBody(Body, kw_only=True):
     count: Whole = 8
 
 
-class AnyBody(Truncating, kw_only=True):
+class AnyBody(Encoding, kw_only=True):
     """A request to the service as a whole, as for an endpoint of the Hub."""
 
     inputs: Any
     parameters: dict[str, Any] | None = None
-    normalize: bool | None = None
-    dimensions: Whole | None = None
 
 
 class NextBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -157,7 +164,7 @@ def read_body(raw: bytes, kind: type[B]) -> B:
     if not raw:
         raise InputError("the body is empty")
     try:
-        return msgspec.json.decode(raw, type=kind)
+        return msgspec.json.decode(raw.removeprefix(codecs.BOM_UTF8), type=kind)
     except RecursionError as error:
         raise InputError("the body is nested too deeply") from error
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:

@@ -26,6 +26,7 @@ _PROMISED: dict[str, Schema] = {
     },
 }
 _ANY: Schema = {}
+_MODEL_NAME = {"name": "name", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
 _BOTH = (
     refusals.UnauthorizedError,
     refusals.HostError,
@@ -101,6 +102,15 @@ class Described:
         """Return FastAPI's arguments for a route that takes nothing."""
         return {"tags": [tag], "responses": {200: _answer(_ANSWERS[answer]), **_refused(_BOTH)}}
 
+    def named(self, answer: str, *, tag: str) -> dict[str, Any]:
+        """Return FastAPI's arguments for a route that takes nothing but the name of a model."""
+        found = self.get(answer, tag=tag)
+        return {
+            **found,
+            "responses": {**found["responses"], **_refused((refusals.NotFoundError,))},
+            "openapi_extra": {"parameters": [_MODEL_NAME]},
+        }
+
     def text(self, *, tag: str) -> dict[str, Any]:
         """Return FastAPI's arguments for a route that gives plain text."""
         told = {"description": "Plain text", "content": {"text/plain": {"schema": {"type": "string"}}}}
@@ -121,8 +131,7 @@ class Described:
     def model(self) -> dict[str, Any]:
         """Return FastAPI's arguments for the route of single models."""
         found = self.post("AnyBody", "Anything", tag="Inference", loads=True)
-        name = {"name": "name", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
-        found["openapi_extra"]["parameters"] = [name]
+        found["openapi_extra"]["parameters"] = [_MODEL_NAME]
         return found
 
     def _bodies(self) -> dict[str, Schema]:
@@ -148,6 +157,13 @@ class Described:
         }
         truncating = {"model": named, "truncate": _BOOLEAN}
         dimensions: Schema = {"type": ["integer", "null"], "minimum": 1, "maximum": self._dimension}
+        encoding = {
+            **truncating,
+            "normalize": _BOOLEAN,
+            "dimensions": dimensions,
+            "truncation_direction": {"enum": ["right", "Right", None]},
+            "encoding_format": {"enum": ["float", None]},
+        }
         anything: Schema = {
             "anyOf": [text, texts, {"type": "object"}, {"type": "array", "minItems": 1}],
             "description": "What the task takes: a text, an object, or a list of them.",
@@ -173,10 +189,7 @@ class Described:
                 },
                 ("input",),
             ),
-            "EmbedBody": _object(
-                {**truncating, "inputs": encodable, "normalize": _BOOLEAN, "dimensions": dimensions},
-                ("inputs",),
-            ),
+            "EmbedBody": _object({**encoding, "inputs": encodable}, ("inputs",)),
             "PredictBody": _object(
                 {**truncating, "inputs": anything, "details": _BOOLEAN, **_PROMISED}, ("inputs",)
             ),
@@ -224,16 +237,7 @@ class Described:
             "ReleaseBody": _object(
                 {"item": text, "reviewer": name, "passed": {"type": "boolean"}}, ("item", "reviewer")
             ),
-            "AnyBody": _object(
-                {
-                    **truncating,
-                    "inputs": anything,
-                    "parameters": options,
-                    "normalize": _BOOLEAN,
-                    "dimensions": dimensions,
-                },
-                ("inputs",),
-            ),
+            "AnyBody": _object({**encoding, "inputs": anything, "parameters": options}, ("inputs",)),
         }
 
 

@@ -102,7 +102,10 @@ class ServedEncoder:
         self._check_dimensions(dimensions)
         for place, row in enumerate(rows):
             if not row or min(row) < 0 or max(row) >= self.vocabulary:
-                raise InputError(f"input {place} has an id outside of 0 to {self.vocabulary - 1:,}, or none")
+                raise InputError(
+                    f"input {place} has an id outside of 0 to {self.vocabulary - 1:,}, or none: send ids of "
+                    "this encoder's own tokenizer, or texts"
+                )
         if not truncate:
             refuse_long([len(row) for row in rows], self.max_length)
         lost = [max(0, len(row) - self.max_length) for row in rows]

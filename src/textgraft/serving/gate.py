@@ -67,6 +67,7 @@ class Gate:
             await self.app(scope, receive, send)
             return
         arrived = time.monotonic()
+        scope = _usual(scope)
         scope["textgraft"] = {"arrived": arrived}
         status = 0
 
@@ -127,6 +128,8 @@ class Gate:
             if kind != "application/json":
                 # A page elsewhere can make a browser send forms and plain text without asking, JSON not.
                 raise MediaTypeError('send JSON, with the header "Content-Type: application/json"')
+            if headers.get(b"content-encoding", "").strip().lower() not in ("", "identity"):
+                raise MediaTypeError("send the body as it is, not compressed")
             length = headers.get(b"content-length", "0")
             if length.isdigit() and int(length) > self.service.limits.max_body:
                 raise self._too_large()
@@ -170,6 +173,16 @@ class Gate:
 
     def _too_large(self) -> TooLargeError:
         return TooLargeError(f"a body has {self.service.limits.max_body:,} bytes at most")
+
+
+def _usual(scope: Scope) -> Scope:
+    """Return a request as the routes know it: with GET for HEAD, and without a slash at the end.
+
+    The server, which has the request as it came, leaves out the body of an answer to HEAD.
+    """
+    path, method = scope["path"], scope["method"]
+    path = path[:-1] if len(path) > 1 and path.endswith("/") else path
+    return {**scope, "path": path, "method": "GET" if method == "HEAD" else method}
 
 
 async def _dropped(receive: Receive) -> None:

@@ -105,7 +105,7 @@ class Registry:
         if found is None:
             guess = nearest(name, self._models)
             raise NotFoundError(
-                f"no served model has that name{f'; did you mean {guess!r}?' if guess else ''} "
+                f"no served model has that name{f'; did you mean {guess!r}?' if guess else '.'} "
                 f"Served: {', '.join(self._models)}."
             )
         return found

@@ -50,6 +50,11 @@ def add_openai(app: FastAPI, service: Service, described: Described) -> None:
         """List the models that are served."""
         return reply({"object": "list", "data": [_model(model, service) for model in service.registry]})
 
+    @app.get("/v1/models/{name}", **described.named("Object", tag="OpenAI"))
+    async def model(request: Request) -> Response:
+        """Describe a model that is served."""
+        return reply(_model(service.registry.named(request.path_params["name"]), service))
+
 
 def _model(model: ServedModel, service: Service) -> dict[str, Any]:
     return {

@@ -27,6 +27,8 @@ from textgraft.serving.service import Service
 SIMILARITY = "sentence-similarity"
 """The Hub has this task; it is no pipeline of Transformers."""
 ZERO_SHOT = "zero-shot-classification"
+GENERATING, CLEANING = "generate_parameters", "clean_up_tokenization_spaces"
+"""Options of the Hub's clients: one that holds others, and one that says what is done anyway."""
 ALIASES = {"sentiment-analysis": "text-classification", "ner": "token-classification"}
 
 
@@ -58,12 +60,11 @@ def add_pipelines(app: FastAPI, service: Service, described: Described) -> None:
 
 async def _as_endpoint(request: Request, service: Service, body: AnyBody, model: ServedModel) -> Response:
     """Answer in the Hub's shapes, where the inputs and options say what is wanted of an encoder."""
-    given = PipelineBody(
-        model=model.name, inputs=body.inputs, parameters=body.parameters, truncate=body.truncate
-    )
+    parameters = of_clients(body.parameters or {})
+    given = PipelineBody(model=model.name, inputs=body.inputs, parameters=parameters, truncate=body.truncate)
     if isinstance(body.inputs, dict) and set(body.inputs) == {"source_sentence", "sentences"}:
         return await _similar(request, service, given)
-    if model.encoder is not None and "candidate_labels" in (body.parameters or {}):
+    if model.encoder is not None and "candidate_labels" in parameters:
         result, prepared = await _piped(request, service, ZERO_SHOT, given)
         return reply(_of_hub(ZERO_SHOT, result, body.inputs), prepared)
     if model.encoder is not None:
@@ -78,6 +79,15 @@ async def _as_endpoint(request: Request, service: Service, body: AnyBody, model:
     task = next(iter(model.pipelines))
     result, prepared = await _piped(request, service, task, given)
     return reply(_of_hub(task, result, body.inputs), prepared)
+
+
+def of_clients(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return a pipeline's options from those that the Hub's clients send."""
+    found = {name: value for name, value in parameters.items() if name != GENERATING}
+    if found.get(CLEANING) is True:
+        del found[CLEANING]  # what is written has no such spaces
+    given = parameters.get(GENERATING)
+    return found | (given if isinstance(given, dict) else {} if given is None else {GENERATING: given})
 
 
 async def _piped(request: Request, service: Service, task: str, body: PipelineBody) -> tuple[Any, Prepared]:
