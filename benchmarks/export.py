@@ -4,8 +4,8 @@
     python benchmarks/export.py MODEL … --rows test.csv --output export.json
 
 The first trains what its table compares, on 1,000 rows of each set: TF-IDF, static vectors, an LSTM, a frozen
-encoder under a shallow network, which is a student distilled from the bundled one on the set's texts in two
-minutes, the bundled one, or one of your own; what WORK holds already is neither trained nor measured again.
+encoder under a shallow network, which is a student distilled from the bundled one on the set's texts, the
+bundled one, or one of your own; what WORK holds already is neither trained nor measured again.
 The second takes model directories, and the models of comparison folders.
 
 Each is exported in fp32 and, where it is a graph, in int8. Each export is then run in processes of its own,
@@ -21,6 +21,8 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ import numpy as np
 from machine import describe
 
 from textgraft import distill, runtime, train
+from textgraft.data.dataset import Dataset
 from textgraft.data.demo.embedded import docstrings_dataset
 from textgraft.data.readers.reading import read_dataset
 from textgraft.data.splits import make_splits, nested_subsets
@@ -37,13 +40,17 @@ from textgraft.models.manifest import MANIFEST, Manifest, read_manifest
 from textgraft.tasks.registry import make_task
 
 SETS: dict[str, tuple[tuple[str, ...], str, str, tuple[str, ...]]] = {
-    "trec": (("trec/train.csv", "trec/test.csv"), "text", "coarse", ("tfidf", "static", "lstm", "frozen")),
+    "demo": ((), "", "", ("lstm",)),
     "sst2": (("sst2/train.csv", "sst2/test.csv"), "text", "label", ("lstm",)),
-    "demo": ((), "", "", ("tfidf", "lstm")),
+    "trec": (("trec/train.csv", "trec/test.csv"), "text", "coarse", ("tfidf", "static", "lstm", "frozen")),
 }
 """Rows to learn from and to judge on, their columns, and what is trained; "frozen" with every encoder."""
 ROWS = 1000
-STUDENT, STUDENT_SECONDS = "student", 120.0
+STUDENT, STUDENT_EPOCHS = "student", 12
+Labelled = tuple[list[str], list[str]]
+"""Texts and their labels."""
+Measured = tuple[str, Path, Labelled | None]
+"""The name of a model, its directory, and the rows that it is judged on."""
 COLUMNS = ("megabytes", "p50_ms", "p95_ms", "memory_mb", "cold_s", "macro_f1", "alike", "kept")
 TEXTS = 60
 REPEATS = 3
@@ -108,15 +115,18 @@ def macro_f1(manifest: Manifest, answers: list[str], labels: list[str]) -> float
     return task.metrics([index[label] for label in labels], [index[each] for each in answers])["macro_f1"]
 
 
-def labelled_rows(source: str | None, manifest: Manifest) -> tuple[list[str], list[str]]:
-    """Return texts and labels of a file, or of the demo's; of a model without rows its golden texts."""
+def labelled_rows(source: str | None, manifest: Manifest) -> Labelled | None:
+    """Return texts and labels of a file in a model's columns, or of the demo's test rows."""
     if source is None:
-        return ["\n".join(map(str, row.columns.values())) for row in manifest.golden], []
+        return None
     if source == "demo":
-        rows = make_splits(docstrings_dataset()).test  # as textgraft demo splits them
-    else:
-        task = make_task(manifest.task, manifest.task_settings, where=source)
-        rows = task.read(source, text=manifest.text_columns, label=manifest.label_column)
+        return labelled(make_splits(docstrings_dataset()).test)  # as textgraft demo splits them
+    task = make_task(manifest.task, manifest.task_settings, where=source)
+    return labelled(task.read(source, text=manifest.text_columns, label=manifest.label_column))
+
+
+def labelled(rows: Dataset) -> Labelled:
+    """Return texts and labels."""
     return rows.texts, list(map(str, rows.labels or ()))
 
 
@@ -129,10 +139,10 @@ def row(name: str, precision: str, entry: dict[str, Any]) -> str:
     return f"| {name} | {precision} | {' | '.join(shown)} |"
 
 
-def measure_model(model: Path, rows: str | None, name: str, done: dict[str, Any]) -> None:
+def measure_model(model: Path, rows: Labelled | None, name: str, done: dict[str, Any]) -> None:
     """Export a model in both precisions, measure both, and print a line for each; what is done is kept."""
     manifest = read_manifest(model)
-    texts, labels = labelled_rows(rows, manifest)
+    texts, labels = rows or (["\n".join(map(str, each.columns.values())) for each in manifest.golden], [])
     answers: dict[str, list[str]] = done.setdefault("answers", {})
     for precision in ("fp32", "int8"):
         key = f"{name}, {precision}"
@@ -162,15 +172,14 @@ def told(line: str) -> None:
     print(f"· {line}", file=sys.stderr, flush=True)
 
 
-def trained(data: Path, folder: Path, encoders: dict[str, str]) -> list[tuple[str, Path, str]]:
-    """Train what the table compares; returns the name, the model directory and the test rows of each."""
-    found = []
+def trained(data: Path, folder: Path, encoders: dict[str, str]) -> Iterator[Measured]:
+    """Train what the table compares; yields the name, the model directory and the test rows of each."""
     for name, (files, text, label, contenders) in SETS.items():
         if name == "demo":
             splits = make_splits(docstrings_dataset())
-            rows, tests = splits.train, "demo"
+            rows, tests = splits.train, splits.test
         else:
-            rows, tests = read_dataset(data / files[0], text=text, label=label), str(data / files[1])
+            rows, tests = (read_dataset(data / file, text=text, label=label) for file in files)
         corpus = folder / f"{name}.txt"
         folder.mkdir(parents=True, exist_ok=True)
         corpus.write_text("".join(" ".join(each.split()) + "\n" for each in rows.texts))
@@ -190,8 +199,7 @@ def trained(data: Path, folder: Path, encoders: dict[str, str]) -> list[tuple[st
                         encoder=place,
                         progress=False,
                     )
-                found.append((title, target, tests))
-    return found
+                yield title, target, labelled(tests)
 
 
 def _encoder(name: str, encoders: dict[str, str], corpus: Path, folder: Path) -> str:
@@ -206,8 +214,7 @@ def _encoder(name: str, encoders: dict[str, str], corpus: Path, folder: Path) ->
             target,
             student="lstm",
             unit="text",
-            budget=STUDENT_SECONDS,
-            settings={"epochs": 100},
+            settings={"epochs": STUDENT_EPOCHS},
             note=told,
         )
     return str(target)
@@ -231,11 +238,15 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|---|---|")
     store = options.folder / "measured.json" if options.folder else options.output
     done = json.loads(store.read_text()) if store is not None and store.is_file() else {}
-    models = [(read_manifest(model).contender, model, options.rows) for model in models_of(options.models)]
+    models: Iterable[Measured] = [
+        (manifest.contender, model, labelled_rows(options.rows, manifest))
+        for model in models_of(options.models)
+        for manifest in [read_manifest(model)]
+    ]
     if options.data:
         own = dict(given.split("=", 1) for given in options.encoder)
-        encoders = {STUDENT: "", "MiniLM": "bundled", **own}
-        models += trained(options.data, options.folder, encoders)
+        encoders = {"MiniLM": "bundled", STUDENT: "", **own}
+        models = chain(models, trained(options.data, options.folder, encoders))
     for name, model, rows in models:
         measure_model(model, rows, name, done)
         if store is not None:

@@ -132,13 +132,13 @@ def browser_runtime() -> str:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("name", ["lstm", "lstm-int8", "multi-label", "graft"])
+@pytest.mark.parametrize("name", ["lstm", "lstm-int8", "multi-label", "graft", "graft-int8"])
 def test_a_page_answers_as_the_model(name, browser, served):
     folder, address = served
     path = folder / name / "model"
     made = (
         graft(path, window=10)
-        if name == "graft"
+        if name.startswith("graft")
         else recurrent(path, "multi-label" if name == "multi-label" else "classification")
     )
     runtime_folder = browser_runtime()
