@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.tiny import save_tiny_bert, topic_rows, write_topics
+from textgraft.comparison.contenders import shared as shared_work
 from textgraft.comparison.contenders.base import Job
 from textgraft.comparison.contenders.registry import contenders_for
 from textgraft.comparison.contenders.shared import Shared, SharedEncoder
@@ -50,18 +51,23 @@ def test_a_text_is_encoded_once_and_always_the_same(source, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["bert-frozen", "bert-finetuned"])
-def test_a_trial_is_the_same_alone_and_after_others(source, rows, name):
+def test_a_trial_is_the_same_alone_and_after_others(source, rows, name, monkeypatch):
     task = SingleLabelClassification(("food", "space", "sport"))
     contender = contenders_for("classification")[name]
     grid = tuple(settings.but(epochs=1) if contender.epochs else settings for settings in contender.grid[:2])
     job = Job(rows.select(range(40)), rows.select(range(80, 100)), task, 0, source)
     spec = TrialSpec(contender, job, rows.select(range(100, 120)), grid, "")
     alone, _ = run_trial(spec)
-    shared = Shared()
+    shared, loaded = Shared(), []
+    load = shared_work.load_encoder_tokenizer
+    monkeypatch.setattr(
+        shared_work, "load_encoder_tokenizer", lambda source: loaded.append(source) or load(source)
+    )
     for count, seed in ((7, 1), (60, 2)):
         other = replace(job, train=rows.select(range(count)), seed=seed, shared=shared)
         run_trial(replace(spec, job=other, configurations=grid[:1]))
     later, _ = run_trial(replace(spec, job=replace(job, shared=shared)))
+    assert len(loaded) == (name == "bert-frozen"), "the tokenizer is loaded once"
     assert (later.confidence, later.predicted) == (alone.confidence, alone.predicted)
     assert later.dev_metrics == alone.dev_metrics
     assert [entry["dev_loss"] for entry in later.history] == [entry["dev_loss"] for entry in alone.history]

@@ -111,9 +111,7 @@ def _encodings(job: Job, settings: EncodingsSettings) -> Fitted:
     )
     config.hidden_sizes = [len(bias) for _, bias in layers[:-1]]
     model = model_class.from_layers(config, layers)
-    tokenizer = load_encoder_tokenizer(source)
-    if in_pairs:
-        tokenizer = siamese_tokenizer(tokenizer)
+    tokenizer = siamese_tokenizer(load_encoder_tokenizer(source)) if in_pairs else shared.tokenizer
 
     def outputs(rows: Dataset) -> tuple[list[Any], list[Any]]:
         unlabelled = replace(rows, labels=None)

@@ -6,6 +6,7 @@ the last bit, on which texts were computed with it (``textgraft.training.batchin
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -13,9 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from textgraft.errors import OutputError
+from textgraft.models.encoders import load_encoder_tokenizer
 from textgraft.training.text_arrays import TextArrays, TextStores, text_key
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
     from textgraft.inference.encode import Encoder, Encodings
     from textgraft.models.encoders import EncoderSource
 
@@ -67,6 +71,7 @@ class SharedEncoder:
     def __init__(self, source: EncoderSource, max_length: int | None, windows: int = 1) -> None:
         from textgraft.inference.encode import Encoder
 
+        self.source = source
         self.encoder: Encoder = Encoder(
             # Never int8: which packages are installed has no part in what a trial learns from.
             source,
@@ -77,6 +82,11 @@ class SharedEncoder:
         )
         self.encoder.open()
         self.store = TextArrays(self.encoder.dimension, "float32")
+
+    @functools.cached_property
+    def tokenizer(self) -> PreTrainedTokenizerFast:
+        """What models on the encoder read with; of a hundred languages it takes seconds to load."""
+        return load_encoder_tokenizer(self.source)
 
     @property
     def owed(self) -> float:

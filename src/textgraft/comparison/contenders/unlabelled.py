@@ -30,7 +30,6 @@ def _zero_shot(job: Job, settings: ZeroShotSettings) -> Fitted:
     """
     import numpy as np
 
-    from textgraft.models.encoders import load_encoder_tokenizer
     from textgraft.models.graft.heads import GraftConfig, GraftForSequenceClassification
     from textgraft.tasks.text.label_names import label_words
 
@@ -47,7 +46,7 @@ def _zero_shot(job: Job, settings: ZeroShotSettings) -> Fitted:
     model = GraftForSequenceClassification.from_layers(config, [(weight, np.zeros(len(labels), np.float32))])
     return Fitted(
         model,
-        load_encoder_tokenizer(source),
+        shared.tokenizer,
         encoder.max_length,
         epochs=0.0,
         stopped_by="nothing to train",
