@@ -182,7 +182,7 @@ def trained(data: Path, folder: Path, encoders: dict[str, str]) -> Iterator[Meas
             rows, tests = (read_dataset(data / file, text=text, label=label) for file in files)
         corpus = folder / f"{name}.txt"
         folder.mkdir(parents=True, exist_ok=True)
-        corpus.write_text("".join(" ".join(each.split()) + "\n" for each in rows.texts))
+        corpus.write_text("\n\n".join(" ".join(each.split()) for each in rows.texts))  # a document each
         rows = rows if len(rows) <= ROWS else rows.select(nested_subsets(rows.strata, [ROWS], 0, None)[ROWS])
         for contender in contenders:
             for encoder in encoders if contender == "frozen" else [""]:
