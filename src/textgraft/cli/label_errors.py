@@ -53,7 +53,7 @@ def label_errors(
         told.append(f"! {name} has {wording.counted(count, 'row')}: too few to judge them")
     for row, one in zip(rows[:_SHOWN], found.doubted, strict=False):
         shown = " ".join(dataset.texts[one.row].split())
-        told.append(f"line {row['line']}: {one.label} → {one.suggested}?  {shown[:80]}")
+        told.append(f"{dataset.numbering} {row['line']}: {one.label} → {one.suggested}?  {shown[:80]}")
     if len(rows) > _SHOWN:
         told.append(f"and {len(rows) - _SHOWN:,} more")
     if output is not None:

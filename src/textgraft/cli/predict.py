@@ -69,7 +69,7 @@ def predict(
     share: options.Share = None,
     shard_rows: options.ShardRows = None,
 ) -> None:
-    """Predict every row of a file: label, score and the scores of all labels.
+    """Predict every row of a file: its columns, and beside them label, score and the scores of all labels.
 
     Run again, it computes only what is missing. Rows that cannot be used are set aside with a reason. Into a
     folder, or side by side, it is done in shards, and memory does not grow with the file.
@@ -125,14 +125,16 @@ def predict(
         )
         show_shards(source, work, jobs, ray, share)
         return
+    from textgraft.data.side_columns import with_columns
     from textgraft.inference.model_rows import read_for_model
+    from textgraft.inference.written_rows import written_rows
     from textgraft.tasks.registry import task_class
 
     def read(path: str | Path) -> Dataset:
         task = task_class(manifest.task)
         return read_for_model(task, manifest, path, text=text, id_column=id_column, labelled=False)
 
-    dataset = read(source)
+    dataset = with_columns(source, read(source))
     console = open_console(stderr=True)
     # Importing torch takes seconds: only once the input is known to be usable.
     from textgraft.inference.predict_file import Predictions, predict_file, write_predictions
@@ -166,11 +168,11 @@ def predict(
         if answer is None:
             predictions = Predictions(predictor, dataset, on_progress=on_progress)
             if wants_json():
-                give(list(predictions))
+                give(list(written_rows(predictions, dataset)))
             else:
-                write_predictions(sys.stdout.buffer, ".jsonl", predictions)
+                write_predictions(sys.stdout.buffer, ".jsonl", predictions, dataset)
             for row in dataset.rejected:
-                console.print(f"line {row.line} set aside: {row.reason}")
+                console.print(f"{dataset.numbering} {row.line} set aside: {row.reason}")
             return
         summary = predict_file(predictor, dataset, answer, on_progress, overwrite=overwrite)
     console.print(

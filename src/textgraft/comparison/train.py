@@ -408,7 +408,7 @@ def _specified(source: Source | Dataset, entrants: Entrants, config: TrainConfig
             first = part.rejected[0]
             note(
                 f"{part.source}: {len(part.rejected):,} rows cannot be used; "
-                f"the first, line {first.line}: {first.reason}"
+                f"the first, {part.numbering} {first.line}: {first.reason}"
             )
     note(f"{len(splits.train):,} training, {len(splits.dev):,} dev and {len(splits.test):,} test rows")
     for found in overlaps(splits):

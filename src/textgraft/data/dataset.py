@@ -8,9 +8,14 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
+
+Numbering = Literal["line", "row", "question"]
+"""What a source's rows are numbered by, counted from 1: the lines of a text file, its header and empty lines
+among them, where a row has the line on which it starts; the rows of a sheet, as they stand beside it on the
+screen; else the rows there are (Parquet, JSON documents, Hub sets, values in memory), SQuAD's questions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +23,7 @@ class Rejected:
     """A row that cannot be used, and why."""
 
     line: int
-    """Line of the file, counted from 1, on which the row starts (row number for Parquet and Hub sets,
-    that of the sheet for workbooks, and of the file in a folder of texts)."""
+    """Where the row starts, by the source's :data:`Numbering`."""
     reason: str
     """The kind of problem, a colon, and the details: "ragged row: 3 fields where the header has 2"."""
     excerpt: str
@@ -55,6 +59,8 @@ class ReadingNotes:
     """The character between fields, for delimited text."""
     blank_lines: int = 0
     """Lines with nothing on them, which stand between rows and are not rows."""
+    numbering: Numbering = "line"
+    """What the rows are numbered by."""
     remarks: tuple[str, ...] = ()
     """What was assumed where the source could have been read in another way, a sentence or two each."""
 
@@ -69,7 +75,7 @@ class ReadingNotes:
 
 @dataclass(frozen=True)
 class RowNumbers(Sequence[str]):
-    """The ids of rows that have none of their own, "1", "2", …: each is written when it is asked for.
+    """The ids of rows that have none of their own, their lines: each is written when it is asked for.
 
     A million strings would take more memory than the texts of many a data set.
     """
@@ -103,9 +109,9 @@ class Dataset:
     """The target of each row in the form of its task: a string for classification, a tuple of strings for
     label sets; None for rows to predict."""
     ids: Sequence[str]
-    """The id column, or the row numbers "1", "2", … where there is none."""
+    """The id column, or :attr:`lines` where there is none."""
     lines: Sequence[int]
-    """Line of the source, counted from 1, on which each row starts."""
+    """Where each row starts, by the source's :data:`Numbering`: its name in messages, results and reports."""
     source: str
     """Path or Hub name the rows came from."""
     groups: list[str] | None = None
@@ -119,6 +125,10 @@ class Dataset:
     """How the source was read; None for data that was not read from a source."""
     kinds: list[tuple[str, ...]] | None = None
     """For targets that are no names but hold some, as tags hold types: the names of each row."""
+    numbering: Numbering = "row"
+    """What :attr:`lines` counts."""
+    beside: dict[str, list[Any]] = field(default_factory=dict)
+    """All columns of the source as they stand there, where answers are to be written beside them."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -128,6 +138,10 @@ class Dataset:
         """Make rows to predict from Python values, one list a column."""
         numbers = array("q", range(1, 1 + len(next(iter(columns.values())))))
         return cls(columns, None, RowNumbers(numbers), numbers, "the given inputs")
+
+    def place(self, line: int) -> str:
+        """Return the source and one of its lines, as messages name them."""
+        return f"{self.source}, {self.numbering} {line}"
 
     @functools.cached_property
     def texts(self) -> list[str]:
@@ -176,6 +190,8 @@ class Dataset:
             label_column=self.label_column,
             id_column=self.id_column,
             kinds=None if self.kinds is None else [self.kinds[row] for row in rows],
+            numbering=self.numbering,
+            beside={name: [values[row] for row in rows] for name, values in self.beside.items()},
         )
 
     @functools.cached_property

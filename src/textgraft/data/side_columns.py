@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from textgraft.data.columns import as_tuple
@@ -46,6 +47,29 @@ def side_columns(
     if not wanted or any(line not in values for line in dataset.lines):
         return {}  # its rows are made of several of the table's, as sentences of words
     return {name: [values[line][at] for line in dataset.lines] for at, name in enumerate(wanted)}
+
+
+def with_columns(source: Source, dataset: Dataset) -> Dataset:
+    """Put all columns of a table beside the rows that were read from it, for answers to be written with them.
+
+    Args:
+        source: The file that the rows were read from.
+        dataset: The rows, as read. They stay as they are where a row is none of a table, as in CoNLL columns,
+            or is made of several, as a sentence of words.
+    """
+    try:
+        table = open_table(source, labelled=False)
+        names = [name for name in table.columns if table.columns.count(name) == 1]
+        if dataset.notes is None or table.format != dataset.notes.format:
+            return dataset
+        rows = list(table.rows(names))
+    except (DataError, OSError):
+        return dataset
+    values = {row.line: row.values for row in rows if not isinstance(row, Rejected)}
+    if len(rows) != dataset.notes.total_rows or any(line not in values for line in dataset.lines):
+        return dataset
+    found = {name: [values[line][at] for line in dataset.lines] for at, name in enumerate(names)}
+    return replace(dataset, beside=found)
 
 
 def _others(columns: Sequence[str], dataset: Dataset) -> list[str]:

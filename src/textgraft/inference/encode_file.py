@@ -71,6 +71,6 @@ def encode_file(
         shape=(len(vectors), vectors.shape[1]),
         empty=sum(not value or value.isspace() for value in dataset.texts),
         unusable=len(rejected),
-        first_unusable=f"line {rejected[0].line}: {rejected[0].reason}" if rejected else None,
+        first_unusable=f"{dataset.numbering} {rejected[0].line}: {rejected[0].reason}" if rejected else None,
         truncated_fraction=encoder.truncated_fraction,
     )

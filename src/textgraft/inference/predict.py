@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from textgraft.bars import Bar, open_bar
 from textgraft.data.dataset import Dataset, Rejected
 from textgraft.data.formats.given import Rows, as_source
+from textgraft.data.side_columns import with_columns
 from textgraft.files import as_path, check_output
 from textgraft.inference.model_rows import read_for_model
 from textgraft.inference.predict_file import FORMATS, Predictions, RowCache, predict_file
 from textgraft.inference.predictor import load
 from textgraft.inference.row_predictor import RowPredictor
+from textgraft.inference.written_rows import written_rows
 from textgraft.models.manifest import MANIFEST, read_manifest
 from textgraft.tables import Table, flat, page, paragraph
 from textgraft.tasks.registry import task_class
@@ -67,16 +69,12 @@ class Predicted(Sequence[dict[str, Any]]):
         )
 
     def table(self) -> Table:
-        """Return a row for each row: its id, its texts, and the answer with a column for each score."""
-        columns = self.dataset.columns
-        texts = zip(*columns.values(), strict=True)
-        names = [name if name not in self._answer_names else f"text:{name}" for name in columns]
-        return Table.of(
-            [
-                {"id": answer["id"], **dict(zip(names, text, strict=True)), **flat(answer)}
-                for answer, text in zip(self.answers, texts, strict=True)
-            ]
-        )
+        """Return a row for each row: its id, its columns, and the answer with a column for each score.
+
+        A value of the answer whose name is that of a column is called ``predicted_…``.
+        """
+        rows = self.dataset if self.dataset.beside else replace(self.dataset, beside=self.dataset.columns)
+        return Table.of(list(written_rows(map(flat, self.answers), rows)))
 
     def to_pandas(self) -> pandas.DataFrame:
         """Return :meth:`table` as a DataFrame.
@@ -85,10 +83,6 @@ class Predicted(Sequence[dict[str, Any]]):
             MissingExtraError: pandas is not installed.
         """
         return self.table().to_pandas()
-
-    @property
-    def _answer_names(self) -> set[str]:
-        return set(flat(self.answers[0])) if self.answers else set()
 
 
 def predict(
@@ -114,8 +108,10 @@ def predict(
         source: A file, a Hub name, a DataFrame of pandas or Polars, an Arrow table, a ``datasets.Dataset``, a
             list of dicts, or a list of texts.
         text: Text columns; those the model was trained with if left out.
-        id_column: Column that names rows; without one they are called "1", "2", ….
-        output: A .csv or .jsonl file to write; run again, only what is missing is computed.
+        id_column: Column that names rows; without one they are called by their lines (rows, of what has no
+            lines), counted from 1.
+        output: A .csv or .jsonl file to write, with the columns of the rows; run again, only what is missing
+            is computed.
         overwrite: Whether a file that stands there may be replaced.
         sets: Add the labels that a text may have: the true one is among them in this share, as 0.95.
         reject: Tell texts that fit no label; this share of the others is not told so, as 0.95.
@@ -144,6 +140,7 @@ def predict(
         task = task_class(manifest.task)
     # Loading the model takes seconds: only once the rows are known to be usable.
     rows = read_for_model(task, manifest, given, text=text, id_column=id_column, labelled=False)
+    rows = rows if isinstance(given, Dataset) else with_columns(given, rows)
     predictor = model if isinstance(model, RowPredictor) else load(model, engine=engine)
     before = predictor.promised
     try:

@@ -33,6 +33,8 @@ from textgraft.files import (
 )
 from textgraft.inference.row_predictor import RowPredictor
 from textgraft.inference.row_store import RowStore
+from textgraft.inference.written_rows import written_rows
+from textgraft.tables import flat
 from textgraft.tasks.base import token_counts
 
 CHUNK = 1024
@@ -217,56 +219,49 @@ def _chunks(dataset: Dataset) -> Iterator[range]:
 
 
 def write_predictions(
-    handle: BinaryIO, form: str, results: Iterable[dict[str, Any]], id_column: str | None = None
-) -> None:
-    """Write one line a row: its id and what was predicted.
+    handle: BinaryIO, form: str, results: Iterable[dict[str, Any]], dataset: Dataset
+) -> int:
+    """Write one line a row: its id, the columns of its file, and what was predicted.
 
     Args:
         handle: A binary file.
         form: ".csv" or ".jsonl". A column of CSV is named as the value of JSON Lines; values by name, as the
             scores of all labels, have a column each, named ``score:<label>``; lists are written as JSON.
         results: The rows' ids and predictions.
-        id_column: Name of the column of ids in CSV; "id" where there is none.
+        dataset: The rows.
+
+    Returns:
+        The bytes of the header; none in JSON Lines.
     """
     if form == ".jsonl":
-        for entry in results:
-            handle.write(msgspec.json.encode(entry) + b"\n")
-        return
+        for entry in written_rows(results, dataset):
+            handle.write(msgspec.json.encode(entry, enc_hook=str) + b"\n")
+        return 0
     text = io.TextIOWrapper(handle, encoding="utf-8", newline="", write_through=True)
     writer = csv.writer(text)
-    for place, entry in enumerate(results):
+    header = 0
+    for place, entry in enumerate(written_rows(map(_flat, results), dataset)):
         if place == 0:
-            handle.write(header_line(entry, id_column))
-        writer.writerow(_flat(entry).values())
+            start = handle.tell()
+            writer.writerow(entry)
+            header = handle.tell() - start
+        writer.writerow(map(_cell, entry.values()))
     text.detach()
-
-
-def header_line(entry: dict[str, Any], id_column: str | None = None) -> bytes:
-    """Return the first line of a table of predictions.
-
-    Args:
-        entry: The first row.
-        id_column: As in :func:`write_predictions`.
-    """
-    line = io.StringIO(newline="")
-    csv.writer(line).writerow([id_column or "id", *list(_flat(entry))[1:]])
-    return line.getvalue().encode()
+    return header
 
 
 def _flat(entry: dict[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in entry.items():
-        if isinstance(value, dict):
-            flat |= {f"{name.removesuffix('s')}:{key}": _cell(inner) for key, inner in value.items()}
-        else:
-            flat[name] = _cell(value)
-    return flat
+    """Give each value by name a column; numbers of ours have six digits."""
+    return {
+        name: f"{value:.6f}" if isinstance(value, float) else value for name, value in flat(entry).items()
+    }
 
 
 def _cell(value: Any) -> Any:
-    if isinstance(value, float):
-        return f"{value:.6f}"
-    return msgspec.json.encode(value).decode() if isinstance(value, list | bool) else value
+    """Return what stands in a cell: texts and numbers as they are, lists as JSON."""
+    if value is None or (isinstance(value, str | int | float) and not isinstance(value, bool)):
+        return value
+    return msgspec.json.encode(value, enc_hook=str).decode().strip('"')
 
 
 def rejected_rows(output: Path) -> Path:
@@ -284,7 +279,8 @@ def predict_file(
 ) -> Summary:
     """Predict all rows of a data set into a file.
 
-    Where rows were set aside, ``<output>.rejected.jsonl`` holds their lines and reasons.
+    What stands beside the rows (``dataset.beside``) is written with them. Where rows were set aside,
+    ``<output>.rejected.jsonl`` holds their lines and reasons.
 
     Args:
         predictor: The model.
@@ -302,7 +298,7 @@ def predict_file(
     refuse_to_replace(rejected_rows(output), overwrite=overwrite)
     predictions = Predictions(predictor, dataset, RowCache(predictor), on_progress)
     with atomic_writer(output) as handle:
-        write_predictions(handle, output.suffix.lower(), predictions, dataset.id_column)
+        write_predictions(handle, output.suffix.lower(), predictions, dataset)
     rejected = rejected_rows(output)
     if dataset.rejected:
         with atomic_writer(rejected) as handle:

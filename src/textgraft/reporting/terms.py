@@ -22,6 +22,8 @@ _MEANINGS = {
     "cost": "Training time, time for a text and size in one (their geometric mean), as a multiple of the "
     "cheapest.",
     "dev rows": "Rows by which settings are chosen; they are neither trained on nor judged by.",
+    "row": "Its line in the file, the header counted, as in every message; of what has no lines, as a "
+    "sheet or Parquet, the number of the row; or its id, where a column of ids was named.",
     "seeds": "Trainings that differ in what is drawn at random: weights, order, and which rows.",
 }
 

@@ -42,7 +42,6 @@ def test_delimiter_is_recognised(tmp_path, delimiter, suffix):
     dataset = read_dataset(path)
     assert rows(dataset) == ROWS
     assert list(dataset.lines) == [2, 3, 4]
-    assert list(dataset.ids) == ["1", "2", "3"]
     assert dataset.notes.delimiter == delimiter
     assert dataset.rejected == []
 
@@ -221,13 +220,13 @@ def test_memory_is_a_small_multiple_of_the_text(tmp_path, suffix):
     assert peak < 3 * size
 
 
-def test_row_numbers_count_what_is_set_aside_and_stay_with_their_rows(tmp_path):
+def test_rows_without_ids_are_called_by_their_lines_which_stay_with_them(tmp_path):
     path = write(tmp_path / "f.csv", "text,label\none,a\n,b\nthree,a\n\nfour,b\n")
     dataset = read_dataset(path)
-    assert (list(dataset.ids), list(dataset.lines)) == (["1", "3", "4"], [2, 4, 6])
+    assert (list(dataset.ids), list(dataset.lines)) == (["2", "4", "6"], [2, 4, 6])
     picked = dataset.select([2, 0])
-    assert (list(picked.ids), list(picked.lines)) == (["4", "1"], [6, 2])
-    assert list(dataset.ids[1:]) == ["3", "4"]
+    assert (list(picked.ids), list(picked.lines)) == (["6", "2"], [6, 2])
+    assert list(dataset.ids[1:]) == ["4", "6"]
     assert dataset == read_dataset(path) != picked
 
 

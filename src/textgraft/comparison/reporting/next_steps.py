@@ -123,6 +123,7 @@ def _mend(known: _Known) -> Iterator[NextStep]:
         return
     named = [known.test_set.test_ids[row] for row in suspects[:NAMED]]
     more = f" and {len(suspects) - NAMED:,} more" if len(suspects) > NAMED else ""
+    where = f"{_numbering(known)} {wording.listing(named) if not more else ', '.join(named) + more}"
     rows = "test row is" if len(suspects) == 1 else "test rows are"
     how = "Look for such rows among all of them:"
     command = f"textgraft label-errors {_source(known.plan)} --review reviews.db"
@@ -133,9 +134,16 @@ def _mend(known: _Known) -> Iterator[NextStep]:
         command = f"textgraft evaluate {known.best} {known.file('labelled')} --report evaluation.html"
     yield NextStep(
         f"Mend labels: {len(suspects):,} {rows} labelled otherwise than every contender answers, alike and "
-        f"surely (row {wording.listing(named) if not more else ', '.join(named) + more}). {how}",
+        f"surely ({where}). {how}",
         command,
     )
+
+
+def _numbering(known: _Known) -> str:
+    """Return what the test rows are called by: the lines of a file, or names and numbers of rows."""
+    reading = known.test_set.check.get("reading") or {}
+    has_names = "--id" in known.plan.command.split()
+    return "row" if has_names else str(reading.get("numbering", "row"))
 
 
 def suspect_rows(

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from textgraft.data.dataset import Rejected
+from textgraft.data.dataset import Numbering, Rejected
 from textgraft.data.formats.lines import LONGEST_ROW, Encoding, Line, TextLines, detect_encoding
 from textgraft.data.formats.tables import EXCERPT, reject_line
 from textgraft.data.tag_schemes import OUTSIDE, is_tag
@@ -70,6 +70,7 @@ class ConllTable:
     """
 
     format = "CoNLL columns"
+    numbering: Numbering = "line"
 
     def __init__(self, path: Path, *, labelled: bool) -> None:
         self._path = path

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from textgraft.data.dataset import Rejected
+from textgraft.data.dataset import Numbering, Rejected
 from textgraft.data.formats.headers import name_columns
 from textgraft.data.formats.lines import LONGEST_ROW, Encoding, Line, TextLines, detect_encoding
 from textgraft.data.formats.tables import Row, reject_line
@@ -57,6 +57,7 @@ class DelimitedTable:
         # The limit of the csv module is global and low; rows are bounded by TextLines already.
         csv.field_size_limit(max(csv.field_size_limit(), 2 * LONGEST_ROW))
         self.format = "TSV" if preferred == "\t" else "CSV"
+        self.numbering: Numbering = "line"
         self.blank_lines = 0
         self.encoding: Encoding = detect_encoding(path)
         self._path = path

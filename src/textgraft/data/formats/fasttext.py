@@ -6,7 +6,7 @@ import codecs
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from textgraft.data.dataset import Rejected
+from textgraft.data.dataset import Numbering, Rejected
 from textgraft.data.formats.compressed import open_bytes
 from textgraft.data.formats.lines import Encoding, TextLines, detect_encoding
 from textgraft.data.formats.tables import Row, reject_line
@@ -30,6 +30,7 @@ class FastTextTable:
     """
 
     format = "fastText lines"
+    numbering: Numbering = "line"
     delimiter: str | None = None
     remarks: Sequence[str] = ()
 

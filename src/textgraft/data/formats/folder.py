@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, zip_longest
 from pathlib import Path
 
-from textgraft.data.dataset import Rejected
+from textgraft.data.dataset import Numbering, Rejected
 from textgraft.data.formats.lines import LONGEST_ROW, Encoding, detect_encoding
 from textgraft.data.formats.tables import EXCERPT, Row
 from textgraft.errors import DataError
@@ -49,6 +49,7 @@ class FolderTable:
     """
 
     format = "folder"
+    numbering: Numbering = "row"
     encoding: Encoding | None = None
     delimiter: str | None = None
     blank_lines = 0

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from textgraft.data.dataset import Dataset, Rejected
+from textgraft.data.dataset import Dataset, Numbering, Rejected
 from textgraft.data.formats.lines import Encoding
 from textgraft.data.formats.tables import Row
 from textgraft.data.inputs import is_table, listed, table_columns, table_names
@@ -34,6 +34,7 @@ class GivenTable:
     """
 
     format = "Python values"
+    numbering: Numbering = "row"
     encoding: Encoding | None = None
     delimiter: str | None = None
     blank_lines = 0

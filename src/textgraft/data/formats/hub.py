@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from textgraft.data.dataset import Rejected
+from textgraft.data.dataset import Numbering, Rejected
 from textgraft.data.formats.lines import Encoding
 from textgraft.data.formats.tables import Row
 from textgraft.errors import DataError, MissingExtraError
@@ -32,6 +32,7 @@ class HubTable:
     """
 
     format = "Hub"
+    numbering: Numbering = "row"
     encoding: Encoding | None = None
     delimiter: str | None = None
     blank_lines = 0

@@ -22,7 +22,7 @@ from typing import Any
 
 import msgspec
 
-from textgraft.data.dataset import Rejected
+from textgraft.data.dataset import Numbering, Rejected
 from textgraft.data.formats.compressed import open_bytes
 from textgraft.data.formats.jsonlines import JsonLinesTable, lenient
 from textgraft.data.formats.label_studio import are_tasks, flatten
@@ -116,6 +116,7 @@ class JsonTable:
     """
 
     format = "JSON"
+    numbering: Numbering = "row"
     delimiter: str | None = None
     blank_lines = 0
 

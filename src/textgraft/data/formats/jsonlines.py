@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from textgraft.data.dataset import Rejected
+from textgraft.data.dataset import Numbering, Rejected
 from textgraft.data.formats.lines import Encoding, TextLines, detect_encoding
 from textgraft.data.formats.tables import Row, reject_line
 from textgraft.errors import DataError
@@ -43,6 +43,7 @@ class JsonLinesTable:
     """
 
     format = "JSON Lines"
+    numbering: Numbering = "line"
     delimiter: str | None = None
     remarks: Sequence[str] = ()
 

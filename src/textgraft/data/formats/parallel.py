@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
-from textgraft.data.dataset import Rejected
+from textgraft.data.dataset import Numbering, Rejected
 from textgraft.data.formats.compressed import bare_name
 from textgraft.data.formats.lines import Encoding, Line, TextLines, detect_encoding
 from textgraft.data.formats.tables import Row, reject_line
@@ -51,6 +51,7 @@ class ParallelTable:
     """
 
     format = "parallel text"
+    numbering: Numbering = "line"
     delimiter: str | None = None
     blank_lines = 0
     remarks: Sequence[str] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from textgraft.data.dataset import Rejected
+from textgraft.data.dataset import Numbering, Rejected
 from textgraft.data.formats.lines import Encoding
 from textgraft.data.formats.tables import Row
 from textgraft.errors import DataError
@@ -21,6 +21,7 @@ class ParquetTable:
     """
 
     format = "Parquet"
+    numbering: Numbering = "row"
     encoding: Encoding | None = None
     delimiter: str | None = None
     blank_lines = 0

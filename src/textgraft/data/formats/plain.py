@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from textgraft.data.dataset import Rejected
+from textgraft.data.dataset import Numbering, Rejected
 from textgraft.data.formats.lines import Encoding, TextLines, detect_encoding
 from textgraft.data.formats.tables import Row, reject_line
 
@@ -14,6 +14,7 @@ class PlainTable:
     """A file without a header whose only column, "text", is its lines. Blank lines are rows: empty ones."""
 
     format = "plain text"
+    numbering: Numbering = "line"
     delimiter: str | None = None
     blank_lines = 0
     remarks: Sequence[str] = ()

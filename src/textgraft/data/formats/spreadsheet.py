@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from xml.parsers.expat import ExpatError
 
-from textgraft.data.dataset import Rejected
+from textgraft.data.dataset import Numbering, Rejected
 from textgraft.data.formats.headers import name_columns
 from textgraft.data.formats.lines import LONGEST_ROW, Encoding
 from textgraft.data.formats.sheet_extent import MOST_CELLS, is_too_large
@@ -33,6 +33,7 @@ class SpreadsheetTable:
         MissingExtraError: ``python-calamine`` is not installed.
     """
 
+    numbering: Numbering = "row"
     encoding: Encoding | None = None
     delimiter: str | None = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from textgraft.data.dataset import Rejected
+from textgraft.data.dataset import Numbering, Rejected
 from textgraft.data.formats.lines import Encoding, Line
 
 EXCERPT = 200
@@ -33,6 +33,11 @@ class Table(Protocol):
 
     @property
     def format(self) -> str:
+        """As in ReadingNotes."""
+        ...
+
+    @property
+    def numbering(self) -> Numbering:
         """As in ReadingNotes."""
         ...
 

@@ -23,14 +23,14 @@ def read_descriptions(path: str | Path) -> dict[str, str]:
         first = rows.rejected[0]
         raise DataError(
             f"a label is not described: {first.reason}",
-            where=f"{path}, line {first.line}",
+            where=rows.place(first.line),
             fix="Write a label and a sentence in every row.",
         )
     found: dict[str, str] = {}
     for label, text, line in zip(rows.labels or (), rows.texts, rows.lines, strict=True):
         if label in found:
             raise DataError(
-                f"the label {label!r} is described twice", where=f"{path}, line {line}", fix="Keep one."
+                f"the label {label!r} is described twice", where=rows.place(line), fix="Keep one."
             )
         found[label] = text
     return found

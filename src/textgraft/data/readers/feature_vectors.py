@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textgraft.data.columns import Choice, Columns, choose_columns
-from textgraft.data.dataset import Dataset, Rejected
+from textgraft.data.dataset import Dataset, Numbering, Rejected
 from textgraft.data.formats.given import GivenTable, Source
 from textgraft.data.formats.lines import Encoding
 from textgraft.data.formats.parallel import split_pair
@@ -207,6 +207,7 @@ class ArrayTable:
     def __init__(self, arrays: dict[str, NDArray[Any]], beside: Table | None = None, where: str = "") -> None:
         self._arrays, self._beside, self._where = arrays, beside, where
         self.encoding: Encoding | None = beside.encoding if beside else None
+        self.numbering: Numbering = beside.numbering if beside else "row"
         lengths = {name: array.shape[0] if array.ndim else 0 for name, array in arrays.items()}
         if len(set(lengths.values())) > 1 or 0 in lengths.values():
             said = ", ".join(f"{name} {length:,}" for name, length in lengths.items())

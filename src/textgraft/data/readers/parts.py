@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from textgraft.data.dataset import Dataset, Rejected, RowNumbers
+from textgraft.data.dataset import Dataset, Rejected
 from textgraft.data.formats.given import GivenTable, Source
 from textgraft.data.formats.plain import PlainTable
 from textgraft.data.formats.tables import Row, Table
 from textgraft.data.readers.reading import NothingUsableError, open_table
+from textgraft.data.side_columns import with_columns
 
 Read = Callable[[Source, Sequence[str] | None], Dataset]
 """Reads a source, or a part of it, by these text columns; None: by those that the user or the names tell."""
@@ -34,6 +34,7 @@ class Excerpt(GivenTable):
         super().__init__(dict.fromkeys(names, ()), source, is_named=not isinstance(table, PlainTable))
         self._table, self._rows = table, rows
         self.format = table.format
+        self.numbering = table.numbering
         self.encoding = table.encoding
         self.delimiter = table.delimiter
 
@@ -59,7 +60,9 @@ class Excerpt(GivenTable):
         return found
 
 
-def read_parts(source: str | Path, read: Read, rows: int, *, streams: bool = True) -> Iterator[Dataset]:
+def read_parts(
+    source: str | Path, read: Read, rows: int, *, streams: bool = True, beside: bool = False
+) -> Iterator[Dataset]:
     """Read a source part by part; ids and lines of rows are those in the whole.
 
     Ids of the user's own are looked at for repetitions within a part only.
@@ -69,6 +72,7 @@ def read_parts(source: str | Path, read: Read, rows: int, *, streams: bool = Tru
         read: Reads it, or a part of it.
         rows: Of the source in a part, those that cannot be used included.
         streams: Whether it can be read part by part; else it is read at once, and cut.
+        beside: Whether the source's columns are to stand beside the rows.
 
     Yields:
         The parts, in order; one without usable rows has none.
@@ -78,29 +82,30 @@ def read_parts(source: str | Path, read: Read, rows: int, *, streams: bool = Tru
         OptionError: A column does not exist.
     """
     if not streams or Path(source).is_dir():
-        yield from _cut(read(source, None), rows)
+        whole = read(source, None)
+        yield from _cut(with_columns(source, whole) if beside else whole, rows)
         return
     table = open_table(source, labelled=False)
     names = list(dict.fromkeys(table.columns))
     read_rows = table.rows(names)
     first = list(islice(read_rows, rows))
-    head = read(Excerpt(table, names, first, str(source)), None)
-    yield head
+    excerpt = Excerpt(table, names, first, str(source))
+    head = read(excerpt, None)
+    yield with_columns(excerpt, head) if beside else head
     text = [name for name in names if name in head.columns] or None
-    wanted = [name for name in names if name in head.columns or name == head.id_column] if text else names
+    wanted = names
+    if text and not beside:
+        wanted = [name for name in names if name in head.columns or name == head.id_column]
     read_rows.close()  # type: ignore[attr-defined]
     rest = islice(table.rows(wanted), len(first), None)
-    start = len(first)
     while part := list(islice(rest, rows)):
+        excerpt = Excerpt(table, wanted, part, str(source))
         try:
-            found = read(Excerpt(table, wanted, part, str(source)), text)
+            found = read(excerpt, text)
         except NothingUsableError as error:
-            found = replace(head.select([]), rejected=error.rejected)
-        if isinstance(found.ids, RowNumbers):
-            numbers = array("q", (number + start for number in found.ids.numbers))
-            found = replace(found, ids=RowNumbers(numbers))
-        yield found
-        start += len(part)
+            yield replace(head.select([]), rejected=error.rejected)
+        else:
+            yield with_columns(excerpt, found) if beside else found
 
 
 def _cut(whole: Dataset, rows: int) -> Iterator[Dataset]:

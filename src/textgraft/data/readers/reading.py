@@ -315,14 +315,14 @@ def _collect(table: Table, choice: Choice, where: str, form: Form, verdict: str 
     labels: list[Any] = []
     ids: list[str] = []
     groups: list[str] = []
-    # Arrays, as a million numbers in a list take four times the memory.
-    numbers, lines = array("q"), array("q")
+    lines = array("q")  # as a million numbers in a list take four times the memory
     rejected: list[Rejected] = []
     # A million rows share a few labels: one string each instead of a million.
     shared: dict[Any, Any] = {}
     line_of_id: dict[str, int] = {}
-    number = 0
-    for number, row in enumerate(table.rows(names), start=1):
+    total = 0
+    for row in table.rows(names):
+        total += 1
         if isinstance(row, Rejected):
             rejected.append(row)
             continue
@@ -339,7 +339,9 @@ def _collect(table: Table, choice: Choice, where: str, form: Form, verdict: str 
             group = None if group_at is None else as_name(values[group_at], "group")
             name = None if id_at is None else as_name(values[id_at], "id")
             if name is not None and line_of_id.setdefault(name, row.line) != row.line:
-                raise UnusableError(f"repeated id: {name!r} stands on line {line_of_id[name]} already")
+                raise UnusableError(
+                    f"repeated id: {name!r} stands on {table.numbering} {line_of_id[name]} already"
+                )
         except UnusableError as problem:
             rejected.append(row.reject(str(problem)))
             continue
@@ -351,23 +353,23 @@ def _collect(table: Table, choice: Choice, where: str, form: Form, verdict: str 
             groups.append(shared.setdefault(group, group))
         if name is not None:
             ids.append(name)
-        numbers.append(number)
         lines.append(row.line)
     encoding = table.encoding
     notes = ReadingNotes(
         format=table.format,
-        total_rows=number,
+        total_rows=total,
         encoding=encoding.title if encoding else None,
         byte_order_mark=bool(encoding and encoding.byte_order_mark),
         first_undecodable_line=encoding.first_undecodable_line if encoding else None,
         delimiter=table.delimiter,
         blank_lines=table.blank_lines,
+        numbering=table.numbering,
         remarks=tuple(table.remarks),
     )
     return Dataset(
         columns=dict(zip(choice.text, texts, strict=True)),
         labels=labels if choice.labels else None,
-        ids=RowNumbers(numbers) if id_at is None else ids,
+        ids=RowNumbers(lines) if id_at is None else ids,
         lines=lines,
         source=where,
         groups=groups if choice.group else None,
@@ -375,6 +377,7 @@ def _collect(table: Table, choice: Choice, where: str, form: Form, verdict: str 
         label_column=choice.label or choice.labels or None,
         id_column=choice.id,
         notes=notes,
+        numbering=table.numbering,
     )
 
 
@@ -395,8 +398,8 @@ def _nothing_usable(dataset: Dataset) -> DataError:
     first = next(row for row in dataset.rejected if row.kind == kind)
     error = NothingUsableError(
         f"none of the {len(dataset.rejected)} rows can be used; {count} of them have this: {first.reason}",
-        where=f"{where}, line {first.line}",
-        fix=f"Look at that line: {first.excerpt[:80]!r}",
+        where=dataset.place(first.line),
+        fix=f"Look there: {first.excerpt[:80]!r}",
     )
     error.rejected = dataset.rejected
     return error

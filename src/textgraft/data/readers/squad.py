@@ -125,6 +125,7 @@ def read_squad(
         source=where,
         groups=rows.groups,
         rejected=rows.rejected,
+        numbering="question" if squad else table.numbering,
         notes=ReadingNotes(
             format="SQuAD JSON" if squad else table.format,
             total_rows=len(rows.ids) + len(rows.rejected),
@@ -132,6 +133,7 @@ def read_squad(
             byte_order_mark=bool(encoding and encoding.byte_order_mark),
             first_undecodable_line=encoding.first_undecodable_line if encoding else None,
             delimiter=table.delimiter,
+            numbering="question" if squad else table.numbering,
             remarks=tuple(table.remarks),
         ),
     )

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 from textgraft.data.annotations import refusal, verdict_column
 from textgraft.data.columns import Columns
-from textgraft.data.dataset import Dataset, ReadingNotes, Rejected
+from textgraft.data.dataset import Dataset, Numbering, ReadingNotes, Rejected
 from textgraft.data.formats.compressed import bare_name
 from textgraft.data.formats.conll import ConllTable, Sentence, is_conll
 from textgraft.data.formats.given import GivenTable, Source
@@ -82,18 +82,21 @@ class TaggingNotes(ReadingNotes):
         if self.other_units:
             yield (
                 f"{self.other_units:,} rows have offsets that fit their words only if they count "
-                f"{UNIT_TITLES[self.other_unit]} (first on line {self.first_other_line}). They were set "
-                f"aside: read them by --offsets {self.other_unit} (in Python: offsets={self.other_unit!r})."
+                f"{UNIT_TITLES[self.other_unit]} (first on {self.numbering} {self.first_other_line}). "
+                f"They were set aside: read them by --offsets {self.other_unit} (in Python: "
+                f"offsets={self.other_unit!r})."
             )
         if self.broken_rows:
             yield (
-                f"{self.broken_rows:,} rows have tags that break the scheme {self.scheme} (first on line "
-                f"{self.first_broken_line}), as an I- that follows an O. Read as conlleval does."
+                f"{self.broken_rows:,} rows have tags that break the scheme {self.scheme} (first on "
+                f"{self.numbering} {self.first_broken_line}), as an I- that follows an O. Read as conlleval "
+                "does."
             )
         if self.widened_rows:
             yield (
-                f"{self.widened_rows:,} rows have spans that begin or end within a word (first on line "
-                f"{self.first_widened_line}). They were widened to whole words: correct them if they matter."
+                f"{self.widened_rows:,} rows have spans that begin or end within a word (first on "
+                f"{self.numbering} {self.first_widened_line}). They were widened to whole words: correct "
+                "them if they matter."
             )
 
 
@@ -212,7 +215,7 @@ def _read_conll(path: Path, wanted: Columns) -> Dataset:
             fix="Leave the option out, or give JSON Lines.",
         )
     table = ConllTable(path, labelled=wanted.labelled)
-    rows = _Rows(wanted.labelled)
+    rows = _Rows(wanted.labelled, table.numbering)
     for sentence in table.sentences():
         rows.take_sentence(sentence)
     return rows.dataset(str(path), table)
@@ -221,7 +224,7 @@ def _read_conll(path: Path, wanted: Columns) -> Dataset:
 def _read_table(
     table: Table, sample: Sample, tagging: Tagging, wanted: Columns, where: str, unit: Unit
 ) -> Dataset:
-    rows = _Rows(wanted.labelled, unit)
+    rows = _Rows(wanted.labelled, table.numbering, unit)
     if tagging.form == "rows":
         for sentence in sentences(table, tagging.text, tagging.label, tagging.sentence):
             rows.take_sentence(sentence)
@@ -266,6 +269,9 @@ class _Described(Protocol):
     def format(self) -> str: ...
 
     @property
+    def numbering(self) -> Numbering: ...
+
+    @property
     def encoding(self) -> Encoding | None: ...
 
     @property
@@ -278,8 +284,8 @@ class _Described(Protocol):
 class _Rows:
     """The usable rows, and the others."""
 
-    def __init__(self, labelled: bool, unit: Unit = CHARACTERS) -> None:
-        self.labelled = labelled
+    def __init__(self, labelled: bool, numbering: Numbering, unit: Unit = CHARACTERS) -> None:
+        self.labelled, self.numbering = labelled, numbering
         self.unit = unit
         self.usable: list[_Parsed] = []
         self.rejected: list[Rejected] = []
@@ -347,7 +353,7 @@ class _Rows:
         """
         if row.name is not None and self._line_of_name.setdefault(row.name, row.line) != row.line:
             raise UnusableError(
-                f"repeated id: {row.name!r} stands on line {self._line_of_name[row.name]} already"
+                f"repeated id: {row.name!r} stands on {self.numbering} {self._line_of_name[row.name]} already"
             )
         self.usable.append(row)
 
@@ -372,12 +378,13 @@ class _Rows:
         return Dataset(
             columns={"text": [row.text for row in rows], "words": [row.words for row in rows]},
             labels=labels if self.labelled else None,
-            ids=[row.name or str(number) for number, row in enumerate(rows, start=1)],
+            ids=[row.name or str(row.line) for row in rows],
             lines=[row.line for row in rows],
             source=where,
             groups=[row.group for row in rows if row.group is not None] or None,
             rejected=self.rejected,
             id_column=id_column,
+            numbering=table.numbering,
             kinds=[_types(tags) for tags in labels] if self.labelled else None,
             notes=TaggingNotes(
                 format=table.format,
@@ -386,6 +393,7 @@ class _Rows:
                 byte_order_mark=bool(encoding and encoding.byte_order_mark),
                 first_undecodable_line=encoding.first_undecodable_line if encoding else None,
                 delimiter=table.delimiter,
+                numbering=table.numbering,
                 remarks=tuple(table.remarks),
                 scheme=scheme,
                 broken_rows=len(broken),
@@ -405,6 +413,6 @@ class _Rows:
         first = next(row for row in self.rejected if row.kind == kind)
         return DataError(
             f"none of the {len(self.rejected)} rows can be used; {count} of them have this: {first.reason}",
-            where=f"{where}, line {first.line}",
-            fix=f"Look at that line: {first.excerpt[:80]!r}",
+            where=f"{where}, {self.numbering} {first.line}",
+            fix=f"Look there: {first.excerpt[:80]!r}",
         )

@@ -11,9 +11,10 @@ import msgspec
 
 from textgraft.data.dataset import Dataset
 from textgraft.errors import ModelError
-from textgraft.inference.predict_file import Predictions, header_line, write_predictions
+from textgraft.inference.predict_file import Predictions, write_predictions
 from textgraft.inference.row_predictor import RowPredictor
 from textgraft.inference.shards.writing import compute_shard
+from textgraft.inference.written_rows import written_rows
 from textgraft.models.manifest import read_manifest
 from textgraft.tables import flat
 
@@ -63,13 +64,11 @@ def _loaded(path: Path, engine: str, opener: str | None) -> RowPredictor:
 def _predict(predictor: RowPredictor, rows: Dataset, handle: BinaryIO, form: str) -> dict[str, Any]:
     """Write the predictions of rows as lines of a table or of JSON, or as a Parquet table."""
     predictions = Predictions(predictor, rows)
-    found = list(predictions) if len(rows) else []
     header = 0
     if form == ".parquet":
-        _write_table(handle, found, rows.id_column)
+        _write_table(handle, list(written_rows(map(flat, predictions), rows)))
     else:
-        write_predictions(handle, form, found, rows.id_column)
-        header = len(header_line(found[0], rows.id_column)) if found and form == ".csv" else 0
+        header = write_predictions(handle, form, predictions, rows)
     return {
         "rows": len(rows),
         "header": header,
@@ -79,21 +78,25 @@ def _predict(predictor: RowPredictor, rows: Dataset, handle: BinaryIO, form: str
     }
 
 
-def _write_table(handle: BinaryIO, entries: Sequence[dict[str, Any]], id_column: str | None) -> None:
-    """Write predictions with a column for the id, each value and the score of each label; lists are JSON."""
+def _write_table(handle: BinaryIO, entries: Sequence[dict[str, Any]]) -> None:
+    """Write rows with a column for each value; lists are JSON, and what differs in kind is text."""
     import pyarrow
     import pyarrow.parquet
 
     columns: dict[str, list[Any]] = {}
     for row, entry in enumerate(entries):
-        for name, value in flat(entry).items():
-            written = msgspec.json.encode(value).decode() if isinstance(value, list | dict) else value
-            columns.setdefault(name, [None] * row).append(written)
+        for name, value in entry.items():
+            columns.setdefault(name, [None] * row).append(_of_one_kind(value))
     arrays = {}
     for name, values in columns.items():
-        array = pyarrow.array(values)
+        try:
+            array = pyarrow.array(values)
+        except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError):
+            array = pyarrow.array([None if value is None else str(value) for value in values])
         # A column without a value in this shard may have some in another one.
-        arrays[id_column or "id" if name == "id" else name] = (
-            array.cast(pyarrow.string()) if pyarrow.types.is_null(array.type) else array
-        )
+        arrays[name] = array.cast(pyarrow.string()) if pyarrow.types.is_null(array.type) else array
     pyarrow.parquet.write_table(pyarrow.table(arrays), handle, compression="zstd", compression_level=1)
+
+
+def _of_one_kind(value: Any) -> Any:
+    return msgspec.json.encode(value, enc_hook=str).decode() if isinstance(value, list | dict) else value

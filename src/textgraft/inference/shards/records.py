@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from textgraft.data.dataset import Dataset, Rejected, RowNumbers
+from textgraft.data.dataset import Dataset, Numbering, Rejected, RowNumbers
 from textgraft.errors import DamagedError
 from textgraft.files import output_errors, write_atomic
 from textgraft.integrity import LARGEST_RECORD, read_record, write_record
@@ -49,6 +49,9 @@ class StagedRows(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     id_column: str | None
     rejected: list[RejectedRow]
+    numbering: Numbering = "row"
+    beside: dict[str, list[Any]] = {}
+    """The columns that are written with the answers."""
 
     @classmethod
     def of(cls, rows: Dataset) -> StagedRows:
@@ -61,6 +64,8 @@ class StagedRows(msgspec.Struct, frozen=True, kw_only=True):
             source=rows.source,
             id_column=None if has_numbers else rows.id_column,
             rejected=[RejectedRow(row.line, row.reason, row.excerpt) for row in rows.rejected],
+            numbering=rows.numbering,
+            beside=rows.beside,
         )
 
     def dataset(self) -> Dataset:
@@ -75,6 +80,8 @@ class StagedRows(msgspec.Struct, frozen=True, kw_only=True):
             source=self.source,
             rejected=[Rejected(row.line, row.reason, row.excerpt) for row in self.rejected],
             id_column=self.id_column,
+            numbering=self.numbering,
+            beside=self.beside,
         )
 
 
@@ -162,7 +169,7 @@ class ShardFolder:
 
     def stage(self, number: int, rows: Dataset) -> None:
         """Keep the rows of a shard until it is computed."""
-        write_atomic(self.staged(number), msgspec.msgpack.encode(StagedRows.of(rows)))
+        write_atomic(self.staged(number), msgspec.msgpack.encode(StagedRows.of(rows), enc_hook=str))
 
     def rows(self, number: int) -> Dataset:
         """Return the rows of a shard.

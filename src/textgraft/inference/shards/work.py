@@ -99,6 +99,7 @@ def prediction_work(
         "identity": manifest.identity,
         "text": list(text or ()),
         "id": id_column,
+        "beside": True,
     }
 
     def read(part: Source, columns: Sequence[str] | None) -> Dataset:
@@ -106,7 +107,7 @@ def prediction_work(
 
     def parts(rows: int) -> Iterator[Dataset]:
         # Files of other tasks are no tables of texts, or are read by rules of their own.
-        return read_parts(source, read, rows, streams=issubclass(task, OneWindowTexts))
+        return read_parts(source, read, rows, streams=issubclass(task, OneWindowTexts), beside=True)
 
     rows = SHARD_ROWS if shard_rows is None else whole_number(shard_rows, "--shard-rows", least=1)
     return ShardedWork(

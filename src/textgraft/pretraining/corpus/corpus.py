@@ -185,7 +185,7 @@ class Corpus:
             elif not isinstance(row.values[0], str) or not row.values[0].strip():
                 self._reject(path, row.reject("empty text" if row.values[0] in (None, "") else "no text"))
             else:
-                yield Document(row.values[0].replace("\r\n", "\n"), f"{path}, line {row.line}")
+                yield Document(row.values[0].replace("\r\n", "\n"), f"{path}, {table.numbering} {row.line}")
 
     def _reject(self, path: Path, row: Rejected) -> None:
         if not self.rejected:

@@ -13,6 +13,7 @@ from textgraft.data.dataset import Dataset, Rejected
 from textgraft.data.readers.reading import open_table
 from textgraft.data.values import UnusableError, as_name
 from textgraft.errors import DataError, OptionError
+from textgraft.inference.written_rows import ID, LINE, TAKEN
 from textgraft.review.exchange.base import made_item, number_or_none
 from textgraft.review.items import Item
 from textgraft.tasks.registry import task_class
@@ -68,7 +69,14 @@ class Records:
             if isinstance(row, Rejected):
                 self.rejected.append(row)
             else:
-                yield row.line, dict(zip(self.columns, row.values, strict=True))
+                record = dict(zip(self.columns, row.values, strict=True))
+                # Where a column of the file that was predicted is called as one of the answer's.
+                taken = {
+                    name.removeprefix(TAKEN): value
+                    for name, value in record.items()
+                    if name.startswith(TAKEN)
+                }
+                yield row.line, {**record, **taken}
 
 
 def read_items(path: Path, wanted: Wanted) -> tuple[list[Item], list[Rejected]]:
@@ -163,7 +171,8 @@ class _Texts:
         self._columns = list(_text_columns(self.dataset))
         names = self.dataset.ids if wanted.rows else map(str, self.dataset.lines)
         self._places = {name: place for place, name in enumerate(names)}
-        named = wanted.id_column if wanted.id_column in records.columns else "id"
+        usual = LINE if LINE in records.columns else ID
+        named = wanted.id_column if wanted.id_column in records.columns else usual
         self._id = named if named in records.columns else records.columns[0]
 
     def of(self, line: int, record: Mapping[str, Any]) -> tuple[dict[str, str], int]:

@@ -105,7 +105,7 @@ class Captioning(TextToText):
             if len(vector) != self.width:
                 raise DataError(
                     f"a vector has {len(vector)} numbers, and the model reads {self.width}",
-                    where=f"{dataset.source}, line {line}",
+                    where=dataset.place(line),
                     fix="Make vectors in the same way as those that the model was trained on.",
                 )
             features.append({"vector": vector, "lost": 0, "writer": writer})

@@ -209,7 +209,7 @@ class TokenClassification(Task[WordFeatures]):
             )
         known = set(self.labels)
         for tags, words, line in zip(dataset.labels, dataset.columns["words"], dataset.lines, strict=True):
-            where = f"{dataset.source}, line {line}"
+            where = dataset.place(line)
             if len(tags) != len(words):
                 raise DataError(
                     f"{len(words)} words and {len(tags)} tags", where=where, fix="Give every word one tag."

@@ -172,7 +172,7 @@ def unknown_label(label: str, known: Sequence[str], dataset: Dataset, row: int) 
     guess = nearest(label, known)
     return DataError(
         f"label {label!r} does not occur in the training rows",
-        where=f"{dataset.source}, line {dataset.lines[row]}",
+        where=dataset.place(dataset.lines[row]),
         fix=(f"Did you mean {guess!r}? " if guess else "")
         + "Correct the label, remove the row, or add training rows with it.",
     )
