@@ -234,7 +234,7 @@ def test_predict_light_writes_what_predict_writes_without_torch(lstm, exported, 
         result = CliRunner().invoke(app, ["predict", *map(str, arguments)], catch_exceptions=False)
         assert result.exit_code == 0, result.output
     whole, light = ((tmp_path / name).read_text().splitlines() for name in ("a.csv", "b.csv"))
-    assert [line.split(",")[:2] for line in whole] == [line.split(",")[:2] for line in light]
+    assert [line.split(",")[:3] for line in whole] == [line.split(",")[:3] for line in light]
     code = f"""if True:
         import sys
         sys.modules["torch"] = sys.modules["transformers"] = None
@@ -244,7 +244,7 @@ def test_predict_light_writes_what_predict_writes_without_torch(lstm, exported, 
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
     assert [json.loads(line)["label"] for line in (tmp_path / "c.jsonl").read_text().splitlines()] == [
-        line.split(",")[1] for line in whole[1:]
+        line.split(",")[2] for line in whole[1:]
     ]
 
 

@@ -38,11 +38,11 @@ def test_every_row_gets_label_score_and_all_scores(topic_model: Path, tmp_path: 
     rows = _read(tmp_path / "new.predictions.csv")
     assert len(rows) == 50
     gold = [label for _, label in topic_rows(50, seed=3)]
-    assert sum(row["predicted_label"] == label for row, label in zip(rows, gold, strict=True)) > 45
-    assert [row["label"] for row in rows] == gold
+    assert sum(row["label"] == label for row, label in zip(rows, gold, strict=True)) > 45
+    assert [row["given_label"] for row in rows] == gold
     for row in rows:
         scores = {name.removeprefix("score:"): float(value) for name, value in row.items() if ":" in name}
-        assert max(scores, key=scores.__getitem__) == row["predicted_label"]
+        assert max(scores, key=scores.__getitem__) == row["label"]
         assert float(row["score"]) == max(scores.values())
 
 
@@ -58,19 +58,19 @@ def test_the_columns_of_the_file_stay_as_they_are_and_answers_beside_them(
         done = CliRunner().invoke(app, ["predict", model, str(source), "-o", str(output), *options])
         assert done.exit_code == 0, done.output
     rows = _read(tmp_path / "answers.csv")
-    assert list(rows[0])[:7] == ["line", "id", "when", "text", "score", "label", "predicted_score"]
-    kept = ("line", "id", "when", "text", "score", "label")
+    assert list(rows[0])[:7] == ["line", "id", "when", "text", "given_score", "label", "score"]
+    kept = ("line", "id", "when", "text", "given_score", "label")
     assert [[row[name] for name in kept] for row in rows] == [
         ["2", "7", "2026-01-31", "soup, with cheese", "0.10", "food"],
         ["4", "9", "", "the rocket", "n/a", "space"],
     ]
     assert _read(tmp_path / "answers-2.csv") == rows
     lines = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text().splitlines()]
-    assert [(line["score"], line["label"]) for line in lines] == [("0.10", "food"), ("n/a", "space")]
-    assert 0.5 < lines[0]["predicted_score"] <= 1
+    assert [(line["given_score"], line["label"]) for line in lines] == [("0.10", "food"), ("n/a", "space")]
+    assert 0.5 < lines[0]["score"] <= 1
     named = tmp_path / "named.csv"
     done = CliRunner().invoke(app, ["predict", model, str(source), "-o", str(named), "--id", "id"])
-    assert list(_read(named)[0])[:5] == ["id", "when", "text", "score", "label"]
+    assert list(_read(named)[0])[:5] == ["id", "when", "text", "given_score", "label"]
 
 
 def test_a_second_run_computes_nothing_and_writes_the_same(topic_model: Path, tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_a_file_of_answers_leaves_to_a_person_what_is_not_sure(world, tmp_path):
     run("predict", world["model"], world["test"], "-o", tmp_path / "a.csv")
     rows = rows_of(tmp_path / "a.csv")
     gold = [json.loads(line)["label"] for line in world["test"].read_text().splitlines()]
-    assert list(rows[0])[:4] == ["id", "label", "needs_review", "score"]
+    assert list(rows[0])[:6] == ["id", "text", "given_label", "label", "needs_review", "score"]
     least = read_manifest(world["model"]).threshold.least
     for row in rows:
         assert row["needs_review"] == ("true" if float(row["score"]) < least else "false")
@@ -241,7 +241,7 @@ def test_sets_hold_the_true_label_as_often_as_asked_for(world, tmp_path):
     run("predict", world["model"], world["test"], "-o", tmp_path / "a.csv", "--sets", 0.9)
     rows = rows_of(tmp_path / "a.csv")
     gold = [json.loads(line)["label"] for line in world["test"].read_text().splitlines()]
-    assert list(rows[0])[:4] == ["id", "label", "set", "needs_review"]
+    assert list(rows[0])[:6] == ["id", "text", "given_label", "label", "set", "needs_review"]
     sets = [json.loads(row["set"]) for row in rows]
     assert 0.86 < np.mean([label in one for label, one in zip(gold, sets, strict=True)]) < 0.95
     assert 1.2 < np.mean(list(map(len, sets))) < 2.8
@@ -269,7 +269,7 @@ def test_a_coverage_that_cannot_be_promised_is_refused(world, level, message):
 def test_texts_that_fit_no_label_are_told(world, tmp_path):
     run("predict", world["model"], world["test"], "-o", tmp_path / "a.csv", "--reject", 0.8)
     rows = rows_of(tmp_path / "a.csv")
-    assert list(rows[0])[:4] == ["id", "label", "unknown", "needs_review"]
+    assert list(rows[0])[:6] == ["id", "text", "given_label", "label", "unknown", "needs_review"]
     assert 0.14 < np.mean([row["unknown"] == "true" for row in rows]) < 0.26, "of the known 80% are kept"
     assert not any(row["label"] for row in rows if row["unknown"] == "true")
     model = textgraft.load(world["model"])

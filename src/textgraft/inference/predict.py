@@ -71,7 +71,7 @@ class Predicted(Sequence[dict[str, Any]]):
     def table(self) -> Table:
         """Return a row for each row: its id, its columns, and the answer with a column for each score.
 
-        A value of the answer whose name is that of a column is called ``predicted_…``.
+        A column that has the name of one of the answer's values is called ``given_…``.
         """
         rows = self.dataset if self.dataset.beside else replace(self.dataset, beside=self.dataset.columns)
         return Table.of(list(written_rows(map(flat, self.answers), rows)))

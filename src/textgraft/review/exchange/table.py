@@ -13,7 +13,7 @@ from textgraft.data.dataset import Dataset, Rejected
 from textgraft.data.readers.reading import open_table
 from textgraft.data.values import UnusableError, as_name
 from textgraft.errors import DataError, OptionError
-from textgraft.inference.written_rows import ID, LINE, TAKEN
+from textgraft.inference.written_rows import ID, LINE
 from textgraft.review.exchange.base import made_item, number_or_none
 from textgraft.review.items import Item
 from textgraft.tasks.registry import task_class
@@ -69,14 +69,7 @@ class Records:
             if isinstance(row, Rejected):
                 self.rejected.append(row)
             else:
-                record = dict(zip(self.columns, row.values, strict=True))
-                # Where a column of the file that was predicted is called as one of the answer's.
-                taken = {
-                    name.removeprefix(TAKEN): value
-                    for name, value in record.items()
-                    if name.startswith(TAKEN)
-                }
-                yield row.line, {**record, **taken}
+                yield row.line, dict(zip(self.columns, row.values, strict=True))
 
 
 def read_items(path: Path, wanted: Wanted) -> tuple[list[Item], list[Rejected]]:
