@@ -22,11 +22,11 @@ ONLY_IN_A_TERMINAL = {
     "encode": {"output", "overwrite", "url", "key", "model", *SHARDED},  # Client.encode asks a service
     "evaluate": {"output"},  # save_evaluation writes it
     "predict": {"light", *SHARDED},  # load_light gives a predictor
-    # contender, freeze_layers and settings say the same; a plan is plan_training's.
-    "train": {"config", "adapter", "freeze", "setting", "plan", "print_config"},
+    # settings say the same; a plan is plan_training's.
+    "train": {"config", "setting", "plan", "print_config"},
 }
 OF_EVERY_COMMAND = {"as_json", "quiet", "verbose", "input_format", "help"}
-ONLY_IN_PYTHON = {"labels", "progress", "reporter", "settings", "freeze_layers", "threads", "cache"}
+ONLY_IN_PYTHON = {"labels", "progress", "reporter", "settings", "threads", "cache"}
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +124,34 @@ def test_encode_takes_files_tables_and_dicts(rows, tmp_path):
         np.array(list(zip(texts, [1] * 5, strict=True)), dtype=[("text", "U200"), ("n", int)]),
     ):
         np.testing.assert_allclose(textgraft.encode(given, encoder, engine="torch"), wanted, atol=1e-5)
+
+
+CALLED: dict[str, dict[str, Any]] = {
+    "check": {"source": ["a", "b"]},
+    "compare": {"source": ["a", "b"]},
+    "encode": {"source": ["a"]},
+    "evaluate": {"source": ["a", "b"]},
+    "load": {},
+    "predict": {"source": ["a", "b"]},
+    "threshold": {"source": ["a", "b"], "precision": 0.9},
+    "train": {"source": ["a", "b"], "output": "m"},
+}
+"""Public calls, each with what it needs beside a model and labels."""
+
+
+@pytest.mark.parametrize("name", CALLED)
+def test_whatever_is_of_no_kind_at_all_is_one_error_of_ours(name, model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    encoder = save_tiny_bert(tmp_path / "tiny")
+    call = getattr(textgraft, name)
+    parameters = inspect.signature(call).parameters
+    given = {**CALLED[name], "model": model, "path": model, "labels": ["x", "y"], "encoder": encoder}
+    right = {key: value for key, value in given.items() if key in parameters}
+    for parameter in set(parameters) - {"note"}:
+        with pytest.raises(TextgraftError) as caught:
+            call(**{**right, parameter: object()})
+        assert isinstance(caught.value, OptionError), parameter
+    assert {path.name for path in tmp_path.iterdir()} == {"tiny"}
 
 
 WRONG: dict[str, tuple[str, dict[str, Any]]] = {

@@ -117,6 +117,18 @@ def in_notebook() -> bool:
     return running is not None and hasattr(running, "kernel")
 
 
+def check_progress(progress: bool | None) -> None:
+    """Refuse what says neither that a bar is shown nor that none is, before any work is done.
+
+    Raises:
+        OptionError: ``progress`` is neither True nor False nor None.
+    """
+    if progress is not None and not isinstance(progress, bool):
+        raise OptionError(
+            f"progress is {progress!r}", where="progress", fix="Give True or False, or leave it out."
+        )
+
+
 @contextlib.contextmanager
 def open_bar(progress: bool | None) -> Iterator[Bar]:
     """Open a bar where one is wanted, and take it away when the work has ended or failed.
@@ -127,10 +139,7 @@ def open_bar(progress: bool | None) -> Iterator[Bar]:
     Raises:
         OptionError: ``progress`` is something else.
     """
-    if progress is not None and not isinstance(progress, bool):
-        raise OptionError(
-            f"progress is {progress!r}", where="progress", fix="Give True or False, or leave it out."
-        )
+    check_progress(progress)
     bar: Bar = NoBar()
     if progress is not False and in_notebook():
         bar = NotebookBar()

@@ -56,6 +56,28 @@ def real_number(value: Any, where: str) -> float:
     return found
 
 
+def flag(value: Any, where: str) -> bool:
+    """Return a yes or no that a caller gave.
+
+    Raises:
+        OptionError: It is neither.
+    """
+    if not isinstance(value, bool):
+        raise OptionError(f"{where} is {value!r}", where=where, fix="Give True or False.")
+    return value
+
+
+def text_or_none(value: Any, where: str) -> str | None:
+    """Return a text that a caller gave, or left out.
+
+    Raises:
+        OptionError: It is none.
+    """
+    if value is not None and not isinstance(value, str):
+        raise OptionError(f"{where} is {type(value).__name__}", where=where, fix="Give a text, or None.")
+    return value
+
+
 class Checked(BaseModel):
     """An immutable record of choices.
 

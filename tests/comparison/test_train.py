@@ -94,9 +94,9 @@ def test_a_misspelt_key_of_a_config_is_refused():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--adapter", "lora", "--freeze", "all"], "different models"),
+        (["--adapter", "lora", "--freeze-layers", "all"], "different models"),
         (["--adapter", "lore"], "lora"),
-        (["--freeze", "most"], "frozen"),
+        (["--freeze-layers", "most"], "frozen"),
         (["--set", "epochs"], "--set"),
         (["--config", "missing.yaml"], "missing.yaml"),
     ],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from textgraft.cli.standard_input import LABELLED_ROWS, TEXTS
-from textgraft.errors import OptionError, unknown
+from textgraft.errors import OptionError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -191,38 +191,6 @@ def _number(value: str) -> float | int | str:
         with contextlib.suppress(ValueError):
             return kind(value)
     return value
-
-
-def trained_contender(contender: str | None, adapter: str | None, freeze: str | None) -> str | None:
-    """Return the contender that --contender, --adapter and --freeze together name; None where none does.
-
-    Raises:
-        OptionError: They contradict each other, or a value is unknown.
-    """
-    from textgraft.comparison.contenders.registry import contender_by_option
-
-    if adapter is not None and adapter != "lora":
-        raise unknown("adapter", adapter, ("lora",), where="--adapter")
-    if freeze is not None and freeze != "all" and not freeze.isdigit():
-        raise OptionError(
-            f"{freeze!r} layers cannot be frozen", where="--freeze", fix="Give a number or 'all'."
-        )
-    named = {
-        name
-        for name, is_meant in (
-            (contender, contender is not None),
-            (contender_by_option("--adapter lora"), adapter is not None),
-            (contender_by_option("--freeze all"), freeze == "all"),
-        )
-        if is_meant
-    }
-    if len(named) > 1:
-        raise OptionError(
-            f"the options name different models: {', '.join(sorted(map(str, named)))}",
-            where="--contender, --adapter, --freeze",
-            fix="Give one of them.",
-        )
-    return next(iter(named), None)
 
 
 @contextlib.contextmanager

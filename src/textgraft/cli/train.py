@@ -41,7 +41,7 @@ def train(
     adapter: Annotated[
         str | None, typer.Option(help="lora: train a small adapter and leave the encoder as it is.")
     ] = None,
-    freeze: Annotated[
+    freeze_layers: Annotated[
         str | None, typer.Option(help="Lower encoder layers to leave as they are, or 'all'.")
     ] = None,
     encoder: Annotated[str | None, typer.Option(help=options.ENCODER_HELP)] = None,
@@ -78,6 +78,7 @@ def train(
     """
     import yaml
 
+    from textgraft.comparison.contenders.registry import meant_contender
     from textgraft.comparison.settings import TrainConfig
     from textgraft.comparison.train import full_config, plan_training, read_config, run_training
     from textgraft.errors import OptionError
@@ -93,8 +94,8 @@ def train(
         "offsets": None if offsets == "characters" else offsets,
         "test": test,
         "dev": dev,
-        "contender": options.trained_contender(contender, adapter, freeze),
-        "freeze_layers": int(freeze) if freeze and freeze.isdigit() else None,
+        "contender": meant_contender(contender, adapter, freeze_layers),
+        "freeze_layers": None if freeze_layers == "all" else freeze_layers,
         "encoder": encoder,
         "revision": revision,
         "prompt": prompt,

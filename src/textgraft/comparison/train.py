@@ -12,7 +12,7 @@ import yaml
 
 from textgraft.bars import open_bar
 from textgraft.comparison.contenders.base import Contender, RecipeSettings
-from textgraft.comparison.contenders.registry import trained_contender
+from textgraft.comparison.contenders.registry import meant_contender, trained_contender
 from textgraft.comparison.preparing import Entrants, Note, choose, read
 from textgraft.comparison.running.watching import Told, as_reporter
 from textgraft.comparison.settings import TrainConfig
@@ -25,6 +25,7 @@ from textgraft.files import as_path, refuse_to_replace, remove_folder
 from textgraft.models.encoder_languages import encoder_warning
 from textgraft.models.manifest import MANIFEST
 from textgraft.processes import is_main_process
+from textgraft.settings import flag
 from textgraft.tables import Table, page, paragraph
 from textgraft.terminal import visible
 from textgraft.wording import duration
@@ -161,7 +162,8 @@ def train(
     revision: str | None = None,
     prompt: str | None = None,
     max_length: int | None = None,
-    freeze_layers: int | None = None,
+    adapter: str | None = None,
+    freeze_layers: int | str | None = None,
     vectors: str | Path | None = None,
     language_model: str | Path | None = None,
     describe: str | Path | None = None,
@@ -205,8 +207,9 @@ def train(
         prompt: What the encoder reads before every text, as "query: ", or the name of one of its own prompts;
             "" for none, None for its default.
         max_length: Tokens a text is cut to; the contender's own limit if left out.
-        freeze_layers: Lower layers of the encoder that stay as they are; those of the contender's first
-            configuration if left out.
+        adapter: "lora" trains a small adapter and leaves the encoder as it is.
+        freeze_layers: Lower layers of the encoder that stay as they are, those of the contender's first
+            configuration if left out; "all" trains a shallow network on the encoder.
         vectors: File of word vectors that a recurrent contender begins with.
         language_model: Folder of a recurrent language model, for contenders that begin with one.
         describe: Table with the columns ``label`` and ``description``: a sentence for labels, for contenders
@@ -249,12 +252,12 @@ def train(
             "offsets": offsets,
             "dev": dev,
             "test": test,
-            "contender": contender,
+            "contender": meant_contender(contender, adapter, freeze_layers),
             "encoder": encoder,
             "revision": revision,
             "prompt": prompt,
             "max_length": max_length,
-            "freeze_layers": freeze_layers,
+            "freeze_layers": None if freeze_layers == "all" else freeze_layers,
             "vectors": vectors,
             "language_model": language_model,
             "describe": describe,
@@ -270,6 +273,8 @@ def train(
             "settings": settings or {},
         }
     )
+    flag(resume, "resume")
+    flag(overwrite, "overwrite")
     rows = as_source(source, labels, labelled=True)
     folder = as_path(output, "output")
     # Of several processes that train together, the first one tells.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from textgraft.data.sample import Sample
@@ -78,13 +78,41 @@ class Columns:
         group: str | None = None,
         labelled: bool = True,
     ) -> Columns:
-        """Take columns as options and keywords name them."""
-        return cls(as_tuple(text), as_tuple(label) if labelled else (), id_column, group, labelled)
+        """Take columns as options and keywords name them.
+
+        Raises:
+            OptionError: A name is no text.
+        """
+        text, label = as_tuple(text), as_tuple(label)
+        for name in (id_column, group):
+            if name is not None and not isinstance(name, str):
+                raise _no_names(name)
+        return cls(text, label if labelled else (), id_column, group, labelled)
 
 
 def as_tuple(names: str | Sequence[str] | None) -> tuple[str, ...]:
-    """Return what an option names: nothing, one thing or several."""
-    return (names,) if isinstance(names, str) else tuple(names or ())
+    """Return what an option names: nothing, one thing or several.
+
+    Raises:
+        OptionError: It is no name, and nothing that holds names.
+    """
+    if names is None or isinstance(names, str):
+        return () if names is None else (names,)
+    if isinstance(names, Mapping) or not isinstance(names, Iterable):
+        raise _no_names(names)
+    found = tuple(names)
+    for name in found:
+        if not isinstance(name, str):
+            raise _no_names(name)
+    return found
+
+
+def _no_names(given: object) -> OptionError:
+    return OptionError(
+        f"a column is named by its name, and this is {type(given).__name__}",
+        where=repr(given)[:60],
+        fix='Give the name of one, as "text", or a list of names.',
+    )
 
 
 @dataclass(frozen=True, slots=True)

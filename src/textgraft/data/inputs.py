@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from textgraft.data.columns import as_tuple
 from textgraft.data.dataset import Dataset
 from textgraft.errors import OptionError, unknown
 
@@ -31,7 +32,7 @@ def given_inputs(inputs: Any, text: str | Sequence[str] | None = None) -> list[A
         OptionError: It is one string, a dict, a set, or nothing of the kind; or a column is not named, or not
             there.
     """
-    names = [text] if isinstance(text, str) else list(text or ())
+    names = list(as_tuple(text))
     if is_table(inputs):
         columns = table_columns(inputs, names)
         return (

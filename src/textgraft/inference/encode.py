@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from textgraft.bars import open_bar
+from textgraft.bars import check_progress, open_bar
 from textgraft.data.formats.given import Rows
 from textgraft.data.inputs import as_given_text, given_inputs, given_texts
 from textgraft.errors import ModelError, OptionError, unknown
-from textgraft.files import content_hash
+from textgraft.files import as_path, content_hash
 from textgraft.inference.encoder_weights import reads_weights
 from textgraft.inference.encoding_cache import EncodingCache, Entry, entry_keys
 from textgraft.inference.engines import bundled
@@ -43,7 +43,7 @@ from textgraft.models.encoders import (
     resolve_encoder,
 )
 from textgraft.models.windows import cut, longest
-from textgraft.settings import whole_number
+from textgraft.settings import flag, whole_number
 from textgraft.tokenization.encode import TextFrame, TokenIds, token_ids
 from textgraft.training.batching import ShapedBatch, fixed_shapes, token_budget_batches
 from textgraft.training.text_arrays import Computed
@@ -519,6 +519,10 @@ def encode(
     """
     from textgraft.inference.encodable import aligned, is_file, read_texts, text_columns
 
+    flag(normalize, "normalize")
+    check_progress(progress)
+    if not isinstance(cache, bool):
+        cache = as_path(cache, "cache")
     # The rows first: loading an encoder takes longer.
     dataset = None
     if is_file(source):

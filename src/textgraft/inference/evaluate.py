@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from textgraft.bars import Bar, open_bar
+from textgraft.bars import Bar, check_progress, open_bar
+from textgraft.data.columns import as_tuple
 from textgraft.data.dataset import Dataset
 from textgraft.data.formats.given import Rows, as_source
 from textgraft.data.side_columns import side_columns
@@ -25,6 +26,7 @@ from textgraft.inference.predictor import load
 from textgraft.inference.row_predictor import RowPredictor
 from textgraft.models.fingerprint import Fingerprint, hashes, load_fingerprint, row_texts
 from textgraft.reporting.files import refuse_report
+from textgraft.settings import flag
 from textgraft.tasks.base import Task
 from textgraft.tasks.scoring import Scoring
 
@@ -70,6 +72,10 @@ def evaluate(
         ModelError: The model directory is missing or damaged.
         OutputError: The report cannot be written, or one stands there.
     """
+    flag(overwrite, "overwrite")
+    flag(robustness, "robustness")
+    check_progress(progress)
+    named = as_tuple(slices.split(",") if isinstance(slices, str) else slices)
     if report is not None:
         report = as_path(report, "report")
         refuse_report(report, overwrite=overwrite)
@@ -84,10 +90,9 @@ def evaluate(
         id_column=id_column,
         offsets=offsets,
     )
-    named = [part.strip() for part in slices.split(",")] if isinstance(slices, str) else slices
     side: Mapping[str, Sequence[Any]] = {}
     if report is not None and not isinstance(wanted, Dataset):
-        side = side_columns(wanted, rows, named)
+        side = side_columns(wanted, rows, None if slices is None else [name.strip() for name in named])
     task, manifest = predictor.task, predictor.manifest
     gold = task.targets(rows)
     with open_bar(progress) as bar:

@@ -7,17 +7,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from textgraft.bars import Bar, open_bar
+from textgraft.bars import Bar, check_progress, open_bar
 from textgraft.data.dataset import Dataset, Rejected
 from textgraft.data.formats.given import Rows, as_source
 from textgraft.data.side_columns import with_columns
+from textgraft.errors import unknown
 from textgraft.files import as_path, check_output
+from textgraft.inference.engines.open import ENGINES
 from textgraft.inference.model_rows import read_for_model
 from textgraft.inference.predict_file import FORMATS, Predictions, RowCache, predict_file
 from textgraft.inference.predictor import load
 from textgraft.inference.row_predictor import RowPredictor
 from textgraft.inference.written_rows import written_rows
 from textgraft.models.manifest import MANIFEST, read_manifest
+from textgraft.settings import flag
 from textgraft.tables import Table, flat, page, paragraph
 from textgraft.tasks.registry import task_class
 from textgraft.terminal import visible
@@ -127,6 +130,10 @@ def predict(
         ModelError: The model directory is missing or damaged.
         OutputError: The file cannot be written, or one stands there.
     """
+    flag(overwrite, "overwrite")
+    check_progress(progress)
+    if engine not in ENGINES:
+        raise unknown("engine", engine, ENGINES)
     target = None if output is None else as_path(output, "output")
     if target is not None:
         check_output(target, FORMATS, overwrite=overwrite)

@@ -26,6 +26,7 @@ from textgraft.inference.unseen import unseen_rows
 from textgraft.integrity import write_record
 from textgraft.models.fingerprint import load_fingerprint
 from textgraft.models.manifest import FORMAT, MANIFEST, read_manifest
+from textgraft.settings import real_number
 from textgraft.tasks.registry import task_class
 from textgraft.tasks.targets import check_holds_back
 
@@ -72,7 +73,11 @@ def threshold(
         ModelError: The model directory is missing or damaged.
         OptionError: The target makes no sense, or answers of this task cannot be held back.
     """
-    target = Target(precision=precision, error_cost=error_cost, review_cost=review_cost)
+    target = Target(
+        precision=None if precision is None else real_number(precision, "--precision"),
+        error_cost=None if error_cost is None else real_number(error_cost, "--error-cost"),
+        review_cost=None if review_cost is None else real_number(review_cost, "--review-cost"),
+    )
     path = as_path(model, "model")
     manifest = read_manifest(path)
     check_holds_back(task_class(manifest.task), target)

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textgraft.errors import MissingExtraError, ModelError, OptionError
-from textgraft.files import content_hash, sha256_file
+from textgraft.files import as_path, content_hash, sha256_file
 from textgraft.integrity import SEAL, check_files, check_seal
 from textgraft.models import loading
 from textgraft.models.manifest import MANIFEST, read_manifest
 from textgraft.models.vetting import read_json, vet, weight_files
+from textgraft.settings import text_or_none
 from textgraft.tokenization.prompts import with_prompt
 
 if TYPE_CHECKING:
@@ -103,7 +104,8 @@ def resolve_encoder(
         ModelError: There is no such encoder, a file is missing or damaged, or the Hub cannot be reached.
         OptionError: The prompt is too long.
     """
-    source = _found(name, revision)
+    text_or_none(prompt, "prompt")
+    source = _found(str(as_path(name, "encoder")), text_or_none(revision, "revision"))
     return replace(source, prompt=_chosen_prompt(source.path, prompt))
 
 
@@ -132,8 +134,7 @@ def _chosen_prompt(path: Path, wanted: str | None) -> str:
     return prompt
 
 
-def _found(name: str | Path, revision: str | None) -> EncoderSource:
-    name = str(name)
+def _found(name: str, revision: str | None) -> EncoderSource:
     if name == BUNDLED:
         return _bundled()
     path = Path(name).expanduser()

@@ -17,6 +17,7 @@ from textgraft.errors import DataError, MissingExtraError
 from textgraft.files import as_path, refuse_to_replace, write_json
 from textgraft.models.encoder_languages import encoder_warning
 from textgraft.models.encoders import BUNDLED, resolve_encoder
+from textgraft.settings import flag
 from textgraft.tasks.named import RowSettings
 from textgraft.tasks.reading import named_task, read_files
 
@@ -81,6 +82,7 @@ def check(
             "offsets": offsets,
         }
     )
+    flag(overwrite, "overwrite")
     target = None if output is None else as_path(output, "output")
     if target is not None:
         refuse_to_replace(target, overwrite=overwrite)

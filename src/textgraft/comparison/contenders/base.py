@@ -217,7 +217,7 @@ class Contender:
     """Its part in what pre-training saves: what is counted against, what the claim of a hundredth of the
     labels is about, or another one for which the saving is measured."""
     train_option: str | None = None
-    """The option of ``textgraft train`` that means it, as "--freeze all"."""
+    """The option of ``textgraft train`` that means it, as "--freeze-layers all"."""
     epochs: EpochSchedule | None = None
     """For those that train in epochs."""
     evaluating: float = 0.1

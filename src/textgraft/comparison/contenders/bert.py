@@ -357,7 +357,7 @@ _FROZEN = Contender(
     marker="circle",
     is_default=True,
     saving="claimed",
-    train_option="--freeze all",
+    train_option="--freeze-layers all",
     needs_encoder=True,
     windows=WINDOWS,
 )

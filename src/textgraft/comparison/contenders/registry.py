@@ -138,8 +138,47 @@ def trained_contender(name: str | None, task: str) -> Contender:
 
 
 def contender_by_option(option: str) -> str:
-    """Return the name of the contender that an option of ``train`` means, as "--freeze all"."""
+    """Return the name of the contender that an option of ``train`` means, as "--freeze-layers all"."""
     return next(entry.name for entry in CONTENDERS if entry.train_option == option)
+
+
+def meant_contender(
+    contender: str | None, adapter: str | None, freeze_layers: int | str | None
+) -> str | None:
+    """Return the contender that the options of ``train`` name together; None where none does.
+
+    Args:
+        contender: Its own name.
+        adapter: "lora".
+        freeze_layers: "all", or a number of layers, which names none.
+
+    Raises:
+        OptionError: They contradict each other, or a value is unknown.
+    """
+    if adapter is not None and adapter != "lora":
+        raise unknown("adapter", adapter, ("lora",), where="--adapter")
+    if not (freeze_layers is None or freeze_layers == "all" or str(freeze_layers).isdigit()):
+        raise OptionError(
+            f"{freeze_layers!r} layers cannot be frozen",
+            where="--freeze-layers",
+            fix="Give a number or 'all'.",
+        )
+    named = {
+        name
+        for name, is_meant in (
+            (contender, contender is not None),
+            (contender_by_option("--adapter lora"), adapter is not None),
+            (contender_by_option("--freeze-layers all"), freeze_layers == "all"),
+        )
+        if is_meant
+    }
+    if len(named) > 1:
+        raise OptionError(
+            f"the options name different models: {', '.join(sorted(map(str, named)))}",
+            where="--contender, --adapter, --freeze-layers",
+            fix="Give one of them.",
+        )
+    return next(iter(named), None)
 
 
 def needed_language_model(contenders: Sequence[Contender], path: str | Path | None) -> EncoderSource | None:

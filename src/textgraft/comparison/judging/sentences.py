@@ -280,11 +280,8 @@ def _crossing_interval(crossing: Crossing) -> str:
 def _more_labels(verdict: Verdict) -> Iterator[str]:
     pick = verdict.favourite
     curve = next(curve for curve in verdict.curves if curve.contender == pick)
-    if has_fixed_sizes(pick):
-        return
-    if curve.refused:
-        yield f"What more labels would buy cannot be said: {curve.refused}."
-        return
+    if has_fixed_sizes(pick) or curve.refused:
+        return  # why not is an answer's to say
     double, fourfold = curve.forecasts
     if abs(fourfold.gain.value) < NOTICEABLE:
         yield (

@@ -195,7 +195,7 @@ def _records(given: Any, where: str) -> GivenTable:
         return _of_lists(entries, where)
     shown = str(plain(entries[0]))[:60]
     raise OptionError(
-        f"row 0 is {type(entries[0]).__name__}, neither a text nor a dict: {shown!r}",
+        f"row 1 is {type(entries[0]).__name__}, neither a text nor a dict: {shown!r}",
         where=where,
         fix="Give strings, dicts, or a table whose text column is named.",
     )
@@ -223,7 +223,7 @@ def _columns(table: Any, where: str) -> dict[str, list[Any]]:
 
 
 def _by_name(entries: Sequence[Any], where: str) -> dict[str, list[Any]]:
-    for place, entry in enumerate(entries):
+    for place, entry in enumerate(entries, start=1):
         if not isinstance(entry, Mapping):
             raise OptionError(
                 f"row {place} is {type(entry).__name__}, where others are dicts",
@@ -236,7 +236,7 @@ def _by_name(entries: Sequence[Any], where: str) -> dict[str, list[Any]]:
 
 def _of_lists(entries: Sequence[Any], where: str) -> GivenTable:
     """Take pairs of texts as two columns, and lists of words as one."""
-    for place, entry in enumerate(entries):
+    for place, entry in enumerate(entries, start=1):
         if not isinstance(entry, tuple | list) or not all(isinstance(part, str) for part in entry):
             raise OptionError(
                 f"row {place} holds something else than texts: {str(entry)[:60]!r}",
