@@ -67,7 +67,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--commands", nargs="+", choices=COMMANDS, default=list(COMMANDS))
-    parser.add_argument("--folder", type=Path, help="For files; a temporary one if left out.")
+    parser.add_argument("--folder", type=Path, help="For temporary files; the system's if left out.")
+    parser.add_argument("--files", type=Path, help="Folder where the files of rows stay for the next run.")
     arguments = parser.parse_args()
     print(describe("torch", "pyarrow"))
     print("| command | rows | seconds | of processor time | rows a second | peak MB |")
@@ -82,8 +83,9 @@ def main() -> None:
         if "encode" in arguments.commands:
             save_encoder(encoder)
         for rows in sorted(arguments.rows):
-            source, output = folder / "rows.csv", folder / "out"
-            write_rows(source, rows)
+            source, output = (arguments.files or folder) / f"rows-{rows}.csv", folder / "out"
+            if not source.is_file():
+                write_rows(source, rows)
             calls = {
                 "check": ["check", str(source)],
                 "encode": ["encode", str(source), "-o", str(output), "--encoder", str(encoder)],
@@ -100,6 +102,8 @@ def main() -> None:
                 )
                 shutil.rmtree(output, ignore_errors=True)
                 Path(f"{output}.csv").unlink(missing_ok=True)
+            if arguments.files is None:
+                source.unlink()
     for command, points in found.items():
         if len(points) > 1:
             rows_, seconds, peaks = map(np.array, zip(*points, strict=True))

@@ -7,7 +7,6 @@ import contextlib
 import ctypes
 import errno
 import functools
-import glob
 import hashlib
 import json
 import logging
@@ -162,12 +161,28 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         os.close(descriptor)
 
 
+def sync_files(folder: Path) -> None:
+    """Bring the files of a folder to the disk, all together: that takes a fraction of the time of one by one.
+
+    Raises:
+        OutputError: The disk is full or broken.
+    """
+    with output_errors(folder):
+        for file in folder.iterdir():
+            _sync_file(file)
+        _sync_folder(folder)
+
+
+def _sync_file(file: Path) -> None:
+    with file.open("rb") as handle:
+        os.fsync(handle.fileno())
+
+
 def _settle(folder: Path) -> None:
     """Bring all of a folder to the disk, readable to others as far as the user's umask lets them."""
     for file in folder.rglob("*"):
         if file.is_file():
-            with file.open("rb") as handle:
-                os.fsync(handle.fileno())
+            _sync_file(file)
             # Some writers leave their files private; a server's user reads a model directory too.
             file.chmod(0o666 & ~_umask())
         elif file.is_dir():
@@ -237,7 +252,9 @@ def _claim(descriptor: int) -> None:
 
 def _sweep(path: Path) -> None:
     """Delete what killed processes left of writing ``path``; the system ended their claims with them."""
-    for rest in path.parent.glob(f".{glob.escape(path.name)}.*{_PARTIAL}"):
+    # By names alone: a folder of ten thousand shards is looked through at each of them.
+    found = [name for name in os.listdir(path.parent) if name.startswith(f".{path.name}.")]  # noqa: PTH208
+    for rest in (path.parent / name for name in found if name.endswith(_PARTIAL)):
         with contextlib.suppress(OSError):
             if fcntl is None or time.time() - rest.stat().st_mtime < _ABANDONED_SECONDS:
                 continue

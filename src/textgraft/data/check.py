@@ -15,6 +15,7 @@ from textgraft.data.facts import check_facts
 from textgraft.data.languages import Languages, dataset_languages
 from textgraft.data.near_duplicates import near_duplicates
 from textgraft.data.overlaps import EXAMPLES, EXCERPT, LEAK, Overlap, StackedRows, overlaps
+from textgraft.data.packed import StackedColumns
 from textgraft.data.spellings import Spellings, find_spellings
 from textgraft.data.splits import Splits
 from textgraft.tables import Table, bullets, page
@@ -191,12 +192,14 @@ def check_dataset(
     parts = list(sides.values()) or [dataset]
     # Before all else: what this takes is free again when the model that tells languages is loaded.
     in_common = _in_common(parts, splits)
-    texts = [text for part in parts for text in part.texts]
+    texts = StackedColumns([part.texts for part in parts])
     rejected = [(dataset.source, bad) for bad in dataset.rejected]
     if splits:
         rejected += [(side.source, bad) for side in (splits.dev, splits.test) for bad in side.rejected]
-    labels = Counter(name for part in parts for names in part.names for name in names)
-    tested = {name for names in splits.test.names for name in names} if splits else set()
+    labels: Counter[str] = Counter()
+    for part in parts:
+        labels.update(part.name_counts)
+    tested = set(splits.test.name_counts) if splits else set()
     return DataCheck(
         source=dataset.source,
         rows=len(texts),
@@ -207,9 +210,7 @@ def check_dataset(
         labels=dict(labels.most_common()),
         one_label=dataset.has_names,
         spellings=find_spellings(labels),
-        untested_labels=sorted({name for names in splits.train.names for name in names} - tested)
-        if splits
-        else [],
+        untested_labels=sorted(set(splits.train.name_counts) - tested) if splits else [],
         **in_common,
         words=_quantiles(len(text.split()) for text in texts),
         characters=_quantiles(len(text) for text in texts),
@@ -268,7 +269,7 @@ def _quantiles(counts: Iterable[int]) -> dict[str, float]:
 
 def _truncation(texts: Sequence[str], count: TokenCounter, limit: int) -> Truncation:
     step = max(1, -(-len(texts) // COUNTED_TEXTS))
-    tokens = np.array(count(texts[::step]))
+    tokens = np.array(count(list(texts[::step])))
     beyond = np.maximum(tokens - limit, 0)
     return Truncation(
         limit=limit,

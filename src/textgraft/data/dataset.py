@@ -6,11 +6,13 @@ import functools
 import hashlib
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import msgspec
+
+from textgraft.data.packed import Coded, JoinedColumns, Packed, PackedTexts, PickedTexts, compact, picked
 
 Numbering = Literal["line", "row", "question"]
 """What a source's rows are numbered by, counted from 1: the lines of a text file, its header and empty lines
@@ -74,7 +76,7 @@ class ReadingNotes:
 
 
 @dataclass(frozen=True)
-class RowNumbers(Sequence[str]):
+class RowNumbers(Packed[str]):
     """The ids of rows that have none of their own, their lines: each is written when it is asked for.
 
     A million strings would take more memory than the texts of many a data set.
@@ -89,23 +91,18 @@ class RowNumbers(Sequence[str]):
         found = self.numbers[index]
         return RowNumbers(found) if isinstance(index, slice) else str(found)
 
-    def select(self, rows: Sequence[int]) -> RowNumbers:
+    def select(self, rows: array[int]) -> RowNumbers:
         """Return the numbers of some rows."""
         return RowNumbers(compact(array("q", (self.numbers[row] for row in rows))))
-
-
-def compact(numbers: array[int]) -> array[int]:
-    """Return numbers in four bytes each, where all of them fit."""
-    return array("i", numbers) if not numbers or max(numbers) < 1 << 31 else numbers
 
 
 @dataclass(frozen=True)
 class Dataset:
     """Rows in columns: every list has the same length, and position i of each belongs to one row."""
 
-    columns: dict[str, list[Any]]
+    columns: Mapping[str, Sequence[Any]]
     """The text columns by name, in the order the user gave them; tasks add columns of other values."""
-    labels: list[Any] | None
+    labels: Sequence[Any] | None
     """The target of each row in the form of its task: a string for classification, a tuple of strings for
     label sets; None for rows to predict."""
     ids: Sequence[str]
@@ -134,7 +131,7 @@ class Dataset:
         return len(self.ids)
 
     @classmethod
-    def unlabelled(cls, columns: dict[str, list[Any]]) -> Dataset:
+    def unlabelled(cls, columns: Mapping[str, Sequence[Any]]) -> Dataset:
         """Make rows to predict from Python values, one list a column."""
         numbers = array("q", range(1, 1 + len(next(iter(columns.values())))))
         return cls(columns, None, RowNumbers(numbers), numbers, "the given inputs")
@@ -144,46 +141,66 @@ class Dataset:
         return f"{self.source}, {self.numbering} {line}"
 
     @functools.cached_property
-    def texts(self) -> list[str]:
+    def texts(self) -> Sequence[str]:
         """One string a row: the text columns joined by a newline; without any, a name made of the values."""
         lists = [values for values in self.columns.values() if not values or isinstance(values[0], str)]
         if not lists:
             return [_name(values) for values in zip(*self.columns.values(), strict=True)]
-        return lists[0] if len(lists) == 1 else ["\n".join(parts) for parts in zip(*lists, strict=True)]
+        if len(lists) == 1:
+            return lists[0]
+        if isinstance(lists[0], PackedTexts | PickedTexts):
+            return JoinedColumns(lists)
+        return ["\n".join(parts) for parts in zip(*lists, strict=True)]
 
     @functools.cached_property
-    def names(self) -> list[tuple[str, ...]]:
+    def names(self) -> Sequence[tuple[str, ...]]:
         """The names in each row's target: its label or labels, the types of its tags; none in other forms."""
         if self.kinds is not None:
             return self.kinds
+        if isinstance(self.labels, Coded):
+            return self.labels.mapped(_names_of)
         shared: dict[str, tuple[str, ...]] = {}  # a million rows have a few labels
         return [
-            shared.setdefault(label, (label,)) if isinstance(label, str) else _names_of(label)
+            shared.setdefault(label, _names_of(label)) if isinstance(label, str) else _names_of(label)
             for label in self.labels or [None] * len(self)
         ]
 
     @property
-    def strata(self) -> list[str]:
+    def name_counts(self) -> Counter[str]:
+        """How many rows have each name, in the order of the first ones."""
+        names, counted = self.names, Counter[str]()
+        for row, count in (names.counts() if isinstance(names, Coded) else Counter(names)).items():
+            for name in row:
+                counted[name] += count
+        return counted
+
+    @property
+    def strata(self) -> Sequence[str]:
         """What splits and subsets keep in proportion: of each row its name, or the rarest of its names."""
-        counts = Counter(name for row in self.names for name in row)
-        rarest = {row: min(row, key=lambda name: (counts[name], name), default="") for row in set(self.names)}
-        return [rarest[row] for row in self.names]
+        counts, names = self.name_counts, self.names
+
+        def rarest(row: tuple[str, ...]) -> str:
+            return min(row, key=lambda name: (counts[name], name), default="")
+
+        if isinstance(names, Coded):
+            return names.mapped(rarest)
+        of_row = {row: rarest(row) for row in set(names)}
+        return [of_row[row] for row in names]
 
     @property
     def has_names(self) -> bool:
         """Whether every row is labelled with one name."""
-        return bool(self.labels) and all(isinstance(label, str) for label in self.labels or ())
+        values = self.labels.values if isinstance(self.labels, Coded) else self.labels
+        return bool(self.labels) and all(isinstance(label, str) for label in values or ())
 
     def select(self, indices: Sequence[int]) -> Dataset:
         """Return the rows at ``indices``, in that order; rejected rows and notes stay behind."""
         # An array, as so many numbers of Python take five times the memory.
         rows = array("q", map(int, indices))
         return Dataset(
-            columns={name: [values[row] for row in rows] for name, values in self.columns.items()},
-            labels=None if self.labels is None else [self.labels[row] for row in rows],
-            ids=self.ids.select(rows)
-            if isinstance(self.ids, RowNumbers)
-            else [self.ids[row] for row in rows],
+            columns={name: picked(values, rows) for name, values in self.columns.items()},
+            labels=None if self.labels is None else picked(self.labels, rows),
+            ids=picked(self.ids, rows),
             lines=compact(array("q", (self.lines[row] for row in rows))),
             source=self.source,
             groups=None if self.groups is None else [self.groups[row] for row in rows],
@@ -209,7 +226,9 @@ class Dataset:
 
 
 def _names_of(label: Any) -> tuple[str, ...]:
-    """Return the names in a set of labels; none where a target is of another form."""
+    """Return the name or names in a target; none where it is of another form."""
+    if isinstance(label, str):
+        return (label,)
     return label if isinstance(label, tuple) else ()
 
 

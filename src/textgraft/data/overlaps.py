@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 
 from textgraft.data.dataset import Dataset
 from textgraft.data.near_duplicates import normalise
+from textgraft.data.packed import StackedColumns
 from textgraft.data.splits import Splits
 
 EXAMPLES = 5
@@ -93,7 +94,7 @@ class StackedRows:
     """
 
     def __init__(self, parts: Sequence[Dataset]) -> None:
-        self.texts = [text for part in parts for text in part.texts]
+        self.texts = StackedColumns([part.texts for part in parts])
         codes: dict[str | None, int] = {}
         labels = (label for part in parts for label in _names_or_none(part))
         self._labels = np.fromiter(
@@ -169,6 +170,11 @@ class _Different(Sequence[str]):
 
     def __getitem__(self, index: Any) -> Any:
         return normalise(self._texts[self._first[index]])
+
+    def __iter__(self) -> Iterator[str]:
+        wanted = np.zeros(len(self._texts), dtype=bool)
+        wanted[self._first] = True  # the first rows ascend
+        return map(normalise, itertools.compress(self._texts, wanted.tobytes()))
 
 
 def overlaps(

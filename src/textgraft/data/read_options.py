@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import TypedDict, cast
 
 from textgraft.errors import OptionError, unknown
 
@@ -35,17 +35,45 @@ class Offsets(TypedDict, total=False):
     """What the offsets of spans and answers count: "characters", "utf-16" or "utf-8"."""
 
 
-class ReadOptions(ColumnNames, Offsets, total=False):
-    """All of it. Only tasks whose files have offsets take ``offsets``."""
+class Packing(TypedDict, total=False):
+    """How rows are held in memory."""
+
+    packed: bool
+    """Whether texts and labels take little of it (:mod:`textgraft.data.packed`): each is then made when it is
+    asked for."""
 
 
-def read_options(given: ReadOptions) -> ReadOptions:
+class OffsetOptions(ColumnNames, Offsets, total=False):
+    """What a task takes whose files have offsets."""
+
+
+class TableOptions(ColumnNames, Packing, total=False):
+    """What a task takes whose rows are plain texts with their labels."""
+
+
+class ReadOptions(ColumnNames, Offsets, Packing, total=False):
+    """All of it. Tasks with ``has_offsets`` take ``offsets``, those with ``packs_texts`` take ``packed``."""
+
+
+def read_options(given: ReadOptions) -> OffsetOptions:
     """Return what was given, for a task whose files have offsets.
 
     Raises:
         OptionError: A keyword does not exist; the nearest is suggested.
     """
-    return _known(given, ReadOptions)
+    _must_be_of(OffsetOptions, given)
+    return cast("OffsetOptions", given)
+
+
+def table_options(given: ReadOptions) -> TableOptions:
+    """Return what was given, for a task whose rows are plain texts with their labels.
+
+    Raises:
+        OptionError: As for :func:`column_names`.
+    """
+    _refuse_offsets(given)
+    _must_be_of(TableOptions, given)
+    return cast("TableOptions", given)
 
 
 def column_names(given: ReadOptions) -> ColumnNames:
@@ -54,13 +82,17 @@ def column_names(given: ReadOptions) -> ColumnNames:
     Raises:
         OptionError: A keyword does not exist (the nearest is suggested), or offsets are given.
     """
+    _refuse_offsets(given)
+    _must_be_of(ColumnNames, given)
+    return cast("ColumnNames", given)
+
+
+def _refuse_offsets(given: ReadOptions) -> None:
     if "offsets" in given:
         raise OptionError("the files of this task have no offsets", where="offsets", fix="Leave it out.")
-    return _known(given, ColumnNames)
 
 
-def _known(given: ReadOptions, kind: type[ReadOptions | ColumnNames]) -> ReadOptions:
+def _must_be_of(kind: type[ColumnNames], given: ReadOptions) -> None:
     for name in given:
         if name not in kind.__annotations__:
             raise unknown("keyword", name, kind.__annotations__)
-    return given

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from textgraft.data.dataset import Dataset
+from textgraft.data.packed import Coded
 
 _WHOLE = re.compile(r"([+-]?\d+)\.0+")
 
@@ -68,7 +69,9 @@ def merge_spellings(datasets: Sequence[Dataset]) -> tuple[list[Dataset], list[Sp
     Returns:
         The data sets with merged labels, and what was merged.
     """
-    counts = Counter(name for dataset in datasets for names in dataset.names for name in names)
+    counts: Counter[str] = Counter()
+    for dataset in datasets:
+        counts.update(dataset.name_counts)
     found = find_spellings(counts)
     merged = {spelling: group.name for group in found for spelling in group.rows}
     return [_renamed(dataset, merged) if merged else dataset for dataset in datasets], found
@@ -84,6 +87,8 @@ def _renamed(dataset: Dataset, merged: Mapping[str, str]) -> Dataset:
 
     if dataset.labels is None:
         return dataset
+    if isinstance(dataset.labels, Coded):
+        return replace(dataset, labels=dataset.labels.mapped(renamed))
     if dataset.kinds is None:
         return replace(dataset, labels=[renamed(label) for label in dataset.labels])
     tags = [

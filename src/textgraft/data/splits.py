@@ -23,7 +23,7 @@ from textgraft.data.near_duplicates import normalise
 from textgraft.errors import DataError, OptionError
 
 Unit = list[int]
-"""Positions of rows that stay on one side."""
+"""Positions of rows that stay together."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,9 @@ def make_splits(
     train = dataset.select(_rows_of(side, _TRAIN))
     drawn_test = dataset.select(_rows_of(side, _TEST)) if test is None else test
     drawn_dev = dataset.select(_rows_of(side, _DEV)) if dev is None else dev
-    known = {name for names in train.names for name in names}
+    known = set(train.name_counts)
     splits = Splits(train, _with_known_labels(drawn_dev, known), _with_known_labels(drawn_test, known))
-    one_label = dataset.has_names and len(set(_labels(train))) < 2
+    one_label = dataset.has_names and len(known) < 2
     if not len(splits.dev) or not len(splits.test) or one_label:
         units = "rows with different texts" if dataset.groups is None else "groups"
         raise DataError(
@@ -114,7 +114,7 @@ def _rows_of(side: np.ndarray, code: int) -> array[int]:
     return array("q", np.flatnonzero(side == code).astype(np.int64).tobytes())
 
 
-def _labels(dataset: Dataset) -> list[Any]:
+def _labels(dataset: Dataset) -> Sequence[Any]:
     if dataset.labels is None:
         raise DataError("these rows have no labels", where=dataset.source, fix="Name the label column.")
     return dataset.labels
@@ -174,32 +174,59 @@ def _main_label(labels: Sequence[str], rows: Unit) -> str:
     return min(counts, key=lambda name: (-counts[name], name))
 
 
-def _strata(dataset: Dataset) -> Iterator[list[Unit]]:
+@dataclass(frozen=True)
+class _Units:
+    """Units in an order, as arrays: a list of each would take ten times the memory of its rows."""
+
+    rows: np.ndarray
+    """The rows of these and of other units, those of each one side by side, int32."""
+    begins: np.ndarray
+    """Where each unit begins there, [units] int32."""
+    sizes: np.ndarray
+    """Rows of each, [units] int32."""
+
+    def __len__(self) -> int:
+        return len(self.begins)
+
+    def at(self, units: np.ndarray | slice) -> _Units:
+        """Return some of them."""
+        return _Units(self.rows, self.begins[units], self.sizes[units])
+
+    def all_rows(self) -> np.ndarray:
+        """Return the rows of all of them, unit by unit."""
+        ends = np.cumsum(self.sizes, dtype=np.int32)
+        moved = np.repeat(self.begins - (ends - self.sizes), self.sizes)
+        return self.rows[moved + np.arange(len(moved), dtype=np.int32)]
+
+
+def _strata(dataset: Dataset) -> Iterator[_Units]:
     """Yield, label by label, the units whose most frequent label it is, in the order of their hash."""
     keys = dataset.groups if dataset.groups is not None else map(normalise, dataset.texts)
-    # Numbers rather than lists and strings, of which a million rows would fill the memory.
-    digests = bytearray()
-    for key in keys:
-        digests += hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()[:_DIGEST]
-    high, low = np.frombuffer(digests, dtype=">u8").reshape(-1, 2).T
-    order = np.lexsort((low, high)).astype(np.int32)
-    begins = np.flatnonzero(_changes(high[order]) | _changes(low[order])).astype(np.int32)
-    ends = np.append(begins[1:], len(order)).astype(np.int32)
-    del high, low, digests  # all that is held while the units are drawn from adds up
+    # Two of ten million different keys share a hash of 64 bits with probability 3e-6, and then a side.
+    hashes = np.fromiter(map(_hash, keys), dtype=np.uint64, count=len(dataset))
+    rows = np.argsort(hashes, kind="stable").astype(np.int32)
+    begins = np.flatnonzero(_changes(hashes[rows])).astype(np.int32)
+    sizes = np.diff(begins, append=np.int32(len(rows)))
+    del hashes  # all that is held while the units are drawn from adds up
     labels = dataset.strata
     codes = {label: code for code, label in enumerate(sorted(set(labels)))}
-    of_unit = np.fromiter((codes[labels[row]] for row in order[begins]), dtype=np.int32, count=len(begins))
-    for unit in np.flatnonzero(ends - begins > 1):
-        of_unit[unit] = codes[_main_label(labels, order[begins[unit] : ends[unit]].tolist())]
-    del labels
+    of_row = np.fromiter((codes[label] for label in labels), dtype=np.int32, count=len(rows))
+    of_unit = of_row[rows[begins]]
+    for unit in np.flatnonzero(sizes > 1):
+        # The most frequent one; of several, the first in the alphabet.
+        own = of_row[rows[begins[unit] : begins[unit] + sizes[unit]]]
+        found, counts = np.unique(own, return_counts=True)
+        of_unit[unit] = found[counts.argmax()]
+    del labels, of_row
+    units = _Units(rows, begins, sizes)
     for code in codes.values():
-        own = np.flatnonzero(of_unit == code)
-        if len(own):
-            yield [order[begins[unit] : ends[unit]].tolist() for unit in own]
+        of_label = np.flatnonzero(of_unit == code)
+        if len(of_label):
+            yield units.at(of_label)
 
 
-_DIGEST = 16
-"""Bytes of a hash by which units are told apart and ordered."""
+def _hash(key: str) -> int:
+    return int.from_bytes(hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()[:8])
 
 
 def _changes(values: np.ndarray) -> np.ndarray:
@@ -207,47 +234,46 @@ def _changes(values: np.ndarray) -> np.ndarray:
     return np.concatenate([[True], values[1:] != values[:-1]])
 
 
-def _draw(strata: Iterable[Sequence[Unit]], shares: dict[str, float], rows: int) -> np.ndarray:
+def _draw(strata: Iterable[_Units], shares: dict[str, float], rows: int) -> np.ndarray:
     """Return the side of every row, [rows]: test from the front of each stratum, dev from its back."""
     side = np.full(rows, _TRAIN, dtype=np.int8)
     wanted = [(code, shares[part]) for code, part in ((_TEST, "test"), (_DEV, "dev")) if shares[part]]
     for units in strata:
         if len(units) <= len(wanted):
             continue
-        size = sum(map(len, units))
-        free = list(units)
+        size, free = int(units.sizes.sum()), units
         for sides_left, (code, share) in zip(range(len(wanted), 0, -1), wanted, strict=True):
-            ordered = free if code == _TEST else free[::-1]
-            taken = _take(ordered, size * share, at_most=len(free) - sides_left)
-            for unit in taken:
-                side[unit] = code
-            gone = {unit[0] for unit in taken}
-            free = [unit for unit in free if unit[0] not in gone]
+            ordered = free if code == _TEST else free.at(slice(None, None, -1))
+            taken = _take(ordered.sizes, size * share, at_most=len(free) - sides_left)
+            side[ordered.at(taken).all_rows()] = code
+            left = np.ones(len(ordered), dtype=bool)
+            left[taken] = False
+            free = ordered.at(left) if code == _TEST else ordered.at(left).at(slice(None, None, -1))
     return side
 
 
-def _take(units: Sequence[Unit], wanted: float, *, at_most: int) -> list[Unit]:
+def _take(sizes: np.ndarray, wanted: float, *, at_most: int) -> np.ndarray:
     """Return the first units whose rows come nearest to ``wanted``; at least one, and at most ``at_most``."""
-    taken: list[Unit] = []
+    taken = array("i")
     count = 0
-    for unit in units:
+    for unit, size in enumerate(sizes.tolist()):
         if len(taken) == at_most or count >= wanted:
             break
-        if abs(count + len(unit) - wanted) < wanted - count:
+        if abs(count + size - wanted) < wanted - count:
             taken.append(unit)
-            count += len(unit)
-    return taken or [min(units, key=len)]
+            count += size
+    return np.asarray(taken or [int(sizes.argmin())])
 
 
 def _with_known_labels(part: Dataset, known: set[str]) -> Dataset:
     """Set aside the rows with a label that is not in ``known``; targets without names are left alone."""
+    if known.issuperset(part.name_counts):
+        return part
     unseen = {
         row: name
         for row, names in enumerate(part.names)
         if (name := next((name for name in names if name not in known), None)) is not None
     }
-    if not unseen:
-        return part
     rejected = [
         Rejected(part.lines[row], f"unseen label: no training row has {name!r}", part.texts[row][:200])
         for row, name in unseen.items()

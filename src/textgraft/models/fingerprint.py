@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -123,7 +123,7 @@ def row_texts(dataset: Dataset) -> list[str]:
     return [normalise(text) for text in dataset.texts]
 
 
-def _read(dataset: Dataset) -> list[str]:
+def _read(dataset: Dataset) -> Sequence[str]:
     """Return the texts of rows; none where they are no texts, as vectors."""
     has_text = any(isinstance(value, str) for column in dataset.columns.values() for value in column[:1])
     return dataset.texts if has_text else []

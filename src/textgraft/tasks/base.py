@@ -88,6 +88,8 @@ class Task(Scoring[W]):
     """Columns that may be written otherwise while targets stay true; None: all text columns."""
     quality_title: ClassVar[str] = "accuracy"
     """How people call the mean of :meth:`qualities`."""
+    packs_texts: ClassVar[bool] = False
+    """Whether :meth:`read` takes ``packed``."""
     has_offsets: ClassVar[bool] = False
     """Whether its files say by offsets where something stands; then :meth:`read` takes ``offsets``."""
     labels: tuple[str, ...]
@@ -157,7 +159,7 @@ class Task(Scoring[W]):
             DataError: The rows have no targets, or one that this task does not know; names the line.
         """
 
-    def shown(self, dataset: Dataset) -> list[str]:
+    def shown(self, dataset: Dataset) -> Sequence[str]:
         """Write for each row what the model reads of it, for people to read."""
         return dataset.texts
 

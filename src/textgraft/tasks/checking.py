@@ -111,7 +111,7 @@ def check_rows(
         note: Told how the rows were read, where they could have been read in another way.
     """
     task = named_task(source, settings, note)
-    dataset, test, dev = read_files(task, source, settings, note)
+    dataset, test, dev = read_files(task, source, settings, note, packed=True)
     splits = unsplit = None
     try:
         splits = make_splits(dataset, test=test, dev=dev)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from textgraft.data.columns import as_tuple
 from textgraft.data.dataset import Dataset
 from textgraft.data.formats.given import GivenTable, Source
-from textgraft.data.read_options import Offsets
+from textgraft.data.read_options import Offsets, Packing
 from textgraft.data.spans import CHARACTERS, check_unit
 from textgraft.data.spellings import merge_spellings
 from textgraft.data.splits import Splits, make_splits
@@ -77,10 +77,24 @@ def read_splits(
 
 
 def read_files(
-    task: type[Task], source: Source | Dataset, settings: RowSettings, note: Callable[[str], None]
+    task: type[Task],
+    source: Source | Dataset,
+    settings: RowSettings,
+    note: Callable[[str], None],
+    *,
+    packed: bool = False,
 ) -> tuple[Dataset, Dataset | None, Dataset | None]:
-    """Read the user's file and, where they are named, the test and dev files, as :func:`read_splits` does."""
+    """Read the user's file and, where they are named, the test and dev files, as :func:`read_splits` does.
+
+    Args:
+        task: As there.
+        source: As there.
+        settings: As there.
+        note: As there.
+        packed: Whether texts and labels are to be held in little memory, where the task can.
+    """
     units = with_offsets(task, settings.offsets)
+    packing: Packing = {"packed": True} if packed and task.packs_texts else {}
 
     def read(rows: Source | Dataset, text: Sequence[str], label: Sequence[str]) -> Dataset:
         if isinstance(rows, Dataset):
@@ -89,7 +103,7 @@ def read_files(
             rows = rows.called(text, label)
         id_column, group = settings.id_column, settings.group
         return task.read(
-            rows, text=text or None, label=label or None, id_column=id_column, group=group, **units
+            rows, text=text or None, label=label or None, id_column=id_column, group=group, **units, **packing
         )
 
     named = as_tuple(settings.text), as_tuple(settings.label)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,3 +65,21 @@ def test_what_is_always_lost_ends_the_work() -> None:
     executor.submit(Job("shard 1", f"{__name__}:write_numbers", b""))
     with pytest.raises(LostWorkError, match="shard 1 was lost 5 times"):
         executor.wait()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells what a descriptor stands for")
+def test_all_rows_are_on_the_disk_before_the_manifest_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a manifest names was brought to the disk, file by file and the names of them, before its own."""
+    synced: list[str] = []
+    sync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").resolve().name)
+        sync(descriptor)
+
+    monkeypatch.setattr("os.fsync", noted)
+    run_shards(work(tmp_path / "out"), SimulatedExecutor(7, 10.0))
+    manifest = next(place for place, name in enumerate(synced) if name.startswith(".manifest.json."))
+    assert set(synced[:manifest]) == {*(f"{number:05d}.msgpack" for number in range(SHARDS)), "rows"}

@@ -144,7 +144,7 @@ def _answers_elsewhere(path: Path) -> bool:
 
 
 def _columns(rows: Dataset) -> dict[str, list[object]]:
-    return rows.select(range(min(ROWS, len(rows)))).columns
+    return {name: list(values[:ROWS]) for name, values in rows.columns.items()}
 
 
 def _measured_by_child(paths: list[str], rows: Dataset) -> dict[str, float]:

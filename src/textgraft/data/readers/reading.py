@@ -24,6 +24,7 @@ from textgraft.data.formats.plain import PlainTable
 from textgraft.data.formats.spreadsheet import SPREADSHEETS, SpreadsheetTable
 from textgraft.data.formats.tables import EXCERPT, Table
 from textgraft.data.label_columns import settle_columns
+from textgraft.data.packed import Codes, PackedTexts, compact
 from textgraft.data.sample import Sample
 from textgraft.data.values import Settled, UnusableError, any_text, as_name
 from textgraft.errors import DataError, nearest
@@ -77,6 +78,7 @@ def read_dataset(
     id_column: str | None = None,
     group: str | None = None,
     labelled: bool = True,
+    packed: bool = False,
     hub_split: str = "train",
     form: Form = Form(),
 ) -> Dataset:
@@ -102,6 +104,7 @@ def read_dataset(
             paths of the texts in a folder.
         group: A column whose equal values must stay on one side of every split.
         labelled: Whether rows need a label.
+        packed: Whether texts and names are held in little memory, and each made when it is asked for.
         hub_split: The split of a Hub data set.
         form: What texts and labels are, for rows other than texts with names.
 
@@ -124,7 +127,7 @@ def read_dataset(
             label_names=form.label_names,
         )
 
-    return read_rows(source, choose, form, labelled=labelled, hub_split=hub_split)
+    return read_rows(source, choose, form, labelled=labelled, packed=packed, hub_split=hub_split)
 
 
 def read_rows(
@@ -133,6 +136,7 @@ def read_rows(
     form: Form,
     *,
     labelled: bool = True,
+    packed: bool = False,
     hub_split: str = "train",
     opened: Callable[[Source], Table] | None = None,
 ) -> Dataset:
@@ -143,6 +147,7 @@ def read_rows(
         choose: Returns the columns to read, given those of the source and its first rows.
         form: What texts and labels are.
         labelled: As there.
+        packed: As there; then all texts must be strings.
         hub_split: As there.
         opened: Opens the source, where that is not for :func:`open_table` to do.
 
@@ -161,7 +166,7 @@ def read_rows(
         if form.as_listed_label and choice.label is not None and sample[choice.label].is_lists:
             form = replace(form, as_label=form.as_listed_label)
         verdict = verdict_column(sample, choice.names) if choice.labels else None
-        dataset = _collect(table, choice, where, form, verdict)
+        dataset = _collect(_Wanted(table, choice, where, form, verdict, packed))
         if choice.labels:
             dataset = _settled(dataset, choice, form)
     except OSError as error:
@@ -295,24 +300,44 @@ def missing_file(path: Path) -> DataError:
     return DataError("there is no such file", where=str(path), fix=hint)
 
 
-def _collect(table: Table, choice: Choice, where: str, form: Form, verdict: str | None) -> Dataset:
-    """Judge every row of ``table`` and gather the usable ones in columns.
+@dataclass(frozen=True)
+class _Wanted:
+    """What is gathered of a table."""
 
-    Args:
-        table: Where the rows come from.
-        choice: The columns to read.
-        where: The source, for errors.
-        form: What texts and labels are.
-        verdict: The column that says which rows annotators rejected, if there is one.
-    """
+    table: Table
+    """Where the rows come from."""
+    choice: Choice
+    """The columns to read."""
+    where: str
+    """The source, for errors."""
+    form: Form
+    """What texts and labels are."""
+    verdict: str | None
+    """The column that says which rows annotators rejected, if there is one."""
+    packed: bool
+    """Whether texts and names are held in little memory."""
+
+    def text_column(self) -> list[Any] | PackedTexts:
+        """Return a column to which texts are appended."""
+        return PackedTexts() if self.packed else []
+
+    def label_column(self) -> list[Any] | Codes[Any]:
+        """Return a column to which labels are appended: some forms settle all of them together."""
+        one_name = len(self.choice.labels) == 1 and self.form.settle is None
+        return Codes() if self.packed and one_name else []
+
+
+def _collect(wanted: _Wanted) -> Dataset:
+    """Judge every row of a table and gather the usable ones in columns."""
+    table, choice, form, verdict = wanted.table, wanted.choice, wanted.form, wanted.verdict
     names = [*choice.names, *([verdict] if verdict is not None else [])]
     text_positions = [names.index(name) for name in choice.text]
     label_positions = [names.index(name) for name in choice.labels]
     id_at, group_at, verdict_at = (
         None if name is None else names.index(name) for name in (choice.id, choice.group, verdict)
     )
-    texts: list[list[Any]] = [[] for _ in choice.text]
-    labels: list[Any] = []
+    texts = [wanted.text_column() for _ in choice.text]
+    labels = wanted.label_column()
     ids: list[str] = []
     groups: list[str] = []
     lines = array("q")  # as a million numbers in a list take four times the memory
@@ -354,6 +379,7 @@ def _collect(table: Table, choice: Choice, where: str, form: Form, verdict: str 
         if name is not None:
             ids.append(name)
         lines.append(row.line)
+    lines = compact(lines)
     encoding = table.encoding
     notes = ReadingNotes(
         format=table.format,
@@ -368,10 +394,10 @@ def _collect(table: Table, choice: Choice, where: str, form: Form, verdict: str 
     )
     return Dataset(
         columns=dict(zip(choice.text, texts, strict=True)),
-        labels=labels if choice.labels else None,
+        labels=(labels.coded() if isinstance(labels, Codes) else labels) if choice.labels else None,
         ids=RowNumbers(lines) if id_at is None else ids,
         lines=lines,
-        source=where,
+        source=wanted.where,
         groups=groups if choice.group else None,
         rejected=rejected,
         label_column=choice.label or choice.labels or None,

@@ -21,7 +21,7 @@ import msgspec
 
 from textgraft.data.dataset import Dataset, Numbering, Rejected, RowNumbers
 from textgraft.errors import DamagedError
-from textgraft.files import output_errors, write_atomic
+from textgraft.files import output_errors, sync_files
 from textgraft.integrity import LARGEST_RECORD, read_record, write_record
 
 FORMAT = 1
@@ -58,7 +58,7 @@ class StagedRows(msgspec.Struct, frozen=True, kw_only=True):
         """Take the rows of a part of a file."""
         has_numbers = isinstance(rows.ids, RowNumbers)
         return cls(
-            columns=rows.columns,
+            columns={name: list(values) for name, values in rows.columns.items()},
             ids=list(rows.ids.numbers if isinstance(rows.ids, RowNumbers) else rows.ids),
             lines=list(rows.lines),
             source=rows.source,
@@ -168,8 +168,22 @@ class ShardFolder:
         return self._rows / f"{number:05d}.msgpack"
 
     def stage(self, number: int, rows: Dataset) -> None:
-        """Keep the rows of a shard until it is computed."""
-        write_atomic(self.staged(number), msgspec.msgpack.encode(StagedRows.of(rows), enc_hook=str))
+        """Keep the rows of a shard until it is computed; they are safe once :meth:`settle` was called.
+
+        Raises:
+            OutputError: They cannot be written.
+        """
+        path = self.staged(number)
+        with output_errors(path):
+            path.write_bytes(msgspec.msgpack.encode(StagedRows.of(rows), enc_hook=str))
+
+    def settle(self) -> None:
+        """Bring all rows that were kept to the disk: before the manifest, which says that they are there.
+
+        Raises:
+            OutputError: The disk is full or broken.
+        """
+        sync_files(self._rows)
 
     def rows(self, number: int) -> Dataset:
         """Return the rows of a shard.

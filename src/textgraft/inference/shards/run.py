@@ -271,6 +271,7 @@ def _set_out(work: ShardedWork, folder: ShardFolder) -> Manifest:
             unusable=unusable,
             calibration=calibration,
         )
+        folder.settle()
         folder.save(manifest)
         return manifest
 

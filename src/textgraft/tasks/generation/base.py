@@ -101,7 +101,7 @@ class GenerationTask(Task[SourceFeatures]):
 
     def targets(self, dataset: Dataset) -> list[list[str]]:
         """Return the right texts of each row."""
-        return known_targets(dataset)
+        return list(known_targets(dataset))
 
     def while_training(self) -> Scoring[SourceFeatures]:
         """Return the score of true words, each predicted from the true ones before it."""
@@ -248,7 +248,7 @@ class GenerationTask(Task[SourceFeatures]):
         return answer if isinstance(answer, str) else " | ".join(answer)
 
 
-def known_targets(dataset: Dataset) -> list[list[str]]:
+def known_targets(dataset: Dataset) -> Sequence[list[str]]:
     """Return the targets of a data set.
 
     Raises:

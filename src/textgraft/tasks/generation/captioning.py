@@ -147,7 +147,7 @@ def _is_vector(value: Any) -> bool:
     )
 
 
-def vectors_of(dataset: Dataset) -> list[list[float]]:
+def vectors_of(dataset: Dataset) -> Sequence[list[float]]:
     """Return the vectors of a data set, which are its only column."""
     (vectors,) = dataset.columns.values()
     return vectors

@@ -254,7 +254,7 @@ class QuestionAnswering(Task[QuestionFeatures]):
         return fit_confidence(logits[has_answer], exact[has_answer] == 1)
 
 
-def _answers(dataset: Dataset) -> list[list[dict[str, Any]]]:
+def _answers(dataset: Dataset) -> Sequence[list[dict[str, Any]]]:
     if dataset.labels is None:
         raise DataError(
             "these questions have no answers", where=dataset.source, fix="Give a file with answers."

@@ -12,7 +12,7 @@ from scipy.special import softmax
 
 from textgraft.data.dataset import Dataset
 from textgraft.data.formats.given import Source
-from textgraft.data.read_options import ReadOptions, column_names
+from textgraft.data.read_options import ReadOptions, table_options
 from textgraft.data.readers.reading import Form, read_dataset
 from textgraft.data.values import as_only_name
 from textgraft.evaluation.calibration import fit_temperature, log_loss
@@ -81,7 +81,7 @@ class SingleLabelClassification(JoinedTexts):
     @classmethod
     def read(cls, source: Source, **columns: Unpack[ReadOptions]) -> Dataset:
         """Read a table: one or several text columns, which are joined, and a label column."""
-        return read_dataset(source, form=_FORM, **column_names(columns))
+        return read_dataset(source, form=_FORM, **table_options(columns))
 
     @classmethod
     def recognise(cls, sketch: Sketch) -> Guess | None:

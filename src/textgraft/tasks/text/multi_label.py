@@ -14,7 +14,7 @@ from textgraft.data.columns import LABEL_NAMES
 from textgraft.data.dataset import Dataset
 from textgraft.data.formats.given import Source
 from textgraft.data.label_columns import settle_names
-from textgraft.data.read_options import ReadOptions, column_names
+from textgraft.data.read_options import ReadOptions, table_options
 from textgraft.data.readers.reading import Form, read_dataset
 from textgraft.data.values import as_names
 from textgraft.errors import DataError
@@ -126,7 +126,7 @@ class MultiLabelClassification(JoinedTexts):
         row without labels; a missing one, and an empty field among lists, sets the row aside. Several columns
         mark the label of their name by 0 and 1, or hold a name each.
         """
-        return read_dataset(source, form=_FORM, **column_names(columns))
+        return read_dataset(source, form=_FORM, **table_options(columns))
 
     @classmethod
     def recognise(cls, sketch: Sketch) -> Guess | None:

@@ -17,7 +17,7 @@ from textgraft.data.dataset import Dataset
 from textgraft.data.formats.given import Source
 from textgraft.data.inputs import given_inputs, given_texts
 from textgraft.data.numbers import read_numbers
-from textgraft.data.read_options import ReadOptions, column_names
+from textgraft.data.read_options import ReadOptions, table_options
 from textgraft.data.readers.reading import Form, read_dataset
 from textgraft.data.values import as_cell, as_only_name, every_text
 from textgraft.errors import DataError, OptionError, unknown
@@ -108,7 +108,7 @@ class PairClassification(PairTexts, SingleLabelClassification):
     def read(cls, source: Source, **columns: Unpack[ReadOptions]) -> Dataset:
         """Read a table with two text columns and a label column."""
         form = Form(every_text, as_listed_label=as_only_name, label_names=PAIR_LABEL_NAMES, pair=True)
-        return read_dataset(source, form=form, **column_names(columns))
+        return read_dataset(source, form=form, **table_options(columns))
 
     @classmethod
     def recognise(cls, sketch: Sketch) -> Guess | None:
@@ -145,7 +145,7 @@ class PairSimilarity(PairTexts, Regression):
     def read(cls, source: Source, **columns: Unpack[ReadOptions]) -> Dataset:
         """Read a table with two text columns and a column of numbers."""
         form = Form(every_text, as_cell, settle=read_numbers, label_names=NUMBER_NAMES, pair=True)
-        return read_dataset(source, form=form, **column_names(columns))
+        return read_dataset(source, form=form, **table_options(columns))
 
     @classmethod
     def recognise(cls, sketch: Sketch) -> Guess | None:

@@ -14,7 +14,7 @@ from textgraft.data.columns import NUMBER_NAMES
 from textgraft.data.dataset import Dataset
 from textgraft.data.formats.given import Source
 from textgraft.data.numbers import read_numbers
-from textgraft.data.read_options import ReadOptions, column_names
+from textgraft.data.read_options import ReadOptions, table_options
 from textgraft.data.readers.reading import Form, read_dataset
 from textgraft.data.values import as_cell
 from textgraft.errors import DataError
@@ -96,7 +96,7 @@ class Regression(JoinedTexts):
     @classmethod
     def read(cls, source: Source, **columns: Unpack[ReadOptions]) -> Dataset:
         """Read a table: text columns, which are joined, and a column of numbers."""
-        return read_dataset(source, form=_FORM, **column_names(columns))
+        return read_dataset(source, form=_FORM, **table_options(columns))
 
     @classmethod
     def recognise(cls, sketch: Sketch) -> Guess | None:

@@ -109,6 +109,8 @@ class TextTask(Task[W]):
 class OneWindowTexts(TextTask[Features]):
     """A task on one sequence of tokens a row: a text, or a pair of texts."""
 
+    packs_texts = True
+
     def features(
         self, dataset: Dataset, tokenizer: PreTrainedTokenizerFast, max_length: int
     ) -> list[Features]:
@@ -154,7 +156,7 @@ class JoinedTexts(OneWindowTexts):
         return in_windows(model, batch)
 
 
-def known_labels(dataset: Dataset) -> list[Any]:
+def known_labels(dataset: Dataset) -> Sequence[Any]:
     """Return the labels of a data set.
 
     Raises:
