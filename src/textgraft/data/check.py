@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -200,6 +201,7 @@ def check_dataset(
     for part in parts:
         labels.update(part.name_counts)
     tested = set(splits.test.name_counts) if splits else set()
+    words, characters = _lengths(texts)
     return DataCheck(
         source=dataset.source,
         rows=len(texts),
@@ -212,8 +214,8 @@ def check_dataset(
         spellings=find_spellings(labels),
         untested_labels=sorted(set(splits.train.name_counts) - tested) if splits else [],
         **in_common,
-        words=_quantiles(len(text.split()) for text in texts),
-        characters=_quantiles(len(text) for text in texts),
+        words=words,
+        characters=characters,
         truncation={
             model: _truncation(texts, counter, limit)
             for model, (counter, limit) in (token_counters or {}).items()
@@ -260,8 +262,16 @@ def _rejected_examples(rejected: Sequence[tuple[str, Rejected]]) -> list[dict[st
     return examples
 
 
-def _quantiles(counts: Iterable[int]) -> dict[str, float]:
-    values = np.fromiter(counts, dtype=np.int64)
+def _lengths(texts: Iterable[str]) -> tuple[dict[str, float], dict[str, float]]:
+    """Return the quantiles of the words and of the characters of texts."""
+    words, characters = array("i"), array("i")
+    for text in texts:
+        words.append(len(text.split()))
+        characters.append(len(text))
+    return _quantiles(np.asarray(words)), _quantiles(np.asarray(characters))
+
+
+def _quantiles(values: np.ndarray) -> dict[str, float]:
     points = {"min": 0.0, "p5": 0.05, "median": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
     found = np.quantile(values, list(points.values())).tolist()
     return {"mean": round(float(np.mean(values)), 1), **dict(zip(points, found, strict=True))}

@@ -60,9 +60,13 @@ class PackedTexts(Packed[str]):
         return self._bytes[self._ends[row] : self._ends[row + 1]].decode("utf-8", "surrogatepass")
 
     def __iter__(self) -> Iterator[str]:
-        data = self._bytes
-        for begin, end in itertools.pairwise(self._ends):
-            yield data[begin:end].decode("utf-8", "surrogatepass")
+        return self.each(range(len(self)))
+
+    def each(self, rows: Iterable[int]) -> Iterator[str]:
+        """Yield the texts of some rows."""
+        data, ends = self._bytes, self._ends
+        for row in rows:
+            yield data[ends[row] : ends[row + 1]].decode("utf-8", "surrogatepass")
 
     def select(self, rows: array[int]) -> PickedTexts:
         """Return some of the texts, which stay where they are."""
@@ -83,7 +87,7 @@ class PickedTexts(Packed[str]):
         return PickedTexts(self._texts, found) if isinstance(index, slice) else self._texts[found]
 
     def __iter__(self) -> Iterator[str]:
-        return map(self._texts.__getitem__, self._rows)
+        return self._texts.each(self._rows)
 
     def select(self, rows: array[int]) -> PickedTexts:
         """Return some of them."""
