@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from textgraft.comparison.contenders.registry import CONTENDERS, ON
 from textgraft.evaluation.intervals import Score
 from textgraft.tables import Table
 from textgraft.terminal import visible
@@ -60,9 +61,10 @@ class BenchmarkResult(msgspec.Struct, frozen=True, kw_only=True):
     def table(self) -> Table:
         """Return a row for each set and measure: what contenders scored and what is published, in percent.
 
-        A cell of ours is the mean over seeds with its 95% interval.
+        A cell of ours is the mean over seeds with its 95% interval; contenders stand in the order in which
+        they are listed everywhere, so that tables of several suites read alike.
         """
-        contenders = list(dict.fromkeys(figure.contender for one in self.sets for figure in one.figures))
+        contenders = sorted({figure.contender for one in self.sets for figure in one.figures}, key=turn)
         systems = [name for name in self.sources if any(name in one.published for one in self.sets)]
         return Table(
             ["set", "measure", "scored on", *contenders, *(f"{name} (published)" for name in systems)],
@@ -82,6 +84,13 @@ class BenchmarkResult(msgspec.Struct, frozen=True, kw_only=True):
                     *ours,
                     *("–" if figure is None else f"{figure:.1f}" for figure in theirs),
                 ]
+
+
+def turn(contender: str) -> tuple[int, str]:
+    """Return by what columns are ordered: as contenders are listed, whoever leads on the first set."""
+    name, _, encoder = contender.partition(ON)
+    names = [known.name for known in CONTENDERS]
+    return names.index(name) if name in names else len(names), encoder
 
 
 def percent(score: Score) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from textgraft.benchmarking.markdown_table import markdown_table
-from textgraft.benchmarking.results import BenchmarkResult, SetResult
+from textgraft.benchmarking.results import BenchmarkResult, SetResult, turn
 from textgraft.markdown import plain
 from textgraft.wording import count, duration, listing
 
@@ -19,6 +19,7 @@ def table_page(result: BenchmarkResult) -> str:
 def remarks(result: BenchmarkResult) -> Iterator[str]:
     """Say what is to be known of the rows of the table."""
     yield "In percent, with 95% intervals over the scored rows and, of several, seeds; official scoring."
+    yield "A dash: nothing is published, or the contender cannot do the task."
     for one in result.sets:
         yield f"{one.name}: {'; '.join(_of_set(one))}."
     for name, lacks in result.lacking.items():
@@ -31,7 +32,8 @@ def remarks(result: BenchmarkResult) -> Iterator[str]:
 def _of_set(one: SetResult) -> Iterator[str]:
     rows = sorted({figure.train_rows for figure in one.figures})
     yield f"trained on {listing([count(number) for number in rows])} rows"
-    seconds = ", ".join(f"{figure.contender} {duration(figure.training_seconds)}" for figure in one.figures)
+    figures = sorted(one.figures, key=lambda figure: turn(figure.contender))
+    seconds = ", ".join(f"{figure.contender} {duration(figure.training_seconds)}" for figure in figures)
     yield f"training took {seconds}"
     if one.left_out:
         yield f"{count(one.left_out)} scored rows could not be used and are left out"

@@ -76,7 +76,9 @@ class Predicted(Sequence[dict[str, Any]]):
 
         A column that has the name of one of the answer's values is called ``given_…``.
         """
-        rows = self.dataset if self.dataset.beside else replace(self.dataset, beside=self.dataset.columns)
+        rows = self.dataset
+        if not rows.beside:
+            rows = replace(rows, beside={name: list(values) for name, values in rows.columns.items()})
         return Table.of(list(written_rows(map(flat, self.answers), rows)))
 
     def to_pandas(self) -> pandas.DataFrame:
