@@ -5,8 +5,8 @@
 Both sides get the same training, dev and test rows and the same settings: the strengths that are tried, the
 lower layers that stay as they are, the learning rates of encoder and head, the batch size, and as many epochs
 as early stopping let ours run. Each trial runs on one side and then on the other, in one process; the figure
-is wall-clock time from raw text to test predictions, on our side with what a trial measures besides. Imports
-count on neither side.
+is wall-clock time from raw text to test predictions, on our side with what a trial measures besides. What is
+loaded and prepared on the way counts, as the conversion of the encoder: nothing is on disk at the start.
 
 Our trials compute once between them what they share, as in a comparison: encodings of texts and the states of
 frozen layers. "By itself" is what they would have taken without that.
