@@ -2,13 +2,13 @@
 
     python benchmarks/writing.py --data DATA [--sets aeslc multi30k tatoeba] [--contenders NAME …]
         [--seconds 60] [--rows 4000] [--test-rows 500] [--taken-rows N] [--encoder bundled]
-        [--output runs/writing]
+        [--against NAME] [--output runs/writing]
 
 Every contender is trained by ``textgraft.train`` on the same rows for the same time, what it computes of
 texts before its first step included, and writes the same test rows. Beside the summaries stand some that need
 no training: the first sentence, as many words of the beginning as subject lines have on average and twice as
 many, and the oracle, who knows the true summary and takes the sentences that fit it best. Printed is a table
-for each set, with 95% intervals over the test rows, and each one's difference from the first, row by row. On
+for each set, with 95% intervals over the test rows, and each one's difference from one, row by row. On
 a busy machine the same time is not the same work: the table has the processor's seconds of training and
 test together, too. bert-extractive encodes every sentence of its rows before its first step; so that this
 fits the time, it may be given fewer of them with --taken-rows, and a fifth as many dev rows.
@@ -37,6 +37,7 @@ from textgraft.data.dataset import Dataset
 from textgraft.evaluation.extraction import oracle
 from textgraft.evaluation.intervals import Scale, left_out_scores, score_interval
 from textgraft.evaluation.paired import paired_change
+from textgraft.evaluation.rouge import weighted_rouge
 from textgraft.files import write_json
 from textgraft.tasks.base import Task
 from textgraft.tasks.registry import task_class
@@ -183,17 +184,48 @@ def untrained(rows: Dataset, words: int) -> dict[str, dict[str, Any]]:
     return {name: {"answers": answers} for name, answers in chosen.items()}
 
 
-def table(task: Task, metrics: Sequence[str], rows: Dataset, found: dict[str, dict[str, Any]]) -> str:
-    """Return scores with intervals, and the differences from the first in the main metric, as Markdown."""
+def chances(rows: Dataset, answers: Sequence[str]) -> str:
+    """Say where something could be gained over the first sentence, and what was made of it."""
+    documents = [split_sentences(text) or [""] for text in rows.texts]
+    gold = list(rows.labels or ())
+    best = [oracle(own, texts) for own, texts in zip(documents, gold, strict=True)]
+    one = np.ones((1, 1), np.float32)
+    gains = [
+        float(weighted_rouge([texts], [answer], one)["rouge_l"][0])
+        - float(weighted_rouge([texts], [own[0]], one)["rouge_l"][0])
+        for own, texts, answer in zip(documents, gold, answers, strict=True)
+        if answer != own[0]
+    ]
+    better, worse = (sum(sign * gain > 0 for gain in gains) for sign in (1, -1))
+    return (
+        f"no sentence has a word of the summary in {best.count([]) / len(best):.0%}, the oracle takes the "
+        f"first alone in {best.count([0]) / len(best):.0%}; {TAKES} takes another than the first alone in "
+        f"{len(gains)}, {better} of them better, {worse} worse"
+    )
+
+
+def table(
+    task: Task, metrics: Sequence[str], rows: Dataset, found: dict[str, dict[str, Any]], against: str | None
+) -> str:
+    """Return scores with intervals, and differences in the main metric, as Markdown.
+
+    Args:
+        task: Of the rows.
+        metrics: To show, the main one first.
+        rows: The test rows.
+        found: The answers and costs of each contender, by name.
+        against: From which the others differ; None: the first.
+    """
     gold = task.targets(rows)
     names = list(found)
+    base = names.index(against) if against in names else 0
     answers = [found[name]["answers"] for name in names]
     left_out = left_out_scores(
         lambda given, weights: task.weighted_metrics(gold, given, weights), answers, len(gold)
     )
     values = [task.metrics(gold, own) for own in answers]
     titles = [task.title(metric) for metric in metrics]
-    head = [titles[0] + " (95%)", *titles[1:], f"− {names[0]} (95%)"]
+    head = [titles[0] + " (95%)", *titles[1:], f"− {names[base]} (95%)"]
     lines = [
         f"| contender | {' | '.join(head)} | passes | training | processor | texts/s | size |",
         "|---" * (len(head) + 6) + "|",
@@ -207,10 +239,10 @@ def table(task: Task, metrics: Sequence[str], rows: Dataset, found: dict[str, di
             f"{scored.value:.3f} ({scored.low:.3f}–{scored.high:.3f})",
             *(f"{values[place][metric]:.3f}" for metric in metrics[1:]),
         ]
-        if place:
+        if place != base:
             change, _ = paired_change(
-                values[place][main] - values[0][main],
-                np.asarray(left_out[main][place] - left_out[main][0]),
+                values[place][main] - values[base][main],
+                np.asarray(left_out[main][place] - left_out[main][base]),
                 len(gold),
             )
             cells.append(f"{change.value:+.3f} ({change.low:+.3f} to {change.high:+.3f})")
@@ -241,6 +273,7 @@ def main() -> None:
     parser.add_argument("--test-rows", type=int, default=500)
     parser.add_argument("--taken-rows", type=int, help="of which bert-extractive learns; all if left out")
     parser.add_argument("--encoder", default="bundled")
+    parser.add_argument("--against", help="whom the others are compared with; the first if left out")
     parser.add_argument("--output", type=Path, default=Path("runs/writing"))
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -261,7 +294,9 @@ def main() -> None:
             records = [folder / f"{contender}.json", *sorted(folder.glob(f"{contender}[@ ]*.json"))]
             found |= {file.stem: json.loads(file.read_text()) for file in records if file.is_file()}
         print(f"\n{name}: {options.rows:,} rows, {len(rows):,} test rows\n")
-        print(table(task, kind.metrics, rows, found), flush=True)
+        print(table(task, kind.metrics, rows, found, options.against), flush=True)
+        if TAKES in found:
+            print(f"\n{chances(rows, found[TAKES]['answers'])}")
 
 
 if __name__ == "__main__":

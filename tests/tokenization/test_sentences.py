@@ -54,6 +54,11 @@ def test_nothing_but_white_space_is_lost(text):
     assert "".join("".join(split_sentences(text)).split()) == "".join(text.split())
 
 
+def test_a_blank_line_ends_what_rows_of_dashes_or_small_letters_follow():
+    text = f"Mr.\n\n{'-' * 9}\n\nso they said.\n\nand went"
+    assert split_sentences(text) == ["Mr.", "-" * 9, "so they said.", "and went"]
+
+
 def test_lines_are_sentences_where_most_end_like_one_and_few_can_be_cut():
     assert are_sentences(["It rained.", "He said:", "Why?", ""])
     assert not are_sentences(["It rained. It poured.", "He left. She stayed."])

@@ -57,7 +57,7 @@ def marked_documents(
         [
             piece
             for sentence in own
-            for piece in _pieces(sentence, math.ceil((next(lengths) - frame.size) / room))
+            for piece in in_pieces(sentence, math.ceil((next(lengths) - frame.size) / room))
         ]
         for own in cut
     ]
@@ -76,7 +76,7 @@ def marked_documents(
     return found
 
 
-def _pieces(sentence: str, count: int) -> list[str]:
+def in_pieces(sentence: str, count: int) -> list[str]:
     """Cut a sentence into so many pieces, or as many as it has words."""
     if count <= 1:
         return [sentence]

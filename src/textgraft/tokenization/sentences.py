@@ -87,6 +87,8 @@ def _pieces(text: str) -> Iterator[str]:
 
 def _is_end(text: str, match: re.Match[str]) -> bool:
     """Decide whether the marks of ``match`` end a sentence."""
+    if match["gap"].count("\n") > 1:  # a blank line
+        return True
     following = _BEGINNING.match(text, match.end())
     if following is None:  # more marks, as in ". . ."
         return False

@@ -22,6 +22,15 @@ def test_everyday_sentences_are_translated(name, source, accepted):
     assert answer["translation_text"] in accepted
 
 
+def test_a_text_is_translated_sentence_by_sentence_and_what_has_no_letter_is_left():
+    translate = pipeline("translation-de-en")
+    one, other = translate(["Ich habe keine Zeit.", "Wo ist der Bahnhof?"])
+    given = ["Ich habe keine Zeit. Wo ist der Bahnhof?", "", " \n", "😀 12!", "Ich habe keine Zeit. " * 2000]
+    found = [result["translation_text"] for result in translate(given)]
+    sentence = one["translation_text"]
+    assert found == [f"{sentence} {other['translation_text']}", "", "", "😀 12!", " ".join([sentence] * 2000)]
+
+
 def test_a_masked_word_is_guessed_from_what_stands_around_it():
     found = pipeline("fill-mask")("She lives in a small [MASK] near the sea.", top_k=8)
     assert {"town", "village"} <= {one["token_str"].strip() for one in found}

@@ -66,6 +66,15 @@ def test_what_is_missing_or_unknown_is_told(compare):
         compare([("a", "b")], top_k=2)
 
 
+def test_no_summary_says_a_sentence_twice_or_is_a_row_of_dashes_or_goes_on_for_ever(encoder):
+    summarize = textgraft.pipeline("summarization", encoder)
+    dashes = f"Hi there all.\n\n{'-' * 400}\n\nThe end is near."
+    texts = ["The team scored. The moon shone. " * 50, dashes, "--- !", "word " * 600]
+    found = [result["summary_text"] for result in summarize(texts, num_sentences=3)]
+    assert found[:3] == ["The team scored. The moon shone.", "Hi there all. The end is near.", "--- !"]
+    assert 0 < len(found[3].split()) <= 150
+
+
 def test_a_summary_is_made_of_sentences_of_the_document_in_their_order(encoder):
     summarize = textgraft.pipeline("summarization", encoder)
     assert isinstance(summarize, ExtractiveSummarizationPipeline)

@@ -90,6 +90,13 @@ def test_options_change_what_is_written(translator):
         translate("eins", num_return_sequences=3)
 
 
+def test_sentences_are_translated_one_by_one_where_that_is_asked_for(translator):
+    translate = pipeline("translation", translator)
+    text = "eins zwei\n\nvier drei\n\n..."
+    assert translate(text, by_sentence=True) == [{"translation_text": "one two four three ..."}]
+    assert translate(["...", ""]) == [{"translation_text": "..."}, {"translation_text": ""}]
+
+
 def test_the_languages_of_a_name_must_be_the_models(translator):
     assert pipeline("translation_de_to_en", translator)("eins zwei") == [{"translation_text": "one two"}]
     with pytest.raises(ModelError, match="from de to en"):

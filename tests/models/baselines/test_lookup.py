@@ -37,6 +37,21 @@ def test_the_lead_is_so_many_words(words, expected, beams):
     assert written(LeadForSeq2SeqLM.reading(TOKENIZER, words), num_beams=beams) == expected
 
 
+def test_a_text_that_is_known_is_as_probable_as_its_words_one_after_the_other():
+    model = LeadForSeq2SeqLM.reading(TOKENIZER, 4).eval()
+    model.certainty.data.fill_(6.0)  # no longer all but certain
+    batch = padded_inputs([{"input_ids": ids} for ids in TOKENIZER(TEXTS)["input_ids"]], 0)
+    for most in (40, 3):
+        for row, target in enumerate(decode_batch(model, batch, DecodingSettings(most))):
+            words = [*target.tokens, *([2] * (target.length - len(target.tokens)))]
+            alone = {name: tensor[row : row + 1] for name, tensor in batch.items()}
+            logits = model(**alone, decoder_input_ids=torch.tensor([[1, *words[:-1]]])).logits[0]
+            likely = logits.log_softmax(dim=-1)[range(len(words)), words]
+            assert target.log_probability == pytest.approx(likely.sum().item(), abs=1e-4)
+            assert logits.argmax(dim=-1).tolist() == words
+            assert target.length <= most
+
+
 def test_baselines_come_back_from_disk_and_generate(tmp_path):
     model = LeadForSeq2SeqLM.reading(TOKENIZER, 2).eval()
     model.save_pretrained(tmp_path)

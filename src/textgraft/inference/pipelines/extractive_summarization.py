@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import chain, islice, pairwise
 from pathlib import Path
@@ -16,10 +17,13 @@ from textgraft.inference.pipelines.base import Pipeline
 from textgraft.inference.pipelines.encodings import text_encodings
 from textgraft.inference.pipelines.options import Count, Options
 from textgraft.tasks.text.classification import SingleLabelClassification
+from textgraft.tokenization.marked_sentences import in_pieces
 from textgraft.tokenization.sentences import split_sentences
 
 MOST_SENTENCES = 2000
 """Of a document that are weighed; those behind are not read."""
+MOST_WORDS = 150
+"""Of a sentence: what goes on longer without an end, as a table does, is cut into parts."""
 
 
 class ExtractiveSummarizationOptions(Options):
@@ -63,7 +67,7 @@ class ExtractiveSummarizationPipeline(Pipeline[ExtractiveSummarizationOptions]):
 
     def results(self, dataset: Dataset, options: ExtractiveSummarizationOptions) -> list[Any]:
         """Return the summary of each document as a dict."""
-        documents = [split_sentences(text)[:MOST_SENTENCES] for text in dataset.texts]
+        documents = [_sentences(text) for text in dataset.texts]
         if not any(documents):
             return [{"summary_text": ""} for _ in documents]
         vectors, tokens = text_encodings(self.source, list(chain(*documents)))
@@ -95,3 +99,14 @@ class ExtractiveSummarizationPipeline(Pipeline[ExtractiveSummarizationOptions]):
         """Put the summary of a single text into a list."""
         del single, given
         return [result]
+
+
+def _sentences(text: str) -> list[str]:
+    """Return what a summary may be made of: no sentence twice, and no row of dashes if there are words."""
+    found = [
+        part
+        for sentence in split_sentences(text)
+        for part in in_pieces(sentence, math.ceil(len(sentence.split()) / MOST_WORDS))
+    ]
+    told = [part for part in found if any(character.isalnum() for character in part)]
+    return list(dict.fromkeys(told or found))[:MOST_SENTENCES]

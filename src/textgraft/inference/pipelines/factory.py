@@ -52,7 +52,8 @@ PURPOSES = {
     "zero-shot-classification": "gives texts the labels that are named with the call",
 }
 """What each does, so that it can be told without loading torch."""
-_LANGUAGES = re.compile(r"translation_(\w+)_to_(\w+)")
+_LANGUAGES = re.compile(r"translation(?:_|-)(\w+?)(?:_to_|-)(\w+)")
+"""As Transformers 4 has it, translation_de_to_en, or as the default models are named, translation-de-en."""
 ALIASES = {"sentiment-analysis": "text-classification", "ner": "token-classification"}
 
 
@@ -74,9 +75,9 @@ def pipeline(
     Args:
         name: "text-classification" (also "sentiment-analysis"), "token-classification" (also "ner"),
             "question-answering", "multiple-choice", "fill-mask", "next-sentence", "text-generation",
-            "translation" (also as "translation_de_to_en"), "summarization", "text2text-generation",
-            "image-to-text" (on vectors), "feature-extraction", "sentence-similarity" or
-            "zero-shot-classification".
+            "translation" (also as "translation_de_to_en" or "translation-de-en"), "summarization",
+            "text2text-generation", "image-to-text" (on vectors), "feature-extraction", "sentence-similarity"
+            or "zero-shot-classification".
         model: A model directory or graft that textgraft wrote, the name of a graft that comes with the
             package ("sentiment", "ner", "question-answering", "banking-intents"), a Transformers checkpoint
             (a folder, or a Hub id, which alone reaches for the network), a (model, tokenizer) pair, or a

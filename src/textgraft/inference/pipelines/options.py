@@ -32,6 +32,7 @@ class KeywordOptions(TypedDict, total=False):
 
     aggregation_strategy: Literal["none", "simple", "first", "average", "max"]
     align_to_words: bool
+    by_sentence: bool
     do_sample: bool | None
     doc_stride: int
     early_stopping: bool | None

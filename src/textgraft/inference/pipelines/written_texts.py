@@ -7,7 +7,7 @@ import functools
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Unpack
+from typing import Annotated, Any, ClassVar, Unpack
 
 import torch
 from pydantic import Field
@@ -24,6 +24,7 @@ from textgraft.tasks.generation.base import GenerationTask, SourceFeatures, writ
 from textgraft.tasks.generation.summarization import Summarization
 from textgraft.tasks.generation.text2text import TextToText
 from textgraft.tasks.generation.translation import Translation
+from textgraft.tokenization.sentences import split_sentences
 
 
 class WritingOptions(Options):
@@ -83,15 +84,16 @@ class WritingPipeline(Pipeline[WritingOptions]):
     """
 
     auto_class = "AutoModelForSeq2SeqLM"
-    options_class = WritingOptions
+    options_class: ClassVar[type[WritingOptions]] = WritingOptions
     key: str
     """What the key of a result begins with, before "_text" or "_token_ids"."""
 
     def __init__(self, source: Source, options: WritingOptions) -> None:
         # A checkpoint of several tasks says by name how each is asked for, as "summarize: ".
         named = (getattr(source.model.config, "task_specific_params", None) or {}).get(self.task, {})
-        known = {name: value for name, value in named.items() if name in WritingOptions.model_fields}
-        super().__init__(source, WritingOptions(**{**known, **options.model_dump(exclude_unset=True)}))
+        kind = self.options_class
+        known = {name: value for name, value in named.items() if name in kind.model_fields}
+        super().__init__(source, kind(**{**known, **options.model_dump(exclude_unset=True)}))
         given = source.predictor.task if source.predictor else self.own_task(source)
         assert isinstance(given, GenerationTask)
         self.given = given
@@ -177,12 +179,36 @@ def _until_end(tokens: list[int], ends: list[int]) -> Decoded:
     return Decoded(tokens[:length], 0.0, length)
 
 
+class TranslationOptions(WritingOptions):
+    """Options of :class:`TranslationPipeline`."""
+
+    by_sentence: bool = False
+    """Whether the sentences of an input are translated one by one. The models that come with the package ask
+    for it, which have learned from single sentences. Inputs of which several results are wanted, or ids, are
+    translated whole."""
+
+
 class TranslationPipeline(WritingPipeline):
-    """Translate; also "translation_de_to_en", which refuses models of other languages."""
+    """Translate; also "translation_de_to_en", which refuses models of other languages.
+
+    What has no letter stays as it is: an empty input, a number, an emoji.
+    """
 
     task = "translation"
     heads = ("translation", "text2text-generation")
     key = "translation"
+    options_class = TranslationOptions
+
+    def results(self, dataset: Dataset, options: WritingOptions) -> list[Any]:
+        """Return the translation of each row, by sentences if so wanted."""
+        if options.return_tensors or options.num_return_sequences > 1:
+            return super().results(dataset, options)
+        by_sentence = isinstance(options, TranslationOptions) and options.by_sentence
+        parts = [split_sentences(text) if by_sentence else [text.strip()] for text in dataset.texts]
+        wanted = list(dict.fromkeys(part for own in parts for part in own if _has_letter(part)))
+        written = super().results(Dataset.unlabelled({"source": wanted}), options) if wanted else []
+        translated = dict(zip(wanted, (result["translation_text"] for result in written), strict=True))
+        return [{"translation_text": " ".join(translated.get(part, part) for part in own)} for own in parts]
 
     def own_task(self, source: Source) -> Translation:
         """Return the task, its languages unknown."""
@@ -202,6 +228,10 @@ class TranslationPipeline(WritingPipeline):
                 where=f"translation_{source}_to_{target}",
                 fix=f"Ask for translation_{own[0]}_to_{own[1]}, or name another model.",
             )
+
+
+def _has_letter(text: str) -> bool:
+    return any(character.isalpha() for character in text)
 
 
 class SummarizationPipeline(WritingPipeline):
