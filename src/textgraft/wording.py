@@ -14,6 +14,11 @@ def score(value: float) -> str:
     return f"{value:.3f}"
 
 
+def apart(value: float, other: float) -> float:
+    """Return how far two scores lie apart as they are written: what a reader finds who subtracts them."""
+    return round(value, 3) - round(other, 3)
+
+
 def signed(value: float) -> str:
     """Write a difference of scores: "+0.012", "−0.004", "0.000"."""
     return f"{value:+.3f}".replace("-", "−") if abs(value) >= 0.0005 else "0.000"

@@ -34,6 +34,7 @@ def render_page(package: str, template: str, figures: Mapping[str, Figure], **va
     )
     environment.filters |= {
         "score": wording.score,
+        "apart": wording.apart,
         "signed": wording.signed,
         "interval": wording.interval,
         "count": wording.count,

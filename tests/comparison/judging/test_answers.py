@@ -7,7 +7,7 @@ import pytest
 from tests.comparison.synthetic import FINETUNED, FROZEN, LSTM, TFIDF, Comparison, Curve
 from textgraft.comparison.judging.answers import answers
 from textgraft.comparison.records.preferences import Preferences
-from textgraft.wording import epochs, megabytes, money
+from textgraft.wording import epochs, megabytes, money, score
 
 
 def flat(name: str, accuracy: float, **costs: float) -> Curve:
@@ -26,6 +26,17 @@ def test_a_clear_lead_of_bert_is_a_need():
     assert found["Is TF-IDF enough?"][0] == "No"
     assert found["What does it cost?"][0] == "bert-finetuned"
     assert "a text" in found["What does it cost?"][1]
+
+
+def test_what_is_given_up_is_the_difference_of_the_scores_as_they_are_written():
+    for draw in range(6):
+        verdict = Comparison((TFIDF, FINETUNED), draw=draw, seeds=1).judge()
+        (because,) = [one.because for one in answers(verdict) if one.question == "Is TF-IDF enough?"]
+        best, other = (
+            round(1000 * float(score(verdict.standing(name).score.value)))
+            for name in ("bert-finetuned", "tfidf")
+        )
+        assert f"gives up 0.{best - other:03d} of" in because
 
 
 def test_where_all_are_alike_the_cheap_one_is_enough():

@@ -8,11 +8,26 @@ from typing import NamedTuple
 from textgraft.comparison.contenders.registry import has_fixed_sizes, is_asked_about, is_floor
 from textgraft.comparison.judging.curves import NOTICEABLE
 from textgraft.comparison.records.verdict import Standing, Verdict
-from textgraft.wording import about, count, listing, megabytes, milliseconds, money, score, seconds, signed
+from textgraft.wording import (
+    about,
+    apart,
+    count,
+    listing,
+    megabytes,
+    milliseconds,
+    money,
+    score,
+    seconds,
+    signed,
+)
 
 BERT, TFIDF = "BERT", "TF-IDF"
 QUICK = 0.1
 """Seconds that nobody counts."""
+
+
+_NOTHING = 0.0005
+"""A difference that is written as none."""
 
 
 class Answer(NamedTuple):
@@ -81,11 +96,11 @@ def _tfidf(verdict: Verdict) -> Iterator[Answer]:
         yield Answer(question, "Yes", f"it has {verdict.metric} {score(row.score.value)}; {why}")
         return
     best = verdict.standing(leader)
-    gap = best.score.value - row.score.value
+    gap = apart(best.score.value, row.score.value)
     figures = f"it gives up {score(gap)} of {leader}'s {verdict.metric}"
     if _is_proven(verdict, best, row):
         yield Answer(question, "No", f"{figures}, more than chance.")
-    elif gap > 0:
+    elif gap > _NOTHING:
         yield Answer(question, "Probably not", f"{figures}, which may be chance.")
     else:
         yield Answer(question, "Yes", f"{leader} scores no higher.")
