@@ -31,6 +31,14 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """What it costs to have a person answer."""
 
     def __post_init__(self) -> None:
+        for name in ("precision", "error_cost", "review_cost"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+                raise OptionError(
+                    f"{value!r} is not a number",
+                    where=f"--{name.replace('_', '-')}",
+                    fix="Give one, as 0.97.",
+                )
         if (self.precision is None) == (self.error_cost is None and self.review_cost is None):
             raise OptionError(
                 "a target is a precision, or what errors and reviews cost",

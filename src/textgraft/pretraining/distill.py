@@ -10,7 +10,7 @@ from typing import Any, cast
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from textgraft.files import content_hash, output_errors, refuse_to_replace, remove_folder
+from textgraft.files import as_path, content_hash, output_errors, refuse_to_replace, remove_folder
 from textgraft.markdown import plain
 from textgraft.models.encoder_directory import save_encoder
 from textgraft.models.encoders import (
@@ -32,6 +32,7 @@ from textgraft.pretraining.objectives.distilled_masked import DistilledText
 from textgraft.pretraining.objectives.examples import Frame
 from textgraft.pretraining.objectives.full_sentences import FullSentences
 from textgraft.pretraining.objectives.masking import Masking
+from textgraft.settings import flag
 from textgraft.training.loop import fit
 from textgraft.training.objective import Objective
 from textgraft.training.processes import join_processes
@@ -132,10 +133,11 @@ def distill(
             "revision": revision,
             "budget": budget,
             "seed": seed,
-            "settings": dict(settings or {}),
+            "settings": settings or {},
         }
     )
-    output = Path(output)
+    flag(overwrite, "overwrite")
+    corpus, output = as_path(corpus, "corpus"), as_path(output, "output")
     refuse_to_replace(output, overwrite=overwrite, mark="config.json")
     checkpoints = output.with_name(output.name + ".training")
     with output_errors(checkpoints):

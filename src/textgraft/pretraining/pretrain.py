@@ -11,7 +11,7 @@ from typing import Any, Unpack
 from accelerate.utils import broadcast_object_list
 
 from textgraft.errors import OptionError
-from textgraft.files import output_errors, refuse_to_replace, remove_folder
+from textgraft.files import as_path, output_errors, refuse_to_replace, remove_folder
 from textgraft.integrity import read_record, write_record
 from textgraft.pretraining.card import save_pretrained_encoder
 from textgraft.pretraining.config import PretrainConfig, PretrainOptions
@@ -19,6 +19,7 @@ from textgraft.pretraining.cost import Costs, priced, training_flops
 from textgraft.pretraining.objectives.masked import MaskedText
 from textgraft.pretraining.prepare import Prepared, prepare
 from textgraft.pretraining.sizes import SIZES
+from textgraft.settings import flag
 from textgraft.training.footprint import Footprint, rehearse
 from textgraft.training.loop import fit
 from textgraft.training.objective import Objective
@@ -128,7 +129,9 @@ def pretrain(
         OutputError: The folder exists, or cannot be written.
     """
     wanted = _checked(config)
-    output = Path(output)
+    flag(overwrite, "overwrite")
+    flag(resume, "resume")
+    corpus, output = as_path(corpus, "corpus"), as_path(output, "output")
     refuse_to_replace(output, overwrite=overwrite, mark="config.json")
     checkpoints = output.with_name(output.name + ".training")
     processes = join_processes()

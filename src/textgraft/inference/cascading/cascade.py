@@ -34,6 +34,7 @@ from textgraft.inference.model_rows import read_for_model
 from textgraft.inference.unseen import unseen_rows
 from textgraft.models.fingerprint import load_fingerprint
 from textgraft.models.manifest import MANIFEST, Manifest
+from textgraft.settings import flag, real_number
 from textgraft.tasks.registry import task_class
 
 TOLERANCE = 0.02
@@ -94,6 +95,8 @@ def cascade(
         OptionError: The models do not fit together, or an option is wrong.
         OutputError: Something stands at ``output``, or it cannot be written.
     """
+    flag(overwrite, "overwrite")
+    tolerance = real_number(tolerance, "--tolerance")
     if not 0 < tolerance < 1:
         raise OptionError(
             f"{tolerance:g} is no share of texts to give up",

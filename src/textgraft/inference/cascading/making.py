@@ -47,6 +47,10 @@ def given_parts(models: Sequence[str | Path]) -> list[Given]:
         ModelError: One is missing or damaged.
         OptionError: They cannot be a chain.
     """
+    if isinstance(models, str) or not isinstance(models, Sequence):
+        raise OptionError(
+            f"the models are {type(models).__name__}", where="models", fix="Give a list of folders."
+        )
     if not 2 <= len(models) <= MOST:
         raise OptionError(
             f"a cascade is made of 2 to {MOST} models, and these are {len(models)}",

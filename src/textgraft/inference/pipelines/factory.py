@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from textgraft.errors import unknown
 from textgraft.inference.engines.open import ENGINES
+from textgraft.settings import text_or_none
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -93,6 +94,9 @@ def pipeline(
         ModelError: The model cannot be found, is damaged, or has another head.
         MissingExtraError: The engine is asked for and not installed.
     """
+    if not isinstance(name, str):
+        raise unknown("pipeline", name, [*PIPELINES, *ALIASES])
+    text_or_none(revision, "revision")
     languages = _LANGUAGES.fullmatch(name)
     name = "translation" if languages else ALIASES.get(name, name)
     if name not in PIPELINES:

@@ -15,11 +15,12 @@ from textgraft.embeddings.files import ENDINGS
 from textgraft.embeddings.word_vectors import WordVectors
 from textgraft.errors import DataError, OptionError, unknown
 from textgraft.evaluation.word_similarity import WordScore, analogy_scores, similarity_score
-from textgraft.files import check_output, remove_folder
+from textgraft.files import as_path, check_output, remove_folder
 from textgraft.pretraining.corpus.corpus import read_corpus
 from textgraft.pretraining.corpus.tokens import Tokens, tokenize_corpus
 from textgraft.pretraining.vectors.glove import GloveSettings, count_cooccurrences, train_glove
 from textgraft.pretraining.vectors.word2vec import Word2VecSettings, train_word2vec
+from textgraft.settings import flag, text_or_none, whole_number
 from textgraft.tokenization.word_tokenizer import SPECIAL_TOKENS, train_word_tokenizer
 
 METHODS: dict[str, type[Word2VecSettings | GloveSettings]] = {
@@ -83,10 +84,18 @@ def word_vectors(
         OptionError: An option is unknown or out of range.
         OutputError: The file exists, or cannot be written.
     """
+    flag(overwrite, "overwrite")
+    flag(lowercase, "lowercase")
+    text_or_none(text, "text")
+    vocabulary_size = whole_number(vocabulary_size, "vocabulary_size", least=1)
+    min_count = whole_number(min_count, "min_count", least=1)
     chosen = _settings(method, settings)
+    corpus = as_path(corpus, "corpus")
+    checkpoints = None
     if output is not None:
-        check_output(Path(output), ENDINGS, overwrite=overwrite)
-    checkpoints = None if output is None else Path(output).with_name(Path(output).name + ".training")
+        output = as_path(output, "output")
+        check_output(output, ENDINGS, overwrite=overwrite)
+        checkpoints = output.with_name(output.name + ".training")
     whole = read_corpus(corpus, text=text)
     note("counting words")
     tokenizer = train_word_tokenizer(
@@ -123,7 +132,7 @@ def word_vectors(
 
 
 def _settings(method: str, settings: VectorOptions) -> Word2VecSettings | GloveSettings:
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         raise unknown("method", method, METHODS, where="--method")
     known = [field.name for field in fields(METHODS[method])]
     for name in settings:
