@@ -139,10 +139,10 @@ def distill(
     flag(overwrite, "overwrite")
     corpus, output = as_path(corpus, "corpus"), as_path(output, "output")
     refuse_to_replace(output, overwrite=overwrite, mark="config.json")
+    source = resolve_encoder(teacher, config.revision, prompt="")
     checkpoints = output.with_name(output.name + ".training")
     with output_errors(checkpoints):
         checkpoints.mkdir(parents=True, exist_ok=True)
-    source = resolve_encoder(teacher, config.revision, prompt="")
     lesson = _lesson(source, corpus, config)
     processes = join_processes()
     objective: Objective
