@@ -41,5 +41,11 @@ def test_offsets_are_for_tasks_whose_files_have_them(name: str, tmp_path) -> Non
 
 def test_the_keywords_are_what_the_readers_take() -> None:
     assert set(ReadOptions.__annotations__) == {
-        "text", "label", "id_column", "group", "labelled", "offsets",
+        "text", "label", "id_column", "group", "labelled", "offsets", "packed",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [name for name in TASKS if not task_class(name).packs_texts])
+def test_rows_are_packed_for_tasks_that_can_alone(name: str) -> None:
+    with pytest.raises(OptionError, match="unknown keyword 'packed'"):
+        task_class(name).read("nowhere.csv", packed=True)
