@@ -197,11 +197,13 @@ class Dataset:
         """Return the rows at ``indices``, in that order; rejected rows and notes stay behind."""
         # An array, as so many numbers of Python take five times the memory.
         rows = array("q", map(int, indices))
+        lines = compact(array("q", (self.lines[row] for row in rows)))
+        is_numbered = isinstance(self.ids, RowNumbers) and self.ids.numbers is self.lines
         return Dataset(
             columns={name: picked(values, rows) for name, values in self.columns.items()},
             labels=None if self.labels is None else picked(self.labels, rows),
-            ids=picked(self.ids, rows),
-            lines=compact(array("q", (self.lines[row] for row in rows))),
+            ids=RowNumbers(lines) if is_numbered else picked(self.ids, rows),
+            lines=lines,
             source=self.source,
             groups=None if self.groups is None else [self.groups[row] for row in rows],
             label_column=self.label_column,

@@ -34,7 +34,7 @@ _NEIGHBOURS = 4
 _CHUNK_CHARACTERS = 1 << 17
 _SPOOLED_BYTES = 1 << 22
 """Of a band's numbers; more wait on the disk."""
-_HELD_PAIRS = 1 << 23
+_HELD_PAIRS = 1 << 21
 
 
 def normalise(text: str) -> str:
@@ -172,6 +172,10 @@ def _candidates(bands: Iterable[np.ndarray], count: int) -> tuple[np.ndarray, fl
             at = np.flatnonzero(ordered[distance:] == ordered[:-distance])
             # A stable sort keeps the left one smaller.
             found.append(_thinned(order[at] * count + order[at + distance], halvings))
+            # Pairs of several bands are counted several times here: no more than bounds the memory.
+            while sum(map(len, found)) > 4 * _HELD_PAIRS:
+                halvings += 1
+                found = [_thinned(pairs, halvings) for pairs in found]
         held = np.unique(np.concatenate(found))
         while len(held) > _HELD_PAIRS:
             halvings += 1
