@@ -135,6 +135,6 @@ def test_a_comparison_that_is_ended_goes_on(number, tmp_path):
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + number, errors
-    assert "the same command goes on from there" in errors
+    assert "run the same command again to resume" in errors
     assert "Traceback" not in errors
     assert not list((tmp_path / "out").rglob("*.lock"))

@@ -16,6 +16,7 @@ from textgraft.client.answers import TEXTS, portions
 from textgraft.client.asynchronous import AsyncClient
 from textgraft.client.client import Client
 from textgraft.errors import OptionError, ServiceError
+from textgraft.inference.prompting.endpoint import find_key
 
 
 @contextlib.contextmanager
@@ -147,6 +148,15 @@ def test_the_key_is_sent(monkeypatch):
                 client.info()
     assert [b"Bearer from-outside" in head for _, head in asked] == [True, False]
     assert b"Bearer given" in asked[1][1]
+
+
+@pytest.mark.parametrize("key", ["…", "a b", "line\n"])
+def test_a_key_that_no_header_carries_is_refused_at_once(key, monkeypatch):
+    with pytest.raises(OptionError, match="no key has"):
+        Client("http://127.0.0.1:1", key=key)
+    monkeypatch.setenv("TEXTGRAFT_LLM_KEY", f"x{key}y")
+    with pytest.raises(OptionError, match=r"\$TEXTGRAFT_LLM_KEY"):
+        find_key()
 
 
 def test_the_async_twin():

@@ -55,11 +55,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-TRIALS_KEPT = "Finished trials are kept: the same command goes on from there."
-STEPS_KEPT = (
-    "The steps up to the last checkpoint are kept: the same command with --resume goes on from there."
-)
-NOTHING_KEPT = "Nothing was written: the same command begins anew."
+TRIALS_KEPT = "Finished trials are kept: run the same command again to resume."
+STEPS_KEPT = "The steps up to the last checkpoint are kept: run the same command again with --resume."
+NOTHING_KEPT = "Nothing was written: run the same command again to start over."
 for command, kept in (
     (compare.compare, TRIALS_KEPT),
     (train.train, STEPS_KEPT),
@@ -83,7 +81,7 @@ for command, kept in (
     (listing.list_, NOTHING_KEPT),
     (learn.learn, NOTHING_KEPT),
     (serve.serve, "The service has ended."),
-    (distill.distill, "What is finished is kept: the same command goes on from there."),
+    (distill.distill, "What is finished is kept: run the same command again to resume."),
 ):
     app.command(name=command.__name__.rstrip("_").replace("_", "-"))(complete(command, kept))
 app.add_typer(review.app, name="review")

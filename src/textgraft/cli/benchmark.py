@@ -14,7 +14,12 @@ from textgraft.terminal import open_console
 
 def benchmark(
     suite: Annotated[str, typer.Argument(help="glue, squad, swag, conll or seed-claims.")],
-    data: Annotated[Path, typer.Option(help="Folder with a folder for each set; what it lacks is said.")],
+    data: Annotated[
+        Path,
+        typer.Option(
+            help="Folder with a sub-folder for each set; sets that are missing are named, and the others run."
+        ),
+    ],
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Folder of trials and page; runs/benchmark-SUITE if left out."),
@@ -34,7 +39,8 @@ def benchmark(
     budget: Annotated[str | None, typer.Option(help="Time for each set, as 10m or 2h.")] = None,
     max_length: options.MaxLength = None,
     label_seconds: Annotated[
-        float, typer.Option(help="What it takes a person to label a text, for the claim on development.")
+        float,
+        typer.Option(help="Seconds that a person needs to label a text, for the claim on development time."),
     ] = 10.0,
     submission: Annotated[
         Path | None,

@@ -12,7 +12,10 @@ from textgraft.cli.surface import give
 def cache(
     clear: Annotated[
         str | None,
-        typer.Option(help="Delete a kind of entries, as predictions, or 'all'; they are computed again."),
+        typer.Option(
+            help="Delete entries of this kind, as predictions, or 'all'; they are computed again when "
+            "they are needed."
+        ),
     ] = None,
 ) -> None:
     """Show what the cache folder holds: encodings, predictions, converted graphs and so on; or clear it."""

@@ -27,7 +27,8 @@ def cascade(
     tolerance: Annotated[
         float,
         typer.Option(
-            help="Share of all texts by which fewer may be answered rightly than by the last model alone."
+            help="How many fewer texts than with the last model alone may be answered right, as a "
+            "share of all texts."
         ),
     ] = 0.02,
     precision: options.Precision = None,

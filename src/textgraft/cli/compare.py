@@ -20,7 +20,8 @@ Contenders = Annotated[
     typer.Option(
         "--contenders",
         "-c",
-        help="Comma-separated, as tfidf,lstm; a wrong name lists those of the task.",
+        help="Which models compete, separated by commas, as tfidf,lstm; see textgraft list "
+        "contenders. The usual ones for the task if left out.",
     ),
 ]
 Budget = Annotated[str | None, typer.Option("--budget", help="Time for everything, as 10m or 2h.")]
@@ -29,7 +30,8 @@ Output = Annotated[
     typer.Option(
         "--output",
         "-o",
-        help="Folder for trials, report and winner; named after data and options if left out.",
+        help="Folder for all results, the report and the winning model; runs/NAME-HASH, made of "
+        "data and options, if left out.",
     ),
 ]
 MaxLatency = Annotated[
@@ -39,19 +41,27 @@ MaxLatency = Annotated[
 MaxSize = Annotated[float | None, typer.Option("--max-size-mb", help="Pick only a model up to this size.")]
 Prefer = Annotated[
     str,
-    typer.Option("--prefer", help="'score', 'cost', or a contender to pick whatever it scores."),
+    typer.Option(
+        "--prefer",
+        help="What decides the winner: 'score', 'cost' (the cheapest whose score is nearly the "
+        "best), or the name of a contender to take whatever it scores.",
+    ),
 ]
 
 Price = Annotated[
     float | None,
-    typer.Option("--price", help="Price of an hour of this machine: what training and 1,000 texts cost."),
+    typer.Option(
+        "--price",
+        help="Price of an hour of this machine, in any currency; the report then says what "
+        "training and 1,000 texts cost.",
+    ),
 ]
 LlmPriceIn = Annotated[
     float | None,
     typer.Option("--llm-price-in", help="Price of a million tokens that the llm reads."),
 ]
 LlmPriceOut = Annotated[
-    float | None, typer.Option("--llm-price-out", help="Price of a million tokens that it writes.")
+    float | None, typer.Option("--llm-price-out", help="Price of a million tokens that the llm writes.")
 ]
 
 
@@ -74,9 +84,13 @@ def compare(
     merge_labels: options.MergeLabels = False,
     offsets: options.Offsets = "characters",
     contenders: Contenders = None,
-    sizes: Annotated[str | None, typer.Option(help="Training sizes, as 100,300,all.")] = None,
+    sizes: Annotated[
+        str | None,
+        typer.Option(help="How many training rows to learn from, as 100,300,all: a learning curve."),
+    ] = None,
     shots: Annotated[
-        str | None, typer.Option(help="Training rows of every label in place of --sizes, as 4,8,16.")
+        str | None,
+        typer.Option(help="Instead of --sizes, the number of training rows of each label, as 4,8,16."),
     ] = None,
     seeds: Annotated[int, typer.Option(help="Repeats at each size, each on rows of its own.")] = 3,
     tuning: Annotated[int, typer.Option(help="Hyperparameter configurations each contender tries.")] = 3,
@@ -86,7 +100,9 @@ def compare(
     max_length: options.MaxLength = None,
     freeze_layers: Annotated[
         int | None,
-        typer.Option(help="Lower encoder layers that fine-tuning leaves as they are, in all configurations."),
+        typer.Option(
+            help="Number of lower encoder layers that fine-tuning leaves unchanged, in all configurations."
+        ),
     ] = None,
     vectors: options.Vectors = None,
     language_model: options.LanguageModel = None,
@@ -101,13 +117,14 @@ def compare(
         typer.Option("--robustness", help="Try the models on test rows with typos and other faults, too."),
     ] = False,
     thorough: Annotated[
-        bool, typer.Option("--thorough", help="Give contenders that can no longer win all their seeds, too.")
+        bool, typer.Option("--thorough", help="Run every repeat, also of contenders that can no longer win.")
     ] = False,
     output: Output = None,
     add: Annotated[
         bool,
         typer.Option(
-            "--add", help="Run in the folder of a finished comparison of the same rows; replaces its verdict."
+            "--add",
+            help="Reuse the folder of a finished comparison of the same rows, and replace its verdict.",
         ),
     ] = False,
     max_latency_ms: MaxLatency = None,
@@ -124,7 +141,7 @@ def compare(
 ) -> None:
     """Compare TF-IDF, an LSTM, BERT encodings and fine-tuned BERT on your labelled rows.
 
-    Ctrl-C ends it with a verdict on what is known by then; the same command resumes where it was.
+    Ctrl-C ends it with a verdict on what is known by then; run the same command again to resume.
     """
     from textgraft.comparison.compare import run_comparison
     from textgraft.comparison.running.progress import TerminalReporter

@@ -29,26 +29,38 @@ def distill(
     overwrite: options.Overwrite = False,
     student: Annotated[str, typer.Option(help="layers (of the teacher's), lstm, gru or rnn.")] = "layers",
     layers: Annotated[
-        int | None, typer.Option(help="Of the student; half the teacher's if left out.")
+        int | None, typer.Option(help="Number of layers of the student; half the teacher's if left out.")
     ] = None,
     embedding_size: Annotated[
         int, typer.Option(help="Width of a recurrent student's embedding matrix.")
     ] = 128,
-    pooling: Annotated[str, typer.Option(help="Of encodings: mean, cls or max.")] = "mean",
-    unit: Annotated[str, typer.Option(help="What is encoded as one text: sentences, or text.")] = "sentences",
-    texts: Annotated[int | None, typer.Option(help="Texts to encode at most, drawn at random.")] = None,
+    pooling: Annotated[
+        str,
+        typer.Option(
+            help="How the vectors of a text's tokens become one: mean, cls (the first token's) or max."
+        ),
+    ] = "mean",
+    unit: Annotated[
+        str, typer.Option(help="What the student learns to encode: single sentences, or a whole text (text).")
+    ] = "sentences",
+    texts: Annotated[
+        int | None, typer.Option(help="Number of texts to learn from at most, drawn at random.")
+    ] = None,
     text: Annotated[str | None, typer.Option("--text", "-t", help="Text column of a table.")] = None,
     max_length: options.MaxLength = None,
     revision: options.Revision = None,
     budget: Annotated[str | None, typer.Option(help="Time for training, as 10m or 2h.")] = None,
-    seed: Annotated[int, typer.Option(help="Of order, masked positions and dropout.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Random seed of the order, the masked positions and dropout.")
+    ] = 0,
     setting: Annotated[
-        list[str] | None, typer.Option("--set", help="A setting, as learning_rate=1e-4; may be repeated.")
+        list[str] | None,
+        typer.Option("--set", help="Set a hyperparameter, as learning_rate=1e-4; may be repeated."),
     ] = None,
 ) -> None:
     """Train a smaller encoder on raw text to do what a teacher does.
 
-    Stopped at any moment, the same command goes on from its last checkpoint.
+    If it is stopped, run the same command again: it resumes from its last checkpoint.
     """
     from rich.progress import Progress as Bar
 

@@ -25,8 +25,8 @@ def kept(
     """Say what a stopped run leaves."""
     del options
     if in_shards(output, jobs, ray, share, shard_rows):
-        return "The shards encoded so far are kept: the same command computes the rest."
-    return "Nothing was written: the same command begins anew."
+        return "The shards encoded so far are kept: run the same command again for the rest."
+    return "Nothing was written: run the same command again to start over."
 
 
 def encode(
@@ -47,8 +47,13 @@ def encode(
     revision: options.Revision = None,
     prompt: options.Prompt = None,
     engine: options.Engine = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or int8.")] = "auto",
-    pooling: Annotated[str, typer.Option(help="mean, cls or max.")] = "mean",
+    precision: Annotated[str, typer.Option(help="Numbers to compute in: auto, fp32, bf16 or int8.")] = "auto",
+    pooling: Annotated[
+        str,
+        typer.Option(
+            help="How the vectors of a text's tokens become one: mean, cls (the first token's) or max."
+        ),
+    ] = "mean",
     normalize: Annotated[bool, typer.Option(help="Scale every encoding to length one.")] = True,
     max_length: options.MaxLength = None,
     url: Annotated[

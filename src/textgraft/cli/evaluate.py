@@ -29,7 +29,10 @@ def evaluate(
     ] = None,
     slices: Annotated[
         str | None,
-        typer.Option(help="Further columns by which the report tells rows apart, as channel,country."),
+        typer.Option(
+            help="Columns by whose values the report splits the rows, as channel,country; all others "
+            "if left out."
+        ),
     ] = None,
     robustness: Annotated[
         bool, typer.Option("--robustness", help="Score texts with typos and other faults, too.")

@@ -19,14 +19,22 @@ def export(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")],
     form: Annotated[
-        str, typer.Option("--format", help="onnx; web: a page; stream: a recurrent network, token by token.")
+        str,
+        typer.Option(
+            "--format",
+            help="onnx (a model for onnxruntime), web (a page that answers in the browser) or stream "
+            "(a recurrent network that reads token by token).",
+        ),
     ] = "onnx",
     int8: Annotated[
         bool, typer.Option("--int8", help="Round weights to int8: a quarter of the size.")
     ] = False,
     runtime: Annotated[
         str | None,
-        typer.Option(help="Of web: folder of onnxruntime-web, or download; as before if left out."),
+        typer.Option(
+            help="For --format web: the folder of onnxruntime-web, or 'download' to fetch it once; an "
+            "earlier download if left out."
+        ),
     ] = None,
     overwrite: options.Overwrite = False,
 ) -> None:

@@ -37,9 +37,13 @@ Report = Annotated[
     Path | None, typer.Option(help="Folder for report.html and report.json, or a file ending in .html.")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a report that stands there already.")]
-AskedLabel = Annotated[str | None, typer.Option("--label", help="The label asked about; the model's answer.")]
-Length = Annotated[int | None, typer.Option("--max-length", min=3, help="Tokens that are read at most.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Fixes all that is drawn at random.")]
+AskedLabel = Annotated[
+    str | None, typer.Option("--label", help="The label to explain; the model's own answer if left out.")
+]
+Length = Annotated[
+    int | None, typer.Option("--max-length", min=3, help="Read at most this many tokens of the text.")
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Random seed.")]
 
 
 def gradients(
@@ -60,10 +64,14 @@ def gradients(
         str | None, typer.Option("--task", help="Without a model: recall, copy or adding.  [default: recall]")
     ] = None,
     cells: Annotated[
-        str | None, typer.Option("--cells", help="Networks.  [default: rnn,lstm,gru,transformer]")
+        str | None,
+        typer.Option(
+            "--cells", help="Networks to train, separated by commas.  [default: rnn,lstm,gru,transformer]"
+        ),
     ] = None,
     steps: Annotated[
-        str | None, typer.Option("--steps", help="Distances.  [default: 10,50,200,1000]")
+        str | None,
+        typer.Option("--steps", help="Distances in steps, separated by commas.  [default: 10,50,200,1000]"),
     ] = None,
     budget: Annotated[
         str | None, typer.Option("--budget", help="Processor time to train all networks in.  [default: 90s]")
@@ -306,5 +314,5 @@ def _rows(path: str, columns: list[str] | None) -> list[str]:
 
 for _command in (gradients, gates, attention, context, tokens):
     app.command(name=_command.__name__)(
-        complete(_command, "Nothing was written: the same command begins anew.")
+        complete(_command, "Nothing was written: run the same command again to start over.")
     )

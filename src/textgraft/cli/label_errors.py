@@ -28,12 +28,12 @@ def label_errors(
         Path | None, typer.Option("--output", "-o", help="Write all doubted rows to a .csv or .jsonl file.")
     ] = None,
     review: Annotated[
-        Path | None, typer.Option("--review", help="Put the doubted rows into this review store.")
+        Path | None, typer.Option("--review", help="Add the doubted rows to this review queue.")
     ] = None,
     overwrite: options.Overwrite = False,
-    seed: Annotated[int, typer.Option("--seed", help="Deals the folds.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Random seed of the split into folds.")] = 0,
 ) -> None:
-    """Find rows that are probably labelled wrongly: those that models which have not seen them doubt."""
+    """Find rows that are probably labelled wrongly: models that were not trained on them doubt the label."""
     from textgraft import wording
     from textgraft.files import check_output
     from textgraft.review.exchange.files import write_rows

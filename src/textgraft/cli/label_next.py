@@ -24,12 +24,12 @@ def label_next(
         typer.Option("--output", "-o", help="A .csv or .jsonl file; beside the input without --review."),
     ] = None,
     review: Annotated[
-        Path | None, typer.Option("--review", help="Put the rows into this review store, in their order.")
+        Path | None, typer.Option("--review", help="Add the rows to this review queue, in their order.")
     ] = None,
     encoder: options.EncoderName = "bundled",
     revision: options.Revision = None,
     engine: options.Engine = "auto",
-    seed: Annotated[int, typer.Option("--seed", help="Fixes the draws.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Random seed.")] = 0,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Choose which unlabelled rows to label first: what the model is unsure of, and no two of a kind.

@@ -17,7 +17,7 @@ _MOST_TASKS = 3
 
 def list_(
     kind: Annotated[str, typer.Argument(help="contenders, tasks, encoders or pipelines.")],
-    task: Annotated[str | None, typer.Option("--task", help="Only what is for this task.")] = None,
+    task: Annotated[str | None, typer.Option("--task", help="List only what fits this task.")] = None,
 ) -> None:
     """List the contenders, tasks, encoders or pipelines: what each is, where it is default, what it needs."""
     from dataclasses import asdict

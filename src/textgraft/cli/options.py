@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 ENCODER_HELP = "'bundled', a local model directory, or a Hub id as owner/name."
 
 TaskName = Annotated[
-    str | None, typer.Option("--task", help="As classification or question-answering. Guessed if left out.")
+    str | None,
+    typer.Option(
+        "--task",
+        help="Task, as classification or question-answering; see textgraft list tasks. Guessed if left out.",
+    ),
 ]
 Text = Annotated[
     list[str] | None,
@@ -35,23 +39,39 @@ Label = Annotated[
         help="Label column; give it again where each label has a column of its own. Guessed if left out.",
     ),
 ]
-IdColumn = Annotated[str | None, typer.Option("--id", help="Column that names rows.")]
+IdColumn = Annotated[
+    str | None,
+    typer.Option("--id", help="Column with the id of each row, which comes back with the answers."),
+]
 Group = Annotated[
-    str | None, typer.Option("--group", help="Column whose equal values never straddle the splits.")
+    str | None,
+    typer.Option(
+        "--group",
+        help="Column, as author: rows with the same value stay together in the training, the dev "
+        "or the test rows.",
+    ),
 ]
 MergeLabels = Annotated[
-    bool, typer.Option("--merge-labels", help="Take labels that differ in spelling alone for one label.")
+    bool,
+    typer.Option(
+        "--merge-labels", help="Treat labels that differ only in spelling, as Food and food, as one label."
+    ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what stands at --output already.")]
 Offsets = Annotated[
-    str, typer.Option("--offsets", help="What offsets of spans count: characters, utf-16 or utf-8.")
+    str,
+    typer.Option(
+        "--offsets", help="Unit in which the file counts the offsets of spans: characters, utf-16 or utf-8."
+    ),
 ]
 EncoderName = Annotated[str, typer.Option("--encoder", help=ENCODER_HELP)]
 EncoderNames = Annotated[
     list[str] | None,
     typer.Option("--encoder", help=f"{ENCODER_HELP} Several compete side by side, as bert-frozen@mpnet."),
 ]
-Revision = Annotated[str | None, typer.Option("--revision", help="Revision of a Hub id.")]
+Revision = Annotated[
+    str | None, typer.Option("--revision", help="Branch, tag or commit of an encoder named by its Hub id.")
+]
 Prompt = Annotated[
     str | None,
     typer.Option(
@@ -69,15 +89,24 @@ Prompts = Annotated[
     ),
 ]
 Engine = Annotated[
-    str, typer.Option(help="auto (the fastest that agrees with torch), torch, openvino or ctranslate2.")
+    str,
+    typer.Option(
+        help="What computes the answers: auto (the fastest whose answers agree with torch's), "
+        "torch, openvino or ctranslate2."
+    ),
 ]
 MaxLength = Annotated[
-    int | None, typer.Option("--max-length", help="Cut texts after this many tokens. Each model's own limit.")
+    int | None,
+    typer.Option(
+        "--max-length", help="Cut texts after this many tokens; each model's own limit if left out."
+    ),
 ]
 
 Jobs = Annotated[
     int | None,
-    typer.Option("--jobs", help="Processes side by side, each on its share of the cores; one if left out."),
+    typer.Option(
+        "--jobs", help="Number of processes that work at the same time and share the cores; one if left out."
+    ),
 ]
 Ray = Annotated[
     str | None,
@@ -89,28 +118,40 @@ Share = Annotated[
     str | None,
     typer.Option(
         "--share",
-        help="Compute this share of the shards alone, as 3/100; without it, the rest, and join all.",
+        help="Compute only one part of the shards, as 3/100 for the third of a hundred; without it, "
+        "compute what is left and join all parts.",
     ),
 ]
 ShardRows = Annotated[
-    int | None, typer.Option("--shard-rows", help="Rows of a shard, 10,000 if left out; makes shards.")
+    int | None,
+    typer.Option(
+        "--shard-rows",
+        help="Work in shards (files of results) of this many rows; 10,000 where shards are made without it.",
+    ),
 ]
 
 Vectors = Annotated[
     Path | None,
-    typer.Option("--vectors", help="Word vectors that a recurrent contender begins with."),
+    typer.Option(
+        "--vectors", help="File of word vectors (GloVe's or word2vec's) that recurrent networks start from."
+    ),
     TEXTS,
 ]
 
 LanguageModel = Annotated[
     Path | None,
-    typer.Option("--language-model", help="Recurrent language model that a contender begins with."),
+    typer.Option(
+        "--language-model",
+        help="Folder of a recurrent language model that the contender lstm-pretrained starts from.",
+    ),
 ]
 
 Describe = Annotated[
     Path | None,
     typer.Option(
-        "--describe", help="Table of label and description, for contenders that learn from no rows."
+        "--describe",
+        help="Table with the columns label and description: what labels mean, for contenders that "
+        "learn without labelled rows.",
     ),
     LABELLED_ROWS,
 ]
@@ -124,24 +165,31 @@ Llm = Annotated[
 ]
 LlmModel = Annotated[str | None, typer.Option("--llm-model", help="Language model, as the server calls it.")]
 LlmExamples = Annotated[
-    int | None, typer.Option("--llm-examples", help="Training rows shown to the language model.")
+    int | None,
+    typer.Option("--llm-examples", help="How many training rows the language model is shown as examples."),
 ]
 LlmConcurrency = Annotated[
-    int | None, typer.Option("--llm-concurrency", help="Questions to it under way at a time.")
+    int | None, typer.Option("--llm-concurrency", help="How many questions are sent to it at the same time.")
 ]
 
 Precision = Annotated[
     float | None,
     typer.Option(
         "--precision",
-        help="Answer only what keeps this share of the answers right, as 0.97; the rest needs_review.",
+        help="Have the model answer only where this share of its answers is right, as 0.97; other "
+        "rows are marked needs_review.",
     ),
 ]
 ErrorCost = Annotated[
     float | None,
-    typer.Option("--error-cost", help="In place of it: what a wrong answer costs, with --review-cost."),
+    typer.Option(
+        "--error-cost", help="Instead of --precision: what a wrong answer costs; needs --review-cost."
+    ),
 ]
-ReviewCost = Annotated[float | None, typer.Option("--review-cost", help="What a person's answer costs.")]
+ReviewCost = Annotated[
+    float | None,
+    typer.Option("--review-cost", help="With --error-cost: what it costs to have a person answer."),
+]
 
 
 def count(given: str, option: str) -> int:

@@ -25,8 +25,8 @@ def kept(source: str, output: Path | None, **options: object) -> str:
     """Say what a stopped run leaves."""
     del options
     if is_piped(source) and output is None:
-        return "Nothing is kept of standard input: the same command begins anew."
-    return "The rows predicted so far are kept: the same command computes the rest."
+        return "Nothing is kept of standard input: run the same command again to start over."
+    return "The rows predicted so far are kept: run the same command again for the rest."
 
 
 def predict(
@@ -53,16 +53,24 @@ def predict(
     sets: Annotated[
         float | None,
         typer.Option(
-            help="Add the labels that a text may have: the true one is among them in this share, as 0.95."
+            help="Add the set of labels that a text may have; the true one is in it for this share of "
+            "the texts, as 0.95."
         ),
     ] = None,
     reject: Annotated[
         float | None,
-        typer.Option(help="Tell texts that fit no label; this share of the others is not told so, as 0.95."),
+        typer.Option(
+            help="Mark texts that fit none of the labels as unknown; of those that do fit, at least "
+            "this share is not marked, as 0.95."
+        ),
     ] = None,
     engine: options.Engine = "auto",
     light: Annotated[
-        bool, typer.Option("--light", help="MODEL is what textgraft export wrote: torch is not loaded.")
+        bool,
+        typer.Option(
+            "--light",
+            help="Answer without loading torch; MODEL is then a folder that textgraft export wrote.",
+        ),
     ] = False,
     jobs: options.Jobs = None,
     ray: options.Ray = None,

@@ -37,44 +37,59 @@ def pretrain(
     size: Annotated[str, typer.Option(help="tiny, mini, small, medium, base or large.")] = "tiny",
     budget: Annotated[str | None, typer.Option(help="Time for training, as 10m or 2h.")] = None,
     tokens: Annotated[
-        str | None, typer.Option(help="Tokens to train on, as 500k or 100M; repeatable exactly.")
+        str | None,
+        typer.Option(
+            help="Tokens to train on, as 500k or 100M; unlike --budget, gives the same model every time."
+        ),
     ] = None,
-    plan: Annotated[bool, typer.Option(help="Tell what it would cost, and train nothing.")] = False,
+    plan: Annotated[bool, typer.Option(help="Show what the training would cost, and train nothing.")] = False,
     vocabulary_size: Annotated[int, typer.Option(help="Entries of the tokenizer at most.")] = 16_000,
     max_length: Annotated[int, typer.Option(help="Tokens of a sequence.")] = 128,
     short_length: Annotated[
         int | None,
         typer.Option(help="Tokens of a sequence in the first nine tenths of the training (bert, roberta)."),
     ] = None,
-    characters: Annotated[bool, typer.Option(help="Read characters (gpt, lstm, gru, rnn).")] = False,
+    characters: Annotated[
+        bool, typer.Option(help="Read characters instead of words or pieces of words (gpt, lstm, gru, rnn).")
+    ] = False,
     lowercase: Annotated[bool, typer.Option(help="Ignore case (bert, lstm, gru, rnn).")] = True,
     whole_word_masking: Annotated[
         bool, typer.Option(help="Mask all pieces of a word together (bert, roberta).")
     ] = False,
     bidirectional: Annotated[
-        bool, typer.Option(help="A pair of models, one a direction (lstm, gru, rnn).")
+        bool, typer.Option(help="Train two models, one for each reading direction (lstm, gru, rnn).")
     ] = False,
-    dropout: Annotated[float, typer.Option(help="Throughout the model.")] = 0.1,
-    dev: Annotated[Path | None, typer.Option(help="A corpus to hold out."), TEXTS] = None,
+    dropout: Annotated[float, typer.Option(help="Dropout rate, in all parts of the model.")] = 0.1,
+    dev: Annotated[
+        Path | None,
+        typer.Option(
+            help="Corpus to measure on and not to train on; one document in fifty is held out if left out."
+        ),
+        TEXTS,
+    ] = None,
     text: Annotated[str | None, typer.Option("--text", "-t", help="Text column of a table.")] = None,
     documents: Annotated[
         str, typer.Option(help="What separates documents in .txt: blank-lines, or files.")
     ] = "blank-lines",
     machine: Annotated[
-        str | None, typer.Option(help="Whose price is taken: m7g.large, c5.2xlarge or g5.xlarge.")
+        str | None,
+        typer.Option(help="Cloud machine whose price --plan takes: m7g.large, c5.2xlarge or g5.xlarge."),
     ] = None,
-    price: Annotated[float | None, typer.Option(help="US dollars an hour of this machine.")] = None,
-    seed: Annotated[int, typer.Option(help="Of weights, order, masking and dropout.")] = 0,
-    keep: Annotated[int, typer.Option(help="Checkpoints on disk.")] = 2,
+    price: Annotated[
+        float | None, typer.Option(help="For --plan: price of an hour of this machine, in US dollars.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Random seed of weights, order, masking and dropout.")] = 0,
+    keep: Annotated[int, typer.Option(help="How many checkpoints to keep on disk.")] = 2,
     setting: Annotated[
-        list[str] | None, typer.Option("--set", help="A setting, as learning_rate=1e-4; may be repeated.")
+        list[str] | None,
+        typer.Option("--set", help="Set a hyperparameter, as learning_rate=1e-4; may be repeated."),
     ] = None,
-    resume: Annotated[bool, typer.Option(help="Go on with an unfinished training.")] = False,
+    resume: Annotated[bool, typer.Option(help="Resume an unfinished training.")] = False,
 ) -> None:
     """Turn plain text into an encoder of your own: a language model trained from random weights.
 
-    Stopped at any moment, the same command with --resume goes on from its last checkpoint. The folder is an
-    encoder for every other command, as in compare rows.csv --encoder runs/bert.
+    If it is stopped, run the same command again with --resume: it continues from its last checkpoint. The
+    folder is an encoder for every other command, as in compare rows.csv --encoder runs/bert.
     """
     from rich.progress import Progress as Bar
     from rich.progress import SpinnerColumn, TextColumn

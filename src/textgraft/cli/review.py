@@ -26,7 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 
-Store = Annotated[Path, typer.Argument(help="The review store, as reviews.db.")]
+Store = Annotated[Path, typer.Argument(help="File of the review queue, as reviews.db.")]
 By = Annotated[str, typer.Option("--by", help="Name of the person.")]
 TaskOption = Annotated[
     str | None,
@@ -60,14 +60,18 @@ def import_(
     text: options.Text = None,
     label: Annotated[
         str | None,
-        typer.Option("--label", "-l", help="Column of labels that the rows have and that are doubted."),
+        typer.Option(
+            "--label", "-l", help="Column with labels that the rows have already and that are doubted."
+        ),
     ] = None,
     id_column: options.IdColumn = None,
-    model: Annotated[str, typer.Option("--model", help="What names the model that answered.")] = "",
+    model: Annotated[str, typer.Option("--model", help="Name of the model that made the predictions.")] = "",
     reviewers: Annotated[int, typer.Option("--reviewers", help="People who are to decide each item.")] = 1,
-    by: Annotated[str, typer.Option("--by", help="Who decided what is decided in the file.")] = "",
+    by: Annotated[
+        str, typer.Option("--by", help="Name of the person who made the decisions in the file.")
+    ] = "",
     correct: Annotated[
-        bool, typer.Option("--correct", help="What is decided in the file stands against earlier decisions.")
+        bool, typer.Option("--correct", help="Decisions in the file replace earlier ones.")
     ] = False,
 ) -> None:
     """Put rows into a store, and what was decided of them elsewhere; the same rows again change nothing.
@@ -101,9 +105,9 @@ def next_(
     store: Store,
     by: By,
     count: Annotated[int, typer.Option("--count", "-n", help="How many items.")] = 1,
-    hold: Annotated[str, typer.Option("--hold", help="How long they are held, as 10m.")] = "10m",
+    hold: Annotated[str, typer.Option("--hold", help="How long nobody else gets them, as 10m.")] = "10m",
     disputed: Annotated[
-        bool, typer.Option("--disputed", help="Items on which people disagree, to be settled.")
+        bool, typer.Option("--disputed", help="Only items on which people disagree, to be settled.")
     ] = False,
 ) -> None:
     """Hand out the next items to a person: nobody else gets them until they are decided or the time is up."""
@@ -133,9 +137,9 @@ def decide(
         bool, typer.Option("--unusable", help="There is no right answer: the row is of no use.")
     ] = False,
     skip: Annotated[bool, typer.Option("--skip", help="Leave it to somebody else.")] = False,
-    correct: Annotated[bool, typer.Option("--correct", help="This corrects an earlier decision.")] = False,
+    correct: Annotated[bool, typer.Option("--correct", help="Replace an earlier decision.")] = False,
     new_label: Annotated[
-        bool, typer.Option("--new-label", help="The label is a new one, and no slip.")
+        bool, typer.Option("--new-label", help="Accept a label that no earlier item has.")
     ] = False,
     note: Annotated[str, typer.Option("--note", help="Why, for others to read.")] = "",
 ) -> None:
@@ -184,7 +188,9 @@ def export(
     state: Annotated[
         list[str] | None,
         typer.Option(
-            "--state", help="Of a tool's items: open, held, decided or disputed. Open and disputed."
+            "--state",
+            help="Which items to write for a tool: open, held, decided or disputed; open and disputed "
+            "if left out.",
         ),
     ] = None,
     merge: Annotated[
@@ -260,7 +266,7 @@ def stats(store: Store) -> None:
 
 
 _SHOWN = 5
-_KEPT = "What was decided is kept: the same command goes on from there."
+_KEPT = "What was decided is kept: run the same command again to resume."
 for command, name in (
     (import_, "import"),
     (next_, "next"),

@@ -34,10 +34,14 @@ def serve(
     ] = None,
     shadow: Annotated[
         list[str] | None,
-        typer.Option("--shadow", help="NAME=PATH: answers beside the model of that name, to be compared."),
+        typer.Option(
+            "--shadow",
+            help="NAME=PATH: a second model that is asked what the model NAME is asked, only to "
+            "compare their answers.",
+        ),
     ] = None,
     review: Annotated[
-        Path | None, typer.Option(help="A review store, to be worked on at /review and on the page.")
+        Path | None, typer.Option(help="File of a review queue, to be worked on at /review and on the page.")
     ] = None,
     report: Annotated[
         list[Path] | None,
@@ -45,7 +49,10 @@ def serve(
     ] = None,
     engine: options.Engine = "auto",
     precision: Annotated[
-        str, typer.Option(help="Of encoders: auto, fp32, bf16, or int8, which takes --calibration.")
+        str,
+        typer.Option(
+            help="Numbers that encoders compute in: auto, fp32, bf16, or int8, which needs --calibration."
+        ),
     ] = "auto",
     calibration: Annotated[
         Path | None,
@@ -58,7 +65,8 @@ def serve(
 ) -> None:
     """Serve encodings and answers over HTTP, with a page for people at /.
 
-    Ctrl-C or SIGTERM ends it when what it took is finished; SIGHUP loads changed models anew.
+    Ctrl-C or SIGTERM ends it once the requests that it has taken are answered; SIGHUP loads changed models
+    anew.
     """
     from textgraft.serving.keys import new_key as make_key
 

@@ -22,8 +22,8 @@ def kept(state: Path | None, **options: object) -> str:
     """Say what a stopped run leaves."""
     del options
     if state is None:
-        return "Nothing is kept of what was read: with --state FILE the same command goes on from there."
-    return f"What was read is kept in {state}: the same command goes on from there."
+        return "Nothing is kept of what was read: with --state FILE it can be resumed."
+    return f"What was read is kept in {state}: run the same command again to resume."
 
 
 def stream(
@@ -31,7 +31,7 @@ def stream(
         Path, typer.Argument(help="A recurrent model that reads to the right alone, or a language model.")
     ],
     until: Annotated[
-        float | None, typer.Option(help="From this score on the answer is final, as 0.9.")
+        float | None, typer.Option(help="Stop at the first answer with at least this score, as 0.9.")
     ] = None,
     answer_early: Annotated[
         bool,
@@ -41,7 +41,8 @@ def stream(
         ),
     ] = False,
     state: Annotated[
-        Path | None, typer.Option(help="A .safetensors file to go on from, and to write at the end.")
+        Path | None,
+        typer.Option(help="A .safetensors file to resume from, if it exists, and to write at the end."),
     ] = None,
 ) -> None:
     """Read standard input as one text that goes on, and answer after every line, as JSON Lines.

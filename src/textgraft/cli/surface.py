@@ -29,15 +29,22 @@ from textgraft.terminal import Manner, VisibleFormatter, open_console, speaking
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, all else to standard error.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print the result as JSON, and everything else to standard error.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the result and errors.")]
 Verbose = Annotated[
     bool,
-    typer.Option("--verbose", "-v", help="Say more: engines, versions, time, memory, where errors arise."),
+    typer.Option(
+        "--verbose", "-v", help="Print more: engines, versions, time, memory, and where an error comes from."
+    ),
 ]
 Format = Annotated[
     str | None,
-    typer.Option("--format", help=f"Of standard input: {', '.join(FORMATS)}. Told by its content."),
+    typer.Option(
+        "--format",
+        help=f"Format of standard input: {', '.join(FORMATS)}. Recognised by its content if left out.",
+    ),
 ]
 
 _logger = logging.getLogger("textgraft")

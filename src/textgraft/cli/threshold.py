@@ -32,7 +32,7 @@ def threshold(
     id_column: options.IdColumn = None,
     offsets: options.Offsets = "characters",
 ) -> None:
-    """Have a trained model answer only what keeps a promise, and leave the rest to a person.
+    """Have a trained model answer only where it is right often enough, and leave the rest to a person.
 
     The labelled rows decide from which score on. It is kept in the model directory, and whatever predicts
     with the model heeds it: other rows come back with needs_review.

@@ -24,7 +24,9 @@ def train(
         Path | None, typer.Option("--output", "-o", help="Folder for the trained model.")
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="A YAML file; options given besides it prevail."), Reads("yaml")
+        Path | None,
+        typer.Option(help="YAML file of options and settings; what is given as an option takes precedence."),
+        Reads("yaml"),
     ] = None,
     task: options.TaskName = None,
     text: options.Text = None,
@@ -36,13 +38,18 @@ def train(
     test: Annotated[Path | None, typer.Option(help="Your own test file."), LABELLED_ROWS] = None,
     dev: Annotated[Path | None, typer.Option(help="Your own dev file."), LABELLED_ROWS] = None,
     contender: Annotated[
-        str | None, typer.Option("--contender", "-c", help="What to train, as lstm.")
+        str | None,
+        typer.Option(
+            "--contender",
+            "-c",
+            help="Which contender to train, as lstm; fine-tuned BERT if left out, where the task allows.",
+        ),
     ] = None,
     adapter: Annotated[
-        str | None, typer.Option(help="lora: train a small adapter and leave the encoder as it is.")
+        str | None, typer.Option(help="lora: train a small adapter and leave the encoder unchanged.")
     ] = None,
     freeze_layers: Annotated[
-        str | None, typer.Option(help="Lower encoder layers to leave as they are, or 'all'.")
+        str | None, typer.Option(help="Number of lower encoder layers to leave unchanged, or 'all'.")
     ] = None,
     encoder: Annotated[str | None, typer.Option(help=options.ENCODER_HELP)] = None,
     revision: options.Revision = None,
@@ -56,25 +63,27 @@ def train(
     llm_examples: options.LlmExamples = None,
     llm_concurrency: options.LlmConcurrency = None,
     setting: Annotated[
-        list[str] | None, typer.Option("--set", help="A setting, as learning_rate=1e-4; may be repeated.")
+        list[str] | None,
+        typer.Option("--set", help="Set a hyperparameter, as learning_rate=1e-4; may be repeated."),
     ] = None,
     precision: options.Precision = None,
     error_cost: options.ErrorCost = None,
     review_cost: options.ReviewCost = None,
-    seed: Annotated[int | None, typer.Option(help="Of weights, dropout and order.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed of weights, dropout and order.")] = None,
     budget: Annotated[str | None, typer.Option(help="Time for training, as 10m or 2h.")] = None,
     resume: Annotated[bool, typer.Option(help="Resume an unfinished training.")] = False,
     overwrite: options.Overwrite = False,
     plan: Annotated[
-        bool, typer.Option(help="Tell what memory and time it would take, and write nothing.")
+        bool, typer.Option(help="Show what memory and time the training would take, and write nothing.")
     ] = False,
     print_config: Annotated[
-        bool, typer.Option(help="Print the whole config with every default, and train nothing.")
+        bool,
+        typer.Option(help="Print all options and settings with their defaults as YAML, and train nothing."),
     ] = False,
 ) -> None:
     """Train one model on your labelled rows and write it as a model directory, tested and calibrated.
 
-    Stopped at any moment, the same command with --resume resumes from its last checkpoint.
+    If it is stopped, run the same command again with --resume: it continues from its last checkpoint.
     """
     import yaml
 

@@ -23,8 +23,8 @@ def kept(method: str, output: Path | None, **options: object) -> str:
     """Say what a stopped run leaves."""
     del options
     if output is None or method != "glove":
-        return "Nothing was written: the same command begins anew."
-    return "The epochs up to the last checkpoint are kept: the same command goes on from there."
+        return "Nothing was written: run the same command again to start over."
+    return "The epochs up to the last checkpoint are kept: run the same command again to resume."
 
 
 def vectors(
@@ -37,28 +37,39 @@ def vectors(
     ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="File to write: .bin or .vec as word2vec's, else GloVe's; .gz."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="File to write: word2vec's format if it ends in .bin or .vec, else GloVe's; packed if"
+            " it also ends in .gz.",
+        ),
     ] = None,
     overwrite: options.Overwrite = False,
     method: Annotated[str, typer.Option(help="word2vec or glove.")] = "word2vec",
-    size: Annotated[int, typer.Option(help="Numbers in a vector.")] = 100,
+    size: Annotated[int, typer.Option(help="How many numbers a vector has.")] = 100,
     text: Annotated[str | None, typer.Option("--text", "-t", help="Text column of a table.")] = None,
-    min_count: Annotated[int, typer.Option(help="Rarer words get no vector.")] = 5,
+    min_count: Annotated[int, typer.Option(help="Words that occur less often get no vector.")] = 5,
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="A setting, as epochs=20; may be repeated.")
     ] = None,
     evaluate: Annotated[
         list[Path] | None,
-        typer.Option("--evaluate", "-e", help="Rated pairs or analogies, or a folder of them; repeatable."),
+        typer.Option(
+            "--evaluate",
+            "-e",
+            help="File of rated word pairs or analogies to score the vectors on, or a folder of such "
+            "files; may be repeated.",
+        ),
         TEXTS,
     ] = None,
     nearest: Annotated[
-        list[str] | None, typer.Option("--nearest", "-n", help="Print a word's neighbours; may be repeated.")
+        list[str] | None,
+        typer.Option("--nearest", "-n", help="Print the words nearest to this one; may be repeated."),
     ] = None,
 ) -> None:
     """Train word vectors on raw text, or look at those of a file.
 
-    A GloVe training that was stopped goes on by the same command.
+    To resume a GloVe training that was stopped, run the same command again.
     """
     from rich.progress import Progress
 

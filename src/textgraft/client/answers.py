@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from textgraft.errors import ServiceError
+from textgraft.errors import OptionError, ServiceError
 
 Encodings = NDArray[np.float32]
 BUSY = (429, 502, 503)
@@ -45,6 +45,25 @@ class _Entry(msgspec.Struct):
 
 class _Embeddings(msgspec.Struct):
     data: list[_Entry]
+
+
+def checked_key(key: str, where: str) -> str:
+    """Return a key that a request's header can carry.
+
+    Args:
+        key: It is never shown.
+        where: What it was given by.
+
+    Raises:
+        OptionError: It has characters that no header carries, as a placeholder that was copied.
+    """
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise OptionError(
+            "the key holds a space or a character that no key has",
+            where=where,
+            fix="Give the key as it was handed out, without quotation marks.",
+        )
+    return key
 
 
 def wait_before(attempt: int, headers: Mapping[str, str]) -> float:

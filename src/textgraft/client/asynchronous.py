@@ -18,6 +18,7 @@ from textgraft.client.answers import (
     LARGEST,
     Encoded,
     Encodings,
+    checked_key,
     error_of,
     portions,
     read_encodings,
@@ -46,7 +47,7 @@ class AsyncClient:
         concurrency: Requests under way at a time, where a call makes several.
 
     Raises:
-        OptionError: The address is none, or a number is out of bounds.
+        OptionError: The address is none, the key cannot be one, or a number is out of bounds.
     """
 
     def __init__(
@@ -72,7 +73,8 @@ class AsyncClient:
         self.concurrency = concurrency
         self.truncated_fraction = 0.0
         """Share of all tokens of the last encoded texts that lay beyond what is read of a text, 0 to 1."""
-        key = key or os.environ.get(KEY_VARIABLE)
+        given = "key" if key else f"${KEY_VARIABLE}"
+        key = checked_key(key or os.environ.get(KEY_VARIABLE, ""), given)
         self._http = httpx2.AsyncClient(
             headers={"authorization": f"Bearer {key}"} if key else {},
             limits=httpx2.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),

@@ -305,7 +305,9 @@ def _compared(
                 trials(settings.preferences)
             except KeyboardInterrupt as stop:
                 if exit_code(stop) == INTERRUPTED and run.has_results:
-                    reporter.note("stopped: this is the verdict on what is known; the same command goes on")
+                    reporter.note(
+                        "stopped: this is the verdict on what is known; run the same command again to resume"
+                    )
                     run.conclude(settings.preferences, in_haste=True)
                 raise
             return run.conclude(settings.preferences)

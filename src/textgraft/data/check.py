@@ -311,7 +311,7 @@ def _warnings(check: DataCheck) -> Iterable[str]:
         given = " and ".join(dict.fromkeys(map(repr, example["labels"])))
         yield (
             f"{_count(check.contradictory_texts, 'text')} with more than one label, as {given} for "
-            f"{example['text'][:60]!r} ({', '.join(example['rows'])}). No model can get both right: decide."
+            f"{example['text'][:60]!r} ({', '.join(example['rows'])}). Correct one of these labels."
         )
     if check.repeated_rows > 0.01 * check.rows:
         share = check.repeated_rows / check.rows

@@ -86,7 +86,8 @@ def lost(job: Job, reason: str) -> LostWorkError:
     """
     return LostWorkError(
         f"what worked on {job.name} was lost {TRIES} times: {reason}",
-        fix="If memory is short, give fewer --jobs. What is finished is kept: the same command goes on.",
+        fix="If memory is short, give fewer --jobs. What is finished is kept: run the same command again to "
+        "resume.",
     )
 
 

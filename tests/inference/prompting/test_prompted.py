@@ -194,7 +194,7 @@ def test_what_a_server_does_not_take_is_left_out(server):
 def test_what_was_answered_before_a_failure_is_kept(server):
     server.once(*[labelled({"messages": [{"content": text}]}) for text in TEXTS[:5]], (401, {}, {}))
     given = predictor(server, concurrency=1)
-    with pytest.raises(ModelError, match="the same command asks for the rest"):
+    with pytest.raises(ModelError, match="run the same command again for the rest"):
         given.predict(TEXTS)
     given.predict(TEXTS)
     assert server.texts == [*TEXTS[:6], *TEXTS[5:]]

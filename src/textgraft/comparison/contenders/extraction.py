@@ -39,10 +39,15 @@ class ExtractionSettings(TrainedSettings):
     sentences: Annotated[int, Field(ge=1)] | None = None
     """Sentences of a summary at most; None: as many, of one to three, as are best on the dev rows."""
     between_size: Count = 256
+    """Width of the layers between sentences."""
     between_layers: Count = 2
+    """How many of these layers there are."""
     between_heads: Count = 4
+    """Attention heads of each."""
     between_feed_forward_size: Count = 512
+    """Width between the two maps of each."""
     between_dropout: Fraction = 0.1
+    """Fraction of what each computes set to zero in training."""
 
 
 def _extraction(job: Job, settings: ExtractionSettings) -> Fitted:

@@ -102,9 +102,13 @@ class WritingSettings(TrainedSettings):
     """Settings of how a trained model searches for the best text; None: Transformers' own default."""
 
     num_beams: Count = 1
+    """How many beginnings of a text are followed at a time; 1: always the likeliest next word."""
     length_penalty: float | None = Field(default=None, allow_inf_nan=False)
+    """Power of the length that log-probabilities are divided by; above 0, longer texts win."""
     no_repeat_ngram_size: int | None = Field(default=None, ge=0)
+    """So many words in a row are never written twice; 0: any may be."""
     early_stopping: bool | Literal["never"] | None = None
+    """Whether the search ends as soon as there are as many texts as beams."""
     label_smoothing: Fraction = 0.0
     """Fraction of the probability that the training loss spreads over all words."""
 
@@ -171,12 +175,19 @@ class Seq2SeqSettings(TwoVocabularies):
     """Settings of a recurrent encoder–decoder; see RecurrentSeq2SeqConfig."""
 
     cell: Cell = "lstm"
+    """"lstm", "gru" or "rnn"."""
     embedding_size: Count = 256
+    """Width of a token's vector."""
     hidden_size: Count = 256
+    """Width of one direction's state."""
     num_layers: Count = 1
+    """Recurrent layers, on either side."""
     input_feeding: bool = False
+    """Whether what attention found goes into the next step (Luong et al. 2015); slower."""
     dropout: Fraction = 0.3
+    """Fraction of the states between layers set to zero in training."""
     embedding_dropout: Fraction = 0.3
+    """The same for the tokens' vectors."""
 
 
 def _seq2seq(job: Job, settings: Seq2SeqSettings, *, attention: str) -> Fitted:
@@ -193,10 +204,15 @@ class TransformerSettings(TwoVocabularies):
     """Settings of a Transformer; see :func:`textgraft.models.generation.encoder_decoder.transformer`."""
 
     hidden_size: Count = 256
+    """Width of a layer."""
     num_layers: Count = 3
+    """Layers, on either side."""
     num_heads: Count = 4
+    """Attention heads of a layer."""
     feed_forward_size: Count = 512
+    """Width between the two maps of a layer."""
     dropout: Fraction = 0.1
+    """Fraction of what every layer computes set to zero in training."""
 
 
 def _transformer(job: Job, settings: TransformerSettings) -> Fitted:
@@ -214,6 +230,7 @@ class BertToBertSettings(WritingSettings):
     """Settings of fine-tuning an encoder that both sides begin as."""
 
     label_smoothing: Fraction = 0.1
+    """Fraction of the probability that the training loss spreads over all words."""
 
 
 def _bert_to_bert(job: Job, settings: BertToBertSettings, *, copies: bool) -> Fitted:
@@ -230,13 +247,21 @@ class CaptionerSettings(WritingSettings):
     """Settings of a recurrent decoder on vectors; see CaptionerConfig."""
 
     vocabulary_size: Count = 8000
+    """Subwords at most."""
     cell: Cell = "lstm"
+    """"lstm", "gru" or "rnn"."""
     embedding_size: Count = 128
+    """Width of a token's vector."""
     hidden_size: Count = 256
+    """Width of the state."""
     num_layers: Count = 1
+    """Recurrent layers."""
     injection: Literal["state", "token"] = "state"
+    """How the vector enters: as the first "state", or as the first "token"."""
     dropout: Fraction = 0.3
+    """Fraction of the states between layers set to zero in training."""
     embedding_dropout: Fraction = 0.3
+    """The same for the tokens' vectors."""
 
 
 def _captioner(job: Job, settings: CaptionerSettings) -> Fitted:

@@ -159,6 +159,7 @@ class PretrainedSettings(TrainedSettings):
     dropout: Fraction = 0.4
     """As in a recurrent network."""
     embedding_dropout: Fraction = 0.4
+    """Likewise."""
 
 
 def _pretrained(job: Job, settings: PretrainedSettings) -> Fitted:

@@ -1,4 +1,4 @@
-"""What the model that a comparison hands over has beside those of its trials."""
+"""What the winning model of a comparison has beside those of its trials."""
 
 from __future__ import annotations
 

@@ -38,7 +38,10 @@ def measure_kept(
         if trial.id in known.trials or (path / PROMPT).is_file():
             continue
         if not has_time():
-            note("out of time: not all models were tried on careless writing; the same command does it")
+            note(
+                "out of time: not all models were tried on careless writing; "
+                "run the same command again for it"
+            )
             return
         note(f"trying {trial.contender} on careless writing")
         found = measure_robustness(load(path), test)

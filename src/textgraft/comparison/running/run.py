@@ -1,4 +1,4 @@
-"""The trials of one comparison: planned, run where they are missing, judged, and the winner handed over."""
+"""The trials of one comparison: planned, run where they are missing, judged, and the winning model saved."""
 
 from __future__ import annotations
 
@@ -550,7 +550,7 @@ class Run:
         if paths and self._left() > CONCLUDING:
             known |= memory_of.measure_memory(paths, self.material.splits.test)
         elif paths:
-            self.reporter.note("out of time: memory is not measured; the same command does it")
+            self.reporter.note("out of time: memory is not measured; run the same command again for it")
         memory = Memory(megabytes=known)
         save_memory(self.folder, memory)
         return memory.in_verdict(verdict, trials)

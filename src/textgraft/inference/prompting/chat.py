@@ -24,7 +24,7 @@ TIMEOUT = 60.0
 """Seconds without a byte after which a try has failed."""
 LARGEST_REPLY = 1 << 20
 """Bytes of a reply that are read."""
-_KEPT = "What is answered is kept: the same command asks for the rest."
+_KEPT = "What is answered is kept: run the same command again for the rest."
 _AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 """Statuses after which the same question may be answered."""
 _OPTIONAL = ("response_format", "temperature", "max_tokens")

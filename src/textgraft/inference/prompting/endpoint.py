@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
+from textgraft.client.answers import checked_key
 from textgraft.errors import OptionError
 
 KEYS = ("TEXTGRAFT_LLM_KEY", "OPENAI_API_KEY")
@@ -28,9 +29,13 @@ class Key:
 
 
 def find_key() -> Key | None:
-    """Return the key of the environment; None where there is none, as many local servers need none."""
+    """Return the key of the environment; None where there is none, as many local servers need none.
+
+    Raises:
+        OptionError: It holds what no key does.
+    """
     found = ((name, os.environ.get(name, "").strip()) for name in KEYS)
-    return next((Key(name, secret) for name, secret in found if secret), None)
+    return next((Key(name, checked_key(secret, f"${name}")) for name, secret in found if secret), None)
 
 
 def endpoint_url(given: str) -> str:

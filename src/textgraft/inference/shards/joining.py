@@ -62,7 +62,7 @@ def _append(handle: BinaryIO, path: Path, done: ShardDone, has_header: bool) -> 
         raise DamagedError(
             "the shard has other content than was written",
             where=str(path),
-            fix="Delete it: the same command computes it again.",
+            fix="Delete it: run the same command again, and it is computed anew.",
         )
 
 

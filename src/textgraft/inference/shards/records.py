@@ -27,7 +27,7 @@ from textgraft.integrity import LARGEST_RECORD, read_record, write_record
 FORMAT = 1
 MANIFEST = "manifest.json"
 WORK = "work"
-_FIX = "Delete it: the same command computes the shard again."
+_FIX = "Delete it: run the same command again, and it is computed anew."
 _ANEW = "Delete the folder, or say --overwrite: all is computed again."
 
 

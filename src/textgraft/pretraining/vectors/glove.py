@@ -58,6 +58,7 @@ class GloveSettings:
     """Meetings from which on a pair has full weight: 100 as published for billions of words, 10 in the
     program's example for millions."""
     seed: int = 0
+    """Determines all that is drawn at random."""
 
     def __post_init__(self) -> None:
         for name in ("size", "window", "epochs", "learning_rate", "x_max"):

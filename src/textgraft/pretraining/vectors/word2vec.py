@@ -33,6 +33,7 @@ class Word2VecSettings:
     threads: int = 1
     """More than one is faster, but then no two trainings give the same vectors."""
     seed: int = 0
+    """Determines all that is drawn at random."""
 
     def __post_init__(self) -> None:
         for name in ("size", "window", "epochs", "negative", "threads"):
