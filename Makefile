@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # A worker a core, and a fixture of a file made once: a file's tests stay together until a worker is idle.
 PARALLEL := -n auto --maxprocesses 8 --dist worksteal
 
-.PHONY: demo test test-avx2 test-slow check clean
+.PHONY: demo test test-avx2 test-slow check docs clean
 
 demo: $(VENV)/.installed  ## Run the main job offline, on the bundled encoder and embedded text.
 	$(BIN)/textgraft demo
@@ -28,6 +28,11 @@ check: $(VENV)/.installed-dev  ## Lint, formatting and types.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(VENV)/.installed-dev  ## Make the pages of the reference that follow from the code.
+	$(BIN)/python tools/commands.py > docs/commands.md
+	$(BIN)/python tools/settings.py > docs/settings.md
+	$(BIN)/python tools/python_names.py > docs/python.md
 
 # torch first and pinned: an open range would fetch whatever is newest, with gigabytes of CUDA.
 $(VENV)/.installed: pyproject.toml constraints.txt

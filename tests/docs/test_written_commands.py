@@ -1,10 +1,8 @@
-"""What the pages tell people to type is what the commands and the package understand."""
+"""What the pages tell people to type is understood: also what test_snippets_run.py does not run."""
 
 from __future__ import annotations
 
-import ast
 import re
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,33 +11,29 @@ import pytest
 import typer
 import typer.main
 
-import textgraft
-from tests.docs.test_tutorial import blocks
+from tests.docs import shell
+from tests.docs.files import FILES
+from tests.docs.pages import PAGES, name_of, snippets
+from tests.docs.tables import FORMS, NOT_RUN, REPLACED, reason
 from textgraft.cli import app
 
-ROOT = Path(__file__).parents[2]
-PAGES = [
-    ROOT / "README.md",
-    *sorted(path for path in (ROOT / "docs").glob("*.md") if path.stem != "commands"),
-]
-NOT_TYPED = ("…", "COMMAND", "{")
-"""In what stands for others: a command of the reader's choice."""
+SHOWN = [snippet for page in PAGES for snippet in snippets(page)]
+TYPED = [snippet for snippet in SHOWN if not snippet.is_python and not reason(snippet.text, is_whole=True)]
 
 
-def _commands(page: str) -> Iterator[list[str]]:
-    """Yield the arguments of every textgraft command in the blocks of a page."""
-    for block in _blocks(page):
-        for line in block.replace("\\\n", " ").splitlines():
-            for part in re.split(r"\s*(?:&&|\|\||\||;)\s*", line.partition(" #")[0].strip()):
-                found = re.match(r"(?:\$ )?(?:\w+=\S+ )*textgraft (.+)", part)
-                if found and not any(mark in found[1] for mark in NOT_TYPED):
-                    yield shlex.split(re.sub(r"\s\d?[<>]+\s?\S+", "", found[1]).rstrip("&"))
+def _commands(page: Path) -> Iterator[list[str]]:
+    """Yield the arguments of every textgraft command of a page."""
+    for snippet in TYPED:
+        if snippet.page == name_of(page):
+            for words in shell.lines_of(snippet.text):
+                for command, _ in shell.commands_of(words):
+                    if command[0] in ("textgraft", "torchrun"):
+                        yield _without_redirections(command[command.index("textgraft") + 1 :])
 
 
-def _blocks(page: str) -> Iterator[str]:
-    """Yield indented blocks, and those between fences."""
-    yield from re.findall(r"```\w*\n(.*?)```", page, re.DOTALL)
-    yield from blocks(re.sub(r"```\w*\n.*?```", "", page, flags=re.DOTALL))
+def _without_redirections(words: list[str]) -> list[str]:
+    at = min((words.index(mark) for mark in ("<", ">", ">>") if mark in words), default=len(words))
+    return words[:at]
 
 
 def _problem(arguments: list[str]) -> str | None:
@@ -64,33 +58,34 @@ def _problem(arguments: list[str]) -> str | None:
     return None
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_command_that_a_page_shows_can_be_typed(page: Path) -> None:
-    found = {" ".join(arguments): _problem(arguments) for arguments in _commands(page.read_text())}
+    found = {" ".join(arguments): _problem(arguments) for arguments in _commands(page)}
     assert {line: problem for line, problem in found.items() if problem} == {}
 
 
 def test_commands_are_found_and_slips_are_seen() -> None:
-    found = [arguments for page in PAGES for arguments in _commands(page.read_text())]
-    assert len(found) > 100
+    found = [arguments for page in PAGES for arguments in _commands(page)]
+    assert len(found) > 150
     assert {arguments[0] for arguments in found} >= {"compare", "train", "predict", "evaluate", "serve"}
     assert _problem(["compare", "rows.csv", "--bugdet", "1m"])
     assert _problem(["compere", "rows.csv"])
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_every_name_that_python_blocks_use_is_there(page: Path) -> None:
-    """Blocks are compiled, and what they take from the package is looked up; slow ones are not run."""
-    for block in _blocks(page.read_text()):
-        if not re.match(r"(import|from) textgraft", block):
-            continue
-        for node in ast.walk(ast.parse(block)):
-            if (
-                isinstance(node, ast.Attribute)
-                and isinstance(node.value, ast.Name)
-                and node.value.id == "textgraft"
-            ):
-                assert hasattr(textgraft, node.attr), f"textgraft.{node.attr} in {page.name}"
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("textgraft"):
-                module = __import__(str(node.module), fromlist=[name.name for name in node.names])
-                assert all(hasattr(module, name.name) for name in node.names), ast.unparse(node)
+def test_every_command_stands_on_a_page() -> None:
+    root: Any = typer.main.get_command(app)
+    shown = {arguments[0] for page in PAGES for arguments in _commands(page)}
+    assert set(root.commands) - shown <= {"cache", "demo", "learn"}, "these have no options to try"
+
+
+def test_nothing_is_excused_or_presumed_in_vain() -> None:
+    texts = [snippet.text for snippet in SHOWN]
+    lines = [line for text in texts for line in text.splitlines()]
+    for entry in NOT_RUN:
+        places = texts if entry.is_whole else lines
+        assert any(re.search(entry.pattern, place) for place in places), f"{entry.pattern} stands nowhere"
+    for entry in REPLACED:
+        assert any(re.search(entry.pattern, text, re.MULTILINE) for text in texts), entry.pattern
+    assert {snippet.section for snippet in SHOWN} >= FORMS
+    everything = "\n".join(texts)
+    assert [name for name in FILES if name.rpartition(": ")[2] not in everything] == []
