@@ -116,3 +116,16 @@ def test_paper_is_filled_and_nothing_is_cut(browser, usual):
         assert browser.execute_script(wide) == 0
     finally:
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+def test_a_plot_of_many_labels_is_no_larger_than_a_sheet(browser, page):
+    show(browser, page, 1280)
+    sizes = (
+        "window.dispatchEvent(new Event('beforeprint'));"
+        "const box = document.querySelector('#plot-confusion .main-svg').getBoundingClientRect();"
+        "window.dispatchEvent(new Event('afterprint'));"
+        "return [box.width, box.height]"
+    )
+    width, height = browser.execute_script(sizes)
+    assert 500 < width <= 681  # 180 mm
+    assert height <= 900

@@ -2,6 +2,7 @@
   const figures = JSON.parse(document.getElementById("figures").textContent);
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const NARROW = 520;
+  const SHEET = 860;  // pixels of a sheet of paper, headings left out
 
   // Where there is no room for names beside marks, they stand in a legend.
   const fitted = (data, layout, width) => {
@@ -29,6 +30,10 @@
       if (trace.mode === "markers+text") trace.textfont = { color: colour("--text"), size: 12 };
     }
     fitted(data, layout, width);
+    if (document.documentElement.classList.contains("paper") && layout.height > SHEET) {
+      layout.height = SHEET;
+      for (const axis of [layout.xaxis, layout.yaxis]) axis.tickfont = { size: 9 };
+    }
     layout.width = width;
     layout.font = { family: getComputedStyle(document.body).fontFamily, color: colour("--text"), size: 13 };
     layout.paper_bgcolor = layout.plot_bgcolor = "rgba(0,0,0,0)";
