@@ -371,7 +371,7 @@ FILES: dict[str, Callable[[Path], None]] = {
     ),
     "judged.csv": _table("text", "label", seed=8),
     "labelled.csv": _table("text", "label", seed=8, count=200),
-    "tickets.csv": _table("text", "label", count=150),
+    "tickets.csv": _table("text", "label", count=240),
     "mails.csv": _table("text", "label"),
     "intents.csv": _TOPICS,
     "plots.csv": _table("plot", "origin"),
@@ -418,7 +418,6 @@ FILES: dict[str, Callable[[Path], None]] = {
     # Texts without labels.
     "new.csv": _new_rows,
     "new.jsonl": _table("text", seed=5, count=20, key=lambda number, *_: f"k{number}"),
-    "new.txt": _lines(5),
     "new.de": _sentences_in("de", 4, 3),
     "pages.csv": _table("text", count=30),
     "pages.jsonl": _table("text", count=30),
@@ -430,7 +429,6 @@ FILES: dict[str, Callable[[Path], None]] = {
     "new-exams.csv": _table("question", a=_choice(0), b=_choice(1), count=4, seed=3),
     "letters": _letters,
     "support.log": _lines(4),
-    "sentences.txt": _lines(4),
     "corpus": _corpus,
     "docs_corpus": _corpus,
     # Beside rows.
@@ -457,7 +455,6 @@ FILES: dict[str, Callable[[Path], None]] = {
     "runs/plots/best": _classifier,
     "runs/x/best": _classifier,
     "runs/b/best": _classifier,
-    "runs/new/best": _classifier,
     "model": _classifier,
     "small-model": _small_classifier,
     "large-model": _classifier,

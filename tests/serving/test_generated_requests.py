@@ -46,7 +46,7 @@ def check_all(described, bounded, many, **chosen):
     asked = 0
     for operation in (found.ok() for found in described.get_all_operations()):
         for mode in schemathesis.GenerationMode:
-            if mode == schemathesis.GenerationMode.NEGATIVE and not takes_something(operation):
+            if mode == schemathesis.GenerationMode.NEGATIVE and not can_be_wrong(operation):
                 continue
 
             @settings(
@@ -68,6 +68,13 @@ def check_all(described, bounded, many, **chosen):
 
             ask()
     return asked
+
+
+def can_be_wrong(operation):
+    """Return whether something can be of another kind than is asked for: a name in a path cannot."""
+    return bool(operation.body) or any(
+        parameter.definition["schema"]["type"] != "string" for parameter in operation.path_parameters
+    )
 
 
 def takes_something(operation):

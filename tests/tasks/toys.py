@@ -37,7 +37,7 @@ def dataset(columns: dict[str, list], labels: list | None) -> Dataset:
     """Make rows as a reader does."""
     rows = len(next(iter(columns.values())))
     numbers = list(range(1, rows + 1))
-    return Dataset(columns, labels, [str(number) for number in numbers], numbers, "toy.csv")
+    return Dataset(columns, labels, [str(number) for number in numbers], numbers, "toy.csv", numbering="line")
 
 
 def roberta_tokenizer() -> PreTrainedTokenizerFast:

@@ -69,8 +69,8 @@ def test_it_is_trained_saved_and_answers(source, server, tmp_path):
     ended = CliRunner().invoke(app, ["predict", str(model), str(source), "-o", str(answers)])
     assert ended.exit_code == 0, ended.output
     lines = answers.read_text().splitlines()
-    assert lines[0] == "id,label"
-    assert {line.split(",")[1] for line in lines[1:]} == set(TOPICS)
+    assert lines[0] == "id,text,given_label,label"
+    assert {line.split(",")[-1] for line in lines[1:]} == set(TOPICS)
     assert textgraft.evaluate(model, source).metrics["accuracy"].value == 1.0
     with pytest.raises(ModelError, match="holds a prompt"):
         textgraft.pipeline("text-classification", model)

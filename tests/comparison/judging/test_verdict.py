@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from tests.comparison.synthetic import FINETUNED, FROZEN, LSTM, TFIDF, Comparison, Curve
+from textgraft.comparison.judging.answers import answers
 from textgraft.comparison.judging.choice import cost_index
 from textgraft.comparison.judging.judge import check_test_targets, judge
 from textgraft.comparison.records.preferences import Preferences
@@ -185,7 +186,9 @@ def test_more_labels_are_predicted_with_an_interval_and_refused_for_too_few_size
     assert fourfold.gain.low - 0.01 <= truth <= fourfold.gain.high + 0.01
     few = Comparison(sizes=(100, 300)).judge()
     assert all(curve.forecasts == [] for curve in few.curves)
-    assert "cannot be said: a learning curve needs at least 3 training sizes, this one has 2." in text(few)
+    found = next(answer for answer in answers(few) if answer.question == "Would more labels help?")
+    assert found.short == "Not known"
+    assert found.because == "a learning curve needs at least 3 training sizes, this one has 2."
 
 
 def test_a_flat_curve_promises_nothing():

@@ -185,7 +185,7 @@ def test_vectors_are_read_as_they_are():
     features = task.features(rows, tokenizer, 16)
     assert task.collate(features, 0)["vectors"].tolist() == [[0.25, 4.0], [1.0, 2.0]]
     assert task.sides(features[0]) == (1, 0)
-    with pytest.raises(DataError, match=r"line 2: a vector has 3 numbers, and the model reads 2"):
+    with pytest.raises(DataError, match=r"row 2: a vector has 3 numbers, and the model reads 2"):
         task.features(task.rows([[1, 2], [1, 2, 3]]), tokenizer, 16)
 
 

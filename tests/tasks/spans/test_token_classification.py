@@ -64,7 +64,12 @@ def dataset(rows, *, lines=None) -> Dataset:
     given = TASK.rows([words for words, _ in rows])
     numbers = list(range(1, len(rows) + 1))
     return Dataset(
-        given.columns, [tags for _, tags in rows], list(map(str, numbers)), lines or numbers, "rows.conll"
+        given.columns,
+        [tags for _, tags in rows],
+        list(map(str, numbers)),
+        lines or numbers,
+        "rows.conll",
+        numbering="line",
     )
 
 

@@ -29,6 +29,7 @@ def dataset(rows, *, lines=None):
         ids=[str(row) for row in range(len(rows))],
         lines=lines or list(range(2, len(rows) + 2)),
         source="rows.csv",
+        numbering="line",
     )
 
 
