@@ -226,12 +226,12 @@ def _new_rows(path: Path) -> None:
 
 
 def _predictions(path: Path) -> None:
-    """Predictions for these rows, of which a person is asked about the first."""
+    """Predictions for these rows, by their lines, of which a person is asked about the first."""
     with path.open("w", newline="") as handle:
         writer = csv.writer(handle)
         writer.writerow(("id", "label", "score", "score:negative", "score:positive"))
-        writer.writerow((1, "positive", 0.55, 0.45, 0.55))
-        writer.writerows((at, "negative", 0.99, 0.99, 0.01) for at in range(2, 21))
+        writer.writerow((2, "positive", 0.55, 0.45, 0.55))
+        writer.writerows((at, "negative", 0.99, 0.99, 0.01) for at in range(3, 22))
 
 
 def _tool_export(path: Path) -> None:
@@ -297,10 +297,13 @@ def _deep_masked_checkpoint(path: Path) -> None:
     AutoModelForMaskedLM.from_config(config).save_pretrained(path)
 
 
-def _with_prompts(path: Path) -> None:
-    save_tiny_bert(path, seed=len(path.name))
-    prompts = {"prompts": {"query": "query: ", "passage": "passage: "}, "default_prompt_name": "query"}
-    (path / "config_sentence_transformers.json").write_text(json.dumps(prompts))
+def _with_prompts(seed: int) -> Callable[[Path], None]:
+    def make(path: Path) -> None:
+        save_tiny_bert(path, seed)
+        prompts = {"prompts": {"query": "query: ", "passage": "passage: "}, "default_prompt_name": "query"}
+        (path / "config_sentence_transformers.json").write_text(json.dumps(prompts))
+
+    return make
 
 
 def _shipped(name: str) -> Callable[[Path], None]:
@@ -356,6 +359,11 @@ _TOPICS = _table("text", "label")
 _TEXTS = _table("text")
 _MAILS = _table("body", subject=lambda number, text, label: f"{label} {number % 3}")
 
+
+def _subjects(seed: int) -> Callable[[Path], None]:
+    return _table("text", seed=seed, summary=lambda number, text, label: f"{label} {number % 3}")
+
+
 FILES: dict[str, Callable[[Path], None]] = {
     # Tables of texts with one label each.
     "rows.csv": _TOPICS,
@@ -400,9 +408,9 @@ FILES: dict[str, Callable[[Path], None]] = {
     "spans.jsonl": _spans,
     "squad.json": _squad,
     "mails.jsonl": _MAILS,
-    "aeslc/train.jsonl": _MAILS,
-    "aeslc/dev.jsonl": _MAILS,
-    "aeslc/test.jsonl": _MAILS,
+    "aeslc/train.jsonl": _subjects(0),
+    "aeslc/dev.jsonl": _subjects(1),
+    "aeslc/test.jsonl": _subjects(2),
     "train.tsv": _table(en=lambda number, text, label: text, de=lambda number, text, label: _in_german(text)),
     "train.de": _sentences_in("de"),
     "train.en": _sentences_in("en"),
@@ -419,6 +427,7 @@ FILES: dict[str, Callable[[Path], None]] = {
     "new.csv": _new_rows,
     "new.jsonl": _table("text", seed=5, count=20, key=lambda number, *_: f"k{number}"),
     "new.de": _sentences_in("de", 4, 3),
+    "mail.txt": _lines(5),
     "pages.csv": _table("text", count=30),
     "pages.jsonl": _table("text", count=30),
     "texts.csv": _table("text", count=12),
@@ -446,9 +455,9 @@ FILES: dict[str, Callable[[Path], None]] = {
     "./my-bert": _classifier_checkpoint,
     "distillation: ./my-bert": _deep_masked_checkpoint,
     "./student": save_tiny_bert,
-    "./e5": _with_prompts,
-    "./bge": _with_prompts,
-    "./multilingual-e5-small": _with_prompts,
+    "./e5": _with_prompts(1),
+    "./bge": _with_prompts(2),
+    "./multilingual-e5-small": _with_prompts(0),
     # What commands of other pages have left.
     "runs/plots-1a2b3c/best": _classifier,
     "runs/reviews-1a2b3c/best": _classifier,
@@ -468,7 +477,9 @@ FILES: dict[str, Callable[[Path], None]] = {
     "runs/shakespeare": _shipped("text-generation"),
     "runs/lm": _pretrained("lstm", bidirectional=True),
     "lm": _pretrained("lstm"),
+    "runs/lstm-tiny": _pretrained("lstm"),
     "runs/bert": _pretrained("bert"),
+    "runs/bert-tiny": _pretrained("bert"),
     "runs/gpt": _pretrained("gpt"),
     "student": save_tiny_bert,
 }
