@@ -387,9 +387,9 @@ FILES: dict[str, Callable[[Path], None]] = {
     "other.csv": _table("review", mood=_mood, seed=1),
     "survey.xlsx": _workbook,
     "aclImdb/train": _folder_by_label,
-    "sst2/train.csv": _TOPICS,
-    "sst2/dev.csv": _TOPICS,
-    "sst2/test.csv": _TOPICS,
+    "sst2/train.csv": _table("text", "label", count=330),
+    "sst2/dev.csv": _table("text", "label", seed=1),
+    "sst2/test.csv": _table("text", "label", seed=2),
     # Of other tasks.
     "comments.csv": _table("comment", toxic=_is_same, insult=lambda number, *_: int(number % 3 == 0)),
     "articles.jsonl": _table(

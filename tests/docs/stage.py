@@ -126,12 +126,12 @@ class Stage:
 
     @functools.cached_property
     def url(self) -> str:
-        """The address of a service of encodings, entities and labels, which runs from now on."""
+        """The address of a service of encodings, labels and entities, which runs from now on."""
         from tests.serving.running import running
         from textgraft.serving.loading import Named, load_models
 
         self.provide("model")
-        models = load_models([Named.of(name) for name in ("bundled", "ner", "model")])
+        models = load_models([Named.of(name) for name in ("bundled", "model", "ner")])
         return self._running.enter_context(running(models)).url
 
     @functools.cached_property

@@ -83,9 +83,7 @@ NOT_RUN = (
     NotRun(r"^python benchmarks/", "minutes to hours, on data sets of others"),
     NotRun(r"--answer-early", "a promise takes hundreds of rows: tests/inference/streaming makes them"),
     NotRun(r"found = textgraft.early_decisions", "the same", is_whole=True),
-    NotRun(
-        r"from openai import", "tests/serving asks as they do; LangChain is not there", is_whole=True
-    ),
+    NotRun(r"from openai import", "tests/serving asks as they do; LangChain is not there", is_whole=True),
     NotRun(r"inspect context .*--tagged", "takes words of several types: tests/inspection makes them"),
     NotRun(r"owner/name", "reaches for the Hub: tests/models/test_hub.py stands in for it"),
     NotRun(r"textgraft benchmark .*--data DATA", "public data sets; the same command runs on glue_data"),
