@@ -7,7 +7,7 @@ every layer what a head makes of how far two tokens stand apart.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from textgraft.export.drawing import numbers
 from textgraft.inference.engines.bert_weights import BERT, EncoderWeights, is_known, tensor_names
+from textgraft.models.mpnet_names import BEFORE_FIRST_PLACE, as_berts
 
 _DISTILBERT = {
     "transformer.layer.": "encoder.layer.",
@@ -28,18 +29,7 @@ _DISTILBERT = {
     "ffn.lin2": "output.dense",
     "output_layer_norm": "output.LayerNorm",
 }
-_MPNET = {
-    "attention.attn.q.": "attention.self.query.",
-    "attention.attn.k.": "attention.self.key.",
-    "attention.attn.v.": "attention.self.value.",
-    "attention.attn.o.": "attention.output.dense.",
-    "attention.LayerNorm": "attention.output.LayerNorm",
-}
-_NAMES: Mapping[str, Mapping[str, str]] = {"distilbert": _DISTILBERT, "mpnet": _MPNET}
-"""By kind of encoder: parts of its names, and BERT's in their place."""
 _TYPES = "embeddings.token_type_embeddings.weight"
-_MPNET_PADDING = 1
-"""Places of MPNet are counted from behind this token's id, whatever its configuration says."""
 
 
 def in_berts_terms(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -57,7 +47,7 @@ def in_berts_terms(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
             "hidden_act": config["activation"],
         }
     elif kind == "mpnet":
-        config = {**config, "model_type": "roberta", "pad_token_id": _MPNET_PADDING}
+        config = {**config, "model_type": "roberta", "pad_token_id": BEFORE_FIRST_PLACE}
     return config if is_known(config) else None
 
 
@@ -71,18 +61,22 @@ def bert_weights(encoder: Any) -> EncoderWeights | None:
     config = in_berts_terms(described)
     if config is None:
         return None
-    names = _NAMES.get(described["model_type"], {})
-    tensors = {_renamed(name, names): tensor for name, tensor in encoder.state_dict().items()}
+    called = _CALLED.get(described["model_type"], str)
+    tensors = {called(name): tensor for name, tensor in encoder.state_dict().items()}
     if _TYPES not in tensors:
         size = tensors["embeddings.word_embeddings.weight"].shape[1]
         tensors[_TYPES] = torch.zeros(1, size)
     return EncoderWeights(config, {name: numbers(tensors[name]) for name in tensor_names(config)})
 
 
-def _renamed(name: str, names: Mapping[str, str]) -> str:
-    for own, other in names.items():
+def _distilberts(name: str) -> str:
+    for own, other in _DISTILBERT.items():
         name = name.replace(own, other)
     return name
+
+
+_CALLED: Mapping[str, Callable[[str], str]] = {"distilbert": _distilberts, "mpnet": as_berts}
+"""By kind of encoder: what BERT calls its weights."""
 
 
 def distance_bias(encoder: Any, places: int) -> NDArray[np.float32] | None:

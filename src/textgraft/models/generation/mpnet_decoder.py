@@ -11,15 +11,8 @@ from __future__ import annotations
 from torch import nn
 from transformers import PreTrainedModel, RobertaConfig, RobertaForCausalLM
 
-_NAMES = {
-    ".attention.attn.q.": ".attention.self.query.",
-    ".attention.attn.k.": ".attention.self.key.",
-    ".attention.attn.v.": ".attention.self.value.",
-    ".attention.attn.o.": ".attention.output.dense.",
-    ".attention.LayerNorm.": ".attention.output.LayerNorm.",
-}
-_BEFORE_FIRST_PLACE = 1
-"""MPNet numbers places from the one after this, whatever its padding; a RoBERTa from that after its own."""
+from textgraft.models.mpnet_names import BEFORE_FIRST_PLACE, as_berts
+
 _LEFT = ("pooler.", "encoder.relative_attention_bias.")
 _SHAPE = (
     *("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"),
@@ -40,7 +33,7 @@ def mpnet_decoder(encoder: PreTrainedModel) -> RobertaForCausalLM:
     decoder = RobertaForCausalLM(
         RobertaConfig(
             **shape,
-            pad_token_id=_BEFORE_FIRST_PLACE,
+            pad_token_id=BEFORE_FIRST_PLACE,
             type_vocab_size=1,
             is_decoder=True,
             add_cross_attention=True,
@@ -48,7 +41,7 @@ def mpnet_decoder(encoder: PreTrainedModel) -> RobertaForCausalLM:
     )
     inner = decoder.base_model
     weights = {
-        _renamed(name): weight for name, weight in encoder.state_dict().items() if not name.startswith(_LEFT)
+        as_berts(name): weight for name, weight in encoder.state_dict().items() if not name.startswith(_LEFT)
     }
     missing, unexpected = inner.load_state_dict(weights, strict=False)
     unknown = [name for name in missing if "crossattention" not in name and "token_type" not in name]
@@ -56,9 +49,3 @@ def mpnet_decoder(encoder: PreTrainedModel) -> RobertaForCausalLM:
     assert not unexpected, f"weights that a RoBERTa has not: {unexpected}"
     nn.init.zeros_(inner.get_submodule("embeddings.token_type_embeddings").weight)  # type: ignore[arg-type]
     return decoder
-
-
-def _renamed(name: str) -> str:
-    for theirs, ours in _NAMES.items():
-        name = name.replace(theirs, ours)
-    return name
