@@ -11,21 +11,18 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from textgraft.data.dataset import Dataset
 from textgraft.data.formats.given import Rows, as_source
 from textgraft.evaluation.promises import Target, Threshold
 from textgraft.evaluation.selective import find_threshold
-from textgraft.files import as_path, write_atomic
-from textgraft.inference.card_section import CARD, with_section
+from textgraft.files import as_path
+from textgraft.inference.card_section import keep_decision, with_section
 from textgraft.inference.model_rows import read_for_model
 from textgraft.inference.predictor import load
 from textgraft.inference.row_predictor import RowPredictor
 from textgraft.inference.unseen import unseen_rows
-from textgraft.integrity import write_record
 from textgraft.models.fingerprint import load_fingerprint
-from textgraft.models.manifest import FORMAT, MANIFEST, read_manifest
+from textgraft.models.manifest import read_manifest
 from textgraft.settings import real_number
 from textgraft.tasks.registry import task_class
 from textgraft.tasks.targets import check_holds_back
@@ -129,11 +126,8 @@ def keep_threshold(path: Path, found: Threshold | None) -> None:
         ModelError: It is no model directory, or damaged.
         OutputError: It cannot be written.
     """
-    manifest = read_manifest(path)
-    write_record(path / MANIFEST, msgspec.structs.replace(manifest, format=FORMAT, threshold=found))
-    card = path / CARD
-    if card.is_file():
-        write_atomic(card, with_threshold(card.read_text(), found))
+    text = None if found is None else _section(found)
+    keep_decision(path, "threshold", found, title=_TITLE, text=text)
 
 
 def with_threshold(card: str, found: Threshold | None) -> str:

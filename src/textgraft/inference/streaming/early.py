@@ -26,16 +26,14 @@ from textgraft.data.formats.given import Rows, as_source
 from textgraft.errors import OptionError
 from textgraft.evaluation.cascades import METHOD, fewest_rows, find_least
 from textgraft.evaluation.promises import CONFIDENCE, EarlyAnswer, Share
-from textgraft.files import as_path, write_atomic
-from textgraft.inference.card_section import CARD, with_section
+from textgraft.files import as_path
+from textgraft.inference.card_section import keep_decision
 from textgraft.inference.cascading.making import FEWEST, TASK, halves
 from textgraft.inference.model_rows import read_for_model
 from textgraft.inference.predictor import Predictor, load
 from textgraft.inference.streaming.streams import check_streams
 from textgraft.inference.unseen import unseen_rows
-from textgraft.integrity import write_record
 from textgraft.models.fingerprint import load_fingerprint
-from textgraft.models.manifest import FORMAT, MANIFEST, read_manifest
 from textgraft.models.recurrent.onward import OnwardReader
 from textgraft.tables import Table, bullets, page, paragraph
 from textgraft.terminal import visible
@@ -305,7 +303,6 @@ def keep_early(path: Path, found: EarlyDecisions | None) -> None:
         ModelError: It is no model directory, or damaged.
         OutputError: It cannot be written.
     """
-    manifest = read_manifest(path)
     kept = None
     if found is not None and found.least is not None:
         kept = EarlyAnswer(
@@ -315,11 +312,8 @@ def keep_early(path: Path, found: EarlyDecisions | None) -> None:
             method=found.method,
             rows=found.chosen_on,
         )
-    write_record(path / MANIFEST, msgspec.structs.replace(manifest, format=FORMAT, early=kept))
-    card = path / CARD
-    if card.is_file():
-        text = None if kept is None or found is None else _section(found)
-        write_atomic(card, with_section(card.read_text(), _TITLE, text))
+    text = None if kept is None or found is None else _section(found)
+    keep_decision(path, "early", kept, title=_TITLE, text=text)
 
 
 def _section(found: EarlyDecisions) -> str:
