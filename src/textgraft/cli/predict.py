@@ -87,15 +87,14 @@ def predict(
 
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from textgraft.errors import OptionError, unknown
+    from textgraft.errors import OptionError
     from textgraft.export.light import is_export, load_light
     from textgraft.files import beside, check_output
-    from textgraft.inference.engines.open import ENGINES
+    from textgraft.inference.engines.open import check_engine
     from textgraft.models.manifest import read_manifest
     from textgraft.wording import duration
 
-    if engine not in ENGINES:
-        raise unknown("engine", engine, ENGINES, where="--engine")
+    check_engine(engine, "--engine")
     if light and engine != "auto":
         raise OptionError(
             "an exported model is run by onnxruntime", where="--engine", fix="Leave --engine or --light out."

@@ -11,9 +11,8 @@ from textgraft.bars import Bar, check_progress, open_bar
 from textgraft.data.dataset import Dataset, Rejected
 from textgraft.data.formats.given import Rows, as_source
 from textgraft.data.side_columns import with_columns
-from textgraft.errors import unknown
 from textgraft.files import as_path, check_output
-from textgraft.inference.engines.open import ENGINES
+from textgraft.inference.engines.open import check_engine
 from textgraft.inference.model_rows import read_for_model
 from textgraft.inference.predict_file import FORMATS, Predictions, RowCache, predict_file
 from textgraft.inference.predictor import load
@@ -134,8 +133,7 @@ def predict(
     """
     flag(overwrite, "overwrite")
     check_progress(progress)
-    if engine not in ENGINES:
-        raise unknown("engine", engine, ENGINES)
+    check_engine(engine)
     target = None if output is None else as_path(output, "output")
     if target is not None:
         check_output(target, FORMATS, overwrite=overwrite)

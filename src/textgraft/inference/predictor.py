@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textgraft.data.dataset import Dataset
-from textgraft.errors import ModelError, unknown
+from textgraft.errors import ModelError
 from textgraft.files import as_path
 from textgraft.inference.cascading.cascaded import CascadePredictor, Part
 from textgraft.inference.cascading.steps import is_cascade, load_steps, own_files, part_folder
-from textgraft.inference.engines.open import ENGINES
+from textgraft.inference.engines.open import check_engine
 from textgraft.inference.prompting.prompt import FILE as PROMPT
 from textgraft.inference.prompting.prompt import load_prompt
 from textgraft.inference.prompting.prompted import PromptedPredictor
@@ -277,8 +277,7 @@ def load(path: str | Path, *, engine: str = "auto", revision: str | None = None)
     """
     name = str(as_path(path, "model"))
     text_or_none(revision, "revision")
-    if engine not in ENGINES:
-        raise unknown("engine", engine, ENGINES)
+    check_engine(engine)
     path = Path(name).expanduser()
     # Where the folder that it would stand in is there, a path is meant and no Hub id.
     is_hub_id = HUB_ID.fullmatch(name) is not None and not path.parent.is_dir()

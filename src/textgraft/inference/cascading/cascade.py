@@ -10,7 +10,7 @@ import numpy as np
 
 from textgraft.data.dataset import Dataset
 from textgraft.data.formats.given import Rows, as_source
-from textgraft.errors import OptionError, unknown
+from textgraft.errors import OptionError
 from textgraft.evaluation.cascades import find_least
 from textgraft.evaluation.conformal import Nonconformity
 from textgraft.evaluation.promises import Target
@@ -29,7 +29,7 @@ from textgraft.inference.cascading.making import (
 from textgraft.inference.cascading.measuring import Timed, scores_beside, timed
 from textgraft.inference.cascading.record import Cascade, PartFigures
 from textgraft.inference.cascading.steps import CONTENDER
-from textgraft.inference.engines.open import ENGINES
+from textgraft.inference.engines.open import check_engine
 from textgraft.inference.model_rows import read_for_model
 from textgraft.inference.unseen import unseen_rows
 from textgraft.models.fingerprint import load_fingerprint
@@ -103,8 +103,7 @@ def cascade(
             where="--tolerance",
             fix="Give a number between 0 and 1, as 0.02.",
         )
-    if engine not in ENGINES:
-        raise unknown("engine", engine, ENGINES, where="--engine")
+    check_engine(engine, "--engine")
     target = Target.of(precision, error_cost, review_cost)
     given = given_parts(models)
     output = as_path(output, "output")

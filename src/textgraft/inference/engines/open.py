@@ -82,6 +82,16 @@ REGISTRY = (
 ENGINES = ("auto", *sorted(entry.name for entry in REGISTRY))
 
 
+def check_engine(engine: str, where: str | None = None) -> None:
+    """Refuse what names no engine, before any work is done.
+
+    Raises:
+        OptionError: There is no such engine; the nearest name is suggested.
+    """
+    if engine not in ENGINES:
+        raise unknown("engine", engine, ENGINES, where=where)
+
+
 def open_engine(
     source: ModuleSource, *, engine: str = "auto", precision: str = "auto", threads: int | None = None
 ) -> Engine:
@@ -103,8 +113,7 @@ def open_engine(
         MissingExtraError: An engine is asked for and not installed.
         ModelError: An engine is asked for and cannot run this model.
     """
-    if engine not in ENGINES:
-        raise unknown("engine", engine, ENGINES)
+    check_engine(engine)
     if precision not in PRECISIONS:
         raise unknown("precision", precision, PRECISIONS)
     if threads is not None and threads < 1:
@@ -132,8 +141,7 @@ def first_choice(engine: str, precision: str = "auto") -> str:
     Raises:
         OptionError: There is no such engine.
     """
-    if engine not in ENGINES:
-        raise unknown("engine", engine, ENGINES)
+    check_engine(engine)
     return _candidates(engine, precision)[0].name
 
 

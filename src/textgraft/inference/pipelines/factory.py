@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from textgraft.errors import unknown
-from textgraft.inference.engines.open import ENGINES
+from textgraft.inference.engines.open import check_engine
 from textgraft.settings import text_or_none
 
 if TYPE_CHECKING:
@@ -105,8 +105,7 @@ def pipeline(
     kind: type[Pipeline[Any]] = getattr(
         importlib.import_module(f"textgraft.inference.pipelines.{module}"), attribute
     )
-    if engine not in ENGINES:
-        raise unknown("engine", engine, ENGINES)
+    check_engine(engine)
     # Late, as these load torch and Transformers.
     from textgraft.inference.pipelines.shipped import default_model
     from textgraft.inference.pipelines.sources import open_source
