@@ -35,6 +35,7 @@ _SHAPES = {
         "cls_token_id": 2,
         "sep_token_id": 3,
     },
+    "mpnet": {**_BERT_LIKE, "max_position_embeddings": 66},
     "roberta": _ROBERTA_LIKE,
     "xlm-roberta": _ROBERTA_LIKE,
 }

@@ -10,6 +10,7 @@ from transformers import (
     CamembertConfig,
     DistilBertConfig,
     ElectraConfig,
+    MPNetConfig,
     PreTrainedModel,
     RobertaConfig,
     XLMRobertaConfig,
@@ -85,6 +86,7 @@ def make_model(
         "camembert": lambda: CamembertConfig(**common),
         "electra": lambda: ElectraConfig(**common, embedding_size=8, summary_last_dropout=dropout),
         "distilbert": lambda: DistilBertConfig(**distil),
+        "mpnet": lambda: MPNetConfig(**common),
     }
     torch.manual_seed(seed)
     return getattr(transformers, auto_class).from_config(configs[family]())

@@ -25,12 +25,14 @@ SETTINGS = TrainingSettings(learning_rate=1e-2, epochs=2, batch_size=8, precisio
 def freeze(model, layers):
     """Freeze in plain PyTorch, by the names of the parameters."""
     for name, parameter in model.named_parameters():
-        lower = [f".layer.{layer}." for layer in range(layers)]
+        lower = ["relative_attention_bias", *(f".layer.{layer}." for layer in range(layers))]
         if "embeddings" in name or any(part in name for part in lower):
             parameter.requires_grad_(False)
 
 
-@pytest.mark.parametrize("family", ["bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra"])
+@pytest.mark.parametrize(
+    "family", ["bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra", "mpnet"]
+)
 def test_equals_plain_training_with_the_same_layers_frozen(family):
     cached = make_model(family)
     plain = copy.deepcopy(cached)

@@ -30,7 +30,7 @@ def trained(family, **more):
     return model, result
 
 
-@pytest.mark.parametrize("family", ["bert", "xlm-roberta", "distilbert"])
+@pytest.mark.parametrize("family", ["bert", "xlm-roberta", "distilbert", "mpnet"])
 def test_the_same_model_comes_out_as_of_training_the_whole_matrix(family, monkeypatch):
     before = make_model(family, seed=1).get_input_embeddings().weight.detach().clone()
     ours, result = trained(family, weight_decay=0.0)

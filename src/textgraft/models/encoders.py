@@ -20,6 +20,7 @@ from textgraft.files import as_path, content_hash, sha256_file
 from textgraft.integrity import SEAL, check_files, check_seal
 from textgraft.models import loading
 from textgraft.models.manifest import MANIFEST, read_manifest
+from textgraft.models.mpnet_names import BEFORE_FIRST_PLACE
 from textgraft.models.vetting import read_json, vet, weight_files
 from textgraft.settings import text_or_none
 from textgraft.tokenization.prompts import with_prompt
@@ -290,7 +291,7 @@ _OFFSET_POSITIONS = frozenset(
     {"camembert", "data2vec-text", "ibert", "longformer", "mpnet", "roberta", "roberta-prelayernorm"}
     | {"xlm-roberta", "xlm-roberta-xl", "xmod"}
 )
-"""Architectures that number positions from pad_token_id + 1, so that as many places are never used."""
+"""Architectures that number positions from behind the padding token's id, so that as many are never used."""
 
 
 def encoder_positions(source: EncoderSource) -> int | None:
@@ -299,7 +300,11 @@ def encoder_positions(source: EncoderSource) -> int | None:
     positions = config.get("max_position_embeddings")
     if not isinstance(positions, int) or positions <= 0:
         return None
-    return positions - (pad_token_id(source) + 1 if config.get("model_type") in _OFFSET_POSITIONS else 0)
+    kind = config.get("model_type")
+    if kind not in _OFFSET_POSITIONS:
+        return positions
+    before_first = BEFORE_FIRST_PLACE if kind == "mpnet" else pad_token_id(source)
+    return positions - (before_first + 1)
 
 
 def encoder_max_length(source: EncoderSource) -> int:

@@ -136,11 +136,11 @@ def test_every_family_is_reloaded_the_same(tmp_path, family):
 
 
 def test_a_family_whose_layers_are_not_known_is_adapted_everywhere_but_in_the_pooler(tmp_path):
-    from transformers import MPNetConfig, MPNetModel
+    from transformers import Data2VecTextConfig, Data2VecTextModel
 
     save_tiny_encoder(tmp_path, "bert")
-    MPNetModel(
-        MPNetConfig(
+    Data2VecTextModel(
+        Data2VecTextConfig(
             vocab_size=60,
             hidden_size=32,
             num_hidden_layers=2,
@@ -152,7 +152,7 @@ def test_a_family_whose_layers_are_not_known_is_adapted_everywhere_but_in_the_po
     model = disturb(make(tmp_path, "token"))
     assert len(model.adapter.paths) == 12
     assert model(input_ids=IDS).logits.shape == (2, 8, 3)
-    with pytest.raises(OptionError, match="mpnet"):
+    with pytest.raises(OptionError, match="data2vec-text"):
         make(tmp_path, lora_layers=[1])
 
 

@@ -17,6 +17,7 @@ STACKS = {
     "distilbert": "transformer.layer",
     "electra": "encoder.layer",
     "modernbert": "layers",
+    "mpnet": "encoder.layer",
     "roberta": "encoder.layer",
     "xlm-roberta": "encoder.layer",
 }
@@ -24,6 +25,8 @@ STACKS = {
 mask and positions; with the path of the stack."""
 _BELOW = ("embeddings", "embeddings_project")
 """Modules between the ids and the lowest layer, of which a family has some."""
+_IN_ALL = {"mpnet": "encoder.relative_attention_bias"}
+"""What every layer of a family adds to its attention, the lowest as the highest."""
 _ABOVE = ("final_norm",)
 """Modules between the highest layer and the last hidden states."""
 
@@ -46,9 +49,14 @@ def encoder_layers(encoder: PreTrainedModel) -> nn.ModuleList:
 
 
 def lower_modules(encoder: PreTrainedModel, stop: int) -> list[nn.Module]:
-    """Return the embeddings and the layers below ``stop``: all that the states there depend on."""
+    """Return the embeddings and the layers below ``stop``: all that the states there depend on.
+
+    What every layer has a part in is among them, although those from ``stop`` on use it too.
+    """
     below = [getattr(encoder, name) for name in _BELOW if hasattr(encoder, name)]
-    return [*below, encoder_layers(encoder)[:stop]]
+    shared = _IN_ALL.get(encoder.config.model_type)
+    in_all = [] if shared is None else [encoder.get_submodule(shared)]
+    return [*below, *in_all, encoder_layers(encoder)[:stop]]
 
 
 @contextlib.contextmanager
