@@ -49,6 +49,22 @@ def test_what_was_pretrained_here_is_an_encoder_like_any_other(world, tmp_path, 
     assert frozen.trial.metrics["macro_f1"] > 0.5
 
 
+@pytest.mark.parametrize("arch", ["gpt", "lstm"])
+def test_on_an_encoder_whose_layers_are_not_known_a_head_is_trained_for_every_token(world, tmp_path, arch):
+    _, encoders = world
+    topics = {"food", "space", "sport"}
+    sentences = [
+        "".join(f"{word} {'B-TOPIC' if word in topics else 'O'}\n" for word in (*text.split(), label))
+        for text, label in topic_rows(60)
+    ]
+    (tmp_path / "tags.conll").write_text("\n".join(sentences))
+    trained = train(
+        tmp_path / "tags.conll", tmp_path / "tagger", contender="bert-frozen", encoder=str(encoders[arch]),
+        settings={"epochs": 1},
+    )  # fmt: skip
+    assert trained.predictor.task.name == "token-classification"
+
+
 def test_from_random_weights_nothing_of_the_encoder_is_left(world, tmp_path):
     source, encoders = world
     options = {"task": "classification", "encoder": str(encoders["bert"])}

@@ -152,6 +152,7 @@ def test_a_family_whose_layers_are_not_known_is_adapted_everywhere_but_in_the_po
     model = disturb(make(tmp_path, "token"))
     assert len(model.adapter.paths) == 12
     assert model(input_ids=IDS).logits.shape == (2, 8, 3)
+    assert make(tmp_path, lora_rank=0).frozen_layers == 0, "none that are known to be"
     with pytest.raises(OptionError, match="data2vec-text"):
         make(tmp_path, lora_layers=[1])
 

@@ -334,9 +334,14 @@ class Graft(PreTrainedModel):
 
     @property
     def frozen_layers(self) -> int:
-        """How many of the lowest layers give what they would without the graft: all, if it has no adapter."""
+        """How many of the lowest layers give what they would without the graft: all, if it has no adapter.
+
+        None is known to do so where the encoder's layers cannot be told apart.
+        """
         first = self.config.first_adapted_layer
-        return len(encoder_layers(self.encoder)) if first is None else first
+        if first is not None:
+            return first
+        return len(encoder_layers(self.encoder)) if self.encoder.config.model_type in STACKS else 0
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode of head and adapter, and of the dropout in the layers from the lowest adapted one on.
