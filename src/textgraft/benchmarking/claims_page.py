@@ -104,7 +104,7 @@ def _quote(result: ClaimsResult) -> str:
     every = [one for claims in result.sets for one in claims.contenders]
     if not every:
         return "There is nothing to quote yet."
-    lines = []
+    lines: list[str] = []
     for baseline in BASELINES:
         pairs = [_pair(claims.contenders[0], baseline) for claims in result.sets if claims.contenders]
         lines += _quote_ceiling(LSTMS[baseline], [pair for pair in pairs if pair])
