@@ -152,6 +152,8 @@ def test_predictors_are_asked_as_those_of_scikit_learn(result):
     assert best.classes_[probabilities.argmax(axis=1)].tolist() == told
     right = np.mean([one == other for one, other in zip(told, named, strict=True)])
     assert best.score(texts, named, metric="accuracy") == pytest.approx(right)
+    with pytest.raises(OptionError, match="label 1: no label: the field is empty"):
+        best.score(texts[:2], [named[0], None])
     with pytest.raises(OptionError, match="30 inputs and 2 labels"):
         best.score(texts, named[:2])
 
@@ -163,6 +165,21 @@ def test_answers_stand_beside_the_users_columns(result):
     assert found.index.tolist() == [7, 3]
     assert list(found.columns[:4]) == ["text", "label", "label_predicted", "score"]
     assert found[f"score:{UGLY}"].between(0, 1).all()
+
+
+def test_answers_keep_their_rows_whatever_the_index(result):
+    """As after concat, where an index repeats, and after a shuffle, where it does not count from 0."""
+    pandas = pytest.importorskip("pandas")
+    texts = ["goal and team", "soup with bread", None, "goal and match"]
+    given = pandas.DataFrame({"text": texts, "n": range(4)}, index=[5, 5, 1, 0])
+    whole = given.dropna()
+    told = [one.label for one in result.best.predict(whole["text"])]
+    beside = result.best.to_pandas(whole)
+    assert (beside.index.tolist(), beside["n"].tolist()) == ([5, 5, 0], [0, 1, 3])
+    assert beside["label"].tolist() == told
+    assert result.best.to_pandas(whole["text"]).index.tolist() == [5, 5, 0]
+    found = textgraft.predict(result.best, given).to_pandas()
+    assert (found.index.tolist(), found["label"].tolist()) == ([5, 5, 0], told)
 
 
 def test_training_says_what_it_made(tmp_path: Path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import pytest
 
 from tests.conftest import shared_data
 from textgraft.data.check import check_dataset
+from textgraft.data.joined_labels import find_joined
 from textgraft.data.overlaps import overlaps
 from textgraft.data.readers.reading import read_dataset
 from textgraft.data.splits import make_splits
@@ -192,6 +194,27 @@ def test_odd_encodings_and_one_sided_labels_are_mentioned(tmp_path, clean):
     said = "\n".join(check_dataset(read_dataset(path)).warnings)
     assert "not UTF-8 (first on line 2) and was read as Windows-1252" in said
     assert "90% of the rows have the label 'a'" in said
+
+
+def test_labels_that_stand_for_none_and_those_of_several_names_are_mentioned(tmp_path, clean):
+    labels = ["cat; dog", "dog; cat", "dog; cow", "cat", "cow; cat; dog", "nan", "none"]
+    rows = [(text, labels[i % len(labels)]) for i, (text, _) in enumerate(clean)]
+    said = "\n".join(check_dataset(read_dataset(csv_file(tmp_path / "f.csv", rows))).warnings)
+    assert re.search(r"as missing ones are written: nan \(\d+\)\. If", said)
+    assert "as 'cat; dog': if a text can have several, give --task multi-label" in said
+
+
+@pytest.mark.parametrize(
+    ("labels", "is_joined"),
+    [
+        (["New York, NY", "Boston, MA", "Austin, TX", "Dallas, TX"], False),
+        (["a", "b", "a, b", "b, a", "c"], False),  # two: by chance
+        (["a, b", "b, c", "c, a", "a, b, c"], True),
+        (["a|b", "b|c", "c|a", "a|c"], True),
+    ],
+)
+def test_labels_of_several_names_are_told_by_their_parts(labels, is_joined):
+    assert (find_joined(dict.fromkeys(labels, 5)) is not None) == is_joined
 
 
 def test_rows_without_labels(tmp_path):

@@ -24,8 +24,8 @@ ANSWERS = (".csv", ".jsonl")
 def kept(source: str, output: Path | None, **options: object) -> str:
     """Say what a stopped run leaves."""
     del options
-    if is_piped(source) and output is None:
-        return "Nothing is kept of standard input: run the same command again to start over."
+    if output == Path("-") or (is_piped(source) and output is None):
+        return "Nothing is kept of what goes to standard output: run the same command again to start over."
     return "The rows predicted so far are kept: run the same command again for the rest."
 
 
@@ -44,7 +44,7 @@ def predict(
             "--output",
             "-o",
             help="A .csv or .jsonl file, beside the input if left out; a name without an ending: a folder of "
-            "shards.",
+            "shards; - for standard output.",
         ),
     ] = None,
     overwrite: options.Overwrite = False,
@@ -81,12 +81,13 @@ def predict(
 
     Run again, it computes only what is missing. Rows that cannot be used are set aside with a reason. Into a
     folder, or side by side, it is done in shards, and memory does not grow with the file.
-    Standard input is answered on standard output as JSON Lines, unless --output is given.
+    Standard input is answered on standard output as JSON Lines, unless --output names a file.
     """
     from dataclasses import asdict
 
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from textgraft.data.readers.reading import missing_file
     from textgraft.errors import OptionError
     from textgraft.export.light import is_export, load_light
     from textgraft.files import beside, check_output
@@ -100,11 +101,14 @@ def predict(
             "an exported model is run by onnxruntime", where="--engine", fix="Leave --engine or --light out."
         )
     piped = is_piped(source)
-    answer = output or (None if piped else beside(source, ".predictions.csv"))
+    to_output = output == Path("-") or (piped and output is None)  # as a pipe is answered in a pipe
+    if output is None and not piped and "://" in source:
+        raise missing_file(Path(source))
+    answer = None if to_output else output or beside(source, ".predictions.csv")
     sharded = answer is not None and in_shards(answer, jobs, ray, share, shard_rows)
     if answer is None and (jobs, ray, share, shard_rows) != (None,) * 4:
         raise OptionError(
-            "standard input is answered as it comes",
+            "standard output takes no shards",
             where="--jobs, --ray, --share, --shard-rows",
             fix="Name a file, or an --output.",
         )

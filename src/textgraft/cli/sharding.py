@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 def in_shards(
     output: Path, jobs: int | None, ray: str | None, share: str | None, shard_rows: int | None
 ) -> bool:
-    """Return whether shards are asked for: by an option, or by an output without an ending."""
+    """Return whether shards are asked for: by an option, or by an output without an ending.
+
+    Raises:
+        OptionError: The output is "-".
+    """
+    if str(output) == "-":
+        from textgraft.errors import OptionError
+
+        raise OptionError("- is standard input, and no file", where="--output", fix="Name a file.")
     return not output.suffix or any(given is not None for given in (jobs, ray, share, shard_rows))
 
 

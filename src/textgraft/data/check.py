@@ -13,6 +13,7 @@ import numpy as np
 
 from textgraft.data.dataset import Dataset, ReadingNotes, Rejected
 from textgraft.data.facts import check_facts
+from textgraft.data.joined_labels import find_joined
 from textgraft.data.languages import Languages, dataset_languages
 from textgraft.data.near_duplicates import near_duplicates
 from textgraft.data.overlaps import EXAMPLES, EXCERPT, LEAK, Overlap, StackedRows, overlaps
@@ -39,6 +40,8 @@ COUNTED_TEXTS = 2000
 OVERLAP_SAID = 0.01
 """Rows that sides drawn from one file share are worth a sentence above this fraction of the first."""
 
+MISSING = ("nan", "NaN", "NAN", "<NA>", "NaT", "n/a", "N/A", "#N/A", "NA", "null", "NULL", "None")
+"""What programs write in place of a value that is missing; "none" is a label where it is one."""
 _SHOWN_LABELS = 100
 
 
@@ -340,6 +343,16 @@ def _warnings(check: DataCheck) -> Iterable[str]:
         yield (
             f"Too rare to split, hence only in training: {_some(dict.fromkeys(check.untested_labels))}. "
             "The scores say nothing about them."
+        )
+    if missing := {label: count for label, count in labels.items() if label in MISSING}:
+        yield (
+            f"Labels that are called as missing ones are written: {_some(missing)}. If they stand for none, "
+            "empty these fields."
+        )
+    if check.one_label and (joined := find_joined(labels)) is not None:
+        yield (
+            f"Labels look like several names in one field, as {joined.label!r}: if a text can have several, "
+            "give --task multi-label, which cuts them."
         )
     in_all = sum(labels.values())
     if check.one_label and max(labels.values()) > 0.8 * in_all:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from textgraft.data.sample import Sample
 from textgraft.errors import DataError, OptionError, unknown
@@ -47,6 +48,9 @@ PAIRS = (
 :data:`NUMBERED_TEXTS`: sentence1 and sentence2, text_a and text_b."""
 
 NUMBERED_TEXTS = (*TEXT_NAMES, "string", "snippet", "s", "q", "t")
+
+Named = TypeVar("Named", list[str], tuple[str, ...])
+"""Columns that were told."""
 
 _SHOWN_COLUMNS = 40
 _PROPOSED_COLUMNS = 3
@@ -167,9 +171,9 @@ def choose_columns(
     others = [*labels, *(name for name in (wanted.id, wanted.group) if name is not None)]
     likely = [name for name in columns if name not in others and sample[name].is_prose]
     for name in text:
-        _must_exist(name, columns, where, likely)
+        _must_exist(name, [*columns, *sample.nested], where, likely)
     for name in others:
-        _must_exist(name, columns, where)
+        _must_exist(name, [*columns, *sample.nested], where)
     if len({*text, *labels}) < len(text) + len(labels):
         raise OptionError(
             f"a column is used twice: text {_listed(text)}; label {_listed(labels)}",
@@ -188,21 +192,43 @@ def choose_columns(
             where=where,
             fix="Name one, or give --task multi-label where a row may have several labels.",
         )
-    taken = {*text, *labels, wanted.id, wanted.group}
     known = (*TEXT_NAMES, *label_names)
-    free = [
-        name for name in columns if name not in taken and (_named(name, known) or not sample.is_empty(name))
-    ]
+
+    def free(names: Sequence[str]) -> list[str]:
+        taken = {*text, *labels, wanted.id, wanted.group}
+        return [
+            name for name in names if name not in taken and (_named(name, known) or not sample.is_empty(name))
+        ]
+
     if not text:
         # What is left when the label is known must be the text, and the other way round.
-        rest = [name for name in free if labels or not _named(name, label_names)]
-        text = _guess_pair(free, rest, where) if pair else [_guess_text(sample, free, rest, where)]
-        free = [name for name in free if name not in text]
+        def texts(names: Sequence[str]) -> list[str]:
+            rest = [name for name in names if labels or not _named(name, label_names)]
+            return _guess_pair(names, rest, where) if pair else [_guess_text(sample, names, rest, where)]
+
+        text = _or_inside(sample, free, texts)
     if wanted.labelled and not labels:
-        labels = _guess_labels(sample, free, label_names, where, several=several_labels)
+        labels = _or_inside(
+            sample,
+            free,
+            lambda names: _guess_labels(sample, names, label_names, where, several=several_labels),
+        )
     for name in (*text, *labels):
         _must_be_single(name, columns, where)
     return Choice(text, labels, wanted.id, wanted.group)
+
+
+def _or_inside(
+    sample: Sample, free: Callable[[Sequence[str]], list[str]], guess: Callable[[Sequence[str]], Named]
+) -> Named:
+    """Guess among the columns; where they are none, among what stands inside their objects."""
+    try:
+        return guess(free(sample.columns))
+    except DataError:
+        if not sample.nested:
+            raise
+    flat = [name for name in sample.columns if not sample[name].is_structured]
+    return guess(free([*flat, *sample.nested]))
 
 
 def _must_exist(name: str, columns: Sequence[str], where: str, likely: Sequence[str] = ()) -> None:
@@ -228,7 +254,7 @@ def _must_be_single(name: str, columns: Sequence[str], where: str) -> None:
         raise OptionError(
             f"the column {name!r} stands {columns.count(name)} times in the header",
             where=where,
-            fix="Give every column a name of its own.",
+            fix="Give every column a name of its own." if name else _hint(columns),
         )
 
 
@@ -258,7 +284,8 @@ def _guess_labels(
     few = [name for name in told if sample[name].is_categorical and not _NOT_LABELS.fullmatch(name.lower())]
     if several and len(marks := [name for name in few if sample[name].is_marks]) > 1:
         return tuple(marks)
-    candidates = few or (list(free) if len(free) == 1 else [])
+    rest = [name for name in free if not (sample.nested and sample[name].is_structured)]
+    candidates = few or (rest if len(rest) == 1 else [])
     return (_only("label", sample, candidates, free, where),)
 
 
@@ -278,7 +305,7 @@ def _only(
         first, second = sorted(candidates, key=lambda name: sample[name].length, reverse=True)[:2]
         if sample[first].length >= _LONGER * max(1.0, sample[second].length):
             return first
-    shown = _listed(free[:_SHOWN_COLUMNS])
+    shown = _listed([*sample.columns, *sample.nested][:_SHOWN_COLUMNS])
     if candidates:
         raise DataError(
             f"which column is the {part}? {_listed(candidates[:_SHOWN_COLUMNS])} could all be",
@@ -288,8 +315,17 @@ def _only(
     raise DataError(
         f"no column looks like the {part}",
         where=where,
-        fix=f"Name it with --{part} (in Python: {part}=…). Columns found: {shown}. "
-        "If these are values, the file lacks a first row with the names of its columns.",
+        fix=f"Name it with --{part} (in Python: {part}=…). Columns found: {shown}. {_hint(sample.columns)}",
+    )
+
+
+def _hint(columns: Sequence[str]) -> str:
+    """Say what may be wrong with a header that names none of the columns that are looked for."""
+    if columns.count("") > 1:
+        return "The first row must name the columns: delete what stands above it, as a title."
+    lacking = "If these are values, the file lacks a first row with the names of its columns"
+    return lacking + (
+        ", or what parts them is no comma, semicolon, tab or bar." if len(columns) == 1 else "."
     )
 
 

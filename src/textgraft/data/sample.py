@@ -5,17 +5,14 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from textgraft.data.dataset import Rejected
+from textgraft.data.formats.tables import SAMPLE, Table
 from textgraft.data.numbers import read_numbers
 from textgraft.data.values import UnusableError, are_lists, as_list, as_object, listed_names
+from textgraft.tokenization.scripts import count_unspaced
 
-if TYPE_CHECKING:
-    from textgraft.data.formats.tables import Table
-
-SAMPLE = 200
-"""Rows that are looked at."""
 FEW_ROWS = 20
 """In smaller samples the number of different values tells little."""
 DIFFERENT = 0.8
@@ -57,9 +54,9 @@ class Column:
 
     @functools.cached_property
     def words(self) -> float:
-        """Mean number of words, separated by white space, of texts."""
+        """Mean number of words of texts; of scripts without spaces, two characters make one."""
         texts = [value for value in self.filled if isinstance(value, str)]
-        return sum(len(text.split()) for text in texts) / len(texts) if texts else 0.0
+        return sum(map(_count_words, texts)) / len(texts) if texts else 0.0
 
     @functools.cached_property
     def different(self) -> int:
@@ -143,24 +140,28 @@ class Sample:
     Args:
         columns: As the source names them; a name may occur twice.
         rows: Values in the order of the different names.
+        nested: Paths to values inside the objects of columns; their values stand behind those of the columns.
     """
 
-    def __init__(self, columns: Sequence[str], rows: Sequence[Sequence[Any]] = ()) -> None:
+    def __init__(
+        self, columns: Sequence[str], rows: Sequence[Sequence[Any]] = (), nested: Sequence[str] = ()
+    ) -> None:
         self.columns = list(columns)
+        self.nested = list(nested)
         self.rows = rows
-        self._places = {name: place for place, name in enumerate(dict.fromkeys(self.columns))}
+        self._places = {name: place for place, name in enumerate(dict.fromkeys([*columns, *nested]))}
         self._columns: dict[str, Column] = {}
 
     @classmethod
     def of(cls, table: Table) -> Sample:
         """Read the first rows of a table."""
         rows = []
-        for number, row in enumerate(table.rows(list(dict.fromkeys(table.columns)))):
+        for number, row in enumerate(table.rows(list(dict.fromkeys([*table.columns, *table.nested])))):
             if not isinstance(row, Rejected):
                 rows.append(row.values)
             if len(rows) == SAMPLE or number > 10 * SAMPLE:
                 break
-        return cls(table.columns, rows)
+        return cls(table.columns, rows, table.nested)
 
     def __getitem__(self, name: str) -> Column:
         """Return a column, without values if there is none of that name."""
@@ -172,6 +173,10 @@ class Sample:
     def is_empty(self, name: str) -> bool:
         """Tell whether a column holds nothing, as those that spreadsheets leave behind."""
         return bool(self.rows) and not self[name].filled
+
+
+def _count_words(text: str) -> float:
+    return len(text.split()) + (0 if text.isascii() else count_unspaced(text) / 2)
 
 
 def mark_of(value: Any) -> str:

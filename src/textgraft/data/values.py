@@ -107,6 +107,16 @@ def as_name(value: Any, part: str = "label") -> str:
     return name
 
 
+def value_of_name(name: str) -> float | str | None:
+    """Return the number or the truth value that a label stands for, None for other names.
+
+    Truth values are returned as words, so that true is not 1.
+    """
+    if (word := name.casefold()) in ("true", "false"):
+        return word
+    return float(name) if _NUMBER.fullmatch(name) else None
+
+
 def as_cell(value: Any) -> Any:
     """Return a value that can be a number, to be read with all others of its column.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from textgraft.data.columns import as_tuple
 from textgraft.data.dataset import Dataset
+from textgraft.data.formats.delimited import is_tabbed
 from textgraft.data.formats.given import GivenTable, Source
 from textgraft.models.manifest import Manifest
 from textgraft.tasks.base import Task
@@ -49,8 +50,8 @@ def read_for_model(
         source = source.called(as_tuple(text) or known, as_tuple(label) or target)
         if not set(known) <= set(source.columns):
             known = target = ()
-    elif isinstance(source, str | Path) and Path(source).suffix.lower() == ".txt" and not labelled:
-        known = ()  # plain lines
+    elif not labelled and isinstance(source, str | Path) and _is_plain(Path(source)):
+        known = ()
     elif isinstance(source, str | Path) and Path(source).is_dir():
         known = target = ()  # a folder of texts, whose columns have names of ours
     return task.read(
@@ -61,3 +62,8 @@ def read_for_model(
         labelled=labelled,
         **with_offsets(task, offsets),
     )
+
+
+def _is_plain(path: Path) -> bool:
+    """Tell whether a file has a text a line."""
+    return path.suffix.lower() == ".txt" and not (path.is_file() and is_tabbed(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,6 +41,8 @@ class Predicted(Sequence[dict[str, Any]]):
     """Where they were written, if they were."""
     truncated_fraction: float
     """Share of the tokens of the rows that lie beyond what the model reads, 0 to 1."""
+    index: Any = None
+    """The index of the rows, where a DataFrame or a series of pandas was given."""
 
     @property
     def rejected(self) -> list[Rejected]:
@@ -81,12 +84,15 @@ class Predicted(Sequence[dict[str, Any]]):
         return Table.of(list(written_rows(map(flat, self.answers), rows)))
 
     def to_pandas(self) -> pandas.DataFrame:
-        """Return :meth:`table` as a DataFrame.
+        """Return :meth:`table` as a DataFrame, with the index of the rows that were given, if they had one.
 
         Raises:
             MissingExtraError: pandas is not installed.
         """
-        return self.table().to_pandas()
+        frame = self.table().to_pandas()
+        if self.index is not None:
+            frame.index = self.index
+        return frame
 
 
 def predict(
@@ -154,9 +160,21 @@ def predict(
         predictor.give_sets(before.sets if sets is None else sets)
         predictor.tell_unknown(before.reject if reject is None else reject)
         with open_bar(progress) as bar:
-            return _predicted(predictor, rows, target, overwrite, bar)
+            predicted = _predicted(predictor, rows, target, overwrite, bar)
     finally:
         predictor.promised = before
+    return replace(predicted, index=_index(source, rows))
+
+
+def _index(source: Any, rows: Dataset) -> Any:
+    """Return the index of the rows of a DataFrame that are used; None of what has none.
+
+    Whoever puts answers beside his own rows goes by it: after a shuffle or a filter it does not count from 0.
+    """
+    pandas = sys.modules.get("pandas")
+    if pandas is None or not isinstance(source, pandas.DataFrame | pandas.Series):
+        return None
+    return source.index.take([line - 1 for line in rows.lines])
 
 
 def _predicted(

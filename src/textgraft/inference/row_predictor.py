@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from textgraft.data.dataset import Dataset
 from textgraft.data.formats.given import plain
 from textgraft.data.inputs import given_inputs, given_texts, is_table, listed, table_columns
-from textgraft.data.values import as_name
+from textgraft.data.values import UnusableError, as_name
 from textgraft.errors import OptionError, unknown
 from textgraft.inference.promised import REJECT, SETS, Promised
 from textgraft.models.fingerprint import Fingerprint
@@ -222,7 +222,7 @@ class RowPredictor(ABC):
         if metric is not None and metric not in self.task.metric_names:
             raise unknown("metric", metric, self.task.metric_names, where="metric")
         rows = self._rows(inputs, text)
-        targets = [self._target(label) for label in listed(labels)]
+        targets = [self._target(place, label) for place, label in enumerate(listed(labels))]
         if len(targets) != len(rows):
             raise OptionError(
                 f"there are {len(rows):,} inputs and {len(targets):,} labels",
@@ -237,8 +237,8 @@ class RowPredictor(ABC):
         """Return predictions as a DataFrame: a row for each input, a column for each score.
 
         Args:
-            inputs: As for :meth:`predict`. A DataFrame of pandas keeps its columns and its index; an answer
-                whose name is taken is called ``<name>_predicted``.
+            inputs: As for :meth:`predict`. A DataFrame of pandas keeps its columns and its index, a series
+                its index; an answer whose name is taken is called ``<name>_predicted``.
             text: As for :meth:`predict`.
 
         Raises:
@@ -250,12 +250,12 @@ class RowPredictor(ABC):
         found = Table.of(answers).to_pandas()
         import pandas
 
-        if isinstance(inputs, pandas.DataFrame):
-            given = inputs
-            found.index = inputs.index
-        else:
-            given = pandas.DataFrame(dict(rows.columns))
-        return given.join(found, rsuffix="_predicted")
+        given = inputs if isinstance(inputs, pandas.DataFrame) else pandas.DataFrame(dict(rows.columns))
+        # Put together by position: where an index repeats, as after concat, a join would give every pair.
+        beside = given.reset_index(drop=True).join(found, rsuffix="_predicted")
+        if isinstance(inputs, pandas.DataFrame | pandas.Series):
+            beside.index = inputs.index
+        return beside
 
     def _rows(self, inputs: Any, text: str | Sequence[str] | None) -> Dataset:
         """List inputs as rows, by the columns that the model was trained on where it has some."""
@@ -271,12 +271,17 @@ class RowPredictor(ABC):
     def _has_classes(self) -> bool:
         return self.task.answer_fields in (("label",), ("labels",))
 
-    def _target(self, label: Any) -> Any:
+    def _target(self, place: int, label: Any) -> Any:
         """Return a target as a file's reader gives it."""
         value = plain(label)
         if not self._has_classes:
             return value
-        return tuple(map(as_name, value)) if isinstance(value, list) else as_name(value)
+        try:
+            return tuple(map(as_name, value)) if isinstance(value, list) else as_name(value)
+        except UnusableError as problem:
+            raise OptionError(
+                f"label {place}: {problem}", where="labels", fix="Leave such rows out, with their inputs."
+            ) from problem
 
     def __repr__(self) -> str:
         where = f" from {self.folder}" if self.folder else ""

@@ -30,6 +30,11 @@ _IS_SPACED = re.compile(rf"[^\W\d_{UNSPACED}]")
 _SAMPLE = 1000
 
 
+def count_unspaced(text: str) -> int:
+    """Return how many characters of a text belong to scripts without spaces."""
+    return len(_IS_UNSPACED.findall(text))
+
+
 def is_unspaced(texts: Sequence[str]) -> bool:
     """Tell whether most letters of texts, looked at evenly spaced, belong to scripts without spaces."""
     sample = texts[:: max(1, len(texts) // _SAMPLE)]

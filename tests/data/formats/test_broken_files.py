@@ -51,7 +51,22 @@ FILES_WITHOUT_A_USABLE_ROW = {
         parquet(text=[["a"], ["b"]], label=["a", "b"]),
         "not text: a list",
     ),
-    "Parquet with nested labels": ("f.parquet", parquet(text=["a"], label=[{"x": 1}]), "no label: an object"),
+    "Parquet with nested labels": (
+        "f.parquet",
+        parquet(text=["a"], label=[{"x": 1, "y": 2}]),
+        r"no column looks like the label.*'label\.x', 'label\.y'",
+    ),
+    "objects in lists": (
+        "f.jsonl",
+        b'{"messages": [{"role": "user", "content": "a"}]}\n' * 2,
+        "no column looks like the label.*Columns found: 'messages'",
+    ),
+    "a title above the header": (
+        "f.csv",
+        b"Report,,\n\nid,text,label\n1,a b c,x\n2,d e f,y\n",
+        "Columns found: 'Report'.*delete what stands above it",
+    ),
+    "an archive": ("f.zip", b"PK\x03\x04rest", "Unpack it first"),
     "Excel workbook named CSV": ("f.csv", b"PK\x03\x04rest", "ZIP archive or an Excel workbook"),
     "gzip named CSV": ("f.csv", b"\x1f\x8b\x08rest", "compressed with gzip"),
     "Parquet named CSV": ("f.csv", parquet(text=["a"], label=["b"]), "a Parquet file"),
@@ -104,6 +119,10 @@ def test_paths_that_are_no_file(tmp_path):
         read_dataset(tmp_path / "trian.csv")
     with pytest.raises(DataError, match="no such folder"):
         read_dataset(tmp_path / "nowhere" / "deeper" / "train.csv")
+    with pytest.raises(DataError, match=r"(?s)an address, and no file.*Download"):
+        read_dataset("https://example.com/rows.csv")
+    with pytest.raises(DataError, match=rf"(?s)no such file.*Write '{Path.home()}/rows\.csv'"):
+        read_dataset("~/rows.csv")
     with pytest.raises(DataError, match=r"(?s)a folder.*It holds: train\.csv"):
         read_dataset(tmp_path)
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import shared_data
 from textgraft.data.formats.delimited import sniff_delimiter
+from textgraft.data.formats.given import as_source
 from textgraft.data.readers.reading import read_dataset
 from textgraft.errors import DataError, MissingExtraError, OptionError
 
@@ -80,6 +81,87 @@ def test_encodings(tmp_path, codec, title, mark, suffix):
     assert (dataset.notes.encoding, dataset.notes.byte_order_mark) == (title, mark)
     one_byte = codec in ("cp1252", "latin-1")
     assert dataset.notes.first_undecodable_line == ((3 if suffix == ".csv" else 2) if one_byte else None)
+
+
+FOREIGN = {
+    "cp1251": ("Windows-1251", "Моя посылка не пришла", "посылка"),
+    "cp1253": ("Windows-1253", "Το δέμα μου δεν ήρθε", "δέμα"),
+    "cp1256": ("Windows-1256", "لم تصل الطرد الخاص بي", "طرد"),
+    "cp932": ("Shift-JIS", "荷物がまだ届いていません", "荷物"),
+    "gb18030": ("GB 18030", "我的包裹还没有到", "包裹"),
+    "big5": ("Big5", "我的包裹還沒有到", "包裹"),
+    "euc_kr": ("EUC-KR", "소포가 도착하지 않았습니다", "소포"),
+}
+
+
+@pytest.mark.parametrize("codec", FOREIGN)
+def test_other_scripts_of_older_encodings_are_told_by_their_bytes(tmp_path, codec):
+    title, text, label = FOREIGN[codec]
+    lines = "".join(f"{text} {number},{label}\n" for number in range(30))
+    dataset = read_dataset(write(tmp_path / "f.csv", f"text,label\n{lines}".encode(codec)))
+    assert dataset.notes.encoding == title
+    assert dataset.texts[0] == f"{text} 0"
+    assert set(dataset.labels) == {label}
+    assert any(f"was read as {title}" in warning for warning in dataset.notes.warnings())
+
+
+@pytest.mark.parametrize(
+    ("record", "text"),
+    [
+        (r'"he said \"no, never\" to me",talk', 'he said "no, never" to me'),
+        (r'"a \"b\", and' + "\n" + r'more \"c\"",talk', 'a "b", and\nmore "c"'),
+        (r'"ends in a backslash \\",talk', r"ends in a backslash \\"),
+        ('"with spaces" , "talk"', "with spaces"),
+        ('no comma, "talk"', "no comma"),
+        ('one two, "talk"  ', "one two"),
+    ],
+)
+def test_quotes_as_other_programs_write_them(tmp_path, record, text):
+    dataset = read_dataset(
+        write(tmp_path / "f.csv", f"text,label\nthe cat sat,animal\n{record}\na dog,animal\n")
+    )
+    assert rows(dataset) == [("the cat sat", "animal"), (text, "talk"), ("a dog", "animal")]
+
+
+@pytest.mark.parametrize("name", ["spam.txt", "SMSSpamCollection", "rows.dat"])
+@pytest.mark.parametrize("codec", ["utf-8", "utf-16"])  # the latter as Excel saves "Unicode text"
+def test_lines_with_as_many_tabs_each_are_a_table_whatever_its_name(tmp_path, name, codec):
+    lines = "".join(f"{'spam' if i % 2 else 'ham'}\tmessage number {i}, to you\n" for i in range(30))
+    path = write(tmp_path / name, lines.encode(codec))
+    dataset = read_dataset(path)
+    assert rows(dataset)[:2] == [("message number 0, to you", "ham"), ("message number 1, to you", "spam")]
+    assert read_dataset(path, labelled=False).texts[0] == "message number 0, to you"  # as for predict
+    plain = write(tmp_path / "plain.txt", "one\ta\ntwo\n")
+    assert read_dataset(plain, labelled=False).texts == ["one\ta", "two"]
+
+
+NESTED = [{"data": {"text": f"text number {i}"}, "meta": {"mark": {"label": "ab"[i % 2]}}} for i in range(30)]
+
+
+@pytest.mark.parametrize("form", ["jsonl", "json", "parquet", "given"])
+def test_what_stands_inside_objects_is_read_by_its_path(tmp_path, form):
+    path = tmp_path / f"f.{form}"
+    if form == "parquet":
+        pq.write_table(pa.Table.from_pylist(NESTED), path)
+    elif form == "json":
+        path.write_text(json.dumps(NESTED))
+    else:
+        path.write_text("".join(json.dumps(row) + "\n" for row in NESTED))
+    source = as_source(NESTED) if form == "given" else path
+    for named in ({}, {"text": "data.text", "label": "meta.mark.label"}):
+        dataset = read_dataset(source, **named)
+        assert rows(dataset)[:2] == [("text number 0", "a"), ("text number 1", "b")]
+        assert (list(dataset.columns), dataset.label_column) == (["data.text"], "meta.mark.label")
+    with pytest.raises(OptionError, match=r"Did you mean 'data\.text'"):
+        read_dataset(source, text="data.txt")
+
+
+def test_columns_are_found_in_scripts_without_spaces(tmp_path):
+    lines = "".join(
+        f"这个产品{'很好' if i % 2 else '很差'}{i}号,{'好' if i % 2 else '差'}\n" for i in range(30)
+    )
+    dataset = read_dataset(write(tmp_path / "f.csv", f"评论,标签\n{lines}"))
+    assert (list(dataset.columns), dataset.label_column) == (["评论"], "标签")
 
 
 def test_newlines_and_quotes_inside_fields(tmp_path):

@@ -68,6 +68,14 @@ def test_an_unknown_label_is_named_with_its_line():
         TASK.targets(dataset(rows, lines=[2, 17]))
 
 
+def test_a_label_is_found_as_other_kinds_of_files_write_its_value():
+    rows = [("goal", "true"), ("soup", "False"), ("ball", "1.0"), ("cup", "02"), ("pot", "2")]
+    task = SingleLabelClassification(["1", "2", "False", "True"])
+    assert task.targets(dataset(rows)) == [3, 2, 0, 1, 1]
+    with pytest.raises(DataError, match=r"label '2\.0' does not occur"):
+        SingleLabelClassification(["02", "2"]).targets(dataset([("cup", "2.0")]))  # either may be meant
+
+
 @given(st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=12), min_size=1, max_size=9))
 def test_batches_are_padded_on_the_right(rows):
     batch = TASK.collate([{"input_ids": row, "labels": 1} for row in rows], pad_token_id=77)

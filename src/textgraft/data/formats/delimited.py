@@ -23,6 +23,8 @@ from textgraft.errors import DataError
 _DELIMITERS = (",", ";", "\t", "|")
 _SEPARATOR_LINE = re.compile(r"\"?sep=(.)\"?[,;\t]*", re.IGNORECASE)
 """The first line that Excel writes, and reads, to name the delimiter."""
+_ESCAPED_QUOTE = re.compile(r'(?<!\\)((?:\\\\)*)\\"')
+"""A quote behind a backslash that is not itself one behind a backslash."""
 _SAMPLED_LINES = 50
 _SAMPLED_CHARACTERS = 10_000
 _SUSPICIOUS_LINES = 5
@@ -44,6 +46,21 @@ def sniff_delimiter(sample: Sequence[str], preferred: str) -> str:
     return max((preferred, *_DELIMITERS), key=agreement)
 
 
+def is_tabbed(path: Path) -> bool:
+    """Tell whether a file of any name is a table: its first lines, two at least, have as many tabs each."""
+    try:
+        lines = (line.text for line in TextLines(path, detect_encoding(path)) if line.text.strip())
+        tabs = [text.rstrip("\r\n").count("\t") for text in islice(lines, _SAMPLED_LINES)]
+    except DataError:
+        return False
+    return len(tabs) > 1 and tabs[0] > 0 and len(set(tabs)) == 1
+
+
+def _is_quoted_late(field: str) -> bool:
+    """Tell whether a field holds quotes around all of it, behind spaces: what parts it has a space more."""
+    return field.startswith(" ") and len(bare := field.strip()) > 1 and bare[0] == bare[-1] == '"'
+
+
 class DelimitedTable:
     """A file of delimited text; the delimiter is recognised, and whether the first row is a header.
 
@@ -58,6 +75,7 @@ class DelimitedTable:
         csv.field_size_limit(max(csv.field_size_limit(), 2 * LONGEST_ROW))
         self.format = "TSV" if preferred == "\t" else "CSV"
         self.numbering: Numbering = "line"
+        self.nested: Sequence[str] = ()
         self.blank_lines = 0
         self.encoding: Encoding = detect_encoding(path)
         self._path = path
@@ -137,6 +155,23 @@ class DelimitedTable:
             return reject_line(line, f"ragged row: {len(fields)} fields where the header has {width}")
         return Row(line.number, fields, line.text)
 
+    def _fits(self, fields: Sequence[str] | None) -> bool:
+        return fields is not None and self._width in (0, len(fields))
+
+    def _parse_otherwise(self, texts: Sequence[str]) -> list[str] | None:
+        r"""Parse a record of which RFC 4180 makes none as other programs write it; None where that fails too.
+
+        Some write a quote within a field as \", others have spaces between delimiter and quote.
+        """
+        edge = re.escape(self.delimiter)
+        for written in (
+            [_ESCAPED_QUOTE.sub(r'\1""', text) for text in texts],
+            [re.sub(rf'(^|{edge}) +"', r'\1"', re.sub(rf'" +({edge}|$)', r'"\1', text)) for text in texts],
+        ):
+            if written != list(texts) and self._fits(fields := self._parse(written)):
+                return fields
+        return None
+
     def _parse(self, texts: Sequence[str]) -> list[str] | None:
         """Parse one record that stands on one or several lines; None if its quotes do not balance."""
         try:
@@ -147,7 +182,12 @@ class DelimitedTable:
 
     def _quoted(self, line: Line, text: str, lines: TextLines) -> Row | Rejected:
         """Read the record that begins with a line in which quotes stand."""
-        if (fields := self._parse([text])) is not None and self._width in (0, len(fields)):
+        fields = self._parse([text])
+        if fields is not None and self._fits(fields) and not any(map(_is_quoted_late, fields)):
+            return Row(line.number, fields, line.text)
+        if (otherwise := self._parse_otherwise([text])) is not None:
+            return Row(line.number, otherwise, line.text)
+        if fields is not None and self._fits(fields):
             return Row(line.number, fields, line.text)
         if not line.odd_quotes:
             # The quotes belong to the text, or stand around part of a field.
@@ -170,8 +210,11 @@ class DelimitedTable:
         damaged = next((more for more in following if more.problem), None)
         if damaged is not None and not odd:
             return reject_line(line, damaged.problem)
-        fields = None if odd else self._parse([line.text, *(more.text for more in following)])
-        if fields is not None and self._width in (0, len(fields)) and not self._swallowed([line, *following]):
+        record = [line.text, *(more.text for more in following)]
+        fields = None if odd else self._parse(record)
+        if not odd and not self._fits(fields):
+            fields = self._parse_otherwise(record)
+        if fields is not None and self._fits(fields) and not self._swallowed([line, *following]):
             return Row(line.number, fields, line.text)
         lines.give_back(following)
         if self.delimiter == "\t" and len(verbatim := self._split(text)) == self._width:

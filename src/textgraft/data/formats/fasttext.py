@@ -33,6 +33,7 @@ class FastTextTable:
     numbering: Numbering = "line"
     delimiter: str | None = None
     remarks: Sequence[str] = ()
+    nested: Sequence[str] = ()
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -60,6 +60,7 @@ class FolderTable:
         for folder in filter(_is_label, _folders(path)):
             by_label[folder.name] = sorted(entry.name for entry in os.scandir(folder) if _is_text(entry))
         own = sorted(entry.name for entry in os.scandir(path) if _is_text(entry))
+        self.nested: Sequence[str] = ()
         self.remarks: list[str] = []
         if by_label and own:
             files = f"{len(own):,} .txt files" if len(own) > 1 else own[0]

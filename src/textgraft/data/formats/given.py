@@ -14,7 +14,8 @@ from typing import Any
 
 from textgraft.data.dataset import Dataset, Numbering, Rejected
 from textgraft.data.formats.lines import Encoding
-from textgraft.data.formats.tables import Row
+from textgraft.data.formats.nested import nested_names, reach
+from textgraft.data.formats.tables import SAMPLE, Row
 from textgraft.data.inputs import is_table, listed, table_columns, table_names
 from textgraft.errors import OptionError
 
@@ -45,6 +46,11 @@ class GivenTable:
         self.name = name
         self.is_named = is_named
         self.columns = list(self._columns)
+        objects = {name: values for name, values in self._columns.items() if _has_objects(values)}
+        heads = zip(*(values[:SAMPLE] for values in objects.values()), strict=False)
+        self.nested: Sequence[str] = nested_names(
+            (dict(zip(objects, head, strict=True)) for head in heads), self.columns
+        )
 
     def __str__(self) -> str:
         return self.name
@@ -57,9 +63,10 @@ class GivenTable:
 
     def rows(self, names: Sequence[str]) -> Iterator[Row | Rejected]:
         """Read the columns ``names``, row by row."""
+        names, take = reach(names, self.columns)
         columns = [self._columns[name] for name in names]
         for number, values in enumerate(zip(*columns, strict=True), start=1):
-            yield Row(number, [plain(value) for value in values])
+            yield Row(number, [plain(value) for value in take(values)])
 
     def called(self, text: Sequence[str], label: Sequence[str]) -> GivenTable:
         """Return the same under the names of other rows' columns, where these have none of their own.
@@ -76,6 +83,10 @@ class GivenTable:
             names |= {name: label[0] for name in self.columns if name in (LABEL, TAGS)}
         renamed = {names.get(name, name): values for name, values in self._columns.items()}
         return GivenTable(renamed, self.name, is_named=False)
+
+
+def _has_objects(values: Sequence[Any]) -> bool:
+    return any(isinstance(value, Mapping) for value in values[:SAMPLE])
 
 
 Source = str | Path | GivenTable

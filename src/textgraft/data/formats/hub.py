@@ -37,6 +37,7 @@ class HubTable:
     delimiter: str | None = None
     blank_lines = 0
     remarks: Sequence[str] = ()
+    nested: Sequence[str] = ()
 
     def __init__(self, name: str, split: str) -> None:
         try:

@@ -27,7 +27,8 @@ from textgraft.data.formats.compressed import open_bytes
 from textgraft.data.formats.jsonlines import JsonLinesTable, lenient
 from textgraft.data.formats.label_studio import are_tasks, flatten
 from textgraft.data.formats.lines import Encoding, TextLines, detect_encoding
-from textgraft.data.formats.tables import Row
+from textgraft.data.formats.nested import nested_names, reach
+from textgraft.data.formats.tables import SAMPLE, Row
 from textgraft.errors import DataError
 
 _SAMPLED_RECORDS = 1000
@@ -143,16 +144,19 @@ class JsonTable:
             if isinstance(record, dict):
                 keys.update(dict.fromkeys(record))
         self.columns = list(map(str, keys))
+        objects = [record for record in self._records[:SAMPLE] if isinstance(record, dict)]
+        self.nested: Sequence[str] = nested_names(objects, self.columns)
 
     def rows(self, names: Sequence[str]) -> Iterator[Row | Rejected]:
         """Give the keys ``names`` of every record."""
+        names, take = reach(names, self.columns)
         for number, record in enumerate(self._records, start=1):
             if isinstance(record, Rejected):
                 yield record
             elif record is None:
                 yield Rejected(number, "malformed record: it is neither an object nor a list", "")
             else:
-                yield Row(number, [record.get(name) for name in names])
+                yield Row(number, take([record.get(name) for name in names]))
 
 
 def _records(document: Any, depth: int = 0) -> list[dict[str, Any] | None] | None:

@@ -13,7 +13,8 @@ import msgspec
 
 from textgraft.data.dataset import Numbering, Rejected
 from textgraft.data.formats.lines import Encoding, TextLines, detect_encoding
-from textgraft.data.formats.tables import Row, reject_line
+from textgraft.data.formats.nested import nested_names, reach
+from textgraft.data.formats.tables import SAMPLE, Row, reject_line
 from textgraft.errors import DataError
 
 _SAMPLED_OBJECTS = 1000
@@ -52,8 +53,11 @@ class JsonLinesTable:
         self.encoding: Encoding = detect_encoding(path)
         self.blank_lines = 0
         keys: dict[str, None] = {}
+        objects: list[dict[str, Any]] = []
         for value in islice(self._decoded(msgspec.json.Decoder(dict[str, Any])), _SAMPLED_OBJECTS):
             keys.update(dict.fromkeys(value))
+            if len(objects) < SAMPLE:
+                objects.append(value)
         if not keys:
             raise DataError(
                 "no line of this file is a JSON object",
@@ -61,6 +65,7 @@ class JsonLinesTable:
                 fix='Each line must be one object, as in: {"text": "…", "label": "…"}',
             )
         self.columns = list(keys)
+        self.nested: Sequence[str] = nested_names(objects, keys)
 
     def _decoded(self, decoder: msgspec.json.Decoder[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         for line in TextLines(self._path, self.encoding):
@@ -74,6 +79,7 @@ class JsonLinesTable:
 
     def rows(self, names: Sequence[str]) -> Iterator[Row | Rejected]:
         """Read the keys ``names`` of every object; the other keys are skipped without being built."""
+        names, take = reach(names, self.columns)
         keys = {f"value{position}": name for position, name in enumerate(names)}
         struct = msgspec.defstruct("Record", [(field, Any, None) for field in keys], rename=keys)
         decode = msgspec.json.Decoder(struct).decode
@@ -84,10 +90,10 @@ class JsonLinesTable:
                 yield reject_line(line)
                 continue
             try:
-                yield Row(line.number, astuple(decode(line.text)), line.text)
+                yield Row(line.number, take(astuple(decode(line.text))), line.text)
             except (msgspec.DecodeError, RecursionError) as error:
                 if isinstance(value := lenient(line.text), dict):
-                    yield Row(line.number, [value.get(name) for name in names], line.text)
+                    yield Row(line.number, take([value.get(name) for name in names]), line.text)
                 elif line.text.strip():
                     yield reject_line(line, f"malformed JSON: {error}")
                 else:

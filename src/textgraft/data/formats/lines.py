@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from textgraft.data.formats.compressed import open_bytes
+from textgraft.data.formats.scripts_of_bytes import tell_encoding
 from textgraft.errors import DataError
 
 LONGEST_ROW = 1_000_000
@@ -73,7 +74,8 @@ def detect_encoding(path: Path) -> Encoding:
     """Recognise the encoding of a text file from its byte order mark or its bytes.
 
     Without a mark the file is UTF-8, unless most of its lines with other than ASCII characters are not valid
-    UTF-8: then it is Windows-1252, or Latin-1 if it has bytes that Windows-1252 leaves undefined.
+    UTF-8: then it is Windows-1252, or Latin-1 if it has bytes that Windows-1252 leaves undefined; or, where
+    whole words lie beyond ASCII, what :mod:`textgraft.data.formats.scripts_of_bytes` tells.
 
     Raises:
         DataError: The file is empty or not a text file.
@@ -111,6 +113,7 @@ def _judge_broken_lines(path: Path) -> Encoding:
     """Decide between UTF-8 with a few damaged lines and an encoding of one byte a character."""
     valid = broken = 0
     number, first = 1, None
+    sample = b""
     beyond_windows = False
     with open_bytes(path) as handle:
         while piece := handle.readline(_CHUNK):
@@ -122,9 +125,13 @@ def _judge_broken_lines(path: Path) -> Encoding:
                     broken += 1
                     first = first or number
                     beyond_windows = beyond_windows or bool(_NOT_IN_WINDOWS_1252.search(piece))
+                    if len(sample) < _HEAD:
+                        sample += piece[: 4 * _HEAD]
             number += piece.endswith(b"\n")
     if valid >= broken:
         return Encoding("utf-8", "UTF-8", first_undecodable_line=first)
+    if (told := tell_encoding(sample)) is not None:
+        return Encoding(*told, first_undecodable_line=first)
     codec, title = ("latin-1", "Latin-1") if beyond_windows else ("cp1252", "Windows-1252")
     return Encoding(codec, title, first_undecodable_line=first)
 

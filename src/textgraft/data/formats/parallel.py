@@ -55,6 +55,7 @@ class ParallelTable:
     delimiter: str | None = None
     blank_lines = 0
     remarks: Sequence[str] = ()
+    nested: Sequence[str] = ()
 
     def __init__(self, paths: Sequence[Path], columns: Sequence[str]) -> None:
         self._paths = list(paths)

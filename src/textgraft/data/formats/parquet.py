@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from textgraft.data.dataset import Numbering, Rejected
 from textgraft.data.formats.lines import Encoding
+from textgraft.data.formats.nested import nested_names, reach
 from textgraft.data.formats.tables import Row
 from textgraft.errors import DataError
 
@@ -36,21 +38,33 @@ class ParquetTable:
             self._file = pyarrow.parquet.ParquetFile(path, memory_map=True)
         except (pyarrow.ArrowException, OSError) as error:
             raise _damaged(path, error) from error
-        self.columns = list(self._file.schema_arrow.names)
+        schema = self._file.schema_arrow
+        self.columns = list(schema.names)
+        self.nested: Sequence[str] = nested_names([_shape(schema)], self.columns)
 
     def rows(self, names: Sequence[str]) -> Iterator[Row | Rejected]:
         """Read the columns ``names``, batch by batch."""
         import pyarrow
 
         start = 1
+        names, take = reach(names, self.columns)
         try:
             for batch in self._file.iter_batches(batch_size=_BATCH_ROWS, columns=list(names)):
                 columns = [batch.column(name).to_pylist() for name in names]
                 for number, values in enumerate(zip(*columns, strict=True), start):
-                    yield Row(number, values)
+                    yield Row(number, take(values))
                 start += batch.num_rows
         except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
             raise _damaged(self._path, error) from error
+
+
+def _shape(fields: Any) -> dict[str, Any]:
+    """Return a schema, or the type of an object, as nested objects of nothing."""
+    import pyarrow
+
+    return {
+        field.name: _shape(field.type) if pyarrow.types.is_struct(field.type) else None for field in fields
+    }
 
 
 def _damaged(path: Path, error: Exception) -> DataError:

@@ -18,6 +18,7 @@ class PlainTable:
     delimiter: str | None = None
     blank_lines = 0
     remarks: Sequence[str] = ()
+    nested: Sequence[str] = ()
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -47,6 +47,7 @@ class SpreadsheetTable:
         sample = [cells for _, cells in islice(records, _SAMPLED_ROWS)]
         self.columns, remark = name_columns([cell.strip() for cell in header[1]], sample)
         self._has_header = remark is None
+        self.nested: Sequence[str] = ()
         self.remarks: list[str] = [remark] if remark else []
         if others:
             named = f"{', '.join(map(repr, others[:5]))}{', …' if len(others) > 5 else ''}"

@@ -10,6 +10,8 @@ from textgraft.data.formats.lines import Encoding, Line
 
 EXCERPT = 200
 """Characters of a row that are shown to the user."""
+SAMPLE = 200
+"""Rows that are looked at to tell what columns hold."""
 
 
 class Row(NamedTuple):
@@ -44,6 +46,11 @@ class Table(Protocol):
     @property
     def columns(self) -> list[str]:
         """Column names in the order of the source; a name may occur twice."""
+        ...
+
+    @property
+    def nested(self) -> Sequence[str]:
+        """Paths to values inside the objects of columns, as "data.text", which can be read like columns."""
         ...
 
     @property

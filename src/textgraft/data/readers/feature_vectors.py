@@ -203,6 +203,7 @@ class ArrayTable:
     delimiter: str | None = None
     blank_lines = 0
     remarks: Sequence[str] = ()
+    nested: Sequence[str] = ()
 
     def __init__(self, arrays: dict[str, NDArray[Any]], beside: Table | None = None, where: str = "") -> None:
         self._arrays, self._beside, self._where = arrays, beside, where

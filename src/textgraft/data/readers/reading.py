@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -13,7 +14,7 @@ from textgraft.data.annotations import refusal, verdict_column
 from textgraft.data.columns import LABEL_NAMES, Choice, Columns, choose_columns
 from textgraft.data.dataset import Dataset, ReadingNotes, Rejected, RowNumbers
 from textgraft.data.formats.compressed import bare_name
-from textgraft.data.formats.delimited import DelimitedTable
+from textgraft.data.formats.delimited import DelimitedTable, is_tabbed
 from textgraft.data.formats.fasttext import FastTextTable, is_fasttext
 from textgraft.data.formats.folder import ID, FolderTable, holds_texts
 from textgraft.data.formats.given import GivenTable, Source
@@ -45,6 +46,9 @@ _OF_FILES = (
     ".npz",
 )
 """Endings that no name of the Hub has."""
+_ARCHIVES = (".zip", ".tar", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+_URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
+"""How an address begins, of which a path keeps one of the two slashes."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,8 @@ def read_dataset(
 
     CSV and TSV (the delimiter is recognised: comma, semicolon, tab or bar; so is a missing header), JSON
     (lines, or a document of records or columns), Parquet, the first sheet of a workbook (.xlsx, .ods),
-    fastText's labelled lines, plain text (one text a line, only for rows to predict), a folder with a .txt
+    fastText's labelled lines, other files of text whose lines have as many tabs each, plain text (one text a
+    line, only for rows to predict), a folder with a .txt
     file for each text and a sub-folder for each label, or a Hub data set by its name. Text files are read
     line by line: UTF-8 or UTF-16 with or without a byte order mark, else Windows-1252 or Latin-1. Rows that
     cannot be used are in ``rejected`` with line and reason; they are those whose form is broken, that are
@@ -260,6 +265,8 @@ def open_table(source: Source, *, labelled: bool = True, hub_split: str = "train
         return SpreadsheetTable(path)
     if is_fasttext(path):
         return FastTextTable(path)
+    if is_tabbed(path):
+        return DelimitedTable(path, preferred="\t")
     if suffix == ".txt" and not labelled:
         return PlainTable(path)
     if suffix == ".txt":
@@ -271,7 +278,7 @@ def open_table(source: Source, *, labelled: bool = True, hub_split: str = "train
     raise DataError(
         f"files ending in {suffix or 'nothing'!r} are not read",
         where=source,
-        fix=f"Known: {', '.join(FORMATS)}.",
+        fix=("Unpack it first. " if suffix in _ARCHIVES else "") + f"Known: {', '.join(FORMATS)}.",
     )
 
 
@@ -293,6 +300,14 @@ def _no_texts(path: Path) -> DataError:
 def missing_file(path: Path) -> DataError:
     """Build the error for a path at which nothing is, with the nearest name as a suggestion."""
     folder = path.parent
+    if _URL.match(str(path)):
+        return DataError("this is an address, and no file", where=str(path), fix="Download the file first.")
+    if str(path).startswith("~") and path.expanduser() != path:
+        return DataError(
+            "there is no such file: ~ stands for a home folder in a shell alone, and there without quotes",
+            where=str(path),
+            fix=f"Write {str(path.expanduser())!r}.",
+        )
     if not folder.is_dir():
         return DataError("there is no such folder", where=str(folder), fix="Check the path.")
     guess = nearest(path.name, sorted(file.name for file in folder.iterdir()))

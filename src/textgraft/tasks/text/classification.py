@@ -26,7 +26,13 @@ from textgraft.evaluation.metrics import (
 )
 from textgraft.tasks.base import Features
 from textgraft.tasks.sketch import Evidence, Guess, Sketch, texts
-from textgraft.tasks.text.texts import JoinedTexts, LabelProbabilities, known_labels, unknown_label
+from textgraft.tasks.text.texts import (
+    JoinedTexts,
+    LabelProbabilities,
+    known_labels,
+    label_places,
+    unknown_label,
+)
 
 NO_ANSWER = -1
 """In place of a label's position where a row has got none: it is wrong, and counts for no label."""
@@ -109,10 +115,11 @@ class SingleLabelClassification(JoinedTexts):
     def targets(self, dataset: Dataset) -> list[int]:
         """Return the index of each row's label."""
         labels = known_labels(dataset)
+        places = label_places(labels, self._index)
         for row, label in enumerate(labels):
-            if label not in self._index:
+            if label not in places:
                 raise unknown_label(label, self.labels, dataset, row)
-        return [self._index[label] for label in labels]
+        return [places[label] for label in labels]
 
     def predictions(
         self, features: Sequence[Features], decoded: Sequence[Any], temperature: float = 1.0

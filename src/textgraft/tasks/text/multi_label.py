@@ -30,7 +30,13 @@ from textgraft.evaluation.metrics import (
 from textgraft.tasks.base import Features
 from textgraft.tasks.decided import Decided
 from textgraft.tasks.sketch import Guess, Sketch, texts
-from textgraft.tasks.text.texts import JoinedTexts, LabelProbabilities, known_labels, unknown_label
+from textgraft.tasks.text.texts import (
+    JoinedTexts,
+    LabelProbabilities,
+    known_labels,
+    label_places,
+    unknown_label,
+)
 from textgraft.wording import listing
 
 if TYPE_CHECKING:
@@ -165,11 +171,12 @@ class MultiLabelClassification(JoinedTexts):
     def targets(self, dataset: Dataset) -> list[list[int]]:
         """Return the indices of each row's labels, ascending."""
         labels = known_labels(dataset)
+        places = label_places((label for given in labels for label in given), self._index)
         for row, given in enumerate(labels):
             for label in given:
-                if label not in self._index:
+                if label not in places:
                     raise unknown_label(label, self.labels, dataset, row)
-        return [sorted(self._index[label] for label in given) for given in labels]
+        return [sorted({places[label] for label in given}) for given in labels]
 
     def loss_target(self, target: Sequence[int]) -> list[float]:
         """Return 1 for every label given and 0 for the others."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from textgraft.data.dataset import Dataset
 from textgraft.data.inputs import given_texts
+from textgraft.data.values import value_of_name
 from textgraft.errors import DataError, nearest
 from textgraft.models.windows import in_windows
 from textgraft.tasks.base import Features, Task, padded_inputs
@@ -167,6 +168,26 @@ def known_labels(dataset: Dataset) -> Sequence[Any]:
             "these rows have no labels", where=dataset.source, fix="Name the label column with --label."
         )
     return dataset.labels
+
+
+def label_places(labels: Iterable[str], index: Mapping[str, int]) -> dict[str, int]:
+    """Return the places of labels among those of the training rows; what has none is left out.
+
+    A label that is none of them stands for the only one of its value: what pandas writes to CSV as True is
+    true in Parquet and JSON, and 1.0 there is 1 in a column of whole numbers.
+
+    Args:
+        labels: Of some rows.
+        index: The place of each label of the training rows.
+    """
+    others = {label for label in labels if label not in index}
+    if not others:
+        return dict(index)
+    by_value: dict[object, list[int]] = {}
+    for label, place in index.items():
+        by_value.setdefault(value_of_name(label), []).append(place)
+    same = {label: by_value.get(value, []) for label in others if (value := value_of_name(label)) is not None}
+    return {**index, **{label: places[0] for label, places in same.items() if len(places) == 1}}
 
 
 def unknown_label(label: str, known: Sequence[str], dataset: Dataset, row: int) -> DataError:
