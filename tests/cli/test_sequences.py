@@ -76,6 +76,7 @@ def test_standard_input_is_answered_line_by_line(model):
     assert [set(json.loads(line)) for line in output.splitlines()] == [
         {"id", "text", "score", "source_tokens_lost"}
     ] * 2
+    assert run("predict", model, "-", "-o", "-", input="eins zwei\nvier\n").stdout == output
 
 
 def test_scores_come_with_signatures(model, files):

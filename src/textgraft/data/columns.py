@@ -227,7 +227,7 @@ def _or_inside(
     except DataError:
         if not sample.nested:
             raise
-    flat = [name for name in sample.columns if not sample[name].is_structured]
+    flat: list[str] = [name for name in sample.columns if not sample[name].is_structured]
     return guess(free([*flat, *sample.nested]))
 
 
