@@ -9,7 +9,8 @@ from scipy.stats import false_discovery_control, norm, ttest_1samp
 from tests.evaluation.once import once
 from textgraft.evaluation.intervals import left_out_scores
 from textgraft.evaluation.metrics import weighted_metrics
-from textgraft.evaluation.paired import holm, paired_change, paired_test
+from textgraft.evaluation.paired import Sample, compare_models, holm, paired_change, paired_test
+from textgraft.evaluation.seeds import PRIOR_DEVIATION, deviation_by_rows, expected_deviation
 
 
 def test_holm_on_a_worked_example():
@@ -101,6 +102,55 @@ def test_a_clear_difference_is_found_and_covered(seeds):
     ]
     assert np.mean([test.p_value < 0.05 for test in tests]) > 0.8
     assert np.mean([test.low <= 0.1 <= test.high for test in tests]) >= 0.93
+
+
+def sample(right, deviation):
+    """Return the accuracies of a model, [seeds, rows], as they are compared; a part a row."""
+    seeds, rows = right.shape
+    values = right.mean(axis=1)
+    return Sample(list(range(seeds)), values, (values[:, None] * rows - right) / (rows - 1), deviation)
+
+
+MANY_ROWS = ((3000, 9000, 0.93), (2000, 3000, 0.8), (1000, 1000, 0.8), (500, 5000, 0.9))
+"""Test rows, training rows, accuracy."""
+
+
+@pytest.mark.parametrize(("rows", "train_rows", "accuracy"), MANY_ROWS)
+@pytest.mark.parametrize("seeds", [(1, 3), (1, 1), (2, 3)])
+def test_what_one_seed_is_expected_to_vary_by_makes_no_false_claims(rows, train_rows, accuracy, seeds):
+    """A costly model has fewer seeds than a quick one, and is as good; seeds vary by what was measured."""
+    rng, repetitions = np.random.default_rng(rows), 150
+    expected = expected_deviation(train_rows, rows, accuracy)
+    # What the accuracy itself varies by; that equally good models answer other rows rightly comes on top.
+    spread = 0.25 / train_rows**0.5
+    false = 0
+    for _ in range(repetitions):
+        both = right_answers(rng, 2, rows=rows, seeds=max(seeds), seed_spread=spread, accuracy=accuracy)
+        costly, quick = (both[place, :number] for place, number in enumerate(seeds))
+        test = compare_models(sample(costly, expected), sample(quick, expected), rows)
+        false += test.p_value < 0.05
+    assert false / repetitions <= 0.09  # of 150 at 5%: more with a probability of 2%
+
+
+def test_one_seed_on_many_rows_finds_what_a_user_would_miss():
+    """Of 3,000 test rows 93% right, by one seed, against three at 90.5%: on 9,000 training rows no luck."""
+    rng, found = np.random.default_rng(5), 0
+    expected = expected_deviation(9000, 3000, 0.92)
+    for _ in range(60):
+        both = right_answers(rng, 2, rows=3000, seeds=3, seed_spread=0.0026, accuracy=[0.93, 0.905])
+        test = compare_models(sample(both[0, :1], expected), sample(both[1], expected), 3000)
+        found += test.p_value < 0.05 / 6
+    assert found / 60 > 0.5
+
+
+def test_further_seeds_tell_more_and_what_is_expected_of_them_falls_with_the_rows():
+    rng = np.random.default_rng(6)
+    both = right_answers(rng, 2, rows=1000, seeds=3, seed_spread=0.005, accuracy=[0.86, 0.82])
+    one, three = sample(both[0, :1], 0.012), sample(both[1], 0.012)
+    chances = [compare_models(one, three, 1000, further).p_value for further in range(4)]
+    assert all(before > after for before, after in itertools.pairwise(chances))
+    assert expected_deviation(100, 50, 0.5) == expected_deviation(0, 50, 0.5) == PRIOR_DEVIATION
+    assert expected_deviation(9000, 3000, 0.93) == deviation_by_rows(9000, 3000, 0.93) < PRIOR_DEVIATION / 2
 
 
 def test_equal_models_of_many_labels_are_seldom_told_apart():

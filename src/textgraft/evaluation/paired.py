@@ -8,7 +8,8 @@ difference of their scores therefore varies for two reasons, as in :mod:`textgra
   confidence interval for a difference of binomial proportions based on paired data"): three rows that
   all speak for one model prove nothing;
 - the seeds: the variance of the seeds' differences, moderated by a prior (:mod:`textgraft.evaluation.seeds`)
-  that alone speaks where there is one seed.
+  that alone speaks where there is one seed. Models with other seeds, as a quick one with three and a costly
+  one with a single one, are compared in the means over all they have, each with the variance of its own.
 
 The difference over the root of the sum of both is compared with Student's t, whose degrees of freedom
 follow Satterthwaite (1946, "An approximate distribution of estimates of variance components"): many while
@@ -20,6 +21,7 @@ and 5 seeds, up to a deviation of 0.015 between seeds.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -27,7 +29,13 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from textgraft.evaluation.intervals import Score, jackknife
-from textgraft.evaluation.seeds import PRIOR_DEVIATION, Variance, seed_variance, total_freedom
+from textgraft.evaluation.seeds import (
+    PRIOR_DEVIATION,
+    Variance,
+    seed_variance,
+    total_freedom,
+    total_variance,
+)
 
 SIGNIFICANT = 0.05
 """The level of tests, corrected for how many there are together."""
@@ -44,7 +52,46 @@ class PairedTest(msgspec.Struct, frozen=True):
     """Two-sided, for the hypothesis that there is no difference."""
 
 
-def paired_test(differences: ArrayLike, left_out: NDArray[np.float64], evidence: float) -> PairedTest:
+class Sample(NamedTuple):
+    """The scores of a model, by seed."""
+
+    seeds: list[int]
+    values: NDArray[np.float64]
+    """On all test rows, [seeds]."""
+    left_out: NDArray[np.float64]
+    """Without each part of the test rows, [seeds, parts]."""
+    deviation: float
+    """That is expected between seeds."""
+
+    @property
+    def of_seeds(self) -> Variance:
+        """The variance of the mean over seeds."""
+        return seed_variance(self.values, self.deviation)
+
+
+def compare_models(first: Sample, second: Sample, evidence: float, further: int = 0) -> PairedTest:
+    """Test whether two models differ, which may have other seeds.
+
+    Args:
+        first: Scores of one.
+        second: Scores of the other, on the same test rows.
+        evidence: Rows that a perfect score would rest on.
+        further: Seeds that the first is taken to have besides, with which its mean stays what it is.
+    """
+    if not further and first.seeds == second.seeds:
+        differences = first.values - second.values
+        prior = (first.deviation**2 + second.deviation**2) ** 0.5
+        left_out = first.left_out - second.left_out
+        return paired_test(differences, left_out, evidence, seed_variance(differences, prior))
+    of_seeds = total_variance(first.of_seeds.with_more(len(first.seeds), further), second.of_seeds)
+    difference = first.values.mean() - second.values.mean()
+    left_out = first.left_out.mean(axis=0) - second.left_out.mean(axis=0)
+    return paired_test([difference], left_out[None], evidence, of_seeds)
+
+
+def paired_test(
+    differences: ArrayLike, left_out: NDArray[np.float64], evidence: float, of_seeds: Variance | None = None
+) -> PairedTest:
     """Test whether two models differ.
 
     Args:
@@ -53,6 +100,7 @@ def paired_test(differences: ArrayLike, left_out: NDArray[np.float64], evidence:
         left_out: The same without each part of the test rows, [seeds, parts] (differences of
             ``intervals.left_out_scores``).
         evidence: Rows that a perfect score would rest on.
+        of_seeds: The variance of the mean difference over seeds; None: as those given have it.
     """
     observed = np.asarray(differences, dtype=np.float64)
     value = float(observed.mean())
@@ -64,14 +112,14 @@ def paired_test(differences: ArrayLike, left_out: NDArray[np.float64], evidence:
     of_rows, bias = jackknife(value, left_out.mean(axis=0))
     added = 2 / evidence**2
     of_rows = Variance(of_rows.variance + added, of_rows.freedom)
-    of_seeds = seed_variance(observed, 2**0.5 * PRIOR_DEVIATION)
+    of_seeds = of_seeds or seed_variance(observed, 2**0.5 * PRIOR_DEVIATION)
     error = (of_rows.variance + of_seeds.variance) ** 0.5
     freedom = total_freedom(of_rows, of_seeds)
     reach = float(stats.t.ppf(0.975, freedom)) * error
     middle = value - bias
     # A difference that its bias may have turned round is no evidence for either side.
     against = max(0.0, middle * np.sign(value))
-    p_value = float(2 * stats.t.sf(against / error, freedom))
+    p_value = float(2 * stats.t.sf(against / error, freedom)) if error else float(against == 0)
     return PairedTest(value, min(middle - reach, value), max(middle + reach, value), p_value)
 
 

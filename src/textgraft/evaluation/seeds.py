@@ -21,6 +21,37 @@ from numpy.typing import NDArray
 PRIOR_DEVIATION = 0.012
 """Of one contender's score over seeds."""
 PRIOR_FREEDOM = 2
+OF_ROWS, OF_ANSWERS = 0.25, 0.5
+"""What is expected of seeds where there are many rows, see :func:`deviation_by_rows`; measured by
+``benchmarks/seed_deviation.py``."""
+
+
+def deviation_by_rows(train_rows: int, test_rows: float, score: float) -> float:
+    """Return the deviation over seeds that goes with so many rows, of a score between 0 and 1.
+
+    Two things make it: what is learned depends on luck, the less the more rows are learned from; and two
+    models that are equally good answer other test rows rightly, which cancels out the better the more test
+    rows there are. So its square is ``OF_ROWS² / train_rows + OF_ANSWERS · score · (1 - score) / test_rows``.
+
+    Args:
+        train_rows: Rows that were learned from, at least one.
+        test_rows: Rows that the score rests on, at least one.
+        score: It.
+    """
+    return float((OF_ROWS**2 / train_rows + OF_ANSWERS * max(0.0, score * (1 - score)) / test_rows) ** 0.5)
+
+
+def expected_deviation(train_rows: int, test_rows: float, score: float) -> float:
+    """Return the deviation over seeds to expect of a score before there are any: with many rows less.
+
+    Args:
+        train_rows: Rows that were learned from.
+        test_rows: Rows that the score rests on.
+        score: Between 0 and 1.
+    """
+    if train_rows <= 0 or test_rows <= 0:
+        return PRIOR_DEVIATION
+    return min(PRIOR_DEVIATION, deviation_by_rows(train_rows, test_rows, score))
 
 
 class Variance(NamedTuple):
@@ -29,6 +60,15 @@ class Variance(NamedTuple):
     variance: float
     freedom: float
     """Degrees of freedom of Student's t that go with it."""
+
+    def with_more(self, seeds: int, further: int) -> Variance:
+        """Return what that of a mean over seeds would be with further ones that vary as is expected.
+
+        Args:
+            seeds: That there are.
+            further: That there would be beside them.
+        """
+        return Variance(self.variance * seeds / (seeds + further), self.freedom + further)
 
 
 def seed_variance(values: NDArray[np.float64], prior: float = PRIOR_DEVIATION) -> Variance:
@@ -48,6 +88,11 @@ def seed_variance(values: NDArray[np.float64], prior: float = PRIOR_DEVIATION) -
     freedom = PRIOR_FREEDOM + seeds - 1
     moderated = (PRIOR_FREEDOM * prior**2 + (seeds - 1) * own) / freedom
     return Variance(max(moderated, own) / seeds, freedom)
+
+
+def total_variance(*parts: Variance) -> Variance:
+    """Return the sum of independent variances."""
+    return Variance(sum(part.variance for part in parts), total_freedom(*parts))
 
 
 def total_freedom(*parts: Variance) -> float:

@@ -1,13 +1,17 @@
 import itertools
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.evaluation.test_paired import right_answers, sample
 from textgraft.comparison.judging.choice import choose
 from textgraft.comparison.records.preferences import Preferences
 from textgraft.comparison.records.verdict import Pair, Standing
 from textgraft.evaluation.intervals import Estimate
+from textgraft.evaluation.paired import compare_models
+from textgraft.evaluation.seeds import expected_deviation
 
 
 def standing(contender, score, cost, excluded=False):
@@ -86,3 +90,28 @@ def test_a_small_lead_that_is_proven_is_no_tie():
     assert choose([cheap, dear], [pair(dear, cheap, 0.001)], Preferences()).pick == "lstm"
     assert choose([cheap, dear], [pair(dear, cheap, 0.001)], Preferences(prefer="cost")).pick == "tfidf"
     assert choose([cheap, dear], [pair(dear, cheap, 0.2)], Preferences()).pick == "tfidf"
+
+
+def picked(rng, accuracies, *, rows, train_rows):
+    """Return what is picked of a quick contender with three seeds and a costly one with one."""
+    spread = 0.25 / train_rows**0.5
+    right = right_answers(rng, 2, rows=rows, seeds=3, seed_spread=spread, accuracy=accuracies)
+    quick, costly = right[0], right[1, :1]
+    expected = expected_deviation(train_rows, rows, quick.mean())
+    test = compare_models(sample(costly, expected), sample(quick, expected), rows)
+    standings = [standing("static", quick.mean(), 1), standing("bert-finetuned", costly.mean(), 11)]
+    return choose(standings, [pair(standings[1], standings[0], test.p_value)], Preferences()).pick
+
+
+@pytest.mark.parametrize(("rows", "train_rows", "accuracy"), [(3000, 9000, 0.92), (1500, 2000, 0.85)])
+def test_of_equal_contenders_a_costly_one_with_one_seed_is_seldom_picked(rows, train_rows, accuracy):
+    rng = np.random.default_rng(rows)
+    picks = [picked(rng, [accuracy] * 2, rows=rows, train_rows=train_rows) for _ in range(150)]
+    # Half of the 5% of false differences are in its favour.
+    assert picks.count("bert-finetuned") / 150 <= 0.06
+
+
+def test_a_costly_one_that_is_clearly_better_on_many_rows_is_picked_by_one_seed():
+    rng = np.random.default_rng(7)
+    picks = [picked(rng, [0.905, 0.93], rows=3000, train_rows=9000) for _ in range(60)]
+    assert picks.count("bert-finetuned") / 60 > 0.8

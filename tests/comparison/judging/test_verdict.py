@@ -326,10 +326,29 @@ def test_the_verdict_is_the_same_every_time_and_survives_json(tmp_path, usual):
     assert msgspec.json.decode(msgspec.json.encode(usual), type=Verdict) == usual
 
 
-def test_a_lead_on_shared_seeds_is_said_to_be_one():
+def test_contenders_with_other_seeds_are_compared_in_all_they_have():
     comparison = Comparison(curves=(TFIDF, FROZEN), sizes=(3000,))
     trials = [one for one in comparison.trials() if one.contender == "tfidf" or one.seed == 0]
     verdict = judge(trials, comparison.test_set(), preferences=Preferences(prefer="cost"))
+    scores = {row.contender: row.score.value for row in verdict.standings}
+    lead = verdict.pair("bert-frozen", "tfidf").difference.value
+    assert lead == pytest.approx(scores["bert-frozen"] - scores["tfidf"])
     assert verdict.pick == "tfidf"
-    assert "bert-frozen scores 0.029 higher with the seeds that both have" in text(verdict)
-    assert "with the seeds that both have" not in text(comparison.judge())
+    assert f"bert-frozen scores {lead:.3f} higher" in text(verdict)
+
+
+def test_where_one_seed_does_not_tell_it_is_said_how_many_more_would():
+    better = Curve("lstm", lambda size: 0.845, lambda size: 184.0, 3.0, 90.0)
+    plain = Curve("tfidf", lambda size: 0.82, lambda size: 1.0, 0.6, 1.4)
+    comparison = Comparison(curves=(plain, better), sizes=(3000,))
+    trials = [one for one in comparison.trials() if one.contender == "tfidf" or one.seed == 0]
+    verdict = judge(trials, comparison.test_set())
+    pair = verdict.pair("lstm", "tfidf")
+    assert verdict.pick == "tfidf"
+    assert not pair.significant
+    assert pair.seeds_to_tell is not None
+    named = "One more seed" if pair.seeds_to_tell == 1 else f"{pair.seeds_to_tell} more seeds"
+    assert f"lstm may be better by up to {pair.difference.high:.3f}. {named} of it would tell" in text(
+        verdict
+    )
+    assert "min" in text(verdict)

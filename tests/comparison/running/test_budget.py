@@ -12,7 +12,9 @@ from tests.tiny import write_topics
 from textgraft.comparison.contenders.base import Contender, EpochSchedule
 from textgraft.comparison.records.plan import load_plan
 from textgraft.comparison.records.trials import Configuration, load_trials
-from textgraft.comparison.running import run
+from textgraft.comparison.reporting.leftovers import left_out
+from textgraft.comparison.running import costs
+from textgraft.comparison.running.pace import Pace
 from textgraft.comparison.running.probing import probe
 from textgraft.comparison.running.progress import SilentReporter
 from textgraft.comparison.running.trials import _runs_over
@@ -99,7 +101,7 @@ def test_a_probe_that_was_held_up_leaves_no_contender_out(topics, tmp_path, monk
         probed.append(contender.name)
         return changed(rate, per_epoch=1e3 * rate.per_epoch + 100) if len(probed) == 1 else rate
 
-    monkeypatch.setattr(run, "probe", held_up)
+    monkeypatch.setattr(costs, "probe", held_up)
     result = textgraft.compare(topics, output=tmp_path / "run", **ASKED | {"sizes": "40"})
     assert probed == ["lstm", "lstm"]
     assert {trial.contender for trial in result.trials} == {"tfidf", "lstm"}
@@ -108,8 +110,8 @@ def test_a_probe_that_was_held_up_leaves_no_contender_out(topics, tmp_path, monk
 @pytest.mark.parametrize("least", [5.0, 0.0])
 def test_a_budget_far_too_small_is_refused_before_anything_is_measured(topics, tmp_path, monkeypatch, least):
     monkeypatch.setattr("textgraft.comparison.compare.LEAST_BUDGET", least)
-    monkeypatch.setattr(run.Run, "_rate_by_probe", lambda *_: pytest.fail("it was measured"))
-    monkeypatch.setattr(run.Run, "_rate_by_trials", lambda *_: pytest.fail("it was measured"))
+    monkeypatch.setattr(costs.Costs, "by_probe", lambda *_: pytest.fail("it was measured"))
+    monkeypatch.setattr(costs.Costs, "by_trials", lambda *_: pytest.fail("it was measured"))
     with pytest.raises(OptionError, match="too small") as caught:
         textgraft.compare(topics, output=tmp_path / "run", **{**ASKED, "budget": 0.001})
     assert "Give at least" in str(caught.value)
@@ -121,3 +123,49 @@ def test_configurations_are_left_out_where_the_time_has_run_out():
     assert not _runs_over([slow], 15.0)
     assert _runs_over([slow], 10.0)
     assert _runs_over([slow, slow], 15.0)
+
+
+def test_what_has_no_time_left_when_its_turn_comes_is_not_begun_and_said_once(topics, tmp_path, monkeypatch):
+    began = []
+    monkeypatch.setattr(
+        "textgraft.comparison.running.run.useful",
+        lambda planned, plan, rates: 1e9 if planned.contender == "lstm" and planned.size == 20 else 0.0,
+    )
+
+    class Began(Notes):
+        def trial_started(self, planned, position, total, remaining):
+            began.append(planned.name)
+
+    reporter = Began()
+    result = textgraft.compare(topics, output=tmp_path / "run", reporter=reporter, **ASKED)
+    assert "lstm/20/0" not in began
+    assert len(result.trials) == 3
+    plan = load_plan(result.folder)
+    assert [one.name for one in plan.plan.left_out] == ["lstm/20/0"]
+    assert plan.cut == {}
+    assert left_out(plan).startswith("No time for lstm on 20 rows")
+    assert not any("no result" in note for note in reporter.notes)
+
+
+def test_on_a_slow_machine_what_there_is_no_time_to_measure_is_left_out(topics, tmp_path, monkeypatch):
+    monkeypatch.setattr(costs, "WORTH_PROBING", 1e9)
+    result = textgraft.compare(
+        topics, output=tmp_path / "run", **ASKED | {"contenders": "majority,tfidf,lstm"}
+    )
+    plan = load_plan(result.folder)
+    assert "lstm" not in plan.rates
+    assert "not even measured" in left_out(plan)
+    assert not plan.is_finished
+    monkeypatch.undo()
+    again = textgraft.compare(
+        topics, output=tmp_path / "run", **ASKED | {"contenders": "majority,tfidf,lstm"}
+    )
+    assert {trial.contender for trial in again.trials} == {"majority", "tfidf", "lstm"}
+
+
+def test_plans_go_by_the_share_of_a_core_that_there_is(topics, tmp_path, monkeypatch):
+    monkeypatch.setattr(Pace, "share", 0.5)
+    reporter = Notes()
+    result = textgraft.compare(topics, output=tmp_path / "run", reporter=reporter, **ASKED)
+    assert all(rate.slowness == 2.0 for rate in load_plan(result.folder).rates.values())
+    assert any("gets 50% of a core" in note for note in reporter.notes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from textgraft.comparison.compare import compare
 from textgraft.comparison.records.trials import load_trials
 from textgraft.comparison.records.verdict import load_verdict
 from textgraft.comparison.running import memory
+from textgraft.data.dataset import Dataset
 
 MEASURE, BEGIN = memory.measure_memory, memory.MemoryGauge.begin
 """Before the tests' fixture puts a constant in their place."""
@@ -76,3 +79,16 @@ def _rows():
     from textgraft.data.dataset import Dataset
 
     return Dataset.unlabelled({"text": ["a", "b"]})
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is measured beside the training")
+def test_what_measures_beside_the_training_is_of_its_session_and_out_of_reach_of_ctrl_c(tmp_path):
+    """Linux shares a core among sessions: in one of its own, what wants spare time alone got half of it."""
+    gauge = memory.MemoryGauge(Dataset.unlabelled({"text": ["a"]}))
+    BEGIN(gauge, "one", tmp_path)
+    child = gauge._child.pid
+    try:
+        assert os.getsid(child) == os.getsid(0)
+        assert os.getpgid(child) == child != os.getpgid(0)
+    finally:
+        gauge.close()

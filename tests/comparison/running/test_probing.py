@@ -22,7 +22,7 @@ from textgraft.comparison.running.probing import (
     _seconds_a_row,
     rate_by_trials,
     tells_by_trials,
-    whole_seconds,
+    whole_training,
 )
 from textgraft.comparison.running.progress import SilentReporter
 from textgraft.training.progress import Progress
@@ -122,14 +122,14 @@ def test_only_what_is_cheap_is_tried_before_the_plan(monkeypatch: pytest.MonkeyP
     assert not tells_by_trials(able["bert-frozen"], job), "how much it reads of long texts is planned first"
 
 
-def test_a_trial_that_the_clock_ended_tells_what_it_would_have_taken(trial: Trial) -> None:
+def test_a_trial_that_the_clock_ended_tells_what_its_training_would_have_taken(trial: Trial) -> None:
     schedule = EpochSchedule(1000, 10, 10)
     cut = msgspec.structs.replace(took(trial, 100, 3.0, 1), stopped_by="budget", epochs=3.0)
     # It had 1 s for three of the eight and a quarter epochs that it usually takes.
-    assert whole_seconds(cut, 2.0, schedule) == pytest.approx(1.0 + 2.75)
+    assert whole_training(cut, 1.0, schedule) == pytest.approx(2.75)
     ended = msgspec.structs.replace(cut, stopped_by="patience")
-    assert whole_seconds(ended, 2.0, schedule) == 2.0
-    assert whole_seconds(cut, 2.0, None) == 2.0
+    assert whole_training(ended, 1.0, schedule) == 1.0
+    assert whole_training(cut, 1.0, None) == 1.0
 
 
 def test_the_pace_of_full_batches_counts_and_evaluations_do_not() -> None:

@@ -22,12 +22,12 @@ def two_cores(monkeypatch):
     use_threads(before)
 
 
-def measured(monkeypatch, one, two, share=1.0):
+def measured(monkeypatch, one, two):
     calls = []
 
     def measure(most):
         calls.append(most)
-        return {1: one, most: two}, share
+        return {1: one, most: two}
 
     monkeypatch.setattr(threads, "_measure", measure)
     return calls
@@ -40,13 +40,12 @@ def test_all_cores_are_used_where_they_are_clearly_faster(monkeypatch):
     assert (torch.get_num_threads(), chosen_threads(), notes) == (2, 2, [])
 
 
-def test_with_a_busy_neighbour_one_thread_is_used_and_both_are_said(monkeypatch):
-    measured(monkeypatch, 0.1, 0.9, share=0.5)
+def test_with_a_busy_neighbour_one_thread_is_used_and_that_is_said(monkeypatch):
+    measured(monkeypatch, 0.1, 0.9)
     notes = []
     assert threads.choose_threads(notes.append) == 1
     assert torch.get_num_threads() == 1
-    assert "one thread gets 50% of a core" in notes[0]
-    assert "2 take 9.0 times as long" in notes[1]
+    assert "2 take 9.0 times as long" in notes[0]
 
 
 def test_what_the_user_says_is_not_measured(monkeypatch):
@@ -59,11 +58,10 @@ def test_what_the_user_says_is_not_measured(monkeypatch):
 
 def test_the_measurement_leaves_the_threads_as_they_were():
     before = torch.get_num_threads()
-    times, share = threads._measure(2)
+    times = threads._measure(2)
     assert torch.get_num_threads() == before
     assert set(times) == {1, 2}
     assert all(seconds > 0 for seconds in times.values())
-    assert 0 < share <= 1
 
 
 def test_a_folder_keeps_its_number_of_threads(monkeypatch, tmp_path):

@@ -33,8 +33,11 @@ from textgraft.comparison.records.verdict import (
 from textgraft.errors import DataError, OptionError
 from textgraft.evaluation.calibration import expected_calibration_error
 from textgraft.evaluation.intervals import Estimate
-from textgraft.evaluation.paired import holm
+from textgraft.evaluation.paired import SIGNIFICANT, holm
 from textgraft.tasks.base import Task
+
+FEW_SEEDS = 4
+"""Further seeds of a contender that may be asked for."""
 
 
 def judge(trials: Sequence[Trial], test_set: TestSet, *, preferences: Preferences | None = None) -> Verdict:
@@ -188,9 +191,34 @@ def _pairs(table: ScoreTable, places: Mapping[str, int]) -> list[Pair]:
             difference=Estimate(test.difference, test.low, test.high),
             p_value=test.p_value,
             p_holm=p_holm,
+            seeds_to_tell=None
+            if p_holm < SIGNIFICANT
+            else _seeds_to_tell(
+                table,
+                [
+                    (name, places[name])
+                    for name in ((first, second) if test.difference > 0 else (second, first))
+                ],
+                SIGNIFICANT * (test.p_value / p_holm if p_holm < 1 else 1 / len(tests)),
+            ),
         )
         for (first, second), test, p_holm in zip(names, tests, corrected, strict=True)
     ]
+
+
+def _seeds_to_tell(table: ScoreTable, places: Sequence[tuple[str, int]], level: float) -> int | None:
+    """Return how many further seeds of the better one of two would tell them apart; None: too many.
+
+    Args:
+        table: All scores.
+        places: The better one and the other, each a contender and a size.
+        level: Below which the p-value would have to be.
+    """
+    better, other = places
+    if has_fixed_sizes(better[0]):
+        return None
+    tests = ((further, table.compare(better, other, further)) for further in range(1, FEW_SEEDS + 1))
+    return next((further for further, test in tests if test.p_value < level), None)
 
 
 def _unmeasured(table: ScoreTable, contender: str, size: int) -> Unmeasured:

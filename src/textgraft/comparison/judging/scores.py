@@ -22,8 +22,8 @@ from textgraft.evaluation.intervals import (
     left_out_scores,
     score_interval,
 )
-from textgraft.evaluation.paired import PairedTest, paired_test
-from textgraft.evaluation.seeds import seed_variance
+from textgraft.evaluation.paired import PairedTest, Sample, compare_models
+from textgraft.evaluation.seeds import PRIOR_DEVIATION, expected_deviation, seed_variance
 
 
 @dataclass(frozen=True)
@@ -117,18 +117,23 @@ class ScoreTable:
         evidence = self._evidence.get(name, self._rows)
         return score_interval(cell.values(name), cell.left_out[name], evidence, scale)
 
-    def compare(self, first: tuple[str, int], second: tuple[str, int]) -> PairedTest:
-        """Test two cells, each a contender and a size, on the seeds they share (on their means if none)."""
-        cells = self.cells[first], self.cells[second]
-        shared = sorted(set(cells[0].seeds) & set(cells[1].seeds))
-        values, without = [], []
-        for cell in cells:
-            keep = [seed in shared for seed in cell.seeds]
-            scores, left_out = cell.values(), cell.left_out[cell.metric]
-            values.append(scores[keep] if shared else scores.mean(keepdims=True))
-            without.append(left_out[keep] if shared else left_out.mean(axis=0, keepdims=True))
+    def compare(self, first: tuple[str, int], second: tuple[str, int], further: int = 0) -> PairedTest:
+        """Test two cells, each a contender and a size.
+
+        Args:
+            first: One.
+            second: The other.
+            further: Seeds that the first is taken to have besides, see :func:`compare_models`.
+        """
         evidence = self._evidence.get(self.task.main_metric, self._rows) or self._rows
-        return paired_test(values[0] - values[1], without[0] - without[1], evidence)
+        return compare_models(self._sample(first), self._sample(second), evidence, further)
+
+    def _sample(self, place: tuple[str, int]) -> Sample:
+        cell, (_, size) = self.cells[place], place
+        values, deviation = cell.values(), PRIOR_DEVIATION
+        if self.task.scales.get(cell.metric, Scale.SHARE) is Scale.SHARE:
+            deviation = expected_deviation(size, self._rows, float(values.mean()))
+        return Sample(cell.seeds, values, cell.left_out[cell.metric], deviation)
 
     def score_without(self, contender: str, size: int, rows: Sequence[int], test_set: TestSet) -> float:
         """Return the mean score over seeds when some test rows are left out."""

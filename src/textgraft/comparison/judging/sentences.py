@@ -22,6 +22,7 @@ from textgraft.wording import (
     TRAINING_TIME,
     about,
     count,
+    duration,
     interval,
     listing,
     megabytes,
@@ -172,8 +173,6 @@ def _passed_over(verdict: Verdict, pick: str, leader: str) -> str:
     pair = verdict.pair(leader, pick)
     difference, chance = pair.difference, p_value(pair.p_holm)
     lead = f"{leader} scores {score(difference.value)} higher"
-    if set(verdict.standing(leader).seeds) != set(verdict.standing(pick).seeds):
-        lead += " with the seeds that both have"
     if verdict.preferences.prefer == pick:
         return f"{lead} ({chance}), but you prefer {pick}."
     factor = verdict.standing(leader).cost / verdict.standing(pick).cost
@@ -186,7 +185,15 @@ def _passed_over(verdict: Verdict, pick: str, leader: str) -> str:
         f"{lead}, which may be chance (95% interval {signed(difference.low)} to {signed(difference.high)}, "
         f"{chance}), and {dearer}."
     )
-    if difference.high > CHANCE_AT_MOST:
+    row, seeds = verdict.standing(leader), pair.seeds_to_tell
+    if seeds:
+        more = "One more seed" if seeds == 1 else f"{seeds} more seeds"
+        sentence += (
+            f" {leader} may be better by up to {score(difference.high)}. {more} of it would tell "
+            f"if the lead stays (--seeds, --budget): about {duration(seeds * row.training_seconds)} of "
+            f"training. --prefer {leader} picks it at once."
+        )
+    elif difference.high > CHANCE_AT_MOST:
         sentence += f" More test rows may show a real difference; --prefer {leader} picks it all the same."
     return sentence
 
@@ -209,7 +216,7 @@ def _scope(verdict: Verdict) -> Iterator[str]:
     if all(len(row.seeds) == 1 for row in verdict.standings):
         yield (
             "One run per size: intervals do not include run-to-run variation; the p-values "
-            f"allow for it by assuming a deviation of {PRIOR_DEVIATION:g} between seeds."
+            f"allow for it by assuming a deviation of up to {PRIOR_DEVIATION:g} between seeds."
         )
 
 

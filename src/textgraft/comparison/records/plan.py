@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -20,6 +20,8 @@ FIRST_TRIAL = 0.8
 """How far an estimate moves, on the log scale, towards what the first trial took: a probe is a few steps."""
 FURTHER_TRIAL = 0.5
 """Towards what each further one took: when training ends depends on the seed as well."""
+ENOUGH = 0.25
+"""Share of a training that tells the pace of its steps; less of it moves the estimate less."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,8 +70,20 @@ class PlannedTrial(msgspec.Struct, frozen=True):
         return f"{self.contender}/{self.size}/{self.seed}"
 
 
+class Spent(NamedTuple):
+    """Seconds of a trial, on a core of its own."""
+
+    beside: float
+    """Loading, building, answering the test rows, timing that: all but the loops of training."""
+    in_steps: float
+    """In the loops of training, with their evaluations; 0 where nothing is trained in epochs."""
+
+
 class Rate(msgspec.Struct, kw_only=True):
-    """What one contender costs: as its first trials or a probe told, corrected by every later one."""
+    """What one contender costs: as its first trials or a probe told, corrected by every later one.
+
+    All figures are of a core of its own; what they come to on a busy machine says ``slowness``.
+    """
 
     fixed: float
     """Seconds whatever the size: loading, building, a single pass over the test rows."""
@@ -91,6 +105,11 @@ class Rate(msgspec.Struct, kw_only=True):
     """Of contenders that read long texts in windows: with the most windows of a text, which all of this is
     measured for, and then with fewer."""
     correction: float = 1.0
+    """By trials that ran: a factor on all of it or, of what is trained in epochs, on what its steps cost."""
+    beside: float = 1.0
+    """The same, of what is trained in epochs, on what is done beside the steps."""
+    slowness: float = 1.0
+    """Seconds on the wall that a second of a core takes at present."""
     observed: int = 0
     """Finished trials that have corrected it."""
 
@@ -121,7 +140,11 @@ class Rate(msgspec.Struct, kw_only=True):
 
     def shared_seconds(self, windows: int = 0) -> float:
         """Estimate what the first trial on all rows spends for all, with so many windows; 0: the most."""
-        return self.correction * self._share(windows) * self.shared
+        return self.slowness * self._beside * self._share(windows) * self.shared
+
+    @property
+    def _beside(self) -> float:
+        return self.beside if self.epochs else self.correction
 
     def seconds(
         self,
@@ -148,23 +171,38 @@ class Rate(msgspec.Struct, kw_only=True):
         costs = (self.per_epoch, *self.further)
         all_costs = [costs[min(position, len(costs) - 1)] for position in range(configurations)]
         in_epochs = max(costs) if is_chosen else sum(all_costs)
-        of_texts = self.answered + configurations * size * self.per_row + epochs_share * seen * in_epochs
-        return self.correction * (self.fixed - self.answered + share * of_texts)
+        beside = self.fixed - self.answered + share * (self.answered + configurations * size * self.per_row)
+        in_steps = share * epochs_share * seen * in_epochs
+        return self.slowness * (self._beside * beside + self.correction * in_steps)
 
     def pay_shared(self, share: float) -> None:
         """Note that a trial has done this share of what all need, 0 to 1."""
         self.shared *= max(0.0, 1 - share)
 
-    def observe(self, estimate: float, seconds: float) -> None:
+    def observe(self, expected: Spent, took: Spent, trained: float = 1.0) -> None:
         """Move the estimate towards what a trial really took, most of the way for the first one.
 
+        Steps and what is done beside them are told apart: the one grows with the rows, the other does not.
+
         Args:
-            estimate: Seconds that were expected.
-            seconds: That it took, or would have taken had the clock not ended it.
+            expected: Of the trial.
+            took: By it, or what it would have taken had the clock not ended it.
+            trained: Share of its training that it had, 0 to 1.
         """
         weight = FURTHER_TRIAL if self.observed else FIRST_TRIAL
-        self.correction *= max(0.2, min(5.0, seconds / max(1e-3, estimate))) ** weight
         self.observed += 1
+        if self.epochs is None:
+            self.correction *= _ratio(sum(took), sum(expected)) ** weight
+            return
+        self.beside *= _ratio(took.beside, expected.beside) ** weight
+        if took.in_steps and expected.in_steps:
+            self.correction *= _ratio(took.in_steps, expected.in_steps) ** (
+                weight * min(1.0, trained / ENOUGH)
+            )
+
+
+def _ratio(took: float, expected: float) -> float:
+    return max(0.2, min(5.0, max(took, 1e-3) / max(expected, 1e-3)))
 
 
 class Programme(msgspec.Struct, frozen=True, kw_only=True):
@@ -218,6 +256,15 @@ class TrialPlan(msgspec.Struct, frozen=True, kw_only=True):
         return shared + rate.seconds(
             planned.size, number, is_chosen=is_chosen, windows=windows, epochs_share=epochs_share
         )
+
+    def expected(self, planned: PlannedTrial, rates: Mapping[str, Rate]) -> Spent:
+        """Estimate a trial on a core of its own, with what it does for all trials of its contender."""
+        slowness = rates[planned.contender].slowness
+        whole, beside = (
+            self.estimate(planned, rates, with_shared=True, epochs_share=share) / slowness
+            for share in (1.0, 0.0)
+        )
+        return Spent(beside, whole - beside)
 
 
 class PlannedContender(msgspec.Struct, frozen=True):

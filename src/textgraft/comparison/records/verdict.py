@@ -333,6 +333,8 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     p_value: float
     p_holm: float
     """Corrected over all pairs of the comparison."""
+    seeds_to_tell: int | None = None
+    """Further seeds of the better one that would tell if the difference stays; None: a few would not."""
 
     @property
     def significant(self) -> bool:

@@ -19,6 +19,8 @@ def left_out(plan: ComparisonPlan) -> str:
     said = f"No time for {listing(parts)}"
     if plan.request.budget is None:
         return f"{said}."
+    if not plan.programmes.keys() <= plan.rates.keys():
+        return f"{said}, which were not even measured on a few rows: give a larger --budget."
     enough = 60 * max(1, round((plan.request.budget + plan.plan.missing_seconds) * 1.1 / 60 + 0.5))
     return f"{said}: --budget {enough // 60}m would measure all of it."
 

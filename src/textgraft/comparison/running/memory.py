@@ -94,7 +94,9 @@ class MemoryGauge:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
-                    start_new_session=True,  # Ctrl-C is for whoever trains
+                    # Ctrl-C is for whoever trains. Not a session of its own: Linux gives every session
+                    # the same share of a core, however modest its processes are.
+                    process_group=0,
                 )
                 self._tell(_columns(self._rows))
             self._tell(str(path))

@@ -10,6 +10,11 @@ training that the clock can end is planned for a part of its usual length, its s
 Ramanan 2020, "Budgeted training"); where that is too short a part, the others get curves of four sizes, and
 then the largest smaller size that fits is taken.
 
+Of the smaller sizes of the costly ones those come first that tell most for a second: how far a size is, on
+the log axis, from the nearest one that its contender has, over what it takes at least. So the costliest
+training on all rows gives up a part of its length for them. What costs next to nothing beside it is run
+before it, as it takes all the time that is left whatever it was estimated at.
+
 Before any size is given up, less of long texts is read: fewer windows of each, the costliest contender's
 first. A contender reads as many at all sizes, so that its curve is one.
 
@@ -34,8 +39,11 @@ SLACK = 0.8
 """Of the shortest training that is wished for: so much is still a result."""
 COMFORT = 0.6
 """Of the usual training on all rows: the rest may go to a curve, which there would be none of else."""
+PETTY = 0.05
+"""Of the costliest training on all rows: a smaller size that takes no more costs next to nothing."""
 WARMING = 1.0
-"""Seconds that no training is planned to be shorter than: its first steps prepare what the others run on."""
+"""Seconds of a core that no training is planned to be shorter than: its first steps prepare what the others
+run on."""
 TUNING = 0.5
 """Costly contenders fit several configurations on all rows while that takes up to so much of their time."""
 WORTH = 0.05
@@ -112,7 +120,28 @@ def shortest(planned: PlannedTrial, rates: Mapping[str, Rate], windows: int = 0)
     other, short, usual = (
         rate.seconds(planned.size, 1, windows=windows, epochs_share=share) for share in shares
     )
-    return max(short, min(usual, other + WARMING))
+    return max(short, min(usual, other + WARMING * rate.slowness))
+
+
+def useful(planned: PlannedTrial, plan: TrialPlan, rates: Mapping[str, Rate]) -> float:
+    """Estimate the seconds without which a trial need not begin: it would be no result.
+
+    Args:
+        planned: The trial.
+        plan: What is left to do.
+        rates: What each contender costs.
+    """
+    rate, windows = rates.get(planned.contender), plan.windows.get(planned.contender, 0)
+    if rate is None:
+        return 0.0
+    if rate.epochs is None:
+        return plan.estimate(planned, rates)
+    return SLACK * shortest(planned, rates, windows)
+
+
+def _farness(size: int, others: Collection[int]) -> float:
+    """Return how far a size is from the nearest of others, on the log axis; without others, very far."""
+    return min((abs(math.log(max(1, size) / max(1, other))) for other in others), default=math.inf)
 
 
 def cheapest(programmes: Mapping[str, Programme], rates: Mapping[str, Rate]) -> float:
@@ -153,14 +182,18 @@ class _Scheduler:
         names = {planned.contender for planned in trials} - {planned.contender for planned in self.chosen}
         return seconds + sum(self.rates[name].shared_seconds(self.windows.get(name, 0)) for name in names)
 
-    def least(self, planned: PlannedTrial) -> float:
+    def least(self, planned: PlannedTrial, slack: float = SLACK) -> float:
         """Estimate a trial of one configuration whose training is as short as it may be, or a little shorter.
 
         The clock ends it in time, whatever it takes.
+
+        Args:
+            planned: The trial.
+            slack: Of the shortest training, so much is taken for enough.
         """
         windows = self.windows.get(planned.contender, 0)
         usual = self.rates[planned.contender].seconds(planned.size, 1, windows=windows)
-        slack = SLACK if self.rates[planned.contender].epochs else 1.0
+        slack = slack if self.rates[planned.contender].epochs else 1.0
         return self.cost([planned], 1) - usual + slack * shortest(planned, self.rates, windows)
 
     def spared(self, planned: PlannedTrial) -> float:
@@ -305,34 +338,78 @@ class _Scheduler:
     def _turn(self, name: str) -> tuple[bool, float]:
         return self.rates[name].epochs is not None, self.least(self.phases[name][Phase.WHOLE][0])
 
-    def take_shapes(self, costly: Sequence[str], room: float) -> float:
-        """Choose the sizes that shape the curves of costly contenders; return the room left.
+    def take_shapes(self, costly: Sequence[str], room: float, petty: float) -> float:
+        """Choose the sizes that shape curves, those of costly contenders above all; return the room left.
 
-        A few rows cost little. Where there is no time for all of these sizes, their training is shortened as
-        well, and that on all rows a little unless the seeds of cheap ones have no time either.
+        A few rows cost little. Where there is no time for all of these sizes, those are chosen that tell
+        most for a second. Their training is shortened, and that on all rows a little unless the seeds of
+        cheap ones have no time either; for what costs next to nothing it is shortened as far as may be.
+
+        Args:
+            costly: The contenders.
+            room: Seconds.
+            petty: Seconds that are next to nothing.
         """
         left = [
             planned
-            for name in costly
+            for name in self.phases
             for planned in self.phases[name][Phase.SHAPE]
             if planned not in self.chosen
         ]
         if self.cost(left) <= room:
             return self.take(left, room)
-        short = room
+        own = [planned for planned in self.chosen if planned.contender in costly]
+        comfortable = room
+        possible = room + sum(self.cost([planned]) - self.least(planned, 1.0) for planned in own)
         if all(
             planned in self.chosen
             for name in self.phases
             if name not in costly
             for planned in self.trials(name)
         ):
-            short += sum(self.spared(planned) for planned in self.chosen if planned.contender in costly)
-        for planned in left:
-            if self.least(planned) <= short:
-                short -= self.least(planned)
+            comfortable += sum(self.spared(planned) for planned in own)
+        while left:
+            planned = max(left, key=self._worth)
+            left.remove(planned)
+            least = self.least(planned)
+            if least <= comfortable or (least <= petty and least <= possible):
+                comfortable, possible = comfortable - least, possible - least
                 room -= self.cost([planned])
                 self.chosen.append(planned)
         return room
+
+    def _worth(self, planned: PlannedTrial) -> float:
+        """Return what a size tells of its contender's curve for a second of the shortest training."""
+        name = planned.contender
+        missing = {one.size for one in self.trials(name) if not one.seed}
+        known = {one.size for one in self.chosen if one.contender == name and not one.seed}
+        known |= set(self.programmes[name].sizes) - missing
+        return _farness(planned.size, known) / max(1e-6, self.least(planned))
+
+    def before_the_costliest(self, petty: float) -> None:
+        """Put what costs next to nothing before the last training on all rows that the clock can end."""
+        last = max(
+            (place for place, one in enumerate(self.chosen) if self._is_elastic_whole(one)), default=None
+        )
+        if last is None:
+            return
+        begun = {one.contender for one in self.chosen[:last]} | {
+            name for name in self.phases if not self.phases[name][Phase.WHOLE]
+        }
+        small = [
+            one
+            for one in self.chosen[last + 1 :]
+            if one.contender in begun and not one.seed and self.least(one) <= petty
+        ]
+        rest = [one for one in self.chosen if one not in small]
+        place = rest.index(self.chosen[last])
+        self.chosen = [*rest[:place], *small, *rest[place:]]
+
+    def _is_elastic_whole(self, planned: PlannedTrial) -> bool:
+        return (
+            self.rates[planned.contender].epochs is not None
+            and planned in self.phases[planned.contender][Phase.WHOLE]
+        )
 
     def plan(self, room: float | None) -> TrialPlan:
         """Choose trials that take up to ``room`` seconds; None: all of them."""
@@ -365,6 +442,10 @@ class _Scheduler:
     def _choose(self, left: float) -> None:
         """Choose what tells most in the time that is left."""
         self.settle_windows(left)
+        wholes = [one for own in self.phases.values() for one in own[Phase.WHOLE]]
+        petty = PETTY * max(
+            (self.cost([one], 1) for one in wholes if self._is_elastic_whole(one)), default=0.0
+        )
         cheap, costly = self.split(left)
         self.settle_cheap(cheap, costly, left)
         for name in cheap:
@@ -380,10 +461,11 @@ class _Scheduler:
         left = self.take_largest(costly, left)
         for name in cheap:
             left = self.take(self.trials(name), left)
-        left = self.take_shapes(costly, left)
+        left = self.take_shapes(costly, left, petty)
         for phase in (Phase.CURVE, Phase.SEEDS):
             for name in costly:
                 left = self.take(self.phases[name][phase], left)
+        self.before_the_costliest(petty)
 
     def _is_spared(self, planned: PlannedTrial) -> bool:
         """Return whether a trial is not run because its contender can no longer win."""
@@ -437,10 +519,10 @@ def allowance(plan: TrialPlan, rates: Mapping[str, Rate], left: float, done: Col
     """Return the seconds that the first trial of a plan may take.
 
     An estimate that was too low must not cut a trial short: it may take all the time that is left but for
-    what the other contenders need at their largest sizes, and what the points of curves need at least as far
-    as its training stays long enough; a point of a curve also leaves what the other points need at least.
-    Where not all of that is there, each has what it needs at least, and a part of the rest. What cannot be
-    shortened may take all of it: cut, it would be no result.
+    what the other contenders need at their largest sizes, and what the points of curves need at least, the
+    quickest first, as far as its training stays long enough; a point of a curve also leaves what the other
+    points need at least. Where not all of that is there, each has what it needs at least, and a part of the
+    rest. What cannot be shortened may take all of it: cut, it would be no result.
 
     Args:
         plan: What is left to do.
@@ -455,22 +537,28 @@ def allowance(plan: TrialPlan, rates: Mapping[str, Rate], left: float, done: Col
     is_point = not is_vital(first, plan, done)
     own = plan.estimate(first, rates)
     least = shortest(first, rates, plan.windows.get(first.contender, 0))
-    wanted = needed = kept = points = 0.0
+    wanted = needed = kept = 0.0
+    costliest, points = own, []
     for one in others:
         rate, windows = rates[one.contender], plan.windows.get(one.contender, 0)
         if is_vital(one, plan, done) and one.contender != first.contender:
             usual, shared = plan.estimate(one, rates), rate.shared_seconds(windows)
             short = shortest(one, rates, windows) if rate.epochs else usual
             wanted, needed, kept = wanted + usual + shared, needed + short + shared, kept + usual + shared
+            costliest = max(costliest, usual)
         elif is_point and one.seed == 0:
             short = shortest(one, rates, windows)
             wanted, needed, kept = wanted + plan.estimate(one, rates), needed + short, kept + short
         elif one.seed == 0:
-            points += shortest(one, rates, windows)
-    if COMFORT * own + wanted + points <= left:
-        return left - kept - points
-    if own + wanted <= left:
-        return left - kept
+            points.append(shortest(one, rates, windows))
+    is_alone = not wanted and least <= left
+    if is_alone or own + wanted <= left or COMFORT * own + wanted + sum(points) <= left:
+        spare = left - kept
+        for short in sorted(points):
+            if spare - short < (least if short <= PETTY * costliest else COMFORT * own):
+                break
+            spare -= short
+        return spare
     if least + needed >= left:
         # One more point of a curve is more than parts of several that are no results.
         return min(least, left) if is_point else left * least / (least + needed)

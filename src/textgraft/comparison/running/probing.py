@@ -1,7 +1,8 @@
 """What a row costs each contender: told by its first trials, or by a fit on a few rows.
 
 Where a contender's smallest trial takes but a few seconds it is run: its result is kept, and tells the cost
-better than a probe would, whose work is thrown away.
+better than a probe would, whose work is thrown away. All seconds are of a core of its own: those on the wall
+times the share of a core that there was.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from textgraft.comparison.preparing import DEV_FRACTION
 from textgraft.comparison.records.plan import Programme, Rate
 from textgraft.comparison.records.trials import Trial
 from textgraft.comparison.running.measuring import PACE_ROWS
+from textgraft.comparison.running.pace import Lap, share_of
 from textgraft.comparison.running.reading import readings
 from textgraft.data.dataset import Dataset
 from textgraft.training.progress import Progress
@@ -86,7 +88,7 @@ def glance(contender: Contender, job: Job) -> Glance:
         contender: The contender, which does not train in epochs.
         job: Its train rows are those that the fits draw on.
     """
-    shared = job.shared
+    shared, lap = job.shared, Lap()
     before = shared.charged
     sample = job.train.select(range(min(ROWS, len(job.train))))
     found, per_row = _growth(contender, job, sample)
@@ -98,7 +100,8 @@ def glance(contender: Contender, job: Job) -> Glance:
             for _ in encoder.batch_by_batch(sample.texts):
                 pass
             per_text = (time.perf_counter() - begun) / len(sample)
-    return Glance(found.other, per_row, per_text)
+    share = share_of(*lap.taken())
+    return Glance(share * found.other, share * per_row, share * per_text)
 
 
 def _growth(contender: Contender, job: Job, sample: Dataset) -> tuple[_Fitting, float]:
@@ -117,11 +120,20 @@ class Tried:
     seconds: float
     """That it took, without what it computed for all trials."""
     is_new: bool
+    share: float = 1.0
+    """Of a core, that it had; the seconds that its record has are those on the wall."""
 
     @classmethod
     def before(cls, trial: Trial) -> Self:
         """Return one that was run before, perhaps on another machine."""
-        return cls(trial, _fitting_seconds(trial) + SMALL_CHANGE, is_new=False)
+        return cls(
+            trial, trial.cost.training_seconds + trial.cost.tuning_seconds + SMALL_CHANGE, is_new=False
+        )
+
+    @property
+    def fitting(self) -> float:
+        """Seconds that its fits took."""
+        return self.share * (self.trial.cost.training_seconds + self.trial.cost.tuning_seconds)
 
 
 def rate_by_trials(
@@ -163,18 +175,17 @@ def rate_by_trials(
     return rate
 
 
-def whole_seconds(trial: Trial, took: float, schedule: EpochSchedule | None) -> float:
-    """Return what a trial took, or would have taken had the clock not ended its training.
+def whole_training(trial: Trial, in_steps: float, schedule: EpochSchedule | None) -> float:
+    """Return what the training of a trial took, or would have taken had the clock not ended it.
 
     Args:
         trial: The trial.
-        took: Seconds, with all that is not training.
+        in_steps: Seconds of its steps and their evaluations.
         schedule: Of a contender that trains in epochs.
     """
     if schedule is None or trial.stopped_by != "budget" or not trial.epochs:
-        return took
-    longer = schedule.rows_seen(trial.size) / (trial.epochs * trial.size)
-    return took + trial.cost.training_seconds * max(0.0, longer - 1)
+        return in_steps
+    return in_steps * max(1.0, schedule.rows_seen(trial.size) / (trial.epochs * trial.size))
 
 
 def _rate(done: Sequence[Tried], seen: Glance) -> Rate:
@@ -183,15 +194,11 @@ def _rate(done: Sequence[Tried], seen: Glance) -> Rate:
     trial, number = last.trial, len(last.trial.configurations)
     per_row = seen.per_row
     if len(done) > 1:
-        before = done[-2].trial
-        more = _fitting_seconds(trial) / number - _fitting_seconds(before) / len(before.configurations)
-        per_row = max(0.0, more) / max(1, trial.size - before.size)
+        before = done[-2]
+        more = last.fitting / number - before.fitting / len(before.trial.configurations)
+        per_row = max(0.0, more) / max(1, trial.size - before.trial.size)
     fixed = max(0.0, last.seconds - number * trial.size * per_row)
     return Rate(fixed=fixed, per_row=per_row, per_epoch=0.0, epochs=None)
-
-
-def _fitting_seconds(trial: Trial) -> float:
-    return trial.cost.training_seconds + trial.cost.tuning_seconds
 
 
 def probe(
@@ -221,6 +228,7 @@ def probe(
     """
     if contender.is_remote:
         return _probe_endpoint(contender, job, tests)
+    lap = Lap()
     read = readings(job, contender.grid[0])
     longer = 1.0
     if contender.epochs and len(read) > 1:
@@ -260,15 +268,17 @@ def probe(
         answered, computed = min(PACE_ROWS, tests), texts + tests
     costs = [longer * further.get(_costing(settings), found).per_epoch for settings in grid[1:]]
     answering = longer * per_test_row * answered
+    share = share_of(*lap.taken())
+    fixed = max(0.0, other - len(sample) * per_row) + opening + answering + SMALL_CHANGE
     return Rate(
-        fixed=max(0.0, other - len(sample) * per_row) + opening + answering + SMALL_CHANGE,
-        per_row=per_row,
-        per_epoch=longer * found.per_epoch,
-        further=tuple(costs) if further else (),
-        shared=longer * found.shared * computed,
+        fixed=share * fixed,
+        per_row=share * per_row,
+        per_epoch=share * longer * found.per_epoch,
+        further=tuple(share * cost for cost in costs) if further else (),
+        shared=share * longer * found.shared * computed,
         epochs=contender.epochs,
         batch=_batch_size(contender.grid[0]) if contender.epochs else 1,
-        answered=answering,
+        answered=share * answering,
         readings=read,
     )
 

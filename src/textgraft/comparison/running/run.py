@@ -20,6 +20,7 @@ from textgraft.comparison.records.plan import (
     PlannedTrial,
     Rate,
     Request,
+    Spent,
     has_plan,
     load_plan,
     save_plan,
@@ -30,19 +31,13 @@ from textgraft.comparison.records.trials import TestSet, Trial, load_trials, sav
 from textgraft.comparison.records.verdict import Verdict, save_verdict
 from textgraft.comparison.result import Comparison
 from textgraft.comparison.running import memory as memory_of
+from textgraft.comparison.running.costs import Costs
 from textgraft.comparison.running.finishing import hold_back, remember_rows
 from textgraft.comparison.running.fresh_plan import new_plan
 from textgraft.comparison.running.kept_models import KeptModels, needed, winning_trial
-from textgraft.comparison.running.planning import allowance, cheapest, schedule
-from textgraft.comparison.running.probing import (
-    Glance,
-    Tried,
-    glance,
-    probe,
-    rate_by_trials,
-    tells_by_trials,
-    whole_seconds,
-)
+from textgraft.comparison.running.pace import BUSY, share_of
+from textgraft.comparison.running.planning import allowance, cheapest, schedule, useful
+from textgraft.comparison.running.probing import whole_training
 from textgraft.comparison.running.progress import Reporter
 from textgraft.comparison.running.robustness import measure_kept
 from textgraft.comparison.running.threads import choose_threads
@@ -113,8 +108,9 @@ class Run:
         """Whether the kept models are to answer perturbed test rows, once the trials are done."""
         self.beaten: dict[str, str] = {}
         """Contenders that can no longer win, and the evidence."""
-        self._seen: dict[str, Glance] = {}
-        """What fits on a few rows told of contenders."""
+        self.not_begun: set[str] = set()
+        """Parts of the plan that there was no time left for when their turn came."""
+        self.costs = Costs(self)
         self.slots = 1
         """Trials that run at a time."""
         self.threads: int | None = None
@@ -148,7 +144,12 @@ class Run:
         save_plan(self.folder, self.record)
         held_results = {name: known for name, known in self.record.results.items() if known in self.finished}
         self.record = changed(self.record, results=held_results)
-        is_new = self._measure_costs()
+        is_new = self.costs.measure()
+        if (share := self.costs.pace.share) < BUSY:
+            self.reporter.note(
+                f"the machine is busy: this process gets {share:.0%} of a core, so all takes about "
+                f"{1 / share:.1f} times as long as alone"
+            )
         if self.finished:
             self._take_up()
             self._note_beaten()
@@ -158,122 +159,60 @@ class Run:
         if is_new:
             self._measure_again()
         if not self.finished and not self.record.plan.trials:
-            raise self._too_small()
+            raise self.too_small()
         if is_new:
             self.record = changed(self.record, seconds=self.record.spent + self.record.plan.seconds)
         save_plan(self.folder, self.record)
         self.reporter.plan(self.record)
 
-    def _measure_costs(self) -> bool:
-        """Measure what each contender costs, unless that is known; return whether it was not.
-
-        Where trials themselves are quick they are run: their results are kept, and tell it best.
-        """
-        unknown = [name for name in self.contenders if name not in self.record.rates]
-        # What a server refuses is told before anything is trained.
-        for name in [name for name in unknown if self.contenders[name].is_remote]:
-            self._note_rate(name, self._rate_by_probe(name))
-        for name in unknown:
-            self._refuse_if_late()
-            if tells_by_trials(self.contenders[name], self.material.sample(self.contenders[name])):
-                self._note_rate(name, self._rate_by_trials(name))
-        left = [name for name in unknown if name not in self.record.rates]
-        if left:
-            self.reporter.note("measuring what each contender costs on a few rows")
-        for name in left:
-            self._refuse_if_late()
-            self._note_rate(name, self._rate_by_probe(name))
-        return bool(unknown)
-
-    def _refuse_if_late(self) -> None:
-        """End where the time is over before anything was measured: more probes would find nothing else."""
-        if self.deadline is not None and not self.finished and time.perf_counter() > self.deadline:
-            raise self._too_small()
-
     def _measure_again(self) -> None:
-        """Measure once more what contenders cost that seem to have no time for all rows, and plan anew.
-
-        What held up a probe for a moment must not leave a contender out of the comparison.
-        """
-        record = self.record
-        doubtful = [
-            name
-            for name, rate in record.rates.items()
-            if rate.epochs
-            and not rate.observed
-            and PlannedTrial(name, record.programmes[name].sizes[-1], 0) in record.plan.left_out
-            and not self.contenders[name].is_remote
-        ]
-        for name in doubtful:
-            largest, again = record.programmes[name].sizes[-1], self._rate_by_probe(name)
-            self._note_rate(name, min(record.rates[name], again, key=lambda rate: rate.seconds(largest, 1)))
-        if doubtful:
+        """Measure once more what seems to have no time for all rows, and plan anew."""
+        if self.costs.measure_again():
             self._schedule()
 
-    def _note_rate(self, name: str, rate: Rate | None) -> None:
+    def note_rate(self, name: str, rate: Rate | None) -> None:
+        """Write down what a contender costs, if that is known."""
         if rate is not None:
             self.record = changed(self.record, rates={**self.record.rates, name: rate})
             save_plan(self.folder, self.record)
 
-    def _rate_by_probe(self, name: str) -> Rate:
-        programme = self.record.programmes[name]
-        return probe(
-            self.contenders[name],
-            self.material.sample(self.contenders[name]),
-            programme,
-            tests=len(self.material.splits.test),
-            texts=self.material.read_of(programme.sizes[-1]),
-            seen=self._seen.get(name),
-            left=math.inf if self.deadline is None else self.deadline - time.perf_counter(),
-        )
-
-    def _rate_by_trials(self, name: str) -> Rate | None:
-        contender, tests = self.contenders[name], len(self.material.splits.test)
-        self._seen[name] = glance(contender, self.material.sample(contender))
-
-        def run(size: int, expected: float) -> Tried | None:
-            is_late = self.deadline is not None and time.perf_counter() + expected > self.deadline
-            return None if is_late else self._tried(PlannedTrial(name, size, 0))
-
-        return rate_by_trials(
-            contender,
-            self.record.programmes[name],
-            self._seen[name],
-            lambda size: self.material.read_of(size) + tests,
-            run,
-        )
-
-    def _tried(self, planned: PlannedTrial) -> Tried | None:
-        """Run a trial before there is a plan, unless its result is there; None where it gave none."""
-        spec = self.spec(planned)
-        assert spec is not None, "a first seed waits for nothing"
-        trial = self._result(planned, spec)
-        if trial is not None:
-            self._keep(planned, trial)
-            return Tried.before(trial)
-        shared = self.material.shared.spent
-        took = self._run_timed(spec, planned)
-        found = self.record.results.get(planned.name)
-        shared = self.material.shared.spent - shared
-        return Tried(self.finished[found], took - shared, is_new=True) if found else None
-
     def _schedule(self) -> None:
-        """Plan what is left to do in the time left."""
+        """Plan what is left to do in the time left, as fast as the machine is at present."""
         record = self.record
-        done = {*record.results, *self.cut}
+        self.costs.keep_pace()
+        done = {*record.results, *self.cut, *self.not_begun}
         beaten = {} if self.request.thorough else self.beaten
-        left = None if self.deadline is None else max(0.0, self.deadline - time.perf_counter())
-        room = None if left is None else SAFETY * left * self.slots
+        room = None if self.deadline is None else SAFETY * max(0.0, self.left) * self.slots
         begun = {trial.contender: 0 for trial in self.results().values()}
         windows = begun | {name: most for name, most in record.plan.windows.items() if name in begun}
-        plan = schedule(record.programmes, record.rates, room, done, beaten, windows)
+        # What there was no time to measure on a few rows has none for a trial either.
+        known = {name: own for name, own in record.programmes.items() if name in record.rates}
+        plan = schedule(known, record.rates, room, done, beaten, windows)
+        left_out = [
+            one
+            for one in record.everything
+            if one.name in self.not_begun or (one.contender not in known and one.name not in done)
+        ]
+        all_configurations = {name: own.configurations for name, own in record.programmes.items()}
+        seconds = sum(plan.estimate(one, record.rates) for one in left_out if one.contender in known)
+        plan = changed(
+            plan,
+            left_out=[*plan.left_out, *left_out],
+            missing_seconds=plan.missing_seconds + seconds,
+            configurations=all_configurations | plan.configurations,
+        )
         self.record = changed(record, plan=plan)
         if not plan.trials and (again := self.cut.keys() - self.tried_again):
             self.tried_again |= again
             self.cut = {name: share for name, share in self.cut.items() if name not in again}
             self._schedule()
 
-    def _too_small(self) -> OptionError:
+    @property
+    def left(self) -> float:
+        """Seconds that are left for trials."""
+        return math.inf if self.deadline is None else self.deadline - time.perf_counter()
+
+    def too_small(self) -> OptionError:
         """Say which budget would do."""
         record = self.record
         rates = {name: rate for name, rate in record.rates.items() if not self.contenders[name].is_floor}
@@ -335,8 +274,10 @@ class Run:
             spec = self.spec(planned)
             if spec is None:  # its first seed gave no result
                 self.cut[planned.name] = 0.0
+            elif not self.has_time(planned):
+                self.not_begun.add(planned.name)
             else:
-                self._run_timed(spec, planned)
+                self.run_timed(spec, planned)
             self.go_on(planned, preferences)
 
     def go_on(self, planned: PlannedTrial, preferences: Preferences) -> None:
@@ -345,15 +286,16 @@ class Run:
             self._note_beaten()
         self._schedule()
         save_plan(self.folder, self.record)
-        self._interim(preferences)
+        if self._interim(preferences):
+            self._schedule()
 
     def _take_up(self) -> None:
         """Take the trials in the folder that are results of this plan, whatever plan they were run for."""
         for programme_trial in self.record.everything:
             spec = self.spec(programme_trial)
-            trial = self._result(programme_trial, spec) if spec else None
+            trial = self.result(programme_trial, spec) if spec else None
             if trial is not None:
-                self._keep(programme_trial, trial)
+                self.keep(programme_trial, trial)
 
     def _put_back_spared(self) -> None:
         """Leave out trials of another request in this folder that would not be run in a fresh one."""
@@ -361,7 +303,7 @@ class Run:
         results = {name: found for name, found in self.record.results.items() if name not in spared}
         self.record = changed(self.record, results=results)
 
-    def _result(self, planned: PlannedTrial, spec: TrialSpec) -> Trial | None:
+    def result(self, planned: PlannedTrial, spec: TrialSpec) -> Trial | None:
         """Return the trial that has this specification, if there is one.
 
         One that the clock shaped is a result for nobody but the plan that gave it so much time.
@@ -386,8 +328,8 @@ class Run:
         """Whether there is anything to judge."""
         return bool(self.results())
 
-    def _run_timed(self, spec: TrialSpec, planned: PlannedTrial) -> float:
-        """Run one trial, and return the seconds that it took."""
+    def run_timed(self, spec: TrialSpec, planned: PlannedTrial) -> Outcome:
+        """Run one trial and write down what became of it."""
         from textgraft.comparison.running.trial_jobs import perform
 
         seconds = self.begin(planned)
@@ -399,10 +341,27 @@ class Run:
 
         outcome = perform(replace(spec, job=job), model_path, self.reporter.configuration)
         self.finish(planned, outcome, seconds)
-        return outcome.seconds
+        return outcome
+
+    def has_time(self, planned: PlannedTrial, slots: int = 1) -> bool:
+        """Return whether there is time for so much of a trial that it can be a result.
+
+        Args:
+            planned: The trial.
+            slots: Trials that run at a time.
+        """
+        return useful(planned, self.record.plan, self.record.rates) <= self._allowed(planned, slots)
+
+    def _allowed(self, planned: PlannedTrial, slots: int) -> float:
+        """Return the seconds that a trial may take."""
+        left, plan = max(0.0, self.left), self.record.plan
+        if self.deadline is None or planned.contender not in self.record.rates:
+            return left
+        own = changed(plan, trials=[planned, *(one for one in plan.trials if one != planned)])
+        return min(left, allowance(own, self.record.rates, slots * left, self.record.results))
 
     def begin(self, planned: PlannedTrial, slots: int = 1) -> float | None:
-        """Say that a trial begins, and return the seconds that it may take; None without a clock.
+        """Say that a trial begins, and return the seconds that its training may take; None without a clock.
 
         Args:
             planned: The trial.
@@ -410,16 +369,13 @@ class Run:
         """
         record, plan = self.record, self.record.plan
         seconds = None
-        rate = record.rates.get(planned.contender)
         if self.deadline is not None:
-            seconds = self.deadline - time.perf_counter()
-            if rate:
-                others = [one for one in plan.trials if one != planned]
-                own = changed(plan, trials=[planned, *others])
-                seconds = min(seconds, allowance(own, record.rates, slots * seconds, record.results))
+            seconds = self._allowed(planned, slots)
+            rate = record.rates.get(planned.contender)
+            if rate and rate.epochs:
                 # The clock ends the training alone: what comes before and after it takes its time as well.
                 other = plan.estimate(planned, record.rates, with_shared=True, epochs_share=0.0)
-                seconds = max(seconds - other, LEAST_LEFT * seconds) if rate.epochs else seconds
+                seconds = max(seconds - other, LEAST_LEFT * seconds)
         self.reporter.trial_started(planned, len(record.results), record.planned, plan.seconds)
         return seconds
 
@@ -427,12 +383,9 @@ class Run:
         """Write down what became of a trial that was given so many seconds; its model, if any, is written."""
         trial, took = outcome.trial, outcome.seconds
         self.record = record = changed(self.record, spent=self.record.spent + took)
-        plan, rate = record.plan, record.rates.get(planned.contender)
-        estimate = plan.estimate(planned, record.rates, with_shared=True) if rate else 0.0
+        self._correct(planned, outcome)
         if not outcome.is_result:
             self.cut[planned.name] = outcome.trained
-            if rate:
-                rate.observe(estimate, took / max(outcome.trained, 0.2))
             self.record = changed(record, cut={**record.cut, planned.name: outcome.trained})
             self.reporter.note(
                 f"{planned.contender} on {planned.size:,} rows had time for {outcome.trained:.0%} of its "
@@ -441,20 +394,34 @@ class Run:
             return
         save_trial(self.folder, trial)
         self.record = changed(record, cut={k: v for k, v in record.cut.items() if k != planned.name})
-        if rate:
-            rate.observe(estimate, whole_seconds(trial, took, self.contenders[planned.contender].epochs))
+        if rate := record.rates.get(planned.contender):
             rate.pay_shared(planned.size / max(1, record.programmes[planned.contender].sizes[-1]))
         if seconds is not None and took > OVERTIME * seconds and not trial.limit_seconds:
             self.reporter.note(
                 f"{planned.contender} took {duration(took)} where it had {duration(seconds)}: "
                 "this contender cannot be cut short"
             )
-        self._keep(planned, trial)
+        self.keep(planned, trial)
         if not planned.seed and planned.size >= record.programmes[planned.contender].sizes[-1]:
             self.gauge.begin(trial.id, self.models.path(trial))
         self.reporter.trial_finished(trial, self.material.task.title(trial.metric))
 
-    def _keep(self, planned: PlannedTrial, trial: Trial) -> None:
+    def _correct(self, planned: PlannedTrial, outcome: Outcome) -> None:
+        """Correct what is known of the machine and of a contender by what became of a trial."""
+        contender, rate = self.contenders[planned.contender], self.record.rates.get(planned.contender)
+        share = 1.0
+        if not contender.is_remote:
+            share = share_of(outcome.seconds, outcome.processor)
+            self.costs.pace.note(outcome.seconds, outcome.processor)
+        if rate is None:
+            return
+        # Writing a model is left out: few trials do it, and there is a part of the time kept for it.
+        beside = outcome.seconds - outcome.saving - outcome.in_steps
+        training = whole_training(outcome.trial, outcome.in_steps, contender.epochs)
+        expected = self.record.plan.expected(planned, self.record.rates)
+        rate.observe(expected, Spent(share * beside, share * training), outcome.trained)
+
+    def keep(self, planned: PlannedTrial, trial: Trial) -> None:
         """Note the result of a part of the plan; delete the models that no verdict of it needs any more."""
         self.finished[trial.id] = trial
         if self.record.results.get(planned.name) != trial.id:
@@ -489,13 +456,17 @@ class Run:
             return
         self.beaten |= beaten(self._planned_trials(), self.test_set, self.record.largest)
 
-    def _interim(self, preferences: Preferences) -> None:
-        """After the first minute, and then at growing intervals, judge what is known and draw the report."""
+    def _interim(self, preferences: Preferences) -> bool:
+        """After the first minute, and then at growing intervals, judge what is known and draw the report.
+
+        Returns:
+            Whether it was time for it.
+        """
         from textgraft.comparison.judging.judge import judge
         from textgraft.comparison.reporting.report import write_report
 
         if not self.record.plan.trials or time.perf_counter() < self.next_interim or not self.record.results:
-            return
+            return False
         start = time.perf_counter()
         verdict = judge(self._planned_trials(), self.test_set, preferences=preferences)
         save_verdict(self.folder, verdict)
@@ -503,6 +474,7 @@ class Run:
         self.reporter.interim(verdict)
         took = time.perf_counter() - start
         self.next_interim = time.perf_counter() + max(INTERIM, took / INTERIM_SHARE)
+        return True
 
     def conclude(self, preferences: Preferences, *, in_haste: bool = False) -> Comparison:
         """Judge the results, draw the report and put the winner into ``best/``; in haste only that."""
@@ -595,4 +567,4 @@ class Run:
         job = replace(spec.job, max_seconds=trial.limit_seconds, on_step=self.reporter.step)
         again = perform(replace(spec, job=job), self.models.path, self.reporter.configuration).trial
         save_trial(self.folder, again)
-        self._keep(planned, again)
+        self.keep(planned, again)

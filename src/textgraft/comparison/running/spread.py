@@ -97,11 +97,14 @@ def _next(
     is_largest = _largest(run)
     undecided = any(not one.seed and is_largest(one) for one in (*run.record.plan.trials, *under_way))
     for planned in list(run.record.plan.trials):
-        if planned in under_way or planned.name in run.cut:
+        if planned in under_way or planned.name in {*run.cut, *run.not_begun}:
             continue
         if planned.seed and undecided and not run.request.thorough:
             continue
         if planned.seed and PlannedTrial(planned.contender, planned.size, 0) in under_way:
+            continue
+        if not run.has_time(planned, run.slots):
+            run.not_begun.add(planned.name)
             continue
         spec = run.spec(planned)
         if spec is not None:

@@ -19,8 +19,6 @@ from textgraft.processor import cores, use_threads
 ROUNDS = 5
 CLEARLY = 0.9
 """More threads are used where they need at most so much of the time."""
-BUSY = 0.85
-"""Where one thread gets less of a core than this, others are at work."""
 
 
 def choose_threads(note: Callable[[str], None], chosen: int | None = None, at_most: int | None = None) -> int:
@@ -39,12 +37,8 @@ def choose_threads(note: Callable[[str], None], chosen: int | None = None, at_mo
     if at_most is not None:
         chosen = min(chosen or at_most, at_most)
     if chosen is None:
-        times, share = _measure(most)
+        times = _measure(most)
         chosen = most if times[most] <= CLEARLY * times[1] else 1
-        if share < BUSY:
-            note(
-                f"the machine is busy: one thread gets {share:.0%} of a core, so all takes longer than alone"
-            )
         if chosen == 1:
             note(
                 f"computing on one thread: at present {most} take {times[most] / times[1]:.1f} times as long "
@@ -56,28 +50,21 @@ def choose_threads(note: Callable[[str], None], chosen: int | None = None, at_mo
     return chosen
 
 
-def _measure(most: int) -> tuple[dict[int, float], float]:
-    """Time a piece of a training step on one thread and on all, in turn.
-
-    Returns:
-        Seconds by number of threads, medians, and the share of a core that one thread had.
-    """
+def _measure(most: int) -> dict[int, float]:
+    """Time a piece of a training step on one thread and on all, in turn; return the medians."""
     before = torch.get_num_threads()
     taken: dict[int, list[float]] = {1: [], most: []}
-    shares = []
     try:
         for _ in range(ROUNDS):
             for threads, times in taken.items():
                 torch.set_num_threads(threads)
                 _piece()
-                wall, processor = time.perf_counter(), time.process_time()
+                start = time.perf_counter()
                 _piece()
-                times.append(time.perf_counter() - wall)
-                if threads == 1:
-                    shares.append((time.process_time() - processor) / times[-1])
+                times.append(time.perf_counter() - start)
     finally:
         torch.set_num_threads(before)
-    return {threads: median(times) for threads, times in taken.items()}, min(1.0, median(shares))
+    return {threads: median(times) for threads, times in taken.items()}
 
 
 @torch.no_grad()

@@ -23,10 +23,12 @@ from textgraft.comparison.contenders.base import Job
 from textgraft.comparison.preparing import Material
 from textgraft.comparison.records.trials import Trial
 from textgraft.comparison.running.kept_models import KeptModels
+from textgraft.comparison.running.pace import Lap
 from textgraft.comparison.running.trials import TrialSpec, run_trial, save_model, share_trained
 from textgraft.comparison.set_up import choose_entrants, read_material
 from textgraft.comparison.settings import CompareSettings
 from textgraft.errors import DataError
+from textgraft.training.progress import Progress
 
 JOB = "textgraft.comparison.running.trial_jobs:run_job"
 LEAST_TRAINED = 0.6
@@ -43,6 +45,12 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """Whether that was enough."""
     seconds: float
     """That it took, wall-clock."""
+    processor: float
+    """Of the processor, by all threads of its process."""
+    in_steps: float
+    """Of ``seconds``, in the loops of training."""
+    saving: float
+    """Of ``seconds``, to write its model."""
 
 
 class SetUp(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,15 +101,49 @@ def perform(
     # What the last trial left behind; what is here for good need not be looked through ever again.
     gc.collect()
     gc.freeze()
-    start = time.perf_counter()
+    lap, loops = Lap(), _Loops(spec.job.on_step)
+    spec = replace(spec, job=replace(spec.job, on_step=loops))
     trial, attempt = run_trial(spec, on_configuration)
     trained = share_trained(spec, attempt)
     epochs = spec.contender.epochs
     is_result = trained >= LEAST_TRAINED * (epochs.shortest if epochs else 1.0)
+    start = time.perf_counter()
     if is_result and (path := model_path(trial)) is not None:
         save_model(path, spec, trial, attempt)
-    seconds = time.perf_counter() - start
-    return Outcome(trial=trial, trained=trained, is_result=is_result, seconds=seconds)
+    saving = time.perf_counter() - start
+    seconds, processor = lap.taken()
+    return Outcome(
+        trial=trial,
+        trained=trained,
+        is_result=is_result,
+        seconds=seconds,
+        processor=processor,
+        in_steps=loops.seconds,
+        saving=saving,
+    )
+
+
+class _Loops:
+    """Adds up what the loops of training take, one after the other.
+
+    Args:
+        told: Told of every step as well.
+    """
+
+    def __init__(self, told: Callable[[Progress], None] | None) -> None:
+        self._told = told
+        self._before = self._last = 0.0
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.seconds < self._last:
+            self._before += self._last
+        self._last = progress.seconds
+        if self._told is not None:
+            self._told(progress)
+
+    @property
+    def seconds(self) -> float:
+        return self._before + self._last
 
 
 def run_job(order: bytes) -> bytes:

@@ -1,0 +1,157 @@
+"""What contenders cost, as a comparison measures it: before there is a plan, and again in doubt."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from textgraft.comparison.records.plan import PlannedTrial, Rate
+from textgraft.comparison.running.pace import Lap, Pace, share_of
+from textgraft.comparison.running.probing import (
+    Glance,
+    Tried,
+    glance,
+    probe,
+    rate_by_trials,
+    tells_by_trials,
+)
+
+if TYPE_CHECKING:
+    from textgraft.comparison.running.run import Run
+
+WORTH_PROBING = 4.0
+"""Seconds of a core: where less is left and there are results, nothing more is measured."""
+AGAIN = 0.1
+"""Of the time left, a second probe takes no more."""
+
+
+class Costs:
+    """Measures contenders for one run, and the share of a core that it gets.
+
+    Args:
+        run: The run, in whose record the rates are written down.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.pace = Pace()
+        self._seen: dict[str, Glance] = {}
+        """What fits on a few rows told of contenders."""
+        self._took: dict[str, float] = {}
+        """Seconds that the last probe of each took; none of those that were probed twice."""
+
+    def measure(self) -> bool:
+        """Measure what each contender costs, unless that is known; return whether it was not.
+
+        Where trials themselves are quick they are run: their results are kept, and tell it best.
+        """
+        run, contenders = self.run, self.run.contenders
+        unknown = [name for name in contenders if name not in run.record.rates]
+        # What a server refuses is told before anything is trained.
+        for name in [name for name in unknown if contenders[name].is_remote]:
+            run.note_rate(name, self.by_probe(name))
+        for name in unknown:
+            if not self._is_late() and tells_by_trials(
+                contenders[name], run.material.sample(contenders[name])
+            ):
+                run.note_rate(name, self.by_trials(name))
+        left = [name for name in unknown if name not in run.record.rates]
+        if left:
+            run.reporter.note("measuring what each contender costs on a few rows")
+        for name in left:
+            if not self._is_late():
+                run.note_rate(name, self.by_probe(name))
+        return bool(unknown)
+
+    def _is_late(self) -> bool:
+        """Return whether there is no time to measure more, as on a busy machine.
+
+        Raises:
+            OptionError: Nothing was measured at all: more probes would find nothing else.
+        """
+        left = self.run.left
+        if left <= 0 and not self.run.finished:
+            raise self.run.too_small()
+        return bool(self.run.finished) and left * self.pace.share < WORTH_PROBING
+
+    def measure_again(self) -> bool:
+        """Measure once more what seems to have no time for all rows; return whether anything was.
+
+        What held up a probe for a moment must not leave a contender out of the comparison.
+        """
+        run = self.run
+        doubtful = [
+            name
+            for name, rate in run.record.rates.items()
+            if rate.epochs
+            and not rate.observed
+            and PlannedTrial(name, run.record.programmes[name].sizes[-1], 0) in run.record.plan.left_out
+            and self._took.pop(name, math.inf) <= AGAIN * run.left
+        ]
+        for name in doubtful:
+            largest, again = run.record.programmes[name].sizes[-1], self.by_probe(name)
+            self._took.pop(name)
+            both = run.record.rates[name], again
+            run.note_rate(name, min(both, key=lambda rate: rate.seconds(largest, 1) / rate.slowness))
+        return bool(doubtful)
+
+    def by_probe(self, name: str) -> Rate:
+        """Return what a contender costs by fits on a few rows."""
+        run, contender = self.run, self.run.contenders[name]
+        programme, lap = run.record.programmes[name], Lap()
+        rate = probe(
+            contender,
+            run.material.sample(contender),
+            programme,
+            tests=len(run.material.splits.test),
+            texts=run.material.read_of(programme.sizes[-1]),
+            seen=self._seen.get(name),
+            left=run.left,
+        )
+        wall, processor = lap.taken()
+        self._took[name] = wall
+        if not contender.is_remote:
+            self.pace.note(wall, processor)
+        return rate
+
+    def by_trials(self, name: str) -> Rate | None:
+        """Return what a contender costs by first trials, which are kept; None where none was quick."""
+        run, contender, tests = self.run, self.run.contenders[name], len(self.run.material.splits.test)
+        lap = Lap()
+        self._seen[name] = glance(contender, run.material.sample(contender))
+        self.pace.note(*lap.taken())
+
+        def tried(size: int, expected: float) -> Tried | None:
+            is_late = expected / self.pace.share > run.left
+            return None if is_late else self._tried(PlannedTrial(name, size, 0))
+
+        return rate_by_trials(
+            contender,
+            run.record.programmes[name],
+            self._seen[name],
+            lambda size: run.material.read_of(size) + tests,
+            tried,
+        )
+
+    def _tried(self, planned: PlannedTrial) -> Tried | None:
+        """Run a trial before there is a plan, unless its result is there; None where it gave none."""
+        run = self.run
+        spec = run.spec(planned)
+        assert spec is not None, "a first seed waits for nothing"
+        trial = run.result(planned, spec)
+        if trial is not None:
+            run.keep(planned, trial)
+            return Tried.before(trial)
+        shared = run.material.shared.spent
+        outcome = run.run_timed(spec, planned)
+        found = run.record.results.get(planned.name)
+        shared = run.material.shared.spent - shared
+        share = share_of(outcome.seconds, outcome.processor)
+        if not found:
+            return None
+        return Tried(run.finished[found], share * (outcome.seconds - shared), is_new=True, share=share)
+
+    def keep_pace(self) -> None:
+        """Have all rates say what they come to at the share of a core that there is at present."""
+        for name, rate in self.run.record.rates.items():
+            rate.slowness = 1.0 if self.run.contenders[name].is_remote else 1 / self.pace.share
