@@ -1,25 +1,29 @@
 """Does a comparison take the time that it plans, and keep within its budget?
 
     python benchmarks/planning.py --data DATA [--budgets 2m,10m,30m] [--sets trec,sst2,banking77,reviews]
-        [--output runs/planning]
+        [--busy] [--output runs/planning]
 
 Each comparison runs in a process of its own and can be stopped: what is finished is not run again. For each
 it prints what was planned at the start for the trials, what they took, the budget and the time of the whole
-call, how many trials there were, and the sizes of each contender.
+call, how many trials there were, and the sizes of each contender. With ``--busy`` a process that does nothing
+but compute runs beside it on every core.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from textgraft.comparison.records.plan import load_plan
 from textgraft.comparison.records.verdict import load_verdict
 from textgraft.comparison.running.measuring import machine
+from textgraft.processor import cores
 from textgraft.wording import duration, parse_seconds
 
 SETS: dict[str, list[str]] = {
@@ -29,6 +33,18 @@ SETS: dict[str, list[str]] = {
     "reviews": ["movie_reviews_long/train.csv", "--test", "movie_reviews_long/test.csv"],
 }
 """Short questions, sentences, requests with 77 labels, and texts of 750 words."""
+
+
+@contextlib.contextmanager
+def neighbours(count: int) -> Iterator[None]:
+    """Have so many processes compute meanwhile."""
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for one in busy:
+            one.kill()
+            one.wait()
 
 
 def run(name: str, budget: str, data: Path, folder: Path) -> None:
@@ -66,10 +82,12 @@ def main() -> None:
     parser.add_argument("--budgets", default="2m,10m,30m")
     parser.add_argument("--sets", default=",".join(SETS))
     parser.add_argument("--output", type=Path, default=Path("runs/planning"))
+    parser.add_argument("--busy", action="store_true")
     arguments = parser.parse_args()
     pairs = [(name, budget) for budget in arguments.budgets.split(",") for name in arguments.sets.split(",")]
-    for name, budget in pairs:
-        run(name, budget, arguments.data, arguments.output / f"{name}-{budget}")
+    with neighbours(cores() if arguments.busy else 0):
+        for name, budget in pairs:
+            run(name, budget, arguments.data, arguments.output / f"{name}-{budget}")
     print(machine())
     print("| set | budget | planned for the trials | they took | whole call | trials | pick | sizes |")
     print("|---|---|---|---|---|---|---|---|")

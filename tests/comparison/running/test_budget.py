@@ -165,6 +165,7 @@ def test_on_a_slow_machine_what_there_is_no_time_to_measure_is_left_out(topics, 
 
 def test_plans_go_by_the_share_of_a_core_that_there_is(topics, tmp_path, monkeypatch):
     monkeypatch.setattr(Pace, "share", 0.5)
+    monkeypatch.setattr(Pace, "is_busy", True)
     reporter = Notes()
     result = textgraft.compare(topics, output=tmp_path / "run", reporter=reporter, **ASKED)
     assert all(rate.slowness == 2.0 for rate in load_plan(result.folder).rates.values())

@@ -22,6 +22,17 @@ def test_what_was_long_ago_counts_less() -> None:
     assert pace.share == pytest.approx(0.4, abs=1e-4)
 
 
+def test_a_machine_is_called_busy_after_some_seconds() -> None:
+    pace = Pace()
+    pace.note(0.5, 0.2)
+    assert not pace.is_busy
+    pace.note(1.0, 0.5)
+    assert pace.is_busy
+    idle = Pace()
+    idle.note(30.0, 29.0)
+    assert not idle.is_busy
+
+
 def test_several_threads_are_no_more_than_a_core_and_none_is_not_nothing() -> None:
     assert share_of(10.0, 19.0) == 1.0
     assert share_of(10.0, 0.0) == LEAST

@@ -146,7 +146,7 @@ class Costs:
         outcome = run.run_timed(spec, planned)
         found = run.record.results.get(planned.name)
         shared = run.material.shared.spent - shared
-        share = share_of(outcome.seconds, outcome.processor)
+        share = share_of(outcome.computing, outcome.processor)
         if not found:
             return None
         return Tried(run.finished[found], share * (outcome.seconds - shared), is_new=True, share=share)

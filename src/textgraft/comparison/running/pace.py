@@ -16,6 +16,8 @@ LEAST = 0.02
 """A share below this is taken for it: no plan can be made of nothing."""
 BUSY = 0.85
 """A machine that gives less of a core than this is called busy."""
+ENOUGH = 1.0
+"""Seconds after which that is known: less may be a moment's wait."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,11 @@ class Pace:
         kept = 0.5 ** (wall / HALF_LIFE)
         self._wall = kept * self._wall + wall
         self._processor = kept * self._processor + min(wall, processor)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether others are at work, as far as that was measured for long enough to be said."""
+        return self._wall >= ENOUGH and self.share < BUSY
 
     @property
     def share(self) -> float:

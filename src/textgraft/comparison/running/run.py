@@ -35,7 +35,7 @@ from textgraft.comparison.running.costs import Costs
 from textgraft.comparison.running.finishing import hold_back, remember_rows
 from textgraft.comparison.running.fresh_plan import new_plan
 from textgraft.comparison.running.kept_models import KeptModels, needed, winning_trial
-from textgraft.comparison.running.pace import BUSY, share_of
+from textgraft.comparison.running.pace import share_of
 from textgraft.comparison.running.planning import allowance, cheapest, schedule, useful
 from textgraft.comparison.running.probing import whole_training
 from textgraft.comparison.running.progress import Reporter
@@ -145,7 +145,8 @@ class Run:
         held_results = {name: known for name, known in self.record.results.items() if known in self.finished}
         self.record = changed(self.record, results=held_results)
         is_new = self.costs.measure()
-        if (share := self.costs.pace.share) < BUSY:
+        if self.costs.pace.is_busy:
+            share = self.costs.pace.share
             self.reporter.note(
                 f"the machine is busy: this process gets {share:.0%} of a core, so all takes about "
                 f"{1 / share:.1f} times as long as alone"
@@ -411,12 +412,12 @@ class Run:
         contender, rate = self.contenders[planned.contender], self.record.rates.get(planned.contender)
         share = 1.0
         if not contender.is_remote:
-            share = share_of(outcome.seconds, outcome.processor)
-            self.costs.pace.note(outcome.seconds, outcome.processor)
+            share = share_of(outcome.computing, outcome.processor)
+            self.costs.pace.note(outcome.computing, outcome.processor)
         if rate is None:
             return
         # Writing a model is left out: few trials do it, and there is a part of the time kept for it.
-        beside = outcome.seconds - outcome.saving - outcome.in_steps
+        beside = outcome.computing - outcome.in_steps
         training = whole_training(outcome.trial, outcome.in_steps, contender.epochs)
         expected = self.record.plan.expected(planned, self.record.rates)
         rate.observe(expected, Spent(share * beside, share * training), outcome.trained)

@@ -45,12 +45,17 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """Whether that was enough."""
     seconds: float
     """That it took, wall-clock."""
-    processor: float
-    """Of the processor, by all threads of its process."""
     in_steps: float
     """Of ``seconds``, in the loops of training."""
     saving: float
-    """Of ``seconds``, to write its model."""
+    """Of ``seconds``, to write its model, which waits for the disk."""
+    processor: float
+    """Of the processor, by all threads of its process, without the saving."""
+
+    @property
+    def computing(self) -> float:
+        """Of ``seconds``, all but the saving."""
+        return self.seconds - self.saving
 
 
 class SetUp(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,19 +112,19 @@ def perform(
     trained = share_trained(spec, attempt)
     epochs = spec.contender.epochs
     is_result = trained >= LEAST_TRAINED * (epochs.shortest if epochs else 1.0)
+    computing, processor = lap.taken()
     start = time.perf_counter()
     if is_result and (path := model_path(trial)) is not None:
         save_model(path, spec, trial, attempt)
     saving = time.perf_counter() - start
-    seconds, processor = lap.taken()
     return Outcome(
         trial=trial,
         trained=trained,
         is_result=is_result,
-        seconds=seconds,
-        processor=processor,
+        seconds=computing + saving,
         in_steps=loops.seconds,
         saving=saving,
+        processor=processor,
     )
 
 
