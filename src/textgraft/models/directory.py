@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import importlib.metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +33,12 @@ _COPY = "Copy the whole folder again, or train again."
 
 def library_versions() -> dict[str, str]:
     """Return the versions of the libraries that a model's outputs depend on."""
+    return dict(_versions())
+
+
+@functools.cache
+def _versions() -> dict[str, str]:
+    """Look them up: each is a file to find and to read."""
     names = ("textgraft", "torch", "transformers", "tokenizers", "scikit-learn", "numpy")
     found = {name: importlib.metadata.version(name) for name in names}
     for engine in ("openvino", "ctranslate2"):

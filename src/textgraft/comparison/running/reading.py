@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from textgraft.comparison.contenders.base import Job, RecipeSettings
 from textgraft.comparison.records.reading import Reading
+from textgraft.models.encoders import EncoderSource, encoder_max_length, load_tokenizer
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 STEP = 0.05
 """Fewer windows are worth a try where they leave out so large a share of the tokens more."""
@@ -23,7 +28,6 @@ def readings(job: Job, settings: RecipeSettings) -> list[Reading]:
     Returns:
         The most windows first; nothing where texts are not read in windows.
     """
-    from textgraft.models.encoders import encoder_max_length, load_tokenizer
     from textgraft.models.windows import longest
     from textgraft.tokenization.encode import TextFrame, token_ids
 
@@ -33,7 +37,7 @@ def readings(job: Job, settings: RecipeSettings) -> list[Reading]:
     source, rows = job.needed_encoder(), job.train.texts
     if not rows or not (source.path / "tokenizer.json").is_file():
         return []
-    tokenizer = load_tokenizer(source)
+    tokenizer = _tokenizer(source, source.identity)
     size, special = encoder_max_length(source), TextFrame.of(tokenizer, "a").size
     room = size - special
     lengths = token_ids(tokenizer, rows, longest(size, own.windows, special)).lengths
@@ -46,3 +50,10 @@ def readings(job: Job, settings: RecipeSettings) -> list[Reading]:
             read = float(np.minimum(windows, most).mean())
             found.append(Reading(most=most, read=read, whole=float(windows.mean()), tokens=tokens))
     return found
+
+
+@functools.lru_cache(maxsize=4)
+def _tokenizer(source: EncoderSource, identity: str) -> Tokenizer:
+    """Load the tokenizer of an encoder once for all trials: that of a hundred languages takes a second."""
+    del identity  # tells files that have changed since
+    return load_tokenizer(source)
