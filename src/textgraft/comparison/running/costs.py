@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from textgraft.comparison.records.plan import PlannedTrial, Rate
+from textgraft.comparison.records.plan import ComparisonPlan, PlannedTrial, Rate
 from textgraft.comparison.running.pace import Lap, Pace, share_of
 from textgraft.comparison.running.probing import (
     Glance,
@@ -17,12 +17,50 @@ from textgraft.comparison.running.probing import (
 )
 
 if TYPE_CHECKING:
-    from textgraft.comparison.running.run import Run
+    from textgraft.comparison.contenders.base import Contender
+    from textgraft.comparison.preparing import Material
+    from textgraft.comparison.records.trials import Trial
+    from textgraft.comparison.running.progress import Reporter
+    from textgraft.comparison.running.trial_jobs import Outcome
+    from textgraft.comparison.running.trials import TrialSpec
+    from textgraft.errors import OptionError
 
 WORTH_PROBING = 4.0
 """Seconds of a core: where less is left and there are results, nothing more is measured."""
 AGAIN = 0.1
 """Of the time left, a second probe takes no more."""
+
+
+class Running(Protocol):
+    """What is asked of a run whose contenders are measured."""
+
+    contenders: dict[str, Contender]
+    material: Material
+    reporter: Reporter
+    record: ComparisonPlan
+    finished: dict[str, Trial]
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left for trials."""
+
+    def note_rate(self, name: str, rate: Rate | None) -> None:
+        """Write down what a contender costs, if that is known."""
+
+    def spec(self, planned: PlannedTrial) -> TrialSpec | None:
+        """Return what a planned trial is to run."""
+
+    def result(self, planned: PlannedTrial, spec: TrialSpec) -> Trial | None:
+        """Return the trial that has this specification, if there is one."""
+
+    def keep(self, planned: PlannedTrial, trial: Trial) -> None:
+        """Note the result of a part of the plan."""
+
+    def run_timed(self, spec: TrialSpec, planned: PlannedTrial) -> Outcome:
+        """Run one trial and write down what became of it."""
+
+    def too_small(self) -> OptionError:
+        """Say which budget would do."""
 
 
 class Costs:
@@ -32,7 +70,7 @@ class Costs:
         run: The run, in whose record the rates are written down.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Running) -> None:
         self.run = run
         self.pace = Pace()
         self._seen: dict[str, Glance] = {}
