@@ -91,6 +91,22 @@ def test_the_first_visible_sheet_with_cells_is_read_and_the_others_are_named(tmp
         read_dataset(excel(tmp_path / "b.xlsx", []))
 
 
+def test_a_cover_and_a_title_are_left_out_and_merged_cells_stand_in_all_their_rows(tmp_path):
+    rows = [["Notes of 2026"], [], ["group", "text"]]
+    rows += [[group if i == 0 else None, f"{group} number {i}"] for group in ("a", "b") for i in range(5)]
+    path = excel(tmp_path / "f.xlsx", [["Report"]], rows)
+    book = openpyxl.load_workbook(path)
+    for first, last in ((4, 8), (9, 13)):
+        book["s1"].merge_cells(start_row=first, end_row=last, start_column=1, end_column=1)
+    book["s1"].merge_cells("A1:B1")
+    book.save(path)
+    found = read_dataset(path, label="group")
+    assert found.labels == ["a"] * 5 + ["b"] * 5
+    assert list(found.lines) == list(range(4, 14))
+    assert found.notes.remarks[0] == "What stands above the header is left out, as 'Notes of 2026'."
+    assert "Only the sheet 's1' is read; the file also has 's0'." in found.notes.remarks
+
+
 def test_a_sheet_without_a_header_has_numbered_columns(tmp_path):
     rows = [[f"this is the text {row}", "ab"[row % 2]] for row in range(20)]
     dataset = read_dataset(excel(tmp_path / "a.xlsx", rows))

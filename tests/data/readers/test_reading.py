@@ -156,6 +156,31 @@ def test_what_stands_inside_objects_is_read_by_its_path(tmp_path, form):
         read_dataset(source, text="data.txt")
 
 
+@pytest.mark.parametrize(
+    ("above", "said"),
+    [
+        ("Report of 2026\n", "Report of 2026"),
+        ("# by me\n\n#2026\n", "# by me"),
+        ("All notes,,\n,,\n", "All notes"),
+    ],
+)
+def test_what_stands_above_the_header_is_left_out(tmp_path, above, said):
+    lines = "".join(f"{i},text number {i},{'ab'[i % 2]}\n" for i in range(9))
+    dataset = read_dataset(write(tmp_path / "f.csv", f"{above}id,text,label\n{lines}"))
+    assert rows(dataset)[:2] == [("text number 0", "a"), ("text number 1", "b")]
+    assert dataset.lines[0] == above.count("\n") + 2
+    assert dataset.notes.remarks == (f"What stands above the header is left out, as {said!r}.",)
+
+
+@pytest.mark.parametrize("first", ["text", "Frage", "my texts,"])
+def test_a_column_without_a_name_makes_no_title_of_the_header(tmp_path, first):
+    lines = "".join(f"great {'ab'[i % 2]},{'xy'[i % 2]}\n" for i in range(9))
+    table = read_dataset(
+        write(tmp_path / "f.csv", f"{first}\n{lines}"), labelled=False, text=first.rstrip(",")
+    )
+    assert len(table) + len(table.rejected) == 9
+
+
 def test_columns_are_found_in_scripts_without_spaces(tmp_path):
     lines = "".join(
         f"这个产品{'很好' if i % 2 else '很差'}{i}号,{'好' if i % 2 else '差'}\n" for i in range(30)

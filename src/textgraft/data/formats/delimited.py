@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 
 from textgraft.data.dataset import Numbering, Rejected
-from textgraft.data.formats.headers import name_columns
+from textgraft.data.formats.headers import MOST_TITLES, count_titles, left_out, name_columns
 from textgraft.data.formats.lines import LONGEST_ROW, Encoding, Line, TextLines, detect_encoding
 from textgraft.data.formats.tables import Row, reject_line
 from textgraft.errors import DataError
@@ -92,6 +92,7 @@ class DelimitedTable:
             if named
             else sniff_delimiter([line.text[:_SAMPLED_CHARACTERS] for line in sample], preferred)
         )
+        title = self._skip_titles([line.text[:_SAMPLED_CHARACTERS] for line in sample], preferred, sample)
         self._width = 0  # no header yet: any number of fields will do
         records = self._records()
         header = next(records, None)
@@ -112,7 +113,22 @@ class DelimitedTable:
         first = [record.values for record in islice(records, _SAMPLED_LINES) if isinstance(record, Row)]
         self.columns, remark = name_columns(self.columns, [row for row in first if len(row) == self._width])
         self._has_header = remark is None
-        self.remarks: list[str] = [remark] if remark else []
+        self.remarks: list[str] = [said for said in (title, remark) if said]
+
+    def _skip_titles(self, texts: Sequence[str], preferred: str, sample: Sequence[Line]) -> str | None:
+        """Leave out the lines above a header, with which no delimiter can be told; returns what to say."""
+        for start in range(1, min(MOST_TITLES, len(texts) - 1) + 1):
+            delimiter = sniff_delimiter(texts[start:], preferred)
+            try:
+                rows = list(csv.reader(texts, delimiter=delimiter))
+            except csv.Error:
+                return None
+            if sum(map(bool, map(str.strip, rows[0]))) > 1:
+                return None
+            if count_titles(rows) == start:
+                self.delimiter, self._skipped = delimiter, sample[start - 1].number
+                return left_out(rows[0][0])
+        return None
 
     def rows(self, names: Sequence[str]) -> Iterator[Row | Rejected]:
         """Read the columns ``names``, row by row."""
@@ -131,7 +147,7 @@ class DelimitedTable:
     def _records(self) -> Iterator[Row | Rejected]:
         lines = TextLines(self._path, self.encoding)
         for line in lines:
-            if line.number == self._skipped:
+            if line.number <= self._skipped:
                 continue
             text = line.text.rstrip("\r\n")
             if line.problem:

@@ -12,6 +12,14 @@ _KNOWN = frozenset(
 _WORDS = 3
 """From so many words on, a cell of the first row is no name, where the cells below are texts as well."""
 _LONG = 60
+MOST_TITLES = 10
+"""Rows that may stand above a header."""
+_LEAST_ROWS = 3
+
+
+def left_out(title: str) -> str:
+    """Say that something stands above a header."""
+    return f"What stands above the header is left out, as {title.strip()[:40]!r}."
 
 
 def name_columns(first: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[list[str], str | None]:
@@ -33,6 +41,30 @@ def name_columns(first: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[l
         f"called {', '.join(map(repr, names[:3]))}{', …' if len(names) > 3 else ''}. "
         "If it is a header, name the columns by plain words, as in: text,label."
     )
+
+
+def count_titles(rows: Sequence[Sequence[str]]) -> int:
+    """Return how many of the first rows are no part of a table, as a title that stands above the header.
+
+    Such a row has a first cell alone, of several words or behind a #, and below it comes a header of several
+    names.
+
+    Args:
+        rows: The cells of the first rows; those of the table itself are equally many.
+    """
+    filled = [[cell.strip() for cell in row if cell.strip()] for row in rows]
+    at = next((place for place, cells in enumerate(filled) if len(cells) > 1), 0)
+    if not 0 < at <= MOST_TITLES or len(filled[0]) != 1 or not rows[0][0].strip():
+        return 0
+    title = filled[0][0]
+    if not title.startswith("#") and (len(title.split()) < 2 or title.lower() in _KNOWN):
+        return 0
+    head, below = rows[at], rows[at + 1 :]
+    if len(below) < _LEAST_ROWS or any(len(row) != len(head) or row == head for row in below):
+        return 0
+    names = filled[at]
+    are_names = len(set(names)) == len(names) and not any(map(_is_long, names))
+    return at if are_names and is_header(head, below) else 0
 
 
 def is_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
@@ -59,7 +91,11 @@ def is_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     if any(_is_number(cell) and _are_numbers(column) for cell, column in zip(cells, columns, strict=True)):
         return False
     texts = [(cell, column) for cell, column in zip(cells, columns, strict=True) if _are_texts(column)]
-    return not texts or not all(len(cell.split()) >= _WORDS or len(cell) > _LONG for cell, _ in texts)
+    return not texts or not all(_is_long(cell) for cell, _ in texts)
+
+
+def _is_long(cell: str) -> bool:
+    return len(cell.split()) >= _WORDS or len(cell) > _LONG
 
 
 def _repeats(cell: str, column: Sequence[str]) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 from xml.parsers.expat import ExpatError
 
 from textgraft.data.dataset import Numbering, Rejected
-from textgraft.data.formats.headers import name_columns
+from textgraft.data.formats.headers import count_titles, left_out, name_columns
 from textgraft.data.formats.lines import LONGEST_ROW, Encoding
 from textgraft.data.formats.sheet_extent import MOST_CELLS, is_too_large
 from textgraft.data.formats.tables import Row
@@ -23,10 +23,10 @@ _NOT_LOCKED = "Save it without a password, or export the sheet as CSV (UTF-8)."
 
 
 class SpreadsheetTable:
-    """The first visible sheet of a workbook that is not empty; cells are strings, as they are in its CSV.
+    """The first visible sheet of a workbook that has rows; cells are strings, as they are in its CSV.
 
     Rows have the numbers that stand beside them in the sheet. The columns are named by its first row that is
-    not blank; if that is data, they are called "column 1", "column 2", ….
+    neither blank nor a title; if that is data, they are called "column 1", "column 2", ….
 
     Raises:
         DataError: The file is no workbook, damaged, locked, empty or too large.
@@ -41,14 +41,14 @@ class SpreadsheetTable:
         self.format = "OpenDocument" if path.suffix.lower() == ".ods" else "Excel"
         self.blank_lines = 0
         self._sheet, others = _first_sheet(path)
-        records = self._records()
-        header = next(records)
-        self._width = len(header[1])
-        sample = [cells for _, cells in islice(records, _SAMPLED_ROWS)]
-        self.columns, remark = name_columns([cell.strip() for cell in header[1]], sample)
+        sample = [cells for _, cells in islice(self._records(), _SAMPLED_ROWS)]
+        self._titles = count_titles(sample)
+        title = left_out(sample[0][0]) if self._titles else None
+        header, *sample = sample[self._titles :]
+        self.columns, remark = name_columns([cell.strip() for cell in header], sample)
         self._has_header = remark is None
         self.nested: Sequence[str] = ()
-        self.remarks: list[str] = [remark] if remark else []
+        self.remarks: list[str] = [said for said in (title, remark) if said]
         if others:
             named = f"{', '.join(map(repr, others[:5]))}{', …' if len(others) > 5 else ''}"
             self.remarks.append(f"Only the sheet {self._sheet.name!r} is read; the file also has {named}.")
@@ -58,7 +58,7 @@ class SpreadsheetTable:
         positions = [self.columns.index(name) for name in names]
         self.blank_lines = 0
         records = self._records()
-        if self._has_header:
+        for _ in range(self._titles + self._has_header):
             next(records)
         for number, cells in records:
             row = Row(number, [cells[position] for position in positions])
@@ -68,13 +68,27 @@ class SpreadsheetTable:
                 yield row
 
     def _records(self) -> Iterator[tuple[int, list[str]]]:
-        """Read the rows that are not blank, each with its number in the sheet."""
+        """Read the rows that are not blank, each with its number in the sheet.
+
+        A cell that stretches over several rows, as a label of a whole group, stands in each of them.
+        """
+        merged: dict[int, list[tuple[int, int]]] = {}
+        for (top, left), (bottom, _) in getattr(self._sheet, "merged_cell_ranges", None) or ():
+            if bottom > top:
+                merged.setdefault(top + 1, []).append((left, bottom + 1))
+        stretched: dict[int, tuple[int, str]] = {}  # by column, the last row and what stands there
         for number, values in enumerate(self._sheet.iter_rows(), start=1):
             cells = [as_text(value) for value in values]
-            if any(map(str.strip, cells)):
-                yield number, cells
-            else:
+            is_blank = not any(map(str.strip, cells))
+            for column, (last, text) in stretched.items():
+                if number <= last and not cells[column]:
+                    cells[column] = text
+            for column, last in merged.get(number, ()):
+                stretched[column] = last, cells[column]
+            if is_blank:
                 self.blank_lines += 1
+            else:
+                yield number, cells
 
 
 def as_text(value: Any) -> str:
@@ -89,7 +103,7 @@ def as_text(value: Any) -> str:
 
 
 def _first_sheet(path: Path) -> tuple[Any, list[str]]:
-    """Return the first sheet with cells, and the names of the others that are visible."""
+    """Return the first sheet with two rows, else with cells, and the names of the others that are visible."""
     try:
         import python_calamine as calamine
     except ImportError as error:
@@ -110,10 +124,12 @@ def _first_sheet(path: Path) -> tuple[Any, list[str]]:
             if sheet.typ == calamine.SheetTypeEnum.WorkSheet
             and sheet.visible == calamine.SheetVisibleEnum.Visible
         ]
-        for name in names:
-            sheet = book.get_sheet_by_name(name)
-            if any(as_text(value).strip() for row in sheet.iter_rows() for value in row):
-                return sheet, [other for other in names if other != name]
+        for rows in (2, 1):
+            for name in names:
+                sheet = book.get_sheet_by_name(name)
+                filled = (row for row in sheet.iter_rows() if any(as_text(value).strip() for value in row))
+                if len(list(islice(filled, rows))) == rows:
+                    return sheet, [other for other in names if other != name]
     except (
         calamine.CalamineError,
         zipfile.BadZipFile,
