@@ -14,7 +14,9 @@ from tests.tiny import FILLER, TOPICS, topic_rows
 from tests.tiny_encoders import FAMILIES, save_tiny_encoder
 from textgraft.errors import ModelError, OptionError
 from textgraft.inference import encode as encode_module
-from textgraft.inference.encode import Encoder, encode
+from textgraft.inference.calibration import own_texts
+from textgraft.inference.encode import GOLDEN_TEXTS, Encoder, _text_hash, encode
+from textgraft.inference.engines.open import FEWEST_CALIBRATION_BATCHES
 from textgraft.models.encoders import load_encoder, resolve_encoder
 
 needs_openvino = pytest.mark.skipif(
@@ -194,10 +196,31 @@ def test_int8_is_calibrated_on_the_first_texts(folders):
     assert encoder.open().precision == "int8", encoder.open().note
     exact = Encoder(folders["bert"], precision="fp32", engine="torch").encode(texts)
     assert (vectors * exact).sum(axis=1).mean() > 0.98
-    few = Encoder(folders["bert"], precision="int8", engine="openvino")
-    few.encode(texts[:3])
-    assert few.open().precision != "int8"
-    assert "3 given" in few.open().note
+
+
+@needs_openvino
+@needs_int8
+def test_int8_is_calibrated_on_texts_of_the_package_where_few_are_given(folders):
+    texts = [text for text, _ in topic_rows(20)]
+    encoder = Encoder(folders["bert"], precision="int8", engine="openvino")
+    vectors = encoder.encode(texts)
+    assert encoder.open().note == "openvino, int8, calibrated on texts that come with textgraft"
+    exact = Encoder(folders["bert"], precision="fp32", engine="torch").encode(texts)
+    assert (vectors * exact).sum(axis=1).mean() > 0.98
+
+
+def test_texts_to_calibrate_on_are_the_same_whoever_comes_first(folders):
+    """But those that are named for it are among them."""
+    own, kept_back = own_texts()
+    assert len(own) >= FEWEST_CALIBRATION_BATCHES
+    assert len(set(own) | set(kept_back) | set(GOLDEN_TEXTS)) == len(own) + len(kept_back) + len(GOLDEN_TEXTS)
+    texts = [f"text {n}" for n in range(400)]
+    by_itself, given = Encoder(folders["bert"]), Encoder(folders["bert"], calibration=texts[:3])
+    assert by_itself._sample(texts[:5]) == (own, kept_back)
+    assert given._sample(texts) == ([*own, *sorted(texts[:3], key=_text_hash)], kept_back)
+    sample, kept_back = by_itself._sample(texts)
+    assert (len(sample), kept_back) == (300, [])
+    assert set(sample) < set(texts)
 
 
 def test_weights_that_give_no_numbers_are_told(tmp_path):

@@ -10,6 +10,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx2
 import pytest
@@ -18,6 +19,7 @@ from tests.serving.running import Slow, running
 from textgraft.errors import ModelError, OptionError
 from textgraft.inference.pipelines.shipped import shipped_graft
 from textgraft.serving.answering import prepare_rows
+from textgraft.serving.encoding import _refuse_rough
 from textgraft.serving.limits import Limits
 from textgraft.serving.loading import Named, load_models
 from textgraft.serving.serve import Chosen, reload_models, serve
@@ -233,11 +235,19 @@ def test_a_head_on_a_shared_encoder_shares_its_batches(models):
     assert prepared.lane.key == encoder.encoder.prepare(["x"], truncate=False).lane.key
 
 
-def test_int8_is_calibrated_on_texts_that_are_named(tmp_path, monkeypatch):
-    monkeypatch.setattr("textgraft.serving.encoding.first_choice", lambda engine, precision: "openvino")
-    with pytest.raises(OptionError, match="none are given") as caught:
-        load_models([Named.of("bundled")], precision="int8")
+def test_int8_that_moves_encodings_too_far_is_refused():
+    """Where the processor lacks it, or a package, the next best is taken."""
+    note = "openvino, bf16; int8 differs from the reference (cosine 0.97)"
+    engine = SimpleNamespace(precision="bf16", note=note)
+    with pytest.raises(OptionError, match=r"moves the encodings of mine too far: .*0\.97") as caught:
+        _refuse_rough(engine, "mine", "int8")
     assert "--calibration" in str(caught.value)
+    _refuse_rough(engine, "mine", "auto")
+    engine.note = "openvino, bf16; this processor has no int8 dot product (VNNI)"
+    _refuse_rough(engine, "mine", "int8")
+
+
+def test_int8_is_calibrated_on_texts_that_are_named(tmp_path, monkeypatch):
     (tmp_path / "texts.csv").write_text("text\n" + "".join(f"A text, number {n}.\n" for n in range(400)))
     seen = {}
 

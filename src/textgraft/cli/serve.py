@@ -50,13 +50,14 @@ def serve(
     engine: options.Engine = "auto",
     precision: Annotated[
         str,
-        typer.Option(
-            help="Numbers that encoders compute in: auto, fp32, bf16, or int8, which needs --calibration."
-        ),
+        typer.Option(help="Numbers that encoders compute in: auto, fp32, bf16 or int8."),
     ] = "auto",
     calibration: Annotated[
         Path | None,
-        typer.Option(help="For int8: a file of a hundred texts or more like those to come."),
+        typer.Option(
+            help="For int8: a file of a hundred texts or more like those to come, in place of texts that "
+            "come with textgraft."
+        ),
         TEXTS,
     ] = None,
     limit: Annotated[

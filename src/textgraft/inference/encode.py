@@ -24,11 +24,12 @@ from textgraft.data.formats.given import Rows
 from textgraft.data.inputs import as_given_text, given_inputs, given_texts
 from textgraft.errors import ModelError, OptionError, unknown
 from textgraft.files import as_path, content_hash
+from textgraft.inference.calibration import own_texts
 from textgraft.inference.encoder_weights import reads_weights
 from textgraft.inference.encoding_cache import EncodingCache, Entry, entry_keys
 from textgraft.inference.engines import bundled
 from textgraft.inference.engines.base import PRECISIONS, Batch, Engine, ModuleSource, Outputs
-from textgraft.inference.engines.open import ENGINES, open_engine
+from textgraft.inference.engines.open import ENGINES, FEWEST_CALIBRATION_BATCHES, open_engine
 from textgraft.models.encoders import (
     BUNDLED,
     BUNDLED_SHA256,
@@ -95,7 +96,9 @@ class Encoder:
             and scaled again where they are scaled.
         threads: Threads to compute on; None leaves it to the engine.
         cache: Keep encodings on disk: True in the cache folder, or the path of a database file.
-        calibration: Texts like those to come, for int8; by default those of the first call of :meth:`encode`.
+        calibration: Texts like those to come, for int8; by default those of the first call of :meth:`encode`
+            if they are a hundred, else texts that come with the package. Fewer than a hundred are filled up
+            with those.
         fixed_shapes: Whether a text is encoded in batches whose shape follows from its own length, so that
             the others have no part in its rounding. Costs an eighth more, and much more of a call with few
             texts.
@@ -186,9 +189,7 @@ class Encoder:
         """
         if self._engine is None:
             name, precision = self._wanted
-            sample: list[str] = []
-            if precision == "int8":
-                sample = sorted(self._calibration or dict.fromkeys(texts), key=_text_hash)[:CALIBRATION_TEXTS]
+            sample, kept_back = self._sample(texts) if precision == "int8" else ([], [])
             golden, reference = self._golden()
             self._engine = open_engine(
                 ModuleSource(
@@ -196,6 +197,7 @@ class Encoder:
                     build=functools.partial(_build, self.source, self.pooling, self.normalize),
                     golden=golden,
                     calibration=[self._batch([row]) for row in self._window(sample)],
+                    kept_back=[self._batch([row]) for row in self._window(kept_back)],
                     outputs=(OUTPUT,),
                     weights=reads_weights(self.source),
                     pooling=self.pooling,
@@ -210,7 +212,22 @@ class Encoder:
                 # Each calibration makes another model, with encodings of its own; so does what needs none.
                 is_calibrated = self._engine.name == "openvino"
                 self._calibrated_on = content_hash(sample) if is_calibrated else self._engine.name
+                if is_calibrated and kept_back:
+                    self._engine.note += ", calibrated on texts that come with textgraft"
         return self._engine
+
+    def _sample(self, texts: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Return what int8 is calibrated on, and what is kept back to compare it with fp32 on.
+
+        Args:
+            texts: Of the first call.
+        """
+        own, kept_back = own_texts()
+        given = sorted(dict.fromkeys(self._calibration or texts), key=_text_hash)[:CALIBRATION_TEXTS]
+        if len(given) >= FEWEST_CALIBRATION_BATCHES:
+            return given, []
+        # A few texts that happened to come first would make a model of their own, to be calibrated each time.
+        return [*own, *(given if self._calibration else [])], kept_back
 
     def encode(
         self,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,16 @@ from numpy.typing import NDArray
 
 from textgraft.errors import OptionError
 from textgraft.inference.encode import Encoder
-from textgraft.inference.engines.open import first_choice
+from textgraft.inference.engines.agreement import is_rough
+from textgraft.inference.engines.base import Engine
 from textgraft.models.encoders import EncoderSource
 from textgraft.serving.prepared import Prepared, refuse_long
 from textgraft.serving.refusals import InputError
 from textgraft.serving.shapes import filled, prepares_for_shapes
 
 Vectors = NDArray[np.float32]
+WARMING_SECONDS = 10.0
+"""Enough for encoders of a few layers; a large one meets its longer batches when they come."""
 
 
 class EncoderLane:
@@ -37,6 +41,22 @@ class EncoderLane:
     def run(self, batches: Iterator[list[Any]]) -> Iterator[Any]:
         """Encode batches of token ids: [rows, dimension] each."""
         yield from self.encoder.encode_batches(batches, filled if self._is_shaped else None)
+
+    def warming(self, shapes: Iterable[tuple[int, int]]) -> Iterator[None]:
+        """Compute a batch of each shape, so that the engine has met it; no longer than a few seconds in all.
+
+        Args:
+            shapes: Rows and width of each.
+        """
+        spent = 0.0
+        for rows, width in shapes if self._is_shaped else ():
+            if spent > WARMING_SECONDS:
+                return
+            begun = time.monotonic()
+            for _ in self.encoder.encode_batches([[[0] * width] * rows]):
+                pass
+            spent += time.monotonic() - begun
+            yield
 
 
 class ServedEncoder:
@@ -144,13 +164,23 @@ def open_encoder(name: str | EncoderSource, *, pooling: str = "mean", **options:
         ModelError: It cannot be found, or is damaged.
         OptionError: An option is wrong.
     """
-    is_blind = options.get("precision") == "int8" and not options.get("calibration")
-    if is_blind and first_choice(options.get("engine", "auto"), "int8") != "ctranslate2":
-        raise OptionError(
-            "int8 is calibrated on texts like those to come, and none are given",
-            where="--precision int8",
-            fix="Name a file of a hundred such texts or more: --calibration texts.csv.",
-        )
     encoder = Encoder(name, pooling=pooling, normalize=False, **options)
-    encoder.open()
+    _refuse_rough(encoder.open(), encoder.source.name, options.get("precision", "auto"))
     return ServedEncoder(encoder)
+
+
+def _refuse_rough(engine: Engine, name: str, precision: str) -> None:
+    """Refuse int8 that moves encodings too far, which the engine has given up for the next best.
+
+    Where the processor or a package is what is missing, the next best is taken and told of.
+
+    Raises:
+        OptionError: It is so.
+    """
+    if precision == "int8" and is_rough(engine, precision):
+        raise OptionError(
+            f"int8 moves the encodings of {name} too far: {engine.note}",
+            where="--precision",
+            fix="Name a file of a hundred texts like those to come, --calibration texts.csv, or leave out "
+            "--precision int8.",
+        )

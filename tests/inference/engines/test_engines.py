@@ -168,6 +168,21 @@ def test_int8_is_calibrated_and_near():
 
 @needs_openvino
 @needs_int8
+def test_int8_is_held_against_what_is_kept_back(monkeypatch):
+    from textgraft.inference.engines import conversion
+    from textgraft.inference.engines.agreement import is_rough
+
+    compared = conversion.cosine_between
+    monkeypatch.setattr(conversion, "cosine_between", lambda a, b: 0.9 if len(a) == 7 else compared(a, b))
+    calibration = [make_batch((1, 3), seed) for seed in range(100)]
+    source = make_source("kept back", calibration=calibration, kept_back=calibration[:7])
+    engine = open_engine(source, engine="openvino", precision="int8")
+    assert engine.precision != "int8"
+    assert is_rough(engine, "int8")
+
+
+@needs_openvino
+@needs_int8
 def test_int8_without_texts_to_calibrate_on_falls_back_and_says_so():
     engine = open_engine(make_source("uncalibrated"), engine="openvino", precision="int8")
     assert engine.precision in ("bf16", "fp32")

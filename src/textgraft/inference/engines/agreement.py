@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from textgraft.inference.engines.base import CannotRunError, ModuleSource
+from textgraft.inference.engines.base import CannotRunError, Engine, ModuleSource
 
 LEAST_AGREEMENT = {"fp32": 0.99999, "bf16": 0.999, "int8": 0.99}
 """Cosine to torch's outputs below which a precision is not used. A wrong conversion falls far below."""
+
+_DIFFERS = "differs from the reference"
 
 Arrays = list[list[NDArray[Any]]]
 """All outputs of each batch, in the order of the source's."""
@@ -26,8 +28,13 @@ def agrees(precision: str, cosine: float, notes: list[str]) -> bool:
     """
     if cosine >= LEAST_AGREEMENT[precision]:
         return True
-    notes.append(f"{precision} differs from the reference (cosine {cosine:.4f})")
+    notes.append(f"{precision} {_DIFFERS} (cosine {cosine:.4f})")
     return False
+
+
+def is_rough(engine: Engine, precision: str) -> bool:
+    """Return whether an engine was opened in another precision because in this one it did not agree."""
+    return engine.precision != precision and f"{precision} {_DIFFERS}" in engine.note
 
 
 def disagreement() -> CannotRunError:

@@ -61,6 +61,8 @@ class ModuleSource:
     """A few real batches, the first with padding: an engine must agree with torch on them."""
     calibration: Sequence[Batch] = ()
     """Real batches like those to come, at least 100, for int8."""
+    kept_back: Sequence[Batch] = ()
+    """Those that int8 is compared with fp32 on; the first to calibrate on where there are none."""
     inputs: tuple[str, ...] = ("input_ids", "attention_mask")
     outputs: tuple[str, ...] = ("logits",)
     weights: Callable[[], EncoderWeights] | None = None

@@ -113,7 +113,7 @@ def _graph(source: ModuleSource, precision: str) -> tuple[Path, Agreement]:
     """
     model = _model(source.key)
     if precision == "int8":
-        form = f"int8-{_batches_hash(source.calibration)}"
+        form = f"int8-{_batches_hash([*source.calibration, *source.kept_back])}"
         return kept_form(model, form, precision, functools.partial(_quantize, source))
     return kept_form(model, FLOAT, precision, functools.partial(_convert, source))
 
@@ -198,7 +198,7 @@ def _name_ports(graph: Any, source: ModuleSource) -> None:
 
 def _quantize(source: ModuleSource, folder: Path) -> Agreement:
     """Calibrate the float graph's int8 form, write it, and return its agreement with the float graph."""
-    logger.info("calibrating int8 on %d texts: once, about half a minute", len(source.calibration))
+    logger.warning("calibrating int8 on %d texts: once, about half a minute", len(source.calibration))
     ov = load_openvino()
     import nncf
 
@@ -215,7 +215,7 @@ def _quantize(source: ModuleSource, folder: Path) -> Agreement:
             subset_size=len(source.calibration),
         )
     ov.save_model(quantized, folder / GRAPH, compress_to_fp16=False)
-    golden = source.calibration[:GOLDEN_CALIBRATION_BATCHES]
+    golden = source.kept_back or source.calibration[:GOLDEN_CALIBRATION_BATCHES]
     reference = _run(float_folder / GRAPH, "fp32", source, golden)
     return {"int8": cosine_between(reference, _run(folder / GRAPH, "int8", source, golden))}
 

@@ -20,6 +20,7 @@ from textgraft.data.dataset import Dataset
 from textgraft.errors import DataError, OptionError, OutputError
 from textgraft.executors.base import Done, Executor, Job, run_jobs
 from textgraft.files import check_output, content_hash, locked, refuse_to_replace, remove_folder
+from textgraft.inference.engines.open import FEWEST_CALIBRATION_BATCHES
 from textgraft.inference.shards.joining import REJECTED, conclude, join, write_rejected
 from textgraft.inference.shards.records import MANIFEST, Manifest, ShardDone, ShardFolder
 from textgraft.inference.shards.writing import ShardOrder
@@ -217,7 +218,8 @@ def run_shards(
 
     if on_progress:
         on_progress(known, total)
-    choices = {**work.choices, "calibration": manifest.calibration} if manifest.calibration else work.choices
+    is_enough = len(manifest.calibration) >= FEWEST_CALIBRATION_BATCHES  # or every process takes its own
+    choices = {**work.choices, "calibration": manifest.calibration} if is_enough else work.choices
     run_jobs(executor, _jobs(work, choices, [one for one in mine if one not in finished]), on_done)
     shards = [done for number in range(len(manifest.rows)) if (done := folder.done(number)) is not None]
     if len(shards) == len(manifest.rows) and of == 1:
