@@ -20,7 +20,7 @@ import time
 from machine import describe
 from serving_sides import Side, environment
 
-from serving import client, spent
+from serving import client, run, spent
 
 SERVER = """
 import asyncio, socket, sys
@@ -71,7 +71,7 @@ def start(kind: str, port: int) -> subprocess.Popen[bytes]:
     side = Side(kind, port, ())
     for _ in range(600):
         try:
-            asyncio.run(ask(side, [side.body("ready?")], 1, 0.01))
+            run(ask(side, [side.body("ready?")], 1, 0.01))
         except OSError:
             time.sleep(0.1)
         else:
@@ -95,9 +95,7 @@ def main() -> None:
             for kind, port in KINDS.items():
                 side = Side(kind, port, ())
                 before = spent(running[kind])
-                answers = asyncio.run(
-                    ask(side, [side.body(text) for text in texts], given.clients, given.seconds)
-                )
+                answers = run(ask(side, [side.body(text) for text in texts], given.clients, given.seconds))
                 found[kind].append(1000 * (spent(running[kind]) - before) / answers)
         for kind, times in found.items():
             print(

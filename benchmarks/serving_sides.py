@@ -74,11 +74,9 @@ class Side:
         return json.dumps({self.key: [text], **self.more}).encode()
 
 
-def ours(port: int, precision: str, texts: Path, model: str = "bundled") -> Side:
-    """Return textgraft's service with an encoder; int8 is calibrated on a file of texts."""
+def ours(port: int, precision: str, model: str = "bundled") -> Side:
+    """Return textgraft's service with an encoder."""
     command = [sys.executable, "-m", "textgraft", "serve", f"encoder={model}", "--precision", precision]
-    if precision == "int8":
-        command += ["--calibration", str(texts)]
     return Side(
         f"textgraft serve, {precision}", port, [*command, "--port", str(port)], more={"truncate": True}
     )

@@ -3,13 +3,14 @@
 import threading
 import time
 from concurrent.futures import CancelledError, wait
+from itertools import count, product
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from textgraft.serving.batcher import Batcher
-from textgraft.serving.queueing import Item, choose_batch
+from textgraft.serving.queueing import PER_BATCH, PER_SEQUENCE, Item, choose_batch
 from textgraft.serving.refusals import BusyError, LateError, ModelFailureError, UnavailableError
 from textgraft.serving.shapes import rows_of
 from textgraft.training.batching import fixed_width
@@ -156,6 +157,29 @@ def test_a_batch_holds_the_oldest_and_keeps_its_budget(lengths, budget, rows):
     assert all(item in batch for item in between), "a batch is of neighbours by length"
 
 
+def cost(lengths):
+    """What a batch of these lengths, the longest last, costs."""
+    rows = rows_of(len(lengths))
+    return PER_BATCH + rows * (fixed_width(lengths[-1]) + PER_SEQUENCE)
+
+
+@given(st.lists(st.integers(1, 80), min_size=1, max_size=8), st.integers(0, 7))
+def test_a_batch_is_one_of_the_cheapest_way_to_compute_all(lengths, oldest):
+    oldest = min(oldest, len(lengths) - 1)
+    window = [Item(None, 0, None, length) for length in (lengths[oldest], *lengths)]
+    del window[oldest + 1]
+    found = [item.tokens for item in choose_batch(window, 200, 6)]
+    ordered = sorted(lengths)
+    best = {}
+    for cuts in product([False, True], repeat=len(ordered) - 1):
+        batches = [[ordered[0]]]
+        for is_cut, length in zip(cuts, ordered[1:], strict=True):
+            batches = [*batches, [length]] if is_cut else [*batches[:-1], [*batches[-1], length]]
+        if all(len(b) == 1 or (len(b) <= 6 and rows_of(len(b)) * fixed_width(b[-1]) <= 200) for b in batches):
+            best.setdefault(sum(map(cost, batches)), []).append(batches)
+    assert any(found in batches for batches in best[min(best)])
+
+
 def test_like_lengths_share_a_batch():
     lengths = [10, 60, 11, 62, 9, 61, 12, 10, 11, 12, 9]
     window = [Item(None, n, None, tokens, n) for n, tokens in enumerate(lengths)]
@@ -291,6 +315,34 @@ def test_what_cannot_be_answered_in_time_fails_at_the_end():
     assert not queue.drain(0.05)
     assert all(isinstance(ticket.future.exception(5), UnavailableError) for ticket in tickets)
     lane.gate.release()
+
+
+def test_chores_are_done_while_nothing_waits():
+    lane, queue, done, let_go = Doubling("one"), batcher(), [], threading.Semaphore(0)
+
+    def chore():
+        for step in count():
+            let_go.acquire()
+            done.append(step)
+            yield
+
+    def broken():
+        yield 1 / 0
+
+    queue.when_idle(broken())
+    queue.when_idle(chore())
+    ticket = submit(queue, lane, [60])
+    queue.start()
+    assert wait([ticket.future], 5).done, "before any chore"
+    assert not done
+    ticket = submit(queue, lane, [60])
+    let_go.release()
+    assert wait([ticket.future], 5).done, "after the step that was under way"
+    assert done == [0]
+    queue.close()
+    let_go.release()
+    assert queue.drain(5), "whatever is left of a chore"
+    assert done == [0, 1]
 
 
 def test_the_background_waits_until_nothing_else_does():

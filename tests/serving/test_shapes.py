@@ -5,7 +5,7 @@ import random
 import numpy as np
 
 from textgraft.serving.queueing import Item, choose_batch
-from textgraft.serving.shapes import filled
+from textgraft.serving.shapes import all_shapes, filled
 
 
 def shapes_met(engine, monkeypatch):
@@ -49,7 +49,19 @@ def test_all_shapes_within_a_budget_are_few():
         window = [Item(None, place, None, length, place) for place, length in enumerate(lengths)]
         batch = choose_batch(window, 768, 64)
         met.add(filled(len(batch), batch[-1].tokens, 256))
-    assert len(met) < 100
+    assert met <= set(all_shapes(768, 64, 256))
+    assert len(all_shapes(768, 64, 256)) < 110
+
+
+def test_an_encoder_prepares_itself_for_shapes(models, monkeypatch):
+    lane = models[0].encoder.lane
+    met = shapes_met(lane.encoder.open(), monkeypatch)
+    shapes = all_shapes(16, 4, 12)
+    assert shapes == [(1, 4), (1, 8), (2, 4), (1, 12), (2, 8), (4, 4)]
+    assert len(list(lane.warming(shapes))) == 6
+    assert met == shapes
+    monkeypatch.setattr("textgraft.serving.encoding.WARMING_SECONDS", -1.0)
+    assert not list(lane.warming(shapes)), "no longer than that"
 
 
 def test_a_text_is_never_wider_than_the_model_reads():

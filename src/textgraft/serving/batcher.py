@@ -73,6 +73,7 @@ class Batcher:
         self._on_batch = on_batch
         self._changed = threading.Condition()
         self._waiting = Waiting()
+        self._chores: deque[Iterator[None]] = deque()
         self._running: deque[list[Item]] = deque()
         self._closed = False
         self._death: BaseException | None = None
@@ -119,6 +120,16 @@ class Batcher:
             self._changed.notify()
         ticket.future.add_done_callback(lambda _: self._leave(ticket))
         return ticket
+
+    def when_idle(self, chore: Iterator[None]) -> None:
+        """Have something done on the model thread, step by step, for as long as nothing waits.
+
+        Args:
+            chore: Does a step each time it is asked for the next. What is left of it at the end is dropped.
+        """
+        with self._changed:
+            self._chores.append(chore)
+            self._changed.notify()
 
     def close(self) -> None:
         """Take nothing more; what waits is still answered."""
@@ -175,13 +186,28 @@ class Batcher:
             self._fail_all(UnavailableError("the model thread died"))
 
     def _next_lane(self) -> Lane | None:
-        """Wait for work; None when there will be none."""
-        with self._changed:
-            while (lane := self._waiting.next_lane()) is None:
+        """Wait for work, and do chores meanwhile; None when there will be none."""
+        while True:
+            with self._changed:
+                if (lane := self._waiting.next_lane()) is not None:
+                    return lane
                 if self._closed:
                     return None
-                self._changed.wait()
-            return lane
+                if not self._chores:
+                    self._changed.wait()
+                    continue
+            self._do_chore(self._chores[0])
+
+    def _do_chore(self, chore: Iterator[None]) -> None:
+        try:
+            next(chore)
+            return
+        except StopIteration:
+            pass
+        except Exception as error:  # nobody asked for it
+            logger.warning("what was to be done meanwhile failed: %s", type(error).__name__)
+        with self._changed:
+            self._chores.popleft()
 
     def _run(self, lane: Lane) -> None:
         """Run a lane for as long as it is its turn."""

@@ -8,8 +8,7 @@ mind (:func:`~textgraft.serving.queueing.choose_batch`) it costs about a tenth.
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+import functools
 
 from textgraft.inference.engines.base import Engine
 from textgraft.training.batching import fixed_width
@@ -36,6 +35,24 @@ def rows_of(count: int) -> int:
     return 1 << (count - 1).bit_length()
 
 
-def all_rows(most: int) -> NDArray[np.int64]:
-    """Return the rows of batches of 0 to so many sequences, [most + 1]."""
-    return np.array([0, *map(rows_of, range(1, most + 1))], dtype=np.int64)
+def all_shapes(max_tokens: int, max_sequences: int, length: int) -> list[tuple[int, int]]:
+    """Return the shapes that batches are filled up to, as rows and width, the quickest first.
+
+    Args:
+        max_tokens: Most tokens of a batch that are computed; what a longer sequence by itself would be filled
+            up to is left out.
+        max_sequences: Most sequences of a batch.
+        length: Most tokens of a sequence.
+    """
+    widths = {fixed_width(tokens, length) for tokens in range(1, min(length, max_tokens) + 1)}
+    rows = {rows_of(count) for count in range(1, max_sequences + 1)}
+    return sorted(
+        ((count, width) for count in rows for width in widths if count * width <= max_tokens),
+        key=lambda shape: (shape[0] * shape[1], shape),
+    )
+
+
+@functools.cache
+def all_rows(most: int) -> tuple[int, ...]:
+    """Return the rows of batches of 0 to so many sequences."""
+    return (0, *map(rows_of, range(1, most + 1)))

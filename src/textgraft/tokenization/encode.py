@@ -49,18 +49,16 @@ def token_ids(tokenizer: Tokenizer, texts: Sequence[str], max_length: int) -> To
     tokenizer.no_truncation()
     tokenizer.no_padding()
     limit = CHARACTERS_PER_TOKEN * max_length
-    frame = tokenizer.encode("").ids
-    closing = frame[-1:]
-    # GPT puts nothing around a text; no model reads less than a token.
-    nothing = frame or [min(tokenizer.get_added_tokens_decoder(), default=0)]
     ids, lengths = [], []
     for text, encoding in zip(
         texts, tokenizer.encode_batch_fast([text[:limit] for text in texts]), strict=True
     ):
-        row = encoding.ids or nothing
+        # GPT puts nothing around a text; no model reads less than a token.
+        row = encoding.ids or [min(tokenizer.get_added_tokens_decoder(), default=0)]
         lengths.append(round(len(row) * max(1.0, len(text) / limit)))
         if len(row) > max_length:
             # The closing special token, as [SEP], stays last.
+            closing = tokenizer.encode("").ids[-1:]
             row = row[: max_length - 1] + closing if row[-1:] == closing else row[:max_length]
         ids.append(row)
     return TokenIds(ids=ids, lengths=lengths)
