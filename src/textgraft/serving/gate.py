@@ -82,15 +82,18 @@ class Gate:
         self._under_way += 1
         metrics.under_way.inc()
         held = 0
+        is_read = False
         try:
             if self._under_way > self.service.limits.max_connections:
                 raise BusyError("too many requests are under way", retry_after=1)
             self._admit(scope)
+            is_read = True
             body, held = await self._body(scope, receive)
             await self.app(scope, _replayed(body, receive), telling)
         except RefusalError as error:
             if not status:
-                if scope["method"] in _BODIES:
+                # To read the body of who waits for leave to send it would give that leave.
+                if scope["method"] in _BODIES and (is_read or not _waits(scope)):
                     await _dropped(receive)
                 await send_refusal(error, scope["path"], telling, close=True)
         except GoneError:
@@ -115,9 +118,10 @@ class Gate:
         """
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         path = scope["path"]
-        if not len(self.service.keys) and _host(headers.get(b"host", "")) not in LOCAL:
+        is_old = scope["http_version"] == "1.0" and b"host" not in headers
+        if not len(self.service.keys) and not is_old and _host(headers.get(b"host", "")) not in LOCAL:
             # Without keys only this machine may ask. A page elsewhere can name any host, but not make the
-            # browser send another Host header than that of the name.
+            # browser send another Host header than that of the name, or none, as HTTP/1.0 allows.
             raise HostError("without keys this service answers to the name localhost alone")
         if self.service.draining and path not in ALWAYS:
             raise UnavailableError("the service is about to stop", retry_after=1)
@@ -212,6 +216,11 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return replay
+
+
+def _waits(scope: Scope) -> bool:
+    """Return whether a request's body is sent only when leave is given."""
+    return any(name == b"expect" and value.lower() == b"100-continue" for name, value in scope["headers"])
 
 
 def _host(header: str) -> str:

@@ -86,7 +86,8 @@ def serve(
         shadow: Challengers, as NAME=PATH: each answers what the model of that name is asked.
         engine: "auto", "torch", "openvino" or "ctranslate2".
         precision: Of encoders: "auto", "fp32", "bf16" or "int8".
-        calibration: For int8, texts like those to come: a file, or whatever else holds rows.
+        calibration: For int8, texts like those to come: a file, or whatever else holds rows. By default those
+            that come with textgraft.
         limits: What is taken, and held at once.
         review: The file of a review store, which gets a queue at /review.
         reports: Folders of comparisons whose reports the page shows.
@@ -124,8 +125,10 @@ def serve(
         service, app = build(loaded, shadows, known, limits or Limits(), review=review, reports=reports)
         server = _server(app, service)
         service.start()
+        service.warm_up()
         reloading = _Reloading(service, chosen)
         address = f"http://{_in_url(host)}:{listening.getsockname()[1]}"
+        _listen_now(listening, host)
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(_run(server, service, listening, reloading, lambda: on_ready and on_ready(address)))
 
@@ -220,12 +223,28 @@ def _listen(host: str, port: int) -> socket.socket:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
     except OSError as error:
-        raise OptionError(
-            f"{host}:{port} cannot be listened on: {error.strerror}",
-            where="--host, --port",
-            fix="Give another port, or 0 for a free one.",
-        ) from error
+        raise _cannot_listen(host, port, error) from error
     return listening
+
+
+def _listen_now(listening: socket.socket, host: str) -> None:
+    """Let clients connect.
+
+    Raises:
+        OptionError: Another process, which was about to start as well, has come first.
+    """
+    try:
+        listening.listen(_BACKLOG)
+    except OSError as error:
+        raise _cannot_listen(host, listening.getsockname()[1], error) from error
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> OptionError:
+    return OptionError(
+        f"{_in_url(host)}:{port} cannot be listened on: {error.strerror}",
+        where="--host, --port",
+        fix="Give another port, or 0 for a free one.",
+    )
 
 
 def _in_url(host: str) -> str:
@@ -263,6 +282,7 @@ def server_config(app: App, limits: Limits) -> uvicorn.Config:
         ws="none",
         lifespan="off",
         access_log=False,
+        log_level="error",
         log_config=None,
         server_header=False,
         backlog=_BACKLOG,
@@ -354,6 +374,7 @@ def reload_models(service: Service, chosen: Chosen) -> list[str]:
     if changed:
         fresh = chosen.load(changed)
         service.registry.replace({**held, **{model.name: model for model in fresh}}.values())
+        service.warm_up()
     shadows = service.shadows.challengers
     if any(shadows[named.name].identity != identity(named) for named in chosen.challengers):
         service.shadows.challengers = {model.name: model for model in _load_challengers(chosen)}
