@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 WORTH_PROBING = 4.0
 """Seconds of a core: where less is left and there are results, nothing more is measured."""
+FIRST_USE = 12.0
+"""On a busy machine the same of what needs an encoder, which may never have been used before."""
 AGAIN = 0.1
 """Of the time left, a second probe takes no more."""
 
@@ -89,20 +91,21 @@ class Costs:
         for name in [name for name in unknown if contenders[name].is_remote]:
             run.note_rate(name, self.by_probe(name))
         for name in unknown:
-            if not self._is_late() and tells_by_trials(
+            if not self._is_late(name) and tells_by_trials(
                 contenders[name], run.material.sample(contenders[name])
             ):
                 run.note_rate(name, self.by_trials(name))
-        left = [name for name in unknown if name not in run.record.rates]
-        if left:
-            run.reporter.note("measuring what each contender costs on a few rows")
-        for name in left:
-            if not self._is_late():
+        is_said = False
+        for name in unknown:
+            if name not in run.record.rates and not self._is_late(name):
+                if not is_said:
+                    run.reporter.note("measuring what each contender costs on a few rows")
+                is_said = True
                 run.note_rate(name, self.by_probe(name))
         return bool(unknown)
 
-    def _is_late(self) -> bool:
-        """Return whether there is no time to measure more, as on a busy machine.
+    def _is_late(self, name: str) -> bool:
+        """Return whether there is no time to measure a contender, as on a busy machine.
 
         Raises:
             OptionError: Nothing was measured at all: more probes would find nothing else.
@@ -110,7 +113,9 @@ class Costs:
         left = self.run.left
         if left <= 0 and not self.run.finished:
             raise self.run.too_small()
-        return bool(self.run.finished) and left * self.pace.share < WORTH_PROBING
+        is_unsure = self.pace.is_busy and self.run.contenders[name].needs_encoder
+        needed = FIRST_USE if is_unsure else WORTH_PROBING
+        return bool(self.run.finished) and left * self.pace.share < needed
 
     def measure_again(self) -> bool:
         """Measure once more what seems to have no time for all rows; return whether anything was.
