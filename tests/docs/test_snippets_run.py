@@ -52,11 +52,11 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
     run_comparison = compare.run_comparison
 
-    def quick_comparison(source: Any, settings: Any, reporter: Any = None) -> Any:
+    def quick_comparison(source: Any, settings: Any, reporter: Any = None, started: Any = None) -> Any:
         less = {"seeds": 1, "tuning": 1, "budget": None}
         if settings.sizes is None and settings.shots is None:
             less["sizes"] = [compare.ALL]
-        return run_comparison(source, settings.model_copy(update=less), reporter)
+        return run_comparison(source, settings.model_copy(update=less), reporter, started)
 
     monkeypatch.setattr(compare, "run_comparison", quick_comparison)
     monkeypatch.setattr(running, "run_comparison", quick_comparison)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -143,6 +144,7 @@ def compare(
 
     Ctrl-C ends it with a verdict on what is known by then; run the same command again to resume.
     """
+    started = time.perf_counter()  # to load libraries takes its time, on a busy machine some of the budget
     from textgraft.comparison.compare import run_comparison
     from textgraft.comparison.running.progress import TerminalReporter
     from textgraft.comparison.settings import CompareSettings
@@ -195,7 +197,7 @@ def compare(
     )
     reporter = TerminalReporter(open_console(), open_console(notes=True))
     try:
-        conclude(run_comparison(source, settings, reporter))
+        conclude(run_comparison(source, settings, reporter, started))
     finally:
         reporter.close()
 

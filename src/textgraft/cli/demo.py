@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,7 @@ def demo(
     budget: Annotated[str, typer.Option("--budget", help="Time for everything.")] = "2m",
 ) -> None:
     """Compare on text that every machine has: the standard library's docstrings, by chapter of its manual."""
+    started = time.perf_counter()
     from textgraft.comparison.compare import run_comparison
     from textgraft.comparison.running.progress import TerminalReporter
     from textgraft.comparison.settings import CompareSettings
@@ -33,6 +35,6 @@ def demo(
     settings = CompareSettings.model_validate({"budget": budget, "output": output, **CHOICES})
     reporter = TerminalReporter(open_console(), open_console(notes=True))
     try:
-        conclude(run_comparison(docstrings_dataset(), settings, reporter))
+        conclude(run_comparison(docstrings_dataset(), settings, reporter, started))
     finally:
         reporter.close()

@@ -229,10 +229,20 @@ def compare(
 
 
 def run_comparison(
-    source: Source | Dataset, settings: CompareSettings, reporter: Reporter | None = None
+    source: Source | Dataset,
+    settings: CompareSettings,
+    reporter: Reporter | None = None,
+    started: float | None = None,
 ) -> Comparison:
-    """Compare as :func:`compare` does, with all choices in one record."""
-    started = time.perf_counter()
+    """Compare as :func:`compare` does, with all choices in one record.
+
+    Args:
+        source: The rows.
+        settings: All choices.
+        reporter: Told what goes on.
+        started: When the call began, by time.perf_counter: its budget counts from there; None: now.
+    """
+    started = time.perf_counter() if started is None else started
     reporter = reporter or SilentReporter()
     if settings.budget is not None and settings.budget < LEAST_BUDGET:
         raise OptionError(
