@@ -2,7 +2,7 @@
 
     python benchmarks/writing.py --data DATA [--sets aeslc multi30k tatoeba] [--contenders NAME …]
         [--seconds 60] [--rows 4000] [--test-rows 500] [--taken-rows N] [--encoder bundled]
-        [--against NAME] [--output runs/writing]
+        [--freeze-encoder] [--against NAME] [--output runs/writing]
 
 Every contender is trained by ``textgraft.train`` on the same rows for the same time, what it computes of
 texts before its first step included, and writes the same test rows. Beside the summaries stand some that need
@@ -10,8 +10,9 @@ no training: the first sentence, as many words of the beginning as subject lines
 many, and the oracle, who knows the true summary and takes the sentences that fit it best. Printed is a table
 for each set, with 95% intervals over the test rows, and each one's difference from one, row by row. On
 a busy machine the same time is not the same work: the table has the processor's seconds of training and
-test together, too. bert-extractive encodes every sentence of its rows before its first step; so that this
-fits the time, it may be given fewer of them with --taken-rows, and a fifth as many dev rows.
+test together, too. bert-extractive encodes every sentence of its rows before its first step, and so does
+bert-to-bert with --freeze-encoder, which then trains what writes alone; so that this fits the time, they may
+be given fewer rows with --taken-rows, and a fifth as many dev rows.
 
 What is finished in the output folder is kept, not trained again, and shown with the rest: so a second run
 with another --encoder stands in the same table, as "bert-to-bert@mpnet".
@@ -47,7 +48,8 @@ GREEDY = {"num_beams": 1, "epochs": 1000, "patience": 1000, "evaluations_per_epo
 """Searching with beams would take longer than training does here; the time ends the training."""
 TAKES = "bert-extractive"
 """The contender that takes sentences, whose training has no beams to be told of."""
-WRITERS = ("lstm-attention", "transformer", "bert-to-bert", "bert-to-bert-copy")
+WARM_STARTED = ("bert-to-bert", "bert-to-bert-copy")
+WRITERS = ("lstm-attention", "transformer", *WARM_STARTED)
 
 
 @dataclass(frozen=True)
@@ -120,8 +122,15 @@ def title(contender: str, options: argparse.Namespace) -> str:
     """Name a contender, the encoder that it is on, and its rows if they are not those of all."""
     needs_encoder = contender.startswith("bert")
     encoder = "" if options.encoder == "bundled" or not needs_encoder else f"@{Path(options.encoder).name}"
-    rows = f" of {options.taken_rows} rows" if contender == TAKES and options.taken_rows else ""
-    return f"{contender}{encoder}{rows}"
+    is_frozen = options.freeze_encoder and contender in WARM_STARTED
+    rows = f" of {options.taken_rows} rows" if taken_rows(contender, options) else ""
+    return f"{contender}{encoder}{' frozen' if is_frozen else ''}{rows}"
+
+
+def taken_rows(contender: str, options: argparse.Namespace) -> int | None:
+    """Return how many rows a contender learns from that first encodes them all; None: as many as all."""
+    encodes_first = contender == TAKES or (options.freeze_encoder and contender in WARM_STARTED)
+    return options.taken_rows if encodes_first else None
 
 
 def first_rows(file: Path, count: int | None) -> Path:
@@ -140,7 +149,10 @@ def trained(name: str, contender: str, folder: Path, options: argparse.Namespace
         return
     kind = SETS[name]
     takes = contender == TAKES
-    rows = options.taken_rows if takes else None
+    rows = taken_rows(contender, options)
+    given = {} if takes else GREEDY
+    if options.freeze_encoder and contender in WARM_STARTED:
+        given = {**given, "freeze_encoder": True}
     begun = time.process_time()
     model = train(
         first_rows(folder / "train.jsonl", rows),
@@ -155,7 +167,7 @@ def trained(name: str, contender: str, folder: Path, options: argparse.Namespace
         encoder=options.encoder,
         max_length=None if takes else kind.max_length,
         budget=options.seconds,
-        settings={} if takes else GREEDY,
+        settings=given,
     )
     trial = model.trial
     found = {
@@ -271,8 +283,11 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=4000, help="to train on")
     parser.add_argument("--dev-rows", type=int, default=300)
     parser.add_argument("--test-rows", type=int, default=500)
-    parser.add_argument("--taken-rows", type=int, help="of which bert-extractive learns; all if left out")
+    parser.add_argument(
+        "--taken-rows", type=int, help="for what encodes all of them first; all if left out"
+    )
     parser.add_argument("--encoder", default="bundled")
+    parser.add_argument("--freeze-encoder", action="store_true", help="of bert-to-bert")
     parser.add_argument("--against", help="whom the others are compared with; the first if left out")
     parser.add_argument("--output", type=Path, default=Path("runs/writing"))
     options = parser.parse_args()

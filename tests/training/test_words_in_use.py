@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from tests.tiny import save_tiny_bert
 from tests.training.helpers import TASK, VOCABULARY, make_model, make_rows
+from textgraft.models.encoders import resolve_encoder
+from textgraft.models.generation.encoder_decoder import bert_to_bert
+from textgraft.tasks.generation.text2text import TextToText
 from textgraft.training import words_in_use
 from textgraft.training.loop import fit
 from textgraft.training.settings import TrainingSettings
@@ -44,6 +48,21 @@ def test_the_same_model_comes_out_as_of_training_the_whole_matrix(family, monkey
     assert torch.equal(words.weight[UNUSED], before[UNUSED])
     assert not torch.allclose(words.weight[[10, 11, 12]], before[[10, 11, 12]], atol=1e-3)
     ours(input_ids=torch.tensor([UNUSED]))
+
+
+def test_of_an_encoder_decoder_the_sources_words_are_those_in_use(tmp_path):
+    model, _ = bert_to_bert(resolve_encoder(save_tiny_bert(tmp_path / "bert")))
+    rows = [{"input_ids": [2, 7, 8, 3], "labels": [9, 3], "row": 0, "gold": [""]}]
+    given = TaskRows(TextToText(), rows, rows, pad_token_id=0)
+    words, before = model.encoder.get_input_embeddings(), model.state_dict()
+    before = {name: tensor.clone() for name, tensor in before.items()}
+    with only_words_in_use(model, given):
+        assert len(words.weight) == 4
+        model.decoder.get_input_embeddings()(torch.tensor([9]))
+    fit(model, given, TrainingSettings(epochs=2, patience=None, learning_rate=1e-2))
+    name = "encoder.embeddings.word_embeddings.weight"
+    moved = (model.state_dict()[name] != before[name]).any(dim=1)
+    assert moved.nonzero().flatten().tolist() == [2, 3, 7, 8]
 
 
 def test_words_that_do_not_occur_are_not_decayed():

@@ -192,6 +192,11 @@ class TextStores(dict[str, TextArrays]):
         return self[key]
 
     @property
+    def charged(self) -> float:
+        """Seconds that were charged by all of them."""
+        return sum(store.charged for store in self.values())
+
+    @property
     def owed(self) -> float:
         """Seconds that were charged by any of them, and not spent."""
         return sum(store.owed for store in self.values())

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import PreTrainedModel
+from transformers import EncoderDecoderModel, PreTrainedModel
 
 from textgraft.models.graft.encoder_layers import STACKS
 from textgraft.training.objective import Objective
@@ -23,13 +23,17 @@ from textgraft.training.objective import Objective
 MOST_IN_USE = 0.8
 """Of all words; where more are in use there is nothing to gain."""
 
+_FAMILIES = (*STACKS, "mpnet")
+"""Types of encoders whose word vectors are looked up and nothing else."""
+
 
 @contextmanager
 def only_words_in_use(model: PreTrainedModel, objective: Objective) -> Iterator[int]:
     """Let a model have the vectors of the words in use alone, and put the trained ones back at the end.
 
-    Does nothing for a model that is no encoder of one of ``STACKS``, whose word vectors are frozen or serve
-    as output vectors, too, or for an objective that does not know which words it meets.
+    Of an encoder–decoder these are the vectors of its sources; its targets may be any word. Does nothing for
+    a model that is on no encoder of one of ``_FAMILIES``, whose word vectors are frozen or serve as output
+    vectors, too, or for an objective that does not know which words it meets.
 
     Args:
         model: Takes the same ids as ever; meanwhile, one that is not in use is an IndexError.
@@ -70,8 +74,10 @@ def only_words_in_use(model: PreTrainedModel, objective: Objective) -> Iterator[
 def _trained_words(model: PreTrainedModel) -> nn.Embedding | None:
     """Return the word vectors of an encoder if they are trained, and nothing else uses them."""
     # A network on encodings is trained by the same loop, and is no model of Transformers.
-    base: Any = getattr(model, "base_model", None)
-    if base is None or getattr(base.config, "model_type", "") not in STACKS:
+    base: Any = (
+        model.encoder if isinstance(model, EncoderDecoderModel) else getattr(model, "base_model", None)
+    )
+    if base is None or getattr(base.config, "model_type", "") not in _FAMILIES:
         return None
     try:
         words = model.get_input_embeddings()

@@ -277,13 +277,17 @@ class Contender:
         return self.recipe(job, settings)
 
 
+KeepingStates = Callable[..., Any]
+"""Takes what ``fit`` takes, and the stores of the comparison as ``stores``."""
+
+
 def train_on_rows(
     job: Job,
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
     length: int,
     settings: TrainedSettings,
-    freeze_layers: int = 0,
+    keeping: KeepingStates | None = None,
 ) -> Fitted:
     """Run the one training loop and wrap up its result.
 
@@ -293,18 +297,15 @@ def train_on_rows(
         tokenizer: Its tokenizer.
         length: Tokens a text is cut to.
         settings: Of which the loop reads its own.
-        freeze_layers: Lowest layers that stay as they are; what they compute is then computed once.
-
-    Raises:
-        OptionError: So many layers cannot be frozen.
+        keeping: Trains in place of ``fit``, a part of the model frozen: what that computes of a text is kept
+            in the stores that it is given.
     """
-    from textgraft.training.frozen import fit_upper_layers
     from textgraft.training.loop import fit
     from textgraft.training.task_rows import TaskRows
 
     train, dev = (job.task.features(rows, tokenizer, length) for rows in (job.train, job.dev))
     run = functools.partial(
-        fit_upper_layers if freeze_layers else fit,
+        fit if keeping is None else functools.partial(keeping, stores=job.shared.states),
         model,
         TaskRows(job.task, train, dev, pad_token_id=tokenizer.pad_token_id),
         settings.training(job),
@@ -314,7 +315,7 @@ def train_on_rows(
     )
     states = job.shared.states
     before = states.owed
-    result = run(freeze_layers=freeze_layers, stores=states) if freeze_layers else run()
+    result = run()
     return Fitted(
         model,
         tokenizer,

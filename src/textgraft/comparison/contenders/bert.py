@@ -18,6 +18,7 @@ from textgraft.comparison.contenders.base import (
     EpochSchedule,
     Fitted,
     Job,
+    KeepingStates,
     RecipeSettings,
     TrainedSettings,
     train_on_rows,
@@ -267,8 +268,15 @@ def _graft(job: Job, config: GraftConfig, settings: TrainedSettings, windows: in
         ask_for(tokenizer, WORD_SHAPES)
     length = _reading(job, config, windows)
     model = getattr(transformers, job.task.auto_class).from_config(config)
-    fitted = train_on_rows(job, model, tokenizer, length, settings, model.frozen_layers)
+    fitted = train_on_rows(job, model, tokenizer, length, settings, _keeping(model.frozen_layers))
     return replace(fitted, begun_from=source)
+
+
+def _keeping(freeze_layers: int) -> KeepingStates | None:
+    """Return what trains all but the lowest layers; None where none of them is frozen."""
+    from textgraft.training.frozen import fit_upper_layers
+
+    return functools.partial(fit_upper_layers, freeze_layers=freeze_layers) if freeze_layers else None
 
 
 class ScratchSettings(TrainedSettings):
@@ -317,7 +325,7 @@ def _finetuned(job: Job, settings: FineTuningSettings) -> Fitted:
     job.task.configure(config)
     length = _reading(job, config, settings.windows)
     model = _with_head(source, job.task.auto_class, config)
-    fitted = train_on_rows(job, model, load_encoder_tokenizer(source), length, settings, frozen)
+    fitted = train_on_rows(job, model, load_encoder_tokenizer(source), length, settings, _keeping(frozen))
     return replace(fitted, begun_from=source)
 
 

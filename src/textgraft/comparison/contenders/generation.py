@@ -16,6 +16,7 @@ from textgraft.comparison.contenders.base import (
     EpochSchedule,
     Fitted,
     Job,
+    KeepingStates,
     RecipeSettings,
     TrainedSettings,
     train_on_rows,
@@ -128,10 +129,11 @@ def _fit(
     tokenizer: PreTrainedTokenizerFast,
     length: int,
     settings: WritingSettings,
+    keeping: KeepingStates | None = None,
 ) -> Fitted:
     """Tell the model how to search, and train it."""
     model.generation_config.update(max_new_tokens=_longest(job, tokenizer, length), **settings.search())
-    return train_on_rows(job, model, tokenizer, length, settings)
+    return train_on_rows(job, model, tokenizer, length, settings, keeping)
 
 
 def _longest(job: Job, tokenizer: PreTrainedTokenizerFast, length: int) -> int:
@@ -231,15 +233,19 @@ class BertToBertSettings(WritingSettings):
 
     label_smoothing: Fraction = 0.1
     """Fraction of the probability that the training loss spreads over all words."""
+    freeze_encoder: bool = False
+    """Whether only what writes is trained: what reads then stays as it is, and computes each source once."""
 
 
 def _bert_to_bert(job: Job, settings: BertToBertSettings, *, copies: bool) -> Fitted:
     """Fine-tune an encoder–decoder whose both sides begin as the pre-trained encoder."""
     from textgraft.models.generation.encoder_decoder import bert_to_bert
+    from textgraft.training.frozen_source import fit_decoder
 
     source = job.needed_encoder()
     model, tokenizer = bert_to_bert(source, label_smoothing=settings.label_smoothing, copies=copies)
-    fitted = _fit(job, model, tokenizer, job.max_length or encoder_max_length(source), settings)
+    length = job.max_length or encoder_max_length(source)
+    fitted = _fit(job, model, tokenizer, length, settings, fit_decoder if settings.freeze_encoder else None)
     return replace(fitted, begun_from=source)
 
 

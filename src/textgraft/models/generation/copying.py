@@ -107,6 +107,7 @@ class CopyingEncoderDecoder(EncoderDecoderModel):
         use_cache: bool | None = None,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
+        inputs_embeds: Tensor | None = None,
         **others: Any,
     ) -> Seq2SeqLMOutput:
         """Say which word comes next.
@@ -121,13 +122,18 @@ class CopyingEncoderDecoder(EncoderDecoderModel):
             use_cache: Whether to return what to go on from.
             output_attentions: Whether to return attention.
             output_hidden_states: Whether to return the states of all layers.
+            inputs_embeds: Told to the encoder beside the words, if that is one that takes both.
             others: Of EncoderDecoderModel.
 
         Returns:
             As ``logits`` [batch, target time, vocabulary] log probabilities, and loss if labels were given.
         """
         if encoder_outputs is None:
-            reads = {"output_attentions": output_attentions, "output_hidden_states": output_hidden_states}
+            reads = {
+                "output_attentions": output_attentions,
+                "output_hidden_states": output_hidden_states,
+                "inputs_embeds": inputs_embeds,
+            }
             encoder_outputs = self.get_encoder()(input_ids, attention_mask, **reads)
         if self.decoder.config._attn_implementation != "eager":
             self.decoder.set_attn_implementation("eager")  # fused kernels do not tell where they looked
