@@ -283,9 +283,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=4000, help="to train on")
     parser.add_argument("--dev-rows", type=int, default=300)
     parser.add_argument("--test-rows", type=int, default=500)
-    parser.add_argument(
-        "--taken-rows", type=int, help="for what encodes all of them first; all if left out"
-    )
+    parser.add_argument("--taken-rows", type=int, help="for what encodes all of them first; all if left out")
     parser.add_argument("--encoder", default="bundled")
     parser.add_argument("--freeze-encoder", action="store_true", help="of bert-to-bert")
     parser.add_argument("--against", help="whom the others are compared with; the first if left out")

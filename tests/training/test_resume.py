@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from safetensors import SafetensorError
 from tests.training.helpers import TASK, make_bert, make_rows
 from tests.training.killed import MOMENTS
 from textgraft.errors import ModelError, OptionError, OutputError
-from textgraft.training import checkpoint
+from textgraft.training import checkpoint, loop
 from textgraft.training.loop import fit
 from textgraft.training.placement import placed
 from textgraft.training.settings import TrainingSettings
@@ -214,3 +215,22 @@ def test_training_reads_memory_of_torchs_own(tmp_path):
     moved = placed({"states": elsewhere[1:9], "ids": torch.arange(3)}, torch.device("cpu"))
     assert moved["states"].data_ptr() % 64 == 0
     assert moved["states"].tolist() == elsewhere[1:9].tolist()
+
+
+def test_slow_checkpoints_become_rare(tmp_path, monkeypatch):
+    clock, saved = [0.0], []
+
+    def save(folder, step, *others):
+        saved.append(step)
+        clock[0] += 2.0
+        return folder
+
+    def work(progress):
+        clock[0] += 1.0
+
+    monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    monkeypatch.setattr(loop, "save_checkpoint", save)
+    often = SETTINGS.but(checkpoint_seconds=1.0, epochs=None, max_steps=80, accumulation=1)
+    run(tmp_path, often, work, make_bert(layers=1))
+    # From one, which takes 2 seconds, to the next it is 40, of a second a step. The last ends the run.
+    assert saved == [2, 41, 80]

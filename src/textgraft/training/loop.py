@@ -55,6 +55,8 @@ _EVALUATION_SHARE = 0.5
 
 _CHECKPOINT_SHARE = 0.05
 """Of the time, that checkpoints take at most: of 250 million parameters one has 4 GB."""
+_NOTICED = 1.0
+"""Seconds that a checkpoint may take as often as is asked for."""
 
 
 def fit(
@@ -360,11 +362,11 @@ class Run:
         if self.folder is None:
             return
         pause, at = self.settings.checkpoint_seconds, self.at
-        if pause is not None:
+        if pause is not None and self.saving_seconds > _NOTICED:
             pause = max(pause, self.saving_seconds / _CHECKPOINT_SHARE)
         is_due = is_evaluated if pause is None else at.seconds - self.last_saved >= pause
         if is_due or at.stopped_by or interrupt.requested:
-            before = self.clock()
+            begun = at.seconds if at.stopped_by else self.clock()
             carried = self.objective.carried()
             if self.processes.num_processes > 1:
                 own = {name: tensor.cpu() for name, tensor in carried.items()}
@@ -378,8 +380,9 @@ class Run:
             if self.processes.is_main_process:
                 state = {"identity": self.identity, "position": asdict(at)}
                 save_checkpoint(self.folder, at.step, state, tensors, self.settings.keep)
-            self.last_saved = self.clock()
-            self.saving_seconds = self.last_saved - before
+            self.last_saved = begun
+            if not at.stopped_by:
+                self.saving_seconds = self.clock() - begun
         if interrupt.requested:
             raise interrupt.stop()
 

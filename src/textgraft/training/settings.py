@@ -66,8 +66,8 @@ class LoopSettings(Checked):
     """Whether several processes share weights, gradients and moments, too, for a model that is too large for
     one of their devices; no result depends on it."""
     checkpoint_seconds: Positive | None = 60.0
-    """Seconds between checkpoints, where a folder is given, or 20 times what one takes if that is more; None:
-    after every evaluation."""
+    """Seconds between checkpoints, where a folder is given, or 20 times what a slow one takes (a second or
+    more), if that is more; None: after every evaluation."""
     keep: Annotated[int, Field(ge=1)] = 2
     """Checkpoints kept: the newest, and older ones to fall back on."""
 
