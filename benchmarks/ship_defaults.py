@@ -17,6 +17,7 @@ import json
 import math
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,13 @@ from machine import describe
 from scipy.stats import spearmanr
 from ship_grafts import GRAFTS, IN_FP32, halve_weights, regild
 
+from textgraft.data.dataset import Dataset
+from textgraft.data.readers.reading import read_dataset
 from textgraft.evaluation.bootstrap import percentile_interval, resampled_scores
 from textgraft.evaluation.rouge import weighted_rouge
 from textgraft.inference.evaluate import evaluate
 from textgraft.inference.pipelines.factory import pipeline
-from textgraft.inference.predictor import load
+from textgraft.inference.predictor import Predictor, load
 from textgraft.integrity import seal
 from textgraft.models.int8 import store_int8
 from textgraft.models.manifest import read_manifest, stamp
@@ -51,6 +54,10 @@ BUNDLED_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 E_MAILS = 300
 """Of AESLC's test set that are scored."""
 RESAMPLES = 1000
+DOUBTED = 0.05
+"""Share of a translator's dev rows that it is as unsure of as of what a warning tells."""
+UNREPEATED = 3
+"""Tokens in a row that the language model writes once: left to itself it goes round in circles."""
 EXAMPLES = {
     "de-en": ["Ich habe keine Zeit.", "Wo ist der Bahnhof?", "Das neue Gesetz gilt ab morgen."],
     "en-de": ["I have no time.", "Where is the station?", "The new law applies from tomorrow."],
@@ -98,12 +105,16 @@ def replace(name: str, trained: Path, *left: str) -> Path:
     return folder
 
 
-def ask_for_sentences(folder: Path) -> None:
-    """Have a translator say in its configuration that it reads one sentence at a time."""
-    config = json.loads((folder / "config.json").read_text())
-    config["task_specific_params"] = {"translation": {"by_sentence": True}}
-    (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
-    stamp(folder, read_manifest(folder))
+def ask_for(folder: Path, file: str, **settings: Any) -> None:
+    """Set entries of a configuration of a model."""
+    config = json.loads((folder / file).read_text()) | settings
+    (folder / file).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+
+
+def probabilities(predictor: Predictor, sources: Sequence[str]) -> np.ndarray:
+    """Return how probable a translator finds a token of what it writes, on geometric average."""
+    _, written = predictor.outputs(Dataset.unlabelled({"source": list(sources)}))
+    return np.array([found.token_probability for found in written])
 
 
 def captions(data: Path, runs: Path) -> Path:
@@ -123,14 +134,28 @@ def translation(name: str, data: Path, runs: Path, minutes: float | None) -> Non
         store_int8(folder)
         stamp(folder, read_manifest(folder))
         regild(folder)
-    ask_for_sentences(folder)
-    manifest = read_manifest(folder)
     rows = recipes.pairs(data / "tatoeba_deu_eng", runs)
+    with IN_FP32:
+        predictor = load(folder, engine="torch")
+        usual = probabilities(predictor, read_dataset(rows["dev"], text=source, label=target).texts)
+    least = round(float(np.quantile(usual, DOUBTED)), 2)
+    # It reads one sentence at a time, and says where it is unsure.
+    asked = {"translation": {"by_sentence": True, "warn_below": least}}
+    ask_for(folder, "config.json", task_specific_params=asked)
+    stamp(folder, read_manifest(folder))
+    manifest = read_manifest(folder)
     with IN_FP32:
         predictor = load(folder, engine="torch")
         found = evaluate(predictor, rows["test"], text=source, label=target)
         foreign = evaluate(predictor, captions(data / "multi30k", runs), text=source, label=target)
         written = pipeline("translation", folder, engine="torch")(EXAMPLES[f"{source}-{target}"])
+        of_captions, of_targets = (
+            f"{(probabilities(predictor, texts) < least).mean():.0%}"
+            for texts in (
+                read_dataset(captions(data / "multi30k", runs), text=source, label=target).texts,
+                read_dataset(rows["test"], text=target, label=source).texts,
+            )
+        )
     metrics = {metric: value.value for metric, value in found.metrics.items()}
     if minutes:
         stamp(folder, msgspec.structs.replace(manifest, metrics=metrics))
@@ -169,8 +194,12 @@ Good for: short everyday sentences, as "{EXAMPLES[f"{source}-{target}"][0]}"; sh
 used, served and measured; a beginning that needs no download. Not good for: anything else. It has learned
 from the shortest sentences of Tatoeba, under four words on average, so that longer ones, names
 and the words of news, law or medicine come out wrong, fluently, and so does text in any other language. The
-pipeline gives it a text sentence by sentence; what has no letter stays as it is. Use a translator of the
-Hub, or train one on your own pairs.
+pipeline gives it a text sentence by sentence, those in capitals as if they were not; what has no letter
+stays as it is. A warning says where the model is unsure: where a token of what it writes has a probability
+below {least:g} on average, as in {DOUBTED:.0%} of its dev rows. So it is with {of_captions} of the captions,
+and with {of_targets} of the {LANGUAGES[target]} sides of the test rows, given in place of the
+{LANGUAGES[source]} ones: it does not always notice. Use a translator of the Hub, or train one on your own
+pairs.
 
 Data: Tatoeba (tatoeba.org), CC BY 2.0 FR.
 """
@@ -182,6 +211,8 @@ def text_generation(name: str, data: Path, runs: Path, minutes: float | None) ->
     if minutes:
         folder = replace(name, recipes.text_generation(data, runs, 60 * minutes))
         store_int8(folder)
+    ask_for(folder, "generation_config.json", no_repeat_ngram_size=UNREPEATED)
+    seal(folder)
     told = json.loads((folder / recipes.RECORD).read_text())
     with IN_FP32:
         write = pipeline("text-generation", folder)
@@ -222,6 +253,8 @@ plots and articles of Wikipedia, addresses of American presidents; settings `{to
 It writes, with `{options}`:
 
 {(chr(10) + chr(10)).join(written)}
+
+No {UNREPEATED} tokens in a row are written twice, unless `no_repeat_ngram_size` says otherwise.
 
 Good for: showing how a language model is used, streamed, served and measured; filler text. Not good for:
 text that is to be true, or to make sense beyond a sentence; questions, instructions, code, other languages

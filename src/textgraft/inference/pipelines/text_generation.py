@@ -49,6 +49,9 @@ class TextGenerationOptions(Options):
     """Only so many tokens, the most probable, are drawn from; 0: all."""
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Only the most probable tokens that together have this probability are drawn from."""
+    no_repeat_ngram_size: Annotated[int, Field(ge=0)] | None = None
+    """No sequence of so many tokens stands twice in a text, its prompt included; 0: any may. None: as the
+    model's ``generation_config`` has it, else 0."""
     num_beams: Count = 1
     """Texts that are followed at a time, of which the most probable are returned."""
     seed: Annotated[int, Field(ge=0)] | None = None
@@ -189,11 +192,15 @@ class TextGenerationPipeline(Pipeline[TextGenerationOptions]):
         tokenizer = self.source.tokenizer
         # What stands for nothing that can be read is never written.
         nameless = {tokenizer.unk_token_id, tokenizer.pad_token_id, self.start} - {None, self.end}
+        repeated = options.no_repeat_ngram_size
+        if repeated is None:
+            repeated = getattr(self.source.model.generation_config, "no_repeat_ngram_size", None)
         drawing = {"temperature": options.temperature, "top_k": options.top_k, "top_p": options.top_p}
         return GenerationConfig(
             max_new_tokens=options.max_new_tokens,
             num_return_sequences=options.num_return_sequences,
             num_beams=options.num_beams,
+            no_repeat_ngram_size=repeated or 0,
             do_sample=options.draws,
             pad_token_id=tokenizer.pad_token_id,
             eos_token_id=self.end,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import warnings
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from textgraft.data.dataset import Dataset
 from textgraft.data.read_options import TextColumns
 from textgraft.errors import ModelError, OptionError
 from textgraft.inference.pipelines.base import Pipeline
-from textgraft.inference.pipelines.options import Count, Options
+from textgraft.inference.pipelines.options import Count, Fraction, Options
 from textgraft.inference.pipelines.sources import Source, is_encoder
 from textgraft.models.generation.decoding import Decoded
 from textgraft.tasks.generation.base import GenerationTask, SourceFeatures, write
@@ -60,6 +61,9 @@ class WritingOptions(Options):
     """Whether to give the tokens' ids in place of the text."""
     prefix: str = ""
     """Put before every input, as "summarize: " for models that were trained so."""
+    warn_below: Fraction | None = None
+    """A warning tells of results whose tokens are less probable than this, on geometric average: what the
+    model writes where it knows nothing like the input. Those that ``generate`` finds are not looked at."""
 
 
 _SEARCHED = ("max_new_tokens", "num_beams", "length_penalty", "no_repeat_ngram_size", "early_stopping")
@@ -119,6 +123,8 @@ class WritingPipeline(Pipeline[WritingOptions]):
         features, decoded = self.source.predictor_for(task).outputs(dataset)
         self.warn_of_cuts(features)
         several = [found if isinstance(found, list) else [found] for found in decoded]
+        if options.warn_below is not None:
+            _warn_of_doubt([found for row in several for found in row], options.warn_below)
         results = [
             [self._result(task, feature, found.tokens, as_ids=options.return_tensors) for found in row]
             for feature, row in zip(features, several, strict=True)
@@ -136,6 +142,18 @@ class WritingPipeline(Pipeline[WritingOptions]):
         """Put the result of a single text into a list."""
         del single, given
         return result if isinstance(result, list) else [result]
+
+
+def _warn_of_doubt(written: Sequence[Decoded], least: float) -> None:
+    """Warn if texts were written whose tokens have a lower probability than ``least`` on average."""
+    unsure = sum(found.token_probability < least for found in written)
+    if unsure:
+        warnings.warn(
+            f"of {unsure} of {len(written)} texts the model is unsure what to write (a token's probability "
+            f"is below {least:g} on average): they may be in another language, or longer or of another kind "
+            "than those it learned from",
+            stacklevel=2,
+        )
 
 
 def _search(options: WritingOptions) -> Any:
@@ -183,9 +201,9 @@ class TranslationOptions(WritingOptions):
     """Options of :class:`TranslationPipeline`."""
 
     by_sentence: bool = False
-    """Whether the sentences of an input are translated one by one. The models that come with the package ask
-    for it, which have learned from single sentences. Inputs of which several results are wanted, or ids, are
-    translated whole."""
+    """Whether the sentences of an input are translated one by one, those in capitals alone as if they were
+    not. The models that come with the package ask for it, which have learned from single sentences in plain
+    spelling. Inputs of which several results are wanted, or ids, are translated whole."""
 
 
 class TranslationPipeline(WritingPipeline):
@@ -206,8 +224,13 @@ class TranslationPipeline(WritingPipeline):
         by_sentence = isinstance(options, TranslationOptions) and options.by_sentence
         parts = [split_sentences(text) if by_sentence else [text.strip()] for text in dataset.texts]
         wanted = list(dict.fromkeys(part for own in parts for part in own if _has_letter(part)))
-        written = super().results(Dataset.unlabelled({"source": wanted}), options) if wanted else []
-        translated = dict(zip(wanted, (result["translation_text"] for result in written), strict=True))
+        shouted = {part for part in wanted if by_sentence and part.isupper() and " " in part}
+        given = [part.capitalize() if part in shouted else part for part in wanted]
+        written = super().results(Dataset.unlabelled({"source": given}), options) if wanted else []
+        translated = {
+            part: result["translation_text"].upper() if part in shouted else result["translation_text"]
+            for part, result in zip(wanted, written, strict=True)
+        }
         return [{"translation_text": " ".join(translated.get(part, part) for part in own)} for own in parts]
 
     def own_task(self, source: Source) -> Translation:

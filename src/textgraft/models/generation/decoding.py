@@ -9,6 +9,7 @@ among its beams. Sampling goes through ``generate``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,11 @@ class Decoded:
     """Of all its words, the end token included, in nats."""
     length: int
     """How many words that counts."""
+
+    @property
+    def token_probability(self) -> float:
+        """Geometric mean of its words' probabilities."""
+        return math.exp(self.log_probability / max(1, self.length))
 
 
 class _Decoder:

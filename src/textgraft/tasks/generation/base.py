@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import exp
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -210,7 +209,7 @@ class GenerationTask(Task[SourceFeatures]):
         return [
             GeneratedText(
                 text,
-                exp(target.log_probability / max(1, target.length)),
+                target.token_probability,
                 target.length,
                 feature["lost"],
             )
