@@ -100,7 +100,7 @@ def fit_upper_layers(
         logger.warning("the hidden states cannot be kept: they are computed in every epoch")
         with untrained(lower_modules(encoder, freeze_layers)):
             return fit(model, objective, settings, folder=folder, on_step=on_step, on_begin=on_begin)
-    with _frozen(encoder, freeze_layers), only_layers(encoder, freeze_layers, layers):
+    with untrained(lower_modules(encoder, freeze_layers)), only_layers(encoder, freeze_layers, layers):
         on_states = objective.of_task(cast("Task", _OnStates(objective.task, states, cutting)))
         return fit(model, on_states, settings, folder=folder, on_step=on_step, on_begin=on_begin)
 

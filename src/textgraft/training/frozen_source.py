@@ -95,7 +95,7 @@ class _Given(nn.Module):
     def forward(self, inputs_embeds: Tensor, **others: Any) -> BaseModelOutput:
         """Return inputs_embeds [batch, time, size]."""
         del others
-        return BaseModelOutput(last_hidden_state=inputs_embeds)  # type: ignore[arg-type]
+        return BaseModelOutput(last_hidden_state=inputs_embeds)
 
 
 class _OnStates:

@@ -23,16 +23,13 @@ from textgraft.training.objective import Objective
 MOST_IN_USE = 0.8
 """Of all words; where more are in use there is nothing to gain."""
 
-_FAMILIES = (*STACKS, "mpnet")
-"""Types of encoders whose word vectors are looked up and nothing else."""
-
 
 @contextmanager
 def only_words_in_use(model: PreTrainedModel, objective: Objective) -> Iterator[int]:
     """Let a model have the vectors of the words in use alone, and put the trained ones back at the end.
 
     Of an encoder–decoder these are the vectors of its sources; its targets may be any word. Does nothing for
-    a model that is on no encoder of one of ``_FAMILIES``, whose word vectors are frozen or serve as output
+    a model that is on no encoder of one of ``STACKS``, whose word vectors are frozen or serve as output
     vectors, too, or for an objective that does not know which words it meets.
 
     Args:
@@ -77,7 +74,7 @@ def _trained_words(model: PreTrainedModel) -> nn.Embedding | None:
     base: Any = (
         model.encoder if isinstance(model, EncoderDecoderModel) else getattr(model, "base_model", None)
     )
-    if base is None or getattr(base.config, "model_type", "") not in _FAMILIES:
+    if base is None or getattr(base.config, "model_type", "") not in STACKS:
         return None
     try:
         words = model.get_input_embeddings()
