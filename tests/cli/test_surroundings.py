@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from textgraft.cli import app
+from textgraft.cli import app, main
 from textgraft.errors import OutputError
 from textgraft.files import check_output, refuse_to_replace, write_atomic
 
@@ -30,6 +31,23 @@ def test_standard_output_that_is_full(arguments: list[str], tmp_path: Path) -> N
     assert ended.stderr.strip().splitlines()[-1].startswith("error: standard output: ")
     assert "No space left" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_terminal_without_the_letters_of_a_name_shows_their_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = "".join(f"text number {i} of some,{'好差'[i % 2]}\n" for i in range(30))
+    (tmp_path / "f.csv").write_text(f"text,标签\n{lines}", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["textgraft", "check", "f.csv"])
+    written = {name: io.BytesIO() for name in ("stdout", "stderr")}
+    for name, target in written.items():
+        monkeypatch.setattr(sys, name, io.TextIOWrapper(target, encoding="ascii", write_through=True))
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    said = b" ".join(target.getvalue() for target in written.values())
+    assert rb"'\u6807\u7b7e' the label" in b" ".join(said.split())
 
 
 @needs_full

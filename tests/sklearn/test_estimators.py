@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 from typing import Any
 
@@ -137,6 +138,13 @@ def test_cross_validation_and_grid_search(rows):
     search.fit(texts, labels)
     assert search.best_params_ == {"contender": "tfidf"}
     assert search.predict(["the goal of the team"]) == ["sport"]
+
+
+def test_a_trained_classifier_says_that_it_is_not_pickled(rows):
+    model = TextClassifier().fit(*rows)
+    for act in (pickle.dumps, copy.deepcopy):
+        with pytest.raises(TypeError, match=r"not pickled.*textgraft\.load\(\) there"):
+            act(model)
 
 
 def test_an_encoder_stands_before_any_estimator(rows, encoder):

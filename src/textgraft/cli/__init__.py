@@ -5,6 +5,7 @@ Nothing heavy is imported before a command runs, so that help and usage errors a
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -116,6 +117,10 @@ def main() -> None:
         # What libraries warn of is for programmers; what concerns users the command says itself.
         warnings.simplefilter("ignore")
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    for written in (sys.stdout, sys.stderr):
+        if isinstance(written, io.TextIOWrapper):
+            # Where a terminal's encoding has no such letters, as ASCII, labels are written as \u4e2d.
+            written.reconfigure(errors="backslashreplace")
     if logging.lastResort is not None:
         logging.lastResort.setFormatter(VisibleFormatter())
     try:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -282,6 +282,12 @@ class RowPredictor(ABC):
             raise OptionError(
                 f"label {place}: {problem}", where="labels", fix="Leave such rows out, with their inputs."
             ) from problem
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "what predicts is not pickled, as no model is: give other processes the folder of the model, "
+            "as textgraft.train and compare write it, and call textgraft.load() there"
+        )
 
     def __repr__(self) -> str:
         where = f" from {self.folder}" if self.folder else ""

@@ -12,6 +12,7 @@ import pytest
 
 from textgraft.data.readers.reading import read_dataset
 from textgraft.errors import DataError, OptionError
+from textgraft.tasks.guessing import guess_task
 
 GOOD = "text,label\none,a\ntwo,b\n"
 
@@ -119,6 +120,12 @@ def test_paths_that_are_no_file(tmp_path):
         read_dataset(tmp_path / "trian.csv")
     with pytest.raises(DataError, match="no such folder"):
         read_dataset(tmp_path / "nowhere" / "deeper" / "train.csv")
+    (tmp_path / "old.csv").symlink_to("gone.csv")
+    with pytest.raises(DataError, match=r"old\.csv: this is a link to 'gone\.csv', where no file is"):
+        read_dataset(tmp_path / "old.csv")
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(DataError, match=r"(?s)pipe\.csv: this is a pipe.*Give - for standard input"):
+        guess_task(tmp_path / "pipe.csv")
     with pytest.raises(DataError, match=r"(?s)an address, and no file.*Download"):
         read_dataset("https://example.com/rows.csv")
     with pytest.raises(DataError, match=rf"(?s)no such file.*Write '{Path.home()}/rows\.csv'"):

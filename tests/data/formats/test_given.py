@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from typing import Any
 
@@ -145,6 +146,8 @@ def test_own_test_rows_may_be_given_too_and_have_the_names_of_the_others():
 WRONG: dict[str, tuple[Any, Any, str]] = {
     "a number": (7, None, "the rows are int"),
     "nothing": (None, None, "the rows are NoneType"),
+    "an open file": (io.StringIO("text,label\na,b\n"), None, "this is an open file: StringIO"),
+    "an open file and labels": (io.StringIO("a\nb\n"), ["x", "y"], "pandas.read_csv(file)"),
     "no rows": ([], None, "there are no rows"),
     "numbers": ([1, 2], None, "row 1 is int"),
     "splits by name": ({"train": ROWS}, None, 'data["train"]'),

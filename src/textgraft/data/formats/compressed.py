@@ -26,8 +26,14 @@ def open_bytes(path: Path) -> BinaryIO:
 
     Raises:
         OSError: It cannot be opened.
-        DataError: While it is read: the compressed data is damaged or breaks off.
+        DataError: It is a pipe. While it is read: the compressed data is damaged or breaks off.
     """
+    if path.is_fifo():
+        raise DataError(
+            "this is a pipe, and a file is read more than once",
+            where=str(path),
+            fix="Give - for standard input, and pipe the rows there: … | textgraft … -",
+        )
     compression = COMPRESSIONS.get(path.suffix.lower())
     if compression is None:
         return path.open("rb")

@@ -127,6 +127,13 @@ def as_source(
     if isinstance(given, GivenTable):
         return _without_labels(given, labels, where, "a table")
     rows: Any = given
+    if hasattr(rows, "readline"):  # its lines would pass for texts, the header and all
+        name = getattr(rows, "name", None)
+        raise OptionError(
+            f"this is an open file: {name if isinstance(name, str) else type(rows).__name__}",
+            where=where,
+            fix="Give its path, or what a reader makes of it: pandas.read_csv(file).",
+        )
     if labels is None and _is_texts_and_labels(rows):
         rows, labels = rows
     table = _records(rows, where)

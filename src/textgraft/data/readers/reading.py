@@ -308,6 +308,12 @@ def missing_file(path: Path) -> DataError:
             where=str(path),
             fix=f"Write {str(path.expanduser())!r}.",
         )
+    if path.is_symlink():
+        return DataError(
+            f"this is a link to {str(path.readlink())!r}, where no file is",
+            where=str(path),
+            fix="Check where it leads.",
+        )
     if not folder.is_dir():
         return DataError("there is no such folder", where=str(folder), fix="Check the path.")
     guess = nearest(path.name, sorted(file.name for file in folder.iterdir()))
