@@ -287,7 +287,11 @@ def _no_texts(path: Path) -> DataError:
     inside = sorted(
         file.name
         for file in path.iterdir()
-        if (file.suffix.lower() in FORMATS if file.is_file() else holds_texts(file, labelled=True))
+        if (
+            file.suffix.lower() in FORMATS
+            if file.is_file()
+            else file.is_dir() and holds_texts(file, labelled=True)
+        )
     )
     holds = f"It holds: {', '.join(inside[:8])}." if inside else "It holds nothing that can be read."
     return DataError(
