@@ -149,7 +149,7 @@ class Costs:
             tests=len(run.material.splits.test),
             texts=run.material.read_of(programme.sizes[-1]),
             seen=self._seen.get(name),
-            left=run.left,
+            left=run.left * self.pace.share,
         )
         wall, processor = lap.taken()
         self._took[name] = wall

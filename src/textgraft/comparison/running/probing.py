@@ -1,15 +1,14 @@
 """What a row costs each contender: told by its first trials, or by a fit on a few rows.
 
 Where a contender's smallest trial takes but a few seconds it is run: its result is kept, and tells the cost
-better than a probe would, whose work is thrown away. All seconds are of a core of its own: those on the wall
-times the share of a core that there was.
+better than a probe would, whose work is thrown away. All seconds are of a core of its own: where other
+programs are at work, the processor's.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
@@ -88,7 +87,7 @@ def glance(contender: Contender, job: Job) -> Glance:
         contender: The contender, which does not train in epochs.
         job: Its train rows are those that the fits draw on.
     """
-    shared, lap = job.shared, Lap()
+    shared = job.shared
     before = shared.charged
     sample = job.train.select(range(min(ROWS, len(job.train))))
     found, per_row = _growth(contender, job, sample)
@@ -96,12 +95,11 @@ def glance(contender: Contender, job: Job) -> Glance:
     if shared.charged > before:
         encoder = shared.encoder(job.needed_encoder(), job.max_length, contender.windows).encoder
         for _ in range(2):  # the first time, an engine prepares what batches of such shapes need
-            begun = time.perf_counter()
+            lap = Lap()
             for _ in encoder.batch_by_batch(sample.texts):
                 pass
-            per_text = (time.perf_counter() - begun) / len(sample)
-    share = share_of(*lap.taken())
-    return Glance(share * found.other, share * per_row, share * per_text)
+            per_text = min(lap.taken()) / len(sample)
+    return Glance(found.other, per_row, per_text)
 
 
 def _growth(contender: Contender, job: Job, sample: Dataset) -> tuple[_Fitting, float]:
@@ -223,12 +221,11 @@ def probe(
         tests: Test rows, which each trial answers.
         texts: Train and dev rows that all trials together learn from.
         seen: What fits on a few rows told, where they were made.
-        left: Seconds that are left: what a second configuration costs is not measured where there is no time
+        left: Seconds of a core that are left: what a second configuration costs is not measured where there is no time
             for two on all rows.
     """
     if contender.is_remote:
         return _probe_endpoint(contender, job, tests)
-    lap = Lap()
     read = readings(job, contender.grid[0])
     longer = 1.0
     if contender.epochs and len(read) > 1:
@@ -256,29 +253,27 @@ def probe(
     other = min(fit.other for fit in (found, *further.values()))
     predictor = found.fitted.predictor(job.task)
     predictor.choose_engine("auto", keep=False)
-    begun = time.perf_counter()
+    lap = Lap()
     predictor.predict_rows(sample.select([0]))  # opens the engine, as every trial does once
-    opening = time.perf_counter() - begun
+    opening = min(lap.taken())
     for _ in range(2):  # the first time, an engine prepares what batches of such shapes need
-        begun = time.perf_counter()
+        lap = Lap()
         predictor.predict_rows(sample)
-        per_test_row = (time.perf_counter() - begun) / len(sample)
+        per_test_row = min(lap.taken()) / len(sample)
     answered, computed = tests, texts
     if found.fitted.outputs is not None:  # what is computed of test rows is shared as well
         answered, computed = min(PACE_ROWS, tests), texts + tests
     costs = [longer * further.get(_costing(settings), found).per_epoch for settings in grid[1:]]
     answering = longer * per_test_row * answered
-    share = share_of(*lap.taken())
-    fixed = max(0.0, other - len(sample) * per_row) + opening + answering + SMALL_CHANGE
     return Rate(
-        fixed=share * fixed,
-        per_row=share * per_row,
-        per_epoch=share * longer * found.per_epoch,
-        further=tuple(share * cost for cost in costs) if further else (),
-        shared=share * longer * found.shared * computed,
+        fixed=max(0.0, other - len(sample) * per_row) + opening + answering + SMALL_CHANGE,
+        per_row=per_row,
+        per_epoch=longer * found.per_epoch,
+        further=tuple(costs) if further else (),
+        shared=longer * found.shared * computed,
         epochs=contender.epochs,
         batch=_batch_size(contender.grid[0]) if contender.epochs else 1,
-        answered=share * answering,
+        answered=answering,
         readings=read,
     )
 
@@ -315,16 +310,17 @@ def _fit(
     if contender.epochs:
         settings = settings.but(epochs=-(-steps // -(-len(rows) // _batch_size(settings))))
     charged, spent = job.shared.charged, job.shared.spent
-    start = time.perf_counter()
+    lap = Lap()
     dev = rows.select(range(-(-len(rows) // DEV_FRACTION)))
     fitted = contender.fit(replace(job, train=rows, dev=dev, on_step=seen.append), settings)
-    seconds = time.perf_counter() - start
+    wall, processor = lap.taken()
+    share = share_of(wall, processor)
     in_steps = seen[-1].seconds if seen else 0.0
-    other = max(0.0, seconds - (job.shared.spent - spent) - in_steps)
+    other = max(0.0, wall - (job.shared.spent - spent) - in_steps)
     texts = len(rows) + (len(dev) if fitted.outputs is not None else 0)
     shared = (job.shared.charged - charged) / texts
     a_row = (1 + contender.evaluating) * _seconds_a_row(seen, len(rows))
-    return _Fitting(other, shared, a_row, in_steps, fitted)
+    return _Fitting(share * other, share * shared, share * a_row, share * in_steps, fitted)
 
 
 def _fits_of_further(
