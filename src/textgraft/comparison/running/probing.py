@@ -221,8 +221,8 @@ def probe(
         tests: Test rows, which each trial answers.
         texts: Train and dev rows that all trials together learn from.
         seen: What fits on a few rows told, where they were made.
-        left: Seconds of a core that are left: what a second configuration costs is not measured where there is no time
-            for two on all rows.
+        left: Seconds of a core that are left: what a second configuration costs is not measured where there
+            is no time for two on all rows.
     """
     if contender.is_remote:
         return _probe_endpoint(contender, job, tests)
