@@ -7,8 +7,9 @@ from pathlib import Path
 
 from textgraft.data.columns import as_tuple
 from textgraft.data.dataset import Dataset
-from textgraft.data.formats.delimited import is_tabbed
 from textgraft.data.formats.given import GivenTable, Source
+from textgraft.data.formats.plain import PlainTable
+from textgraft.data.readers.reading import open_table
 from textgraft.models.manifest import Manifest
 from textgraft.tasks.base import Task
 from textgraft.tasks.reading import with_offsets
@@ -66,4 +67,6 @@ def read_for_model(
 
 def _is_plain(path: Path) -> bool:
     """Tell whether a file has a text a line."""
-    return path.suffix.lower() == ".txt" and not (path.is_file() and is_tabbed(path))
+    if path.suffix.lower() != ".txt":
+        return False
+    return not path.is_file() or open_table(path, labelled=False).format == PlainTable.format

@@ -22,6 +22,7 @@ from textgraft.data.columns import (
 )
 from textgraft.data.dataset import Rejected
 from textgraft.data.formats.compressed import bare_name
+from textgraft.data.formats.delimited import is_tabbed
 from textgraft.data.formats.given import GivenTable, Source
 from textgraft.data.formats.json_document import JsonTable, open_json
 from textgraft.data.formats.parallel import split_pair
@@ -105,7 +106,8 @@ class Sketch:
             table = open_json(self.path, lines=False)
             self.is_squad = isinstance(table, JsonTable) and table.squad is not None
             return None if self.is_squad else table
-        found = open_table(self._given or self.source, labelled=False)
+        is_table = self.ending == ".txt" and self.path.is_file() and is_tabbed(self.path)
+        found = open_table(self._given or self.source, labelled=is_table)
         self.is_plain = found.format == "plain text"
         return None if self.is_plain else found
 

@@ -21,6 +21,7 @@ from textgraft.data.formats.delimited import sniff_delimiter
 from textgraft.data.formats.given import as_source
 from textgraft.data.readers.reading import read_dataset
 from textgraft.errors import DataError, MissingExtraError, OptionError
+from textgraft.tasks.guessing import guess_task
 
 ROWS = [("the cat sat", "animal"), ("stocks fell, again", "money"), ('he said "no"', "talk")]
 
@@ -133,6 +134,9 @@ def test_lines_with_as_many_tabs_each_are_a_table_whatever_its_name(tmp_path, na
     assert read_dataset(path, labelled=False).texts[0] == "message number 0, to you"  # as for predict
     plain = write(tmp_path / "plain.txt", "one\ta\ntwo\n")
     assert read_dataset(plain, labelled=False).texts == ["one\ta", "two"]
+    write(plain, "one\ta\ntwo\tb\nthree\tc\n")  # no text of these is taken for a header, and lost
+    assert len(read_dataset(plain, labelled=False)) == 3
+    assert guess_task(path).task == "classification"
 
 
 NESTED = [{"data": {"text": f"text number {i}"}, "meta": {"mark": {"label": "ab"[i % 2]}}} for i in range(30)]

@@ -15,7 +15,13 @@ from itertools import islice
 from pathlib import Path
 
 from textgraft.data.dataset import Numbering, Rejected
-from textgraft.data.formats.headers import MOST_TITLES, count_titles, left_out, name_columns
+from textgraft.data.formats.headers import (
+    MOST_TITLES,
+    count_titles,
+    has_known_name,
+    left_out,
+    name_columns,
+)
 from textgraft.data.formats.lines import LONGEST_ROW, Encoding, Line, TextLines, detect_encoding
 from textgraft.data.formats.tables import Row, reject_line
 from textgraft.errors import DataError
@@ -129,6 +135,11 @@ class DelimitedTable:
                 self.delimiter, self._skipped = delimiter, sample[start - 1].number
                 return left_out(rows[0][0])
         return None
+
+    @property
+    def has_doubtful_header(self) -> bool:
+        """Whether the first row is taken for a header, and none of the names in it is a common one."""
+        return self._has_header and not has_known_name(self.columns)
 
     def rows(self, names: Sequence[str]) -> Iterator[Row | Rejected]:
         """Read the columns ``names``, row by row."""

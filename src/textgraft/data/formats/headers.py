@@ -43,6 +43,11 @@ def name_columns(first: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[l
     )
 
 
+def has_known_name(cells: Sequence[str]) -> bool:
+    """Tell whether any cell is one of the names in common use for columns."""
+    return any(cell.strip().lower() in _KNOWN for cell in cells)
+
+
 def count_titles(rows: Sequence[Sequence[str]]) -> int:
     """Return how many of the first rows are no part of a table, as a title that stands above the header.
 
@@ -83,7 +88,7 @@ def is_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     columns = [[cell.strip() for cell in column if cell.strip()] for column in zip(*rows, strict=True)]
     if any(map(_repeats, cells, columns)):
         return False
-    if any(cell.lower() in _KNOWN for cell in cells):
+    if has_known_name(cells):
         return True
     numbered = cells == [str(place) for place in range(len(cells))]  # pandas counts columns without names
     if numbered or any(map(_names_numbers, cells, columns)):
