@@ -266,10 +266,10 @@ def open_table(source: Source, *, labelled: bool = True, hub_split: str = "train
     if is_fasttext(path):
         return FastTextTable(path)
     if is_tabbed(path):
-        table = DelimitedTable(path, preferred="\t")
+        tabbed = DelimitedTable(path, preferred="\t")
         # Of texts to predict none must be lost: one line each, unless the first is surely a header, or none.
-        if labelled or suffix != ".txt" or not table.has_doubtful_header:
-            return table
+        if labelled or suffix != ".txt" or not tabbed.has_doubtful_header:
+            return tabbed
     if suffix == ".txt" and not labelled:
         return PlainTable(path)
     if suffix == ".txt":
