@@ -16,8 +16,8 @@ from tests.tiny import save_tiny_bert, topic_rows, write_topics
 from textgraft.comparison.compare import compare
 from textgraft.comparison.contenders.base import Contender, EpochSchedule
 from textgraft.comparison.records.plan import Rate, load_plan
-from textgraft.comparison.records.trials import Trial, TrialIdentity, load_trials
-from textgraft.comparison.running import run
+from textgraft.comparison.records.trials import Trial, TrialIdentity, load_trials, save_trial
+from textgraft.comparison.running import costs
 from textgraft.comparison.running.progress import SilentReporter
 from textgraft.errors import OptionError
 from textgraft.models.manifest import read_manifest
@@ -63,7 +63,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _no_probe(monkeypatch: pytest.MonkeyPatch) -> None:
     """What contenders cost is no matter here, and neither is the report's looks."""
-    monkeypatch.setattr(run, "probe", lambda *_, **__: Rate(fixed=1.0, per_row=0.0, per_epoch=0.0))
+    monkeypatch.setattr(costs, "probe", lambda *_, **__: Rate(fixed=1.0, per_row=0.0, per_epoch=0.0))
 
 
 def ask(world: Path, output: Path, request: dict[str, Any], **others: Any) -> dict[str, Any]:
@@ -219,7 +219,7 @@ def test_a_budget_is_that_of_its_own_call(world, tmp_path, monkeypatch):
         slow = msgspec.structs.replace(
             trial, cost=msgspec.structs.replace(trial.cost, training_seconds=3600.0)
         )
-        run.save_trial(tmp_path / "run", slow)
+        save_trial(tmp_path / "run", slow)
     done = ask(world, tmp_path / "run", {**REQUESTS["more seeds"], "budget": "10m"}, add=True)
     assert len(done["trials"]) == 4
 

@@ -11,7 +11,7 @@ from tests.tiny import save_tiny_bert, write_topics
 from textgraft.comparison.compare import compare
 from textgraft.comparison.contenders.registry import choose_contenders
 from textgraft.comparison.records.trials import load_test_set, load_trials
-from textgraft.comparison.running import run as running
+from textgraft.comparison.running import costs
 from textgraft.comparison.running.probing import probe
 from textgraft.comparison.running.progress import SilentReporter
 from textgraft.errors import ModelError, OptionError
@@ -71,7 +71,7 @@ def test_each_has_sizes_of_its_own_and_its_price(world, server, tmp_path, monkey
         read[contender.name] = named["texts"]
         return probe(contender, *given, **named)
 
-    monkeypatch.setattr(running, "probe", probed)
+    monkeypatch.setattr(costs, "probe", probed)
     result, notes = run(world, server, tmp_path / "run", **PRICES)
     assert read == {"llm": 3 + load_test_set(result.folder).dev_rows}, "its own sizes count"
     places = {(trial.contender, trial.size) for trial in result.trials}

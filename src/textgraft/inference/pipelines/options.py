@@ -64,6 +64,7 @@ class KeywordOptions(TypedDict, total=False):
     threshold: float | None
     top_k: int | None
     top_p: float | None
+    warn_below: float | None
 
 
 class PipelineOptions(KeywordOptions, total=False):
