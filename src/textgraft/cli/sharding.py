@@ -24,7 +24,7 @@ def in_shards(
     if str(output) == "-":
         from textgraft.errors import OptionError
 
-        raise OptionError("- is standard input, and no file", where="--output", fix="Name a file.")
+        raise OptionError("- is standard output, and no file", where="--output", fix="Name a file.")
     return not output.suffix or any(given is not None for given in (jobs, ray, share, shard_rows))
 
 

@@ -8,6 +8,7 @@ dropout in them.
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -78,31 +79,29 @@ def fit_upper_layers(
             "them are to be trained",
             fix=f"Give a number from 1 to {most}." if most else "Train all layers.",
         )
+    lower = lower_modules(encoder, freeze_layers)
+    train = functools.partial(fit, model, folder=folder, on_step=on_step, on_begin=on_begin)
     cutting = Cutting.of(model.config)
     texts = [text for row in (*objective.train, *objective.dev) for text in _texts(row, cutting)]
-    if isinstance(model, Graft) and len(texts) > len(objective.train) + len(objective.dev) and cutting:
-        # A graft takes the texts and cuts them by itself.
-        with untrained(lower_modules(encoder, freeze_layers)):
-            return fit(model, objective, settings, folder=folder, on_step=on_step, on_begin=on_begin)
-    stores = TextStores() if stores is None else stores
-    model.to(join_processes().device)
-    states = text_states(
-        Frozen(
-            encoder, lower_modules(encoder, freeze_layers), lambda: only_layers(encoder, 0, freeze_layers)
-        ),
-        texts,
-        settings.precision,
-        objective.pad_token_id,
-        stores,
-        max_bytes,
-    )
-    if states is None:
-        logger.warning("the hidden states cannot be kept: they are computed in every epoch")
-        with untrained(lower_modules(encoder, freeze_layers)):
-            return fit(model, objective, settings, folder=folder, on_step=on_step, on_begin=on_begin)
-    with untrained(lower_modules(encoder, freeze_layers)), only_layers(encoder, freeze_layers, layers):
+    with untrained(lower):
+        if isinstance(model, Graft) and len(texts) > len(objective.train) + len(objective.dev) and cutting:
+            # A graft takes the texts and cuts them by itself.
+            return train(objective, settings)
+        model.to(join_processes().device)
+        states = text_states(
+            Frozen(encoder, lower, lambda: only_layers(encoder, 0, freeze_layers)),
+            texts,
+            settings.precision,
+            objective.pad_token_id,
+            TextStores() if stores is None else stores,
+            max_bytes,
+        )
+        if states is None:
+            logger.warning("the hidden states cannot be kept: they are computed in every epoch")
+            return train(objective, settings)
         on_states = objective.of_task(cast("Task", _OnStates(objective.task, states, cutting)))
-        return fit(model, on_states, settings, folder=folder, on_step=on_step, on_begin=on_begin)
+        with only_layers(encoder, freeze_layers, layers):
+            return train(on_states, settings)
 
 
 def _encoder(model: PreTrainedModel) -> PreTrainedModel:
