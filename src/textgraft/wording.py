@@ -8,6 +8,9 @@ from typing import NamedTuple, Protocol
 
 from textgraft.errors import OptionError
 
+LEAST_WRITTEN = 0.0005
+"""A difference of scores below this is written as none."""
+
 
 def score(value: float) -> str:
     """Write a score between 0 and 1: "0.873"."""
@@ -21,7 +24,7 @@ def apart(value: float, other: float) -> float:
 
 def signed(value: float) -> str:
     """Write a difference of scores: "+0.012", "−0.004", "0.000"."""
-    return f"{value:+.3f}".replace("-", "−") if abs(value) >= 0.0005 else "0.000"
+    return f"{value:+.3f}".replace("-", "−") if abs(value) >= LEAST_WRITTEN else "0.000"
 
 
 class Interval(Protocol):

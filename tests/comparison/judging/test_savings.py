@@ -121,6 +121,25 @@ def test_a_score_never_reached_saves_nothing():
     assert "times longer than lstm" in sentences
 
 
+def test_every_encoder_is_told_of():
+    """One that beats the LSTM at once, one that never reaches it, each as frozen and fine-tuned."""
+    strong, weak = (lambda n: 0.97), (lambda n: 0.5)
+    curves = [
+        Curve(name + on, accuracy, lambda n: 1.0)
+        for name in ("bert-finetuned", "bert-frozen")
+        for on, accuracy in (("", weak), ("@mpnet", strong))
+    ]
+    verdict = Comparison(curves=(LSTM, *curves), sizes=(100, 300, 3000)).judge()
+    names = ["bert-frozen", "bert-frozen@mpnet", "bert-finetuned", "bert-finetuned@mpnet"]
+    assert [saving.contender for saving in verdict.savings] == names
+    assert [saving.labels.value is not None for saving in verdict.savings] == [False, True] * 2
+    sentences = " ".join(verdict.sentences)
+    assert "bert-frozen does not reach lstm's" in sentences
+    assert "bert-frozen@mpnet needs at least 30 times fewer labels" in sentences
+    assert "For bert-frozen@mpnet, the claim of 100 times fewer labels is not decided" in sentences
+    assert "For bert-finetuned" not in sentences, "the claims are of a frozen BERT"
+
+
 def test_without_both_sides_there_is_no_claim():
     assert Comparison(curves=(TFIDF, FROZEN), sizes=(100,)).judge().savings == []
     assert Comparison(curves=(TFIDF, LSTM), sizes=(100,)).judge().savings == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -77,9 +77,11 @@ def is_remote(name: str) -> bool:
     return entry is not None and entry.is_remote
 
 
-def contenders_in_savings(part: str) -> list[str]:
-    """Return the names of the contenders that have this part in what pre-training saves."""
-    return list(dict.fromkeys(entry.name for entry in CONTENDERS if entry.saving == part))
+def contenders_in_savings(part: str, competing: Iterable[str]) -> list[str]:
+    """Return those of some contenders that have this part in what pre-training saves, on any encoder."""
+    return [
+        name for name in competing if (entry := contender_named(name)) is not None and entry.saving == part
+    ]
 
 
 def contenders_for(task: str) -> dict[str, Contender]:

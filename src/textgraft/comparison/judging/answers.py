@@ -9,6 +9,7 @@ from textgraft.comparison.contenders.registry import has_fixed_sizes, is_asked_a
 from textgraft.comparison.judging.curves import NOTICEABLE
 from textgraft.comparison.records.verdict import Standing, Verdict
 from textgraft.wording import (
+    LEAST_WRITTEN,
     about,
     apart,
     count,
@@ -24,10 +25,6 @@ from textgraft.wording import (
 BERT, TFIDF = "BERT", "TF-IDF"
 QUICK = 0.1
 """Seconds that nobody counts."""
-
-
-_NOTHING = 0.0005
-"""A difference that is written as none."""
 
 
 class Answer(NamedTuple):
@@ -64,7 +61,7 @@ def _bert(verdict: Verdict) -> Iterator[Answer]:
         yield Answer(question, *_not_needed(verdict, best, plain, lead, picked))
     elif _is_proven(verdict, best, plain):
         yield Answer(question, "Yes", f"{lead}: more than chance.")
-    elif best.score.value > plain.score.value:
+    elif _gap(best, plain) >= LEAST_WRITTEN:
         yield Answer(question, "Probably", f"{lead}. That may be chance: more test rows would tell.")
     else:
         yield Answer(question, "No", f"{lead}.")
@@ -75,7 +72,7 @@ def _not_needed(verdict: Verdict, best: Standing, plain: Standing, lead: str, pi
     if best.excluded_by:
         return "Not within your limits", f"{lead}.{picked}"
     if not _is_proven(verdict, best, plain):
-        if best.score.value <= plain.score.value:
+        if _gap(best, plain) < LEAST_WRITTEN:
             return "No", f"{lead}.{picked}"
         return "No", f"{lead}. That may be chance, and BERT costs more.{picked}"
     return "Not for what it costs", f"{lead}: more than chance, but you prefer what is cheap.{picked}"
@@ -91,19 +88,20 @@ def _tfidf(verdict: Verdict) -> Iterator[Answer]:
         others = [
             one for one in verdict.standings if one.contender != row.contender and not is_floor(one.contender)
         ]
-        higher = others and _first(others).score.value > row.score.value
+        higher = others and _gap(_first(others), row) >= LEAST_WRITTEN
         why = "what scores higher may do so by chance, and costs more." if higher else "none is better."
         yield Answer(question, "Yes", f"it has {verdict.metric} {score(row.score.value)}; {why}")
         return
     best = verdict.standing(leader)
-    gap = apart(best.score.value, row.score.value)
+    gap = _gap(best, row)
     figures = f"it gives up {score(gap)} of {leader}'s {verdict.metric}"
     if _is_proven(verdict, best, row):
         yield Answer(question, "No", f"{figures}, more than chance.")
-    elif gap > _NOTHING:
+    elif gap >= LEAST_WRITTEN:
         yield Answer(question, "Probably not", f"{figures}, which may be chance.")
     else:
-        yield Answer(question, "Yes", f"{leader} scores no higher.")
+        level = "the same" if gap > -LEAST_WRITTEN else "no higher"
+        yield Answer(question, "Yes", f"{leader} scores {level}.")
 
 
 def _labels(verdict: Verdict) -> Iterator[Answer]:
@@ -151,6 +149,11 @@ def _cost(verdict: Verdict) -> Iterator[Answer]:
 
 def _first(rows: Sequence[Standing]) -> Standing:
     return max(rows, key=lambda row: row.score.value)
+
+
+def _gap(one: Standing, other: Standing) -> float:
+    """Return how much higher one scores than the other, as scores are written."""
+    return apart(one.score.value, other.score.value)
 
 
 def _is_proven(verdict: Verdict, better: Standing, other: Standing) -> bool:

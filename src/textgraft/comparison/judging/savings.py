@@ -15,6 +15,7 @@ measured size, the first two are bounds: at least so many times.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,13 +33,14 @@ CLAIMED_TIME = 20.0
 
 def savings(table: ScoreTable) -> list[Saving]:
     """Compare each pre-trained contender with the baseline, where they share a size of several."""
-    pretrained = [*contenders_in_savings("claimed"), *contenders_in_savings("measured")]
+    baselines, *pretrained = (
+        contenders_in_savings(part, table.contenders) for part in ("baseline", "claimed", "measured")
+    )
     return [
         saving
-        for reference in contenders_in_savings("baseline")
-        for contender in pretrained
-        if {reference, contender} <= set(table.contenders)
-        and (saving := saving_of(table, contender, reference)) is not None
+        for reference in baselines
+        for contender in itertools.chain(*pretrained)
+        if (saving := saving_of(table, contender, reference)) is not None
     ]
 
 

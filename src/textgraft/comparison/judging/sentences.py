@@ -19,6 +19,7 @@ from textgraft.evaluation.intervals import Estimate, Score
 from textgraft.evaluation.seeds import PRIOR_DEVIATION
 from textgraft.wording import (
     LABELS,
+    LEAST_WRITTEN,
     TRAINING_TIME,
     about,
     count,
@@ -172,19 +173,18 @@ def _passed_over(verdict: Verdict, pick: str, leader: str) -> str:
     """Explain why the highest score was not picked."""
     pair = verdict.pair(leader, pick)
     difference, chance = pair.difference, p_value(pair.p_holm)
-    lead = f"{leader} scores {score(difference.value)} higher"
+    is_equal = difference.value < LEAST_WRITTEN
+    lead = f"{leader} scores {'the same' if is_equal else f'{score(difference.value)} higher'}"
     if verdict.preferences.prefer == pick:
-        return f"{lead} ({chance}), but you prefer {pick}."
-    factor = verdict.standing(leader).cost / verdict.standing(pick).cost
-    dearer = f"costs {about(factor)} times as much (training time, latency and size together)"
-    if is_remote(leader) and not is_remote(pick):
-        dearer = "sends every text to another machine"
+        return f"{lead}, but you prefer {pick}." if is_equal else f"{lead} ({chance}), but you prefer {pick}."
+    dearer = _dearer(verdict, leader, pick)
     if pair.significant:
         return f"{lead} ({chance}), less than the {MARGINS['cost']:g} that you give up, and {dearer}."
-    sentence = (
-        f"{lead}, which may be chance (95% interval {signed(difference.low)} to {signed(difference.high)}, "
-        f"{chance}), and {dearer}."
-    )
+    if is_equal and difference.high < LEAST_WRITTEN:
+        return f"{lead} and {dearer}."
+    ends = f"95% interval {signed(difference.low)} to {signed(difference.high)}"
+    unsure = f" ({ends} of the difference)" if is_equal else f", which may be chance ({ends}, {chance}),"
+    sentence = f"{lead}{unsure} and {dearer}."
     row, seeds = verdict.standing(leader), pair.seeds_to_tell
     if seeds:
         more = "One more seed" if seeds == 1 else f"{seeds} more seeds"
@@ -196,6 +196,15 @@ def _passed_over(verdict: Verdict, pick: str, leader: str) -> str:
     elif difference.high > CHANCE_AT_MOST:
         sentence += f" More test rows may show a real difference; --prefer {leader} picks it all the same."
     return sentence
+
+
+def _dearer(verdict: Verdict, leader: str, pick: str) -> str:
+    """Say what the highest score costs beside the pick."""
+    if is_remote(leader) and not is_remote(pick):
+        return "sends every text to another machine"
+    factor = about(verdict.standing(leader).cost / verdict.standing(pick).cost)
+    more = "a little more" if factor == "1" else f"{factor} times as much"
+    return f"costs {more} (training time, latency and size together)"
 
 
 def _baseline(verdict: Verdict) -> Iterator[str]:
@@ -307,6 +316,7 @@ def _gain(gain: Estimate) -> str:
 
 
 def _savings(verdict: Verdict) -> Iterator[str]:
+    claimed = contenders_in_savings("claimed", [saving.contender for saving in verdict.savings])
     for saving in verdict.savings:
         labels = count(saving.baseline_labels)
         target = f"{saving.baseline}'s {score(saving.baseline_score)} at {labels} labels"
@@ -323,8 +333,8 @@ def _savings(verdict: Verdict) -> Iterator[str]:
             f"To match {target}, {saving.contender} needs {times(saving.labels, LABELS)} and "
             f"{times(saving.time_at_equal_score, TRAINING_TIME)}; {speed}."
         )
-        if saving.contender in contenders_in_savings("claimed"):
-            yield _claims(saving)
+        if saving.contender in claimed:
+            yield _claims(saving, f"For {saving.contender}, the" if len(claimed) > 1 else "The")
 
 
 _OUTCOMES: dict[Outcome, tuple[str, str]] = {
@@ -334,8 +344,13 @@ _OUTCOMES: dict[Outcome, tuple[str, str]] = {
 }
 
 
-def _claims(saving: Saving) -> str:
-    """Hold both ratios against the claim of 100 times fewer labels and 20 times less time."""
+def _claims(saving: Saving, the: str) -> str:
+    """Hold both ratios against the claim of 100 times fewer labels and 20 times less time.
+
+    Args:
+        saving: With both.
+        the: How the sentence begins.
+    """
     labels, time = saving.labels, saving.time_at_equal_score
     fewer, less = f"{labels.claimed:g} times fewer labels", f"{time.claimed:g} times less training time"
     most = saving.baseline_labels / saving.smallest_size
@@ -344,9 +359,9 @@ def _claims(saving: Saving) -> str:
         sizes = f"{count(saving.smallest_size)} to {count(saving.baseline_labels)}"
         why = f" (sizes from {sizes} can show {about(most)} times at most)"
     if labels.outcome == time.outcome:
-        return f"The claims of {fewer}{why} and {less} {_OUTCOMES[time.outcome][1]}."
+        return f"{the} claims of {fewer}{why} and {less} {_OUTCOMES[time.outcome][1]}."
     return (
-        f"The claim of {fewer} {_OUTCOMES[labels.outcome][0]}{why}; "
+        f"{the} claim of {fewer} {_OUTCOMES[labels.outcome][0]}{why}; "
         f"that of {less} {_OUTCOMES[time.outcome][0]}."
     )
 
@@ -366,7 +381,9 @@ def _leaks(verdict: Verdict) -> Iterator[str]:
         return
     row = verdict.standing(verdict.favourite)
     change = row.score_without_leaked - row.score.value
+    without = f"{score(row.score_without_leaked)} ({signed(change)})"
     yield (
         f"{count(verdict.leaked)} of {count(verdict.test_rows)} test rows also stand among the training "
-        f"rows; without them {row.contender} scores {score(row.score_without_leaked)} ({signed(change)})."
+        f"rows; without them {row.contender} scores "
+        f"{'the same' if abs(change) < LEAST_WRITTEN else without}."
     )
