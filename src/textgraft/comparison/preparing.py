@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 DEV_FRACTION = 4
 """For so many training rows there is one dev row."""
 DEV_ROWS_AT_LEAST = 20
-SAMPLE = 100
+SAMPLE = 200
 """Rows by which costs are told."""
 Note = Callable[[str], None]
 """Told what the user should know."""

@@ -125,8 +125,8 @@ def test_only_what_is_cheap_is_tried_before_the_plan(monkeypatch: pytest.MonkeyP
 def test_a_trial_that_the_clock_ended_tells_what_its_training_would_have_taken(trial: Trial) -> None:
     schedule = EpochSchedule(1000, 10, 10)
     cut = msgspec.structs.replace(took(trial, 100, 3.0, 1), stopped_by="budget", epochs=3.0)
-    # It had 1 s for three of the eight and a quarter epochs that it usually takes.
-    assert whole_training(cut, 1.0, schedule) == pytest.approx(2.75)
+    # It had 1 s for three of the seven epochs that it usually takes.
+    assert whole_training(cut, 1.0, schedule) == pytest.approx(7 / 3)
     ended = msgspec.structs.replace(cut, stopped_by="patience")
     assert whole_training(ended, 1.0, schedule) == 1.0
     assert whole_training(cut, 1.0, None) == 1.0

@@ -134,9 +134,9 @@ class EpochSchedule:
     least: int
     most: int
     """Bounds of the number of epochs."""
-    shortest: float = 0.4
-    """Part of its usual length to which a time budget may shorten the training, though not below one epoch:
-    in as many steps, more rows teach more than the same rows again."""
+    shortest: float = 0.32
+    """Part of its most epochs to which a time budget may shorten the training, though not below one: in as
+    many steps, more rows teach more than the same rows again."""
 
     def number(self, size: int) -> int:
         """Return the most epochs over ``size`` training rows; early stopping may end sooner."""
@@ -145,15 +145,15 @@ class EpochSchedule:
     def rows_seen(self, size: int) -> float:
         """Estimate how many rows a training run sees.
 
-        Early stopping ends many epochs after three quarters, and a few not at all: its patience is most of
-        them.
+        Early stopping ends many epochs after little more than half of them, and a few not at all: its
+        patience is most of them.
         """
         number = self.number(size)
-        return size * min(number, max(0.75 * number, 0.65 * number + 1.75))
+        return size * min(number, 0.5 * number + 2)
 
     def shortest_share(self, size: int) -> float:
         """Return what part of the rows that are usually seen is seen at least, 0 to 1."""
-        return min(1.0, max(self.shortest, size / self.rows_seen(size)))
+        return min(1.0, size * max(self.shortest * self.number(size), 1.0) / self.rows_seen(size))
 
     def patience(self, size: int) -> int:
         """Return after how many epochs without a better dev score training stops."""

@@ -47,7 +47,7 @@ WINDOWS = 16
 """With 256 tokens each, a text of ten pages."""
 TRAINED_WINDOWS = 8
 """Fewer, since each is read, and learned from, in every epoch."""
-EPOCHS = EpochSchedule(rows=8_000, least=4, most=20, shortest=0.25)
+EPOCHS = EpochSchedule(rows=8_000, least=4, most=20, shortest=0.2)
 """Pre-trained weights need few steps, so their training may be shortened further than another."""
 
 

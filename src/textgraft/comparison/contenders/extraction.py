@@ -211,7 +211,7 @@ CONTENDERS = (
         colour="#cc79a7",
         marker="star-square",
         is_default=True,
-        epochs=EpochSchedule(rows=60_000, least=3, most=30, shortest=0.25),
+        epochs=EpochSchedule(rows=60_000, least=3, most=30, shortest=0.2),
         needs_encoder=True,
     ),
 )

@@ -27,19 +27,17 @@ from textgraft.training.progress import Progress
 ROWS = 64
 FEW = 16
 """Rows of the first fit of what is not trained in epochs; it also loads libraries and warms up kernels."""
-EPOCH_ROWS = 48
-"""Of what is, or two full batches if that is more: a few steps tell what a step costs."""
-FURTHER_ROWS = 32
-"""Rows that tell what a step costs in a further configuration."""
 STEPS = 6
-"""Of a fit at least, in whole epochs: the first step warms up, those after it are timed."""
+"""Full batches of the first fit of what is: the first step warms up, those after it are timed. Fewer rows
+more often would not do: the fewer rows are sorted by length, the more of their batches is padding."""
 FURTHER_STEPS = 4
+"""The same in a further configuration."""
 BRIEF = 3.0
 """Seconds of steps that tell nothing for sure: a hiccup of the machine, or what is prepared for every new
 shape of a batch, is a large part of them."""
 QUICK = 5.0
 """Seconds that a trial may take that is run before the plan is made."""
-FULL = 0.75
+FULL = 0.5
 """Tokens of a step that counts, of those of the fullest one."""
 ASKED = 2
 """Rows that are answered elsewhere."""
@@ -231,7 +229,7 @@ def probe(
     if contender.epochs and len(read) > 1:
         # What training costs grows with the tokens: those of the fewest windows tell it soonest.
         contender, longer = contender.reading(read[-1].most), read[0].tokens / read[-1].tokens
-    rows = max(EPOCH_ROWS, 2 * _batch_size(contender.grid[0])) if contender.epochs else ROWS
+    rows = STEPS * _batch_size(contender.grid[0]) if contender.epochs else ROWS
     sample = job.train.select(range(min(rows, len(job.train))))
     if contender.epochs is None and seen is None:
         found, per_row = _growth(contender, job, sample)
@@ -247,8 +245,7 @@ def probe(
         and 2 * longer * found.per_epoch * contender.epochs.rows_seen(programme.sizes[-1]) > left
     ):
         grid = grid[:1]
-    few = sample.select(range(min(FURTHER_ROWS, len(sample))))
-    further = _fits_of_further(contender, job, few, grid)
+    further = _fits_of_further(contender, job, sample, grid)
     # The first fit of all also loads libraries.
     other = min(fit.other for fit in (found, *further.values()))
     predictor = found.fitted.predictor(job.task)
@@ -334,7 +331,8 @@ def _fits_of_further(
     if contender.epochs is not None:
         for settings in grid:
             if _costing(settings) not in (_costing(grid[0]), *found):
-                found[_costing(settings)] = _fit(contender, job, rows, settings, FURTHER_STEPS)
+                few = rows.select(range(min(FURTHER_STEPS * _batch_size(settings), len(rows))))
+                found[_costing(settings)] = _fit(contender, job, few, settings, FURTHER_STEPS)
     return found
 
 

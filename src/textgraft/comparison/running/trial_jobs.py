@@ -31,7 +31,7 @@ from textgraft.errors import DataError
 from textgraft.training.progress import Progress
 
 JOB = "textgraft.comparison.running.trial_jobs:run_job"
-LEAST_TRAINED = 0.6
+LEAST_TRAINED = 0.65
 """Of the shortest training: a trial that the clock ended sooner is no result."""
 
 
