@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -30,6 +31,26 @@ try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
+
+STANDARD_INPUT = "standard input"
+"""What standard input is called in messages and records."""
+_held: ContextVar[Path | None] = ContextVar("held", default=None)
+
+
+@contextlib.contextmanager
+def holding_standard_input(path: Path) -> Iterator[None]:
+    """Say that a file holds what came by standard input, by which alone a user knows it."""
+    former = _held.set(path)
+    try:
+        yield
+    finally:
+        _held.reset(former)
+
+
+def called(path: str | Path) -> str:
+    """Return what messages and records call a file: its path, if it does not hold standard input."""
+    held = _held.get()
+    return STANDARD_INPUT if held is not None and held == Path(path) else str(path)
 
 
 def as_path(value: Any, where: str) -> Path:

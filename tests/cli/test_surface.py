@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import inspect as signatures
+import io
 import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -80,6 +83,14 @@ def test_whatever_is_read_may_be_standard_input(name: str) -> None:
     paths |= {parameter for parameter in hints if parameter in ("source", "corpus", "text_or_file")}
     paths |= {inner for inner in hints if list[Path] in get_args(hints[inner])}
     assert paths - NOT_READ <= set(_reads(name))
+
+
+def _zip(*names: str) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for name in names:
+            archive.writestr(name, "")
+    return made.getvalue()
 
 
 BROKEN = "text,label\nonly one row,a\n"
@@ -196,10 +207,43 @@ def test_standard_input_is_read_once(world: dict[str, Path]) -> None:
         (b"__label__a text\n", "csv", "txt"),
         (b"PAR1...", "csv", "parquet"),
         (b"\x1f\x8b...", "csv", "csv.gz"),
+        (b"BZh91AY", "txt", "txt.bz2"),
+        (b"\xfd7zXZ\0", "csv", "csv.xz"),
+        (_zip("rows.csv"), "csv", "zip"),
+        (_zip("[Content_Types].xml", "xl/workbook.xml"), "csv", "xlsx"),
+        (_zip("mimetype", "content.xml"), "csv", "ods"),
+        (b"PK\x03\x04...", "csv", "zip"),
     ],
 )
 def test_formats_are_told_by_their_beginning(content: bytes, plain: str, form: str) -> None:
     assert told_format(content, plain) == form
+    assert told_format(b"a\tb\n", "txt", "tsv") == "tsv"
+    assert told_format(b"\x1f\x8b...", "txt", "tsv") == "tsv.gz"
+
+
+def test_what_came_by_standard_input_is_called_so(world: dict[str, Path]) -> None:
+    rows, folder = world["others"].read_text() + "no label,\n", world["folder"]
+    report = folder / "piped-report"
+    made = folder / "piped"
+    for command in (
+        ["check", "-", "--json"],
+        ["evaluate", world["model"], "-", "--report", report, "--json"],
+        ["train", "-", "-c", "majority", "-o", made],
+    ):
+        result = _run(*command, given=rows)
+        assert result.exit_code == 0, result.output
+        files = [path for written in (report, made) for path in written.rglob("*") if path.is_file()]
+        told = [result.output, *(path.read_text("utf-8", "replace") for path in files)]
+        assert not [text for text in told if "standard-input" in text or "/textgraft-" in text]
+        assert any("standard input" in text for text in told)
+
+
+def test_compressed_rows_come_by_standard_input(world: dict[str, Path]) -> None:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("rows.csv", world["others"].read_text())
+    for given in (content.getvalue(), gzip.compress(world["others"].read_bytes())):
+        assert json.loads(_run("check", "-", "--json", given=given).stdout)["rows"] == 200
 
 
 def test_json_is_valid_whatever_the_texts_are() -> None:

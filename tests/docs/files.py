@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import functools
+import gzip
 import itertools
 import json
 import shutil
@@ -18,7 +19,7 @@ import numpy as np
 
 import textgraft
 from tests.tiny import TOPICS, save_tiny_bert, topic_rows
-from textgraft.inference.pipelines.shipped import FOLDER as SHIPPED
+from textgraft.models.shipped import FOLDER as SHIPPED
 from textgraft.review.items import Item
 
 ROWS = 90
@@ -88,6 +89,16 @@ def _folder_by_label(path: Path) -> None:
         file = path / ("pos" if label == "sport" else "neg") / f"{number}.txt"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
+
+
+def _gzipped(make: Callable[[Path], object]) -> Callable[[Path], object]:
+    def made(path: Path) -> None:
+        plain = path.with_name("unpacked.csv")
+        make(plain)
+        path.write_bytes(gzip.compress(plain.read_bytes()))
+        plain.unlink()
+
+    return made
 
 
 def _letters(path: Path) -> None:
@@ -384,6 +395,7 @@ FILES: dict[str, Callable[[Path], None]] = {
     "intents.csv": _TOPICS,
     "plots.csv": _table("plot", "origin"),
     "reviews.csv": _table("review", mood=_mood),
+    "reviews.csv.gz": _gzipped(_table("review", mood=_mood)),
     "other.csv": _table("review", mood=_mood, seed=1),
     "survey.xlsx": _workbook,
     "aclImdb/train": _folder_by_label,

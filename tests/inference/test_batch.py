@@ -13,8 +13,9 @@ import textgraft
 from tests.tiny import topic_rows, write_topics
 from textgraft.cli import app
 from textgraft.data.dataset import Dataset
+from textgraft.data.formats.jsonlines import JsonLinesTable
 from textgraft.data.readers.reading import read_dataset
-from textgraft.errors import OptionError, OutputError
+from textgraft.errors import OptionError, OutputError, TextgraftError
 from textgraft.files import cache_folder
 from textgraft.inference import predict_file as batch
 from textgraft.inference.predict_file import predict_file
@@ -71,6 +72,34 @@ def test_the_columns_of_the_file_stay_as_they_are_and_answers_beside_them(
     named = tmp_path / "named.csv"
     done = CliRunner().invoke(app, ["predict", model, str(source), "-o", str(named), "--id", "id"])
     assert list(_read(named)[0])[:5] == ["id", "when", "text", "given_score", "label"]
+
+
+def test_a_table_is_read_once(topic_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tmp_path / "new.jsonl"
+    rows = [{"data": {"text": text}, "n": n} for n, (text, _) in enumerate(topic_rows(20))]
+    source.write_text("".join(json.dumps(row) + "\n" for row in [*rows, {"n": 20}]))
+    read: list[list[str]] = []
+    whole = JsonLinesTable.rows
+    monkeypatch.setattr(
+        JsonLinesTable, "rows", lambda table, names: read.append(list(names)) or whole(table, names)
+    )
+    found = textgraft.predict(topic_model, source, text="data.text")
+    assert read == [["data", "n"]]
+    assert (len(found), [row.line for row in found.rejected]) == (20, [21])
+    assert [row["n"] for row in found.table()] == list(range(20))
+    read.clear()
+    sharded = ["--shard-rows", "8", "-o", str(tmp_path / "answers.jsonl"), "--text", "data.text"]
+    done = CliRunner().invoke(app, ["predict", str(topic_model), str(source), *sharded])
+    assert done.exit_code == 0, done.output
+    lines = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text().splitlines()]
+    assert [line["label"] for line in lines] == [answer["label"] for answer in found]
+
+
+def test_of_two_columns_of_a_name_none_is_taken_silently(topic_model: Path, tmp_path: Path) -> None:
+    source = tmp_path / "new.csv"
+    source.write_text("text,text\na,b\n")
+    with pytest.raises(TextgraftError):
+        textgraft.predict(topic_model, source)
 
 
 def test_a_second_run_computes_nothing_and_writes_the_same(topic_model: Path, tmp_path: Path) -> None:

@@ -222,7 +222,7 @@ def test_a_model_directory_brings_its_task(tmp_path, monkeypatch):
     save_model_directory(tmp_path / "graft", alone.model, alone.tokenizer, manifest, "")
     together = GraftedEncoder(tmp_path / "encoder")
     together.add("mood", tmp_path / "graft")
-    monkeypatch.setattr("textgraft.inference.pipelines.shipped.FOLDER", tmp_path)
+    monkeypatch.setattr("textgraft.models.shipped.FOLDER", tmp_path)
     together.add("shipped", "graft")
     (expected,) = alone.predict(["goal bread"])
     for (found,) in together.predict(["goal bread"]).values():

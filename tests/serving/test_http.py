@@ -16,7 +16,7 @@ import pytest
 
 import textgraft
 from tests.serving.running import Slow, running
-from textgraft.inference.pipelines.shipped import shipped_graft
+from textgraft.models.shipped import shipped_graft
 from textgraft.serving.limits import Limits
 
 TEXTS = ["Where is my card?", "hello", "The goalkeeper saved it, and the crowd went wild."]

@@ -17,7 +17,7 @@ import pytest
 
 from tests.serving.running import Slow, running
 from textgraft.errors import ModelError, OptionError
-from textgraft.inference.pipelines.shipped import shipped_graft
+from textgraft.models.shipped import shipped_graft
 from textgraft.serving.answering import prepare_rows
 from textgraft.serving.encoding import _refuse_rough
 from textgraft.serving.limits import Limits

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from textgraft.inference.pipelines.shipped import FOLDER, shipped_graft
+from textgraft.models.shipped import FOLDER, shipped_graft
 
 SNIPPETS = sorted(path for path in Path(__file__).parent.glob("*.py") if not path.name.startswith("test_"))
 

@@ -13,7 +13,7 @@ from textgraft.cli.surface import give
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="A model directory, as runs/<name>/best.")],
+    model: options.Model,
     source: Annotated[
         str,
         typer.Argument(help="A file of labelled rows of the model's task; - for standard input."),

@@ -15,7 +15,7 @@ from textgraft.terminal import open_console
 def export(
     model: Annotated[
         Path,
-        typer.Argument(help="A model directory, as runs/<name>/best; of a stream also a language model."),
+        typer.Argument(help=f"{options.MODEL_HELP}; of a stream also a language model."),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")],
     form: Annotated[

@@ -22,9 +22,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 
-_MODEL = "A model directory, as runs/<name>/best; sentiment or another graft that comes along"
-Model = Annotated[str, typer.Argument(help=f"{_MODEL}; bundled or another encoder.")]
-Classifier = Annotated[str, typer.Argument(help=f"{_MODEL}.")]
+Model = Annotated[str, typer.Argument(help=f"{options.MODEL_HELP}; bundled or another encoder.")]
+Classifier = Annotated[str, typer.Argument(help=f"{options.MODEL_HELP}.")]
 TextOrFile = Annotated[
     str,
     typer.Argument(
@@ -47,7 +46,9 @@ Seed = Annotated[int, typer.Option("--seed", min=0, help="Random seed.")]
 
 
 def gradients(
-    model: Annotated[str | None, typer.Argument(help=f"{_MODEL}. Left out: small networks.")] = None,
+    model: Annotated[
+        str | None, typer.Argument(help=f"{options.MODEL_HELP}. Left out: small networks.")
+    ] = None,
     text_or_file: Annotated[
         str | None,
         typer.Argument(
@@ -267,8 +268,7 @@ class _Shown:
 
 
 _ENDINGS = (
-    ".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".ods", ".conll", ".gz",
-    ".html",
+    ".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet", ".xlsx", ".ods", ".conll", ".html",
 )  # fmt: skip
 _LONGEST_NAME = 255
 
@@ -279,12 +279,13 @@ def _is_file(given: str) -> bool:
     Raises:
         DataError: A file is meant, and there is none.
     """
+    from textgraft.data.formats.compressed import COMPRESSIONS
     from textgraft.errors import DataError
 
     if len(given) <= _LONGEST_NAME and "\n" not in given:
         if Path(given).is_file():
             return True
-        if " " not in given and given.lower().endswith(_ENDINGS):
+        if " " not in given and given.lower().endswith((*_ENDINGS, *COMPRESSIONS)):
             raise DataError("there is no such file", where=given, fix="Check the path, or give a text.")
     return False
 

@@ -14,7 +14,9 @@ from textgraft.terminal import open_console
 
 
 def label_next(
-    model: Annotated[Path, typer.Argument(help="A model directory of classification, as runs/<name>/best.")],
+    model: Annotated[
+        Path, typer.Argument(help="A model of classification, as runs/<name>/best, or sentiment.")
+    ],
     source: Annotated[Path, typer.Argument(help="Rows without labels; - for standard input."), TEXTS],
     count: Annotated[int, typer.Option("--count", "-n", min=1, help="Rows to label.")] = 50,
     text: options.Text = None,
@@ -41,6 +43,7 @@ def label_next(
     from textgraft.errors import OptionError
     from textgraft.files import beside, check_output
     from textgraft.models.manifest import read_manifest
+    from textgraft.models.shipped import model_folder
     from textgraft.review.exchange.files import write_rows
     from textgraft.review.label_next import choose_rows, different, items_to_label, rows_to_label
     from textgraft.review.out_of_fold import encoded, word_features
@@ -58,7 +61,7 @@ def label_next(
     if output is not None:
         check_output(output, (".csv", ".jsonl"), overwrite=overwrite)
     console = open_console(notes=True)
-    manifest = read_manifest(model)
+    manifest = read_manifest(model_folder(model))
     if manifest.task not in ("classification", "pairs"):
         raise OptionError(
             f"rows of the task {manifest.task} are not chosen",

@@ -33,7 +33,11 @@ def monitor(
     ],
     model: Annotated[
         Path | None,
-        typer.Option("--model", help="A model directory: its confidence and answers are compared."),
+        typer.Option(
+            "--model",
+            help="A model of classification, as runs/<name>/best, or sentiment: its confidence and answers "
+            "are compared.",
+        ),
     ] = None,
     text: options.Text = None,
     label: options.Label = None,
@@ -50,12 +54,13 @@ def monitor(
     """
     from textgraft.errors import OptionError
     from textgraft.models.manifest import read_manifest
+    from textgraft.models.shipped import model_folder
     from textgraft.review.drift import find_drift
     from textgraft.review.out_of_fold import encoded
     from textgraft.tasks.registry import task_class
 
     console = open_console(notes=True)
-    manifest = read_manifest(model) if model is not None else None
+    manifest = read_manifest(model_folder(model)) if model is not None else None
     if manifest is not None and manifest.task != "classification":
         raise OptionError(
             f"this model's task is {manifest.task}",

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from textgraft.training.progress import Progress
 
 ENCODER_HELP = "'bundled', a local model directory, or a Hub id as owner/name."
+MODEL_HELP = "A model directory, as runs/<name>/best, or the name of a model that comes along, as sentiment"
+
+Model = Annotated[Path, typer.Argument(help=f"{MODEL_HELP}.")]
 
 TaskName = Annotated[
     str | None,

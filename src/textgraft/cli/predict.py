@@ -15,7 +15,6 @@ from textgraft.cli.surface import give, wants_json
 from textgraft.terminal import open_console
 
 if TYPE_CHECKING:
-    from textgraft.data.dataset import Dataset
     from textgraft.inference.row_predictor import RowPredictor
 
 ANSWERS = (".csv", ".jsonl")
@@ -30,7 +29,7 @@ def kept(source: str, output: Path | None, **options: object) -> str:
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(help="A model directory, as runs/<name>/best.")],
+    model: options.Model,
     source: Annotated[
         str,
         typer.Argument(
@@ -93,6 +92,7 @@ def predict(
     from textgraft.files import beside, check_output
     from textgraft.inference.engines.open import check_engine
     from textgraft.models.manifest import read_manifest
+    from textgraft.models.shipped import model_folder
     from textgraft.wording import duration
 
     check_engine(engine, "--engine")
@@ -114,6 +114,7 @@ def predict(
         )
     if answer is not None and not sharded:
         check_output(answer, ANSWERS, overwrite=overwrite)
+    model = model_folder(model)
     manifest = read_manifest(model)
     if is_export(model) and not light:
         raise OptionError(
@@ -136,16 +137,12 @@ def predict(
         )
         show_shards(source, work, jobs, ray, share)
         return
-    from textgraft.data.side_columns import with_columns
-    from textgraft.inference.model_rows import read_for_model
+    from textgraft.inference.model_rows import read_to_predict
     from textgraft.inference.written_rows import written_rows
     from textgraft.tasks.registry import task_class
 
-    def read(path: str | Path) -> Dataset:
-        task = task_class(manifest.task)
-        return read_for_model(task, manifest, path, text=text, id_column=id_column, labelled=False)
-
-    dataset = with_columns(source, read(source))
+    task = task_class(manifest.task)
+    dataset = read_to_predict(task, manifest, source, text=text, id_column=id_column)
     console = open_console(stderr=True)
     # Importing torch takes seconds: only once the input is known to be usable.
     from textgraft.inference.predict_file import Predictions, predict_file, write_predictions

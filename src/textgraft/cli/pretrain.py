@@ -26,8 +26,8 @@ def pretrain(
     corpus: Annotated[
         Path,
         typer.Argument(
-            help="Raw text: a file or a folder of .txt, .jsonl or .parquet, also .gz or .zst; "
-            "- for standard input."
+            help="Raw text: a file or a folder of .txt, .jsonl or .parquet, also .gz, .zst, .bz2, .xz or "
+            ".zip; - for standard input."
         ),
         TEXTS,
     ],

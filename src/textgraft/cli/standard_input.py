@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
 from textgraft.errors import OptionError, TextgraftError, unknown
+from textgraft.files import STANDARD_INPUT as CALLED
+from textgraft.files import called, holding_standard_input, output_errors
 
 STANDARD_INPUT = "-"
 FORMATS = ("csv", "tsv", "jsonl", "json", "txt", "conll", "parquet", "xlsx", "ods")
 """What standard input may hold, named as the endings of files are."""
 _STEM = "standard-input"
-_CALLED = "standard input"
-_MAGIC = ((b"PAR1", "parquet"), (b"PK\x03\x04", "xlsx"), (b"\x1f\x8b", "gz"), (b"\x28\xb5\x2f\xfd", "zst"))
+_PARQUET, _ZIP = b"PAR1", b"PK\x03\x04"
+_PACKED = ((b"\x1f\x8b", "gz"), (b"\x28\xb5\x2f\xfd", "zst"), (b"BZh", "bz2"), (b"\xfd7zXZ\0", "xz"))
+_WORKBOOKS = {"[Content_Types].xml": "xlsx", "content.xml": "ods"}
+"""Files that an archive holds which is a workbook."""
 _SEEN = 1 << 16
 """Bytes that are looked at to tell a format."""
 
@@ -37,12 +41,10 @@ class Reads:
 LABELLED_ROWS = Reads()
 TEXTS = Reads("txt")
 
-_piped: ContextVar[Path | None] = ContextVar("piped", default=None)
-
 
 def is_piped(source: str | Path | None) -> bool:
     """Tell whether a file holds what came by standard input."""
-    return source is not None and _piped.get() == Path(source)
+    return source is not None and called(source) == CALLED
 
 
 @contextlib.contextmanager
@@ -56,39 +58,47 @@ def piped_file(form: str | None, plain: str) -> Iterator[Path]:
     Raises:
         OptionError: There is no such format, or nothing comes.
     """
-    from textgraft.files import output_errors
-
     if form is not None and form not in FORMATS:
         raise unknown("format", form, FORMATS, where="--format")
     content = sys.stdin.buffer.read()
     if not content.strip():
-        raise OptionError("nothing comes by it", where=_CALLED, fix="Pipe rows into it, or name a file.")
+        raise OptionError("nothing comes by it", where=CALLED, fix="Pipe rows into it, or name a file.")
     with tempfile.TemporaryDirectory(prefix="textgraft-") as folder:
-        path = Path(folder) / f"{_STEM}.{form or told_format(content, plain)}"
+        path = Path(folder) / f"{_STEM}.{told_format(content, plain, form)}"
         with output_errors(path):
             path.write_bytes(content)
-        former = _piped.set(path)
         try:
-            yield path
+            with holding_standard_input(path):
+                yield path
         except TextgraftError as error:
             # The user knows nothing of the file that it went through.
-            error.where = error.where and error.where.replace(str(path), _CALLED)
-            error.what = error.what.replace(str(path), _CALLED)
+            error.where = error.where and error.where.replace(str(path), CALLED)
+            error.what = error.what.replace(str(path), CALLED)
+            error.fix = error.fix and error.fix.replace(str(path), CALLED)
             raise
-        finally:
-            _piped.reset(former)
 
 
-def told_format(content: bytes, plain: str) -> str:
+def told_format(content: bytes, plain: str, form: str | None = None) -> str:
     """Tell the format of rows by how they begin.
 
     Args:
         content: All of them.
         plain: The format of text that shows none.
+        form: The format that the user named; compressed rows are still told to be so.
+
+    Returns:
+        The ending of a file of that format.
     """
-    for magic, form in _MAGIC:
+    for magic, packed in _PACKED:
         if content.startswith(magic):
-            return f"{plain}.{form}" if form in ("gz", "zst") else form
+            return f"{form or plain}.{packed}"
+    if content.startswith(_ZIP):
+        found = _archive(content)
+        return found if form is None or found == "zip" else form
+    if form is not None:
+        return form
+    if content.startswith(_PARQUET):
+        return "parquet"
     text = content[:_SEEN].decode("utf-8-sig", errors="replace").lstrip()
     first = text.partition("\n")[0]
     if first.startswith("["):
@@ -102,6 +112,18 @@ def told_format(content: bytes, plain: str) -> str:
     if first.startswith("__label__"):
         return "txt"
     return "conll" if plain == "csv" and _is_tagged(text) else plain
+
+
+def _archive(content: bytes) -> str:
+    """Tell workbooks from other archives."""
+    import zipfile
+
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            names = set(archive.namelist())
+    except zipfile.BadZipFile:
+        return "zip"  # whoever opens it says so
+    return next((form for name, form in _WORKBOOKS.items() if name in names), "zip")
 
 
 def _is_tagged(text: str) -> bool:

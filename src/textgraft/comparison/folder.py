@@ -9,7 +9,7 @@ from pathlib import Path
 from textgraft.comparison.records.plan import ComparisonPlan, Request, has_plan, load_plan
 from textgraft.comparison.records.verdict import has_verdict
 from textgraft.errors import ModelError, OptionError
-from textgraft.files import locked, output_errors
+from textgraft.files import STANDARD_INPUT, locked, output_errors
 
 _HOME = Path("runs")
 _RESULTS = ("comparison.json", "report.html", "best")
@@ -29,6 +29,7 @@ def usual_folder(source: str, request: Request, data_hash: str, *, add: bool) ->
         OptionError: It is to be added, and there is no such folder, or more than one.
     """
     stem = Path(source).stem.split(":")[-1] or "comparison"
+    stem = "standard-input" if source == STANDARD_INPUT else stem
     if not add:
         return _HOME / f"{stem}-{request.hash_on(data_hash)[:6]}"
     known = [folder for folder in sorted(_HOME.glob(f"{stem}-*")) if _holds_rows(folder, data_hash)]

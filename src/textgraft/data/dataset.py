@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from textgraft.data.packed import Coded, JoinedColumns, Packed, PackedTexts, PickedTexts, compact, picked
+from textgraft.files import called
 
 Numbering = Literal["line", "row", "question"]
 """What a source's rows are numbered by, counted from 1: the lines of a text file, its header and empty lines
@@ -110,7 +111,7 @@ class Dataset:
     lines: Sequence[int]
     """Where each row starts, by the source's :data:`Numbering`: its name in messages, results and reports."""
     source: str
-    """Path or Hub name the rows came from."""
+    """Path or Hub name the rows came from, or that they came by standard input."""
     groups: list[str] | None = None
     """Rows of one group never straddle splits."""
     rejected: list[Rejected] = field(default_factory=list)
@@ -126,6 +127,10 @@ class Dataset:
     """What :attr:`lines` counts."""
     beside: dict[str, list[Any]] = field(default_factory=dict)
     """All columns of the source as they stand there, where answers are to be written beside them."""
+
+    def __post_init__(self) -> None:
+        # Of rows that came by standard input, reports and records must not name the file they went through.
+        object.__setattr__(self, "source", called(self.source))
 
     def __len__(self) -> int:
         return len(self.ids)

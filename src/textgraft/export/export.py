@@ -24,6 +24,7 @@ from textgraft.inference.predictor import Predictor, load
 from textgraft.integrity import write_record
 from textgraft.models.loading import load_model, load_tokenizer
 from textgraft.models.manifest import MANIFEST, Manifest, read_manifest, stamp
+from textgraft.models.shipped import model_folder
 from textgraft.wording import listing
 
 FORMATS = ("onnx", "web", "stream")
@@ -65,7 +66,7 @@ def export(
     """Write a model for onnxruntime, and see that it answers as before.
 
     Args:
-        model: A model directory, as ``runs/<name>/best``.
+        model: A model directory, as ``runs/<name>/best``, or the name of a model that comes with textgraft.
         output: The folder to write.
         format: "onnx" for whole texts; "web" for a page that answers; "stream" for a network of one direction
             that is fed token by token.
@@ -81,9 +82,9 @@ def export(
         MissingExtraError: onnx or onnxruntime is not installed.
         OutputError: The folder cannot be written.
     """
-    path, target = Path(model), Path(output)
     if format not in FORMATS:
         raise unknown("format", format, FORMATS, where="--format")
+    path, target = model_folder(model, of_task=format != "stream"), Path(output)
     if runtime is not None and format != "web":
         raise OptionError("only a page has such a runtime", where="--runtime", fix="Say --format web.")
     if format == "stream":

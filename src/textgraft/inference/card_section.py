@@ -11,6 +11,7 @@ from textgraft.evaluation.promises import EarlyAnswer, Threshold
 from textgraft.files import write_atomic
 from textgraft.integrity import write_record
 from textgraft.models.manifest import FORMAT, MANIFEST, read_manifest
+from textgraft.models.shipped import own_folder
 
 CARD = "README.md"
 """The model card, in a model directory."""
@@ -52,8 +53,10 @@ def keep_decision(
 
     Raises:
         ModelError: It is no model directory, or damaged.
+        OptionError: The model comes with the package.
         OutputError: It cannot be written.
     """
+    path = own_folder(path)
     manifest = read_manifest(path)
     write_record(path / MANIFEST, msgspec.structs.replace(manifest, format=FORMAT, **{name: decided}))
     card = path / CARD

@@ -49,7 +49,7 @@ def evaluate(
     """Predict labelled rows and score the answers.
 
     Args:
-        model: A model directory, or a loaded one.
+        model: A model directory or what else :func:`textgraft.load` takes, or a loaded one.
         source: A file of the model's task, a DataFrame of pandas or Polars, an Arrow table, a
             ``datasets.Dataset``, a list of dicts, or a list of texts with ``labels``.
         labels: The label of each row, where no column holds it.

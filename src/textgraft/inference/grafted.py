@@ -23,7 +23,6 @@ from textgraft.errors import ModelError, OptionError, unknown
 from textgraft.evaluation.promises import Threshold
 from textgraft.forks import computing
 from textgraft.inference.engines.open import first_choice, open_engine
-from textgraft.inference.pipelines.shipped import shipped_graft
 from textgraft.inference.predictor import MAX_SEQUENCES, MAX_TOKENS, Predictor
 from textgraft.inference.runner import TORCH, EngineEncoder, frozen_source
 from textgraft.models.encoders import BUNDLED, load_encoder, resolve_encoder
@@ -32,6 +31,7 @@ from textgraft.models.graft.base import Graft, run_encoder
 from textgraft.models.graft.encoder_layers import STACKS, encoder_layers, only_layers
 from textgraft.models.loading import load_model
 from textgraft.models.manifest import MANIFEST, read_manifest
+from textgraft.models.shipped import folder_of
 from textgraft.tasks.base import Features, Task, padded, padded_inputs
 from textgraft.tasks.registry import make_task
 from textgraft.tasks.targets import decided
@@ -119,7 +119,7 @@ class GraftedEncoder:
         """
         facts: dict[str, Any] = {}
         if isinstance(graft, str | Path):
-            own, facts = self._read(shipped_graft(str(graft)) or Path(graft))
+            own, facts = self._read(folder_of(graft))
         else:
             if isinstance(graft, Predictor):
                 facts = _facts(graft.task, graft.max_length, graft.temperature, graft.threshold)

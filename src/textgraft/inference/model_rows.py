@@ -7,12 +7,15 @@ from pathlib import Path
 
 from textgraft.data.columns import as_tuple
 from textgraft.data.dataset import Dataset
+from textgraft.data.formats.compressed import bare_name
 from textgraft.data.formats.given import GivenTable, Source
 from textgraft.data.formats.plain import PlainTable
+from textgraft.data.readers.parts import read_beside
 from textgraft.data.readers.reading import open_table
 from textgraft.models.manifest import Manifest
 from textgraft.tasks.base import Task
 from textgraft.tasks.reading import with_offsets
+from textgraft.tasks.text.texts import OneWindowTexts
 
 
 def read_for_model(
@@ -65,8 +68,40 @@ def read_for_model(
     )
 
 
+def read_to_predict(
+    task: type[Task],
+    manifest: Manifest | None,
+    source: Source | Dataset,
+    *,
+    text: str | Sequence[str] | None = None,
+    id_column: str | None = None,
+) -> Dataset:
+    """Read rows that a model is to answer, with all columns of their table beside them.
+
+    Args:
+        task: As for :func:`read_for_model`, as all others are.
+        manifest: The model's.
+        source: A file, or what was given in its place. Rows that were read already stay as they are.
+        text: Text columns.
+        id_column: Column that names rows.
+
+    Raises:
+        DataError: The rows cannot be read.
+        OptionError: A column does not exist.
+    """
+    if isinstance(source, Dataset):
+        return source
+
+    def read(given: Source, columns: Sequence[str] | None) -> Dataset:
+        named = columns or text
+        return read_for_model(task, manifest, given, text=named, id_column=id_column, labelled=False)
+
+    # Files of other tasks are no tables of texts, or are read by rules of their own.
+    return read_beside(source, read, streams=issubclass(task, OneWindowTexts))
+
+
 def _is_plain(path: Path) -> bool:
     """Tell whether a file has a text a line."""
-    if path.suffix.lower() != ".txt":
+    if Path(bare_name(path)).suffix.lower() != ".txt":
         return False
     return not path.is_file() or open_table(path, labelled=False).format == PlainTable.format

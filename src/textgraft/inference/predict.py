@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, overload
 from textgraft.bars import Bar, check_progress, open_bar
 from textgraft.data.dataset import Dataset, Rejected
 from textgraft.data.formats.given import Rows, as_source
-from textgraft.data.side_columns import with_columns
 from textgraft.files import as_path, check_output
 from textgraft.inference.engines.open import check_engine
-from textgraft.inference.model_rows import read_for_model
+from textgraft.inference.model_rows import read_to_predict
 from textgraft.inference.predict_file import FORMATS, Predictions, RowCache, predict_file
 from textgraft.inference.predictor import load
 from textgraft.inference.row_predictor import RowPredictor
 from textgraft.inference.written_rows import written_rows
 from textgraft.models.manifest import MANIFEST, read_manifest
+from textgraft.models.shipped import model_folder
 from textgraft.settings import flag
 from textgraft.tables import Table, flat, page, paragraph
 from textgraft.tasks.registry import task_class
@@ -144,16 +144,17 @@ def predict(
     if target is not None:
         check_output(target, FORMATS, overwrite=overwrite)
     given = as_source(source)
-    if not isinstance(model, RowPredictor) and not (as_path(model, "model") / MANIFEST).is_file():
-        model = load(model, engine=engine)  # of others, or none at all
+    if not isinstance(model, RowPredictor):
+        model = model_folder(model)
+        if not (model / MANIFEST).is_file():
+            model = load(model, engine=engine)  # of others, or none at all
     if isinstance(model, RowPredictor):
         task, manifest = type(model.task), model.manifest
     else:
-        manifest = read_manifest(Path(model))
+        manifest = read_manifest(model)
         task = task_class(manifest.task)
     # Loading the model takes seconds: only once the rows are known to be usable.
-    rows = read_for_model(task, manifest, given, text=text, id_column=id_column, labelled=False)
-    rows = rows if isinstance(given, Dataset) else with_columns(given, rows)
+    rows = read_to_predict(task, manifest, given, text=text, id_column=id_column)
     predictor = model if isinstance(model, RowPredictor) else load(model, engine=engine)
     before = predictor.promised
     try:

@@ -33,6 +33,7 @@ from textgraft.models.encoders import HUB_ID, EncoderSource, encoder_max_length,
 from textgraft.models.fingerprint import Fingerprint
 from textgraft.models.known import load_known
 from textgraft.models.manifest import MANIFEST, Manifest, read_manifest
+from textgraft.models.shipped import model_folder
 from textgraft.models.temperature import fold_temperature, output_layer
 from textgraft.models.vetting import read_json
 from textgraft.settings import text_or_none
@@ -259,8 +260,9 @@ def load(path: str | Path, *, engine: str = "auto", revision: str | None = None)
     labels and the ``problem_type`` of their config.json, and nothing is known of how they were trained.
 
     Args:
-        path: A folder that textgraft wrote, as ``runs/<name>/best``; a folder that ``save_pretrained`` of a
-            Transformers text classifier wrote; or a Hub id of either, as ``owner/name``.
+        path: A folder that textgraft wrote, as ``runs/<name>/best``; the name of a model of a task that comes
+            with textgraft, as "sentiment"; a folder that ``save_pretrained`` of a Transformers text
+            classifier wrote; or a Hub id of either, as ``owner/name``.
         engine: "auto", "torch", "openvino" or "ctranslate2". "auto" takes the fastest that reproduces the
             golden outputs.
         revision: Of a Hub id.
@@ -278,7 +280,7 @@ def load(path: str | Path, *, engine: str = "auto", revision: str | None = None)
     name = str(as_path(path, "model"))
     text_or_none(revision, "revision")
     check_engine(engine)
-    path = Path(name).expanduser()
+    path = model_folder(path)
     # Where the folder that it would stand in is there, a path is meant and no Hub id.
     is_hub_id = HUB_ID.fullmatch(name) is not None and not path.parent.is_dir()
     # What lies beside a lost manifest tells that there was one: without it the answers would be others.

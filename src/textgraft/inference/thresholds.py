@@ -15,7 +15,6 @@ from textgraft.data.dataset import Dataset
 from textgraft.data.formats.given import Rows, as_source
 from textgraft.evaluation.promises import Target, Threshold
 from textgraft.evaluation.selective import find_threshold
-from textgraft.files import as_path
 from textgraft.inference.card_section import keep_decision, with_section
 from textgraft.inference.model_rows import read_for_model
 from textgraft.inference.predictor import load
@@ -23,6 +22,7 @@ from textgraft.inference.row_predictor import RowPredictor
 from textgraft.inference.unseen import unseen_rows
 from textgraft.models.fingerprint import load_fingerprint
 from textgraft.models.manifest import read_manifest
+from textgraft.models.shipped import own_folder
 from textgraft.settings import real_number
 from textgraft.tasks.registry import task_class
 from textgraft.tasks.targets import check_holds_back
@@ -75,7 +75,7 @@ def threshold(
         error_cost=None if error_cost is None else real_number(error_cost, "--error-cost"),
         review_cost=None if review_cost is None else real_number(review_cost, "--review-cost"),
     )
-    path = as_path(model, "model")
+    path = own_folder(model)
     manifest = read_manifest(path)
     check_holds_back(task_class(manifest.task), target)
     rows = read_for_model(

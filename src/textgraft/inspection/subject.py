@@ -112,14 +112,14 @@ def open_subject(model: str | Path | RowPredictor) -> Subject:
     Raises:
         ModelError: There is no such model, it is damaged, or it has no weights of its own.
     """
-    from textgraft.inference.pipelines.shipped import shipped_graft
     from textgraft.inference.predictor import load
     from textgraft.inference.row_predictor import RowPredictor
     from textgraft.models.manifest import MANIFEST
+    from textgraft.models.shipped import folder_of
 
     if isinstance(model, RowPredictor):
         return _trained(str(model.folder or "a model"), model)
-    folder = shipped_graft(str(model)) or Path(model).expanduser()
+    folder = folder_of(model)
     if (folder / MANIFEST).is_file():
         return _trained(str(model), load(folder, engine="torch"))
     return _pretrained(str(model))

@@ -14,10 +14,10 @@ from textgraft.data.dataset import Dataset
 from textgraft.errors import ModelError, OptionError
 from textgraft.inference.cascading.cascaded import CascadePredictor
 from textgraft.inference.cascading.steps import is_cascade
-from textgraft.inference.pipelines.shipped import shipped_graft, shipped_model
 from textgraft.inference.prompting.prompt import FILE as PROMPT
 from textgraft.models.encoders import BUNDLED, encoder_config, resolve_encoder
 from textgraft.models.manifest import MANIFEST, Manifest, read_manifest
+from textgraft.models.shipped import folder_of
 from textgraft.serving.answering import Answering, ServedPredictor, prepare_dataset
 from textgraft.serving.cascades import ServedCascade
 from textgraft.serving.encoding import ServedEncoder, open_encoder
@@ -88,18 +88,16 @@ class Named:
     @property
     def place(self) -> str:
         """What to open: the folder of what comes with the package, or what the user named."""
-        is_folder = Path(self.source).expanduser().is_dir()
-        return self.source if is_folder else str(shipped_model(self.source) or self.source)
+        found = folder_of(self.source, of_task=False)
+        return self.source if found == Path(self.source).expanduser() else str(found)
 
     @property
     def path(self) -> Path | None:
         """The folder of a model that textgraft trained; None for encoders and checkpoints of others."""
-        path = Path(self.source).expanduser()
-        if not path.is_dir():
-            return shipped_graft(self.source)
+        path = folder_of(self.source)
         if (path / MANIFEST).is_file():
             return path
-        if not (path / "config.json").is_file():
+        if path.is_dir() and not (path / "config.json").is_file():
             read_manifest(path)  # raises, and says where a model may be
         return None
 

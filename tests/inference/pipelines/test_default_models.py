@@ -7,7 +7,8 @@ import warnings
 import pytest
 
 from textgraft.inference.pipelines.factory import pipeline
-from textgraft.inference.pipelines.shipped import BY_THEMSELVES, DEFAULTS, FOLDER, ON_ENCODER, TRANSLATIONS
+from textgraft.inference.pipelines.shipped import BY_THEMSELVES, DEFAULTS, ON_ENCODER, TRANSLATIONS
+from textgraft.models.shipped import FOLDER
 
 MOST_MEGABYTES = 8
 

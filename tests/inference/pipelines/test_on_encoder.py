@@ -13,8 +13,8 @@ from tests.tiny import save_tiny_bert
 from textgraft.errors import OptionError
 from textgraft.inference.central_sentences import Centrality
 from textgraft.inference.pipelines.extractive_summarization import ExtractiveSummarizationPipeline
-from textgraft.inference.pipelines.shipped import FOLDER
 from textgraft.inference.pipelines.sources import is_encoder
+from textgraft.models.shipped import FOLDER
 
 MAIL = "Hi all,\n\nThe team scored a goal. The oven makes bread. Goal and team! The moon.\n\nBye"
 

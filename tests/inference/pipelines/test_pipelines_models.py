@@ -201,7 +201,7 @@ def test_files_are_read_as_the_task_reads_them(topic_model: Path, tmp_path: Path
 def test_the_shipped_graft_is_the_default(
     topic_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("textgraft.inference.pipelines.shipped.FOLDER", tmp_path)
+    monkeypatch.setattr("textgraft.models.shipped.FOLDER", tmp_path)
     with pytest.raises(ModelError, match=r"not in this installation[\s\S]*name a model"):
         textgraft.pipeline("sentiment-analysis")
     shutil.copytree(topic_model, tmp_path / "sentiment")

@@ -10,11 +10,11 @@ from transformers import AutoTokenizer
 
 import textgraft
 from textgraft.inference import runner
-from textgraft.inference.pipelines.shipped import FOLDER
 from textgraft.inference.predictor import load
 from textgraft.models.encoders import resolve_encoder
 from textgraft.models.loading import load_tokenizer
 from textgraft.models.manifest import read_manifest
+from textgraft.models.shipped import FOLDER
 
 NAMES = ("banking-intents", "ner", "question-answering", "sentiment")
 

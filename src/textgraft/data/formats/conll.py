@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from textgraft.data.dataset import Numbering, Rejected
+from textgraft.data.formats.compressed import bare_name
 from textgraft.data.formats.lines import LONGEST_ROW, Encoding, Line, TextLines, detect_encoding
 from textgraft.data.formats.tables import EXCERPT, reject_line
 from textgraft.data.tag_schemes import OUTSIDE, is_tag
@@ -75,7 +76,7 @@ class ConllTable:
     def __init__(self, path: Path, *, labelled: bool) -> None:
         self._path = path
         self._labelled = labelled
-        self._is_numbered = path.suffix.lower() == ".conllu"
+        self._is_numbered = Path(bare_name(path)).suffix.lower() == ".conllu"
         self.encoding: Encoding = detect_encoding(path)
         first = list(islice(TextLines(path, self.encoding), _SAMPLED_LINES))
         sample = [

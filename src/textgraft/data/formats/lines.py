@@ -28,15 +28,21 @@ _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16", "UTF-16"),
     (codecs.BOM_UTF16_BE, "utf-16", "UTF-16"),
 )
-_FOREIGN_FORMATS = (
+_FOREIGN_FORMATS: tuple[tuple[bytes | tuple[bytes, ...], str, str], ...] = (
     (
         b"PK\x03\x04",
         "a ZIP archive or an Excel workbook",
-        "Give a workbook its ending, .xlsx or .ods; unpack an archive.",
+        "Give a workbook its ending, .xlsx or .ods, and an archive of one file .zip.",
     ),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "Save it as .xlsx, or the sheet as CSV (UTF-8)."),
     (b"\x1f\x8b", "compressed with gzip", "Give it the ending .gz, as in reviews.csv.gz."),
     (b"\x28\xb5\x2f\xfd", "compressed with zstd", "Give it the ending .zst, as in reviews.csv.zst."),
+    (b"\xfd7zXZ\0", "compressed with xz", "Give it the ending .xz, as in reviews.csv.xz."),
+    (
+        tuple(b"BZh%d1AY&SY" % level for level in range(1, 10)),
+        "compressed with bzip2",
+        "Give it the ending .bz2, as in reviews.csv.bz2.",
+    ),
     (b"%PDF", "a PDF", "Extract its text into a CSV file first."),
     (b"SQLite format 3", "an SQLite database", "Export the table as CSV first."),
     (b"PAR1", "a Parquet file", "Give it the ending .parquet."),

@@ -1,4 +1,4 @@
-"""A source read part by part, so that memory does not grow with it."""
+"""A source read part by part, so that memory does not grow with it; or at once, and only once."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from pathlib import Path
 
 from textgraft.data.dataset import Dataset, Rejected
 from textgraft.data.formats.given import GivenTable, Source
+from textgraft.data.formats.nested import reach
 from textgraft.data.formats.plain import PlainTable
 from textgraft.data.formats.tables import Row, Table
-from textgraft.data.readers.reading import NothingUsableError, open_table
+from textgraft.data.readers.reading import NothingUsableError, open_table, reading_errors
 from textgraft.data.side_columns import with_columns
 
 Read = Callable[[Source, Sequence[str] | None], Dataset]
@@ -37,18 +38,22 @@ class Excerpt(GivenTable):
         self.numbering = table.numbering
         self.encoding = table.encoding
         self.delimiter = table.delimiter
+        self.nested = table.nested
+        self.blank_lines = table.blank_lines
+        self.remarks = table.remarks
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def rows(self, names: Sequence[str]) -> Iterator[Row | Rejected]:
         """Read the columns ``names``, row by row."""
+        names, take = reach(names, self.columns)
         places = [self.columns.index(name) for name in names]
         for row in self._rows:
             if isinstance(row, Rejected):
                 yield row
             else:
-                yield Row(row.line, [row.values[place] for place in places], row.raw)
+                yield Row(row.line, take([row.values[place] for place in places]), row.raw)
 
     def called(self, text: Sequence[str], label: Sequence[str]) -> GivenTable:
         """Return the same under the names of other rows' columns, where these have none of their own."""
@@ -106,6 +111,31 @@ def read_parts(
             yield replace(head.select([]), rejected=error.rejected)
         else:
             yield with_columns(excerpt, found) if beside else found
+
+
+def read_beside(source: Source, read: Read, *, streams: bool = True) -> Dataset:
+    """Read a source at once, with all its columns beside the rows that are used.
+
+    A table of texts is read once, if its columns have different names; before that its bytes are looked
+    through for their encoding, which the last line may decide. Elsewhere the columns take a second reading:
+    what the rows are made of is the reader's own affair.
+
+    Args:
+        source: A file, a folder, a Hub name or a table.
+        read: Reads it.
+        streams: Whether its rows are those of a table, one by one.
+
+    Raises:
+        DataError: The source cannot be read, or none of its rows can be used.
+        OptionError: A column does not exist.
+    """
+    if streams and not isinstance(source, GivenTable) and not Path(source).is_dir():
+        with reading_errors(str(source)):
+            table = open_table(source, labelled=False)
+            names = table.columns
+            if len(set(names)) == len(names):
+                source = Excerpt(table, names, list(table.rows(names)), str(source))
+    return with_columns(source, read(source, None))
 
 
 def _cut(whole: Dataset, rows: int) -> Iterator[Dataset]:

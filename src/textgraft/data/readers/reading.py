@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from array import array
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from textgraft.data.annotations import refusal, verdict_column
 from textgraft.data.columns import LABEL_NAMES, Choice, Columns, choose_columns
 from textgraft.data.dataset import Dataset, ReadingNotes, Rejected, RowNumbers
-from textgraft.data.formats.compressed import bare_name
+from textgraft.data.formats.compressed import COMPRESSIONS, bare_name
 from textgraft.data.formats.delimited import DelimitedTable, is_tabbed
 from textgraft.data.formats.fasttext import FastTextTable, is_fasttext
 from textgraft.data.formats.folder import ID, FolderTable, holds_texts
@@ -46,7 +47,8 @@ _OF_FILES = (
     ".npz",
 )
 """Endings that no name of the Hub has."""
-_ARCHIVES = (".zip", ".tar", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+_ARCHIVES = (".zip", ".tar", ".tgz", ".7z", ".rar")
+_PACKED_ALREADY = (".parquet", *SPREADSHEETS)
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
 """How an address begins, of which a path keeps one of the two slashes."""
 
@@ -162,7 +164,7 @@ def read_rows(
         MissingExtraError: As there.
     """
     where = str(source)
-    try:
+    with reading_errors(where):
         table = opened(source) if opened else open_table(source, labelled=labelled, hub_split=hub_split)
         sample = Sample.of(table)
         choice = choose(sample)
@@ -174,15 +176,26 @@ def read_rows(
         dataset = _collect(_Wanted(table, choice, where, form, verdict, packed))
         if choice.labels:
             dataset = _settled(dataset, choice, form)
+    if not len(dataset):
+        raise _nothing_usable(dataset)
+    return dataset
+
+
+@contextlib.contextmanager
+def reading_errors(where: str) -> Iterator[None]:
+    """Turn what the system says while a source is read into an error that names it.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    try:
+        yield
     except OSError as error:
         raise DataError(
             f"the file cannot be read: {error.strerror or error}",
             where=where,
             fix="Check the path and your permission to read it.",
         ) from error
-    if not len(dataset):
-        raise _nothing_usable(dataset)
-    return dataset
 
 
 def _settled(dataset: Dataset, choice: Choice, form: Form) -> Dataset:
@@ -259,6 +272,12 @@ def open_table(source: Source, *, labelled: bool = True, hub_split: str = "train
                 fix="Leave --task out, or give --task question-answering.",
             )
         return table
+    if suffix in _PACKED_ALREADY and path.suffix.lower() in COMPRESSIONS:
+        raise DataError(
+            f"a {suffix} file is read as it is, and not compressed once more",
+            where=source,
+            fix="Unpack it first.",
+        )
     if suffix == ".parquet":
         return ParquetTable(path)
     if suffix in SPREADSHEETS:

@@ -20,7 +20,7 @@ from textgraft.data.formats.given import GivenTable, Source
 from textgraft.data.formats.json_document import JsonTable, open_json
 from textgraft.data.formats.lines import LONGEST_ROW
 from textgraft.data.formats.tables import EXCERPT, Table
-from textgraft.data.readers.reading import missing_file, open_table
+from textgraft.data.readers.reading import missing_file, open_table, reading_errors
 from textgraft.data.sample import MARKS, Sample, mark_of
 from textgraft.data.spans import CHARACTERS, UNIT_TITLES, UNITS, Span, Unit, check_unit, in_characters
 from textgraft.data.values import UnusableError, as_list, as_object, whole
@@ -94,7 +94,7 @@ def read_squad(
     where = str(source)
     wanted = Columns.named(text, label, id_column, group, labelled)
     rows = _Rows(labelled, check_unit(offsets))
-    try:
+    with reading_errors(where):
         table = _open(source, labelled)
         squad = table.squad if isinstance(table, JsonTable) else None
         named = next((name for name in (*wanted.text, *wanted.label, wanted.id, wanted.group) if name), None)
@@ -108,12 +108,6 @@ def read_squad(
             _squad_questions(squad) if squad is not None else _table_questions(table, wanted, where)
         ):
             rows.take(question)
-    except OSError as error:
-        raise DataError(
-            f"the file cannot be read: {error.strerror or error}",
-            where=where,
-            fix="Check the path and your permission to read it.",
-        ) from error
     if not rows.ids:
         raise _nothing_usable(rows.rejected, where)
     encoding = table.encoding

@@ -20,7 +20,7 @@ from textgraft.data.formats.conll import ConllTable, Sentence, is_conll
 from textgraft.data.formats.given import GivenTable, Source
 from textgraft.data.formats.lines import LONGEST_ROW, Encoding
 from textgraft.data.formats.tables import EXCERPT, Table
-from textgraft.data.readers.reading import open_table, read_dataset
+from textgraft.data.readers.reading import open_table, read_dataset, reading_errors
 from textgraft.data.readers.tagging import Tagging, find_tagging, named_tagging, words_of
 from textgraft.data.readers.word_rows import sentences
 from textgraft.data.sample import Sample
@@ -159,7 +159,7 @@ def read_tagged(
             where="--text",
             fix="Name one.",
         )
-    try:
+    with reading_errors(where):
         if not isinstance(source, GivenTable) and has_conll_columns(Path(source)):
             return _read_conll(Path(source), wanted)
         table = open_table(source, labelled=labelled)
@@ -178,12 +178,6 @@ def read_tagged(
         if tagging is None:
             return _read_texts(source, wanted)
         return _read_table(table, sample, tagging, wanted, where, unit)
-    except OSError as error:
-        raise DataError(
-            f"the file cannot be read: {error.strerror or error}",
-            where=where,
-            fix="Check the path and your permission to read it.",
-        ) from error
 
 
 def has_conll_columns(path: Path) -> bool:

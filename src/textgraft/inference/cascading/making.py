@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from textgraft.data.dataset import Dataset
 from textgraft.errors import OptionError
-from textgraft.files import as_path
 from textgraft.inference.cascading.steps import MOST, is_cascade
 from textgraft.inference.prompting.prompt import FILE as PROMPT
 from textgraft.models.fingerprint import MOST as MOST_HASHES
 from textgraft.models.fingerprint import Fingerprint, HashSet, hashes, row_texts
 from textgraft.models.manifest import Manifest, read_manifest
+from textgraft.models.shipped import model_folder
 
 TASK = "classification"
 """The task of a chain's parts: one label for each text."""
@@ -57,7 +57,7 @@ def given_parts(models: Sequence[str | Path]) -> list[Given]:
             where="textgraft cascade",
             fix="Write textgraft cascade SMALL LARGE rows.csv -o FOLDER.",
         )
-    paths = [as_path(model, "model").expanduser() for model in models]
+    paths = [model_folder(model) for model in models]
     manifests = [read_manifest(path) for path in paths]
     places = [path.resolve() for path in paths]
     for path, manifest in zip(paths, manifests, strict=True):

@@ -1,4 +1,4 @@
-"""The models that come with the package, and which pipeline uses which where no model is named."""
+"""Which of the models that come with the package a pipeline uses where no model is named."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ from pathlib import Path
 
 from textgraft.errors import ModelError, OptionError
 from textgraft.models.encoders import BUNDLED
-from textgraft.models.manifest import MANIFEST
+from textgraft.models.shipped import FOLDER, shipped_model
 
-FOLDER = Path(__file__).parents[2] / "grafts"
-"""Holds each model in a folder of its name, with its card; of the pipelines that run the bundled encoder as
-it is, the card alone."""
 DEFAULTS = {
     "text-classification": "sentiment",
     "token-classification": "ner",
@@ -26,19 +23,6 @@ ON_ENCODER = ("feature-extraction", "sentence-similarity", "summarization", "zer
 """Pipelines that run the bundled encoder as it is."""
 BY_THEMSELVES = ("text-generation", "translation")
 """Those whose default model stands on no encoder."""
-_CONFIG = "config.json"
-
-
-def shipped_graft(name: str) -> Path | None:
-    """Return the folder of a model of a task that comes with the package, or None."""
-    folder = FOLDER / name
-    return folder if Path(name).name == name and (folder / MANIFEST).is_file() else None
-
-
-def shipped_model(name: str) -> Path | None:
-    """Return the folder of a model, of a task or of none, that comes with the package, or None."""
-    folder = FOLDER / name
-    return folder if Path(name).name == name and (folder / _CONFIG).is_file() else None
 
 
 def default_model(pipeline: str, source: str | None = None, target: str | None = None) -> str | Path:

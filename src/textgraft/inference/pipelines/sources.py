@@ -13,7 +13,6 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from textgraft.errors import ModelError, OptionError
 from textgraft.inference.cascading.cascaded import CascadePredictor
-from textgraft.inference.pipelines.shipped import shipped_model
 from textgraft.inference.predictor import Predictor, load
 from textgraft.inference.promised import Promised
 from textgraft.inference.runner import Runner
@@ -27,6 +26,7 @@ from textgraft.models.encoders import (
     resolve_encoder,
 )
 from textgraft.models.manifest import MANIFEST, read_manifest
+from textgraft.models.shipped import folder_of, shipped_model
 from textgraft.tasks.registry import TASKS, task_class
 
 if TYPE_CHECKING:
@@ -189,9 +189,7 @@ def is_encoder(given: Any, revision: str | None) -> bool:
 def _of_name(
     name: str | Path, auto_class: str, heads: tuple[str, ...], revision: str | None, engine: str
 ) -> Source:
-    path = Path(name).expanduser()
-    if not path.is_dir():
-        path = shipped_model(str(name)) or path
+    path = folder_of(name, of_task=False)
     if not path.is_dir() or not (path / MANIFEST).is_file() or not heads:
         if path.is_dir() and not (path / "config.json").is_file():
             read_manifest(path)  # raises, and says where a model may be

@@ -26,7 +26,6 @@ from textgraft.data.formats.given import Rows, as_source
 from textgraft.errors import OptionError
 from textgraft.evaluation.cascades import METHOD, fewest_rows, find_least
 from textgraft.evaluation.promises import CONFIDENCE, EarlyAnswer, Share
-from textgraft.files import as_path
 from textgraft.inference.card_section import keep_decision
 from textgraft.inference.cascading.making import FEWEST, TASK, halves
 from textgraft.inference.model_rows import read_for_model
@@ -35,6 +34,7 @@ from textgraft.inference.streaming.streams import check_streams
 from textgraft.inference.unseen import unseen_rows
 from textgraft.models.fingerprint import load_fingerprint
 from textgraft.models.recurrent.onward import OnwardReader
+from textgraft.models.shipped import own_folder
 from textgraft.tables import Table, bullets, page, paragraph
 from textgraft.terminal import visible
 
@@ -247,7 +247,7 @@ def early_decisions(
             where="tolerance",
             fix="Give a number between 0 and 1, as 0.02.",
         )
-    path = None if isinstance(model, Predictor) else as_path(model, "model")
+    path = None if isinstance(model, Predictor) else own_folder(model)
     predictor = model if isinstance(model, Predictor) else load(model, engine="torch")
     if not isinstance(predictor, Predictor) or predictor.task.name != TASK:
         raise OptionError(

@@ -12,13 +12,15 @@ from textgraft.inference.pipelines.text_generation import TextGenerationOptions,
 from textgraft.inference.predictor import load
 from textgraft.inference.streaming.streams import Stream
 from textgraft.models.manifest import MANIFEST
+from textgraft.models.shipped import model_folder
 
 
 def open_stream(model: Path, *, until: float | None = None, answer_early: bool = False) -> Stream[Any]:
     """Open a text that goes on, with a model of any task or a language model.
 
     Args:
-        model: A model directory, or a folder that ``textgraft pretrain`` wrote.
+        model: A model directory, a folder that ``textgraft pretrain`` wrote, or the name of a model that
+            comes with textgraft.
         until: From which score on the answer is final; None: it never is.
         answer_early: Whether it is final from the score on that is kept in the model directory.
 
@@ -26,6 +28,7 @@ def open_stream(model: Path, *, until: float | None = None, answer_early: bool =
         ModelError: There is no model, or it is damaged.
         OptionError: The model cannot read a text as it comes, ``until`` is not for it, or no score is kept.
     """
+    model = model_folder(model, of_task=False)
     if (model / MANIFEST).is_file() or not (model / "config.json").is_file():
         return load(model, engine="torch").stream(until=until, answer_early=answer_early)
     source = open_source(model, auto_class=TextGenerationPipeline.auto_class)

@@ -220,11 +220,10 @@ class Explainer:
 
 
 def _predictor(model: str | Path | RowPredictor) -> RowPredictor:
-    from textgraft.inference.pipelines.shipped import shipped_graft
     from textgraft.inference.predictor import load
     from textgraft.inference.row_predictor import RowPredictor
 
-    return model if isinstance(model, RowPredictor) else load(shipped_graft(str(model)) or model)
+    return model if isinstance(model, RowPredictor) else load(model)
 
 
 def _by_word(subject: Subject, text: str, by_token: NDArray[Any], ids: Sequence[int]) -> list[float]:

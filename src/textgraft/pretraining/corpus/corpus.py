@@ -25,13 +25,14 @@ from textgraft.data.formats.tables import reject_line
 from textgraft.data.readers.reading import missing_file, open_table
 from textgraft.data.sample import Sample
 from textgraft.errors import DataError
-from textgraft.files import sha256_file
+from textgraft.files import called, sha256_file
 from textgraft.tokenization.sentences import are_sentences, split_sentences
+from textgraft.wording import listing
 
 logger = logging.getLogger(__name__)
 
 FORMATS = (".txt", ".jsonl", ".ndjson", ".parquet")
-"""Endings of a corpus' files; that of a compression, .gz or .zst, may follow."""
+"""Endings of a corpus' files; that of a compression, as .gz or .zst, may follow."""
 LONGEST_DOCUMENT = 1 << 24
 """Characters; a longer document goes on as the next one, so that a file without blank lines cannot fill the
 memory."""
@@ -157,7 +158,7 @@ class Corpus:
         first = size = 0
 
         def document() -> Document:
-            return Document("\n".join(held), f"{path}, line {first}", lines_are_sentences)
+            return Document("\n".join(held), f"{called(path)}, line {first}", lines_are_sentences)
 
         for line in TextLines(path, encoding):
             if line.problem is not None:
@@ -185,11 +186,13 @@ class Corpus:
             elif not isinstance(row.values[0], str) or not row.values[0].strip():
                 self._reject(path, row.reject("empty text" if row.values[0] in (None, "") else "no text"))
             else:
-                yield Document(row.values[0].replace("\r\n", "\n"), f"{path}, {table.numbering} {row.line}")
+                yield Document(
+                    row.values[0].replace("\r\n", "\n"), f"{called(path)}, {table.numbering} {row.line}"
+                )
 
     def _reject(self, path: Path, row: Rejected) -> None:
         if not self.rejected:
-            self.first_rejected = f"{path}, line {row.line}: {row.reason}"
+            self.first_rejected = f"{called(path)}, line {row.line}: {row.reason}"
         self.rejected += 1
 
 
@@ -200,8 +203,8 @@ def read_corpus(
 
     Plain text (.txt) has documents separated by blank lines, each with one sentence a line or in free prose;
     which of the two is judged by the first lines of each file. A row of JSON Lines (.jsonl, .ndjson) or
-    Parquet (.parquet) is a document. All but Parquet may be compressed (.gz, .zst). Lines and rows that
-    cannot be used are counted and passed over.
+    Parquet (.parquet) is a document. All but Parquet may be compressed (.gz, .zst, .bz2, .xz; .zip with
+    one file in it). Lines and rows that cannot be used are counted and passed over.
 
     Args:
         source: A file or a folder; hidden files and those with other endings are passed over in a folder.
@@ -219,15 +222,15 @@ def read_corpus(
             raise DataError(
                 f"files ending in {''.join(path.suffixes[-2:]) or 'nothing'!r} are not read as a corpus",
                 where=str(path),
-                fix=f"Known: {', '.join(FORMATS)}; also with {' or '.join(COMPRESSIONS)} behind.",
+                fix=f"Known: {', '.join(FORMATS)}; also with {listing(list(COMPRESSIONS), 'or')} behind.",
             )
         return Corpus((path,), text, documents)
-    files = sorted(file for file in path.rglob("*") if file.is_file() and _is_readable(file))
+    files = sorted(file for file in path.rglob("*") if file.is_file() and _belongs(file))
     if not files:
         raise DataError(
             "there is no file that can be read in this folder",
             where=str(path),
-            fix=f"Known: {', '.join(FORMATS)}; also with {' or '.join(COMPRESSIONS)} behind.",
+            fix=f"Known: {', '.join(FORMATS)}; also with {listing(list(COMPRESSIONS), 'or')} behind.",
         )
     return Corpus(tuple(files), text, documents)
 
@@ -271,6 +274,14 @@ def fingerprint(text: str) -> int:
 
 def _is_new(seen: sqlite3.Connection, text: str) -> bool:
     return seen.execute("INSERT OR IGNORE INTO seen VALUES (?)", (fingerprint(text),)).rowcount == 1
+
+
+def _belongs(path: Path) -> bool:
+    """Tell whether a file of a folder is one of the corpus."""
+    try:
+        return _is_readable(path)
+    except DataError:  # an archive of several files, as may lie beside them
+        return False
 
 
 def _is_readable(path: Path) -> bool:

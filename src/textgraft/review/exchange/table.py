@@ -13,6 +13,7 @@ from textgraft.data.dataset import Dataset, Rejected
 from textgraft.data.readers.reading import open_table
 from textgraft.data.values import UnusableError, as_name
 from textgraft.errors import DataError, OptionError
+from textgraft.files import called
 from textgraft.inference.written_rows import ID, LINE
 from textgraft.review.exchange.base import made_item, number_or_none
 from textgraft.review.items import Item
@@ -114,7 +115,7 @@ def read_items(path: Path, wanted: Wanted) -> tuple[list[Item], list[Rejected]]:
                 model=wanted.model,
                 reason=reason,
                 row=texts.dataset.ids[row],
-                source=str(wanted.rows or path),
+                source=called(wanted.rows or path),
                 time=made,
                 reviewers=wanted.reviewers,
             )
@@ -136,7 +137,7 @@ def _rows_to_label(path: Path, wanted: Wanted) -> tuple[list[Item], list[Rejecte
             given=dataset.labels[row] if dataset.labels else None,
             model=wanted.model,
             row=dataset.ids[row],
-            source=str(path),
+            source=called(path),
             time=made,
             reviewers=wanted.reviewers,
         )
