@@ -5,7 +5,8 @@
 For each set a comparison without budget runs first, then one with a tenth of the time that it took, never
 less than a minute, each in a process of its own with encodings of its own. "The same" is the same contender,
 or one that the unlimited run cannot tell from its own pick on the user's rows: its p-value there is 0.05 or
-more. What is finished is not run again.
+more. What is finished is not run again. Beside the time of an unlimited run stands what was planned for its
+trials and what they took.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pathlib import Path
 from labelled_sets import FITTED, HELD_OUT
 from machine import describe
 
+from textgraft.comparison.records.plan import load_plan
 from textgraft.comparison.records.verdict import Verdict, load_verdict
 from textgraft.wording import duration
 
@@ -82,8 +84,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("runs/picks"))
     arguments = parser.parse_args()
     print(describe("torch", "textgraft"))
-    print("| set | unlimited | its pick | score | a tenth | its pick | score | in the unlimited run |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| set | unlimited | planned, taken | pick | score | a tenth | pick | score | in the unlimited |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for name in arguments.sets.split(","):
         table = prepare(name, arguments.data, arguments.output, arguments.rows)
         folders = [arguments.output / f"{name}-{kind}" for kind in ("unlimited", "tenth")]
@@ -94,6 +96,8 @@ def main() -> None:
         for seconds, verdict in zip((unlimited, short), verdicts, strict=True):
             score = next(each.score for each in verdict.standings if each.contender == verdict.pick)
             cells += [duration(seconds), str(verdict.pick), f"{score.value:.3f}"]
+        plan = load_plan(folders[0])
+        cells.insert(2, f"{duration(plan.seconds)}, {duration(plan.spent)}")
         print(f"| {' | '.join([*cells, judged(verdicts[1], verdicts[0])])} |", flush=True)
 
 
