@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from tests.comparison.synthetic import FINETUNED, FROZEN, LSTM, TFIDF, Comparison, Curve
 from textgraft.comparison.judging.answers import answers
+from textgraft.comparison.judging.judge import judge
 from textgraft.comparison.records.preferences import Preferences
 from textgraft.wording import epochs, megabytes, money, score
 
@@ -95,3 +97,37 @@ def test_how_long_was_trained_is_said_in_words():
     assert epochs(1.0, "closed form") == "solved directly"
     assert epochs(1.0, "epochs") == "1 epoch, all epochs"
     assert epochs(2.5, "patience") == "2.5 epochs, no more improvement"
+
+
+def test_zero_shot_reads_with_bert_but_is_no_evidence_against_it():
+    zero, few = flat("zero-shot", 0.8), ("a", "b")
+    known = Comparison((flat("bert-frozen", 0.78), zero, flat("tfidf", 0.6)), labels=few)
+    short, because = _bert_of(known)
+    assert short == "Yes"
+    assert because.startswith("zero-shot has")
+    assert "tfidf, the best without it" in because
+    assert _bert_of(Comparison((flat("zero-shot", 0.3), TFIDF), labels=few))[0] == "Not known"
+    assert _bert_of(Comparison((zero, flat("tfidf", 0.5)), labels=few))[0] == "Yes"
+
+
+def _bert_of(comparison):
+    trials = [
+        one if one.contender != "zero-shot" else msgspec.structs.replace(one, size=0)
+        for one in comparison.trials()
+        if one.contender != "zero-shot" or one.size == max(comparison.sizes)
+    ]
+    found = answers(judge(trials, comparison.test_set()))
+    return next((one.short, one.because) for one in found if one.question == "Do I need BERT?")
+
+
+def test_of_equals_the_pick_is_named():
+    comparison = Comparison((TFIDF, LSTM, FROZEN), sizes=(300,))
+    gold = comparison.test_set().gold
+    perfect = [
+        msgspec.structs.replace(one, predicted=list(gold), metrics=dict.fromkeys(one.metrics, 1.0))
+        for one in comparison.trials()
+    ]
+    short, because = {
+        one.question: (one.short, one.because) for one in answers(judge(perfect, comparison.test_set()))
+    }["Do I need BERT?"]
+    assert (short, because) == ("No", "bert-frozen has macro F1 1.000, tfidf, the best without it, 1.000.")

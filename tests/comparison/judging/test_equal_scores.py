@@ -9,6 +9,7 @@ from textgraft.comparison.judging.answers import answers
 from textgraft.comparison.judging.judge import judge
 from textgraft.comparison.records.preferences import Preferences
 from textgraft.evaluation.metrics import weighted_metrics
+from textgraft.wording import apart, score
 
 
 def text(verdict):
@@ -74,3 +75,34 @@ def test_leaked_rows_that_change_nothing_are_said_to():
         for one in comparison.trials()
     ]
     assert "without them tfidf scores the same." in text(judge(trials, test_set))
+
+
+def test_where_no_error_is_left_nothing_is_promised_of_labels_or_of_time():
+    comparison = Comparison(curves=(TFIDF,), seeds=1)
+    test_set = comparison.test_set()
+    trials = [
+        msgspec.structs.replace(
+            one,
+            predicted=list(test_set.gold),
+            metrics=dict.fromkeys(one.metrics, 1.0),
+            stopped_by="budget",
+        )
+        if one.size == 3000
+        else one
+        for one in comparison.trials()
+    ]
+    verdict = judge(trials, test_set)
+    assert "More labels cannot buy tfidf anything noticeable: it has macro F1 1.000." in text(verdict)
+    assert "falling to zero by then." in text(verdict)
+    assert "may score higher" not in text(verdict)
+    (found,) = (one for one in answers(verdict) if one.question == "Would more labels help?")
+    assert (found.short, found.because) == ("No", "with macro F1 1.000 nothing noticeable is left to gain.")
+
+
+def test_leads_are_those_of_the_scores_as_they_are_written():
+    for draw in range(6):
+        verdict = Comparison(draw=draw, seeds=1, sizes=(1000,)).judge()
+        for row in verdict.standings:
+            if f"{row.contender} by " in text(verdict):
+                lead = apart(verdict.standing(verdict.pick).score.value, row.score.value)
+                assert f"{row.contender} by {score(lead)} (" in text(verdict)

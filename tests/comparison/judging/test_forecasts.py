@@ -127,3 +127,10 @@ def test_noise_that_all_sizes_share_does_not_blur_the_gain():
     together = carry_on(curve(scores, 0.001, shared=0.03)).forecast(6000)
     assert together[1].high - together[1].low < 0.8 * (apart[1].high - apart[1].low)
     assert together[0].high - together[0].low > 0.05
+
+
+def test_no_score_below_nothing_is_forecast():
+    """Where hardly an error is left, what is not known of the scores is many times as much."""
+    score, gain = carry_on(curve((0.9, 0.99, 0.998, 0.999), spread=0.01)).forecast(6000)
+    assert score.low >= 0
+    assert gain.low >= -1

@@ -10,7 +10,7 @@ from msgspec.structs import replace as changed
 import textgraft
 from tests.tiny import write_topics
 from textgraft.comparison.contenders.base import Contender, EpochSchedule
-from textgraft.comparison.records.plan import load_plan
+from textgraft.comparison.records.plan import PlannedTrial, Spent, TrialPlan, load_plan
 from textgraft.comparison.records.trials import Configuration, load_trials
 from textgraft.comparison.reporting.leftovers import left_out
 from textgraft.comparison.running import costs
@@ -154,7 +154,7 @@ def test_on_a_slow_machine_what_there_is_no_time_to_measure_is_left_out(topics, 
     )
     plan = load_plan(result.folder)
     assert "lstm" not in plan.rates
-    assert "not even measured" in left_out(plan)
+    assert left_out(plan).startswith("For want of time, tfidf and lstm were not even measured on a few rows")
     assert not plan.is_finished
     monkeypatch.undo()
     again = textgraft.compare(
@@ -170,3 +170,40 @@ def test_plans_go_by_the_share_of_a_core_that_there_is(topics, tmp_path, monkeyp
     result = textgraft.compare(topics, output=tmp_path / "run", reporter=reporter, **ASKED)
     assert all(rate.slowness == 2.0 for rate in load_plan(result.folder).rates.values())
     assert any("gets 50% of a core" in note for note in reporter.notes)
+
+
+MISSING = [PlannedTrial("tfidf", 40, 0), PlannedTrial("lstm", 20, 0)]
+
+
+def test_what_was_put_off_is_measured_where_there_is_time_after_all(topics, tmp_path, monkeypatch):
+    class Relents(Notes):
+        def plan(self, plan):
+            told = "No time for tfidf on 40 rows; lstm was not even measured on a few rows: give a larger"
+            assert left_out(changed(plan, plan=changed(plan.plan, left_out=MISSING))).startswith(told)
+            assert "lstm" not in plan.rates
+            monkeypatch.undo()
+
+    monkeypatch.setattr(costs, "WORTH_PROBING", 1e9)
+    result = textgraft.compare(topics, output=tmp_path / "run", reporter=Relents(), **ASKED)
+    assert {(trial.contender, trial.size) for trial in result.trials} == {
+        ("tfidf", 20), ("tfidf", 40), ("lstm", 20), ("lstm", 40),
+    }  # fmt: skip
+    assert left_out(load_plan(result.folder)) == ""
+
+
+def test_a_fit_that_the_clock_cut_says_nothing_of_what_it_would_have_cost(topics, tmp_path, monkeypatch):
+    fit = Contender.fit
+
+    def cut(self, job, settings):
+        fitted = fit(self, job, settings)
+        return replace(fitted, cut=job.max_seconds is not None and len(job.train) == 40)
+
+    monkeypatch.setattr(Contender, "fit", cut)
+    monkeypatch.setattr("textgraft.comparison.running.probing.QUICK", 0.0)  # all trials are planned
+    monkeypatch.setattr(TrialPlan, "expected", lambda *_: Spent(1e3, 0.0))
+    result = textgraft.compare(
+        topics, output=tmp_path / "run", **ASKED | {"contenders": "tfidf", "sizes": "20,40"}
+    )
+    plan = load_plan(result.folder)
+    assert set(plan.cut) == {"tfidf/40/0"}
+    assert plan.rates["tfidf"].observed == 1, "of the trial on 20 rows alone"

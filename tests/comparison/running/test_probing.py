@@ -90,26 +90,33 @@ def tries(trial: Trial, ran: list[int], *, new: bool = True) -> Callable[[int, f
 
 
 def test_two_trials_tell_what_grows_with_the_rows_from_what_does_not(trial: Trial) -> None:
-    tfidf = contenders_for("classification")["tfidf"]
     glance, ran = Glance(fit=0.1, per_row=0.001, per_text=0.0), list[int]()
-    rate = rate_by_trials(tfidf, PROGRAMME, glance, lambda size: size, tries(trial, ran))
+    rate = rate_by_trials(PROGRAMME, glance, lambda size: size, tries(trial, ran))
     assert ran == [50, 400], "the next one is not quick"
     assert rate.per_row == pytest.approx(0.002)
     assert rate.seconds(1000, 3) == pytest.approx(3 * (0.1 + 0.002 * 1000) + 0.5)
 
 
+def test_rows_that_cost_nothing_on_a_few_are_measured_on_more(
+    trial: Trial,
+) -> None:
+    glance, ran = Glance(fit=0.1, per_row=0.0, per_text=0.0), list[int]()
+    rate = rate_by_trials(PROGRAMME, glance, lambda size: size, tries(trial, ran))
+    assert ran == [50, 400, 1000], "fits on a few rows say that rows cost nothing"
+    assert rate.per_row == pytest.approx(0.002)
+
+
 def test_of_what_reads_by_an_encoder_the_smallest_trial_tells_all_but_what_a_row_costs(trial: Trial) -> None:
-    frozen = contenders_for("classification")["bert-frozen"]
     glance, ran = Glance(fit=0.1, per_row=0.001, per_text=0.004), list[int]()
-    rate = rate_by_trials(frozen, PROGRAMME, glance, lambda size: size + 200, tries(trial, ran))
+    rate = rate_by_trials(PROGRAMME, glance, lambda size: size + 200, tries(trial, ran))
     assert ran == [50]
     assert rate.seconds(50, 3) == pytest.approx(3 * (0.1 + 0.002 * 50) + 0.5)
     assert rate.per_row == 0.001
     assert rate.shared == pytest.approx(0.004 * 950), "what the largest size has to encode yet"
     # Where the texts alone take longer it is not run, and one that was found tells nothing of this machine.
-    assert rate_by_trials(frozen, PROGRAMME, glance, lambda size: 2000, tries(trial, ran)) is None
+    assert rate_by_trials(PROGRAMME, glance, lambda size: 2000, tries(trial, ran)) is None
     assert ran == [50]
-    assert rate_by_trials(frozen, PROGRAMME, glance, lambda size: size, tries(trial, ran, new=False)) is None
+    assert rate_by_trials(PROGRAMME, glance, lambda size: size, tries(trial, ran, new=False)) is None
 
 
 def test_only_what_is_cheap_is_tried_before_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,6 +42,11 @@ class Shared:
         """Seconds that the work has taken."""
         return sum(store.spent for store in self._stores())
 
+    @property
+    def has_encoder(self) -> bool:
+        """Whether any encoder is open."""
+        return bool(self._encoders)
+
     def _stores(self) -> list[TextArrays]:
         return [*self.states.values(), *(encoder.store for encoder in self._encoders.values())]
 

@@ -64,6 +64,7 @@ CONTENDERS = (
         colour="#000000",
         marker="star-triangle-up",
         is_default=True,
+        asked_about="BERT",
         needs_encoder=True,
         fixed_sizes=(0,),
         takes_descriptions=True,

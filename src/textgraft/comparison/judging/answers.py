@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from textgraft.comparison.contenders.registry import has_fixed_sizes, is_asked_about, is_floor
-from textgraft.comparison.judging.curves import NOTICEABLE
-from textgraft.comparison.records.verdict import Standing, Verdict
+from textgraft.comparison.records.verdict import NOTICEABLE, Standing, Verdict
 from textgraft.wording import (
     LEAST_WRITTEN,
     about,
@@ -47,13 +46,15 @@ def _bert(verdict: Verdict) -> Iterator[Answer]:
     rows = [row for row in verdict.standings if not is_floor(row.contender)]
     with_it = [row for row in rows if is_asked_about(row.contender, BERT)]
     without = [row for row in rows if not is_asked_about(row.contender, BERT)]
-    if not with_it:
-        yield Answer(question, "Not known", "no BERT was measured on all of these rows.")
+    if all(has_fixed_sizes(row.contender) and row.contender != verdict.pick for row in with_it):
+        yield Answer(
+            question, "Not known", "no BERT that learns from labels was measured on all of these rows."
+        )
         return
     if not without:
         yield Answer(question, "Not known", "nothing else was measured on all of these rows.")
         return
-    best, plain = _first(with_it), _first(without)
+    best, plain = (_first(part, verdict.pick) for part in (with_it, without))
     lead = f"{best.contender} has {verdict.metric} {score(best.score.value)}, {plain.contender}, the best "
     lead += f"without it, {score(plain.score.value)}"
     if verdict.pick is not None and not is_asked_about(verdict.pick, BERT):
@@ -113,6 +114,10 @@ def _labels(verdict: Verdict) -> Iterator[Answer]:
     if curve.refused:
         yield Answer(question, "Not known", f"{curve.refused}.")
         return
+    if not curve.has_room:
+        last = score(curve.points[-1].score.value)
+        yield Answer(question, "No", f"with {verdict.metric} {last} nothing noticeable is left to gain.")
+        return
     double = curve.forecasts[0]
     gain = f"about {signed(double.gain.value)} {verdict.metric} (likely {signed(double.gain.low)} to "
     gain += f"{signed(double.gain.high)}) with {count(double.labels)} labels, twice as many as now"
@@ -147,8 +152,9 @@ def _cost(verdict: Verdict) -> Iterator[Answer]:
     )
 
 
-def _first(rows: Sequence[Standing]) -> Standing:
-    return max(rows, key=lambda row: row.score.value)
+def _first(rows: Sequence[Standing], pick: str | None = None) -> Standing:
+    """Return the one with the highest score as it is written, of equals the pick."""
+    return max(rows, key=lambda row: (round(row.score.value, 3), row.contender == pick))
 
 
 def _gap(one: Standing, other: Standing) -> float:

@@ -12,12 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from textgraft.comparison.records.verdict import Crossing
+from textgraft.comparison.records.verdict import NOTICEABLE, Crossing
 
 Floats = NDArray[np.float64]
-
-NOTICEABLE = 0.005
-"""A difference of scores below this is called none."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from textgraft.comparison.judging.curves import NOTICEABLE, Floats, LearningCurve
+from textgraft.comparison.judging.curves import Floats, LearningCurve
+from textgraft.comparison.records.verdict import NOTICEABLE
 from textgraft.errors import OptionError
 from textgraft.evaluation.intervals import Estimate
 from textgraft.wording import count
@@ -117,7 +118,8 @@ class Extrapolation:
         gentle = round(_DRAWS * (1 - self.abrupt))
         parts = (normal[:gentle], normal[gentle:])
         drawn = [trend.draw(positions, part) for trend, part in zip(self.trends, parts, strict=True)]
-        scores = 1 - np.exp(-np.concatenate(drawn))
+        # No share is below 0; of what may be, nothing is known there.
+        scores = np.maximum(0.0, 1 - np.exp(-np.concatenate(drawn)))
         return _estimate(scores[:, 1]), _estimate(scores[:, 1] - scores[:, 0])
 
 

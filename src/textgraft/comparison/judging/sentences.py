@@ -12,9 +12,8 @@ from textgraft.comparison.contenders.registry import (
     is_remote,
 )
 from textgraft.comparison.judging.choice import CHANCE_AT_MOST, excess
-from textgraft.comparison.judging.curves import NOTICEABLE
 from textgraft.comparison.records.preferences import MARGINS
-from textgraft.comparison.records.verdict import Crossing, Outcome, Saving, Standing, Verdict
+from textgraft.comparison.records.verdict import NOTICEABLE, Crossing, Outcome, Saving, Standing, Verdict
 from textgraft.evaluation.intervals import Estimate, Score
 from textgraft.evaluation.seeds import PRIOR_DEVIATION
 from textgraft.wording import (
@@ -22,6 +21,7 @@ from textgraft.wording import (
     LEAST_WRITTEN,
     TRAINING_TIME,
     about,
+    apart,
     count,
     duration,
     interval,
@@ -150,7 +150,8 @@ def _rivals(verdict: Verdict) -> Iterator[str]:
         if row.contender in (pick, leader) or is_floor(row.contender) or row.excluded_by:
             continue
         pair = verdict.pair(pick, row.contender)
-        described = f"{row.contender} by {score(pair.difference.value)} ({p_value(pair.p_holm)})"
+        lead = apart(verdict.standing(pick).score.value, row.score.value)
+        described = f"{row.contender} by {score(lead)} ({p_value(pair.p_holm)})"
         if pair.significant and pair.difference.value > 0:
             better.append(described)
         elif pick == leader and row.contender not in verdict.decision.tied:
@@ -173,8 +174,9 @@ def _passed_over(verdict: Verdict, pick: str, leader: str) -> str:
     """Explain why the highest score was not picked."""
     pair = verdict.pair(leader, pick)
     difference, chance = pair.difference, p_value(pair.p_holm)
-    is_equal = difference.value < LEAST_WRITTEN
-    lead = f"{leader} scores {'the same' if is_equal else f'{score(difference.value)} higher'}"
+    gap = apart(verdict.standing(leader).score.value, verdict.standing(pick).score.value)
+    is_equal = gap < LEAST_WRITTEN
+    lead = f"{leader} scores {'the same' if is_equal else f'{score(gap)} higher'}"
     if verdict.preferences.prefer == pick:
         return f"{lead}, but you prefer {pick}." if is_equal else f"{lead} ({chance}), but you prefer {pick}."
     dearer = _dearer(verdict, leader, pick)
@@ -255,9 +257,11 @@ def _clock(verdict: Verdict) -> Iterator[str]:
     """Say which contenders were trained for less long than they usually are."""
     for row in verdict.standings:
         if row.ended_by_clock:
+            is_perfect = 1 - row.score.value < LEAST_WRITTEN
+            more = "" if is_perfect else "; with more time it may score higher"
             yield (
                 f"{row.contender} was trained for {row.epochs:.2g} epochs, all that there was time for, its "
-                "learning rate falling to zero by then; with more time it may score higher."
+                f"learning rate falling to zero by then{more}."
             )
 
 
@@ -298,6 +302,10 @@ def _more_labels(verdict: Verdict) -> Iterator[str]:
     curve = next(curve for curve in verdict.curves if curve.contender == pick)
     if has_fixed_sizes(pick) or curve.refused:
         return  # why not is an answer's to say
+    if not curve.has_room:
+        last = score(curve.points[-1].score.value)
+        yield f"More labels cannot buy {pick} anything noticeable: it has {verdict.metric} {last}."
+        return
     double, fourfold = curve.forecasts
     if abs(fourfold.gain.value) < NOTICEABLE:
         yield (

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import pandas
 
 _FILE = "comparison.json"
+NOTICEABLE = 0.005
+"""A difference of scores below this is called none."""
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +55,11 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
     """At two and four times the largest measured size."""
     refused: str | None
     """Why the curve is not carried on."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether there is anything noticeable left to gain at the largest size."""
+        return 1 - self.points[-1].score.value >= NOTICEABLE
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,12 +15,18 @@ def left_out(plan: ComparisonPlan) -> str:
     if not missing:
         return ""
     names = dict.fromkeys(one.contender for one in missing)
-    parts = [f"{name} {_of_one([one for one in missing if one.contender == name])}" for name in names]
-    said = f"No time for {listing(parts)}"
+    parts = [
+        f"{name} {_of_one([one for one in missing if one.contender == name])}"
+        for name in names
+        if name in plan.rates
+    ]
+    said = f"No time for {listing(parts)}" if parts else ""
     if plan.request.budget is None:
         return f"{said}."
-    if not plan.programmes.keys() <= plan.rates.keys():
-        return f"{said}, which were not even measured on a few rows: give a larger --budget."
+    if unknown := [name for name in names if name not in plan.rates]:
+        verb = "was" if len(unknown) == 1 else "were"
+        measured = f"{listing(unknown)} {verb} not even measured on a few rows: give a larger --budget."
+        return f"{said}; {measured}" if said else f"For want of time, {measured}"
     enough = 60 * max(1, round((plan.request.budget + plan.plan.missing_seconds) * 1.1 / 60 + 0.5))
     return f"{said}: --budget {enough // 60}m would measure all of it."
 

@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 
 from textgraft import wording
 from textgraft.comparison.contenders.registry import contender_named, has_fixed_sizes, is_floor
-from textgraft.comparison.judging.curves import NOTICEABLE
 from textgraft.comparison.records.plan import ComparisonPlan
 from textgraft.comparison.records.trials import TestSet, Trial, task_of
-from textgraft.comparison.records.verdict import Verdict
+from textgraft.comparison.records.verdict import NOTICEABLE, Verdict
 from textgraft.data.slicing import name_slices, number_slices
 from textgraft.evaluation.slices import score_slices, worst_slice
 from textgraft.review.answers import KINDS
@@ -195,7 +194,7 @@ def _label(known: _Known) -> Iterator[NextStep]:
     if pick is None or has_fixed_sizes(pick):
         return
     curve = next(curve for curve in known.verdict.curves if curve.contender == pick)
-    worth = [forecast for forecast in curve.forecasts if forecast.gain.value >= NOTICEABLE]
+    worth = [one for one in curve.forecasts if curve.has_room and one.gain.value >= NOTICEABLE]
     if not worth:
         return
     forecast, have = worth[0], curve.points[-1].size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from textgraft.comparison.records.plan import ComparisonPlan, PlannedTrial, Rate
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 WORTH_PROBING = 4.0
 """Seconds of a core: where less is left and there are results, nothing more is measured."""
 FIRST_USE = 12.0
-"""On a busy machine the same of what needs an encoder, which may never have been used before."""
+"""On a busy machine the same of what needs an encoder while none is open: it may be its first use of all."""
 AGAIN = 0.1
 """Of the time left, a second probe takes no more."""
 
@@ -79,6 +80,8 @@ class Costs:
         """What fits on a few rows told of contenders."""
         self._took: dict[str, float] = {}
         """Seconds that the last probe of each took; none of those that were probed twice."""
+        self._put_off: list[str] = []
+        """Contenders that there seemed to be no time to measure, and that were not turned to since."""
 
     def measure(self) -> bool:
         """Measure what each contender costs, unless that is known; return whether it was not.
@@ -90,19 +93,35 @@ class Costs:
         # What a server refuses is told before anything is trained.
         for name in [name for name in unknown if contenders[name].is_remote]:
             run.note_rate(name, self.by_probe(name))
-        for name in unknown:
+        self._measure(unknown)
+        self._put_off = [name for name in unknown if name not in run.record.rates]
+        return bool(unknown)
+
+    def measure_put_off(self) -> bool:
+        """Measure contenders for which there is time after all; return whether there were any.
+
+        Whoever was at work beside this process may be done, and trials take less than they might have.
+        """
+        names = [name for name in self._put_off if not self._is_late(name)]
+        self._put_off = [name for name in self._put_off if name not in names]
+        self._measure(names)
+        return bool(names)
+
+    def _measure(self, names: Sequence[str]) -> None:
+        """Measure contenders as far as there is time, by their trials before those that need a probe."""
+        run, contenders = self.run, self.run.contenders
+        for name in names:
             if not self._is_late(name) and tells_by_trials(
                 contenders[name], run.material.sample(contenders[name])
             ):
                 run.note_rate(name, self.by_trials(name))
         is_said = False
-        for name in unknown:
+        for name in names:
             if name not in run.record.rates and not self._is_late(name):
                 if not is_said:
                     run.reporter.note("measuring what each contender costs on a few rows")
                 is_said = True
                 run.note_rate(name, self.by_probe(name))
-        return bool(unknown)
 
     def _is_late(self, name: str) -> bool:
         """Return whether there is no time to measure a contender, as on a busy machine.
@@ -113,7 +132,8 @@ class Costs:
         left = self.run.left
         if left <= 0 and not self.run.finished:
             raise self.run.too_small()
-        is_unsure = self.pace.is_busy and self.run.contenders[name].needs_encoder
+        needs_encoder = self.run.contenders[name].needs_encoder
+        is_unsure = needs_encoder and self.pace.is_busy and not self.run.material.shared.has_encoder
         needed = FIRST_USE if is_unsure else WORTH_PROBING
         return bool(self.run.finished) and left * self.pace.share < needed
 
@@ -169,7 +189,6 @@ class Costs:
             return None if is_late else self._tried(PlannedTrial(name, size, 0))
 
         return rate_by_trials(
-            contender,
             run.record.programmes[name],
             self._seen[name],
             lambda size: run.material.read_of(size) + tests,

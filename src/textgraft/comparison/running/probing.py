@@ -133,17 +133,15 @@ class Tried:
 
 
 def rate_by_trials(
-    contender: Contender,
     programme: Programme,
     seen: Glance,
     texts: Callable[[int], int],
     run: Callable[[int, float], Tried | None],
 ) -> Rate | None:
-    """Run the smallest trial of a contender; where no encoder is needed, the next ones as well if quick.
+    """Run the smallest trial of a contender; where no text is read by an encoder, the next ones too if quick.
 
     Args:
-        contender: The contender.
-        programme: What is to be measured of it.
+        programme: What is to be measured of the contender.
         seen: What fits on a few rows told.
         texts: Returns the train, dev and test rows of a trial of a size.
         run: Runs a trial of a size that is expected to take so many seconds; None where it is not run or has
@@ -154,7 +152,7 @@ def rate_by_trials(
     """
     smallest, *larger = programme.sizes
     done: list[Tried] = []
-    for size in (smallest,) if contender.needs_encoder else (smallest, *larger):
+    for size in (smallest,) if seen.per_text else (smallest, *larger):
         if done:
             expected = _rate(done, seen).seconds(size, programme.configurations)
         else:

@@ -171,6 +171,13 @@ class Run:
         if self.costs.measure_again():
             self._schedule()
 
+    def _measure_put_off(self) -> bool:
+        """Measure contenders for which there is time after all; return whether they have trials planned."""
+        if not self.costs.measure_put_off():
+            return False
+        self._schedule()
+        return bool(self.record.plan.trials)
+
     def note_rate(self, name: str, rate: Rate | None) -> None:
         """Write down what a contender costs, if that is known."""
         if rate is not None:
@@ -186,7 +193,7 @@ class Run:
         room = None if self.deadline is None else SAFETY * max(0.0, self.left) * self.slots
         begun = {trial.contender: 0 for trial in self.results().values()}
         windows = begun | {name: most for name, most in record.plan.windows.items() if name in begun}
-        # What there was no time to measure on a few rows has none for a trial either.
+        # What there is no time to measure on a few rows has none for a trial either.
         known = {name: own for name, own in record.programmes.items() if name in record.rates}
         plan = schedule(known, record.rates, room, done, beaten, windows)
         left_out = [
@@ -266,7 +273,7 @@ class Run:
             preferences: What the pick depends on besides the figures.
         """
         is_sure = False
-        while self.record.plan.trials:
+        while self._measure_put_off() or self.record.plan.trials:
             planned = self.record.plan.trials[0]
             if not is_sure and self.record.rates[planned.contender].epochs and self.deadline is not None:
                 is_sure = True
@@ -420,7 +427,10 @@ class Run:
         beside = outcome.computing - outcome.in_steps
         training = whole_training(outcome.trial, outcome.in_steps, contender.epochs)
         expected = self.record.plan.expected(planned, self.record.rates)
-        rate.observe(expected, Spent(share * beside, share * training), outcome.trained)
+        took = Spent(share * beside, share * training)
+        if contender.epochs is None and not outcome.is_result and sum(took) < sum(expected):
+            return  # what it would have taken to its end is not known
+        rate.observe(expected, took, outcome.trained)
 
     def keep(self, planned: PlannedTrial, trial: Trial) -> None:
         """Note the result of a part of the plan; delete the models that no verdict of it needs any more."""
