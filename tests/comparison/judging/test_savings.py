@@ -1,6 +1,8 @@
+import msgspec
 import pytest
 
 from tests.comparison.synthetic import FROZEN, LSTM, TFIDF, Comparison, Curve
+from textgraft.comparison.judging.judge import judge
 from textgraft.comparison.records.verdict import Ratio
 from textgraft.wording import LABELS, TRAINING_TIME, times
 
@@ -119,6 +121,22 @@ def test_a_score_never_reached_saves_nothing():
     assert "bert-frozen does not reach lstm's" in sentences
     assert "saves no labels" in sentences
     assert "times longer than lstm" in sentences
+
+
+def test_no_claim_holds_against_a_baseline_that_the_clock_ended():
+    strong = Curve("bert-frozen", lambda n: 0.97, lambda n: 1.0)
+    comparison = Comparison(curves=(LSTM, strong), sizes=(30, 300, 3000))
+    trials = [
+        msgspec.structs.replace(one, stopped_by="budget") if one.contender == "lstm" else one
+        for one in comparison.trials()
+    ]
+    verdict = judge(trials, comparison.test_set())
+    (saving,) = verdict.savings
+    assert saving.labels.value == 100
+    assert (saving.labels.outcome, saving.time_at_equal_score.outcome) == ("undecided", "undecided")
+    sentences = " ".join(verdict.sentences)
+    assert "hold here" not in sentences
+    assert "The clock ended the training of lstm: if it scores higher with more time, less is" in sentences
 
 
 def test_every_encoder_is_told_of():

@@ -364,6 +364,37 @@ def test_a_trial_may_take_what_the_others_do_not_need() -> None:
     assert allowance(plan, rates, -1.0) == 0.0
 
 
+def test_what_a_trial_does_for_all_is_a_part_of_what_it_may_take() -> None:
+    """Of the frozen layers' states and the training that follows: without the former there is none."""
+    schedule = EpochSchedule(100, 10, 10)
+    rates = {
+        "a": Rate(fixed=0.0, per_row=0.0, per_epoch=0.01, shared=20.0, epochs=schedule),
+        "b": Rate(fixed=0.0, per_row=0.0, per_epoch=0.1, epochs=schedule),
+    }
+    whole = [PlannedTrial(name, 100, 0) for name in rates]
+    plan = planned(rates, *whole)
+    needed = 20.0 + shortest(whole[0], rates)
+    for left in (60.0, 75.0, 90.0):
+        assert allowance(plan, rates, left) >= needed
+    assert useful(whole[0], plan, rates) > 20.0
+    rigid = {"a": Rate(fixed=1.0, per_row=0.0, per_epoch=0.0, shared=20.0)}
+    assert useful(whole[0], planned(rigid, whole[0]), rigid) == pytest.approx(21.0)
+
+
+def test_a_smaller_size_encodes_fewer_texts() -> None:
+    rate = Rate(fixed=1.0, per_row=0.0, per_epoch=0.0, shared=22.0, shared_by_all=2.0, shared_rows=1000)
+    assert rate.shared_seconds() == rate.shared_seconds(size=1000) == pytest.approx(22.0)
+    assert rate.shared_seconds(size=100) == pytest.approx(4.0)
+    programmes = {"a": Programme(sizes=(100, 300, 1000), seeds=1, configurations=1)}
+    whole = schedule(programmes, {"a": rate}, None)
+    assert whole.seconds == pytest.approx(3 * 1.0 + 22.0)
+    # No time for all rows, but for some of them.
+    assert places(schedule(programmes, {"a": rate}, 12.0), "a") == [(300, 0), (100, 0)]
+    rate.pay_shared(0.1)
+    assert rate.shared == pytest.approx(18.0)
+    assert rate.shared_seconds(size=100) == pytest.approx(1.8)
+
+
 def test_a_point_of_a_curve_leaves_the_others_what_they_need_at_least() -> None:
     rates = {
         name: Rate(fixed=0.0, per_row=0.0, per_epoch=0.1, epochs=EpochSchedule(100, 10, 10)) for name in "ab"

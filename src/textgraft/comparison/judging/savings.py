@@ -19,6 +19,7 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from textgraft.comparison.contenders.registry import contenders_in_savings
@@ -102,6 +103,13 @@ def saving_of(table: ScoreTable, contender: str, reference: str) -> Saving | Non
     equal = [times[name][table.sizes(name).index(equal_size)] for name in (reference, contender)]
     reached, bounded = need.is_reached, need.is_bounded
     unbounded = np.zeros_like(bounded)
+    ended = any(trial.stopped_by == "budget" for trial in table.cells[reference, need.baseline_labels].trials)
+    at_equal_score = (
+        ratio_of(need.baseline_labels / need.labels, reached, bounded, CLAIMED_LABELS),
+        ratio_of(times[reference][need.start] / at_need, reached, bounded, CLAIMED_TIME),
+    )
+    # A baseline that the clock ended may score higher: then less is saved.
+    labels, time = (_open(ratio) if ended else ratio for ratio in at_equal_score)
     return Saving(
         contender=contender,
         baseline=reference,
@@ -109,11 +117,16 @@ def saving_of(table: ScoreTable, contender: str, reference: str) -> Saving | Non
         baseline_largest=int(need.baseline.sizes[-1]),
         baseline_score=float(need.score[0]),
         smallest_size=int(need.curve.sizes[0]),
-        labels=ratio_of(need.baseline_labels / need.labels, reached, bounded, CLAIMED_LABELS),
-        time_at_equal_score=ratio_of(times[reference][need.start] / at_need, reached, bounded, CLAIMED_TIME),
+        labels=labels,
+        time_at_equal_score=time,
         time_at_equal_size=ratio_of(equal[0] / equal[1], ~unbounded, unbounded, CLAIMED_TIME),
         equal_size=equal_size,
     )
+
+
+def _open(ratio: Ratio) -> Ratio:
+    """Leave a claim undecided that holds as far as was measured."""
+    return replace(ratio, outcome="undecided") if ratio.outcome == "holds" else ratio
 
 
 def training_seconds(table: ScoreTable, contender: str, *, tuning: bool = False) -> NDArray[np.float64]:

@@ -154,10 +154,10 @@ def _rivals(verdict: Verdict) -> Iterator[str]:
         described = f"{row.contender} by {score(lead)} ({p_value(pair.p_holm)})"
         if pair.significant and pair.difference.value > 0:
             better.append(described)
-        elif pick == leader and row.contender not in verdict.decision.tied:
-            unsure.append(described)
         elif row.contender in verdict.decision.tied:
             level.append(row.contender)
+        elif lead > 0:
+            unsure.append(described)
     if better:
         yield f"{pick} is better than {listing(better)}."
     if unsure:
@@ -325,6 +325,7 @@ def _gain(gain: Estimate) -> str:
 
 def _savings(verdict: Verdict) -> Iterator[str]:
     claimed = contenders_in_savings("claimed", [saving.contender for saving in verdict.savings])
+    ended = {row.contender for row in verdict.standings if row.ended_by_clock}
     for saving in verdict.savings:
         labels = count(saving.baseline_labels)
         target = f"{saving.baseline}'s {score(saving.baseline_score)} at {labels} labels"
@@ -343,6 +344,9 @@ def _savings(verdict: Verdict) -> Iterator[str]:
         )
         if saving.contender in claimed:
             yield _claims(saving, f"For {saving.contender}, the" if len(claimed) > 1 else "The")
+    for baseline in {saving.baseline for saving in verdict.savings} & ended:
+        more = "if it scores higher with more time, less is saved"
+        yield f"The clock ended the training of {baseline}: {more}."
 
 
 _OUTCOMES: dict[Outcome, tuple[str, str]] = {

@@ -95,6 +95,10 @@ class Rate(msgspec.Struct, kw_only=True):
     """The same in the configurations after it, where they cost otherwise; the last stands for the rest."""
     shared: float = 0.0
     """Seconds that the contender's first trial on all rows spends for all of them, as on encoding texts."""
+    shared_by_all: float = 0.0
+    """Of these, what the first trial spends whatever its size, as on the test rows."""
+    shared_rows: int = 0
+    """Training rows of the largest size, which the rest of ``shared`` is for; 0: any size takes all of it."""
     epochs: EpochSchedule | None = None
     """Of contenders that train in epochs, which the clock can end; None: a fit once begun runs to its end."""
     batch: int = 1
@@ -138,9 +142,16 @@ class Rate(msgspec.Struct, kw_only=True):
         found = self.reading(windows)
         return 1.0 if found is None else found.tokens / self.readings[0].tokens
 
-    def shared_seconds(self, windows: int = 0) -> float:
-        """Estimate what the first trial on all rows spends for all, with so many windows; 0: the most."""
-        return self.slowness * self._beside * self._share(windows) * self.shared
+    def shared_seconds(self, windows: int = 0, size: int | None = None) -> float:
+        """Estimate what the first trial spends for all.
+
+        Args:
+            windows: That it reads of a text at most; 0: the most.
+            size: Its training rows; None: those of the largest size.
+        """
+        part = 1.0 if size is None or not self.shared_rows else min(1.0, size / self.shared_rows)
+        shared = self.shared_by_all + part * (self.shared - self.shared_by_all)
+        return self.slowness * self._beside * self._share(windows) * shared
 
     @property
     def _beside(self) -> float:
@@ -177,7 +188,8 @@ class Rate(msgspec.Struct, kw_only=True):
 
     def pay_shared(self, share: float) -> None:
         """Note that a trial has done this share of what all need, 0 to 1."""
-        self.shared *= max(0.0, 1 - share)
+        self.shared = max(0.0, 1 - share) * (self.shared - self.shared_by_all)
+        self.shared_by_all = 0.0
 
     def observe(self, expected: Spent, took: Spent, trained: float = 1.0) -> None:
         """Move the estimate towards what a trial really took, most of the way for the first one.
@@ -250,7 +262,7 @@ class TrialPlan(msgspec.Struct, frozen=True, kw_only=True):
         """
         rate = rates[planned.contender]
         windows = self.windows.get(planned.contender, 0)
-        shared = rate.shared_seconds(windows) if with_shared else 0.0
+        shared = rate.shared_seconds(windows, planned.size) if with_shared else 0.0
         number = 1 if planned.seed else self.configurations[planned.contender]
         is_chosen = planned.seed > 0
         return shared + rate.seconds(

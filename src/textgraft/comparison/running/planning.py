@@ -135,8 +135,8 @@ def useful(planned: PlannedTrial, plan: TrialPlan, rates: Mapping[str, Rate]) ->
     if rate is None:
         return 0.0
     if rate.epochs is None:
-        return plan.estimate(planned, rates)
-    return SLACK * shortest(planned, rates, windows)
+        return plan.estimate(planned, rates, with_shared=True)
+    return rate.shared_seconds(windows, planned.size) + SLACK * shortest(planned, rates, windows)
 
 
 def _farness(size: int, others: Collection[int]) -> float:
@@ -179,8 +179,21 @@ class _Scheduler:
             rate = self.rates[planned.contender]
             windows = self.windows.get(planned.contender, 0)
             seconds += rate.seconds(planned.size, fitted, is_chosen=planned.seed > 0, windows=windows)
-        names = {planned.contender for planned in trials} - {planned.contender for planned in self.chosen}
-        return seconds + sum(self.rates[name].shared_seconds(self.windows.get(name, 0)) for name in names)
+        return seconds + self.shared(trials)
+
+    def shared(self, trials: Sequence[PlannedTrial]) -> float:
+        """Estimate what trials do for all of their contender, beyond what those do that are chosen."""
+        seconds = 0.0
+        for name in {planned.contender for planned in trials if self.rates[planned.contender].shared}:
+            rate, windows = self.rates[name], self.windows.get(name, 0)
+            largest, before = (
+                max((one.size for one in some if one.contender == name), default=-1)
+                for some in (trials, self.chosen)
+            )
+            if largest > before:
+                seconds += rate.shared_seconds(windows, largest)
+                seconds -= rate.shared_seconds(windows, before) if before >= 0 else 0.0
+        return seconds
 
     def least(self, planned: PlannedTrial, slack: float = SLACK) -> float:
         """Estimate a trial of one configuration whose training is as short as it may be, or a little shorter.
@@ -535,14 +548,16 @@ def allowance(plan: TrialPlan, rates: Mapping[str, Rate], left: float, done: Col
     if rates[first.contender].epochs is None:
         return left
     is_point = not is_vital(first, plan, done)
-    own = plan.estimate(first, rates)
-    least = shortest(first, rates, plan.windows.get(first.contender, 0))
+    mine = plan.windows.get(first.contender, 0)
+    shared = rates[first.contender].shared_seconds(mine, first.size)
+    usual = plan.estimate(first, rates)
+    own, least, comfort = (shared + part for part in (usual, shortest(first, rates, mine), COMFORT * usual))
     wanted = needed = kept = 0.0
     costliest, points = own, []
     for one in others:
         rate, windows = rates[one.contender], plan.windows.get(one.contender, 0)
         if is_vital(one, plan, done) and one.contender != first.contender:
-            usual, shared = plan.estimate(one, rates), rate.shared_seconds(windows)
+            usual, shared = plan.estimate(one, rates), rate.shared_seconds(windows, one.size)
             short = shortest(one, rates, windows) if rate.epochs else usual
             wanted, needed, kept = wanted + usual + shared, needed + short + shared, kept + usual + shared
             costliest = max(costliest, usual)
@@ -552,10 +567,10 @@ def allowance(plan: TrialPlan, rates: Mapping[str, Rate], left: float, done: Col
         elif one.seed == 0:
             points.append(shortest(one, rates, windows))
     is_alone = not wanted and least <= left
-    if is_alone or own + wanted <= left or COMFORT * own + wanted + sum(points) <= left:
+    if is_alone or own + wanted <= left or comfort + wanted + sum(points) <= left:
         spare = left - kept
         for short in sorted(points):
-            if spare - short < (least if short <= PETTY * costliest else COMFORT * own):
+            if spare - short < (least if short <= PETTY * costliest else comfort):
                 break
             spare -= short
         return spare

@@ -30,6 +30,9 @@ FEW = 16
 STEPS = 6
 """Full batches of the first fit of what is: the first step warms up, those after it are timed. Fewer rows
 more often would not do: the fewer rows are sorted by length, the more of their batches is padding."""
+LEAST_STEPS = 2
+CHARACTERS = 250_000
+"""Of that fit's texts where they are read to their end: long ones make do with fewer steps, two at least."""
 FURTHER_STEPS = 4
 """The same in a further configuration."""
 BRIEF = 3.0
@@ -166,6 +169,7 @@ def rate_by_trials(
         return None
     rate = _rate(ran, seen)
     rate.shared = seen.per_text * max(0, texts(programme.sizes[-1]) - texts(ran[-1].trial.size))
+    rate.shared_rows = programme.sizes[-1]
     return rate
 
 
@@ -224,10 +228,14 @@ def probe(
         return _probe_endpoint(contender, job, tests)
     read = readings(job, contender.grid[0])
     longer = 1.0
-    if contender.epochs and len(read) > 1:
-        # What training costs grows with the tokens: those of the fewest windows tell it soonest.
+    if len(read) > 1:
+        # What texts cost grows with their tokens: those of the fewest windows tell it soonest.
         contender, longer = contender.reading(read[-1].most), read[0].tokens / read[-1].tokens
     rows = STEPS * _batch_size(contender.grid[0]) if contender.epochs else ROWS
+    if contender.epochs and not read:
+        # It reads texts to their end: of long ones fewer tell as much.
+        enough = CHARACTERS / max(1.0, _characters(job.train))
+        rows = max(LEAST_STEPS * _batch_size(contender.grid[0]), min(rows, round(enough)))
     sample = job.train.select(range(min(rows, len(job.train))))
     if contender.epochs is None and seen is None:
         found, per_row = _growth(contender, job, sample)
@@ -266,11 +274,19 @@ def probe(
         per_epoch=longer * found.per_epoch,
         further=tuple(costs) if further else (),
         shared=longer * found.shared * computed,
+        shared_by_all=longer * found.shared * (computed - texts),
+        shared_rows=programme.sizes[-1],
         epochs=contender.epochs,
         batch=_batch_size(contender.grid[0]) if contender.epochs else 1,
         answered=answering,
         readings=read,
     )
+
+
+def _characters(rows: Dataset) -> float:
+    """Return how many characters the texts of a row have, on average."""
+    texts = (value for values in rows.columns.values() for value in values if isinstance(value, str))
+    return sum(map(len, texts)) / max(1, len(rows))
 
 
 def _batch_size(settings: RecipeSettings) -> int:

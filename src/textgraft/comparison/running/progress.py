@@ -129,8 +129,8 @@ class TerminalReporter(SilentReporter):
 
         trials, self._shots = plan.plan.trials, plan.shots
         sizes = sorted({size for programme in plan.programmes.values() for size in programme.sizes})
-        table = Table(title="Plan: seconds a trial, seeds", title_justify="left", box=box.SIMPLE_HEAD)
-        table.add_column("contender")
+        table = Table(title="Plan: time of a trial × seeds", title_justify="left", box=box.SIMPLE_HEAD)
+        table.add_column("contender", no_wrap=True)
         for size in sizes:
             table.add_column(f"{size:,} rows{of_each(size, plan.shots)}", justify="right")
         in_windows = any(rate.reads_long_texts for rate in plan.rates.values())
