@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 import textgraft
-from tests.inference.prompting.stand_in import completion, stand_in
+from tests.inference.prompting.stand_in import completion, labelled, stand_in
 from tests.tiny import TOPICS, write_topics
 from textgraft.cli import app, main
 from textgraft.comparison.contenders.registry import choose_contenders
@@ -147,3 +147,26 @@ def test_what_cannot_be_meant_is_refused(source, tmp_path, options, message):
 
 def test_it_never_competes_unnamed():
     assert "llm" not in {entry.name for entry in choose_contenders(None, "classification")}
+
+
+def test_a_server_that_fails_takes_no_other_contender_with_it(source, server, tmp_path, monkeypatch):
+    monkeypatch.setattr(chat, "TRIES", 1)
+    notes = list[str]()
+    asked = {"llm": server.url, "llm_model": "tiny", "llm_examples": 0, "sizes": "20", "seeds": 1}
+    asked |= {"contenders": "tfidf,llm", "tuning": 1, "output": tmp_path / "run"}
+    server.answer = lambda body: (503, {}, {})
+    with pytest.raises(ModelError, match="no answer after 1 tries"):
+        textgraft.compare(source, **asked)  # before anything is trained
+    server.requests.clear()
+    server.answer = lambda body: labelled(body) if len(server.requests) < 6 else (503, {}, {})
+    first = textgraft.compare(source, reporter=notes.append, **asked)
+    assert any("llm on 0 rows has no result: 127.0.0.1" in note for note in notes)
+    assert {trial.contender for trial in first.trials} == {"tfidf"}
+    server.answer = labelled
+    again = textgraft.compare(source, **asked)
+    assert {trial.contender for trial in again.trials} == {"tfidf", "llm"}
+    server.answer = lambda body: (503, {}, {})
+    with pytest.raises(ModelError, match="no answer"):
+        textgraft.compare(
+            source, **asked | {"contenders": "llm", "output": tmp_path / "alone", "llm_model": "b"}
+        )

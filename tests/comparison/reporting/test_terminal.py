@@ -1,10 +1,11 @@
 import io
+from dataclasses import replace
 
 from rich.console import Console
 
 from tests.comparison.synthetic import TFIDF, Comparison
 from textgraft.comparison.records.preferences import Preferences
-from textgraft.comparison.reporting.terminal import check_table, render
+from textgraft.comparison.reporting.terminal import check_table, render, results_table
 
 
 def printed(renderable, width=140):
@@ -34,3 +35,12 @@ def test_the_data_check_is_printed_and_its_markup_stays_text():
     text = printed(check_table(check))
     assert "3 (3 [bold]empty)" in text
     assert "usable rows" in text
+
+
+def test_long_names_leave_room_for_scores_and_costs():
+    """Those of several encoders do not fit 80 columns beside a second metric."""
+    curves = [replace(TFIDF, name=name) for name in ("tfidf", "bert-finetuned@e5-small")]
+    text = printed(results_table(Comparison(curves=curves, sizes=(100,)).judge()), width=80)
+    assert "…" not in text
+    assert "accuracy" not in text
+    assert "accuracy" in printed(results_table(Comparison(sizes=(100,)).judge()), width=80)

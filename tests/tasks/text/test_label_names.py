@@ -51,4 +51,5 @@ def test_codes_are_told_from_words():
     assert label_codes([*codes, *words]) == codes
     told = codes_note("zero-shot", codes)
     assert "6 of them look like codes (ABBR, HUM, B12, x_1, …)" in told
+    assert "1 of them looks like a code (ABBR): " in codes_note("zero-shot", ["ABBR"])
     assert "--describe labels.csv" in told

@@ -31,6 +31,13 @@ def left_out(plan: ComparisonPlan) -> str:
     return f"{said}: --budget {enough // 60}m would measure all of it."
 
 
+def not_reached(plan: ComparisonPlan) -> str:
+    """Say whose turn has not come yet, as where a comparison was stopped; nothing where all have results."""
+    begun = {name.split("/")[0] for name in plan.results}
+    names = [name for name in dict.fromkeys(one.contender for one in plan.plan.trials) if name not in begun]
+    return f"Not reached yet: {listing(names)}." if names else ""
+
+
 def unread(trials: Sequence[Trial]) -> str:
     """Say how much of long texts each contender read; nothing where no text has several windows."""
     largest = {trial.contender: trial for trial in sorted(trials, key=lambda trial: trial.size)}

@@ -24,7 +24,7 @@ from textgraft.comparison.reporting.figures import (
     learning_curves,
     styles,
 )
-from textgraft.comparison.reporting.leftovers import left_out, unread
+from textgraft.comparison.reporting.leftovers import left_out, not_reached, unread
 from textgraft.comparison.reporting.next_steps import NextStep, next_steps
 from textgraft.comparison.reporting.sketch import mark_svg
 from textgraft.data.facts import check_facts, overlap_title
@@ -119,7 +119,7 @@ def render_report(
         training_priced=any(row.price_of_training is not None for row in verdict.standings),
         errors=sections.confident_errors(judged, test_set),
         samples=sections.samples(at_size, test_set),
-        missing=left_out(plan),
+        missing=" ".join(filter(None, (not_reached(plan), left_out(plan)))),
         unread=unread(trials),
         looking=looking,
         attentions=len(maps),

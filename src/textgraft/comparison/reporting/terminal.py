@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from textgraft.comparison.reporting.next_steps import NextStep
 
 
+LONGEST_NAME = 16
+"""Of a contender, with which a second metric fits into the table."""
+
+
 def render(verdict: Verdict) -> RenderableType:
     """Return the results table, the pick, the questions that people come with, and all other sentences."""
     from rich.console import Group
@@ -59,9 +63,10 @@ def results_table(verdict: Verdict) -> Table:
         pad_edge=False,
         collapse_padding=True,
     )
-    # What fits 80 columns; the report has the rest.
+    # What fits 80 columns; the report has the rest. With its encoder's name, a contender's may be long.
     table.add_column("contender", no_wrap=True)
-    others = verdict.others(1)
+    longest = max(len(row.contender) for row in verdict.standings)
+    others = verdict.others(1) if longest <= LONGEST_NAME else {}
     for name in (f"{verdict.metric} (95%)", *others.values(), "training", "one text", "size"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in verdict.standings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from textgraft.comparison.reporting.leftovers import left_out, unread
+from textgraft.comparison.reporting.leftovers import left_out, not_reached, unread
 from textgraft.wording import duration, of_each
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ class TerminalReporter(SilentReporter):
         self.console.print(f"Report  {comparison.report}", highlight=False, soft_wrap=True)
         if comparison.verdict.pick is not None:
             self.console.print(f"Winner  {comparison.folder / 'best'}", highlight=False, soft_wrap=True)
-        for said in (unread(comparison.trials), left_out(plan)):
+        for said in (unread(comparison.trials), not_reached(plan), left_out(plan)):
             if said:
                 self.note(said)
         test_set = load_test_set(comparison.folder)

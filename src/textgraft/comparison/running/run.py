@@ -42,7 +42,7 @@ from textgraft.comparison.running.progress import Reporter
 from textgraft.comparison.running.robustness import measure_kept
 from textgraft.comparison.running.threads import choose_threads
 from textgraft.comparison.settings import LEAST_BUDGET
-from textgraft.errors import DataError, OptionError
+from textgraft.errors import DataError, ModelError, OptionError
 from textgraft.wording import duration
 
 if TYPE_CHECKING:
@@ -285,8 +285,21 @@ class Run:
             elif not self.has_time(planned):
                 self.not_begun.add(planned.name)
             else:
-                self.run_timed(spec, planned)
+                self._run_or_spare(spec, planned)
             self.go_on(planned, preferences)
+
+    def _run_or_spare(self, spec: TrialSpec, planned: PlannedTrial) -> None:
+        """Run one trial; where a server fails it, what is trained here goes on without it."""
+        try:
+            self.run_timed(spec, planned)
+        except ModelError as error:
+            if not self.contenders[planned.contender].is_remote or all(
+                contender.is_remote for contender in self.contenders.values()
+            ):
+                raise
+            self.cut[planned.name] = 0.0
+            name = f"{planned.contender} on {planned.size:,} rows"
+            self.reporter.note(f"{name} has no result: {error.where}: {error.what}. {error.fix}")
 
     def go_on(self, planned: PlannedTrial, preferences: Preferences) -> None:
         """Plan what is left after a trial, and judge on the way what is known so far."""

@@ -66,8 +66,9 @@ def codes_note(reader: str, codes: Sequence[str]) -> str:
         codes: At least one.
     """
     shown = ", ".join(codes[:SHOWN_CODES]) + (", …" if len(codes) > SHOWN_CODES else "")
+    like = "looks like a code" if len(codes) == 1 else "look like codes"
     return (
-        f"{reader} knows labels by their names alone, and {len(codes):,} of them look like codes ({shown}): "
+        f"{reader} knows labels by their names alone, and {len(codes):,} of them {like} ({shown}): "
         "say what they mean with --describe labels.csv, a table with the columns label and description"
     )
 
