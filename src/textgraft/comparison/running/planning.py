@@ -37,6 +37,8 @@ CHEAP = 0.5
 """Contenders that together take up to so much of the time, every size once, have their curves first."""
 SLACK = 0.8
 """Of the shortest training that is wished for: so much is still a result."""
+MARGIN = 0.95
+"""The same, where something else may have what is left over."""
 COMFORT = 0.6
 """Of the usual training on all rows: the rest may go to a curve, which there would be none of else."""
 PETTY = 0.05
@@ -298,13 +300,17 @@ class _Scheduler:
             self.configurations[name] = min(number, self.programmes[name].configurations)
 
     def needed(self, costly: Sequence[str], room: float) -> float:
-        """Return what all rows take costly contenders at least, the cheapest first, as far as they fit."""
-        spent = 0.0
+        """Return what all rows take costly contenders at least, the cheapest first, as far as they fit.
+
+        Where there is room they are left a little more than what is just a result: estimates err.
+        """
+        spent = more = 0.0
         whole = [planned for name in costly for planned in self.phases[name][Phase.WHOLE]]
-        for least in sorted(map(self.least, whole)):
-            if spent + least <= room:
-                spent += least
-        return spent
+        for planned in sorted(whole, key=self.least):
+            if spent + self.least(planned) <= room:
+                spent += self.least(planned)
+                more += self.least(planned, MARGIN)
+        return min(more, room)
 
     def settle_cheap(self, cheap: Sequence[str], costly: Sequence[str], room: float) -> None:
         """Give the cheap contenders the most configurations with which no costly one loses all rows."""
