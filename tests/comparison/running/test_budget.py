@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -207,3 +208,26 @@ def test_a_fit_that_the_clock_cut_says_nothing_of_what_it_would_have_cost(topics
     plan = load_plan(result.folder)
     assert set(plan.cut) == {"tfidf/40/0"}
     assert plan.rates["tfidf"].observed == 1, "of the trial on 20 rows alone"
+
+
+def test_to_wait_for_libraries_from_the_disk_is_not_to_share_a_core(topics, tmp_path, monkeypatch):
+    glance, note = costs.glance, Pace.note
+    loading, noted = [], []
+
+    def loads(*given):
+        began = time.perf_counter()
+        found = glance(*given)
+        loading.append((began, time.perf_counter()))
+        return found
+
+    def notes(self, wall, processor):
+        now = time.perf_counter()
+        noted.append((now - wall, now))
+        note(self, wall, processor)
+
+    monkeypatch.setattr(costs, "glance", loads)
+    monkeypatch.setattr(Pace, "note", notes)
+    textgraft.compare(topics, output=tmp_path / "run", **ASKED | {"contenders": "majority,tfidf"})
+    assert len(loading) == 2
+    assert noted
+    assert not any(began < end and start < ended for began, ended in loading for start, end in noted)

@@ -180,9 +180,8 @@ class Costs:
     def by_trials(self, name: str) -> Rate | None:
         """Return what a contender costs by first trials, which are kept; None where none was quick."""
         run, contender, tests = self.run, self.run.contenders[name], len(self.run.material.splits.test)
-        lap = Lap()
+        # It loads libraries: to wait for a disk is not to share a core. The trials tell what there is of one.
         self._seen[name] = glance(contender, run.material.sample(contender))
-        self.pace.note(*lap.taken())
 
         def tried(size: int, expected: float) -> Tried | None:
             is_late = expected / self.pace.share > run.left
