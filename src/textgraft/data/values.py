@@ -169,6 +169,8 @@ def as_list(value: Any, part: str) -> list[Any] | None:
     if quoted:
         return list(quoted)
     inner = text[1:-1].strip()
+    if "[" in inner or "]" in inner:
+        return None  # as in "[b]bold[/b]", brackets that enclose no list
     return [entry.strip() for entry in (inner.split(",") if "," in inner else inner.split())]
 
 

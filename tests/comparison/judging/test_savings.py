@@ -161,3 +161,15 @@ def test_every_encoder_is_told_of():
 def test_without_both_sides_there_is_no_claim():
     assert Comparison(curves=(TFIDF, FROZEN), sizes=(100,)).judge().savings == []
     assert Comparison(curves=(TFIDF, LSTM), sizes=(100,)).judge().savings == []
+
+
+def test_of_the_fewest_labels_none_can_be_saved():
+    comparison = Comparison(curves=(LSTM, FROZEN))
+    trials = [one for one in comparison.trials() if one.contender != "lstm" or one.size == 100]
+    assert judge(trials, comparison.test_set()).savings == []
+    flat = Curve("lstm", lambda n: 0.5, lambda n: 100.0)
+    verdict = Comparison(curves=(flat, Curve("bert-frozen", lambda n: 0.9, lambda n: 1.0))).judge()
+    sentences = " ".join(verdict.sentences)
+    assert (
+        "claim of 100 times fewer labels is not decided by these figures (fewer labels were not" in sentences
+    )

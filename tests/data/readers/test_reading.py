@@ -487,3 +487,10 @@ def test_public_sets_are_read_whole(name, file, columns, count):
     with path.open(newline="", encoding="utf-8") as handle:
         expected = [record[next(iter(dataset.columns))] for record in csv.DictReader(handle)]
     assert next(iter(dataset.columns.values())) == expected
+
+
+def test_a_label_in_brackets_of_its_own_stays_as_it_is(tmp_path):
+    lines = ["text,label"]
+    lines += [f"text {row},{label}" for row in range(4) for label in ("[b]bold[/b]", "[x] [y]")]
+    dataset = read_dataset(write(tmp_path / "rows.csv", "\n".join(lines)))
+    assert set(dataset.labels) == {"[b]bold[/b]", "[x] [y]"}

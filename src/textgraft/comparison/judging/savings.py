@@ -81,6 +81,8 @@ def need_of(table: ScoreTable, contender: str, reference: str) -> Need | None:
     # One size shows no saving: how few labels would do was not measured.
     if not set(curve.sizes) & set(baseline.sizes) or len(curve.sizes) < 2:
         return None
+    if baseline.sizes[-1] <= curve.sizes[0]:
+        return None  # of the fewest labels alone, none can be saved
     start = plateau_start(baseline)
     target = np.append(baseline.scores[start:].mean(), baseline.draws[start:].mean(axis=0))
     return Need(curve, baseline, start, target, labels_needed(curve, target))

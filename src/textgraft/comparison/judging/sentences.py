@@ -370,6 +370,8 @@ def _claims(saving: Saving, the: str) -> str:
     if labels.outcome == "undecided" and most < labels.claimed:
         sizes = f"{count(saving.smallest_size)} to {count(saving.baseline_labels)}"
         why = f" (sizes from {sizes} can show {about(most)} times at most)"
+        if about(most) == "1":
+            why = " (fewer labels were not measured)"
     if labels.outcome == time.outcome:
         return f"{the} claims of {fewer}{why} and {less} {_OUTCOMES[time.outcome][1]}."
     return (

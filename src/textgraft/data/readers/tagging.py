@@ -78,7 +78,9 @@ def named_tagging(sample: Sample, wanted: Columns) -> Tagging | None:
 
 def words_of(value: Any) -> list[Any]:
     """Return the words in a cell: a list, or a text that is cut at white space."""
-    found = as_list(value, "words") if not isinstance(value, str) or value.startswith("[") else value.split()
+    found = as_list(value, "words") if not isinstance(value, str) or value.startswith("[") else None
+    if found is None and isinstance(value, str):
+        return list(value.split())
     if found is None:
         raise UnusableError(f"no words: {value!r} where a list of words is needed"[:200])
     return found
