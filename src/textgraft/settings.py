@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Self, SupportsIndex
 
 from pydantic import (
@@ -89,6 +90,8 @@ class Checked(BaseModel):
 
     kind: ClassVar[str]
     """What a key is called in messages."""
+    elsewhere: ClassVar[Mapping[str, str]] = {}
+    """What to do about keys that are known from elsewhere, and that there are not here."""
 
     @classmethod
     def place(cls, name: str) -> str:
@@ -100,6 +103,8 @@ class Checked(BaseModel):
     def _refuse_in_plain_words(cls, values: Any, handler: ModelWrapValidatorHandler[Any]) -> Any:
         if isinstance(values, dict):
             for name in values:
+                if name not in cls.model_fields and name in cls.elsewhere:
+                    raise OptionError(f"there is no {cls.kind} {name!r} here", fix=cls.elsewhere[name])
                 if name not in cls.model_fields:
                     raise unknown(cls.kind, str(name), cls.model_fields)
         try:

@@ -7,7 +7,7 @@ which would pass for texts without a word. What cannot be meant is one clear err
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from typing import Any
 
 from textgraft.data.columns import as_tuple
@@ -160,6 +160,8 @@ def listed(inputs: Any) -> list[Any]:
             return list(inputs.tolist())
     elif isinstance(inputs, Iterable):
         return list(inputs)
+    elif isinstance(inputs, Sized) and hasattr(inputs, "__getitem__"):  # of torch, as KeyDataset
+        return [inputs[place] for place in range(len(inputs))]
     raise OptionError(f"the input is {kind}, no list of texts", fix="Give a list of strings: [text].")
 
 

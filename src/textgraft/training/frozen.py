@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import Any, Unpack, cast
 
 import torch
 from torch import Tensor
@@ -23,9 +22,9 @@ from textgraft.models.graft.base import Graft
 from textgraft.models.graft.encoder_layers import encoder_layers, lower_modules, only_layers
 from textgraft.models.windows import Cutting
 from textgraft.tasks.base import Features, Task
-from textgraft.training.loop import Run, fit
+from textgraft.training.loop import FitOptions, fit
 from textgraft.training.processes import join_processes
-from textgraft.training.progress import Progress, TrainingResult
+from textgraft.training.progress import TrainingResult
 from textgraft.training.settings import TrainingSettings
 from textgraft.training.task_rows import TaskRows
 from textgraft.training.text_arrays import MAX_BYTES, TextArrays, TextStores
@@ -42,9 +41,7 @@ def fit_upper_layers(
     freeze_layers: int,
     stores: TextStores | None = None,
     max_bytes: int = MAX_BYTES,
-    folder: Path | None = None,
-    on_step: Callable[[Progress], None] | None = None,
-    on_begin: Callable[[Run], None] | None = None,
+    **options: Unpack[FitOptions],
 ) -> TrainingResult:
     """Train all but the embeddings and the lowest ``freeze_layers`` layers; like :func:`fit` otherwise.
 
@@ -63,9 +60,7 @@ def fit_upper_layers(
         stores: Where hidden states are kept and looked for, by the weights that they come from; None: for
             this run alone.
         max_bytes: Most bytes of them, in a file of the temporary folder.
-        folder: Where checkpoints go.
-        on_step: Called after every step.
-        on_begin: Called before the first one, as in :func:`fit`.
+        options: Handed on to :func:`fit`.
 
     Raises:
         OptionError: The model type has no such layers, or has too few of them.
@@ -80,7 +75,7 @@ def fit_upper_layers(
             fix=f"Give a number from 1 to {most}." if most else "Train all layers.",
         )
     lower = lower_modules(encoder, freeze_layers)
-    train = functools.partial(fit, model, folder=folder, on_step=on_step, on_begin=on_begin)
+    train = functools.partial(fit, model, **options)
     cutting = Cutting.of(model.config)
     texts = [text for row in (*objective.train, *objective.dev) for text in _texts(row, cutting)]
     with untrained(lower):

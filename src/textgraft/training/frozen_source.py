@@ -8,9 +8,8 @@ forward pass a source, in all.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, Unpack, cast
 
 from torch import Tensor, nn
 from transformers import EncoderDecoderModel, PreTrainedConfig
@@ -18,9 +17,9 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from textgraft.tasks.base import Features, Task
 from textgraft.tasks.scoring import Scoring
-from textgraft.training.loop import Run, fit
+from textgraft.training.loop import FitOptions, fit
 from textgraft.training.processes import join_processes
-from textgraft.training.progress import Progress, TrainingResult
+from textgraft.training.progress import TrainingResult
 from textgraft.training.settings import TrainingSettings
 from textgraft.training.task_rows import TaskRows
 from textgraft.training.text_arrays import MAX_BYTES, TextArrays, TextStores
@@ -39,9 +38,7 @@ def fit_decoder(
     *,
     stores: TextStores | None = None,
     max_bytes: int = MAX_BYTES,
-    folder: Path | None = None,
-    on_step: Callable[[Progress], None] | None = None,
-    on_begin: Callable[[Run], None] | None = None,
+    **options: Unpack[FitOptions],
 ) -> TrainingResult:
     """Train all but the encoder; like :func:`fit` otherwise.
 
@@ -55,9 +52,7 @@ def fit_decoder(
         settings: All choices of the training.
         stores: Where states are kept and looked for; None: for this run alone.
         max_bytes: Most bytes of them.
-        folder: Where checkpoints go.
-        on_step: Called after every step.
-        on_begin: Called before the first one, as in :func:`fit`.
+        options: Handed on to :func:`fit`.
     """
     model.to(join_processes().device)
     encoder = cast("Any", model.encoder)
@@ -67,7 +62,6 @@ def fit_decoder(
     states = text_states(
         Frozen(encoder, [encoder]), rows, settings.precision, objective.pad_token_id, stores, max_bytes
     )
-    options: Any = {"folder": folder, "on_step": on_step, "on_begin": on_begin}
     if states is None:
         logger.warning("the states of the sources cannot be kept: they are computed in every epoch")
         with untrained([encoder]):

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import TypedDict, cast
 
 import torch
 from accelerate.utils import broadcast, gather_object
@@ -57,6 +57,14 @@ _CHECKPOINT_SHARE = 0.05
 """Of the time, that checkpoints take at most: of 250 million parameters one has 4 GB."""
 _NOTICED = 1.0
 """Seconds that a checkpoint may take as often as is asked for."""
+
+
+class FitOptions(TypedDict, total=False):
+    """Keywords of :func:`fit`, which says what they are, for what trains through it and hands them on."""
+
+    folder: Path | None
+    on_step: Callable[[Progress], None] | None
+    on_begin: Callable[[Run], None] | None
 
 
 def fit(

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import textgraft
+from tests.data.test_inputs import Frame
 from tests.inference.tiny_heads import FAMILIES, save_tiny_head
 from textgraft.data.words import cut_words
 from textgraft.errors import OptionError
@@ -151,7 +152,7 @@ def test_an_answer_below_the_threshold_is_the_empty_one(reader: Path) -> None:
             {"inputs": {"question": "who", "context": "x"}, "question": "who", "context": "x"},
             "a question and",
         ),
-        ({"question": ["who", "where"], "context": ["x"]}, "2 questions and 1 contexts"),
+        ({"question": ["who", "where"], "context": ["x"]}, "2 questions and 1 context\n"),
         ({"question": "", "context": "x"}, "question of input 0 is empty"),
         ({"inputs": [{"question": "who", "context": "x"}, {"question": "who"}]}, "input 1 has no 'context'"),
         ({"question": "who", "context": "x", "top_k": 0}, "top_k cannot be 0"),
@@ -237,3 +238,15 @@ def test_of_a_huge_context_the_most_telling_windows_are_read(tmp_path: Path) -> 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         answer(question=QUESTION, context=CONTEXT)
+
+
+def test_questions_come_in_a_table_and_what_is_none_is_refused(tmp_path: Path) -> None:
+    folder = save_tiny_head(tmp_path, "AutoModelForQuestionAnswering")
+    answer = textgraft.pipeline("question-answering", folder)
+    expected = answer(question=QUESTION, context=CONTEXT)
+    assert answer(Frame(question=[QUESTION], n=[1], context=[CONTEXT])) == [expected]
+    for given in ({"question": 3, "context": CONTEXT}, {"question": [QUESTION], "context": 3.5}):
+        with pytest.raises(OptionError, match=r"is (int|float)[\s\S]*Give a text, or a list of texts"):
+            answer(**given)
+    with pytest.raises(OptionError, match="1 question and 2 contexts"):
+        answer(question=QUESTION, context=[CONTEXT, CONTEXT])

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
+from transformers.pipelines.pt_utils import KeyDataset
 
 import textgraft
+from tests.data.test_inputs import Frame
 from tests.inference.tiny_heads import save_tiny_head
 from tests.tiny import TOPICS, save_tiny_bert
 from textgraft.errors import DataError, ModelError, OptionError
@@ -196,6 +198,33 @@ def test_files_are_read_as_the_task_reads_them(topic_model: Path, tmp_path: Path
         classify.file(tmp_path / "b.csv")
     with pytest.raises(OptionError, match="topk"):
         classify.file(tmp_path / "a.txt", topk=2)
+
+
+def test_inputs_come_as_transformers_takes_them(topic_model: Path) -> None:
+    classify = textgraft.pipeline(task="text-classification", model=topic_model)
+    expected = classify(TEXTS)
+    assert classify([{"text": text} for text in TEXTS]) == expected
+    assert classify([{"text": TEXTS[0]}, *TEXTS[1:]]) == expected
+    assert list(classify({"text": text} for text in TEXTS)) == expected
+    assert classify({"text": TEXTS[0]}) == expected[0]
+    rows = [{"review": text, "n": 1} for text in TEXTS]
+    assert classify(KeyDataset(rows, "review")) == expected
+    # A table whose column is called as the input is needs no name; of others it must be said.
+    assert classify(Frame(n=[1, 2, 3, 4], text=TEXTS)) == expected
+    with pytest.raises(OptionError, match="Name the column"):
+        classify(Frame(n=[1, 2, 3, 4], review=TEXTS))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [(None, r"missing \(None\)"), (3, "is int"), (0.5, "is float"), (b"text", "is bytes")]
+)
+def test_what_is_no_input_says_what_is_one(topic_model: Path, given: Any, said: str) -> None:
+    classify = textgraft.pipeline("text-classification", topic_model)
+    with pytest.raises(OptionError, match=said) as refused:
+        classify(given)
+    assert "Give a text, or a list of such." in str(refused.value)
+    with pytest.raises(OptionError, match="path"):
+        classify.file(given)
 
 
 def test_the_shipped_graft_is_the_default(

@@ -183,3 +183,13 @@ def test_what_cannot_be_meant_is_refused(tmp_path: Path) -> None:
     write.source.tokenizer.save_pretrained(tmp_path / "bert")
     with pytest.raises(ModelError, match="BertForMaskedLM, which does not write"):
         textgraft.pipeline("text-generation", tmp_path / "bert")
+
+
+def test_a_chat_is_no_text(folder: Path) -> None:
+    write = textgraft.pipeline("text-generation", folder)
+    message = {"role": "user", "content": "Hi"}
+    for given in (message, [message], [[message]]):
+        with pytest.raises(OptionError, match="a chat is given"):
+            write(given)
+    with pytest.raises(OptionError, match="Give max_new_tokens"):
+        write("a", max_length=3)

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, Unpack
 
 from textgraft.data.dataset import Dataset, Rejected
-from textgraft.data.inputs import given_inputs, is_table
+from textgraft.data.inputs import given_inputs, is_table, table_names
 from textgraft.data.read_options import TextColumns
 from textgraft.errors import OptionError
+from textgraft.files import as_path
 from textgraft.inference.pipelines.options import Options, PipelineOptions
 from textgraft.tasks.base import token_counts
 
@@ -72,6 +73,10 @@ class Pipeline(ABC, Generic[ChosenOptions]):
     heads: ClassVar[tuple[str, ...]] = ()
     """Pipelines that a model's task may name as its own; none where no head is needed."""
     options_class: ClassVar[type[Options]]
+    takes: ClassVar[str] = "a text"
+    """What one input is, in messages."""
+    keys: ClassVar[tuple[str, ...]] = ("text",)
+    """What the parts of an input are called: the columns of a table that are read where none are named."""
 
     def __init__(self, source: Source, options: ChosenOptions) -> None:
         self.source = source
@@ -138,7 +143,8 @@ class Pipeline(ABC, Generic[ChosenOptions]):
         Args:
             inputs: A string or a dict is one input; a list, an array, a series or a table are several; of a
                 generator inputs are read as results are asked for.
-            text: The columns of a table, or of a list of dicts, to read; two for a pair of texts.
+            text: The columns of a table, or of a list of dicts, to read; two for a pair of texts. Of a table
+                those that are called as an input's parts are, as "text", need not be named.
             options: As the options class describes them.
 
         Raises:
@@ -146,11 +152,32 @@ class Pipeline(ABC, Generic[ChosenOptions]):
         """
         chosen = self.options.but(**options)
         if isinstance(inputs, str | Mapping):
-            return self.alone(self.results(self.rows([inputs]), chosen)[0], inputs, options)
+            return self.alone(self.results(self._rows_of([inputs]), chosen)[0], inputs, options)
+        if inputs is None or isinstance(inputs, bytes | int | float):
+            raise OptionError(
+                f"the input is {'missing (None)' if inputs is None else type(inputs).__name__}",
+                where=f"pipeline {self.task!r}",
+                fix=f"Give {self.takes}, or a list of such.",
+            )
+        text = self._columns(inputs) if text is None else text
         if isinstance(inputs, Iterable) and not isinstance(inputs, Sized) and not is_table(inputs):
             return self._stream(iter(inputs), chosen, text)
         several = given_inputs(inputs, text)
-        return list(self._run(self.rows(several), chosen)) if several else []
+        return list(self._run(self._rows_of(several), chosen)) if several else []
+
+    def _rows_of(self, inputs: Sequence[Any]) -> Dataset:
+        """Turn inputs into rows; ``{"text": …}`` is the text, as Transformers has it."""
+        if len(self.keys) == 1:
+            inputs = [
+                given[self.keys[0]] if isinstance(given, Mapping) and tuple(given) == self.keys else given
+                for given in inputs
+            ]
+        return self.rows(inputs)
+
+    def _columns(self, inputs: Any) -> tuple[str, ...] | None:
+        """Return the columns of a table that are called as the parts of an input are; None of others."""
+        names = set(map(str, table_names(inputs) or ())) if is_table(inputs) else set()
+        return self.keys if self.keys and names.issuperset(self.keys) else None
 
     def file(
         self,
@@ -173,6 +200,7 @@ class Pipeline(ABC, Generic[ChosenOptions]):
             OptionError: A column does not exist, or an option is wrong.
         """
         chosen = self.options.but(**options)
+        as_path(path, "path")
         dataset = self.read(path, text=text, id_column=id_column)
         return FileResults(dataset, self._run(dataset, chosen))
 
@@ -198,7 +226,7 @@ class Pipeline(ABC, Generic[ChosenOptions]):
         start = 0
         while chunk := list(islice(inputs, STREAMED)):
             try:
-                dataset = self.rows(given_inputs(chunk, text))
+                dataset = self._rows_of(given_inputs(chunk, text))
             except OptionError as error:
                 raise OptionError(
                     error.what, where=f"counted from input {start} of the stream", fix=error.fix

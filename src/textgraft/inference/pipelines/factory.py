@@ -59,7 +59,7 @@ ALIASES = {"sentiment-analysis": "text-classification", "ner": "token-classifica
 
 
 def pipeline(
-    name: str,
+    task: str,
     model: str
     | Path
     | Predictor
@@ -74,7 +74,7 @@ def pipeline(
     """Build a pipeline: texts in, plain Python values out, in the shapes of Transformers 4.
 
     Args:
-        name: "text-classification" (also "sentiment-analysis"), "token-classification" (also "ner"),
+        task: "text-classification" (also "sentiment-analysis"), "token-classification" (also "ner"),
             "question-answering", "multiple-choice", "fill-mask", "next-sentence", "text-generation",
             "translation" (also as "translation_de_to_en" or "translation-de-en"), "summarization",
             "text2text-generation", "image-to-text" (on vectors), "feature-extraction", "sentence-similarity"
@@ -94,11 +94,11 @@ def pipeline(
         ModelError: The model cannot be found, is damaged, or has another head.
         MissingExtraError: The engine is asked for and not installed.
     """
-    if not isinstance(name, str):
-        raise unknown("pipeline", name, [*PIPELINES, *ALIASES])
+    if not isinstance(task, str):
+        raise unknown("pipeline", task, [*PIPELINES, *ALIASES])
     text_or_none(revision, "revision")
-    languages = _LANGUAGES.fullmatch(name)
-    name = "translation" if languages else ALIASES.get(name, name)
+    languages = _LANGUAGES.fullmatch(task)
+    name = "translation" if languages else ALIASES.get(task, task)
     if name not in PIPELINES:
         raise unknown("pipeline", name, [*PIPELINES, *ALIASES])
     module, _, attribute = PIPELINES[name].partition(":")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Annotated, Any, Unpack
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from textgraft.data.dataset import Dataset
 from textgraft.data.read_options import TextColumns
 from textgraft.errors import ModelError, OptionError
 from textgraft.inference.pipelines.base import Pipeline
-from textgraft.inference.pipelines.options import CallOptions, Count, Fraction, Options
+from textgraft.inference.pipelines.options import AS_LIST, CallOptions, Count, Fraction, Options
 from textgraft.inference.pipelines.sources import Source
 from textgraft.inference.pipelines.tokens import run_tokens
 from textgraft.tasks.base import Features
@@ -35,7 +35,7 @@ class FillMaskOptions(Options):
 
     top_k: Count = 5
     """How many tokens, the most probable first."""
-    targets: str | list[str] | None = None
+    targets: Annotated[str | list[str] | None, AS_LIST] = None
     """Only these are scored; of one that is no token of the vocabulary, the first token is."""
     threshold: Fraction = 0.0
     """Tokens that are less probable are left out."""

@@ -49,6 +49,8 @@ class MultipleChoicePipeline(Pipeline[MultipleChoiceOptions]):
     auto_class = "AutoModelForMultipleChoice"
     heads = ("multiple-choice",)
     options_class = MultipleChoiceOptions
+    takes = "a dict with a prompt and its choices"
+    keys = ("prompt", "choices")
 
     def rows(self, inputs: Sequence[Any]) -> Dataset:
         """Take ``{"prompt": str, "choices": [str, …]}``, or pairs of both."""

@@ -36,6 +36,8 @@ class NextSentencePipeline(TextClassificationPipeline):
     task = "next-sentence"
     auto_class = "AutoModelForNextSentencePrediction"
     heads = ()
+    takes = "a pair of texts"
+    keys = ("text", "text_pair")
 
     def __init__(self, source: Source, options: TextClassificationOptions) -> None:
         super().__init__(source, options)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal, TypedDict
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import Annotated, Any, ClassVar, Literal, TypedDict
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from textgraft.settings import Checked
 
@@ -15,12 +16,56 @@ Level = Annotated[float, Field(gt=0, lt=1)]
 """A share of texts that is promised."""
 
 
+def _word(value: Any) -> Any:
+    value = value.value if isinstance(value, Enum) else value
+    return value.lower() if isinstance(value, str) else value
+
+
+ANY_CASE = BeforeValidator(_word)
+"""Takes "SIMPLE" and the member of an enumeration for "simple", as Transformers does."""
+AS_LIST = BeforeValidator(lambda value: list(value) if isinstance(value, tuple) else value)
+"""Takes a tuple for a list."""
+_BATCHED = "Leave it out: inputs are sorted by length and run in batches, whatever their number."
+_CUT = "Leave it out: what is too long is read in windows, or cut with a warning."
+_WRITTEN = "Leave it out: results are texts, as the model writes them."
+_LOADED = "Leave it out: the model is loaded as its files say; engine=… chooses what runs it."
+_TRANSFORMERS = {
+    "return_all_scores": "Give top_k=None for the scores of all labels.",
+    "grouped_entities": 'Give aggregation_strategy="simple".',
+    "ignore_subwords": 'Give aggregation_strategy="first".',
+    "multi_class": "It is called multi_label.",
+    "is_split_into_words": "Leave it out, and give each text as a list of words.",
+    "src_lang": 'Name the languages with the pipeline: pipeline("translation_de_to_en").',
+    "tgt_lang": 'Name the languages with the pipeline: pipeline("translation_de_to_en").',
+    "tokenizer": "Give both in one: pipeline(…, model=(model, tokenizer)).",
+    "generate_kwargs": "Give what it holds as options of their own.",
+    **dict.fromkeys(("batch_size", "num_workers"), _BATCHED),
+    **dict.fromkeys(
+        (
+            "truncation", "padding", "max_length", "stride", "tokenizer_kwargs", "tokenize_kwargs",
+            "handle_long_generation",
+        ),
+        _CUT,
+    ),
+    **dict.fromkeys(("return_text", "clean_up_tokenization_spaces", "skip_special_tokens"), _WRITTEN),
+    **dict.fromkeys(
+        (
+            "device", "device_map", "dtype", "torch_dtype", "framework", "use_fast", "model_kwargs", "config",
+            "feature_extractor", "trust_remote_code",
+        ),
+        _LOADED,
+    ),
+}  # fmt: skip
+"""What Transformers has or had, and is to be said otherwise here, or not at all."""
+
+
 class Options(Checked):
     """What can be chosen of a pipeline; every pipeline has its own."""
 
     model_config = ConfigDict(strict=True)
 
     kind: ClassVar[str] = "pipeline option"
+    elsewhere: ClassVar[Mapping[str, str]] = _TRANSFORMERS
 
 
 class KeywordOptions(TypedDict, total=False):

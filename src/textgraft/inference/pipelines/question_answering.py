@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from textgraft.data.dataset import Dataset
+from textgraft.data.inputs import listed
 from textgraft.data.read_options import TextColumns
 from textgraft.data.words import cut_words
 from textgraft.errors import OptionError
@@ -23,6 +24,7 @@ from textgraft.inference.pipelines.options import CallOptions, Count, Fraction, 
 from textgraft.tasks.spans.answer_spans import CANDIDATES, SpanPrediction
 from textgraft.tasks.spans.question_answering import QuestionAnswering
 from textgraft.tasks.spans.question_windows import QuestionFeatures
+from textgraft.wording import counted
 
 _EMPTY = {"start": 0, "end": 0, "answer": ""}
 
@@ -73,6 +75,8 @@ class QuestionAnsweringPipeline(Pipeline[QuestionAnsweringOptions]):
     auto_class = "AutoModelForQuestionAnswering"
     heads = ("question-answering",)
     options_class = QuestionAnsweringOptions
+    takes = "a dict with a question and its context"
+    keys = ("question", "context")
 
     def rows(self, inputs: Sequence[Any]) -> Dataset:
         """Take ``{"question": str, "context": str}``, or pairs of both."""
@@ -110,11 +114,13 @@ class QuestionAnsweringPipeline(Pipeline[QuestionAnsweringOptions]):
                 fix='Call with question="…", context="…", or with {"question": "…", "context": "…"}.',
             )
         if question is not None and context is not None:
-            questions = [question] if isinstance(question, str) else list(question)
-            contexts = [context] * len(questions) if isinstance(context, str) else list(context)
+            questions = _several(question, "question")
+            contexts = (
+                [context] * len(questions) if isinstance(context, str) else _several(context, "context")
+            )
             if len(questions) != len(contexts):
                 raise OptionError(
-                    f"{len(questions)} questions and {len(contexts)} contexts",
+                    f"{counted(len(questions), 'question')} and {counted(len(contexts), 'context')}",
                     fix="Give one context for all, or as many as there are questions.",
                 )
             inputs = list(zip(questions, contexts, strict=True))
@@ -149,6 +155,17 @@ class QuestionAnsweringPipeline(Pipeline[QuestionAnsweringOptions]):
                     likely[0] |= {"start": None, "end": None, "answer": None}
             found.append(likely[0] if len(likely) == 1 else likely)
         return found
+
+
+def _several(given: Any, name: str) -> list[Any]:
+    """Return a text, or those of a list, as a list."""
+    if isinstance(given, str):
+        return [given]
+    if isinstance(given, bytes | int | float):
+        raise OptionError(
+            f"the {name} is {type(given).__name__}", where=name, fix="Give a text, or a list of texts."
+        )
+    return listed(given)
 
 
 def _most_telling(features: list[QuestionFeatures], most: int) -> list[QuestionFeatures]:

@@ -39,6 +39,8 @@ class SentenceSimilarityPipeline(Pipeline[SentenceSimilarityOptions]):
     task = "sentence-similarity"
     auto_class = "AutoModel"
     options_class = SentenceSimilarityOptions
+    takes = "a dict with a sentence and others"
+    keys = (_COMPARED, _WITH)
 
     def __call__(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from textgraft.data.dataset import Dataset
 from textgraft.data.read_options import TextColumns
 from textgraft.errors import OptionError
 from textgraft.inference.pipelines.base import Pipeline
-from textgraft.inference.pipelines.options import Count, Level, Options
+from textgraft.inference.pipelines.options import ANY_CASE, Count, Level, Options
 from textgraft.inference.promised import Promised
 from textgraft.tasks.base import Task
 from textgraft.tasks.text.classification import SingleLabelClassification
@@ -31,7 +31,7 @@ class TextClassificationOptions(Options):
 
     top_k: Count | None = 1
     """How many labels, the best first; None for all."""
-    function_to_apply: Literal["softmax", "sigmoid", "none"] | None = None
+    function_to_apply: Annotated[Literal["softmax", "sigmoid", "none"] | None, ANY_CASE] = None
     """What makes scores of logits. None: nothing for regression, the sigmoid for several labels a text or a
     model with a single output, else the softmax."""
     threshold: float | None = None

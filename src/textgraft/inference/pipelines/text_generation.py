@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Unpack
+from typing import Annotated, Any, ClassVar, Unpack
 
 import torch
 from pydantic import Field
@@ -56,6 +56,10 @@ class TextGenerationOptions(Options):
     """Texts that are followed at a time, of which the most probable are returned."""
     seed: Annotated[int, Field(ge=0)] | None = None
     """Determines what is drawn, for the same inputs together; None: anew with every call."""
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        **Options.elsewhere,
+        "max_length": "Give max_new_tokens, which does not count the prompt.",
+    }
 
     @property
     def draws(self) -> bool:
@@ -116,7 +120,14 @@ class TextGenerationPipeline(Pipeline[TextGenerationOptions]):
         return Stream(self.streams(1))
 
     def rows(self, inputs: Sequence[Any]) -> Dataset:
-        """Take texts."""
+        """Take texts; a chat is none."""
+        if any(
+            _is_message(part) for given in inputs for part in (given if isinstance(given, list) else [given])
+        ):
+            raise OptionError(
+                "a chat is given, and this pipeline writes on from a text",
+                fix="Make one text of its messages, in the form that the model was trained on.",
+            )
         return self._texts.rows(inputs)
 
     def read(self, path: str | Path, **columns: Unpack[TextColumns]) -> Dataset:
@@ -229,3 +240,7 @@ class TextGenerationPipeline(Pipeline[TextGenerationOptions]):
         # Decoded together, so that a space between the two is kept, as words have it.
         begun, whole = backend.decode(prompt), backend.decode([*prompt, *new])
         return whole[len(begun) :] if whole.startswith(begun) else backend.decode(new)
+
+
+def _is_message(given: Any) -> bool:
+    return isinstance(given, Mapping) and {"role", "content"} <= set(given)

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Unpack
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from textgraft.data.dataset import Dataset
 from textgraft.data.read_options import TextColumns
 from textgraft.inference.pipelines.aggregation import Join, Piece, Token, group, label_pieces
 from textgraft.inference.pipelines.base import Pipeline
-from textgraft.inference.pipelines.options import Fraction, Options
+from textgraft.inference.pipelines.options import ANY_CASE, AS_LIST, Fraction, Options
 from textgraft.tasks.base import Features
 from textgraft.tasks.spans.token_classification import TagPrediction, TokenClassification
 from textgraft.tasks.spans.word_windows import word_windows
@@ -35,9 +35,9 @@ class _Pieces(Features, total=False):
 class TokenClassificationOptions(Options):
     """Options of :class:`TokenClassificationPipeline`."""
 
-    aggregation_strategy: Literal["none", "simple", "first", "average", "max"] = "none"
+    aggregation_strategy: Annotated[Literal["none", "simple", "first", "average", "max"], ANY_CASE] = "none"
     """How tokens become entities, see :mod:`textgraft.inference.pipelines.aggregation`."""
-    ignore_labels: list[str] = Field(default=["O"])
+    ignore_labels: Annotated[list[str], AS_LIST] = Field(default=["O"])
     """Labels, or with aggregation types, that are left out."""
     threshold: Fraction = 0.0
     """Tokens, or with aggregation entities, of a lower score are left out."""

@@ -33,6 +33,8 @@ class ImageToTextPipeline(WritingPipeline):
     task = "image-to-text"
     heads = ("image-to-text",)
     key = "generated"
+    takes = "a vector"
+    keys = ()
 
     def own_task(self, source: Source) -> Captioning:
         """Return the task for vectors of the model's width."""
