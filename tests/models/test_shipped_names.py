@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 import textgraft
-from tests.tiny import write_topics
+from tests.tiny import topic_rows, write_topics
 from textgraft.cli import app
 from textgraft.errors import ModelError, OptionError
 from textgraft.models.shipped import folder_of, model_folder, own_folder
@@ -81,6 +81,24 @@ def test_commands_take_the_name(name: str, shipped: Path) -> None:
     result = CliRunner().invoke(app, [*COMMANDS[name], "--json"])
     assert result.exit_code == 0, (result.output, result.exception)
     assert json.loads(result.stdout)
+
+
+def test_its_columns_are_told_as_those_of_any_rows(shipped: Path, topic_model: Path) -> None:
+    """The names of the columns that it was trained on are nobody else's; those of one's own model are."""
+    rows = [{"review": text, "mood": label, "n": n} for n, (text, label) in enumerate(topic_rows(40, seed=4))]
+    Path("other.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for options in ([], ["--shard-rows", "30", "--overwrite"]):
+        done = CliRunner().invoke(app, ["predict", "topics", "other.jsonl", "-o", "found.jsonl", *options])
+        assert done.exit_code == 0, (done.output, done.exception)
+        found = [json.loads(line) for line in Path("found.jsonl").read_text().splitlines()]
+        assert sum(row["label"] == row["mood"] for row in found) > 35
+    assert [answer["label"] for answer in textgraft.predict("topics", rows)] == [
+        row["label"] for row in found
+    ]
+    assert textgraft.evaluate("topics", rows).rows == 40
+    assert textgraft.evaluate(textgraft.load("topics"), rows, text="review", label="mood").rows == 40
+    with pytest.raises(OptionError, match="unknown column 'text'"):
+        textgraft.predict(topic_model, rows)
 
 
 @pytest.mark.parametrize(

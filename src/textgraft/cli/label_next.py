@@ -43,7 +43,7 @@ def label_next(
     from textgraft.errors import OptionError
     from textgraft.files import beside, check_output
     from textgraft.models.manifest import read_manifest
-    from textgraft.models.shipped import model_folder
+    from textgraft.models.shipped import columns_known, model_folder
     from textgraft.review.exchange.files import write_rows
     from textgraft.review.label_next import choose_rows, different, items_to_label, rows_to_label
     from textgraft.review.out_of_fold import encoded, word_features
@@ -61,7 +61,8 @@ def label_next(
     if output is not None:
         check_output(output, (".csv", ".jsonl"), overwrite=overwrite)
     console = open_console(notes=True)
-    manifest = read_manifest(model_folder(model))
+    folder = model_folder(model)
+    manifest = columns_known(read_manifest(folder), folder)
     if manifest.task not in ("classification", "pairs"):
         raise OptionError(
             f"rows of the task {manifest.task} are not chosen",

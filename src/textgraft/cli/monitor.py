@@ -54,13 +54,16 @@ def monitor(
     """
     from textgraft.errors import OptionError
     from textgraft.models.manifest import read_manifest
-    from textgraft.models.shipped import model_folder
+    from textgraft.models.shipped import columns_known, model_folder
     from textgraft.review.drift import find_drift
     from textgraft.review.out_of_fold import encoded
     from textgraft.tasks.registry import task_class
 
     console = open_console(notes=True)
-    manifest = read_manifest(model_folder(model)) if model is not None else None
+    manifest = None
+    if model is not None:
+        folder = model_folder(model)
+        manifest = columns_known(read_manifest(folder), folder)
     if manifest is not None and manifest.task != "classification":
         raise OptionError(
             f"this model's task is {manifest.task}",

@@ -92,7 +92,7 @@ def predict(
     from textgraft.files import beside, check_output
     from textgraft.inference.engines.open import check_engine
     from textgraft.models.manifest import read_manifest
-    from textgraft.models.shipped import model_folder
+    from textgraft.models.shipped import columns_known, model_folder
     from textgraft.wording import duration
 
     check_engine(engine, "--engine")
@@ -115,7 +115,7 @@ def predict(
     if answer is not None and not sharded:
         check_output(answer, ANSWERS, overwrite=overwrite)
     model = model_folder(model)
-    manifest = read_manifest(model)
+    manifest = columns_known(read_manifest(model), model)
     if is_export(model) and not light:
         raise OptionError(
             "this is an exported model, which torch cannot run", where=str(model), fix="Say --light."

@@ -25,6 +25,7 @@ from textgraft.inference.model_rows import read_for_model
 from textgraft.inference.predictor import load
 from textgraft.inference.row_predictor import RowPredictor
 from textgraft.models.fingerprint import Fingerprint, hashes, load_fingerprint, row_texts
+from textgraft.models.shipped import columns_known
 from textgraft.reporting.files import refuse_report
 from textgraft.settings import flag
 from textgraft.tasks.base import Task
@@ -81,9 +82,12 @@ def evaluate(
         refuse_report(report, overwrite=overwrite)
     wanted = as_source(source, labels, labelled=True)
     predictor = model if isinstance(model, RowPredictor) else load(model)
+    manifest = predictor.manifest
+    if manifest is not None and predictor.folder is not None:
+        manifest = columns_known(manifest, predictor.folder)
     rows = read_for_model(
         type(predictor.task),
-        predictor.manifest,
+        manifest,
         wanted,
         text=text,
         label=label,
@@ -93,7 +97,7 @@ def evaluate(
     side: Mapping[str, Sequence[Any]] = {}
     if report is not None and not isinstance(wanted, Dataset):
         side = side_columns(wanted, rows, None if slices is None else [name.strip() for name in named])
-    task, manifest = predictor.task, predictor.manifest
+    task = predictor.task
     gold = task.targets(rows)
     with open_bar(progress) as bar:
         features, decoded = _outputs(predictor, rows, bar)

@@ -19,7 +19,7 @@ from textgraft.inference.predictor import load
 from textgraft.inference.row_predictor import RowPredictor
 from textgraft.inference.written_rows import written_rows
 from textgraft.models.manifest import MANIFEST, read_manifest
-from textgraft.models.shipped import model_folder
+from textgraft.models.shipped import columns_known, model_folder
 from textgraft.settings import flag
 from textgraft.tables import Table, flat, page, paragraph
 from textgraft.tasks.registry import task_class
@@ -150,8 +150,10 @@ def predict(
             model = load(model, engine=engine)  # of others, or none at all
     if isinstance(model, RowPredictor):
         task, manifest = type(model.task), model.manifest
+        if manifest is not None and model.folder is not None:
+            manifest = columns_known(manifest, model.folder)
     else:
-        manifest = read_manifest(model)
+        manifest = columns_known(read_manifest(model), model)
         task = task_class(manifest.task)
     # Loading the model takes seconds: only once the rows are known to be usable.
     rows = read_to_predict(task, manifest, given, text=text, id_column=id_column)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from textgraft.errors import ModelError, OptionError, nearest
 from textgraft.files import as_path
-from textgraft.models.manifest import MANIFEST
+from textgraft.models.manifest import MANIFEST, Manifest
 
 FOLDER = Path(__file__).parents[1] / "grafts"
 """Holds each model in a folder of its name, with its card; of the pipelines that run the bundled encoder as
@@ -89,6 +91,24 @@ def model_folder(model: str | Path, *, of_task: bool = True) -> Path:
     )
 
 
+def is_shipped(folder: Path) -> bool:
+    """Tell whether a folder is that of a model that comes with the package."""
+    return folder.resolve().parent == FOLDER.resolve()
+
+
+def columns_known(manifest: Manifest, folder: Path) -> Manifest:
+    """Return a model's manifest as rows are to be read by it.
+
+    A model that comes with the package was trained on tables whose columns nobody else has: those of other
+    rows are told by their names and values.
+
+    Args:
+        manifest: What stands in its textgraft.json.
+        folder: Where that lies.
+    """
+    return msgspec.structs.replace(manifest, label_column=None) if is_shipped(folder) else manifest
+
+
 def own_folder(model: str | Path) -> Path:
     """Return the folder of a model that is to be changed: one of the user's own.
 
@@ -97,7 +117,7 @@ def own_folder(model: str | Path) -> Path:
         OptionError: Likewise; or the model comes with the package.
     """
     path = model_folder(model)
-    if path.resolve().parent == FOLDER.resolve():
+    if is_shipped(path):
         raise OptionError(
             "this model comes with textgraft, and is not changed",
             where=str(model),

@@ -13,6 +13,7 @@ from textgraft.inference.encodable import read_texts
 from textgraft.inference.model_rows import read_for_model
 from textgraft.inference.shards.run import SHARD_ROWS, ShardedWork
 from textgraft.models.manifest import read_manifest
+from textgraft.models.shipped import columns_known
 from textgraft.settings import whole_number
 
 _ENCODE = "textgraft.inference.shards.encoding:encode_shard"
@@ -91,7 +92,7 @@ def prediction_work(
     from textgraft.tasks.registry import task_class
     from textgraft.tasks.text.texts import OneWindowTexts
 
-    manifest = read_manifest(model)
+    manifest = columns_known(read_manifest(model), model)
     task = task_class(manifest.task)
     choices = {
         **given,
