@@ -141,7 +141,9 @@ def _times(ratio: float, words: Comparatives) -> str:
 
 
 def seconds(value: float) -> str:
-    """Write a duration: "0.4 s", "12 s", "3 min 20 s", "1 h 5 min"."""
+    """Write a duration: "< 0.1 s", "0.4 s", "12 s", "3 min 20 s", "1 h 5 min"."""
+    if value < 0.05:
+        return "< 0.1 s"
     if value < 9.95:
         return f"{value:.1f} s"
     whole = round(value)

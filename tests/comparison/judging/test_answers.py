@@ -9,7 +9,7 @@ from tests.comparison.synthetic import FINETUNED, FROZEN, LSTM, TFIDF, Compariso
 from textgraft.comparison.judging.answers import answers
 from textgraft.comparison.judging.judge import judge
 from textgraft.comparison.records.preferences import Preferences
-from textgraft.wording import epochs, megabytes, money, score
+from textgraft.wording import epochs, megabytes, money, score, seconds
 
 
 def flat(name: str, accuracy: float, **costs: float) -> Curve:
@@ -91,6 +91,10 @@ def test_money_is_written_without_exponents(value, written):
 @pytest.mark.parametrize(("size", "written"), [(0.2504, "251 KB"), (0.9999, "1.0 MB"), (12.2, "12 MB")])
 def test_sizes_under_a_megabyte_are_in_kilobytes(size, written):
     assert megabytes(size) == written
+
+
+def test_what_takes_no_time_takes_less_than_a_tenth_of_a_second():
+    assert [seconds(value) for value in (0.0, 0.049, 0.05, 9.96)] == ["< 0.1 s", "< 0.1 s", "0.1 s", "10 s"]
 
 
 def test_how_long_was_trained_is_said_in_words():

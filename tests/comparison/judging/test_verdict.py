@@ -8,6 +8,7 @@ from textgraft.comparison.judging.answers import answers
 from textgraft.comparison.judging.choice import cost_index
 from textgraft.comparison.judging.judge import check_test_targets, judge
 from textgraft.comparison.records.preferences import Preferences
+from textgraft.comparison.records.reading import Reading
 from textgraft.comparison.records.verdict import Verdict, load_verdict, save_verdict
 from textgraft.errors import DataError, ModelError, OptionError
 from textgraft.evaluation.paired import holm
@@ -270,6 +271,21 @@ def test_training_that_the_clock_ended_is_said():
     verdict = judge(trials, comparison.test_set())
     assert verdict.standing("bert-finetuned").ended_by_clock == 3
     assert "bert-finetuned was trained for 1.5 epochs, all that there was time for" in text(verdict)
+
+
+@pytest.mark.parametrize(("read", "said"), [(1.0, "1 of on average 4.3 windows"), (4.2, None)])
+def test_who_does_not_read_long_texts_to_their_end_is_said(read, said):
+    comparison = Comparison(curves=(TFIDF, FROZEN), sizes=(300,))
+    reading = Reading(most=1, read=read, whole=4.3, tokens=0.5)
+    trials = [
+        msgspec.structs.replace(one, reading=reading) if one.contender == "bert-frozen" else one
+        for one in comparison.trials()
+    ]
+    verdict = judge(trials, comparison.test_set())
+    assert verdict.standing("bert-frozen").unread == said
+    told = f"bert-frozen read {said} a text; reading more may raise its score."
+    assert (told in text(verdict)) is (said is not None)
+    assert verdict.standing("tfidf").unread is None
 
 
 def test_an_encoder_that_does_not_read_the_texts_is_spoken_of_next_to_the_pick():

@@ -36,6 +36,8 @@ from textgraft.evaluation.intervals import Estimate
 from textgraft.evaluation.paired import SIGNIFICANT, holm
 from textgraft.tasks.base import Task
 
+READ = 0.9
+"""Of the windows of texts: who reads so many has read them."""
 FEW_SEEDS = 4
 """Further seeds of a contender that may be asked for."""
 
@@ -128,6 +130,14 @@ def _standings(
                 size=size,
                 seeds=cell.seeds,
                 epochs=float(np.mean([trial.epochs for trial in cell.trials])),
+                unread=next(
+                    (
+                        str(reading)
+                        for trial in cell.trials
+                        if (reading := trial.reading) is not None and reading.read < READ * reading.whole
+                    ),
+                    None,
+                ),
                 ended_by_clock=sum(trial.stopped_by == "budget" for trial in cell.trials),
                 score=table.score(contender, size),
                 metrics={name: table.score(contender, size, name) for name in table.task.metric_names},

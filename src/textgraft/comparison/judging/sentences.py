@@ -50,6 +50,7 @@ def write_sentences(verdict: Verdict) -> list[str]:
         _scope,
         _unmeasured,
         _clock,
+        _unread,
         _elsewhere,
         _crossings,
         _more_labels,
@@ -257,12 +258,23 @@ def _clock(verdict: Verdict) -> Iterator[str]:
     """Say which contenders were trained for less long than they usually are."""
     for row in verdict.standings:
         if row.ended_by_clock:
-            is_perfect = 1 - row.score.value < LEAST_WRITTEN
-            more = "" if is_perfect else "; with more time it may score higher"
+            more = "; with more time it may score higher" if _may_rise(row) else ""
             yield (
                 f"{row.contender} was trained for {row.epochs:.2g} epochs, all that there was time for, its "
                 f"learning rate falling to zero by then{more}."
             )
+
+
+def _may_rise(row: Standing) -> bool:
+    """Return whether there is any error left."""
+    return 1 - row.score.value >= LEAST_WRITTEN
+
+
+def _unread(verdict: Verdict) -> Iterator[str]:
+    """Say which contenders did not read long texts to their end."""
+    for row in verdict.standings:
+        if row.unread is not None and _may_rise(row):
+            yield f"{row.contender} read {row.unread} a text; reading more may raise its score."
 
 
 def _elsewhere(verdict: Verdict) -> Iterator[str]:
@@ -325,7 +337,7 @@ def _gain(gain: Estimate) -> str:
 
 def _savings(verdict: Verdict) -> Iterator[str]:
     claimed = contenders_in_savings("claimed", [saving.contender for saving in verdict.savings])
-    ended = {row.contender for row in verdict.standings if row.ended_by_clock}
+    ended = {row.contender for row in verdict.standings if row.ended_by_clock and _may_rise(row)}
     for saving in verdict.savings:
         labels = count(saving.baseline_labels)
         target = f"{saving.baseline}'s {score(saving.baseline_score)} at {labels} labels"

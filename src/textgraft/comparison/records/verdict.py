@@ -279,6 +279,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """Of the main metric."""
     epochs: float
     """Mean over seeds."""
+    unread: str | None = None
+    """Where it did not read long texts to their end, how much it read, as "2 of on average 4.3 windows"."""
     ended_by_clock: int = 0
     """Seeds whose training and schedule the clock ended sooner than the epochs would have."""
     metrics: dict[str, Score]
