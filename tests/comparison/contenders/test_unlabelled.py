@@ -19,6 +19,7 @@ from textgraft.comparison.contenders.base import Job
 from textgraft.comparison.contenders.registry import contenders_for
 from textgraft.comparison.preparing import choose, read
 from textgraft.comparison.settings import TrainConfig
+from textgraft.data.dataset import Dataset
 from textgraft.data.readers.reading import read_dataset
 from textgraft.errors import DataError, OptionError
 from textgraft.inference.nearest_label import SCALE, TEMPLATE
@@ -26,6 +27,7 @@ from textgraft.models.encoders import resolve_encoder
 from textgraft.tasks.text.classification import SingleLabelClassification
 
 TEXTS = ["the goal of the team", "soup and a dinner", "we saw the moon"]
+DESCRIPTIONS = {"sport": TEXTS[0], "food": TEXTS[1], "space": TEXTS[2]}
 
 
 @pytest.fixture(scope="module")
@@ -171,3 +173,33 @@ def test_a_template_has_one_place(world, tmp_path, template):
         textgraft.train(
             world[0], tmp_path / "m", contender="zero-shot", encoder=world[1], settings={"template": template}
         )
+
+
+def test_test_rows_are_encoded_once_for_all_and_answered_as_the_model_does(world):
+    rows = read_dataset(world[0])
+    task, encoder = SingleLabelClassification(sorted(TOPICS)), resolve_encoder(world[1])
+    entry, job = contenders_for("classification")["zero-shot"], Job(rows, rows, task, 0, encoder)
+    frozen = contenders_for("classification")["bert-frozen"]
+    frozen.fit(job, frozen.grid[0])
+    before = job.shared.spent
+    fitted = entry.fit(job, entry.grid[0].but(descriptions=DESCRIPTIONS))
+    named = job.shared.spent
+    assert named > before, "its labels' names were not encoded yet"
+    _, answers = fitted.outputs(rows)
+    assert job.shared.spent == named
+    alone = fitted.predictor(task).predict_rows(rows)
+    assert [prediction.answer for prediction in alone] == [int(np.argmax(one)) for one in answers]
+
+
+def test_it_reads_long_texts_to_their_end(world):
+    rows = read_dataset(world[0])
+    task, encoder = SingleLabelClassification(sorted(TOPICS)), resolve_encoder(world[1])
+    entry = contenders_for("classification")["zero-shot"]
+    settings = entry.grid[0].but(descriptions=DESCRIPTIONS)
+    fitted = entry.fit(Job(rows.select([]), rows, task, 0, encoder), settings)
+    start, end = "the goal of the team " * 16, "soup and a dinner " * 24
+    assert len(start.split()) > fitted.model.config.window
+    texts = Dataset.unlabelled({"text": [start, start + end]})
+    short, whole = (prediction.numbers() for prediction in fitted.predictor(task).predict_rows(texts))
+    assert not np.array_equal(short, whole)
+    assert fitted.predictor(task).truncated_fraction(texts) == 0

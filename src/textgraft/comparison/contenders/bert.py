@@ -23,6 +23,7 @@ from textgraft.comparison.contenders.base import (
     TrainedSettings,
     train_on_rows,
 )
+from textgraft.comparison.contenders.shared import answering
 from textgraft.data.dataset import Dataset
 from textgraft.errors import OptionError
 from textgraft.models.encoders import (
@@ -114,13 +115,6 @@ def _encodings(job: Job, settings: EncodingsSettings) -> Fitted:
     model = model_class.from_layers(config, layers)
     tokenizer = siamese_tokenizer(load_encoder_tokenizer(source)) if in_pairs else shared.tokenizer
 
-    def outputs(rows: Dataset) -> tuple[list[Any], list[Any]]:
-        unlabelled = replace(rows, labels=None)
-        with torch.inference_mode():
-            logits = model.head(encodings(unlabelled))
-        features = task.features(unlabelled, tokenizer, encoder.longest)
-        return features, task.decode({"logits": logits}, features)
-
     return Fitted(
         model,
         tokenizer,
@@ -129,7 +123,7 @@ def _encodings(job: Job, settings: EncodingsSettings) -> Fitted:
         cut=clock.was_over,
         cached_seconds=cached,
         begun_from=source,
-        outputs=outputs,
+        outputs=answering(model, encodings, task, shared, tokenizer),
     )
 
 

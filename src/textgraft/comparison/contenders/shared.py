@@ -7,9 +7,9 @@ the last bit, on which texts were computed with it (``textgraft.training.batchin
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,10 +18,14 @@ from textgraft.models.encoders import load_encoder_tokenizer
 from textgraft.training.text_arrays import TextArrays, TextStores, text_key
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import PreTrainedTokenizerFast
 
+    from textgraft.data.dataset import Dataset
     from textgraft.inference.encode import Encoder, Encodings
     from textgraft.models.encoders import EncoderSource
+    from textgraft.models.graft.heads import GraftForSequenceClassification
+    from textgraft.tasks.text.texts import TextTask
 
 
 @dataclass
@@ -120,3 +124,31 @@ class SharedEncoder:
         for row, key in zip(encodings, keys, strict=True):
             row[:] = self.store.get(key)
         return encodings
+
+
+def answering(
+    model: GraftForSequenceClassification,
+    encodings: Callable[[Dataset], Tensor],
+    task: TextTask,
+    shared: SharedEncoder,
+    tokenizer: PreTrainedTokenizerFast | None = None,
+) -> Callable[[Dataset], tuple[list[Any], list[Any]]]:
+    """Return what answers rows as a model with a head does, by encodings that are computed once for all.
+
+    Args:
+        model: Its head is run.
+        encodings: Returns those of rows, as the head reads them, [rows, features].
+        task: Makes answers of logits.
+        shared: The encoder.
+        tokenizer: That the model reads with; None: the encoder's.
+    """
+    import torch
+
+    def outputs(rows: Dataset) -> tuple[list[Any], list[Any]]:
+        unlabelled = replace(rows, labels=None)
+        with torch.inference_mode():
+            logits = model.head(encodings(unlabelled))
+        features = task.features(unlabelled, tokenizer or shared.tokenizer, shared.encoder.longest)
+        return features, task.decode({"logits": logits}, features)
+
+    return outputs

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 from pydantic import AfterValidator, Field
 
-from textgraft.comparison.contenders.base import LABELS, Contender, Fitted, Job, RecipeSettings
+from textgraft.comparison.contenders.base import LABELS, Contender, Count, Fitted, Job, RecipeSettings
+from textgraft.comparison.contenders.bert import WINDOWS
+from textgraft.comparison.contenders.shared import answering
 from textgraft.inference.nearest_label import SCALE, TEMPLATE, check_template, hypotheses
 from textgraft.training.settings import Positive
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from textgraft.data.dataset import Dataset
+    from textgraft.tasks.text.texts import TextTask
 
 
 class ZeroShotSettings(RecipeSettings):
@@ -20,6 +28,9 @@ class ZeroShotSettings(RecipeSettings):
     """Sentences for labels, in place of what the template makes of their names."""
     scale: Positive = SCALE
     """What cosines are multiplied by to become logits."""
+    windows: Count = WINDOWS
+    """Windows of the encoder's length that are read of a long text at most, and their encodings averaged.
+    Where a length limit is given, a text is cut there instead."""
 
 
 def _zero_shot(job: Job, settings: ZeroShotSettings) -> Fitted:
@@ -29,28 +40,43 @@ def _zero_shot(job: Job, settings: ZeroShotSettings) -> Fitted:
     probabilities, which changes no answer.
     """
     import numpy as np
+    import torch
 
     from textgraft.models.graft.heads import GraftConfig, GraftForSequenceClassification
     from textgraft.tasks.text.label_names import label_words
 
     source, labels = job.needed_encoder(), job.task.labels
-    shared = job.shared.encoder(source, job.max_length)
+    windows = 1 if job.max_length else settings.windows
+    shared = job.shared.encoder(source, job.max_length, windows)
     encoder = shared.encoder
     sentences = [
         settings.descriptions.get(label) or hypotheses([label_words(label)], settings.template)[0]
         for label in labels
     ]
-    weight = np.float32(settings.scale) * shared.encode(sentences)
+    named = shared.encode(sentences)
+    weight = np.float32(settings.scale) * named / np.linalg.norm(named, axis=1, keepdims=True)
     config = GraftConfig.on(source, pooling=encoder.pooling, normalize=True)
+    if windows > 1:
+        config.window, config.window_frame = encoder.max_length, list(encoder.frame)
     job.task.configure(config)
     model = GraftForSequenceClassification.from_layers(config, [(weight, np.zeros(len(labels), np.float32))])
+
+    def encodings(rows: Dataset) -> Tensor:
+        return torch.from_numpy(shared.encode(list(rows.texts)))
+
+    # Of encoders that do not normalize, the encodings that are shared are not those that the model compares.
+    outputs = answering(model, encodings, cast("TextTask", job.task), shared) if encoder.normalize else None
     return Fitted(
         model,
         shared.tokenizer,
-        encoder.max_length,
+        encoder.longest,
         epochs=0.0,
         stopped_by="nothing to train",
         begun_from=source,
+        # Of other encoders the encodings that are shared are not those that the model compares.
+        outputs=answering(model, encodings, cast("TextTask", job.task), shared)
+        if encoder.normalize
+        else None,
     )
 
 

@@ -289,7 +289,7 @@ class Run:
             self.go_on(planned, preferences)
 
     def _run_or_spare(self, spec: TrialSpec, planned: PlannedTrial) -> None:
-        """Run one trial; where a server fails it, what is trained here goes on without it."""
+        """Run one trial; where a server fails it, no more is asked of it, and what is trained here goes on."""
         try:
             self.run_timed(spec, planned)
         except ModelError as error:
@@ -297,7 +297,10 @@ class Run:
                 contender.is_remote for contender in self.contenders.values()
             ):
                 raise
-            self.cut[planned.name] = 0.0
+            plan = self.record.plan
+            asking = [one for one in (*plan.trials, *plan.left_out) if one.contender == planned.contender]
+            self.cut.update((one.name, 0.0) for one in asking)
+            self.tried_again.update(one.name for one in asking)
             name = f"{planned.contender} on {planned.size:,} rows"
             self.reporter.note(f"{name} has no result: {error.where}: {error.what}. {error.fix}")
 
