@@ -146,6 +146,16 @@ class Material:
         """Return how many train and dev rows a trial of a size learns from."""
         return size + min(len(self.splits.dev), max(DEV_ROWS_AT_LEAST, size // DEV_FRACTION))
 
+    def unknown_tests(self, contender: Contender) -> int:
+        """Return how many test rows have a text that a contender's encoder has not encoded for all trials."""
+        source, tests = self.entrants.encoder_of(contender), self.splits.test
+        texts = [value for values in tests.columns.values() for value in values if isinstance(value, str)]
+        if source is None or not texts:
+            return len(tests)
+        windows = 1 if self.max_length or len(texts) > len(tests) else contender.windows
+        unknown = self.shared.unknown(texts, source, self.max_length, windows)
+        return round(len(tests) * unknown / len(texts))
+
     def sample(self, contender: Contender) -> Job:
         """Return a few training rows, of all labels, by which a contender's costs are told."""
         train = self.splits.train

@@ -231,3 +231,26 @@ def test_to_wait_for_libraries_from_the_disk_is_not_to_share_a_core(topics, tmp_
     assert len(loading) == 2
     assert noted
     assert not any(began < end and start < ended for began, ended in loading for start, end in noted)
+
+
+@pytest.mark.parametrize(("seconds", "is_first"), [(200.0, True), (20.0, False)])
+def test_what_takes_long_and_cannot_be_cut_short_is_run_before_others_are_measured(
+    topics, tmp_path, monkeypatch, seconds, is_first
+):
+    """Probes of what there was no time for took what a frozen encoder needed for thousands of test rows."""
+    happened = []
+
+    def probed(contender, *given, **named):
+        happened.append(contender.name)
+        rate = probe(contender, *given, **named)
+        return changed(rate, fixed=seconds) if contender.name == "tfidf" else rate
+
+    class Began(Notes):
+        def trial_started(self, planned, position, total, remaining):
+            happened.append(planned.name)
+
+    monkeypatch.setattr(costs, "tells_by_trials", lambda *_: False)
+    monkeypatch.setattr(costs, "probe", probed)
+    textgraft.compare(topics, output=tmp_path / "run", reporter=Began(), **ASKED)
+    expected = ["tfidf", "tfidf/40/0", "lstm"] if is_first else ["tfidf", "lstm"]
+    assert happened[: len(expected)] == expected

@@ -67,6 +67,13 @@ class Shared:
             self._encoders[key] = SharedEncoder(source, max_length, windows)
         return self._encoders[key]
 
+    def unknown(
+        self, texts: Sequence[str], source: EncoderSource, max_length: int | None, windows: int = 1
+    ) -> int:
+        """Return how many texts an encoder has not encoded yet; it is told as by :meth:`encoder`."""
+        opened = self._encoders.get((source.identity, max_length, windows))
+        return len(texts) if opened is None else sum(text_key(text) not in opened.store for text in texts)
+
 
 class SharedEncoder:
     """An encoder that remembers what it encoded.

@@ -64,7 +64,7 @@ def _zero_shot(job: Job, settings: ZeroShotSettings) -> Fitted:
     def encodings(rows: Dataset) -> Tensor:
         return torch.from_numpy(shared.encode(list(rows.texts)))
 
-    # Of encoders that do not normalize, the encodings that are shared are not those that the model compares.
+    # Of an encoder that does not normalize, what is shared is not what the model compares.
     outputs = answering(model, encodings, cast("TextTask", job.task), shared) if encoder.normalize else None
     return Fitted(
         model,
@@ -73,10 +73,7 @@ def _zero_shot(job: Job, settings: ZeroShotSettings) -> Fitted:
         epochs=0.0,
         stopped_by="nothing to train",
         begun_from=source,
-        # Of other encoders the encodings that are shared are not those that the model compares.
-        outputs=answering(model, encodings, cast("TextTask", job.task), shared)
-        if encoder.normalize
-        else None,
+        outputs=outputs,
     )
 
 
@@ -92,6 +89,7 @@ CONTENDERS = (
         is_default=True,
         asked_about="BERT",
         needs_encoder=True,
+        windows=WINDOWS,
         fixed_sizes=(0,),
         takes_descriptions=True,
         goes_by_label_names=True,

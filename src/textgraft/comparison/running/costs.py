@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from textgraft.comparison.records.plan import ComparisonPlan, PlannedTrial, Rate
 from textgraft.comparison.running.pace import Lap, Pace, share_of
+from textgraft.comparison.running.planning import SAFETY
 from textgraft.comparison.running.probing import (
     Glance,
     Tried,
@@ -32,6 +33,9 @@ FIRST_USE = 12.0
 """On a busy machine the same of what needs an encoder while none is open: it may be its first use of all."""
 AGAIN = 0.1
 """Of the time left, a second probe takes no more."""
+DEAR = 0.25
+"""Of the time left: what takes more of it on all rows, and cannot be cut short, has them before others are
+measured, whose probes might leave no time for it."""
 
 
 class Running(Protocol):
@@ -116,12 +120,24 @@ class Costs:
             ):
                 run.note_rate(name, self.by_trials(name))
         is_said = False
-        for name in names:
+        # What the clock can end comes last: it makes do with what is left.
+        for name in sorted(names, key=lambda name: contenders[name].epochs is not None):
             if name not in run.record.rates and not self._is_late(name):
                 if not is_said:
                     run.reporter.note("measuring what each contender costs on a few rows")
                 is_said = True
-                run.note_rate(name, self.by_probe(name))
+                rate = self.by_probe(name)
+                run.note_rate(name, rate)
+                self._run_if_dear(name, rate)
+
+    def _run_if_dear(self, name: str, rate: Rate) -> None:
+        """Run a contender on all rows at once where the probes of others might leave no time for it."""
+        programme = self.run.record.programmes[name]
+        largest = programme.sizes[-1]
+        needed = rate.shared_seconds(size=largest) + rate.seconds(largest, programme.configurations)
+        left = SAFETY * self.run.left * self.pace.share
+        if rate.epochs is None and DEAR * left < needed <= left < math.inf and not rate.reads_long_texts:
+            self._tried(PlannedTrial(name, largest, 0))
 
     def _is_late(self, name: str) -> bool:
         """Return whether there is no time to measure a contender, as on a busy machine.
@@ -167,6 +183,7 @@ class Costs:
             run.material.sample(contender),
             programme,
             tests=len(run.material.splits.test),
+            unknown_tests=run.material.unknown_tests(contender),
             texts=run.material.read_of(programme.sizes[-1]),
             seen=self._seen.get(name),
             left=run.left * self.pace.share,
@@ -213,6 +230,9 @@ class Costs:
         return Tried(run.finished[found], share * (outcome.seconds - shared), is_new=True, share=share)
 
     def keep_pace(self) -> None:
-        """Have all rates say what they come to at the share of a core that there is at present."""
+        """Have all rates say what they come to now: at this share of a core, and after what was shared."""
         for name, rate in self.run.record.rates.items():
-            rate.slowness = 1.0 if self.run.contenders[name].is_remote else 1 / self.pace.share
+            contender = self.run.contenders[name]
+            rate.slowness = 1.0 if contender.is_remote else 1 / self.pace.share
+            if rate.shared_by_all and not self.run.material.unknown_tests(contender):
+                rate.pay_shared(0)

@@ -35,6 +35,8 @@ SMALLEST_SIZE = 25
 """Usual sizes are not smaller: below so many labels a curve is still to find its shape."""
 CHEAP = 0.5
 """Contenders that together take up to so much of the time, every size once, have their curves first."""
+SAFETY = 0.9
+"""Fraction of the time left that estimates may fill: the rest is for their errors."""
 SLACK = 0.8
 """Of the shortest training that is wished for: so much is still a result."""
 MARGIN = 0.95

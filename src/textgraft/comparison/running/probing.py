@@ -205,6 +205,7 @@ def probe(
     programme: Programme,
     *,
     tests: int,
+    unknown_tests: int,
     texts: int,
     seen: Glance | None = None,
     left: float = math.inf,
@@ -219,6 +220,7 @@ def probe(
         job: Its train rows are those that the probe draws on.
         programme: What is to be measured of it.
         tests: Test rows, which each trial answers.
+        unknown_tests: Those of them of which nothing was computed yet that trials share.
         texts: Train and dev rows that all trials together learn from.
         seen: What fits on a few rows told, where they were made.
         left: Seconds of a core that are left: what a second configuration costs is not measured where there
@@ -263,9 +265,9 @@ def probe(
         lap = Lap()
         predictor.predict_rows(sample)
         per_test_row = min(lap.taken()) / len(sample)
-    answered, computed = tests, texts
+    answered, computed, a_text = tests, texts, found.shared
     if found.fitted.outputs is not None:  # what is computed of test rows is shared as well
-        answered, computed = min(PACE_ROWS, tests), texts + tests
+        answered, computed, a_text = min(PACE_ROWS, tests), texts + unknown_tests, max(a_text, per_test_row)
     costs = [longer * further.get(_costing(settings), found).per_epoch for settings in grid[1:]]
     answering = longer * per_test_row * answered
     return Rate(
@@ -273,8 +275,8 @@ def probe(
         per_row=per_row,
         per_epoch=longer * found.per_epoch,
         further=tuple(costs) if further else (),
-        shared=longer * found.shared * computed,
-        shared_by_all=longer * found.shared * (computed - texts),
+        shared=longer * a_text * computed,
+        shared_by_all=longer * a_text * (computed - texts),
         shared_rows=programme.sizes[-1],
         epochs=contender.epochs,
         batch=_batch_size(contender.grid[0]) if contender.epochs else 1,

@@ -36,7 +36,7 @@ from textgraft.comparison.running.finishing import hold_back, remember_rows
 from textgraft.comparison.running.fresh_plan import new_plan
 from textgraft.comparison.running.kept_models import KeptModels, needed, winning_trial
 from textgraft.comparison.running.pace import share_of
-from textgraft.comparison.running.planning import allowance, cheapest, schedule, useful
+from textgraft.comparison.running.planning import SAFETY, allowance, cheapest, schedule, useful
 from textgraft.comparison.running.probing import whole_training
 from textgraft.comparison.running.progress import Reporter
 from textgraft.comparison.running.robustness import measure_kept
@@ -55,8 +55,6 @@ SAVING = 2.0
 """Of these, for what comes after memory is measured."""
 WAITING = 20.0
 """Seconds to wait at most for what was begun to be measured beside the training."""
-SAFETY = 0.9
-"""Fraction of the time left that estimates may fill: the rest is for their errors."""
 OVERTIME = 1.5
 """How far a trial may go over its time before it is said."""
 LEAST_LEFT = 0.25
@@ -289,7 +287,7 @@ class Run:
             self.go_on(planned, preferences)
 
     def _run_or_spare(self, spec: TrialSpec, planned: PlannedTrial) -> None:
-        """Run one trial; where a server fails it, no more is asked of it, and what is trained here goes on."""
+        """Run one trial; a server that fails it is asked no more, and what is trained here goes on."""
         try:
             self.run_timed(spec, planned)
         except ModelError as error:
