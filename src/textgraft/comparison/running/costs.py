@@ -120,8 +120,7 @@ class Costs:
             ):
                 run.note_rate(name, self.by_trials(name))
         is_said = False
-        # What the clock can end comes last: it makes do with what is left.
-        for name in sorted(names, key=lambda name: contenders[name].epochs is not None):
+        for name in sorted(names, key=self._turn):
             if name not in run.record.rates and not self._is_late(name):
                 if not is_said:
                     run.reporter.note("measuring what each contender costs on a few rows")
@@ -129,6 +128,14 @@ class Costs:
                 rate = self.by_probe(name)
                 run.note_rate(name, rate)
                 self._run_if_dear(name, rate)
+
+    def _turn(self, name: str) -> tuple[bool, bool]:
+        """Tell in which order contenders are probed: what the clock can end makes do with what is left.
+
+        What learns from no row comes after what does, and finds the test rows encoded.
+        """
+        contender = self.run.contenders[name]
+        return contender.epochs is not None, contender.fixed_sizes == (0,)
 
     def _run_if_dear(self, name: str, rate: Rate) -> None:
         """Run a contender on all rows at once where the probes of others might leave no time for it."""
@@ -148,10 +155,23 @@ class Costs:
         left = self.run.left
         if left <= 0 and not self.run.finished:
             raise self.run.too_small()
-        needs_encoder = self.run.contenders[name].needs_encoder
-        is_unsure = needs_encoder and self.pace.is_busy and not self.run.material.shared.has_encoder
-        needed = FIRST_USE if is_unsure else WORTH_PROBING
+        contender = self.run.contenders[name]
+        is_first_use = self.pace.is_busy and not self.run.material.shared.has_encoder
+        needed = FIRST_USE if contender.needs_encoder and is_first_use else WORTH_PROBING
+        if contender.needs_encoder and contender.epochs:
+            # It answers every test row anew, which takes no less than encoding it.
+            needed += WORTH_PROBING + len(self.run.material.splits.test) * self._per_text(contender)
         return bool(self.run.finished) and left * self.pace.share < needed
+
+    def _per_text(self, contender: Contender) -> float:
+        """Return the seconds that a text takes a contender's encoder, as others on it told; 0: not known."""
+        entrants = self.run.material.entrants
+        on_it = (
+            seen.per_text
+            for name, seen in self._seen.items()
+            if entrants.encoder_of(self.run.contenders[name]) == entrants.encoder_of(contender)
+        )
+        return max(on_it, default=0.0)
 
     def measure_again(self) -> bool:
         """Measure once more what seems to have no time for all rows; return whether anything was.
