@@ -24,7 +24,7 @@ def _run(*arguments):
 def store(tmp_path):
     (tmp_path / "p.csv").write_text(PREDICTIONS)
     path = tmp_path / "reviews.db"
-    assert "1 new items" in _run("import", path, tmp_path / "p.csv", "--below", "0.7")
+    assert "1 new item, " in _run("import", path, tmp_path / "p.csv", "--below", "0.7")
     return path
 
 

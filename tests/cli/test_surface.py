@@ -238,6 +238,27 @@ def test_what_came_by_standard_input_is_called_so(world: dict[str, Path]) -> Non
         assert any("standard input" in text for text in told)
 
 
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        (["evaluate", "{model}", "{rows}", "-o", "-"], "--output"),
+        (["evaluate", "{model}", "{rows}", "--report", "-"], "--report"),
+        (["train", "{rows}", "-c", "majority", "-o", "-"], "--output"),
+        (["encode", "{new}", "-o", "-"], "--output"),
+        (["label-errors", "{rows}", "-o", "-"], "--output"),
+        (["predict", "-", "{new}"], "MODEL"),
+    ],
+)
+def test_a_dash_is_no_name_of_a_file(
+    command: list[str], option: str, world: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = _run(*(part.format(**world) for part in command))
+    assert isinstance(result.exception, OptionError), result.output
+    assert str(result.exception).startswith(f"{option}: - is standard input or output")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_compressed_rows_come_by_standard_input(world: dict[str, Path]) -> None:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:

@@ -14,7 +14,9 @@ import textgraft
 from tests.tiny import topic_rows, write_topics
 from textgraft.cli import app
 from textgraft.errors import ModelError, OptionError
-from textgraft.models.shipped import folder_of, model_folder, own_folder
+from textgraft.inspection.subject import open_subject
+from textgraft.models.shipped import folder_of, model_folder, own_folder, refuse_misspelt
+from textgraft.serving.loading import Named
 
 
 @pytest.fixture
@@ -51,6 +53,25 @@ def test_what_is_no_name_says_which_there_are(shipped: Path) -> None:
         model_folder("prose")
     with pytest.raises(OptionError, match="Give a string"):
         model_folder(3)  # type: ignore[arg-type]
+
+
+def test_what_takes_encoders_too_suggests_a_name_as_well(shipped: Path) -> None:
+    for refused in (
+        lambda: textgraft.pipeline("text-classification", "topisc"),
+        lambda: textgraft.pipeline("fill-mask", "prosa"),
+        lambda: open_subject("topisc"),
+        lambda: Named.of("topisc").place,
+        lambda: textgraft.GraftedEncoder.add(object.__new__(textgraft.GraftedEncoder), "mood", "topisc"),
+    ):
+        with pytest.raises(ModelError, match=r"Did you mean '(topics|prose)'"):
+            refused()
+    for name in ("bundled", "owner/topisc", "topics", "qqq"):
+        refuse_misspelt(name)
+
+
+def test_a_model_of_a_pipeline_alone_is_found_by_its_name() -> None:
+    fill = textgraft.pipeline("fill-mask", "fill-mask")
+    assert type(fill.source.model).__name__ == "GraftForMaskedLM"
 
 
 def test_no_command_changes_what_comes_with_the_package(shipped: Path) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from textgraft.cli import options
 from textgraft.cli.sharding import in_shards, show_shards
-from textgraft.cli.standard_input import TEXTS, is_piped
+from textgraft.cli.standard_input import STANDARD_OUTPUT, TEXTS, is_piped
 from textgraft.cli.surface import give, wants_json
 from textgraft.terminal import open_console
 
@@ -45,6 +45,7 @@ def predict(
             help="A .csv or .jsonl file, beside the input if left out; a name without an ending: a folder of "
             "shards; - for standard output.",
         ),
+        STANDARD_OUTPUT,
     ] = None,
     overwrite: options.Overwrite = False,
     text: options.Text = None,

@@ -82,6 +82,7 @@ def import_(
     from textgraft.review.exchange.files import read_file
     from textgraft.review.exchange.table import Wanted
     from textgraft.review.store import ReviewStore
+    from textgraft.wording import counted
 
     wanted = Wanted(task, text or (), label, id_column, rows, below, model, reviewers, by)
     found = read_file(source, form, wanted)
@@ -89,7 +90,9 @@ def import_(
     with ReviewStore(store) as opened:
         added = opened.add(found.items)
         taken = opened.take(found.answers, correct=correct)
-    console.print(f"{added.new:,} new items, {added.known:,} known already → {store}", soft_wrap=True)
+    console.print(
+        f"{counted(added.new, 'new item')}, {added.known:,} known already → {store}", soft_wrap=True
+    )
     if found.answers:
         console.print(f"{taken.new:,} new decisions, {taken.known:,} known already")
     for reason in taken.conflicts[:_SHOWN]:

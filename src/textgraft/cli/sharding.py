@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from textgraft.cli.standard_input import is_piped
 from textgraft.cli.surface import give
+from textgraft.files import STANDARD_INPUT
 from textgraft.terminal import open_console
 
 if TYPE_CHECKING:
@@ -16,15 +17,7 @@ if TYPE_CHECKING:
 def in_shards(
     output: Path, jobs: int | None, ray: str | None, share: str | None, shard_rows: int | None
 ) -> bool:
-    """Return whether shards are asked for: by an option, or by an output without an ending.
-
-    Raises:
-        OptionError: The output is "-".
-    """
-    if str(output) == "-":
-        from textgraft.errors import OptionError
-
-        raise OptionError("- is standard output, and no file", where="--output", fix="Name a file.")
+    """Return whether shards are asked for: by an option, or by an output without an ending."""
     return not output.suffix or any(given is not None for given in (jobs, ray, share, shard_rows))
 
 
@@ -51,7 +44,9 @@ def show_shards(source: str, work: ShardedWork, jobs: int | None, ray: str | Non
     from textgraft.wording import duration
 
     if is_piped(source):
-        raise OptionError("shards are of a file, which stays", where="-", fix="Write a file first.")
+        raise OptionError(
+            "shards are of a file, which stays where it is", where=STANDARD_INPUT, fix="Write a file first."
+        )
     own = parse_share(share)
     check_shards(work)
     console = open_console(stderr=True)

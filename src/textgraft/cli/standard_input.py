@@ -38,8 +38,14 @@ class Reads:
     plain: str = "csv"
 
 
+@dataclass(frozen=True)
+class Writes:
+    """Marks an option of a command as a file that is written: it may be "-", for standard output."""
+
+
 LABELLED_ROWS = Reads()
 TEXTS = Reads("txt")
+STANDARD_OUTPUT = Writes()
 
 
 def is_piped(source: str | Path | None) -> bool:

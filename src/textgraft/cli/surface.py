@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
 import typer
 
 from textgraft._version import __version__
-from textgraft.cli.standard_input import FORMATS, STANDARD_INPUT, Reads, piped_file
+from textgraft.cli.standard_input import FORMATS, STANDARD_INPUT, Reads, Writes, piped_file
 from textgraft.cli.stopping import stoppable
 from textgraft.errors import OptionError, TextgraftError
 from textgraft.terminal import Manner, VisibleFormatter, open_console, speaking
@@ -134,6 +134,7 @@ def complete(command: Callable[..., None], kept: str | Callable[..., str]) -> Ca
     run = stoppable(command, kept)
     hints = get_type_hints(command, include_extras=True)
     own = inspect.signature(command).parameters.values()
+    marks = {name: get_args(hint) for name, hint in hints.items()}
     reads = {name: mark for name, hint in hints.items() for mark in get_args(hint) if isinstance(mark, Reads)}
     added: dict[str, Any] = {"as_json": Json, "quiet": Quiet, "verbose": Verbose}
     if reads and "form" not in hints:
@@ -145,6 +146,10 @@ def complete(command: Callable[..., None], kept: str | Callable[..., str]) -> Ca
     ) -> None:
         if quiet and verbose:
             raise OptionError("it contradicts --quiet", where="--verbose", fix="Give one of them.")
+        for name, value in arguments.items():
+            is_piped = any(isinstance(mark, Reads | Writes) for mark in marks[name])
+            if value == Path(STANDARD_INPUT) and not is_piped:
+                raise _no_path(name, marks[name])
         answer = _Answer(is_json=as_json)
         former = _answer.set(answer)
         try:
@@ -171,6 +176,15 @@ def complete(command: Callable[..., None], kept: str | Callable[..., str]) -> Ca
     completed.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     completed.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return completed
+
+
+def _no_path(name: str, marks: tuple[Any, ...]) -> OptionError:
+    is_option = any(isinstance(mark, typer.models.OptionInfo) for mark in marks)
+    return OptionError(
+        f"{STANDARD_INPUT} is standard input or output, and no file or folder",
+        where=f"--{name.replace('_', '-')}" if is_option else name.upper(),
+        fix="Name one; --json prints the result on standard output.",
+    )
 
 
 @contextlib.contextmanager

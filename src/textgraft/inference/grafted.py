@@ -31,7 +31,7 @@ from textgraft.models.graft.base import Graft, run_encoder
 from textgraft.models.graft.encoder_layers import STACKS, encoder_layers, only_layers
 from textgraft.models.loading import load_model
 from textgraft.models.manifest import MANIFEST, read_manifest
-from textgraft.models.shipped import folder_of
+from textgraft.models.shipped import model_folder
 from textgraft.tasks.base import Features, Task, padded, padded_inputs
 from textgraft.tasks.registry import make_task
 from textgraft.tasks.targets import decided
@@ -119,7 +119,7 @@ class GraftedEncoder:
         """
         facts: dict[str, Any] = {}
         if isinstance(graft, str | Path):
-            own, facts = self._read(folder_of(graft))
+            own, facts = self._read(model_folder(graft))
         else:
             if isinstance(graft, Predictor):
                 facts = _facts(graft.task, graft.max_length, graft.temperature, graft.threshold)

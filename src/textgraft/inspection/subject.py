@@ -115,11 +115,13 @@ def open_subject(model: str | Path | RowPredictor) -> Subject:
     from textgraft.inference.predictor import load
     from textgraft.inference.row_predictor import RowPredictor
     from textgraft.models.manifest import MANIFEST
-    from textgraft.models.shipped import folder_of
+    from textgraft.models.shipped import folder_of, refuse_misspelt
 
     if isinstance(model, RowPredictor):
         return _trained(str(model.folder or "a model"), model)
     folder = folder_of(model)
+    if not folder.is_dir():
+        refuse_misspelt(model)
     if (folder / MANIFEST).is_file():
         return _trained(str(model), load(folder, engine="torch"))
     return _pretrained(str(model))

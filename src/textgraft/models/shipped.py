@@ -14,6 +14,7 @@ FOLDER = Path(__file__).parents[1] / "grafts"
 """Holds each model in a folder of its name, with its card; of the pipelines that run the bundled encoder as
 it is, the card alone."""
 _CONFIG = "config.json"
+_NOT_THERE = "there is no such model directory, and no model of this name comes with textgraft"
 
 
 def shipped_graft(name: str) -> Path | None:
@@ -80,15 +81,26 @@ def model_folder(model: str | Path, *, of_task: bool = True) -> Path:
             where=name,
             fix=f"Ask it in Python: pipeline({name!r}).",
         )
-    known = shipped_grafts()
-    guess = nearest(name, known)
+    refuse_misspelt(name)
     raise ModelError(
-        "there is no such model directory, and no model of this name comes with textgraft",
+        _NOT_THERE,
         where=name,
-        fix=f"Did you mean {guess!r}?"
-        if guess
-        else f"Give the folder that holds {MANIFEST}, as runs/<name>/best, or one of {', '.join(known)}.",
+        fix=f"Give the folder that holds {MANIFEST}, as runs/<name>/best, or one of "
+        f"{', '.join(shipped_grafts())}.",
     )
+
+
+def refuse_misspelt(name: str | Path) -> None:
+    """Refuse a name that is nearly that of a model which comes with the package, where nothing is called so.
+
+    Raises:
+        ModelError: It is; says which one may be meant.
+    """
+    given = str(name)
+    known = sorted(path.parent.name for path in FOLDER.glob(f"*/{_CONFIG}"))
+    guess = nearest(given, known) if Path(given).name == given and given not in known else None
+    if guess is not None:
+        raise ModelError(_NOT_THERE, where=given, fix=f"Did you mean {guess!r}?")
 
 
 def is_shipped(folder: Path) -> bool:

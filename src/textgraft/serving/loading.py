@@ -17,7 +17,7 @@ from textgraft.inference.cascading.steps import is_cascade
 from textgraft.inference.prompting.prompt import FILE as PROMPT
 from textgraft.models.encoders import BUNDLED, encoder_config, resolve_encoder
 from textgraft.models.manifest import MANIFEST, Manifest, read_manifest
-from textgraft.models.shipped import folder_of
+from textgraft.models.shipped import folder_of, refuse_misspelt
 from textgraft.serving.answering import Answering, ServedPredictor, prepare_dataset
 from textgraft.serving.cascades import ServedCascade
 from textgraft.serving.encoding import ServedEncoder, open_encoder
@@ -89,6 +89,8 @@ class Named:
     def place(self) -> str:
         """What to open: the folder of what comes with the package, or what the user named."""
         found = folder_of(self.source, of_task=False)
+        if not found.is_dir():
+            refuse_misspelt(self.source)
         return self.source if found == Path(self.source).expanduser() else str(found)
 
     @property

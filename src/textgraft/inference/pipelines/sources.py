@@ -26,7 +26,7 @@ from textgraft.models.encoders import (
     resolve_encoder,
 )
 from textgraft.models.manifest import MANIFEST, read_manifest
-from textgraft.models.shipped import folder_of, shipped_model
+from textgraft.models.shipped import folder_of, refuse_misspelt, shipped_model
 from textgraft.tasks.registry import TASKS, task_class
 
 if TYPE_CHECKING:
@@ -193,7 +193,9 @@ def _of_name(
     if not path.is_dir() or not (path / MANIFEST).is_file() or not heads:
         if path.is_dir() and not (path / "config.json").is_file():
             read_manifest(path)  # raises, and says where a model may be
-        source = resolve_encoder(name, revision)
+        if not path.is_dir():
+            refuse_misspelt(name)
+        source = resolve_encoder(path if path.is_dir() else name, revision)
         path = source.path
         if not heads or not (path / MANIFEST).is_file():
             return replace(_of_checkpoint(source, auto_class), wanted=engine)
