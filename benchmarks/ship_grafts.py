@@ -196,7 +196,7 @@ def calibrate(folder: Path) -> None:
 
 
 def measure(name: str, data: Path, runs: Path) -> None:
-    """Score a graft of the package again, and put the figures in place of those on its card."""
+    """Score a graft of the package again, and put the figures in place of those on its card and beside it."""
     scores = _scores(GRAFTS / name, Recipe.of(name, data, runs / f"{name}-rows").files)
     card = GRAFTS / name / "README.md"
     kept = [
@@ -209,6 +209,8 @@ def measure(name: str, data: Path, runs: Path) -> None:
     kept[place:place] = _figures(scores)
     kept[first] = _scored(name)
     card.write_text("\n".join(kept) + "\n", encoding="utf-8")
+    metrics = {metric: value.value for metric, value in scores["test"].metrics.items()}
+    stamp(GRAFTS / name, msgspec.structs.replace(read_manifest(GRAFTS / name), metrics=metrics))
     print(name, {key: value.metrics[value.metric] for key, value in scores.items()})
 
 

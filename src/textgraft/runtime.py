@@ -481,7 +481,10 @@ class Model:
         window, scores = group[0][0], [score for _, score in group]
         logits = np.concatenate([score.logits for score in scores])
         found = softmax(logits / np.float32(self.temperature))
-        best = np.concatenate([s.logits.argmax(axis=1) if s.tags is None else s.tags for s in scores])
+        if scores[0].tags is None:
+            best = best_tags(logits, self.labels)
+        else:
+            best = np.concatenate([score.tags for score in scores])
         sure = found[np.arange(len(best)), best]
         text, words = window["text"], window["words"]
         spans = entities([self.labels[index] for index in best])
@@ -669,6 +672,21 @@ def entities(tags: Sequence[str]) -> list[tuple[str, int, int]]:
             start = position
         before, type_before = prefix, kind
     return found
+
+
+def best_tags(scores: Any, labels: Sequence[str]) -> Any:
+    """Choose tags word by word, [words]: the best of those that may follow the one before.
+
+    Args:
+        scores: [words, tags].
+        labels: The tags, as BIO has them: I- goes on with an entity of its type.
+    """
+    best, before = [], "O"
+    for row in scores:
+        may_follow = [label[:2] != "I-" or before in ("B" + label[1:], label) for label in labels]
+        best.append(int(np.where(may_follow, row, -np.inf).argmax()))
+        before = labels[best[-1]]
+    return np.array(best, dtype=np.int64)
 
 
 def chain(emissions: Any, transitions: Any, allowed: Any) -> tuple[Any, Any]:

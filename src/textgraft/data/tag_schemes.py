@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,3 +128,28 @@ def allowed_transitions(tags: Sequence[str]) -> NDArray[np.bool_]:
     closes = any(tag[0] in "ES" for tag in tags)
     names = [OUTSIDE, *tags]
     return np.array([[may_follow(before, tag, closes=closes) for tag in names] for before in names])
+
+
+def best_tags(
+    scores: NDArray[np.floating[Any]], allowed: NDArray[np.bool_], before: int = 0
+) -> NDArray[np.int64]:
+    """Choose the tags of words one after the other: of those that may follow the last one, the best.
+
+    So no entity is broken by a word of another type. What comes later changes no tag, so a text that is read
+    as it comes gets the same ones.
+
+    Args:
+        scores: [words, tags], the higher the better.
+        allowed: Which tag may follow which, as :func:`allowed_transitions` gives it.
+        before: Index in it of the tag before the first word; 0 at the beginning of a text.
+
+    Returns:
+        Indices of tags, [words].
+    """
+    best = scores.argmax(axis=1)
+    path = np.concatenate([[before], 1 + best])
+    if not allowed[path[:-1], path[1:]].all():
+        for place, row in enumerate(scores):
+            best[place] = np.where(allowed[before, 1:], row, -np.inf).argmax()
+            before = 1 + int(best[place])
+    return best

@@ -18,8 +18,10 @@ from transformers import (
 
 import textgraft.models.auto  # noqa: F401
 from tests.tiny_tokenizers import SUBWORD_FAMILIES, train_subwords
+from textgraft import runtime
 from textgraft.data.dataset import Dataset
 from textgraft.data.readers.tagged import read_tagged
+from textgraft.data.tag_schemes import allowed_transitions, best_tags, broken_transitions
 from textgraft.data.words import spaced
 from textgraft.errors import DataError, OptionError
 from textgraft.models.recurrent.encoder import RecurrentConfig
@@ -183,17 +185,18 @@ def test_the_best_sequence_of_a_model_goes_before_its_logits(tokenizer):
         assert prediction.word_scores[0] == pytest.approx(float(expected[0, 3]), rel=1e-5)
 
 
-def test_broken_sequences_are_mended_and_keep_their_scores():
+def test_an_entity_begins_with_its_first_word_and_keeps_its_type():
     rows = TASK.rows([["a", "b", "c"]])
     features = [
         {"row": 0, "text": rows.columns["text"][0], "words": rows.columns["words"][0], "read_at": [0, 1, 2]}
     ]
     logits = torch.zeros(1, 3, 5)
-    for place, index in enumerate((2, 4, 4)):  # I-LOC I-PER I-PER
-        logits[0, place, index] = 2.0
+    for place, (first, second) in enumerate(((2, 1), (4, 3), (2, 4))):
+        # I-LOC, else B-LOC; I-PER, else B-PER; I-LOC, else I-PER
+        logits[0, place, first], logits[0, place, second] = 3.0, 2.0
     (prediction,) = TASK.predictions(features, TASK.decode({"logits": logits}, features))
     assert prediction.answer == ["B-LOC", "B-PER", "I-PER"]
-    sure = float(np.exp(2) / (np.exp(2) + 4))
+    sure = float(np.exp(2) / (np.exp(3) + np.exp(2) + 3))
     assert prediction.to_dict() == {
         "tags": ["B-LOC", "B-PER", "I-PER"],
         "words": ["a", "b", "c"],
@@ -206,6 +209,20 @@ def test_broken_sequences_are_mended_and_keep_their_scores():
     assert len(prediction.numbers()) == 15
     assert sum(prediction.numbers()) == pytest.approx(3)
     json.dumps([prediction.to_dict(), prediction.numbers()])
+
+
+def test_each_tag_is_the_best_of_those_that_may_follow_the_one_before():
+    allowed = allowed_transitions(TASK.labels)
+    scores = np.random.default_rng(0).normal(size=(200, len(TASK.labels)))
+    best = best_tags(scores, allowed)
+    path = [0, *(1 + best)]
+    for row, before, tag in zip(scores, path, best, strict=False):
+        assert row[tag] == max(row[allowed[before, 1:]])
+    assert not broken_transitions([TASK.labels[tag] for tag in best], "BIO")
+    assert (best != scores.argmax(axis=1)).any()
+    # Read in parts, and without textgraft, the same.
+    assert [*best_tags(scores[:50], allowed), *best_tags(scores[50:], allowed, before=path[50])] == [*best]
+    assert [*runtime.best_tags(scores, TASK.labels)] == [*best]
 
 
 def test_a_text_without_words_has_no_tags(tokenizer):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
 from transformers import PreTrainedTokenizerFast
 
-from textgraft.data.tag_schemes import OUTSIDE, repaired
+from textgraft.data.tag_schemes import allowed_transitions, best_tags
 from textgraft.data.words import cut_words
 from textgraft.errors import OptionError
 from textgraft.inference.streaming.streams import Piece, Place, Streams
@@ -161,6 +161,7 @@ class TagStreams(Streams[list[TaggedWord]]):
         super().__init__(model, tokenizer, count)
         self._takes_text = True  # words are cut before they are tokenized
         self.labels = tuple(labels)
+        self._allowed = allowed_transitions(self.labels)
         self.temperature = temperature
         self.max_length = max_length
         self._logits: list[list[NDArray[np.float32]]] = []
@@ -238,15 +239,12 @@ class TagStreams(Streams[list[TaggedWord]]):
         if not words:
             return []
         probabilities = softmax(np.stack(logits) / self.temperature, axis=1).astype(np.float32)
-        found = []
-        for (word, start, end), own in zip(words, probabilities, strict=True):
-            before = OUTSIDE if place.tag < 0 else self.labels[place.tag]
-            best = int(own.argmax())
-            # What a tag means as conlleval reads it, the tag before it tells.
-            tag = repaired([before, self.labels[best]])[1]
-            place.tag = self.labels.index(tag)
-            found.append(TaggedWord(word, tag, float(own[best]), start, end))
-        return found
+        best = best_tags(probabilities, self._allowed, before=1 + place.tag)
+        place.tag = int(best[-1])
+        return [
+            TaggedWord(word, self.labels[tag], float(own[tag]), start, end)
+            for (word, start, end), own, tag in zip(words, probabilities, best, strict=True)
+        ]
 
 
 @dataclass(frozen=True)

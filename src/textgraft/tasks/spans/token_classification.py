@@ -17,7 +17,7 @@ from textgraft.data.inputs import as_given_text, given_inputs
 from textgraft.data.read_options import ReadOptions, read_options
 from textgraft.data.readers.tagged import read_tagged
 from textgraft.data.readers.tagging import find_tagging
-from textgraft.data.tag_schemes import OUTSIDE, entities, repaired
+from textgraft.data.tag_schemes import OUTSIDE, allowed_transitions, best_tags, entities, repaired
 from textgraft.data.words import Words, cut_words, joined
 from textgraft.errors import DataError, OptionError, nearest
 from textgraft.evaluation.calibration import fit_temperature
@@ -150,6 +150,7 @@ class TokenClassification(Task[WordFeatures]):
     def __init__(self, labels: Sequence[str]) -> None:
         self.labels = tuple(labels)
         self._index = {label: index for index, label in enumerate(self.labels)}
+        self._allowed = allowed_transitions(self.labels)
 
     @classmethod
     def read(cls, source: Source, **columns: Unpack[ReadOptions]) -> Dataset:
@@ -327,16 +328,20 @@ class TokenClassification(Task[WordFeatures]):
     def predictions(
         self, features: Sequence[WordFeatures], decoded: Sequence[TagScores], temperature: float = 1.0
     ) -> list[TagPrediction]:
-        """Take the model's best sequence or the most probable tags, and mend them as conlleval reads them."""
+        """Take the model's best sequence, or for each word the most probable tag that may stand there.
+
+        What breaks where windows of a best sequence meet is mended as conlleval reads it.
+        """
         found = []
         windows = zip(features, decoded, strict=True)
         for _, group in groupby(windows, key=lambda window: window[0]["row"]):
             parts, scores = zip(*group, strict=True)
             logits = np.concatenate([score.logits for score in scores])
             probabilities = softmax(logits / temperature, axis=1).astype(np.float32)
-            best = np.concatenate(
-                [score.logits.argmax(axis=1) if score.tags is None else score.tags for score in scores]
-            )
+            if scores[0].tags is None:
+                best = best_tags(logits, self._allowed)
+            else:
+                best = np.concatenate([score.tags for score in scores])
             found.append(
                 TagPrediction(
                     parts[0]["text"],
