@@ -86,13 +86,13 @@ def ours(train: Path, test: Path, seconds: float, folder: Path) -> dict:
     return json.loads(done.read_text()) | {"pick": load_verdict(folder).pick}
 
 
-def theirs(rival: str, python: str, train: Path, test: Path, done: Path) -> dict:
-    """Let a rival train and answer, in its own environment."""
+def theirs(rival: str, python: str, train: Path, test: Path, done: Path) -> dict | None:
+    """Let a rival train and answer, in its own environment; None where it fails."""
     if not done.is_file():
         script = Path(__file__).with_name("rival_scripts.py")
         encoder = str(resolve_encoder("bundled").path)
-        subprocess.run([python, str(script), rival, str(train), str(test), encoder, str(done)], check=True)
-    return json.loads(done.read_text())
+        subprocess.run([python, str(script), rival, str(train), str(test), encoder, str(done)], check=False)
+    return json.loads(done.read_text()) if done.is_file() else None
 
 
 def difference(test: Path, ours: list[str], theirs: list[str]) -> tuple[float, float, PairedTest]:
@@ -137,6 +137,9 @@ def main() -> None:
             folder.mkdir(parents=True, exist_ok=True)
             python = pythons.get(rival.split("-")[0], arguments.setfit)
             peer = theirs(rival, python, train, test, folder / "rival.json")
+            if peer is None:
+                print(f"| {name} | {rival} | {len(read_dataset(train)):,} | failed | | | | | |", flush=True)
+                continue
             own = ours(train, test, peer["seconds"], folder / "textgraft")
             score, peers, test_result = difference(test, own["answers"], peer["answers"])
             interval = f"{test_result.difference:+.3f} ({test_result.low:+.3f} to {test_result.high:+.3f})"
