@@ -67,7 +67,7 @@ FILES_WITHOUT_A_USABLE_ROW = {
         b"Report,,\n\nid,text,label\n1,a b c,x\n2,d e f,y\n",
         "Columns found: 'Report'.*delete what stands above it",
     ),
-    "an archive": ("f.zip", b"PK\x03\x04rest", "Unpack it first"),
+    "an archive": ("f.zip", b"PK\x03\x04rest", "damaged or breaks off"),
     "Excel workbook named CSV": ("f.csv", b"PK\x03\x04rest", "ZIP archive or an Excel workbook"),
     "gzip named CSV": ("f.csv", b"\x1f\x8b\x08rest", "compressed with gzip"),
     "Parquet named CSV": ("f.csv", parquet(text=["a"], label=["b"]), "a Parquet file"),
