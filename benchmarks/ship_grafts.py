@@ -37,6 +37,7 @@ from textgraft.data.dataset import Dataset
 from textgraft.inference.evaluate import Evaluation, evaluate
 from textgraft.inference.predictor import Predictor, load
 from textgraft.models.directory import library_versions
+from textgraft.models.encoders import encoder_width, resolve_encoder
 from textgraft.models.graft.base import PEFT
 from textgraft.models.manifest import MANIFEST, WEIGHTS, Golden, read_manifest, stamp
 from textgraft.models.temperature import output_parameters
@@ -113,11 +114,14 @@ def ship(name: str, data: Path, runs: Path, reference: float | None) -> None:
 def try_encoder(name: str, encoder: Path, budget: float | None, data: Path, runs: Path) -> None:
     """Train a graft's recipe on another encoder and print its scores; nothing is put into the package.
 
-    Its adapter is in all layers.
+    Its adapter is in all layers, and in what time there is it takes smaller steps, and more of them.
     """
     mark = f"{name}-{encoder.name}"
     recipe = Recipe.of(name, data, runs / f"{mark}-rows")
     settings = {key: value for key, value in recipe.options["settings"].items() if key != "freeze_layers"}
+    if "learning_rate" in settings:
+        factor = encoder_width(resolve_encoder("bundled")) / encoder_width(resolve_encoder(str(encoder)))
+        settings |= {"learning_rate": factor * settings["learning_rate"], "batch_size": 16}
     options = {**recipe.options, "encoder": str(encoder), "settings": settings}
     options["budget"] = budget and 60 * budget
     folder = recipe._replace(options=options).train(runs / mark)
