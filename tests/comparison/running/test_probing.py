@@ -134,6 +134,8 @@ def test_a_trial_that_the_clock_ended_tells_what_its_training_would_have_taken(t
     cut = msgspec.structs.replace(took(trial, 100, 3.0, 1), stopped_by="budget", epochs=3.0)
     # It had 1 s for three of the seven epochs that it usually takes.
     assert whole_training(cut, 1.0, schedule) == pytest.approx(7 / 3)
+    to_the_end = EpochSchedule(1000, 10, 10, stops_early=False)
+    assert whole_training(cut, 1.0, to_the_end) == pytest.approx(10 / 3)
     ended = msgspec.structs.replace(cut, stopped_by="patience")
     assert whole_training(ended, 1.0, schedule) == 1.0
     assert whole_training(cut, 1.0, None) == 1.0

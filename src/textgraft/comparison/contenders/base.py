@@ -137,6 +137,8 @@ class EpochSchedule:
     shortest: float = 0.32
     """Part of its most epochs to which a time budget may shorten the training, though not below one: in as
     many steps, more rows teach more than the same rows again."""
+    stops_early: bool = True
+    """Whether the dev rows may end it."""
 
     def number(self, size: int) -> int:
         """Return the most epochs over ``size`` training rows; early stopping may end sooner."""
@@ -149,7 +151,7 @@ class EpochSchedule:
         patience is most of them.
         """
         number = self.number(size)
-        return size * min(number, 0.5 * number + 2)
+        return size * (min(number, 0.5 * number + 2) if self.stops_early else number)
 
     def shortest_share(self, size: int) -> float:
         """Return what part of the rows that are usually seen is seen at least, 0 to 1."""

@@ -127,7 +127,7 @@ CONTENDERS = (
         marker="circle-cross",
         evaluating=0.4,  # a third of it for each training row, which are encoded as well, and each dev row
         is_default_of_few=True,
-        epochs=EpochSchedule(rows=3_000, least=2, most=30),
+        epochs=EpochSchedule(rows=3_000, least=2, most=30, stops_early=False),
         needs_encoder=True,
     ),
 )
