@@ -133,7 +133,7 @@ CALLED: dict[str, dict[str, Any]] = {
     "evaluate": {"source": ["a", "b"]},
     "distill": {"corpus": "corpus.txt", "output": "m"},
     "load": {},
-    "pipeline": {"name": "sentiment-analysis"},
+    "pipeline": {"task": "sentiment-analysis"},
     "predict": {"source": ["a", "b"]},
     "threshold": {"source": ["a", "b"], "precision": 0.9},
     "train": {"source": ["a", "b"], "output": "m"},
