@@ -80,7 +80,7 @@ def test_every_command_has_last_words(command):
     """Stopped at its very first step, whatever it is asked to do."""
     arguments = {
         "compare": ["rows.csv"], "train": ["rows.csv", "-o", "m"], "evaluate": ["m", "rows.csv"],
-        "predict": ["m", "rows.csv"], "check": ["rows.csv"], "encode": ["rows.csv", "-o", "a.npy"],
+        "predict": ["runs/m", "rows.csv"], "check": ["rows.csv"], "encode": ["rows.csv", "-o", "a.npy"],
         "demo": [], "pretrain": ["corpus", "-o", "m"], "vectors": ["corpus", "-o", "v.txt"],
         "distill": ["bundled", "corpus", "-o", "m"], "cache": [], "list": ["tasks"], "learn": [],
         "threshold": ["m", "rows.csv", "--precision", "0.9"], "label-errors": ["rows.csv"],
