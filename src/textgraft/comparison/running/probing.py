@@ -267,7 +267,9 @@ def probe(
         per_test_row = min(lap.taken()) / len(sample)
     answered, computed, a_text = tests, texts, found.shared
     if found.fitted.outputs is not None:  # what is computed of test rows is shared as well
-        answered, computed, a_text = min(PACE_ROWS, tests), texts + unknown_tests, max(a_text, per_test_row)
+        answered, computed = min(PACE_ROWS, tests), texts + unknown_tests
+        if contender.fixed_sizes == (0,):  # it encoded names of labels, and no row
+            a_text = per_test_row
     costs = [longer * further.get(_costing(settings), found).per_epoch for settings in grid[1:]]
     answering = longer * per_test_row * answered
     return Rate(
