@@ -149,7 +149,7 @@ class Material:
     def unknown_tests(self, contender: Contender) -> int:
         """Return how many test rows have a text that a contender's encoder has not encoded for all trials."""
         source, tests = self.entrants.encoder_of(contender), self.splits.test
-        texts = [value for values in tests.columns.values() for value in values if isinstance(value, str)]
+        texts = tests.strings()
         if source is None or not texts:
             return len(tests)
         windows = 1 if self.max_length or len(texts) > len(tests) else contender.windows

@@ -157,6 +157,10 @@ class Dataset:
             return JoinedColumns(lists)
         return ["\n".join(parts) for parts in zip(*lists, strict=True)]
 
+    def strings(self) -> list[str]:
+        """Return every string of the columns, one column after the other."""
+        return [value for values in self.columns.values() for value in values if isinstance(value, str)]
+
     @functools.cached_property
     def names(self) -> Sequence[tuple[str, ...]]:
         """The names in each row's target: its label or labels, the types of its tags; none in other forms."""

@@ -123,7 +123,7 @@ def _encodings(job: Job, settings: EncodingsSettings) -> Fitted:
         cut=clock.was_over,
         cached_seconds=cached,
         begun_from=source,
-        outputs=answering(model, encodings, task, shared, tokenizer),
+        outputs=answering(model, encodings, task, tokenizer, encoder.longest),
     )
 
 

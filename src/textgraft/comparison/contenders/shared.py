@@ -137,8 +137,8 @@ def answering(
     model: GraftForSequenceClassification,
     encodings: Callable[[Dataset], Tensor],
     task: TextTask,
-    shared: SharedEncoder,
-    tokenizer: PreTrainedTokenizerFast | None = None,
+    tokenizer: PreTrainedTokenizerFast,
+    max_length: int,
 ) -> Callable[[Dataset], tuple[list[Any], list[Any]]]:
     """Return what answers rows as a model with a head does, by encodings that are computed once for all.
 
@@ -146,8 +146,8 @@ def answering(
         model: Its head is run.
         encodings: Returns those of rows, as the head reads them, [rows, features].
         task: Makes answers of logits.
-        shared: The encoder.
-        tokenizer: That the model reads with; None: the encoder's.
+        tokenizer: That the model reads with.
+        max_length: Tokens of a text that it reads at most.
     """
     import torch
 
@@ -155,7 +155,7 @@ def answering(
         unlabelled = replace(rows, labels=None)
         with torch.inference_mode():
             logits = model.head(encodings(unlabelled))
-        features = task.features(unlabelled, tokenizer or shared.tokenizer, shared.encoder.longest)
+        features = task.features(unlabelled, tokenizer, max_length)
         return features, task.decode({"logits": logits}, features)
 
     return outputs

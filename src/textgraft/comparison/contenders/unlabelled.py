@@ -64,11 +64,12 @@ def _zero_shot(job: Job, settings: ZeroShotSettings) -> Fitted:
     def encodings(rows: Dataset) -> Tensor:
         return torch.from_numpy(shared.encode(list(rows.texts)))
 
+    task, tokenizer = cast("TextTask", job.task), shared.tokenizer
     # Of an encoder that does not normalize, what is shared is not what the model compares.
-    outputs = answering(model, encodings, cast("TextTask", job.task), shared) if encoder.normalize else None
+    outputs = answering(model, encodings, task, tokenizer, encoder.longest) if encoder.normalize else None
     return Fitted(
         model,
-        shared.tokenizer,
+        tokenizer,
         encoder.longest,
         epochs=0.0,
         stopped_by="nothing to train",

@@ -236,7 +236,7 @@ def probe(
     rows = STEPS * _batch_size(contender.grid[0]) if contender.epochs else ROWS
     if contender.epochs and not read:
         # It reads texts to their end: of long ones fewer tell as much.
-        enough = CHARACTERS / max(1.0, _characters(job.train))
+        enough = CHARACTERS * len(job.train) / max(1, sum(map(len, job.train.strings())))
         rows = max(LEAST_STEPS * _batch_size(contender.grid[0]), min(rows, round(enough)))
     sample = job.train.select(range(min(rows, len(job.train))))
     if contender.epochs is None and seen is None:
@@ -285,12 +285,6 @@ def probe(
         answered=answering,
         readings=read,
     )
-
-
-def _characters(rows: Dataset) -> float:
-    """Return how many characters the texts of a row have, on average."""
-    texts = (value for values in rows.columns.values() for value in values if isinstance(value, str))
-    return sum(map(len, texts)) / max(1, len(rows))
 
 
 def _batch_size(settings: RecipeSettings) -> int:
