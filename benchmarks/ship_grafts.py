@@ -1,7 +1,8 @@
 """Train the grafts that the package ships, on sets that may be shipped, and write their cards.
 
     python benchmarks/ship_grafts.py --data ../shared/data [NAME …] [--reference MINUTES]
-    python benchmarks/ship_grafts.py --data ../shared/data --encoder FOLDER [--budget MINUTES] [NAME …]
+    python benchmarks/ship_grafts.py --data ../shared/data --encoder FOLDER [--budget MINUTES]
+        [--fine-tune ROWS] [NAME …]
     python benchmarks/ship_grafts.py --stamp [NAME …]
     python benchmarks/ship_grafts.py --calibrate [NAME …]
     python benchmarks/ship_grafts.py --measure --data ../shared/data [NAME …]
@@ -9,8 +10,9 @@
 Every graft is one `textgraft.train` with the options below; a run that was stopped goes on. With --reference
 all layers are fine-tuned too on the same rows for so many minutes, for the card. The grafts land in
 src/textgraft/grafts/, without a tokenizer: the bundled encoder's is used. With --encoder the same is trained
-on another encoder, for --budget minutes if given, and scored; nothing of it is shipped. With --stamp nothing
-is trained: textgraft.json of those that are there is written anew, in the current format, with the hashes of
+on another encoder, for --budget minutes if given, and scored; nothing of it is shipped; with --fine-tune its
+upper half learns in place of an adapter, from so many rows drawn at random. With --stamp nothing is trained:
+textgraft.json of those that are there is written anew, in the current format, with the hashes of
 the files beside it and the golden outputs taken anew. With --calibrate a temperature that stands in
 textgraft.json alone becomes a part of the head's weights; no other weight changes. With --measure the grafts
 that are there are scored again, and the figures of their cards replaced. Everything is measured in fp32,
@@ -21,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import shutil
 import tempfile
 from pathlib import Path
@@ -111,23 +114,36 @@ def ship(name: str, data: Path, runs: Path, reference: float | None) -> None:
     print(name, f"{size:.2f} MB", {key: value.metrics[value.metric] for key, value in scores.items()})
 
 
-def try_encoder(name: str, encoder: Path, budget: float | None, data: Path, runs: Path) -> None:
+def try_encoder(
+    name: str, encoder: Path, budget: float | None, fine_tuned: int | None, data: Path, runs: Path
+) -> None:
     """Train a graft's recipe on another encoder and print its scores; nothing is put into the package.
 
-    Its adapter is in all layers, and in what time there is it takes smaller steps, and more of them.
+    Its adapter is in all layers, and in what time there is it takes smaller steps, and more of them. Or its
+    upper half is fine-tuned in the usual way, on a part of the rows.
     """
-    mark = f"{name}-{encoder.name}"
+    mark = f"{name}-{encoder.name}" + ("-fine-tuned" if fine_tuned else "")
     recipe = Recipe.of(name, data, runs / f"{mark}-rows")
     settings = {key: value for key, value in recipe.options["settings"].items() if key != "freeze_layers"}
     if "learning_rate" in settings:
         factor = encoder_width(resolve_encoder("bundled")) / encoder_width(resolve_encoder(str(encoder)))
         settings |= {"learning_rate": factor * settings["learning_rate"], "batch_size": 16}
     options = {**recipe.options, "encoder": str(encoder), "settings": settings}
+    if fine_tuned:
+        _draw(recipe.source, fine_tuned)
+        options |= {"contender": "bert-finetuned", "settings": {}}
     options["budget"] = budget and 60 * budget
     folder = recipe._replace(options=options).train(runs / mark)
     told = read_manifest(folder).training
     print(f"{mark}: {told['rows']:,} rows, {duration(told['seconds'])}, {describe('torch', 'transformers')}")
     print("\n".join([*TABLE, *_figures(_scores(folder, recipe.files))]))
+
+
+def _draw(source: Path, rows: int) -> None:
+    """Keep so many of the sentences of a file, drawn at random."""
+    blocks = source.read_text(encoding="utf-8").strip().split("\n\n")
+    kept = random.Random(0).sample(blocks, min(rows, len(blocks)))
+    source.write_text("\n\n".join(kept) + "\n", encoding="utf-8")
 
 
 def _read_whole_texts(folder: Path, windows: int) -> None:
@@ -283,7 +299,10 @@ def main() -> None:
     parser.add_argument("--reference", type=float, metavar="MINUTES")
     parser.add_argument("--encoder", type=Path)
     parser.add_argument("--budget", type=float, metavar="MINUTES")
+    parser.add_argument("--fine-tune", type=int, metavar="ROWS", help="ner alone")
     arguments = parser.parse_args()
+    if arguments.fine_tune and arguments.names != ["ner"]:
+        parser.error("--fine-tune is for ner")
     if not (arguments.stamp or arguments.calibrate) and arguments.data is None:
         parser.error("--data is needed to train and to measure")
     for name in arguments.names:
@@ -297,7 +316,8 @@ def main() -> None:
             measure(name, arguments.data, arguments.runs)
             continue
         if arguments.encoder:
-            try_encoder(name, arguments.encoder, arguments.budget, arguments.data, arguments.runs)
+            options = arguments.budget, arguments.fine_tune, arguments.data, arguments.runs
+            try_encoder(name, arguments.encoder, *options)
             continue
         ship(name, arguments.data, arguments.runs, arguments.reference)
 
