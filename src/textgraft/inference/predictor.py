@@ -193,6 +193,7 @@ class Predictor(RowPredictor):
             max_sequences=MAX_SEQUENCES,
             precision=opened.autocast,
             on_batch=(lambda rows, *_: on_progress(len(rows))) if on_progress else None,
+            at_once=opened.at_once,
         )
 
     def streams(self, count: int, *, until: float | None = None, answer_early: bool = False) -> Streams[Any]:

@@ -109,6 +109,8 @@ class Opened:
     precision: str
     """What the engine computes in."""
     note: str
+    at_once: int = 1
+    """Batches that the engine computes at a time, each called for in a thread of its own."""
 
 
 def _watched(model: PreTrainedModel) -> list[nn.Parameter]:
@@ -134,7 +136,7 @@ def _open(model: PreTrainedModel, wanted: str, wanted_precision: str, *, keep: b
         engine = open_engine(source, engine=wanted, precision=wanted_precision)
         if engine.name != TORCH:
             module = _on_engine(model, engine, source.inputs)
-            return Opened(module, "fp32", engine.name, engine.precision, engine.note)
+            return Opened(module, "fp32", engine.name, engine.precision, engine.note, engine.at_once)
         note = engine.note
     return Opened(model, precision, TORCH, precision, note or f"{TORCH}, {precision}")
 

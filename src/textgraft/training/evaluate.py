@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ def run_model(
     max_sequences: int,
     precision: str,
     on_batch: Callable[[Sequence[int], Any, Mapping[str, Tensor]], None] | None = None,
+    at_once: int = 1,
 ) -> list[Any]:
     """Run a model over windows, the longest first, and return what is kept of each, in order.
 
@@ -35,15 +37,19 @@ def run_model(
         max_tokens: Most padded tokens in a batch.
         max_sequences: Most windows in a batch.
         precision: "fp32" or "bf16".
-        on_batch: Called with the positions of a batch's windows, the outputs and the batch.
+        on_batch: Called with the positions of a batch's windows, the outputs and the batch; for one batch at
+            a time.
+        at_once: Batches at a time, as :func:`~textgraft.training.forward.in_batches` takes them.
     """
     decoded: list[Any] = [None] * len(features)
+    telling = threading.Lock()
 
     def forward(rows: Sequence[int], batch: Mapping[str, Tensor]) -> None:
         members = [features[row] for row in rows]
         outputs = scoring.outputs(model, batch)
         if on_batch:
-            on_batch(rows, outputs, batch)
+            with telling:
+                on_batch(rows, outputs, batch)
         for row, value in zip(rows, scoring.decode(outputs, members), strict=True):
             decoded[row] = value
 
@@ -55,6 +61,7 @@ def run_model(
         max_sequences=max_sequences,
         precision=precision,
         device=model.device,
+        at_once=at_once,
     )
     return decoded
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import Tensor
@@ -22,6 +23,7 @@ def in_batches(
     max_sequences: int,
     precision: str,
     device: torch.device,
+    at_once: int = 1,
 ) -> None:
     """Make batches of inputs, the longest first, and hand each to the model.
 
@@ -34,11 +36,27 @@ def in_batches(
         max_sequences: Most inputs in a batch.
         precision: "fp32" or "bf16".
         device: Where the model is.
+        at_once: Batches at a time, each in a thread of its own, of a model whose engine computes as many;
+            ``collate`` and ``forward`` are then called from these threads.
     """
     batches = token_budget_batches(
         lengths, max_tokens=max_tokens, max_sequences=max_sequences, generator=None
     )
     computing(torch.get_num_threads())
-    with torch.inference_mode(), autocast(precision, device):
-        for rows in batches:
+
+    def run(rows: Sequence[int]) -> None:
+        with torch.inference_mode(), autocast(precision, device):  # of a thread, both of them
             forward(rows, placed(collate(rows), device))
+
+    if min(at_once, len(batches)) <= 1:
+        for rows in batches:
+            run(rows)
+        return
+    with ThreadPoolExecutor(at_once, thread_name_prefix="textgraft-batch") as threads:
+        running = [threads.submit(run, rows) for rows in batches]
+        try:
+            for one in running:
+                one.result()
+        finally:
+            for one in running:
+                one.cancel()

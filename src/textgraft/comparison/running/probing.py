@@ -12,17 +12,20 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from textgraft.comparison.contenders.base import Contender, EpochSchedule, Fit, Job, RecipeSettings
 from textgraft.comparison.preparing import DEV_FRACTION
 from textgraft.comparison.records.plan import Programme, Rate
 from textgraft.comparison.records.trials import Trial
-from textgraft.comparison.running.measuring import PACE_ROWS
+from textgraft.comparison.running.measuring import LONG_PASS, PACE_ROWS
 from textgraft.comparison.running.pace import Lap, share_of
 from textgraft.comparison.running.reading import readings
 from textgraft.data.dataset import Dataset
 from textgraft.training.progress import Progress
+
+if TYPE_CHECKING:
+    from textgraft.inference.row_predictor import RowPredictor
 
 ROWS = 64
 FEW = 16
@@ -81,25 +84,26 @@ class Glance:
         return programme.configurations * self.fit + texts * self.per_text + SMALL_CHANGE
 
 
-def glance(contender: Contender, job: Job) -> Glance:
+def glance(contender: Contender, job: Job, per_text: float = 0.0) -> Glance:
     """Fit a contender on a few rows; libraries are then loaded, and the encoder is open.
 
     Args:
         contender: The contender, which does not train in epochs.
         job: Its train rows are those that the fits draw on.
+        per_text: Seconds that a text takes its encoder, where that is known.
     """
     shared = job.shared
     before = shared.charged
     sample = job.train.select(range(min(ROWS, len(job.train))))
     found, per_row = _growth(contender, job, sample)
-    per_text = 0.0
-    if shared.charged > before:
-        encoder = shared.encoder(job.needed_encoder(), job.max_length, contender.windows).encoder
-        for _ in range(2):  # the first time, an engine prepares what batches of such shapes need
-            lap = Lap()
-            for _ in encoder.batch_by_batch(sample.texts):
-                pass
-            per_text = min(lap.taken()) / len(sample)
+    if shared.charged == before:
+        per_text = 0.0
+    elif contender.fixed_sizes != (0,):
+        per_text = found.shared
+    elif not per_text:  # it encoded names of labels, and no row
+        before, lap = shared.charged, Lap()
+        shared.encoder(job.needed_encoder(), job.max_length, contender.windows).encode(sample.texts)
+        per_text = share_of(*lap.taken()) * (shared.charged - before) / len(sample)
     return Glance(found.other, per_row, per_text)
 
 
@@ -261,10 +265,7 @@ def probe(
     lap = Lap()
     predictor.predict_rows(sample.select([0]))  # opens the engine, as every trial does once
     opening = min(lap.taken())
-    for _ in range(2):  # the first time, an engine prepares what batches of such shapes need
-        lap = Lap()
-        predictor.predict_rows(sample)
-        per_test_row = min(lap.taken()) / len(sample)
+    per_test_row = _seconds_an_answer(predictor, sample)
     answered, computed, a_text = tests, texts, found.shared
     if found.fitted.outputs is not None:  # what is computed of test rows is shared as well
         answered, computed = min(PACE_ROWS, tests), texts + unknown_tests
@@ -285,6 +286,18 @@ def probe(
         answered=answering,
         readings=read,
     )
+
+
+def _seconds_an_answer(predictor: RowPredictor, rows: Dataset) -> float:
+    """Return what a row takes a predictor that is open, among others."""
+    few = rows.select(range(min(PACE_ROWS, len(rows))))
+    for answered in (few, rows):
+        lap = Lap()
+        predictor.predict_rows(answered)
+        seconds = min(lap.taken())
+        if seconds > LONG_PASS:
+            break
+    return seconds / len(answered)
 
 
 def _batch_size(settings: RecipeSettings) -> int:

@@ -12,14 +12,16 @@ stays in it.
 from __future__ import annotations
 
 import ast
+import gc
 import hashlib
 import inspect
+import itertools
 import re
 import sysconfig
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from textgraft.data.dataset import Dataset
 from textgraft.data.demo.chapters import CHAPTERS
@@ -40,6 +42,9 @@ _ROLE = re.compile(r":[\w:]+:`~?")
 _QUOTED_NAME = re.compile(r"`(\w+)'")
 _MARKUP = re.compile(r"`+|\*+(?=\w)|(?<=\w)\*+|[=~-]{3,}")
 _DOTTED_NAME = re.compile(r"\b[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+\b(?:\(\))?")
+
+
+_Found = TypeVar("_Found")
 
 
 class _Docstring(NamedTuple):
@@ -65,7 +70,7 @@ def docstrings_dataset() -> Dataset:
     root = Path(sysconfig.get_path("stdlib"))
     found: dict[str, _Docstring] = {}
     ambiguous: set[str] = set()
-    for docstring in _docstrings(root):
+    for docstring in _uncollected(_docstrings(root)):
         first = found.setdefault(docstring.text.lower(), docstring)
         if first.chapter != docstring.chapter:
             ambiguous.add(docstring.text.lower())
@@ -103,11 +108,23 @@ def library_texts() -> list[str]:
         from pydoc_data.topics import topics
     except ImportError as error:  # some distributions have it in a package of its own
         raise _no_sources(root) from error
-    found = [text for _, path, parts in _sources(root) for _, text in _objects(path, ".".join(parts))]
+    objects = (_objects(path, ".".join(parts)) for _, path, parts in _sources(root))
+    found = [text for _, text in _uncollected(itertools.chain.from_iterable(objects))]
     if not found:
         raise _no_sources(root)
     found += [part for topic in topics.values() for part in re.split(r"\n\s*\n", topic)]
     return list(dict.fromkeys(" ".join(text.split()) for text in found if len(text.split()) >= SHORTEST_TEXT))
+
+
+def _uncollected(found: Iterable[_Found]) -> list[_Found]:
+    """List what is found in sources while Python looks for no cycles: half of the parsing is that."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        return list(found)
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _no_sources(root: Path) -> DataError:

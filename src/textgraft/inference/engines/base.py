@@ -38,6 +38,8 @@ class Engine(Protocol):
     """"fp32", "bf16" or "int8"."""
     note: str
     """What was picked, and why it is not what was asked for, if so."""
+    at_once: int
+    """Batches that it computes at a time: whoever calls :meth:`run` does so from as many threads."""
 
     def run(self, batch: Batch) -> Outputs:
         """Run one batch."""

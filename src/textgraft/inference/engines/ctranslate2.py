@@ -47,10 +47,10 @@ class CTranslate2Engine:
         held = json.loads((folder / "config.json").read_text())
         self._words, self._places, self._types = (int(held[name]) for name in (WORDS, PLACES, TYPES))
         self._view = ctranslate2.StorageView.from_array
-        self._workers = threads or chosen_threads() or cores()
+        self.at_once = threads or chosen_threads() or cores()
         # A batch a core: batches that never wait for each other lose least to a busy neighbour.
         self._encoder = ctranslate2.Encoder(
-            str(folder), compute_type=_COMPUTED_IN[precision], inter_threads=self._workers, intra_threads=1
+            str(folder), compute_type=_COMPUTED_IN[precision], inter_threads=self.at_once, intra_threads=1
         )
 
     def run(self, batch: Batch) -> Outputs:
@@ -75,15 +75,15 @@ class CTranslate2Engine:
 
     def run_all(self, batches: Iterable[Batch]) -> Iterator[Outputs]:
         """Run many batches, one a core at a time; outputs come in their order."""
-        if self._workers == 1:
+        if self.at_once == 1:
             yield from map(self.run, batches)
             return
         running: deque[Future[Outputs]] = deque()
-        with ThreadPoolExecutor(self._workers) as pool:
+        with ThreadPoolExecutor(self.at_once) as pool:
             try:
                 for batch in batches:
                     # One more than there are workers, so that none waits for the next batch.
-                    if len(running) > self._workers:
+                    if len(running) > self.at_once:
                         yield running.popleft().result()
                     running.append(pool.submit(self.run, batch))
                 while running:

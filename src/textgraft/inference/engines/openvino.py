@@ -110,7 +110,7 @@ class OpenVinoEngine:
         compiled = core().compile_model(graph, "CPU", settings)
         if keep_compiled:
             _vouch(graph.parent)
-        streams = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+        self.at_once = streams = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         # Twice as many requests as streams: the next batch is ready when one is done.
         self._free: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for _ in range(2 * streams):

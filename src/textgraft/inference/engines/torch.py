@@ -29,6 +29,7 @@ class TorchEngine:
     """
 
     name = "torch"
+    at_once = 1
 
     def __init__(self, source: ModuleSource, precision: str, threads: int | None, notes: list[str]) -> None:
         if threads is not None:

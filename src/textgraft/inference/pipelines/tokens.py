@@ -49,5 +49,6 @@ def run_tokens(
         max_sequences=MAX_SEQUENCES,
         precision=opened.autocast,
         device=source.model.device,
+        at_once=opened.at_once,
     )
     return kept
