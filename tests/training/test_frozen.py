@@ -9,6 +9,7 @@ import torch
 
 from tests.training.helpers import TASK, make_bert, make_model, make_rows
 from textgraft.errors import OptionError
+from textgraft.inference.encoder_states import open_states
 from textgraft.tasks.text.multiple_choice import MultipleChoice
 from textgraft.training.batching import fixed_shapes
 from textgraft.training.frozen import fit_upper_layers
@@ -30,10 +31,11 @@ def freeze(model, layers):
             parameter.requires_grad_(False)
 
 
+@pytest.mark.parametrize("engine", [None, open_states])
 @pytest.mark.parametrize(
     "family", ["bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra", "mpnet"]
 )
-def test_equals_plain_training_with_the_same_layers_frozen(family):
+def test_equals_plain_training_with_the_same_layers_frozen(family, engine):
     cached = make_model(family)
     plain = copy.deepcopy(cached)
     initial = copy.deepcopy(cached.state_dict())
@@ -41,7 +43,7 @@ def test_equals_plain_training_with_the_same_layers_frozen(family):
 
     losses: dict[str, list[float]] = {"cached": [], "plain": []}
     result = fit_upper_layers(
-        cached, OBJECTIVE, SETTINGS, freeze_layers=2,
+        cached, OBJECTIVE, SETTINGS, freeze_layers=2, open_states=engine,
         on_step=lambda progress: losses["cached"].append(progress.loss),
     )  # fmt: skip
     expected = fit(

@@ -151,7 +151,7 @@ def _source(model: PreTrainedModel, *, keep: bool) -> ModuleSource | None:
     # A pooler stays with the head.
     tensors = {name: value for name, value in encoder.state_dict().items() if not name.startswith("pooler.")}
     config = encoder.config
-    return _described(
+    return states_source(
         key=content_hash([_shape(config), _tensors_hash(tensors)]),
         config=config,
         build=lambda: encoder,
@@ -174,7 +174,7 @@ def _graft_source(graft: Graft, *, keep: bool) -> ModuleSource | None:
         graft.adapter.merge_into(merged)
         return merged
 
-    return _described(
+    return states_source(
         key=content_hash([encoder.identity, graft.adapter.scale, _tensors_hash(graft.adapter.state_dict())]),
         config=config,
         build=build,
@@ -193,7 +193,7 @@ def frozen_source(
         config: Its configuration.
         build: Loads it.
     """
-    source = _described(
+    source = states_source(
         key=content_hash([encoder.identity, STATES]),
         config=config,
         build=build,
@@ -209,7 +209,7 @@ def _bundled_states() -> list[Outputs]:
     return [{STATES: states} for states in bundled.golden_states()]
 
 
-def _described(
+def states_source(
     key: str,
     config: PreTrainedConfig,
     build: Callable[[], nn.Module],
@@ -217,6 +217,15 @@ def _described(
     *,
     keep: bool,
 ) -> ModuleSource:
+    """Describe the last hidden states of an encoder.
+
+    Args:
+        key: Names weights and computation.
+        config: Of the encoder.
+        build: Returns it.
+        weights: Reads its weights; None where its architecture is not known.
+        keep: Whether a converted graph is kept on disk.
+    """
     has_types = (getattr(config, "type_vocab_size", None) or 0) >= 2
     return ModuleSource(
         key=key,

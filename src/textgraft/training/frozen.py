@@ -28,7 +28,7 @@ from textgraft.training.progress import TrainingResult
 from textgraft.training.settings import TrainingSettings
 from textgraft.training.task_rows import TaskRows
 from textgraft.training.text_arrays import MAX_BYTES, TextArrays, TextStores
-from textgraft.training.text_states import Frozen, padded_states, text_states, untrained
+from textgraft.training.text_states import Frozen, OpenStates, padded_states, text_states, untrained
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +41,7 @@ def fit_upper_layers(
     freeze_layers: int,
     stores: TextStores | None = None,
     max_bytes: int = MAX_BYTES,
+    open_states: OpenStates | None = None,
     **options: Unpack[FitOptions],
 ) -> TrainingResult:
     """Train all but the embeddings and the lowest ``freeze_layers`` layers; like :func:`fit` otherwise.
@@ -60,6 +61,7 @@ def fit_upper_layers(
         stores: Where hidden states are kept and looked for, by the weights that they come from; None: for
             this run alone.
         max_bytes: Most bytes of them, in a file of the temporary folder.
+        open_states: Opens an engine that computes the states; None: torch does.
         options: Handed on to :func:`fit`.
 
     Raises:
@@ -84,7 +86,9 @@ def fit_upper_layers(
             return train(objective, settings)
         model.to(join_processes().device)
         states = text_states(
-            Frozen(encoder, lower, lambda: only_layers(encoder, 0, freeze_layers)),
+            Frozen(
+                encoder, lower, lambda: only_layers(encoder, 0, freeze_layers), freeze_layers, open_states
+            ),
             texts,
             settings.precision,
             objective.pad_token_id,

@@ -23,7 +23,7 @@ from textgraft.training.progress import TrainingResult
 from textgraft.training.settings import TrainingSettings
 from textgraft.training.task_rows import TaskRows
 from textgraft.training.text_arrays import MAX_BYTES, TextArrays, TextStores
-from textgraft.training.text_states import Frozen, padded_states, text_states, untrained
+from textgraft.training.text_states import Frozen, OpenStates, padded_states, text_states, untrained
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +38,7 @@ def fit_decoder(
     *,
     stores: TextStores | None = None,
     max_bytes: int = MAX_BYTES,
+    open_states: OpenStates | None = None,
     **options: Unpack[FitOptions],
 ) -> TrainingResult:
     """Train all but the encoder; like :func:`fit` otherwise.
@@ -52,6 +53,7 @@ def fit_decoder(
         settings: All choices of the training.
         stores: Where states are kept and looked for; None: for this run alone.
         max_bytes: Most bytes of them.
+        open_states: Opens an engine that computes them; None: torch does.
         options: Handed on to :func:`fit`.
     """
     model.to(join_processes().device)
@@ -59,9 +61,8 @@ def fit_decoder(
     stores = TextStores() if stores is None else stores
     before = stores.charged
     rows = [*objective.train, *objective.dev]
-    states = text_states(
-        Frozen(encoder, [encoder]), rows, settings.precision, objective.pad_token_id, stores, max_bytes
-    )
+    frozen = Frozen(encoder, [encoder], open_states=open_states)
+    states = text_states(frozen, rows, settings.precision, objective.pad_token_id, stores, max_bytes)
     if states is None:
         logger.warning("the states of the sources cannot be kept: they are computed in every epoch")
         with untrained([encoder]):

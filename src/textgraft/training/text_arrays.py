@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -181,6 +181,11 @@ class TextArrays:
 
 class TextStores(dict[str, TextArrays]):
     """The stores that trials of one comparison share, by what it is that they hold."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runners: dict[str, Any] = {}
+        """What was opened to fill a store, by its key; it is opened once."""
 
     def open(self, key: str, width: int, dtype: str, max_bytes: int = MAX_BYTES) -> TextArrays:
         """Return the store of a key, a new one where there is none.

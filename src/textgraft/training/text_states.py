@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import pad
 from transformers import PreTrainedModel
@@ -21,6 +24,13 @@ from textgraft.training.placement import placed
 from textgraft.training.precision import autocast, resolve_precision
 from textgraft.training.text_arrays import Computed, TextArrays, TextStores, text_key, weights_key
 
+RunStates = Callable[[Iterable[Mapping[str, Tensor]]], Iterator[NDArray[np.float32]]]
+"""Given batches of inputs by name, each [batch, time], returns the last hidden states of each, in order,
+[batch, time, size]; several batches may be computed at a time."""
+OpenStates = Callable[[PreTrainedModel, int | None, str], RunStates | None]
+"""Opens an engine for an encoder that runs so many of its layers at present, None: all, in a precision,
+"fp32" or "bf16". Where torch is to run it, it returns None."""
+
 
 @dataclass(frozen=True)
 class Frozen:
@@ -32,6 +42,10 @@ class Frozen:
     """All that its states depend on."""
     running: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
     """Within it, the encoder runs this part of it alone."""
+    layers: int | None = None
+    """Of this part, where it is not all of them."""
+    open_states: OpenStates | None = None
+    """Opens what runs it faster than torch."""
 
 
 @contextlib.contextmanager
@@ -75,8 +89,11 @@ def text_states(
     encoder, device = frozen.encoder, frozen.encoder.device
     precision, config = resolve_precision(wanted_precision, device), encoder.config
     facts = [config.model_type, precision, *(f"{name}={getattr(config, name, None)}" for name in SHAPING)]
+    # An engine rounds in ways of its own.
+    facts += ["on an engine"] if frozen.open_states else []
+    key = weights_key(frozen.modules, facts)
     states = stores.open(
-        weights_key(frozen.modules, facts),
+        key,
         config.hidden_size,
         # Next to bf16 arithmetic, fp16 is free: three bits more of precision in the same bytes, and
         # normalised states never come near its range. fp32 arithmetic keeps fp32.
@@ -86,22 +103,35 @@ def text_states(
 
     def compute(missing: list[int]) -> Iterator[Computed]:
         lengths = [len(texts[place]["input_ids"]) for place in missing]
+        batches = fixed_shapes(lengths, getattr(config, "max_position_embeddings", None))
         computing(torch.get_num_threads())
         encoder.eval()
         with torch.inference_mode(), autocast(precision, device), frozen.running():
-            for batch in fixed_shapes(lengths, getattr(config, "max_position_embeddings", None)):
-                inputs = _shaped([texts[missing[member]] for member in batch.members], batch, pad_token_id)
-                ids, mask, types = (placed(inputs, device).get(name) for name in _INPUTS)
-                assert ids is not None
-                last, _ = run_encoder(encoder, ids, mask, types, None)
+            if key not in stores.runners:
+                opened = frozen.open_states and frozen.open_states(encoder, frozen.layers, precision)
+                stores.runners[key] = opened or functools.partial(_run_torch, encoder)
+            shaped = (
+                _shaped([texts[missing[member]] for member in batch.members], batch, pad_token_id)
+                for batch in batches
+            )
+            for batch, last in zip(batches, stores.runners[key](shaped), strict=True):
                 arrays = [
-                    array[: lengths[member]]
-                    for member, array in zip(batch.members, last.float().cpu().numpy(), strict=False)
+                    array[: lengths[member]] for member, array in zip(batch.members, last, strict=False)
                 ]
                 yield Computed(batch.members, arrays, [batch.width] * len(arrays), batch.rows * batch.width)
 
     lengths = [len(text["input_ids"]) for text in texts]
     return states if states.fill([state_key(text) for text in texts], lengths, compute) else None
+
+
+def _run_torch(
+    encoder: PreTrainedModel, batches: Iterable[Mapping[str, Tensor]]
+) -> Iterator[NDArray[np.float32]]:
+    for batch in batches:
+        ids, mask, types = (placed(dict(batch), encoder.device).get(name) for name in _INPUTS)
+        assert ids is not None
+        last, _ = run_encoder(encoder, ids, mask, types, None)
+        yield last.float().cpu().numpy()
 
 
 def padded_states(states: TextArrays, texts: Sequence[Features], width: int) -> Tensor:

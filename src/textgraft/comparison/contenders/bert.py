@@ -268,9 +268,12 @@ def _graft(job: Job, config: GraftConfig, settings: TrainedSettings, windows: in
 
 def _keeping(freeze_layers: int) -> KeepingStates | None:
     """Return what trains all but the lowest layers; None where none of them is frozen."""
+    from textgraft.inference.encoder_states import open_states
     from textgraft.training.frozen import fit_upper_layers
 
-    return functools.partial(fit_upper_layers, freeze_layers=freeze_layers) if freeze_layers else None
+    if not freeze_layers:
+        return None
+    return functools.partial(fit_upper_layers, freeze_layers=freeze_layers, open_states=open_states)
 
 
 class ScratchSettings(TrainedSettings):

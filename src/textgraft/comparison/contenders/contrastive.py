@@ -42,6 +42,7 @@ class ContrastiveSettings(TrainedSettings):
 
 def _contrastive(job: Job, settings: ContrastiveSettings) -> Fitted:
     """Move the encodings of one label together and of others apart, then fit logistic regression on them."""
+    from textgraft.inference.encoder_states import open_states
     from textgraft.models.baselines.softmax_regression import Clock
     from textgraft.models.graft.encodings import GraftForEncoding
     from textgraft.models.graft.heads import GraftConfig
@@ -82,7 +83,7 @@ def _contrastive(job: Job, settings: ContrastiveSettings) -> Fitted:
         on_step=job.on_step,
         on_begin=job.on_begin,
     )
-    result = run(freeze_layers=frozen, stores=states) if frozen else run()
+    result = run(freeze_layers=frozen, stores=states, open_states=open_states) if frozen else run()
     encodings, dev_encodings = (
         rows.encodings(model, part, given, result.precision).numpy() for part in (rows.train, rows.dev)
     )

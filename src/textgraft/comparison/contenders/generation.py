@@ -239,13 +239,15 @@ class BertToBertSettings(WritingSettings):
 
 def _bert_to_bert(job: Job, settings: BertToBertSettings, *, copies: bool) -> Fitted:
     """Fine-tune an encoder–decoder whose both sides begin as the pre-trained encoder."""
+    from textgraft.inference.encoder_states import open_states
     from textgraft.models.generation.encoder_decoder import bert_to_bert
     from textgraft.training.frozen_source import fit_decoder
 
     source = job.needed_encoder()
     model, tokenizer = bert_to_bert(source, label_smoothing=settings.label_smoothing, copies=copies)
     length = job.max_length or encoder_max_length(source)
-    fitted = _fit(job, model, tokenizer, length, settings, fit_decoder if settings.freeze_encoder else None)
+    decoder_alone = functools.partial(fit_decoder, open_states=open_states)
+    fitted = _fit(job, model, tokenizer, length, settings, decoder_alone if settings.freeze_encoder else None)
     return replace(fitted, begun_from=source)
 
 
