@@ -31,7 +31,7 @@ from machine import describe
 
 from textgraft import distill, runtime, train
 from textgraft.data.dataset import Dataset
-from textgraft.data.demo.embedded import docstrings_dataset
+from textgraft.data.demo.embedded import SHORT_CHAPTER, docstrings_dataset
 from textgraft.data.readers.reading import read_dataset
 from textgraft.data.splits import make_splits, nested_subsets
 from textgraft.errors import ModelError, OptionError
@@ -120,7 +120,7 @@ def labelled_rows(source: str | None, manifest: Manifest) -> Labelled | None:
     if source is None:
         return None
     if source == "demo":
-        return labelled(make_splits(docstrings_dataset()).test)  # as textgraft demo splits them
+        return labelled(make_splits(docstrings_dataset(SHORT_CHAPTER)).test)  # as textgraft demo splits them
     task = make_task(manifest.task, manifest.task_settings, where=source)
     return labelled(task.read(source, text=manifest.text_columns, label=manifest.label_column))
 
@@ -176,7 +176,7 @@ def trained(data: Path, folder: Path, encoders: dict[str, str]) -> Iterator[Meas
     """Train what the table compares; yields the name, the model directory and the test rows of each."""
     for name, (files, text, label, contenders) in SETS.items():
         if name == "demo":
-            splits = make_splits(docstrings_dataset())
+            splits = make_splits(docstrings_dataset(SHORT_CHAPTER))
             rows, tests = splits.train, splits.test
         else:
             rows, tests = (read_dataset(data / file, text=text, label=label) for file in files)

@@ -30,11 +30,11 @@ def demo(
     from textgraft.comparison.compare import run_comparison
     from textgraft.comparison.running.progress import TerminalReporter
     from textgraft.comparison.settings import CompareSettings
-    from textgraft.data.demo.embedded import docstrings_dataset
+    from textgraft.data.demo.embedded import SHORT_CHAPTER, docstrings_dataset
 
     settings = CompareSettings.model_validate({"budget": budget, "output": output, **CHOICES})
     reporter = TerminalReporter(open_console(), open_console(notes=True))
     try:
-        conclude(run_comparison(docstrings_dataset(), settings, reporter, started))
+        conclude(run_comparison(docstrings_dataset(SHORT_CHAPTER), settings, reporter, started))
     finally:
         reporter.close()

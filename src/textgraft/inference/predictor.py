@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -16,6 +17,7 @@ from textgraft.errors import ModelError
 from textgraft.files import as_path
 from textgraft.inference.cascading.cascaded import CascadePredictor, Part
 from textgraft.inference.cascading.steps import is_cascade, load_steps, own_files, part_folder
+from textgraft.inference.encode import MAX_TOKENS as ENGINE_TOKENS
 from textgraft.inference.engines.open import check_engine
 from textgraft.inference.prompting.prompt import FILE as PROMPT
 from textgraft.inference.prompting.prompt import load_prompt
@@ -29,8 +31,15 @@ from textgraft.integrity import check_files
 from textgraft.models.baselines.lookup import WritesLookedUp
 from textgraft.models.checkpoint import CLASSIFIER, is_classifier, load_checkpoint, task_of_config
 from textgraft.models.directory import load_model_directory, save_model_directory
-from textgraft.models.encoders import HUB_ID, EncoderSource, encoder_max_length, resolve_encoder
+from textgraft.models.encoders import (
+    HUB_ID,
+    EncoderSource,
+    encoder_max_length,
+    load_encoder,
+    resolve_encoder,
+)
 from textgraft.models.fingerprint import Fingerprint
+from textgraft.models.graft.base import Graft
 from textgraft.models.known import load_known
 from textgraft.models.manifest import MANIFEST, Manifest, read_manifest
 from textgraft.models.shipped import model_folder
@@ -43,13 +52,13 @@ from textgraft.tasks.scoring import Scoring
 from textgraft.training.evaluate import run_model
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 logger = logging.getLogger(__name__)
 
 MAX_TOKENS = 2048
-"""Padded tokens in one batch: large enough to fill the matrix kernels, small enough for any laptop."""
+"""Padded tokens in a batch that torch runs: enough to fill the matrix kernels, few enough for any laptop."""
 MAX_SEQUENCES = 256
 GOLDEN_TOLERANCE = 0.02
 """How far a probability may drift between the machine that saved a model and the one that loads it: bf16
@@ -189,7 +198,7 @@ class Predictor(RowPredictor):
             scoring,
             features,
             pad_token_id=self.tokenizer.pad_token_id,
-            max_tokens=MAX_TOKENS,
+            max_tokens=MAX_TOKENS if opened.engine == TORCH else ENGINE_TOKENS,
             max_sequences=MAX_SEQUENCES,
             precision=opened.autocast,
             on_batch=(lambda rows, *_: on_progress(len(rows))) if on_progress else None,
@@ -236,14 +245,13 @@ class Predictor(RowPredictor):
         stored_state: Callable[[], dict[str, Tensor]] | None = getattr(self.model, "stored_state", None)
         if stored_state is not None:
             return sum(tensor.numel() * tensor.element_size() for tensor in stored_state().values()) + text
+        if isinstance(self.model, Graft) and not self.model.config.lora_rank:
+            return _bytes(self.model) + _encoder_bytes(self.model.source) + text
         parts = [self.model]
         encoder = getattr(self.model, "encoder", None)
         if encoder is not None:
             parts.append(encoder)
-        # An adapter is met twice: in the graft and inside of its encoder.
-        tensors = {id(tensor): tensor for part in parts for tensor in (*part.parameters(), *part.buffers())}
-        weights = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
-        return weights + text
+        return _bytes(*parts) + text
 
     def truncated_fraction(self, dataset: Dataset) -> float:
         """Count tokens."""
@@ -252,6 +260,19 @@ class Predictor(RowPredictor):
     def save(self, path: Path, manifest: Manifest, card: str, fingerprint: Fingerprint | None = None) -> None:
         """Write what Transformers reads, textgraft.json, and what is remembered of the rows."""
         save_model_directory(path, self.model, self.tokenizer, manifest, card, fingerprint, self.known)
+
+
+def _bytes(*parts: nn.Module) -> int:
+    """Count the bytes of parameters and buffers, of what several parts share once."""
+    # An adapter is met twice: in the graft and inside of its encoder.
+    tensors = {id(tensor): tensor for part in parts for tensor in (*part.parameters(), *part.buffers())}
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+
+
+@functools.lru_cache(maxsize=8)
+def _encoder_bytes(source: EncoderSource) -> int:
+    """Count those of a frozen encoder: it is loaded for that, once for all models on it."""
+    return _bytes(load_encoder(source)[0])
 
 
 def load(path: str | Path, *, engine: str = "auto", revision: str | None = None) -> RowPredictor:

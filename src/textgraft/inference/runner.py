@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+from weakref import WeakValueDictionary
 
 import torch
 from numpy.typing import NDArray
@@ -34,10 +35,14 @@ from textgraft.models.encoders import BUNDLED_SHA256, SHAPING, EncoderSource, lo
 from textgraft.models.graft.base import Graft
 from textgraft.models.graft.encoder_layers import STACKS
 from textgraft.models.loading import load_config
+from textgraft.processor import chosen_threads
 from textgraft.training.precision import resolve_precision
 
 STATES = bundled.STATES
 """The engine's output: the last hidden states [batch, time, size], 0 at padding."""
+_frozen: WeakValueDictionary[tuple[str, str, str, int | None], Engine] = WeakValueDictionary()
+"""Engines of frozen encoders that are open, for all grafts without an adapter."""
+_opening = threading.Lock()
 TORCH = "torch"
 CTRANSLATE2 = "ctranslate2"
 
@@ -133,12 +138,24 @@ def _open(model: PreTrainedModel, wanted: str, wanted_precision: str, *, keep: b
         raise CannotRunError(f"{wanted} cannot run a {type(model).__name__}", fix="Use the engine 'torch'.")
     note, precision = "", resolve_precision("auto", model.device)
     if source is not None and first_choice(wanted, wanted_precision) != TORCH:
-        engine = open_engine(source, engine=wanted, precision=wanted_precision)
+        is_frozen = isinstance(model, Graft) and not model.config.lora_rank
+        open_it = _open_frozen if is_frozen else open_engine
+        engine = open_it(source, engine=wanted, precision=wanted_precision)
         if engine.name != TORCH:
             module = _on_engine(model, engine, source.inputs)
             return Opened(module, "fp32", engine.name, engine.precision, engine.note, engine.at_once)
         note = engine.note
     return Opened(model, precision, TORCH, precision, note or f"{TORCH}, {precision}")
+
+
+def _open_frozen(source: ModuleSource, *, engine: str, precision: str) -> Engine:
+    """Open a frozen encoder, or return the engine that others run it on at present."""
+    key = source.key, engine, precision, chosen_threads()
+    with _opening:
+        opened = _frozen.get(key)
+        if opened is None:
+            opened = _frozen[key] = open_engine(source, engine=engine, precision=precision)
+        return opened
 
 
 def _source(model: PreTrainedModel, *, keep: bool) -> ModuleSource | None:

@@ -34,6 +34,8 @@ class Shared:
 
     states: TextStores = field(default_factory=TextStores)
     """Of frozen layers."""
+    held: dict[str, Any] = field(default_factory=dict)
+    """What keeps the engines of frozen encoders open from one trial to the next, by encoder."""
     _encoders: dict[tuple[str, int | None, int], SharedEncoder] = field(default_factory=dict)
 
     @property

@@ -122,7 +122,7 @@ def measure_serving(
         p50, p95 = latency_ms(predictor.predict_rows, rows, most)
         timed = rows if known is None else rows.select(range(min(pace, len(rows))))
         predictions, seconds = _timed(predictor, timed)
-        if len(timed) <= PACE_ROWS and seconds < LONG_PASS:
+        if not briefly and len(timed) <= PACE_ROWS and seconds < LONG_PASS:
             predictions, seconds = _timed(predictor, timed)
         seconds *= len(rows) / len(timed)
         if known is not None:

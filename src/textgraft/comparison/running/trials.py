@@ -197,6 +197,8 @@ def run_trial(
     serving, predictions = measure_serving(
         chosen.predictor, spec.test, chosen.fitted.outputs, briefly=spec.times_briefly
     )
+    if chosen.fitted.outputs is not None and isinstance(chosen.predictor, Predictor):
+        job.shared.held[job.needed_encoder().identity] = chosen.predictor.runner.open()
     answers = [prediction.answer for prediction in predictions]
     model = chosen.fitted
     limit = budget if cut else None

@@ -32,7 +32,9 @@ LONGEST_TEXT = 200
 SHORTEST_TEXT = 6
 """Words that a text needs, once it is cleaned."""
 LARGEST_CHAPTER = 200
-"""Of larger chapters so many docstrings are kept, chosen by hash, so that a demonstration stays quick."""
+"""Of larger chapters so many docstrings are kept, chosen by hash."""
+SHORT_CHAPTER = 100
+"""The same of a demonstration: all contenders have time for their curves then on a slow laptop, too."""
 
 _TESTS = frozenset(("test", "tests", "__pycache__"))
 _DOCTEST = re.compile(r"^[ \t]*>>> .*", re.MULTILINE | re.DOTALL)
@@ -58,11 +60,14 @@ class _Docstring(NamedTuple):
         return hashlib.sha256(self.name.encode()).digest()
 
 
-def docstrings_dataset() -> Dataset:
+def docstrings_dataset(largest_chapter: int = LARGEST_CHAPTER) -> Dataset:
     """Return the docstrings of the standard library, labelled by chapter.
 
     Docstrings with fewer than :data:`SHORTEST_TEXT` words are left out, and so is every text that stands
     under two chapters; of a text that stands twice under one the first is kept.
+
+    Args:
+        largest_chapter: Most docstrings of a chapter.
 
     Raises:
         DataError: This interpreter comes without the sources of its library.
@@ -78,7 +83,7 @@ def docstrings_dataset() -> Dataset:
     counts: Counter[str] = Counter()
     for docstring in sorted(found.values(), key=lambda row: row.rank):
         counts[docstring.chapter] += 1
-        if docstring.text.lower() not in ambiguous and counts[docstring.chapter] <= LARGEST_CHAPTER:
+        if docstring.text.lower() not in ambiguous and counts[docstring.chapter] <= largest_chapter:
             kept.append(docstring)
     if not kept:
         raise _no_sources(root)
