@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from textgraft.forks import computing
+from textgraft.side_by_side import in_order
 from textgraft.training.batching import Lengths, token_budget_batches
 from textgraft.training.placement import placed
 from textgraft.training.precision import autocast
@@ -53,10 +54,5 @@ def in_batches(
             run(rows)
         return
     with ThreadPoolExecutor(at_once, thread_name_prefix="textgraft-batch") as threads:
-        running = [threads.submit(run, rows) for rows in batches]
-        try:
-            for one in running:
-                one.result()
-        finally:
-            for one in running:
-                one.cancel()
+        for _ in in_order(threads, run, batches, at_once):
+            pass

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from textgraft.forks import computing
 from textgraft.inference.engines.base import Batch, ModuleSource, Outputs
 from textgraft.inference.engines.bundled import pooled
 from textgraft.processor import chosen_threads, cores
+from textgraft.side_by_side import in_order
 
 WORDS, PLACES, TYPES = "textgraft_words", "textgraft_places", "textgraft_types"
 """Entries of the model's config.json: token ids that it knows, tokens that a text may have, token types."""
@@ -78,19 +78,8 @@ class CTranslate2Engine:
         if self.at_once == 1:
             yield from map(self.run, batches)
             return
-        running: deque[Future[Outputs]] = deque()
         with ThreadPoolExecutor(self.at_once) as pool:
-            try:
-                for batch in batches:
-                    # One more than there are workers, so that none waits for the next batch.
-                    if len(running) > self.at_once:
-                        yield running.popleft().result()
-                    running.append(pool.submit(self.run, batch))
-                while running:
-                    yield running.popleft().result()
-            finally:
-                for left in running:
-                    left.cancel()
+            yield from in_order(pool, self.run, batches, self.at_once)
 
     def _check(self, batch: Batch) -> None:
         if len({array.shape for array in batch.values()}) > 1:
