@@ -494,6 +494,27 @@ def test_a_few_rows_that_take_seconds_have_their_turn_beside_a_long_training() -
     assert order.index(PlannedTrial("lstm", 25, 0)) < order.index(PlannedTrial("bert-finetuned", 1673, 0))
 
 
+def test_where_one_training_on_all_rows_has_time_it_is_the_pretrained_one() -> None:
+    """Two minutes of TREC on a slow processor gave it to an LSTM, which fine-tuning beats by 0.1."""
+    programmes = {
+        name: msgspec.structs.replace(own, is_pretrained=name.startswith("bert"))
+        for name, own in DEMO_PROGRAMMES.items()
+    }
+    wholes = {name: PlannedTrial(name, 1673, 0) for name in DEMO}
+    done = [one.name for name, one in wholes.items() if DEMO[name].epochs is None]
+    lstm, finetuned = (shortest(wholes[name], DEMO) for name in ("lstm", "bert-finetuned"))
+    assert lstm < finetuned
+    for room, expected in (
+        (finetuned, {"bert-finetuned"}),
+        (1.2 * (lstm + finetuned), {"lstm", "bert-finetuned"}),
+    ):
+        chosen = schedule(programmes, DEMO, room, done).trials
+        assert {one.contender for one in chosen if one in wholes.values()} == expected
+    # What has no time in any case leaves it to the others.
+    chosen = schedule(programmes, DEMO, 0.7 * finetuned, done).trials
+    assert wholes["lstm"] in chosen
+
+
 @pytest.mark.parametrize("slowness", [1.0, 2.0, 4.0])
 @pytest.mark.parametrize("misjudged", [0.8, 1.0, 1.2])
 @pytest.mark.parametrize("left", [30.0, 60.0, 90.0])

@@ -225,6 +225,8 @@ class Programme(msgspec.Struct, frozen=True, kw_only=True):
     seeds: int
     configurations: int
     """To choose from at each size on the first seed; later seeds take the chosen one."""
+    is_pretrained: bool = False
+    """Whether it begins with what an encoder has learned."""
 
 
 class TrialPlan(msgspec.Struct, frozen=True, kw_only=True):

@@ -31,6 +31,7 @@ def new_plan(request: Request, material: Material, sizes: list[int], threads: in
             sizes=contender.sizes(sizes, len(splits.train)),
             seeds=1 if contender.fixed_sizes else request.seeds,
             configurations=min(request.tuning, len(contender.grid)),
+            is_pretrained=contender.asked_about == "BERT",
         )
         for name, contender in contenders.items()
     }

@@ -302,17 +302,30 @@ class _Scheduler:
             self.configurations[name] = min(number, self.programmes[name].configurations)
 
     def needed(self, costly: Sequence[str], room: float) -> float:
-        """Return what all rows take costly contenders at least, the cheapest first, as far as they fit.
+        """Return what all rows take costly contenders at least, as far as they fit.
 
         Where there is room they are left a little more than what is just a result: estimates err.
         """
-        spent = more = 0.0
+        return min(room, sum(self.least(planned, MARGIN) for planned in self.fitting(costly, room)))
+
+    def fitting(self, costly: Sequence[str], room: float) -> list[PlannedTrial]:
+        """Return the trials on all rows that there is time for, their training as short as it may be.
+
+        Where that is not all of them, those come first that the clock cannot end, and of the others those
+        that begin with what an encoder has learned: in no set that was measured is a network best that
+        learned from its rows alone (docs/results.md).
+        """
         whole = [planned for name in costly for planned in self.phases[name][Phase.WHOLE]]
-        for planned in sorted(whole, key=self.least):
-            if spent + self.least(planned) <= room:
-                spent += self.least(planned)
-                more += self.least(planned, MARGIN)
-        return min(more, room)
+        found = []
+        for planned in sorted(whole, key=self._promise):
+            if self.least(planned) <= room:
+                room -= self.least(planned)
+                found.append(planned)
+        return found
+
+    def _promise(self, planned: PlannedTrial) -> tuple[bool, bool, float]:
+        is_elastic, least = self._turn(planned.contender)
+        return is_elastic, not self.programmes[planned.contender].is_pretrained, least
 
     def settle_cheap(self, cheap: Sequence[str], costly: Sequence[str], room: float) -> None:
         """Give the cheap contenders the most configurations with which no costly one loses all rows."""
@@ -327,15 +340,16 @@ class _Scheduler:
         """Choose each costly contender's largest size that can be measured; return the room left.
 
         What the clock cannot end comes first, as a frozen encoder: it is done quickly or not at all, and what
-        the clock can end is shortened to what is left. Then the cheapest: all rows for one of them say more
-        than a few rows for each. Where there is no time for all rows, the curves of those that have it come
-        first: a few rows of a costly contender say little beside curves that are none.
+        the clock can end is shortened to what is left. Then the cheapest of those that :meth:`fitting` has:
+        all rows for one of them say more than a few rows for each. Where there is no time for all rows, the
+        curves of those that have it come first: a few rows of a costly contender say little beside curves that
+        are none.
         """
         unfinished = [name for name in costly if self.phases[name][Phase.WHOLE]]
-        short, behind = room, []
+        short, behind, fitting = room, [], self.fitting(unfinished, room)
         for name in sorted(unfinished, key=self._turn):
             (whole,) = self.phases[name][Phase.WHOLE]
-            if self.least(whole) > short:
+            if whole not in fitting:
                 behind.append(name)
                 continue
             short -= self.least(whole)
