@@ -342,8 +342,8 @@ class _Scheduler:
         What the clock cannot end comes first, as a frozen encoder: it is done quickly or not at all, and what
         the clock can end is shortened to what is left. Then the cheapest of those that :meth:`fitting` has:
         all rows for one of them say more than a few rows for each. Where there is no time for all rows, the
-        curves of those that have it come first: a few rows of a costly contender say little beside curves that
-        are none.
+        curves of those that have it come first: a few rows of a costly contender say little beside curves
+        that are none.
         """
         unfinished = [name for name in costly if self.phases[name][Phase.WHOLE]]
         short, behind, fitting = room, [], self.fitting(unfinished, room)
