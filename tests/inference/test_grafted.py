@@ -1,5 +1,7 @@
 """Many grafts on one encoder in memory."""
 
+import threading
+
 import pytest
 import torch
 from transformers import AutoModelForTokenClassification
@@ -7,6 +9,7 @@ from transformers import AutoModelForTokenClassification
 import textgraft.models.auto  # noqa: F401
 from tests.tiny_encoders import FAMILIES, save_tiny_encoder
 from textgraft.errors import ModelError, OptionError
+from textgraft.inference import grafted
 from textgraft.inference.grafted import GraftedEncoder
 from textgraft.inference.predictor import Predictor
 from textgraft.models.directory import save_model_directory
@@ -199,6 +202,34 @@ def test_texts_are_predicted_as_by_each_predictor_alone(tmp_path):
     together.add("bare", alone["mood"].model)
     with pytest.raises(OptionError, match="without its task"):
         together.predict(texts)
+
+
+def test_batches_run_as_many_at_a_time_as_the_engine_computes(tmp_path, monkeypatch):
+    """The lock that keeps adapters apart let one batch at a time through, on one core of many."""
+    pytest.importorskip("openvino")
+    save_tiny_encoder(tmp_path, "bert")
+    together = GraftedEncoder(tmp_path)
+    for seed, name in enumerate(("mood", "place")):
+        together.add(name, predictor(tmp_path, ["a", "b", "c"], {"lora_rank": 0}, seed))
+    texts = [word * number for word in ("goal ", "bread ") for number in range(1, 13)]
+    monkeypatch.setattr(grafted, "MAX_SEQUENCES", 4)
+    alone = together.predict(texts)
+    engine = together._frozen.engine
+    engine.at_once, run, meeting = 3, engine.run, threading.Barrier(3, timeout=20)
+    begun = []
+
+    def runs(batch):
+        begun.append(threading.get_ident())
+        if len(begun) <= 3:
+            meeting.wait()
+        return run(batch)
+
+    monkeypatch.setattr(engine, "run", runs)
+    found = together.predict(texts)
+    assert len(set(begun)) == 3
+    for name, own in alone.items():
+        for one, expected in zip(found[name], own, strict=True):
+            assert one.numbers() == pytest.approx(expected.numbers(), abs=1e-5)
 
 
 def test_a_model_directory_brings_its_task(tmp_path, monkeypatch):

@@ -8,7 +8,8 @@ import functools
 import json
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -22,6 +23,7 @@ from textgraft.data.inputs import given_inputs
 from textgraft.errors import ModelError, OptionError, unknown
 from textgraft.evaluation.promises import Threshold
 from textgraft.forks import computing
+from textgraft.inference.encode import MAX_TOKENS as ENGINE_TOKENS
 from textgraft.inference.engines.open import first_choice, open_engine
 from textgraft.inference.predictor import MAX_SEQUENCES, MAX_TOKENS, Predictor
 from textgraft.inference.runner import TORCH, EngineEncoder, frozen_source
@@ -32,6 +34,7 @@ from textgraft.models.graft.encoder_layers import STACKS, encoder_layers, only_l
 from textgraft.models.loading import load_model
 from textgraft.models.manifest import MANIFEST, read_manifest
 from textgraft.models.shipped import model_folder
+from textgraft.side_by_side import in_order
 from textgraft.tasks.base import Features, Task, padded, padded_inputs
 from textgraft.tasks.registry import make_task
 from textgraft.tasks.targets import decided
@@ -39,6 +42,10 @@ from textgraft.tokenization.encode import ask_for
 from textgraft.tokenization.word_shapes import WORD_SHAPES
 from textgraft.training.batching import token_budget_batches
 from textgraft.training.precision import autocast, resolve_precision
+
+_Turn = tuple[list[str], list[int]]
+"""Names of the grafts that ask for a batch, and the places of its windows."""
+_Ran = tuple[list[str], list[int], dict[str, ModelOutput]]
 
 
 @dataclass(frozen=True)
@@ -168,8 +175,11 @@ class GraftedEncoder:
             for name in ("input_ids", "attention_mask", "token_type_ids", WORD_SHAPES)
         )
         computing(torch.get_num_threads())
-        with self._lock, torch.inference_mode():
+        with self._lock:
             chosen = self._chosen(names)
+        # Adapters are merged into the encoder's own weights; what an engine computes has its own.
+        is_apart = whole is not self.encoder and not _adapted(chosen)
+        with contextlib.nullcontext() if is_apart else self._lock, torch.inference_mode():
             found: dict[str, ModelOutput] = {}
             shared, at = None, 0
             by_window = {
@@ -235,11 +245,19 @@ class GraftedEncoder:
         precision = resolve_precision("auto", self.device)
         limits = [member.graft.config.window or member.max_length for member in chosen.values()]
         fits_all = min(limits, default=0)
-        for asking, members in _batches(distinct, places, fits_all):
+        whole = self._frozen
+        on_engine = isinstance(whole, EngineEncoder) and not _adapted(chosen)
+
+        def run(turn: _Turn) -> _Ran:
+            asking, members = turn
             batch = padded_inputs([distinct[member] for member in members], self.tokenizer.pad_token_id)
             batch[WORD_SHAPES] = padded([_word_shapes(distinct[member]) for member in members], 0)
             with autocast(precision, self.device):
-                outputs = self._outputs(batch, asking, self._frozen)
+                return asking, members, self._outputs(batch, asking, whole)
+
+        batches = list(_batches(distinct, places, fits_all, ENGINE_TOKENS if on_engine else MAX_TOKENS))
+        at_once = min(whole.engine.at_once, len(batches)) if on_engine else 1
+        for asking, members, outputs in _run_turns(run, batches, at_once):
             for name in asking:
                 turns = [
                     (row, place)
@@ -340,8 +358,25 @@ class GraftedEncoder:
             return run_encoder(self.encoder, None, mask, types, states)[0]
 
 
+def _adapted(chosen: Mapping[str, _Member]) -> bool:
+    """Return whether any graft changes a layer of the encoder."""
+    return any(member.graft.config.lora_rank for member in chosen.values())
+
+
+def _run_turns(run: Callable[[_Turn], _Ran], turns: Sequence[_Turn], at_once: int) -> Iterator[_Ran]:
+    """Run batches, several at a time where an engine computes as many."""
+    if at_once <= 1:
+        yield from map(run, turns)
+        return
+    with ThreadPoolExecutor(at_once, thread_name_prefix="textgraft-batch") as threads:
+        yield from in_order(threads, run, turns, at_once)
+
+
 def _batches(
-    distinct: Sequence[Features], places: Sequence[Mapping[str, list[int]]], fits_all: int
+    distinct: Sequence[Features],
+    places: Sequence[Mapping[str, list[int]]],
+    fits_all: int,
+    max_tokens: int,
 ) -> Iterator[tuple[list[str], list[int]]]:
     """Yield batches of windows with the grafts that ask for them.
 
@@ -355,7 +390,7 @@ def _batches(
     for members in groups.values():
         for turn in token_budget_batches(
             [len(distinct[member]["input_ids"]) for member in members],
-            max_tokens=MAX_TOKENS,
+            max_tokens=max_tokens,
             max_sequences=MAX_SEQUENCES,
             generator=None,
         ):

@@ -346,10 +346,11 @@ class _Scheduler:
         that are none.
         """
         unfinished = [name for name in costly if self.phases[name][Phase.WHOLE]]
-        short, behind, fitting = room, [], self.fitting(unfinished, room)
+        short, behind = room, []
+        possible = self.fitting(unfinished, room)
         for name in sorted(unfinished, key=self._turn):
             (whole,) = self.phases[name][Phase.WHOLE]
-            if whole not in fitting:
+            if whole not in possible:
                 behind.append(name)
                 continue
             short -= self.least(whole)
