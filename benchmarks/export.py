@@ -176,7 +176,7 @@ def trained(data: Path, folder: Path, encoders: dict[str, str]) -> Iterator[Meas
     """Train what the table compares; yields the name, the model directory and the test rows of each."""
     for name, (files, text, label, contenders) in SETS.items():
         if name == "demo":
-            splits = make_splits(docstrings_dataset(SHORT_CHAPTER))
+            splits = make_splits(docstrings_dataset())
             rows, tests = splits.train, splits.test
         else:
             rows, tests = (read_dataset(data / file, text=text, label=label) for file in files)
