@@ -8,6 +8,7 @@ safetensors, nothing is fetched, and the folder is vetted first.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 NEW_PARTS = ("pooler",)
 """Parts of an encoder that its weights may lack: a pooler is new in every checkpoint of a masked-LM model."""
+ONE_AT_A_TIME = threading.RLock()
+"""Held while a model is loaded. Transformers takes the tying of weights out of its base class meanwhile, and
+puts back what it found: of two loads that overlap, one puts back the other's, and no model of the process has
+tied weights from then on. It also sets torch's default type, and we what it says."""
 _LONGEST_REASON = 300
 _DIGITS = re.compile(r"\.\d+\.")
 
@@ -51,7 +56,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
 
     vet(folder)
     try:
-        with quiet_transformers():
+        with ONE_AT_A_TIME, quiet_transformers():
             tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except Exception as error:  # tokenizers raises bare Exception
         raise _refused("the tokenizer", folder, error) from error
@@ -134,7 +139,7 @@ def load_with_report(
     if weight_files(folder)[0].name == INT8_WEIGHTS:
         return _load_int8(chosen, folder, options.get("config"))
     try:
-        with quiet_transformers():
+        with ONE_AT_A_TIME, quiet_transformers():
             model, report = chosen.from_pretrained(
                 folder,
                 trust_remote_code=False,
@@ -157,7 +162,7 @@ def _load_int8(kind: Any, folder: Path, config: Any) -> tuple[PreTrainedModel, R
     from textgraft.models.int8 import blank, fill
 
     try:
-        with quiet_transformers():
+        with ONE_AT_A_TIME, quiet_transformers():
             model = blank(kind, config or load_config(folder))
             missing, unexpected = fill(model, folder)
     except TextgraftError:
