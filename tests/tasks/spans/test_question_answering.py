@@ -389,12 +389,12 @@ def test_a_tiny_model_learns_to_answer(kind, tmp_path):
     model.save_pretrained(tmp_path / "model")
     loaded = AutoModelForQuestionAnswering.from_pretrained(tmp_path / "model")
     # Of a context many times as long as those it was trained on, the windows find the answer.
-    (context,) = toy_questions(1, seed=5, words=(150, 151)).columns["context"]
-    inputs = [(f"which {thing} was there?", context) for thing in ("colour", "animal")]
+    long = toy_questions(8, seed=5, words=(150, 151))
+    inputs = list(zip(long.columns["question"], long.columns["context"], strict=True))
     answers = Predictor(loaded, tokenizer, task, max_length=48).predict(inputs)
-    truth = toy_questions(1, seed=5, words=(150, 151))
-    assert truth.labels[0][0]["text"] in [answer.text for answer in answers]
-    for answer in answers:
+    found = [answer.text == truth[0]["text"] for answer, truth in zip(answers, long.labels, strict=True)]
+    assert sum(found) >= 6, "another processor rounds otherwise, and learns a little more or less"
+    for answer, (_, context) in zip(answers, inputs, strict=True):
         assert context[answer.start : answer.end] == answer.text
 
 
