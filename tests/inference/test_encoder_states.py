@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+
+import numpy as np
 import pytest
 import torch
 
 from tests.training.helpers import make_bert, make_model
 from textgraft.inference import encoder_states
 from textgraft.inference.encoder_states import open_states
-from textgraft.models.graft.encoder_layers import only_layers
+from textgraft.models.graft.encoder_layers import lower_modules, only_layers
 from textgraft.training.text_arrays import TextStores
 from textgraft.training.text_states import Frozen, state_key, text_states
 
@@ -56,3 +59,25 @@ def test_torch_computes_where_the_engine_does_not_agree(monkeypatch):
     here, there = states(encoder, 1, None), states(encoder, 1, open_states)
     for text in TEXTS:
         torch.testing.assert_close(there.get(state_key(text)), here.get(state_key(text)))
+
+
+@pytest.mark.parametrize("family", ["bert", "mpnet"])
+def test_a_later_model_has_its_own_lower_layers_run(family):
+    """Where no engine is opened, the first model was kept and run whole, trained layers and all."""
+    first = make_model(family).base_model
+    second, stores = copy.deepcopy(first), TextStores()
+    engine = open_states if family == "mpnet" else None
+    expected = {state_key(text): states(second, 1, None).get(state_key(text)) for text in TEXTS}
+
+    def fill(encoder, texts):
+        frozen = Frozen(encoder, lower_modules(encoder, 1), lambda: only_layers(encoder, 0, 1), 1, engine)
+        return text_states(frozen, texts, "fp32", 0, stores, 10**9)
+
+    fill(first, TEXTS[:1])
+    with torch.no_grad():
+        for parameter in first.encoder.layer[1].parameters():
+            parameter.add_(1.0)
+    found = fill(second, TEXTS)
+    assert len(stores) == 1
+    for key, wanted in expected.items():
+        np.testing.assert_allclose(found.get(key), wanted, atol=1e-5)

@@ -57,9 +57,11 @@ def open_states(encoder: PreTrainedModel, layers: int | None, precision: str) ->
     except CannotRunError:
         return None
 
+    names = source.inputs  # of the source itself nothing is kept: it holds the whole model
+
     def batch(inputs: Mapping[str, Tensor]) -> Batch:
         given = {name: tensor.numpy() for name, tensor in inputs.items()}
-        return {name: given.get(name, np.zeros_like(given["input_ids"])) for name in source.inputs}
+        return {name: given.get(name, np.zeros_like(given["input_ids"])) for name in names}
 
     def run(batches: Iterable[Mapping[str, Tensor]]) -> Iterator[NDArray[np.float32]]:
         for outputs in engine.run_all(map(batch, batches)):

@@ -107,14 +107,15 @@ def text_states(
         computing(torch.get_num_threads())
         encoder.eval()
         with torch.inference_mode(), autocast(precision, device), frozen.running():
-            if key not in stores.runners:
-                opened = frozen.open_states and frozen.open_states(encoder, frozen.layers, precision)
-                stores.runners[key] = opened or functools.partial(_run_torch, encoder)
+            if frozen.open_states and key not in stores.runners:
+                stores.runners[key] = frozen.open_states(encoder, frozen.layers, precision)
+            # torch runs the encoder of this very model: no other runs its lower layers alone now.
+            run = stores.runners.get(key) or functools.partial(_run_torch, encoder)
             shaped = (
                 _shaped([texts[missing[member]] for member in batch.members], batch, pad_token_id)
                 for batch in batches
             )
-            for batch, last in zip(batches, stores.runners[key](shaped), strict=True):
+            for batch, last in zip(batches, run(shaped), strict=True):
                 arrays = [
                     array[: lengths[member]] for member, array in zip(batch.members, last, strict=False)
                 ]
