@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -26,11 +25,10 @@ def test_results_come_in_order_and_items_are_asked_for_when_there_is_room() -> N
         time.sleep(0.01 * (6 - item))
         return 10 * item
 
-    with ThreadPoolExecutor(3) as pool:
-        found = in_order(pool, work, items(), 3)
-        assert next(found) == 0
-        assert len(asked) <= 5, "one that waits, and the one in hand"
-        assert list(found) == [10, 20, 30, 40, 50]
+    found = in_order(work, items(), 3)
+    assert next(found) == 0
+    assert len(asked) <= 5, "one that waits, and the one in hand"
+    assert list(found) == [10, 20, 30, 40, 50]
 
 
 def test_the_first_error_is_raised_in_its_turn_and_what_waits_is_left() -> None:
@@ -43,9 +41,8 @@ def test_the_first_error_is_raised_in_its_turn_and_what_waits_is_left() -> None:
             raise ValueError("not this one")
         return item
 
-    with ThreadPoolExecutor(2) as pool:
-        found = in_order(pool, work, range(50), 2)
-        assert next(found) == 0
-        with pytest.raises(ValueError, match="not this one"):
-            next(found)
+    found = in_order(work, range(50), 2)
+    assert next(found) == 0
+    with pytest.raises(ValueError, match="not this one"):
+        next(found)
     assert len(begun) < 10

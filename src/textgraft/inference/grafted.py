@@ -8,8 +8,7 @@ import functools
 import json
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -257,7 +256,7 @@ class GraftedEncoder:
 
         batches = list(_batches(distinct, places, fits_all, ENGINE_TOKENS if on_engine else MAX_TOKENS))
         at_once = min(whole.engine.at_once, len(batches)) if on_engine else 1
-        for asking, members, outputs in _run_turns(run, batches, at_once):
+        for asking, members, outputs in in_order(run, batches, at_once):
             for name in asking:
                 turns = [
                     (row, place)
@@ -361,15 +360,6 @@ class GraftedEncoder:
 def _adapted(chosen: Mapping[str, _Member]) -> bool:
     """Return whether any graft changes a layer of the encoder."""
     return any(member.graft.config.lora_rank for member in chosen.values())
-
-
-def _run_turns(run: Callable[[_Turn], _Ran], turns: Sequence[_Turn], at_once: int) -> Iterator[_Ran]:
-    """Run batches, several at a time where an engine computes as many."""
-    if at_once <= 1:
-        yield from map(run, turns)
-        return
-    with ThreadPoolExecutor(at_once, thread_name_prefix="textgraft-batch") as threads:
-        yield from in_order(threads, run, turns, at_once)
 
 
 def _batches(

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol
 
 from textgraft.data.dataset import Dataset
 from textgraft.errors import TextgraftError
 from textgraft.inference.promised import Promised
-from textgraft.processor import cores
 from textgraft.serving.prepared import Prepared, as_input_error, refuse_long
 from textgraft.serving.queueing import Lane
 from textgraft.side_by_side import in_order
@@ -79,14 +77,10 @@ class WindowLane:
         self.predictor = predictor
         self.key = ("windows", key)
         self.background = background
-        self._pool = ThreadPoolExecutor(cores(), thread_name_prefix="textgraft-window")
 
     def run(self, batches: Iterator[list[Any]]) -> Iterator[Any]:
         """Run batches of windows, as many at a time as the engine computes."""
-        at_once = self.predictor.runner.open().at_once
-        if at_once == 1:
-            return map(self.predictor.run, batches)
-        return in_order(self._pool, self.predictor.run, batches, at_once)
+        return in_order(self.predictor.run, batches, self.predictor.runner.open().at_once)
 
 
 class ServedPredictor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import Tensor
@@ -49,10 +48,5 @@ def in_batches(
         with torch.inference_mode(), autocast(precision, device):  # of a thread, both of them
             forward(rows, placed(collate(rows), device))
 
-    if min(at_once, len(batches)) <= 1:
-        for rows in batches:
-            run(rows)
-        return
-    with ThreadPoolExecutor(at_once, thread_name_prefix="textgraft-batch") as threads:
-        for _ in in_order(threads, run, batches, at_once):
-            pass
+    for _ in in_order(run, batches, min(at_once, len(batches))):
+        pass

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -75,11 +74,7 @@ class CTranslate2Engine:
 
     def run_all(self, batches: Iterable[Batch]) -> Iterator[Outputs]:
         """Run many batches, one a core at a time; outputs come in their order."""
-        if self.at_once == 1:
-            yield from map(self.run, batches)
-            return
-        with ThreadPoolExecutor(self.at_once) as pool:
-            yield from in_order(pool, self.run, batches, self.at_once)
+        return in_order(self.run, batches, self.at_once)
 
     def _check(self, batch: Batch) -> None:
         if len({array.shape for array in batch.values()}) > 1:
