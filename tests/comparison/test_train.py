@@ -42,14 +42,11 @@ def test_a_model_is_trained_saved_and_scored(world, tmp_path, contender):
     assert trained.predictor.predict(["goal and team"])[0].label in {"food", "space", "sport"}
     has_openvino = importlib.util.find_spec("openvino") is not None
     on_openvino = has_openvino and contender.startswith("bert") and not torch.cuda.is_available()
-    if trained.predictor.runner.engine == "ctranslate2":
-        # Without bf16 a model that is loaded may round to int8, held against its golden outputs.
-        assert on_openvino
-        assert trained.trial.engine.startswith("openvino, fp32")
-    else:
-        # What was timed and judged is what answers now.
-        assert trained.trial.engine == trained.predictor.engine
-        assert trained.predictor.runner.engine == ("openvino" if on_openvino else "torch")
+    # What was timed and judged is what answers now.
+    assert trained.trial.engine == trained.predictor.engine
+    # Without bf16 a model may round to int8, held against its golden outputs, where CTranslate2 is installed.
+    expected = {"openvino", "ctranslate2"} if on_openvino else {"torch"}
+    assert trained.predictor.runner.engine in expected
     other = evaluate(tmp_path / "model", write_topics(tmp_path / "other.csv", 60, seed=5))
     assert (other.rows, other.skipped) == (60, 0)
     score = other.metrics["macro_f1"]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,12 +19,12 @@ from textgraft.files import as_path
 from textgraft.inference.cascading.cascaded import CascadePredictor, Part
 from textgraft.inference.cascading.steps import is_cascade, load_steps, own_files, part_folder
 from textgraft.inference.encode import MAX_TOKENS as ENGINE_TOKENS
-from textgraft.inference.engines.open import check_engine
+from textgraft.inference.engines.open import check_engine, first_choice
 from textgraft.inference.prompting.prompt import FILE as PROMPT
 from textgraft.inference.prompting.prompt import load_prompt
 from textgraft.inference.prompting.prompted import PromptedPredictor
 from textgraft.inference.row_predictor import RowPredictor
-from textgraft.inference.runner import TORCH, Runner
+from textgraft.inference.runner import CTRANSLATE2, TORCH, Runner
 from textgraft.inference.streaming.open import kept_score, task_streams
 from textgraft.inference.streaming.streams import Streams
 from textgraft.inference.tap import Tap, Tapped
@@ -103,6 +104,23 @@ class Predictor(RowPredictor):
     def choose_engine(self, engine: str, *, keep: bool = True) -> None:
         """Let another engine run the model."""
         self.runner = Runner(self.model, engine, keep=keep)
+
+    @contextlib.contextmanager
+    def as_loaded(self, sample: Dataset) -> Iterator[None]:
+        """Answer meanwhile in int8, where :func:`load` takes that here and the answers stay near enough."""
+        exact = self.runner
+        # Else "auto" takes the same engine with and without leave to round.
+        if first_choice("auto") != CTRANSLATE2 or exact.wanted != "auto":
+            yield
+            return
+        wanted = self._numbers(sample)
+        self.runner = Runner(self.model, keep=False, int8=True)
+        if _drift(self._numbers(sample), wanted) > GOLDEN_TOLERANCE:
+            self.runner = exact
+        try:
+            yield
+        finally:
+            self.runner = exact
 
     def calibrate(self, temperature: float, sample: Dataset) -> float:
         """Make the model's own logits calibrated, so that whoever runs it gets the same scores.

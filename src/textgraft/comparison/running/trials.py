@@ -190,15 +190,16 @@ def run_trial(
     assert chosen is not None, "every contender has at least one configuration"
     # From here on as whoever uses the model has it; the graph of one that may be thrown away is not kept.
     chosen.predictor.choose_engine("auto", keep=False)
-    folded = chosen.predictor.calibrate(
-        chosen.temperature, job.dev.select(range(min(GOLDEN_ROWS, len(job.dev))))
-    )
+    sample = job.dev.select(range(min(GOLDEN_ROWS, len(job.dev))))
+    folded = chosen.predictor.calibrate(chosen.temperature, sample)
     chosen = replace(chosen, calibration=folded)
-    serving, predictions = measure_serving(
-        chosen.predictor, spec.test, chosen.fitted.outputs, briefly=spec.times_briefly
-    )
-    if chosen.fitted.outputs is not None and isinstance(chosen.predictor, Predictor):
-        job.shared.held[job.needed_encoder().identity] = chosen.predictor.runner.open()
+    with chosen.predictor.as_loaded(sample):
+        serving, predictions = measure_serving(
+            chosen.predictor, spec.test, chosen.fitted.outputs, briefly=spec.times_briefly
+        )
+        engine = chosen.predictor.engine
+        if chosen.fitted.outputs is not None and isinstance(chosen.predictor, Predictor):
+            job.shared.held[f"{job.needed_encoder().identity} {engine}"] = chosen.predictor.runner.open()
     answers = [prediction.answer for prediction in predictions]
     model = chosen.fitted
     limit = budget if cut else None
@@ -231,7 +232,7 @@ def run_trial(
         stopped_by=model.stopped_by,
         history=model.history,
         versions=library_versions(),
-        engine=chosen.predictor.engine,
+        engine=engine,
         writing=observe_writing(chosen.predictor, spec.test, predictions, serving.seconds),
         reading=next(iter(readings(job, chosen.settings)), None),
     )
