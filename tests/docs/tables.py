@@ -60,7 +60,10 @@ FORMS = {
     "image-to-text",
 }  # fmt: skip
 """Sections whose results show their form alone: they are of models that the reader has yet to train."""
-TINY_ENCODER = r"howto … (have any task done|train one model|train on more|run public benchmarks)"
+TINY_ENCODER = (
+    r"howto … (have any task done|train one model|train on more|run public benchmarks|use a contender in scikit)"
+    r"|howto … (answer thousands|ask a small model|get answers)"
+)
 """Where a tiny encoder, which trains in no time, stands for the bundled one: pages and headings."""
 SLOW = (
     r"(distillation|language_models|masked_and_causal|results_\w+|sequence_to_sequence) "

@@ -25,6 +25,18 @@ def render_page(package: str, template: str, figures: Mapping[str, Figure], **va
         figures: Plots by the names of their places: "curves" is drawn into the element ``plot-curves``.
         values: What the template shows; as filters it has the functions of :mod:`textgraft.wording`.
     """
+    page = _environment(package).get_template(template)
+    return page.render(
+        **values,
+        most_labels=MOST_LABELS,
+        figures=embedded_json(figures),
+        plotly_js=Markup(_plotly()),
+    )
+
+
+@functools.cache
+def _environment(package: str) -> Environment:
+    """Return where templates are found, each compiled once: a run writes its report again and again."""
     environment = Environment(
         loader=ChoiceLoader([PackageLoader(package), PackageLoader("textgraft.reporting")]),
         autoescape=True,
@@ -47,12 +59,7 @@ def render_page(package: str, template: str, figures: Mapping[str, Figure], **va
         "times": wording.times,
         "term": term,
     }
-    return environment.get_template(template).render(
-        **values,
-        most_labels=MOST_LABELS,
-        figures=embedded_json(figures),
-        plotly_js=Markup(_plotly()),
-    )
+    return environment
 
 
 @functools.cache
