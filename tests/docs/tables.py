@@ -61,8 +61,8 @@ FORMS = {
 }  # fmt: skip
 """Sections whose results show their form alone: they are of models that the reader has yet to train."""
 TINY_ENCODER = (
-    r"howto … (have any task done|train one model|train on more|run public benchmarks|use a contender in scikit)"
-    r"|howto … (answer thousands|ask a small model|get answers)"
+    r"howto … (have any task done|train one model|train on more|run public benchmarks)"
+    r"|howto … (use a contender in scikit|answer thousands|ask a small model|get answers)"
 )
 """Where a tiny encoder, which trains in no time, stands for the bundled one: pages and headings."""
 SLOW = (

@@ -12,7 +12,8 @@ from textgraft.errors import OptionError
 from textgraft.inference.encoder_states import open_states
 from textgraft.tasks.text.multiple_choice import MultipleChoice
 from textgraft.training.batching import fixed_shapes
-from textgraft.training.frozen import fit_upper_layers
+from textgraft.training.evaluate import run_model
+from textgraft.training.frozen import fit_upper_layers, run_upper_layers
 from textgraft.training.loop import fit
 from textgraft.training.settings import TrainingSettings
 from textgraft.training.task_rows import TaskRows
@@ -82,6 +83,33 @@ def test_of_long_texts_the_states_of_every_window_are_kept():
     assert any(
         not torch.equal(tensor, whole.state_dict()[name]) for name, tensor in cached.state_dict().items()
     )
+
+
+@pytest.mark.parametrize("window", [0, 9])
+@pytest.mark.parametrize("family", ["bert", "distilbert", "mpnet"])
+def test_rows_are_answered_by_the_upper_layers_as_by_the_whole_model(family, window):
+    model, stores = make_model(family), TextStores()
+    if window:
+        model.config.window = window
+    options = {"freeze_layers": 2, "stores": stores}
+    fit_upper_layers(model, OBJECTIVE, SETTINGS, **options)
+    calls, other = batches(model), make_rows(30, seed=5)
+    asked = {"precision": "fp32", "pad_token_id": 0, **options}
+    found = run_upper_layers(model, TASK, other, **asked)
+    assert calls
+    count = len(calls)
+    again = run_upper_layers(model, TASK, other[:20], **asked)
+    assert len(calls) == count, "their states are known"
+    whole = run_model(
+        model.eval(), TASK, other, pad_token_id=0, max_tokens=500, max_sequences=8, precision="fp32"
+    )
+    np.testing.assert_allclose(np.stack(found), np.stack(whole), atol=1e-5)
+    np.testing.assert_allclose(np.stack(again), np.stack(found)[:20], atol=1e-6)
+
+
+def test_without_room_for_states_the_upper_layers_answer_nothing():
+    asked = {"precision": "fp32", "pad_token_id": 0, "stores": TextStores(), "max_bytes": 10}
+    assert run_upper_layers(make_bert(), TASK, DEV, freeze_layers=1, **asked) is None
 
 
 def batches(model) -> list[int]:

@@ -147,10 +147,13 @@ class Material:
         return size + min(len(self.splits.dev), max(DEV_ROWS_AT_LEAST, size // DEV_FRACTION))
 
     def unknown_tests(self, contender: Contender) -> int:
-        """Return how many test rows have a text that a contender's encoder has not encoded for all trials."""
+        """Return how many test rows have a text that a contender's encoder has not encoded for all trials.
+
+        The states of lower layers, which are kept as well, are another matter: of them none counts as known.
+        """
         source, tests = self.entrants.encoder_of(contender), self.splits.test
         texts = tests.strings()
-        if source is None or not texts:
+        if source is None or not texts or contender.epochs:
             return len(tests)
         windows = 1 if self.max_length or len(texts) > len(tests) else contender.windows
         unknown = self.shared.unknown(texts, source, self.max_length, windows)

@@ -3,14 +3,14 @@
 A frozen layer gives the same output in every epoch. So the embeddings and the lower layers run over all rows
 once, in evaluation mode, and the rest of the model is trained on what they gave: the same loop, on batches
 that hold hidden states in place of ids. The result is that of training with those layers frozen and without
-dropout in them.
+dropout in them. Other rows are answered likewise, by the upper layers alone on what is kept.
 """
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Unpack, cast
 
 import torch
@@ -22,7 +22,11 @@ from textgraft.models.graft.base import Graft
 from textgraft.models.graft.encoder_layers import encoder_layers, lower_modules, only_layers
 from textgraft.models.windows import Cutting
 from textgraft.tasks.base import Features, Task
+from textgraft.tasks.scoring import Scoring
+from textgraft.training.evaluate import run_model
+from textgraft.training.first_token import only_first_token
 from textgraft.training.loop import FitOptions, fit
+from textgraft.training.precision import resolve_precision
 from textgraft.training.processes import join_processes
 from textgraft.training.progress import TrainingResult
 from textgraft.training.settings import TrainingSettings
@@ -31,6 +35,9 @@ from textgraft.training.text_arrays import MAX_BYTES, TextArrays, TextStores
 from textgraft.training.text_states import Frozen, OpenStates, padded_states, text_states, untrained
 
 logger = logging.getLogger(__name__)
+
+_MAX_TOKENS, _MAX_SEQUENCES = 2_048, 256
+"""Of a batch that is answered."""
 
 
 def fit_upper_layers(
@@ -67,8 +74,7 @@ def fit_upper_layers(
     Raises:
         OptionError: The model type has no such layers, or has too few of them.
     """
-    encoder = _encoder(model)
-    layers = len(encoder_layers(encoder))
+    layers = len(encoder_layers(_encoder(model)))
     most = model.frozen_layers if isinstance(model, Graft) else layers - 1
     if not 1 <= freeze_layers <= most:
         raise OptionError(
@@ -76,20 +82,11 @@ def fit_upper_layers(
             "them are to be trained",
             fix=f"Give a number from 1 to {most}." if most else "Train all layers.",
         )
-    lower = lower_modules(encoder, freeze_layers)
-    train = functools.partial(fit, model, **options)
-    cutting = Cutting.of(model.config)
-    texts = [text for row in (*objective.train, *objective.dev) for text in _texts(row, cutting)]
-    with untrained(lower):
-        if isinstance(model, Graft) and len(texts) > len(objective.train) + len(objective.dev) and cutting:
-            # A graft takes the texts and cuts them by itself.
-            return train(objective, settings)
-        model.to(join_processes().device)
-        states = text_states(
-            Frozen(
-                encoder, lower, lambda: only_layers(encoder, 0, freeze_layers), freeze_layers, open_states
-            ),
-            texts,
+    model.to(join_processes().device)
+    part = _Lower(model, freeze_layers, open_states)
+    with untrained(part.modules):
+        states = part.states(
+            [*objective.train, *objective.dev],
             settings.precision,
             objective.pad_token_id,
             TextStores() if stores is None else stores,
@@ -97,10 +94,96 @@ def fit_upper_layers(
         )
         if states is None:
             logger.warning("the hidden states cannot be kept: they are computed in every epoch")
-            return train(objective, settings)
-        on_states = objective.of_task(cast("Task", _OnStates(objective.task, states, cutting)))
-        with only_layers(encoder, freeze_layers, layers):
-            return train(on_states, settings)
+            return fit(model, objective, settings, **options)
+        with part.left_out(objective.task, states) as task:
+            return fit(model, objective.of_task(task), settings, **options)
+
+
+def run_upper_layers(
+    model: PreTrainedModel,
+    task: Task,
+    windows: Sequence[Features],
+    *,
+    freeze_layers: int,
+    precision: str,
+    pad_token_id: int,
+    stores: TextStores,
+    max_bytes: int = MAX_BYTES,
+    open_states: OpenStates | None = None,
+) -> list[Any] | None:
+    """Run a model that :func:`fit_upper_layers` trained on what its frozen layers made of windows.
+
+    Args:
+        model: The model, in evaluation mode afterwards.
+        task: Makes batches of windows, and says what is kept of outputs.
+        windows: Of any rows.
+        freeze_layers: As in its training.
+        precision: Likewise, as in :func:`resolve_precision`.
+        pad_token_id: Id that fills the batches up.
+        stores: Where hidden states are kept and looked for.
+        max_bytes: Most bytes of them.
+        open_states: As in its training.
+
+    Returns:
+        What the task keeps of the outputs for each window; None where no states are kept.
+    """
+    part = _Lower(model.eval(), freeze_layers, open_states)
+    states = part.states(windows, precision, pad_token_id, stores, max_bytes)
+    if states is None:
+        return None
+    with part.left_out(task, states) as on_states, only_first_token(model):
+        return run_model(
+            model,
+            cast("Scoring", on_states),
+            windows,
+            pad_token_id=pad_token_id,
+            max_tokens=_MAX_TOKENS,
+            max_sequences=_MAX_SEQUENCES,
+            precision=resolve_precision(precision, model.device),
+        )
+
+
+class _Lower:
+    """The part of a model that training leaves as it is: the embeddings, and layers from the lowest.
+
+    Args:
+        model: The model, where it is to run.
+        layers: How many.
+        open_states: Opens an engine that runs them; None: torch does.
+    """
+
+    def __init__(self, model: PreTrainedModel, layers: int, open_states: OpenStates | None) -> None:
+        self._model, self._layers, self._open_states = model, layers, open_states
+        self._encoder = _encoder(model)
+        self._cutting = Cutting.of(model.config)
+        self.modules = lower_modules(self._encoder, layers)
+
+    def states(
+        self,
+        windows: Sequence[Features],
+        precision: str,
+        pad_token_id: int,
+        stores: TextStores,
+        max_bytes: int,
+    ) -> TextArrays | None:
+        """Return what it makes of windows; None where that cannot be kept."""
+        texts = [text for window in windows for text in _texts(window, self._cutting)]
+        if isinstance(self._model, Graft) and len(texts) > len(windows) and self._cutting:
+            return None  # a graft takes the texts and cuts them by itself
+        frozen = Frozen(
+            self._encoder,
+            self.modules,
+            lambda: only_layers(self._encoder, 0, self._layers),
+            self._layers,
+            self._open_states,
+        )
+        return text_states(frozen, texts, precision, pad_token_id, stores, max_bytes)
+
+    @contextlib.contextmanager
+    def left_out(self, task: Task, states: TextArrays) -> Iterator[Task]:
+        """Have the model run without it meanwhile; yields the task on its states."""
+        with only_layers(self._encoder, self._layers, len(encoder_layers(self._encoder))):
+            yield cast("Task", _OnStates(task, states, self._cutting))
 
 
 def _encoder(model: PreTrainedModel) -> PreTrainedModel:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +57,10 @@ def text_key(*parts: Sequence[int] | str) -> bytes:
     return digest.digest()
 
 
+_keys: WeakKeyDictionary[nn.Module, tuple[Any, str]] = WeakKeyDictionary()
+"""Of the first of some modules, the state that they were in, and their key: to hash them takes a while."""
+
+
 def weights_key(modules: Sequence[nn.Module], facts: Sequence[str]) -> str:
     """Return a hash of what the outputs of modules depend on besides the inputs.
 
@@ -63,12 +68,20 @@ def weights_key(modules: Sequence[nn.Module], facts: Sequence[str]) -> str:
         modules: Their weights are hashed.
         facts: What else it is, as the precision.
     """
-    digest = hashlib.sha256(json.dumps(list(facts)).encode())
-    for module in modules:
-        for name, tensor in module.state_dict().items():
+    tensors = [item for module in modules for item in module.state_dict().items()]
+    versions = [
+        (name, tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version) for name, tensor in tensors
+    ]
+    state = list(facts), versions
+    known, key = _keys.get(modules[0], (None, ""))
+    if known != state:
+        digest = hashlib.sha256(json.dumps(list(facts)).encode())
+        for name, tensor in tensors:
             digest.update(f"{name}{tuple(tensor.shape)}".encode())
             digest.update(tensor.detach().cpu().contiguous().numpy())
-    return digest.hexdigest()
+        key = digest.hexdigest()
+        _keys[modules[0]] = state, key
+    return key
 
 
 class TextArrays:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.comparison.test_every_task import MAKERS
 from tests.tiny import save_tiny_bert, topic_rows, write_topics
 from textgraft.comparison.contenders import shared as shared_work
 from textgraft.comparison.contenders.base import Job
@@ -17,7 +18,9 @@ from textgraft.comparison.running.trials import TrialSpec, run_trial
 from textgraft.data.dataset import Dataset
 from textgraft.data.readers.reading import read_dataset
 from textgraft.inference.encode import Encoder
+from textgraft.inference.runner import TORCH
 from textgraft.models.encoders import EncoderSource, resolve_encoder
+from textgraft.tasks.registry import task_class
 from textgraft.tasks.text.classification import SingleLabelClassification
 
 TEXTS = [text for text, _ in topic_rows(90)]
@@ -82,6 +85,41 @@ def test_predictions_are_those_of_the_model_that_is_handed_over(source, rows):
     served = attempt.predictor.predict_rows(test)
     assert trial.predicted == [prediction.answer for prediction in served]
     np.testing.assert_allclose(trial.confidence, [prediction.score for prediction in served], atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "settings"),
+    [
+        ("classification", "bert-finetuned", {"freeze_layers": 1}),
+        ("classification", "bert-adapter", {"freeze_layers": 1}),
+        ("classification", "bert-contrastive", {"freeze_layers": 1}),
+        ("multi-label", "bert-finetuned", {"freeze_layers": 1}),
+        ("regression", "bert-finetuned", {"freeze_layers": 1}),
+        ("pairs", "bert-finetuned", {"freeze_layers": 1}),
+        ("token-classification", "bert-frozen", {}),
+        ("token-classification", "bert-finetuned", {"freeze_layers": 1}),
+        ("question-answering", "bert-frozen", {}),
+        ("question-answering", "bert-finetuned", {"freeze_layers": 1}),
+        ("multiple-choice", "bert-finetuned", {"freeze_layers": 1}),
+    ],
+)
+def test_rows_are_answered_on_states_as_by_the_whole_model(source, tmp_path, task, name, settings):
+    rows = task_class(task).read(MAKERS[task](tmp_path))
+    made, contender = task_class(task).fitted_to(rows), contenders_for(task)[name]
+    job = Job(rows.select(range(40)), rows.select(range(40, 60)), made, 0, source)
+    fitted = contender.fit(job, contender.grid[0].but(epochs=2, **settings))
+    assert fitted.outputs is not None
+    assert not fitted.is_head_alone
+    predictor, test = fitted.predictor(made), rows.select(range(60, 90))
+    predictor.choose_engine(TORCH)
+    charged = job.shared.charged
+    found = predictor.predictions(*fitted.outputs(test))
+    assert job.shared.charged > charged, "the lower layers ran over them"
+    whole = predictor.predict_rows(test)
+    if task != "regression":
+        assert [one.answer for one in found] == [one.answer for one in whole]
+    for one, other in zip(found, whole, strict=True):
+        np.testing.assert_allclose(one.numbers(), other.numbers(), atol=0.02)
 
 
 def test_where_there_is_no_room_it_is_said(source, tmp_path: Path):

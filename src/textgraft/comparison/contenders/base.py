@@ -100,6 +100,8 @@ class Fit(ABC):
     outputs: Callable[[Dataset], tuple[list[Any], list[Any]]] | None = None
     """Does what its predictor's ``outputs`` does, on what was computed of the rows' texts before; None:
     nothing was."""
+    is_head_alone: bool = False
+    """Whether these are encodings, so that a head is all that is left to run."""
 
     @abstractmethod
     def predictor(self, task: Task) -> RowPredictor:
@@ -279,8 +281,16 @@ class Contender:
         return self.recipe(job, settings)
 
 
-KeepingStates = Callable[..., Any]
-"""Takes what ``fit`` takes, and the stores of the comparison as ``stores``."""
+@dataclass(frozen=True)
+class KeepingStates:
+    """How a model that is frozen in part is trained, and answers: what that part makes of texts is kept."""
+
+    fit: Callable[..., Any]
+    """Takes what the training loop takes, and the stores of the comparison as ``stores``."""
+    run: Callable[..., list[Any] | None] | None = None
+    """Takes the trained model, its task, windows, ``precision``, ``pad_token_id`` and ``stores``; returns
+    what the task keeps of the outputs for each window, or None where nothing could be kept. None: the whole
+    model is run."""
 
 
 def train_on_rows(
@@ -299,18 +309,18 @@ def train_on_rows(
         tokenizer: Its tokenizer.
         length: Tokens a text is cut to.
         settings: Of which the loop reads its own.
-        keeping: Trains in place of ``fit``, a part of the model frozen: what that computes of a text is kept
-            in the stores that it is given.
+        keeping: Trains it in place of the loop itself where a part of it is frozen; None: none is.
     """
     from textgraft.training.loop import fit
     from textgraft.training.task_rows import TaskRows
 
     train, dev = (job.task.features(rows, tokenizer, length) for rows in (job.train, job.dev))
+    training = settings.training(job)
     run = functools.partial(
-        fit if keeping is None else functools.partial(keeping, stores=job.shared.states),
+        fit if keeping is None else functools.partial(keeping.fit, stores=job.shared.states),
         model,
         TaskRows(job.task, train, dev, pad_token_id=tokenizer.pad_token_id),
-        settings.training(job),
+        training,
         folder=job.folder,
         on_step=job.on_step,
         on_begin=job.on_begin,
@@ -318,7 +328,7 @@ def train_on_rows(
     states = job.shared.states
     before = states.owed
     result = run()
-    return Fitted(
+    fitted = Fitted(
         model,
         tokenizer,
         length,
@@ -328,3 +338,32 @@ def train_on_rows(
         cached_seconds=states.owed - before,
         cut=result.cut,
     )
+    return fitted if keeping is None else on_states(fitted, job, keeping, training.precision)
+
+
+def on_states(fitted: Fitted, job: Job, keeping: KeepingStates, precision: str) -> Fitted:
+    """Have the rows of a job's task answered on what the frozen part of a model makes of them.
+
+    Args:
+        fitted: The model.
+        job: What it was trained for.
+        keeping: How.
+        precision: Of its training.
+    """
+    if keeping.run is None:
+        return fitted
+    task, stores, run = job.task, job.shared.states, keeping.run
+
+    def outputs(rows: Dataset) -> tuple[list[Any], list[Any]]:
+        windows = task.features(replace(rows, labels=None), fitted.tokenizer, fitted.max_length)
+        kept = run(
+            fitted.model,
+            task,
+            windows,
+            precision=precision,
+            pad_token_id=fitted.tokenizer.pad_token_id,
+            stores=stores,
+        )
+        return (windows, kept) if kept is not None else fitted.predictor(task).outputs(rows)
+
+    return replace(fitted, outputs=outputs)

@@ -124,6 +124,7 @@ def _encodings(job: Job, settings: EncodingsSettings) -> Fitted:
         cached_seconds=cached,
         begun_from=source,
         outputs=answering(model, encodings, task, tokenizer, encoder.longest),
+        is_head_alone=True,
     )
 
 
@@ -262,18 +263,21 @@ def _graft(job: Job, config: GraftConfig, settings: TrainedSettings, windows: in
         ask_for(tokenizer, WORD_SHAPES)
     length = _reading(job, config, windows)
     model = getattr(transformers, job.task.auto_class).from_config(config)
-    fitted = train_on_rows(job, model, tokenizer, length, settings, _keeping(model.frozen_layers))
+    fitted = train_on_rows(job, model, tokenizer, length, settings, keeping_states(model.frozen_layers))
     return replace(fitted, begun_from=source)
 
 
-def _keeping(freeze_layers: int) -> KeepingStates | None:
-    """Return what trains all but the lowest layers; None where none of them is frozen."""
+def keeping_states(freeze_layers: int) -> KeepingStates | None:
+    """Return what trains and runs all but the lowest layers; None where none of them is frozen."""
     from textgraft.inference.encoder_states import open_states
-    from textgraft.training.frozen import fit_upper_layers
+    from textgraft.training.frozen import fit_upper_layers, run_upper_layers
 
     if not freeze_layers:
         return None
-    return functools.partial(fit_upper_layers, freeze_layers=freeze_layers, open_states=open_states)
+    return KeepingStates(
+        functools.partial(fit_upper_layers, freeze_layers=freeze_layers, open_states=open_states),
+        functools.partial(run_upper_layers, freeze_layers=freeze_layers, open_states=open_states),
+    )
 
 
 class ScratchSettings(TrainedSettings):
@@ -322,7 +326,9 @@ def _finetuned(job: Job, settings: FineTuningSettings) -> Fitted:
     job.task.configure(config)
     length = _reading(job, config, settings.windows)
     model = _with_head(source, job.task.auto_class, config)
-    fitted = train_on_rows(job, model, load_encoder_tokenizer(source), length, settings, _keeping(frozen))
+    fitted = train_on_rows(
+        job, model, load_encoder_tokenizer(source), length, settings, keeping_states(frozen)
+    )
     return replace(fitted, begun_from=source)
 
 

@@ -13,8 +13,9 @@ from textgraft.comparison.contenders.base import (
     Fitted,
     Job,
     TrainedSettings,
+    on_states,
 )
-from textgraft.comparison.contenders.bert import FrozenLayers, upper_layers
+from textgraft.comparison.contenders.bert import FrozenLayers, keeping_states, upper_layers
 from textgraft.models.encoders import encoder_max_length, load_encoder_tokenizer
 from textgraft.training.settings import Positive
 
@@ -42,12 +43,10 @@ class ContrastiveSettings(TrainedSettings):
 
 def _contrastive(job: Job, settings: ContrastiveSettings) -> Fitted:
     """Move the encodings of one label together and of others apart, then fit logistic regression on them."""
-    from textgraft.inference.encoder_states import open_states
     from textgraft.models.baselines.softmax_regression import Clock
     from textgraft.models.graft.encodings import GraftForEncoding
     from textgraft.models.graft.heads import GraftConfig
     from textgraft.training.contrastive import LabelPairs
-    from textgraft.training.frozen import fit_upper_layers
     from textgraft.training.loop import fit
     from textgraft.training.shallow import fit_shallow
 
@@ -73,9 +72,9 @@ def _contrastive(job: Job, settings: ContrastiveSettings) -> Fitted:
         given = given.but(max_seconds=TRAINING_SHARE * job.max_seconds)
     states = job.shared.states
     before = states.owed
-    frozen = model.frozen_layers
+    keeping = keeping_states(model.frozen_layers)
     run = functools.partial(
-        fit_upper_layers if frozen else fit,
+        functools.partial(keeping.fit, stores=states) if keeping else fit,
         model,
         rows,
         given,
@@ -83,7 +82,7 @@ def _contrastive(job: Job, settings: ContrastiveSettings) -> Fitted:
         on_step=job.on_step,
         on_begin=job.on_begin,
     )
-    result = run(freeze_layers=frozen, stores=states, open_states=open_states) if frozen else run()
+    result = run()
     encodings, dev_encodings = (
         rows.encodings(model, part, given, result.precision).numpy() for part in (rows.train, rows.dev)
     )
@@ -98,7 +97,7 @@ def _contrastive(job: Job, settings: ContrastiveSettings) -> Fitted:
         seed=job.seed,
         clock=clock,
     )
-    return Fitted(
+    fitted = Fitted(
         model.with_head(layers),
         tokenizer,
         length,
@@ -109,6 +108,7 @@ def _contrastive(job: Job, settings: ContrastiveSettings) -> Fitted:
         cut=result.cut or clock.was_over,
         begun_from=source,
     )
+    return on_states(fitted, job, keeping, given.precision) if keeping else fitted
 
 
 CONTENDERS = (

@@ -246,7 +246,7 @@ def _bert_to_bert(job: Job, settings: BertToBertSettings, *, copies: bool) -> Fi
     source = job.needed_encoder()
     model, tokenizer = bert_to_bert(source, label_smoothing=settings.label_smoothing, copies=copies)
     length = job.max_length or encoder_max_length(source)
-    decoder_alone = functools.partial(fit_decoder, open_states=open_states)
+    decoder_alone = KeepingStates(functools.partial(fit_decoder, open_states=open_states))
     fitted = _fit(job, model, tokenizer, length, settings, decoder_alone if settings.freeze_encoder else None)
     return replace(fitted, begun_from=source)
 

@@ -267,12 +267,15 @@ def probe(
     opening = min(lap.taken())
     per_test_row = _seconds_an_answer(predictor, sample)
     answered, computed, a_text = tests, texts, found.shared
+    answering = 0.0
     if found.fitted.outputs is not None:  # what is computed of test rows is shared as well
         answered, computed = min(PACE_ROWS, tests), texts + unknown_tests
         if contender.fixed_sizes == (0,):  # it encoded names of labels, and no row
             a_text = per_test_row
+        if not found.fitted.is_head_alone:
+            answering = tests * _seconds_on_states(found.fitted.outputs, sample)
     costs = [longer * further.get(_costing(settings), found).per_epoch for settings in grid[1:]]
-    answering = longer * per_test_row * answered
+    answering = longer * (answering + per_test_row * answered)
     return Rate(
         fixed=max(0.0, other - len(sample) * per_row) + opening + answering + SMALL_CHANGE,
         per_row=per_row,
@@ -298,6 +301,13 @@ def _seconds_an_answer(predictor: RowPredictor, rows: Dataset) -> float:
         if seconds > LONG_PASS:
             break
     return seconds / len(answered)
+
+
+def _seconds_on_states(outputs: Callable[[Dataset], object], rows: Dataset) -> float:
+    """Return what a row takes a model whose frozen layers have computed it."""
+    lap = Lap()
+    outputs(rows)
+    return min(lap.taken()) / len(rows)
 
 
 def _batch_size(settings: RecipeSettings) -> int:
@@ -339,7 +349,7 @@ def _fit(
     share = share_of(wall, processor)
     in_steps = seen[-1].seconds if seen else 0.0
     other = max(0.0, wall - (job.shared.spent - spent) - in_steps)
-    texts = len(rows) + (len(dev) if fitted.outputs is not None else 0)
+    texts = len(rows) + (len(dev) if fitted.is_head_alone else 0)
     shared = (job.shared.charged - charged) / texts
     a_row = (1 + contender.evaluating) * _seconds_a_row(seen, len(rows))
     return _Fitting(share * other, share * shared, share * a_row, share * in_steps, fitted)

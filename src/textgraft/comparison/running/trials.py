@@ -198,7 +198,7 @@ def run_trial(
             chosen.predictor, spec.test, chosen.fitted.outputs, briefly=spec.times_briefly
         )
         engine = chosen.predictor.engine
-        if chosen.fitted.outputs is not None and isinstance(chosen.predictor, Predictor):
+        if chosen.fitted.is_head_alone and isinstance(chosen.predictor, Predictor):
             job.shared.held[f"{job.needed_encoder().identity} {engine}"] = chosen.predictor.runner.open()
     answers = [prediction.answer for prediction in predictions]
     model = chosen.fitted
@@ -291,7 +291,7 @@ def save_model(
     rows = spec.test.select(range(min(GOLDEN_ROWS, len(spec.test))))
     label = spec.job.train.label_column
     predictions = attempt.predictor.predict_rows(rows)
-    outputs = attempt.fitted.outputs
+    outputs = attempt.fitted.outputs if attempt.fitted.is_head_alone else None
     strangeness = None
     if remembers or outputs is not None:
         found = measure_known(attempt.predictor, spec.job.train, spec.job.dev, outputs)
