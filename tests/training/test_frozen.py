@@ -112,6 +112,17 @@ def test_without_room_for_states_the_upper_layers_answer_nothing():
     assert run_upper_layers(make_bert(), TASK, DEV, freeze_layers=1, **asked) is None
 
 
+def test_answering_does_not_drive_out_what_training_keeps():
+    model, stores = make_bert(), TextStores()
+    fit_upper_layers(model, OBJECTIVE, SETTINGS, freeze_layers=1, stores=stores)
+    (store,) = stores.values()
+    store.max_bytes = kept = store.size
+    asked = {"freeze_layers": 1, "precision": "fp32", "pad_token_id": 0, "stores": stores}
+    assert run_upper_layers(model, TASK, make_rows(9, seed=7), **asked) is None
+    assert run_upper_layers(model, TASK, DEV, **asked) is not None, "these are there"
+    assert store.size == kept
+
+
 def batches(model) -> list[int]:
     """Count the batches that the lower layers run over."""
     calls: list[int] = []

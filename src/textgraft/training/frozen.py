@@ -113,6 +113,8 @@ def run_upper_layers(
 ) -> list[Any] | None:
     """Run a model that :func:`fit_upper_layers` trained on what its frozen layers made of windows.
 
+    What was kept for training stays where it is, also where these would need its room.
+
     Args:
         model: The model, in evaluation mode afterwards.
         task: Makes batches of windows, and says what is kept of outputs.
@@ -128,7 +130,7 @@ def run_upper_layers(
         What the task keeps of the outputs for each window; None where no states are kept.
     """
     part = _Lower(model.eval(), freeze_layers, open_states)
-    states = part.states(windows, precision, pad_token_id, stores, max_bytes)
+    states = part.states(windows, precision, pad_token_id, stores, max_bytes, forgets=False)
     if states is None:
         return None
     with part.left_out(task, states) as on_states, only_first_token(model):
@@ -165,6 +167,8 @@ class _Lower:
         pad_token_id: int,
         stores: TextStores,
         max_bytes: int,
+        *,
+        forgets: bool = True,
     ) -> TextArrays | None:
         """Return what it makes of windows; None where that cannot be kept."""
         texts = [text for window in windows for text in _texts(window, self._cutting)]
@@ -177,7 +181,7 @@ class _Lower:
             self._layers,
             self._open_states,
         )
-        return text_states(frozen, texts, precision, pad_token_id, stores, max_bytes)
+        return text_states(frozen, texts, precision, pad_token_id, stores, max_bytes, forgets=forgets)
 
     @contextlib.contextmanager
     def left_out(self, task: Task, states: TextArrays) -> Iterator[Task]:

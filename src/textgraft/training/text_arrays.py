@@ -116,7 +116,12 @@ class TextArrays:
         return self.charged - self.spent
 
     def fill(
-        self, keys: Sequence[bytes], rows: Sequence[int], compute: Callable[[list[int]], Iterable[Computed]]
+        self,
+        keys: Sequence[bytes],
+        rows: Sequence[int],
+        compute: Callable[[list[int]], Iterable[Computed]],
+        *,
+        forgets: bool = True,
     ) -> bool:
         """See to it that the arrays of some texts are there.
 
@@ -125,6 +130,7 @@ class TextArrays:
             rows: Rows of the array of each.
             compute: Called with the places of texts that are missing, each text once; yields what they give,
                 in any order, placed among those missing.
+            forgets: Whether those of earlier calls make room for them.
 
         Returns:
             Whether they are; not so where they would not fit, into the bound or on the disk.
@@ -138,7 +144,7 @@ class TextArrays:
         missing = [place for place in wanted if keys[place] not in self._entries]
         needed = size * sum(rows[place] for place in missing)
         if self._end + needed > self.max_bytes:
-            if size * sum(rows[place] for place in wanted) > self.max_bytes:
+            if not forgets or size * sum(rows[place] for place in wanted) > self.max_bytes:
                 return False
             self._entries.clear()
             self._end, missing = 0, wanted

@@ -75,6 +75,8 @@ def text_states(
     pad_token_id: int,
     stores: TextStores,
     max_bytes: int,
+    *,
+    forgets: bool = True,
 ) -> TextArrays | None:
     """Return what the frozen part makes of all texts, in evaluation mode; None where there is no room for it.
 
@@ -85,6 +87,7 @@ def text_states(
         pad_token_id: Id that fills batches up.
         stores: Where states are kept and looked for, by the weights that they come from.
         max_bytes: Most bytes of them.
+        forgets: Whether those of other texts make room for them.
     """
     encoder, device = frozen.encoder, frozen.encoder.device
     precision, config = resolve_precision(wanted_precision, device), encoder.config
@@ -122,7 +125,8 @@ def text_states(
                 yield Computed(batch.members, arrays, [batch.width] * len(arrays), batch.rows * batch.width)
 
     lengths = [len(text["input_ids"]) for text in texts]
-    return states if states.fill([state_key(text) for text in texts], lengths, compute) else None
+    keys = [state_key(text) for text in texts]
+    return states if states.fill(keys, lengths, compute, forgets=forgets) else None
 
 
 def _run_torch(
