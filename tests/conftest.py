@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -31,14 +32,16 @@ def _audible_warnings() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _no_memory_measured() -> Iterator[None]:
-    """A comparison measures memory in a process of its own, which takes seconds: one test does it for all."""
+def _little_beside_training() -> Iterator[None]:
+    """Comparisons do less of what takes longer than tiny models do; what is left out has tests of its own."""
+    running = "textgraft.comparison.running"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            "textgraft.comparison.running.memory.measure_memory",
-            lambda models, rows: dict.fromkeys(models, 500.0),
-        )
-        patch.setattr("textgraft.comparison.running.memory.MemoryGauge.begin", lambda *_: None)
+        # In a process of its own, which takes seconds.
+        patch.setattr(f"{running}.memory.measure_memory", lambda models, rows: dict.fromkeys(models, 500.0))
+        patch.setattr(f"{running}.memory.MemoryGauge.begin", lambda *_: None)
+        # Among all that pytest and its plug-ins hold, looking for garbage takes half a second.
+        patch.setattr(f"{running}.trial_jobs.gc", SimpleNamespace(collect=lambda: 0, freeze=lambda: None))
+        patch.setattr(f"{running}.measuring.LATENCY_ROWS", 10)
         yield
 
 
