@@ -92,7 +92,7 @@ class RowPredictor(ABC):
         """Answer meanwhile as this model will once it is saved and loaded here, on another engine if need be.
 
         Args:
-            sample: A few rows, on which both must agree.
+            sample: The rows whose outputs it will be held against then.
         """
         del sample
         yield

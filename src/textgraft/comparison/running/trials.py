@@ -193,7 +193,7 @@ def run_trial(
     sample = job.dev.select(range(min(GOLDEN_ROWS, len(job.dev))))
     folded = chosen.predictor.calibrate(chosen.temperature, sample)
     chosen = replace(chosen, calibration=folded)
-    with chosen.predictor.as_loaded(sample):
+    with chosen.predictor.as_loaded(_golden_rows(spec.test)):
         serving, predictions = measure_serving(
             chosen.predictor, spec.test, chosen.fitted.outputs, briefly=spec.times_briefly
         )
@@ -258,6 +258,11 @@ def share_trained(spec: TrialSpec, attempt: Attempt) -> float:
     return min(1.0, fitted.epochs / planned)
 
 
+def _golden_rows(test: Dataset) -> Dataset:
+    """Return the rows whose outputs a model is saved with."""
+    return test.select(range(min(GOLDEN_ROWS, len(test))))
+
+
 def _runs_over(fitted: Sequence[Configuration], budget: float) -> bool:
     """Return whether one more configuration, as slow as those before it, would take more than the budget.
 
@@ -288,7 +293,7 @@ def save_model(
             where their encodings are there already, they are used in any case.
     """
     task = spec.job.task
-    rows = spec.test.select(range(min(GOLDEN_ROWS, len(spec.test))))
+    rows = _golden_rows(spec.test)
     label = spec.job.train.label_column
     predictions = attempt.predictor.predict_rows(rows)
     outputs = attempt.fitted.outputs if attempt.fitted.is_head_alone else None
