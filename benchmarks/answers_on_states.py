@@ -10,7 +10,6 @@ The sides take turns; neither opening an engine nor timing single rows is in it.
 
 from __future__ import annotations
 
-import argparse
 import functools
 import statistics
 import time
@@ -18,13 +17,13 @@ import time
 import torch
 import transformers
 from machine import describe
+from on_threads import answers, asking
 
 from textgraft.data.demo.embedded import docstrings_dataset
 from textgraft.inference.encoder_states import open_states
 from textgraft.inference.predictor import Predictor
 from textgraft.inference.runner import TORCH, Runner
 from textgraft.models.encoders import load_encoder_tokenizer, resolve_encoder
-from textgraft.processor import use_threads
 from textgraft.tasks.text.classification import SingleLabelClassification
 from textgraft.training.frozen import run_upper_layers
 from textgraft.training.text_arrays import TextStores
@@ -32,16 +31,10 @@ from textgraft.training.text_arrays import TextStores
 
 def main() -> None:
     """Time all sides in turn."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = asking(__doc__)
     parser.add_argument("--rows", type=int, default=400)
     parser.add_argument("--layers", type=int, default=3)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=1)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    use_threads(arguments.threads)
+    arguments = answers(parser)
     dataset = docstrings_dataset()
     rows = dataset.select(range(min(arguments.rows, len(dataset))))
     task, source = SingleLabelClassification(sorted(set(rows.labels))), resolve_encoder()

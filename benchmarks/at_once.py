@@ -9,35 +9,27 @@ which computes a batch on all of them. ``encode`` is what the encoder alone take
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import statistics
 import time
 from collections.abc import Callable
 from unittest.mock import patch
 
-import torch
 from machine import describe
+from on_threads import answers, asking
 
 import textgraft
 from textgraft.data.demo.embedded import docstrings_dataset
 from textgraft.inference.encode import Encoder
 from textgraft.inference.predictor import MAX_TOKENS, Predictor
-from textgraft.processor import use_threads
 
 
 def main() -> None:
     """Time the sides in turn, for each model."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--threads", type=int, default=2)
+    parser = asking(__doc__, threads=2)
     parser.add_argument("--texts", type=int, default=400)
-    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--models", nargs="+", default=["sentiment", "ner", "banking-intents"])
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    use_threads(arguments.threads)
+    arguments = answers(parser)
     texts = docstrings_dataset().columns["docstring"][: arguments.texts]
     print(describe("torch", "openvino"), f"{len(texts)} texts, {arguments.threads} threads", sep="\n")
     for name in arguments.models:

@@ -1,6 +1,6 @@
 """Encoding in batches whose shape follows from a text's own length: how large are they best?
 
-    python benchmarks/fixed_shapes.py [--tokens 256,768] [--texts 64,285,2000] [--rounds 3] [--threads 2]
+    python benchmarks/fixed_shapes.py [--tokens 256,768] [--texts 64,285,2000] [--rounds 5] [--threads 2]
 
 A comparison computes texts so, that no bit of a text depends on the others, and fills batches up where texts
 of a length run out: the larger the batches, the more of few texts is filling. Docstrings of Python's library,
@@ -9,16 +9,15 @@ the bundled encoder on the engine; the sizes take turns.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
 from collections import defaultdict
 
 from machine import describe
+from on_threads import answers, asking
 
 from textgraft.data.demo.embedded import docstrings_dataset
 from textgraft.inference.encode import Encoder
-from textgraft.processor import use_threads
 from textgraft.training import batching
 
 
@@ -28,15 +27,10 @@ def numbers(text: str) -> list[int]:
 
 def main() -> None:
     """Time each size of batches on each number of texts."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = asking(__doc__, threads=2)
     parser.add_argument("--tokens", type=numbers, default=[256, 768])
     parser.add_argument("--texts", type=numbers, default=[64, 285, 2000])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
-    use_threads(arguments.threads)
+    arguments = answers(parser)
     texts = docstrings_dataset().texts
     texts = texts[::2] + texts[1::2]
     encoder = Encoder(precision="bf16", fixed_shapes=True)

@@ -8,34 +8,26 @@ turns, in the precision that training takes here. Opening the engine is not in i
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
 
-import torch
 from machine import describe
+from on_threads import answers, asking
 
 from textgraft.data.demo.embedded import docstrings_dataset
 from textgraft.inference.encoder_states import open_states
 from textgraft.models.encoders import load_encoder, load_encoder_tokenizer, resolve_encoder
 from textgraft.models.graft.encoder_layers import lower_modules, only_layers
-from textgraft.processor import use_threads
 from textgraft.training.text_arrays import TextStores
 from textgraft.training.text_states import Frozen, text_states
 
 
 def main() -> None:
     """Time both sides in turn."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = asking(__doc__)
     parser.add_argument("--texts", type=int, default=400)
     parser.add_argument("--layers", type=int, default=3)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=1)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    use_threads(arguments.threads)
+    arguments = answers(parser)
     source = resolve_encoder()
     encoder, _ = load_encoder(source)
     read = load_encoder_tokenizer(source)(docstrings_dataset().columns["docstring"][: arguments.texts])

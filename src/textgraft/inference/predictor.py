@@ -115,9 +115,9 @@ class Predictor(RowPredictor):
             return
         wanted = self._numbers(sample)
         self.runner = Runner(self.model, keep=False, int8=True)
-        if _drift(self._numbers(sample), wanted) > GOLDEN_TOLERANCE:
-            self.runner = exact
         try:
+            if _drift(self._numbers(sample), wanted) > GOLDEN_TOLERANCE:
+                self.runner = exact
             yield
         finally:
             self.runner = exact

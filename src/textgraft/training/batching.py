@@ -17,6 +17,8 @@ Lengths = Sequence[int] | Sequence[Sequence[int]] | NDArray[np.integer[Any]]
 """Tokens of each sequence, or of both of its sides."""
 SHAPED_TOKENS = 256
 """Tokens of a batch of fixed shape, about: more are not computed faster, and few texts fill less of them."""
+_MOST_SHAPED_TOKENS = 1_536
+"""It has no more of them to fill tiles."""
 _STEPS = ((32, 4), (64, 8), (128, 16))
 """Up to which length widths are multiples of what; beyond, of 32."""
 _WHOLE_TILES = 64
@@ -177,6 +179,6 @@ def fixed_shapes(lengths: Sequence[int], most: int | None = None) -> list[Shaped
 def _fixed_rows(width: int) -> int:
     """Return how many sequences the batches of a width have."""
     step = _WHOLE_TILES // math.gcd(_WHOLE_TILES, width)
-    if step * width > 6 * SHAPED_TOKENS:
+    if step * width > _MOST_SHAPED_TOKENS:
         step = 1  # a model of an odd length: tiles are not filled
     return max(1, round(SHAPED_TOKENS / width / step)) * step

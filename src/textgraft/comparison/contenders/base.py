@@ -311,13 +311,12 @@ def train_on_rows(
         settings: Of which the loop reads its own.
         keeping: Trains it in place of the loop itself where a part of it is frozen; None: none is.
     """
-    from textgraft.training.loop import fit
     from textgraft.training.task_rows import TaskRows
 
     train, dev = (job.task.features(rows, tokenizer, length) for rows in (job.train, job.dev))
     training = settings.training(job)
     run = functools.partial(
-        fit if keeping is None else functools.partial(keeping.fit, stores=job.shared.states),
+        training_loop(job, keeping),
         model,
         TaskRows(job.task, train, dev, pad_token_id=tokenizer.pad_token_id),
         training,
@@ -338,21 +337,29 @@ def train_on_rows(
         cached_seconds=states.owed - before,
         cut=result.cut,
     )
-    return fitted if keeping is None else on_states(fitted, job, keeping, training.precision)
+    return on_states(fitted, job, keeping, training.precision)
 
 
-def on_states(fitted: Fitted, job: Job, keeping: KeepingStates, precision: str) -> Fitted:
+def training_loop(job: Job, keeping: KeepingStates | None) -> Callable[..., Any]:
+    """Return the one training loop, or what stands for it where a part of the model is frozen."""
+    from textgraft.training.loop import fit
+
+    return fit if keeping is None else functools.partial(keeping.fit, stores=job.shared.states)
+
+
+def on_states(fitted: Fitted, job: Job, keeping: KeepingStates | None, precision: str) -> Fitted:
     """Have the rows of a job's task answered on what the frozen part of a model makes of them.
 
     Args:
         fitted: The model.
         job: What it was trained for.
-        keeping: How.
+        keeping: How; None: no part of it is.
         precision: Of its training.
     """
-    if keeping.run is None:
+    if keeping is None or keeping.run is None:
         return fitted
     task, stores, run = job.task, job.shared.states, keeping.run
+    whole = functools.cache(lambda: fitted.predictor(task))  # its engine is opened once, if at all
 
     def outputs(rows: Dataset) -> tuple[list[Any], list[Any]]:
         windows = task.features(replace(rows, labels=None), fitted.tokenizer, fitted.max_length)
@@ -364,6 +371,6 @@ def on_states(fitted: Fitted, job: Job, keeping: KeepingStates, precision: str) 
             pad_token_id=fitted.tokenizer.pad_token_id,
             stores=stores,
         )
-        return (windows, kept) if kept is not None else fitted.predictor(task).outputs(rows)
+        return (windows, kept) if kept is not None else whole().outputs(rows)
 
     return replace(fitted, outputs=outputs)

@@ -14,6 +14,7 @@ from textgraft.comparison.contenders.base import (
     Job,
     TrainedSettings,
     on_states,
+    training_loop,
 )
 from textgraft.comparison.contenders.bert import FrozenLayers, keeping_states, upper_layers
 from textgraft.models.encoders import encoder_max_length, load_encoder_tokenizer
@@ -47,7 +48,6 @@ def _contrastive(job: Job, settings: ContrastiveSettings) -> Fitted:
     from textgraft.models.graft.encodings import GraftForEncoding
     from textgraft.models.graft.heads import GraftConfig
     from textgraft.training.contrastive import LabelPairs
-    from textgraft.training.loop import fit
     from textgraft.training.shallow import fit_shallow
 
     clock = Clock(job.max_seconds)
@@ -74,7 +74,7 @@ def _contrastive(job: Job, settings: ContrastiveSettings) -> Fitted:
     before = states.owed
     keeping = keeping_states(model.frozen_layers)
     run = functools.partial(
-        functools.partial(keeping.fit, stores=states) if keeping else fit,
+        training_loop(job, keeping),
         model,
         rows,
         given,
@@ -108,7 +108,7 @@ def _contrastive(job: Job, settings: ContrastiveSettings) -> Fitted:
         cut=result.cut or clock.was_over,
         begun_from=source,
     )
-    return on_states(fitted, job, keeping, given.precision) if keeping else fitted
+    return on_states(fitted, job, keeping, given.precision)
 
 
 CONTENDERS = (

@@ -267,15 +267,15 @@ def probe(
     opening = min(lap.taken())
     per_test_row = _seconds_an_answer(predictor, sample)
     answered, computed, a_text = tests, texts, found.shared
-    answering = 0.0
+    on_states = 0.0
     if found.fitted.outputs is not None:  # what is computed of test rows is shared as well
         answered, computed = min(PACE_ROWS, tests), texts + unknown_tests
         if contender.fixed_sizes == (0,):  # it encoded names of labels, and no row
             a_text = per_test_row
         if not found.fitted.is_head_alone:
-            answering = tests * _seconds_on_states(found.fitted.outputs, sample)
+            on_states = tests * _seconds_on_states(found.fitted.outputs, sample)
     costs = [longer * further.get(_costing(settings), found).per_epoch for settings in grid[1:]]
-    answering = longer * (answering + per_test_row * answered)
+    answering = longer * (on_states + per_test_row * answered)
     return Rate(
         fixed=max(0.0, other - len(sample) * per_row) + opening + answering + SMALL_CHANGE,
         per_row=per_row,
