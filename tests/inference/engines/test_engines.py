@@ -1,4 +1,5 @@
 import importlib.util
+import os
 import subprocess
 import sys
 import threading
@@ -231,6 +232,30 @@ def test_telemetry_is_off():
         "sys.exit(sys.modules.get('openvino_telemetry') is not None)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+CONVERTED = """
+import sys
+from openvino_telemetry.utils.sender import TelemetrySender
+sent = []
+TelemetrySender.send = lambda self, backend, message: sent.append(message)
+import openvino
+assert sent  # the caller's import, which textgraft cannot take back
+sent.clear()
+from textgraft.inference.engines.openvino import load_openvino
+load_openvino()
+import torch
+openvino.convert_model(torch.nn.Linear(2, 2), example_input=torch.zeros(1, 2))
+assert not sent, sent
+"""
+
+
+@needs_openvino
+def test_telemetry_is_off_where_the_caller_has_imported_openvino(tmp_path):
+    environment = {name: value for name, value in os.environ.items() if name != "CI"} | {
+        "HOME": f"{tmp_path}"
+    }
+    assert subprocess.run([sys.executable, "-c", CONVERTED], env=environment, check=False).returncode == 0
 
 
 SIGNALLED = """

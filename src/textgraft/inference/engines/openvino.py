@@ -47,11 +47,17 @@ def load_openvino() -> Any:
     """Import OpenVINO with its telemetry off.
 
     OpenVINO reports its import and every conversion if it finds the package openvino_telemetry, and works
-    without it: None in ``sys.modules`` is Python's own way of saying that a module is not there.
+    without it: None in ``sys.modules`` is Python's own way of saying that a module is not there. Where the
+    caller has imported OpenVINO before, the class that it reports by is replaced by the one that OpenVINO
+    has for when there is no such package: each report forks the process and may wait for the network.
     """
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    telemetry: Any = sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino
 
+    if telemetry is not None:
+        from openvino.tools.ovc import telemetry_stub
+
+        telemetry.Telemetry = telemetry_stub.Telemetry
     return openvino
 
 
