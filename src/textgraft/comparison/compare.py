@@ -346,7 +346,7 @@ def _request(entrants: Entrants, settings: CompareSettings) -> Request:
 
 def _sizes(wanted: Sequence[int] | None, material: Material, reporter: Reporter) -> list[int]:
     """Return the training sizes to plan for, ascending, none above the rows there are."""
-    from textgraft.comparison.running.planning import default_sizes
+    from textgraft.comparison.running.sizes import default_sizes
 
     rows = len(material.splits.train)
     if wanted is None:

@@ -13,15 +13,14 @@ from hypothesis import strategies as st
 from textgraft.comparison.contenders.base import EpochSchedule
 from textgraft.comparison.records.plan import PlannedTrial, Programme, Rate, Spent, TrialPlan
 from textgraft.comparison.records.reading import Reading
-from textgraft.comparison.running.planning import (
+from textgraft.comparison.running.planning import schedule
+from textgraft.comparison.running.sizes import by_worth, default_sizes
+from textgraft.comparison.running.time_limits import (
     COMFORT,
     PETTY,
     SLACK,
     allowance,
-    by_worth,
-    default_sizes,
     is_vital,
-    schedule,
     shortest,
     useful,
 )

@@ -36,11 +36,12 @@ from textgraft.comparison.running.finishing import hold_back, remember_rows
 from textgraft.comparison.running.fresh_plan import new_plan
 from textgraft.comparison.running.kept_models import KeptModels, needed, winning_trial
 from textgraft.comparison.running.pace import share_of
-from textgraft.comparison.running.planning import SAFETY, allowance, cheapest, schedule, useful
+from textgraft.comparison.running.planning import SAFETY, cheapest, schedule
 from textgraft.comparison.running.probing import whole_training
 from textgraft.comparison.running.progress import Reporter
 from textgraft.comparison.running.robustness import measure_kept
 from textgraft.comparison.running.threads import choose_threads
+from textgraft.comparison.running.time_limits import allowance, useful
 from textgraft.comparison.settings import LEAST_BUDGET
 from textgraft.errors import DataError, ModelError, OptionError
 from textgraft.wording import duration
