@@ -19,7 +19,6 @@ from textgraft.comparison.folder import claim, exclusive, usual_folder
 from textgraft.comparison.judging.judge import check_test_targets
 from textgraft.comparison.preparing import Entrants, Material
 from textgraft.comparison.records.plan import Request
-from textgraft.comparison.records.preferences import Preferences
 from textgraft.comparison.records.trials import TestSet, save_test_set
 from textgraft.comparison.result import Comparison
 from textgraft.comparison.running.progress import Reporter, SilentReporter
@@ -261,17 +260,17 @@ def run_comparison(
         return _compared(material, settings, reporter, started, spread)
 
 
-Spread = Callable[[Run], Callable[[Preferences], None]]
+Spread = Callable[[Run], Callable[[], None]]
 """Readies a comparison for trials side by side; returns what runs them."""
 
 
 def _spread(
     executor: Executor, source: Source | Dataset, settings: CompareSettings, run: Run
-) -> Callable[[Preferences], None]:
+) -> Callable[[], None]:
     run.slots, run.threads = executor.slots, executor.threads
 
-    def trials(preferences: Preferences) -> None:
-        run_spread(run, executor, set_up_of(run, str(source), settings), preferences)
+    def trials() -> None:
+        run_spread(run, executor, set_up_of(run, str(source), settings))
         executor.close()  # what waits for more holds memory
 
     return trials
@@ -303,24 +302,27 @@ def _compared(
         )
         reporter.data(check, folder)
         test_set = _test_set(material, check)
-        with contextlib.closing(Run(folder, request, material, reporter, test_set, started)) as run:
+        with contextlib.closing(
+            Run(folder, request, material, reporter, test_set, settings.preferences, started)
+        ) as run:
             run.measures_robustness = settings.robustness
             trials = spread(run) if spread else run.trials
-            run.plan(sizes, held, shots)
+            run.open(sizes, held, shots)
             # Nothing before the plan: it tells whose the folder is.
             save_test_set(folder, test_set)
             splits = material.splits
             _save_rejected(folder / "rejected.jsonl", [material.whole, splits.dev, splits.test])
             try:
-                trials(settings.preferences)
+                run.plan()
+                trials()
             except KeyboardInterrupt as stop:
                 if exit_code(stop) == INTERRUPTED and run.has_results:
                     reporter.note(
                         "stopped: this is the verdict on what is known; run the same command again to resume"
                     )
-                    run.conclude(settings.preferences, in_haste=True)
+                    run.conclude(in_haste=True)
                 raise
-            return run.conclude(settings.preferences)
+            return run.conclude()
 
 
 def _request(entrants: Entrants, settings: CompareSettings) -> Request:

@@ -77,6 +77,7 @@ class Run:
         material: What the trials draw on.
         reporter: Told what goes on.
         test_set: What trials are judged on.
+        preferences: What the pick depends on besides the figures.
         started: When the call began, by time.perf_counter: its budget counts from there.
     """
 
@@ -87,6 +88,7 @@ class Run:
         material: Material,
         reporter: Reporter,
         test_set: TestSet,
+        preferences: Preferences,
         started: float,
     ) -> None:
         self.folder = folder
@@ -94,6 +96,7 @@ class Run:
         self.material = material
         self.reporter = reporter
         self.test_set = test_set
+        self.preferences = preferences
         self.started = started
         self.contenders = {contender.name: contender for contender in material.entrants.contenders}
         self.models = KeptModels(folder)
@@ -119,10 +122,10 @@ class Run:
         self.deadline = None if budget is None else started + budget - min(CONCLUDING, 0.1 * budget)
         self.next_interim = started + FIRST_INTERIM
 
-    def plan(
+    def open(
         self, sizes: list[int], held: ComparisonPlan | None, shots: dict[int, int] | None = None
     ) -> None:
-        """Take up the plan of an earlier run, or measure and make one.
+        """Take up the plan of an earlier run and the trials in the folder, or begin a plan.
 
         Args:
             sizes: Training sizes wanted, ascending.
@@ -143,6 +146,9 @@ class Run:
         save_plan(self.folder, self.record)
         held_results = {name: known for name, known in self.record.results.items() if known in self.finished}
         self.record = changed(self.record, results=held_results)
+
+    def plan(self) -> None:
+        """Measure what contenders cost, unless that is known, and plan what is left to do."""
         is_new = self.costs.measure()
         if self.costs.pace.is_busy:
             share = self.costs.pace.share
@@ -265,12 +271,8 @@ class Run:
         first = self.record.results.get(PlannedTrial(planned.contender, planned.size, 0).name)
         return (contender.configured(self.finished[first].settings),) if first else ()
 
-    def trials(self, preferences: Preferences) -> None:
-        """Run every trial without a result that there is time for; judge on the way what is known so far.
-
-        Args:
-            preferences: What the pick depends on besides the figures.
-        """
+    def trials(self) -> None:
+        """Run every trial without a result that there is time for; judge on the way what is known so far."""
         is_sure = False
         while self._measure_put_off() or self.record.plan.trials:
             planned = self.record.plan.trials[0]
@@ -285,7 +287,7 @@ class Run:
                 self.not_begun.add(planned.name)
             else:
                 self._run_or_spare(spec, planned)
-            self.go_on(planned, preferences)
+            self.go_on(planned)
 
     def _run_or_spare(self, spec: TrialSpec, planned: PlannedTrial) -> None:
         """Run one trial; a server that fails it is asked no more, and what is trained here goes on."""
@@ -303,13 +305,13 @@ class Run:
             name = f"{planned.contender} on {planned.size:,} rows"
             self.reporter.note(f"{name} has no result: {error.where}: {error.what}. {error.fix}")
 
-    def go_on(self, planned: PlannedTrial, preferences: Preferences) -> None:
+    def go_on(self, planned: PlannedTrial) -> None:
         """Plan what is left after a trial, and judge on the way what is known so far."""
         if not planned.seed:
             self._note_beaten()
         self._schedule()
         save_plan(self.folder, self.record)
-        if self._interim(preferences):
+        if self.record.plan.trials and self.judge_if_due():
             self._schedule()
 
     def _take_up(self) -> None:
@@ -482,7 +484,7 @@ class Run:
             return
         self.beaten |= beaten(self._planned_trials(), self.test_set, self.record.largest)
 
-    def _interim(self, preferences: Preferences) -> bool:
+    def judge_if_due(self) -> bool:
         """After the first minute, and then at growing intervals, judge what is known and draw the report.
 
         Returns:
@@ -491,10 +493,10 @@ class Run:
         from textgraft.comparison.judging.judge import judge
         from textgraft.comparison.reporting.report import write_report
 
-        if not self.record.plan.trials or time.perf_counter() < self.next_interim or not self.record.results:
+        if time.perf_counter() < self.next_interim or not self.record.results:
             return False
         start = time.perf_counter()
-        verdict = judge(self._planned_trials(), self.test_set, preferences=preferences)
+        verdict = judge(self._planned_trials(), self.test_set, preferences=self.preferences)
         save_verdict(self.folder, verdict)
         write_report(self.folder)
         self.reporter.interim(verdict)
@@ -502,7 +504,7 @@ class Run:
         self.next_interim = time.perf_counter() + max(INTERIM, took / INTERIM_SHARE)
         return True
 
-    def conclude(self, preferences: Preferences, *, in_haste: bool = False) -> Comparison:
+    def conclude(self, *, in_haste: bool = False) -> Comparison:
         """Judge the results, draw the report and put the winner into ``best/``; in haste only that."""
         from textgraft.comparison.judging.judge import judge
         from textgraft.comparison.reporting.report import write_report
@@ -513,7 +515,7 @@ class Run:
                 raise DataError(
                     "no trial was finished", where=str(self.folder), fix="Give a larger --budget."
                 )
-            verdict = judge(trials, self.test_set, preferences=preferences)
+            verdict = judge(trials, self.test_set, preferences=self.preferences)
             winner = winning_trial(verdict, trials)
             if winner is None or self.models.has(winner):
                 break
@@ -526,7 +528,7 @@ class Run:
         if winner is not None and not in_haste:
             spec = self._spec_of(PlannedTrial(winner.contender, winner.size, winner.seed), ())
             remember_rows(self.models.path(winner), winner, spec.job, self._left() - SAVING)
-        self.models.hand_over(winner, functools.partial(hold_back, preferences.target, dev, note))
+        self.models.hand_over(winner, functools.partial(hold_back, self.preferences.target, dev, note))
         comparison = Comparison(self.folder, verdict, trials)
         self.reporter.finished(comparison, self.record, time.perf_counter() - self.started)
         return comparison

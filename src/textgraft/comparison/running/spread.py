@@ -22,7 +22,6 @@ from textgraft.errors import OptionError
 from textgraft.executors.base import Executor, Job
 
 if TYPE_CHECKING:
-    from textgraft.comparison.records.preferences import Preferences
     from textgraft.comparison.running.run import Run
     from textgraft.comparison.running.trial_jobs import SetUp
     from textgraft.comparison.running.trials import TrialSpec
@@ -59,14 +58,13 @@ def set_up_of(run: Run, source: str, settings: CompareSettings) -> SetUp:
     )
 
 
-def run_spread(run: Run, executor: Executor, set_up: SetUp, preferences: Preferences) -> None:
+def run_spread(run: Run, executor: Executor, set_up: SetUp) -> None:
     """Run every trial without a result that there is time for, as many at a time as the executor does.
 
     Args:
         run: The comparison.
         executor: Who does it.
         set_up: What other processes find the rows and contenders by.
-        preferences: What the pick depends on besides the figures.
     """
     from textgraft.comparison.running.trial_jobs import JOB, Outcome, order_of
 
@@ -86,7 +84,7 @@ def run_spread(run: Run, executor: Executor, set_up: SetUp, preferences: Prefere
         planned, seconds = running.pop(done.name)
         outcome = msgspec.msgpack.decode(done.result, type=Outcome)
         run.finish(planned, outcome, seconds)
-        run.go_on(planned, preferences)
+        run.go_on(planned)
 
 
 def _next(

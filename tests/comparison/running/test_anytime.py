@@ -1,0 +1,69 @@
+"""A verdict on what is known: before there is a plan, between trials, and where the user stops it."""
+
+from __future__ import annotations
+
+import pytest
+
+import textgraft
+from tests.tiny import write_topics
+from textgraft.comparison.records.verdict import load_verdict
+from textgraft.comparison.running import costs, run
+from textgraft.comparison.running.progress import SilentReporter
+
+
+class Events(SilentReporter):
+    """What a user is shown, in order, and what the folder held when a verdict was shown."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.seen = []
+
+    def plan(self, record):
+        self.seen.append("plan")
+
+    def interim(self, verdict):
+        assert load_verdict(self.folder) == verdict
+        assert (self.folder / "report.html").is_file()
+        self.seen.append({each.contender for each in verdict.standings})
+
+
+@pytest.fixture(scope="module")
+def topics(tmp_path_factory):
+    return write_topics(tmp_path_factory.mktemp("topics") / "topics.csv", 90)
+
+
+ASKED = {"contenders": "tfidf,rnn,lstm", "sizes": "20,40", "seeds": 1, "tuning": 1, "budget": "10m"}
+
+
+def test_what_is_due_is_judged_while_contenders_are_still_measured(topics, tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "FIRST_INTERIM", 0.0)
+    monkeypatch.setattr(run, "INTERIM", 0.0)
+    monkeypatch.setattr(run, "INTERIM_SHARE", 1e9)
+    events = Events(tmp_path)
+    result = textgraft.compare(topics, **ASKED, output=tmp_path, reporter=events)
+    before, after = events.seen[: events.seen.index("plan")], events.seen[events.seen.index("plan") + 1 :]
+    assert before
+    assert all(known == {"tfidf"} for known in before)
+    assert after[-1] >= {"tfidf"}
+    assert {each.contender for each in result.verdict.standings} == {"tfidf", "rnn", "lstm"}
+
+
+def test_before_it_is_due_nothing_is_judged(topics, tmp_path):
+    events = Events(tmp_path)
+    textgraft.compare(topics, **ASKED, output=tmp_path, reporter=events)
+    assert events.seen == ["plan"]
+
+
+def interrupted(*_, **__):
+    raise KeyboardInterrupt
+
+
+def test_who_stops_it_while_contenders_are_measured_has_a_verdict_too(topics, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(costs, "probe", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            textgraft.compare(topics, **ASKED, output=tmp_path)
+    assert load_verdict(tmp_path).pick == "tfidf"
+    assert textgraft.load(tmp_path / "best").predict(["a goal in the match"])
+    resumed = textgraft.compare(topics, **ASKED, output=tmp_path)
+    assert {each.contender for each in resumed.verdict.standings} == {"tfidf", "rnn", "lstm"}
