@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 import textgraft
-from tests.tiny import write_topics
 from textgraft.comparison.records.verdict import load_verdict
 from textgraft.comparison.running import costs, run
 from textgraft.comparison.running.progress import SilentReporter
@@ -25,11 +24,6 @@ class Events(SilentReporter):
         assert load_verdict(self.folder) == verdict
         assert (self.folder / "report.html").is_file()
         self.seen.append({each.contender for each in verdict.standings})
-
-
-@pytest.fixture(scope="module")
-def topics(tmp_path_factory):
-    return write_topics(tmp_path_factory.mktemp("topics") / "topics.csv", 90)
 
 
 ASKED = {"contenders": "tfidf,rnn,lstm", "sizes": "20,40", "seeds": 1, "tuning": 1, "budget": "10m"}

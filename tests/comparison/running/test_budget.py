@@ -9,7 +9,6 @@ import pytest
 from msgspec.structs import replace as changed
 
 import textgraft
-from tests.tiny import write_topics
 from textgraft.comparison.contenders.base import Contender, EpochSchedule
 from textgraft.comparison.records.plan import PlannedTrial, Spent, TrialPlan, load_plan
 from textgraft.comparison.records.trials import Configuration, load_trials
@@ -45,11 +44,6 @@ def hurried(monkeypatch):
     monkeypatch.setattr(Contender, "fit", hurry)
     monkeypatch.setattr(EpochSchedule, "number", lambda self, size: 10)
     return epochs
-
-
-@pytest.fixture(scope="module")
-def topics(tmp_path_factory):
-    return write_topics(tmp_path_factory.mktemp("topics") / "topics.csv", 90)
 
 
 ASKED = {"contenders": "tfidf,lstm", "sizes": "20,40", "seeds": 1, "tuning": 1, "budget": "10m"}

@@ -29,7 +29,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 
 from textgraft.comparison.records.plan import PlannedTrial, Programme, Rate, TrialPlan
-from textgraft.comparison.running.sizes import LEAST_SIZES, by_worth
+from textgraft.comparison.running.sizes import LEAST_SIZES, by_worth, farness
 from textgraft.comparison.running.time_limits import COMFORT, PETTY, SLACK, shortest
 
 CHEAP = 0.5
@@ -71,11 +71,6 @@ def _phases(name: str, programme: Programme, done: Collection[str]) -> _Left:
     }
     trials = {phase: [PlannedTrial(name, *place) for place in found] for phase, found in places.items()}
     return {phase: [one for one in found if one.name not in done] for phase, found in trials.items()}
-
-
-def _farness(size: int, others: Collection[int]) -> float:
-    """Return how far a size is from the nearest of others, on the log axis; without others, very far."""
-    return min((abs(math.log(max(1, size) / max(1, other))) for other in others), default=math.inf)
 
 
 def cheapest(programmes: Mapping[str, Programme], rates: Mapping[str, Rate]) -> float:
@@ -350,7 +345,7 @@ class _Scheduler:
         missing = {one.size for one in self.trials(name) if not one.seed}
         known = {one.size for one in self.chosen if one.contender == name and not one.seed}
         known |= set(self.programmes[name].sizes) - missing
-        return _farness(planned.size, known) / max(1e-6, self.least(planned))
+        return farness(planned.size, known) / max(1e-6, self.least(planned))
 
     def before_the_costliest(self, petty: float) -> None:
         """Put what costs next to nothing before the last training on all rows that the clock can end."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 LEAST_SIZES = 4
 """Of a curve, where there are rows enough: with fewer it has no shape."""
@@ -31,7 +31,12 @@ def by_worth(sizes: Sequence[int]) -> list[int]:
     if left:
         chosen.append(left.pop(0))
     while left:
-        best = max(left, key=lambda size: min(abs(math.log(size / other)) for other in chosen if other))
+        best = max(left, key=lambda size: farness(size, [other for other in chosen if other]))
         left.remove(best)
         chosen.append(best)
     return chosen
+
+
+def farness(size: int, others: Collection[int]) -> float:
+    """Return how far a size is from the nearest of others, on the log axis; without others, very far."""
+    return min((abs(math.log(max(1, size) / max(1, other))) for other in others), default=math.inf)
