@@ -214,10 +214,10 @@ def test_to_wait_for_libraries_from_the_disk_is_not_to_share_a_core(topics, tmp_
         loading.append((began, time.perf_counter()))
         return found
 
-    def notes(self, wall, processor):
+    def notes(self, taken):
         now = time.perf_counter()
-        noted.append((now - wall, now))
-        note(self, wall, processor)
+        noted.append((now - taken.wall, now))
+        note(self, taken)
 
     monkeypatch.setattr(costs, "glance", loads)
     monkeypatch.setattr(Pace, "note", notes)

@@ -1,10 +1,16 @@
-"""The share of a core is what of the clock on the wall the processor had of late."""
+"""The share of a core is what of its time a process did not wait for one."""
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import threading
+import time
+
 import pytest
 
-from textgraft.comparison.running.pace import HALF_LIFE, LEAST, Lap, Pace, share_of
+from textgraft.comparison.running import pace as pace_module
+from textgraft.comparison.running.pace import HALF_LIFE, LEAST, Lap, Pace, Taken, share_of, waited
 
 
 def test_before_anything_was_measured_a_core_is_taken_to_be_there() -> None:
@@ -14,31 +20,85 @@ def test_before_anything_was_measured_a_core_is_taken_to_be_there() -> None:
 
 def test_what_was_long_ago_counts_less() -> None:
     pace = Pace()
-    pace.note(HALF_LIFE, HALF_LIFE)
-    pace.note(HALF_LIFE, 0.4 * HALF_LIFE)
+    pace.note(Taken(HALF_LIFE, 1.0))
+    pace.note(Taken(HALF_LIFE, 0.4))
     assert pace.share == pytest.approx((0.5 + 0.4) / 1.5)
     for _ in range(20):
-        pace.note(HALF_LIFE, 0.4 * HALF_LIFE)
+        pace.note(Taken(HALF_LIFE, 0.4))
     assert pace.share == pytest.approx(0.4, abs=1e-4)
 
 
 def test_a_machine_is_called_busy_after_some_seconds() -> None:
     pace = Pace()
-    pace.note(0.5, 0.2)
+    pace.note(Taken(0.5, 0.4))
     assert not pace.is_busy
-    pace.note(1.0, 0.5)
+    pace.note(Taken(1.0, 0.5))
     assert pace.is_busy
     idle = Pace()
-    idle.note(30.0, 29.0)
+    idle.note(Taken(30.0, 0.97))
     assert not idle.is_busy
 
 
-def test_several_threads_are_no_more_than_a_core_and_none_is_not_nothing() -> None:
+def test_where_waiting_is_not_told_processor_time_tells_what_one_thread_had() -> None:
+    assert share_of(10.0, 4.0) == 0.4
     assert share_of(10.0, 19.0) == 1.0
     assert share_of(10.0, 0.0) == LEAST
 
 
+def test_who_waits_for_a_disk_shares_no_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace_module, "cores", lambda: 2)
+    assert share_of(10.0, 1.0, [0.0]) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("processor", "waits", "share"),
+    [
+        (15.0, [0.0, 5.0], 0.5),  # two threads, one of them beside a neighbour: the other waits for it
+        (15.0, [2.5, 2.5], 0.5625),  # the same, as the neighbour changes sides
+        (10.0, [5.0, 5.0], 0.25),  # a neighbour on either core
+        (10.0, [5.0], 0.5),  # one thread beside a neighbour: the other core does not help it
+        (20.0, [10.0, 10.0, 10.0, 10.0], 1.0),  # four threads on two cores wait for one another
+        (18.0, [4.0, 4.0, 4.0], 0.8),  # the same, while another program had a fifth of a core
+    ],
+)
+def test_two_cores(
+    monkeypatch: pytest.MonkeyPatch, processor: float, waits: list[float], share: float
+) -> None:
+    monkeypatch.setattr(pace_module, "cores", lambda: 2)
+    assert share_of(10.0, processor, waits) == pytest.approx(share)
+
+
+def _compute(seconds: float) -> None:
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        pass
+
+
+@pytest.mark.skipif(waited() is None, reason="the system does not tell how long a thread waits for a core")
+def test_two_other_processes_on_the_core_leave_less_of_it() -> None:
+    before = os.sched_getaffinity(0)
+    spawn = multiprocessing.get_context("spawn")
+    os.sched_setaffinity(0, {min(before)})
+    others = [spawn.Process(target=_compute, args=(60.0,)) for _ in range(2)]
+    try:
+        for other in others:
+            other.start()
+        time.sleep(3.0)  # until they have begun
+        lap = Lap()
+        thread = threading.Thread(target=_compute, args=(3.0,))
+        thread.start()
+        _compute(2.0)
+        taken = lap.taken()
+        thread.join()
+    finally:
+        for other in others:
+            other.kill()
+            other.join()
+        os.sched_setaffinity(0, before)
+    assert taken.share < 0.6
+    assert taken.alone == pytest.approx(taken.share * taken.wall)
+
+
 def test_a_lap_tells_both_clocks() -> None:
-    wall, processor = Lap().taken()
-    assert processor >= 0
-    assert 0 <= wall < 60
+    taken = Lap().taken()
+    assert 0 <= taken.alone <= taken.wall < 60

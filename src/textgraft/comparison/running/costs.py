@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from textgraft.comparison.records.plan import ComparisonPlan, PlannedTrial, Rate
-from textgraft.comparison.running.pace import Lap, Pace, share_of
+from textgraft.comparison.running.pace import Lap, Pace
 from textgraft.comparison.running.planning import SAFETY
 from textgraft.comparison.running.probing import (
     Glance,
@@ -213,10 +213,10 @@ class Costs:
             seen=self._seen.get(name),
             left=run.left * self.pace.share,
         )
-        wall, processor = lap.taken()
-        self._took[name] = wall
+        taken = lap.taken()
+        self._took[name] = taken.wall
         if not contender.is_remote:
-            self.pace.note(wall, processor)
+            self.pace.note(taken)
         return rate
 
     def by_trials(self, name: str) -> Rate | None:
@@ -249,9 +249,9 @@ class Costs:
         outcome = run.run_timed(spec, planned)
         found = run.record.results.get(planned.name)
         shared = run.material.shared.spent - shared
-        share = share_of(outcome.computing, outcome.processor)
         if not found:
             return None
+        share = outcome.computing.share
         return Tried(run.finished[found], share * (outcome.seconds - shared), is_new=True, share=share)
 
     def keep_pace(self) -> None:

@@ -1,14 +1,24 @@
-"""How much of a core a comparison gets: processor time against the clock on the wall.
+"""How much of a core a comparison gets: how long its threads wait for one while they could compute.
 
 Where other programs are at work, everything takes longer than it would alone, whoever is trained. So what
 contenders cost is kept in seconds of a core of their own, and plans are made for the share of one that the
 process has had of late.
+
+Processor time alone does not tell that share. A process of two threads that gets one core of two has as much
+of it as one thread alone, and takes twice as long; one that waits for a disk has little, and waits for nobody.
+Linux counts for every thread how long it was ready to run and did not.
 """
 
 from __future__ import annotations
 
+import math
+import os
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
+
+from textgraft.processor import cores
 
 HALF_LIFE = 20.0
 """Seconds after which what was measured counts half: programs beside this one come and go."""
@@ -18,6 +28,52 @@ BUSY = 0.85
 """A machine that gives less of a core than this is called busy."""
 ENOUGH = 1.0
 """Seconds after which that is known: less may be a moment's wait."""
+_STOLEN = 8
+"""Where a line of ``/proc/stat`` says what of a core the machines beside a virtual one took."""
+
+
+def waited() -> dict[str, float] | None:
+    """Return for how many seconds each thread of this process was ready to run and had no core.
+
+    What a virtual machine's cores lost to others stands there as one thread more.
+
+    Returns:
+        Seconds by a thread's id; None where the system does not tell, as those other than Linux.
+    """
+    threads = Path("/proc/self/task")
+    found: dict[str, float] = {}
+    ran = 0
+    try:
+        for name in os.listdir(threads):
+            try:
+                computed, ready, _ = (threads / name / "schedstat").read_text().split()
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it has ended meanwhile
+            ran += int(computed)
+            found[name] = int(ready) / 1e9
+        own = {f"cpu{core}" for core in os.sched_getaffinity(0)}
+        lines = (line.split() for line in Path("/proc/stat").read_text().splitlines())
+        stolen = sum(int(line[_STOLEN]) for line in lines if line and line[0] in own)
+        found["stolen"] = stolen / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError, AttributeError):
+        return None
+    # A kernel that does not count says 0 of all.
+    return found if ran else None
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a piece of work took."""
+
+    wall: float
+    """Seconds on the wall."""
+    share: float
+    """Of a core, that it had meanwhile, 0 to 1."""
+
+    @property
+    def alone(self) -> float:
+        """Seconds that it takes where no other program is at work."""
+        return self.share * self.wall
 
 
 @dataclass(frozen=True)
@@ -26,33 +82,51 @@ class Lap:
 
     wall: float = field(default_factory=time.perf_counter)
     processor: float = field(default_factory=time.process_time)
+    waited: dict[str, float] | None = field(default_factory=waited)
 
-    def taken(self) -> tuple[float, float]:
-        """Return the seconds since it began: on the wall, and of the processor by all threads."""
-        return time.perf_counter() - self.wall, time.process_time() - self.processor
+    def taken(self) -> Taken:
+        """Return what it took until now."""
+        wall, processor = time.perf_counter() - self.wall, time.process_time() - self.processor
+        now = None if self.waited is None else waited()
+        if self.waited is None or now is None:
+            return Taken(wall, share_of(wall, processor))
+        waits = (seconds - self.waited.get(name, 0.0) for name, seconds in now.items())
+        return Taken(wall, share_of(wall, processor, waits))
 
 
-def share_of(wall: float, processor: float) -> float:
-    """Return the share of a core that a piece of work had; of several threads, 1 is as much as is told."""
-    return min(1.0, max(LEAST, processor / wall)) if wall > 0 else 1.0
+def share_of(wall: float, processor: float, waits: Iterable[float] | None = None) -> float:
+    """Return the share of a core that a piece of work had.
+
+    Threads that compute something together go on only while all of them have a core: where each waits at
+    times of its own, that is the product of what each is not waiting for. A process whose own threads are
+    more than its cores waits for itself; no more counts than what it left to others.
+
+    Args:
+        wall: Seconds that it took.
+        processor: Seconds of the processor, of all its threads.
+        waits: Seconds that each of its threads waited for a core; None where the system does not tell.
+    """
+    if wall <= 0:
+        return 1.0
+    if waits is None:
+        share = processor / wall
+    else:
+        together = math.prod(1.0 - min(1.0, max(0.0, wait) / wall) for wait in waits)
+        share = max(together, 1.0 - cores() + processor / wall)
+    return min(1.0, max(LEAST, share))
 
 
 class Pace:
     """The share of a core that the process has had of late."""
 
     def __init__(self) -> None:
-        self._wall = self._processor = 0.0
+        self._wall = self._alone = 0.0
 
-    def note(self, wall: float, processor: float) -> None:
-        """Take a piece of work into account.
-
-        Args:
-            wall: Seconds that it took.
-            processor: Seconds of the processor, of all threads.
-        """
-        kept = 0.5 ** (wall / HALF_LIFE)
-        self._wall = kept * self._wall + wall
-        self._processor = kept * self._processor + min(wall, processor)
+    def note(self, taken: Taken) -> None:
+        """Take a piece of work into account."""
+        kept = 0.5 ** (taken.wall / HALF_LIFE)
+        self._wall = kept * self._wall + taken.wall
+        self._alone = kept * self._alone + taken.alone
 
     @property
     def is_busy(self) -> bool:
@@ -62,4 +136,4 @@ class Pace:
     @property
     def share(self) -> float:
         """The share of a core; 1 before anything was measured."""
-        return share_of(self._wall, self._processor)
+        return max(LEAST, self._alone / self._wall) if self._wall else 1.0

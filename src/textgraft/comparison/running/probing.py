@@ -19,7 +19,7 @@ from textgraft.comparison.preparing import DEV_FRACTION
 from textgraft.comparison.records.plan import Programme, Rate
 from textgraft.comparison.records.trials import Trial
 from textgraft.comparison.running.measuring import LONG_PASS, PACE_ROWS
-from textgraft.comparison.running.pace import Lap, share_of
+from textgraft.comparison.running.pace import Lap
 from textgraft.comparison.running.reading import readings
 from textgraft.data.dataset import Dataset
 from textgraft.training.progress import Progress
@@ -103,7 +103,7 @@ def glance(contender: Contender, job: Job, per_text: float = 0.0) -> Glance:
     elif not per_text:  # it encoded names of labels, and no row
         before, lap = shared.charged, Lap()
         shared.encoder(job.needed_encoder(), job.max_length, contender.windows).encode(sample.texts)
-        per_text = share_of(*lap.taken()) * (shared.charged - before) / len(sample)
+        per_text = lap.taken().share * (shared.charged - before) / len(sample)
     return Glance(found.other, per_row, per_text)
 
 
@@ -264,7 +264,7 @@ def probe(
     predictor.choose_engine("auto", keep=False)
     lap = Lap()
     predictor.predict_rows(sample.select([0]))  # opens the engine, as every trial does once
-    opening = min(lap.taken())
+    opening = lap.taken().alone
     per_test_row = _seconds_an_answer(predictor, sample)
     answered, computed, a_text = tests, texts, found.shared
     on_states = 0.0
@@ -297,7 +297,7 @@ def _seconds_an_answer(predictor: RowPredictor, rows: Dataset) -> float:
     for answered in (few, rows):
         lap = Lap()
         predictor.predict_rows(answered)
-        seconds = min(lap.taken())
+        seconds = lap.taken().alone
         if seconds > LONG_PASS:
             break
     return seconds / len(answered)
@@ -307,7 +307,7 @@ def _seconds_on_states(outputs: Callable[[Dataset], object], rows: Dataset) -> f
     """Return what a row takes a model whose frozen layers have computed it."""
     lap = Lap()
     outputs(rows)
-    return min(lap.taken()) / len(rows)
+    return lap.taken().alone / len(rows)
 
 
 def _batch_size(settings: RecipeSettings) -> int:
@@ -345,10 +345,10 @@ def _fit(
     lap = Lap()
     dev = rows.select(range(-(-len(rows) // DEV_FRACTION)))
     fitted = contender.fit(replace(job, train=rows, dev=dev, on_step=seen.append), settings)
-    wall, processor = lap.taken()
-    share = share_of(wall, processor)
+    taken = lap.taken()
+    share = taken.share
     in_steps = seen[-1].seconds if seen else 0.0
-    other = max(0.0, wall - (job.shared.spent - spent) - in_steps)
+    other = max(0.0, taken.wall - (job.shared.spent - spent) - in_steps)
     texts = len(rows) + (len(dev) if fitted.is_head_alone else 0)
     shared = (job.shared.charged - charged) / texts
     a_row = (1 + contender.evaluating) * _seconds_a_row(seen, len(rows))

@@ -35,7 +35,6 @@ from textgraft.comparison.running.costs import Costs
 from textgraft.comparison.running.finishing import hold_back, remember_rows
 from textgraft.comparison.running.fresh_plan import new_plan
 from textgraft.comparison.running.kept_models import KeptModels, needed, winning_trial
-from textgraft.comparison.running.pace import share_of
 from textgraft.comparison.running.planning import SAFETY, cheapest, schedule
 from textgraft.comparison.running.probing import whole_training
 from textgraft.comparison.running.progress import Reporter
@@ -436,12 +435,12 @@ class Run:
         contender, rate = self.contenders[planned.contender], self.record.rates.get(planned.contender)
         share = 1.0
         if not contender.is_remote:
-            share = share_of(outcome.computing, outcome.processor)
-            self.costs.pace.note(outcome.computing, outcome.processor)
+            share = outcome.computing.share
+            self.costs.pace.note(outcome.computing)
         if rate is None:
             return
         # Writing a model is left out: few trials do it, and there is a part of the time kept for it.
-        beside = outcome.computing - outcome.in_steps
+        beside = outcome.computing.wall - outcome.in_steps
         training = whole_training(outcome.trial, outcome.in_steps, contender.epochs)
         expected = self.record.plan.expected(planned, self.record.rates)
         took = Spent(share * beside, share * training)

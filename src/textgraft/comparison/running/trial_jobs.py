@@ -23,7 +23,7 @@ from textgraft.comparison.contenders.base import Job
 from textgraft.comparison.preparing import Material
 from textgraft.comparison.records.trials import Trial
 from textgraft.comparison.running.kept_models import KeptModels
-from textgraft.comparison.running.pace import Lap
+from textgraft.comparison.running.pace import Lap, Taken
 from textgraft.comparison.running.trials import TrialSpec, run_trial, save_model, share_trained
 from textgraft.comparison.set_up import choose_entrants, read_material
 from textgraft.comparison.settings import CompareSettings
@@ -43,19 +43,17 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """Share of its training that it had time for, 0 to 1."""
     is_result: bool
     """Whether that was enough."""
-    seconds: float
-    """That it took, wall-clock."""
+    computing: Taken
+    """What it took, without the saving."""
     in_steps: float
-    """Of ``seconds``, in the loops of training."""
+    """Seconds of that, in the loops of training."""
     saving: float
-    """Of ``seconds``, to write its model, which waits for the disk."""
-    processor: float
-    """Of the processor, by all threads of its process, without the saving."""
+    """Seconds to write its model, which waits for the disk."""
 
     @property
-    def computing(self) -> float:
-        """Of ``seconds``, all but the saving."""
-        return self.seconds - self.saving
+    def seconds(self) -> float:
+        """All that it took, wall-clock."""
+        return self.computing.wall + self.saving
 
 
 class SetUp(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +110,7 @@ def perform(
     trained = share_trained(spec, attempt)
     epochs = spec.contender.epochs
     is_result = trained >= LEAST_TRAINED * (epochs.shortest if epochs else 1.0)
-    computing, processor = lap.taken()
+    computing = lap.taken()
     start = time.perf_counter()
     if is_result and (path := model_path(trial)) is not None:
         save_model(path, spec, trial, attempt)
@@ -121,10 +119,9 @@ def perform(
         trial=trial,
         trained=trained,
         is_result=is_result,
-        seconds=computing + saving,
+        computing=computing,
         in_steps=loops.seconds,
         saving=saving,
-        processor=processor,
     )
 
 
