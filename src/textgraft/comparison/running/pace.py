@@ -5,8 +5,8 @@ contenders cost is kept in seconds of a core of their own, and plans are made fo
 process has had of late.
 
 Processor time alone does not tell that share. A process of two threads that gets one core of two has as much
-of it as one thread alone, and takes twice as long; one that waits for a disk has little, and waits for nobody.
-Linux counts for every thread how long it was ready to run and did not.
+of it as one thread alone, and takes more than twice as long; one that waits for a disk has little, and shares
+no core. Linux counts for every thread how long it was ready to run and did not.
 """
 
 from __future__ import annotations
@@ -40,17 +40,16 @@ def waited() -> dict[str, float] | None:
     Returns:
         Seconds by a thread's id; None where the system does not tell, as those other than Linux.
     """
-    threads = Path("/proc/self/task")
     found: dict[str, float] = {}
     ran = 0
     try:
-        for name in os.listdir(threads):
+        for thread in Path("/proc/self/task").iterdir():
             try:
-                computed, ready, _ = (threads / name / "schedstat").read_text().split()
+                computed, ready, _ = (thread / "schedstat").read_text().split()
             except (FileNotFoundError, ProcessLookupError):
                 continue  # it has ended meanwhile
             ran += int(computed)
-            found[name] = int(ready) / 1e9
+            found[thread.name] = int(ready) / 1e9
         own = {f"cpu{core}" for core in os.sched_getaffinity(0)}
         lines = (line.split() for line in Path("/proc/stat").read_text().splitlines())
         stolen = sum(int(line[_STOLEN]) for line in lines if line and line[0] in own)
