@@ -38,7 +38,7 @@ def test_distances_are_those_of_tokens_encoded_by_themselves(family, encoders):
     whole = load_tokenizer(source)
     with torch.no_grad():
         model = AutoModel.from_pretrained(source.path).eval()
-        rows = [[2, whole.token_to_id(word)] for word in ("goal", "the", "moon")]
+        rows = [[2, whole.token_to_id(word), 3] for word in ("goal", "the", "moon")]
         states = model(input_ids=torch.tensor(rows)).last_hidden_state
         expected = torch.nn.functional.normalize(states.mean(dim=1), dim=-1).numpy()
     found = vectors.matrix[[vectors.tokenizer.token_to_id(word) for word in ("goal", "the", "moon")]]

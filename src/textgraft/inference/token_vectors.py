@@ -1,12 +1,11 @@
 """What an encoder makes of each token of its vocabulary by itself: one static vector a token.
 
 This is the distillation of Model2Vec (Tulkens and van Dongen 2024): every token goes through the encoder
-alone, after the special tokens that open a text, and the encodings are brought to fewer dimensions by
-principal components. It takes some seconds, once: the vectors are kept in the cache folder.
+alone, between the special tokens of a text, and the encodings are brought to fewer dimensions by principal
+components. It takes some seconds, once: the vectors are kept in the cache folder.
 
-The special tokens that close a text are left out, unlike there: two tokens are read in place of three, and
-classifiers on the vectors are as good. Without those that open it they are much worse; an encoder that has
-none of these reads the others.
+Both special tokens are needed. Without the closing one MiniLM's vectors serve as well, but those of mpnet hold
+next to nothing (macro F1 0.22 on TREC).
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ large as an encoder."""
 LEAST_FRACTION = 0.01
 """Of the letters of texts, for a script to count as theirs."""
 _FILE = "vectors.safetensors"
-_FORM = 2
+_FORM = 1
 """Of what is kept in the cache: to be raised when the same encoder gives other vectors."""
 _PLACEHOLDER = re.compile(r"\[unused\d+\]")
 """Tokens of BERT's vocabulary that stand for nothing."""
@@ -179,8 +178,7 @@ def _distilled(
     special = {place for place, token in tokenizer.get_added_tokens_decoder().items() if token.special}
     places = [place for place in range(len(ids)) if place not in special]
     frame = TextFrame.of(whole, "a")
-    after = () if frame.before else frame.after
-    encodings = Encoder(source).encode_ids([[*frame.before, ids[place], *after] for place in places])
+    encodings = Encoder(source).encode_ids([[*frame.before, ids[place], *frame.after] for place in places])
     size = min(LARGEST_SIZE, *encodings.shape)
     matrix = np.zeros((len(ids), size), dtype=np.float32)
     matrix[places] = PCA(size, svd_solver="covariance_eigh").fit_transform(encodings)

@@ -13,7 +13,7 @@ from textgraft.comparison.contenders.base import Contender, EpochSchedule
 from textgraft.comparison.records.plan import PlannedTrial, Spent, TrialPlan, load_plan
 from textgraft.comparison.records.trials import Configuration, load_trials
 from textgraft.comparison.reporting.leftovers import left_out
-from textgraft.comparison.running import costs
+from textgraft.comparison.running import costs, run
 from textgraft.comparison.running.pace import Pace
 from textgraft.comparison.running.probing import probe
 from textgraft.comparison.running.progress import SilentReporter
@@ -167,6 +167,28 @@ def test_plans_go_by_the_share_of_a_core_that_there_is(topics, tmp_path, monkeyp
     assert any("gets 50% of a core" in note for note in reporter.notes)
 
 
+def test_one_thread_is_used_once_others_are_at_work(topics, tmp_path, monkeypatch):
+    """Two threads beside a neighbour take three times as long as alone, and twice as long as one."""
+
+    class Neighbours(Notes):
+        def trial_finished(self, trial, metric):
+            monkeypatch.setattr(Pace, "is_busy", True)
+
+    measured = []
+
+    def choose(note, chosen=None, at_most=None):
+        measured.append(len(reporter.notes))
+        return 2 if len(measured) == 1 else 1
+
+    monkeypatch.setattr(run, "choose_threads", choose)
+    monkeypatch.setattr(Pace, "is_busy", False)
+    reporter = Neighbours()
+    result = textgraft.compare(topics, output=tmp_path / "run", reporter=reporter, **ASKED)
+    assert load_plan(result.folder).threads == 1
+    assert len(measured) == 2, "at the start, and when the others came"
+    assert sum("the machine is busy" in note for note in reporter.notes) == 1
+
+
 MISSING = [PlannedTrial("tfidf", 40, 0), PlannedTrial("lstm", 20, 0)]
 
 
@@ -245,6 +267,7 @@ def test_what_takes_long_and_cannot_be_cut_short_is_run_before_others_are_measur
 
     monkeypatch.setattr(costs, "tells_by_trials", lambda *_: False)
     monkeypatch.setattr(costs, "probe", probed)
+    monkeypatch.setattr(Pace, "share", 1.0)
     textgraft.compare(topics, output=tmp_path / "run", reporter=Began(), **ASKED)
     expected = ["tfidf", "tfidf/40/0", "lstm"] if is_first else ["tfidf", "lstm"]
     assert happened[: len(expected)] == expected

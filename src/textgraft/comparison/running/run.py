@@ -35,6 +35,7 @@ from textgraft.comparison.running.costs import Costs
 from textgraft.comparison.running.finishing import hold_back, remember_rows
 from textgraft.comparison.running.fresh_plan import new_plan
 from textgraft.comparison.running.kept_models import KeptModels, needed, winning_trial
+from textgraft.comparison.running.pace import Pace
 from textgraft.comparison.running.planning import SAFETY, cheapest, schedule
 from textgraft.comparison.running.probing import whole_training
 from textgraft.comparison.running.progress import Reporter
@@ -116,6 +117,7 @@ class Run:
         """Trials that run at a time."""
         self.threads: int | None = None
         """Of each; measured if None."""
+        self.is_said_busy = False
         self.gauge = memory_of.MemoryGauge(material.splits.test)
         budget = request.budget
         self.deadline = None if budget is None else started + budget - min(CONCLUDING, 0.1 * budget)
@@ -149,12 +151,7 @@ class Run:
     def plan(self) -> None:
         """Measure what contenders cost, unless that is known, and plan what is left to do."""
         is_new = self.costs.measure()
-        if self.costs.pace.is_busy:
-            share = self.costs.pace.share
-            self.reporter.note(
-                f"the machine is busy: this process gets {share:.0%} of a core, so all takes about "
-                f"{1 / share:.1f} times as long as alone"
-            )
+        self._heed_others()
         if self.finished:
             self._take_up()
             self._note_beaten()
@@ -169,6 +166,23 @@ class Run:
             self.record = changed(self.record, seconds=self.record.spent + self.record.plan.seconds)
         save_plan(self.folder, self.record)
         self.reporter.plan(self.record)
+
+    def _heed_others(self) -> None:
+        """Say so when others are at work; use one thread from then on, where that is faster beside them."""
+        pace = self.costs.pace
+        if self.is_said_busy or not pace.is_busy:
+            return
+        self.is_said_busy = True
+        self.reporter.note(
+            f"the machine is busy: this process gets {pace.share:.0%} of a core, so all takes about "
+            f"{1 / pace.share:.1f} times as long as alone"
+        )
+        if self.threads is None and self.record.threads > 1:
+            threads = choose_threads(self.reporter.note)
+            if threads < self.record.threads:
+                self.record = changed(self.record, threads=threads)
+                # What several threads had together says little of what one has.
+                self.costs.pace = Pace()
 
     def _measure_again(self) -> None:
         """Measure once more what seems to have no time for all rows, and plan anew."""
@@ -306,6 +320,7 @@ class Run:
 
     def go_on(self, planned: PlannedTrial) -> None:
         """Plan what is left after a trial, and judge on the way what is known so far."""
+        self._heed_others()
         if not planned.seed:
             self._note_beaten()
         self._schedule()
