@@ -4,8 +4,8 @@ This is the distillation of Model2Vec (Tulkens and van Dongen 2024): every token
 alone, between the special tokens of a text, and the encodings are brought to fewer dimensions by principal
 components. It takes some seconds, once: the vectors are kept in the cache folder.
 
-Both special tokens are needed. Without the closing one MiniLM's vectors serve as well, but those of mpnet hold
-next to nothing (macro F1 0.22 on TREC).
+Both special tokens are needed. Without the closing one MiniLM's vectors serve as well, but those of mpnet
+hold next to nothing (macro F1 0.22 on TREC).
 """
 
 from __future__ import annotations
