@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from tests.tiny_encoders import save_tiny_encoder
 from textgraft.files import cache_folder
 from textgraft.inference import token_vectors as module
 from textgraft.inference.encode import Encoder
-from textgraft.inference.token_vectors import scripts_of, token_vectors
+from textgraft.inference.token_vectors import scripts_of, seconds_to_distil, token_vectors
 from textgraft.models.encoders import load_tokenizer, resolve_encoder
 
 FAMILIES = ("bert", "xlm-roberta")
@@ -67,6 +68,30 @@ def test_they_are_made_once_and_read_afterwards(bert, tmp_path, monkeypatch, cap
     module._token_vectors.cache_clear()
     np.testing.assert_array_equal(token_vectors(bert, []).matrix, first.matrix)
     assert "it is computed again" in caplog.text
+
+
+def test_what_they_will_take_is_told_from_a_few_tokens(bert, tmp_path, monkeypatch):
+    token_vectors(bert, [])
+    assert seconds_to_distil(bert, []) == 0.0, "they are there"
+    monkeypatch.setenv("TEXTGRAFT_CACHE", str(tmp_path / "cache"))
+    module._token_vectors.cache_clear()
+    ticks = iter((10.0, 13.0))
+    monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
+    monkeypatch.setattr(module, "cores", lambda: 2)
+    monkeypatch.setattr(module, "_SAMPLE", 4)
+    read = []
+    encode = Encoder.encode_ids
+
+    def counted(self, rows):
+        read.append(len(rows))
+        return encode(self, rows)
+
+    monkeypatch.setattr(Encoder, "encode_ids", counted)
+    seconds = seconds_to_distil(bert, [])
+    tokens = len(module._wanted(bert, bert.identity, frozenset()).places)
+    assert read[0] == 2
+    assert 8 <= read[1] < 16
+    assert seconds == pytest.approx(3.0 * tokens / read[1])
 
 
 def test_another_encoder_has_others(encoders):

@@ -13,10 +13,12 @@ from __future__ import annotations
 import functools
 import logging
 import re
+import time
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +28,7 @@ from textgraft.files import atomic_folder, cache_folder, content_hash, locked
 from textgraft.inference.encode import Encoder
 from textgraft.integrity import is_intact, seal
 from textgraft.models.encoders import EncoderSource, load_tokenizer
+from textgraft.processor import cores
 from textgraft.tokenization.encode import TextFrame
 from textgraft.tokenization.reduced import reduced
 
@@ -42,6 +45,8 @@ languages with 250,000 tokens, so many are taken: running all would take minutes
 large as an encoder."""
 LEAST_FRACTION = 0.01
 """Of the letters of texts, for a script to count as theirs."""
+_SAMPLE = 256
+"""Tokens for each core whose encoding tells what that of all will take."""
 _FILE = "vectors.safetensors"
 _FORM = 1
 """Of what is kept in the cache: to be raised when the same encoder gives other vectors."""
@@ -83,15 +88,85 @@ def token_vectors(source: EncoderSource, texts: Sequence[str]) -> TokenVectors:
         ModelError: The encoder is damaged, or gives numbers that are not finite.
     """
     source = source.unprompted  # each token is read by itself
+    return _token_vectors(source, source.identity, _scripts_wanted(source, texts))
+
+
+def seconds_to_distil(source: EncoderSource, texts: Sequence[str]) -> float:
+    """Estimate what :func:`token_vectors` takes, from a sample of the tokens; 0 where the cache has them.
+
+    Args:
+        source: The encoder.
+        texts: Those to learn from.
+
+    Returns:
+        Seconds on the wall.
+
+    Raises:
+        ModelError: The encoder is damaged, or gives numbers that are not finite.
+    """
+    source = source.unprompted
+    wanted = _wanted(source, source.identity, _scripts_wanted(source, texts))
+    if is_intact(wanted.folder):
+        return 0.0
+    encoder = Encoder(source)
+    rows = wanted.rows()
+    sample = rows[:: max(1, len(rows) // (_SAMPLE * cores()))]
+    encoder.encode_ids(sample[: cores()])  # opens the engine, which others need as well
+    start = time.perf_counter()
+    encoder.encode_ids(sample)
+    return (time.perf_counter() - start) * len(rows) / len(sample)
+
+
+def _scripts_wanted(source: EncoderSource, texts: Sequence[str]) -> frozenset[str]:
+    """Return the scripts whose tokens are taken where not all are, else none."""
     size = _vocabulary_size(source, source.identity)
-    scripts = scripts_of(texts) if size > LARGEST_VOCABULARY else frozenset()
-    return _token_vectors(source, source.identity, scripts)
+    return scripts_of(texts) if size > LARGEST_VOCABULARY else frozenset()
 
 
 @functools.lru_cache(maxsize=4)
 def _vocabulary_size(source: EncoderSource, identity: str) -> int:
     """Return how many tokens an encoder has, as for :func:`_token_vectors` looked up once."""
     return load_tokenizer(source).get_vocab_size()
+
+
+@dataclass(frozen=True, eq=False)
+class _Wanted:
+    """The tokens of an encoder that are to have vectors."""
+
+    tokenizer: Tokenizer
+    """Of these tokens alone."""
+    ids: list[int]
+    """Of each in the encoder's vocabulary."""
+    whole: Tokenizer
+    """The encoder's own."""
+    key: str
+    """Of their vectors in the cache."""
+
+    @property
+    def folder(self) -> Path:
+        """Where the vectors are kept."""
+        return cache_folder() / "vectors" / self.key
+
+    @property
+    def places(self) -> list[int]:
+        """Those of the tokens that are read: all but special ones."""
+        added = self.tokenizer.get_added_tokens_decoder()
+        special = {place for place, token in added.items() if token.special}
+        return [place for place in range(len(self.ids)) if place not in special]
+
+    def rows(self) -> list[list[int]]:
+        """Return what the encoder reads of each of :attr:`places`: the token between special ones."""
+        frame = TextFrame.of(self.whole, "a")
+        return [[*frame.before, self.ids[place], *frame.after] for place in self.places]
+
+
+@functools.lru_cache(maxsize=4)
+def _wanted(source: EncoderSource, identity: str, scripts: frozenset[str]) -> _Wanted:
+    """Return which tokens are to have vectors, as for :func:`_token_vectors` looked up once."""
+    whole = load_tokenizer(source)
+    tokenizer, ids = reduced(whole, _chosen(whole, scripts))
+    key = content_hash({"encoder": identity, "tokens": ids, "size": LARGEST_SIZE, "form": _FORM})
+    return _Wanted(tokenizer, ids, whole, key)
 
 
 @functools.lru_cache(maxsize=4)
@@ -105,20 +180,18 @@ def _token_vectors(source: EncoderSource, identity: str, scripts: frozenset[str]
     """
     from safetensors.numpy import load_file, save_file
 
-    whole = load_tokenizer(source)
-    tokenizer, ids = reduced(whole, _chosen(whole, scripts))
-    key = content_hash({"encoder": identity, "tokens": ids, "size": LARGEST_SIZE, "form": _FORM})
-    folder = cache_folder() / "vectors" / key
+    wanted = _wanted(source, identity, scripts)
+    folder = wanted.folder
     if not is_intact(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with locked(folder.with_suffix(".lock")):
             # Another process may have made them while this one waited for the lock.
             if not is_intact(folder):
-                matrix = _distilled(source, tokenizer, whole, ids)
+                matrix = _distilled(source, wanted)
                 with atomic_folder(folder) as temporary:
                     save_file({"vectors": matrix.astype(np.float16)}, temporary / _FILE)
                     seal(temporary)
-    return TokenVectors(tokenizer, load_file(folder / _FILE)["vectors"].astype(np.float32))
+    return TokenVectors(wanted.tokenizer, load_file(folder / _FILE)["vectors"].astype(np.float32))
 
 
 def _chosen(tokenizer: Tokenizer, scripts: frozenset[str]) -> list[int]:
@@ -158,28 +231,21 @@ def _script(letter: str) -> str:
     return unicodedata.name(letter, "").partition(" ")[0]
 
 
-def _distilled(
-    source: EncoderSource, tokenizer: Tokenizer, whole: Tokenizer, ids: Sequence[int]
-) -> NDArray[np.float32]:
+def _distilled(source: EncoderSource, wanted: _Wanted) -> NDArray[np.float32]:
     """Encode every token by itself, and bring the encodings to their principal components.
 
     Args:
         source: The encoder.
-        tokenizer: Its tokens that are wanted.
-        whole: Its own tokenizer.
-        ids: Id of each of these tokens in the encoder's vocabulary.
+        wanted: Its tokens that are to have vectors.
 
     Returns:
         [tokens, size], zeros for special tokens.
     """
     from sklearn.decomposition import PCA
 
-    logger.info("distilling the vectors of %d tokens: once, some seconds", len(ids))
-    special = {place for place, token in tokenizer.get_added_tokens_decoder().items() if token.special}
-    places = [place for place in range(len(ids)) if place not in special]
-    frame = TextFrame.of(whole, "a")
-    encodings = Encoder(source).encode_ids([[*frame.before, ids[place], *frame.after] for place in places])
+    logger.info("distilling the vectors of %d tokens: once, some seconds", len(wanted.ids))
+    encodings = Encoder(source).encode_ids(wanted.rows())
     size = min(LARGEST_SIZE, *encodings.shape)
-    matrix = np.zeros((len(ids), size), dtype=np.float32)
-    matrix[places] = PCA(size, svd_solver="covariance_eigh").fit_transform(encodings)
+    matrix = np.zeros((len(wanted.ids), size), dtype=np.float32)
+    matrix[wanted.places] = PCA(size, svd_solver="covariance_eigh").fit_transform(encodings)
     return matrix

@@ -12,9 +12,11 @@ import textgraft
 from tests.tiny import save_tiny_bert, write_topics
 from textgraft.comparison.contenders.base import Job
 from textgraft.comparison.contenders.registry import contenders_for
+from textgraft.comparison.running.progress import SilentReporter
 from textgraft.comparison.train import train
 from textgraft.data.dataset import Dataset
 from textgraft.data.readers.reading import read_dataset
+from textgraft.inference import token_vectors as token_vectors_module
 from textgraft.inference.evaluate import evaluate
 from textgraft.inference.token_vectors import token_vectors
 from textgraft.models.encoders import resolve_encoder
@@ -99,3 +101,19 @@ def test_an_lstm_begins_with_the_vectors_of_its_words(world, monkeypatch):
     found = table[[words[word] for word in ("goal", "moon", "the")]]
     np.testing.assert_allclose(found / found[0, 0], known / known[0, 0], rtol=1e-4)
     assert not table[words["[PAD]"]].any()
+
+
+@pytest.mark.parametrize(("seconds", "budget"), [(400.0, "10m"), (200.0, "10m"), (400.0, None)])
+def test_what_distilling_takes_is_known_before_it_begins(world, tmp_path, monkeypatch, seconds, budget):
+    """Of an encoder as large as BERT-base it takes minutes, and no clock can end it."""
+    monkeypatch.setattr(token_vectors_module, "seconds_to_distil", lambda *_: seconds)
+    notes = []
+    reporter = SilentReporter()
+    reporter.note = notes.append
+    result = textgraft.compare(
+        world[0], output=tmp_path / "run", encoder=str(world[1]), contenders="tfidf,static", sizes="40",
+        seeds=1, tuning=1, budget=budget, reporter=reporter,
+    )  # fmt: skip
+    is_left_out = seconds > 300 and budget is not None
+    assert {trial.contender for trial in result.trials} == {"tfidf"} | (set() if is_left_out else {"static"})
+    assert any("every token of its encoder" in note for note in notes) == is_left_out

@@ -227,6 +227,9 @@ class Contender:
     evaluating: float = 0.1
     """Of what the steps of an epoch take, its evaluation, of a quarter as many dev rows."""
     needs_encoder: bool = False
+    first_use: Callable[[Job], float] | None = None
+    """Estimates the seconds on the wall of what it does once for each encoder and machine, 0 where that is
+    done; None: it does nothing of the kind that takes long."""
     encoder: EncoderSource | None = None
     """Its own, where several encoders compete; None: the one of the job."""
     windows: int = 1

@@ -122,6 +122,13 @@ def _static(job: Job, settings: StaticSettings) -> Fitted:
     )
 
 
+def _seconds_to_distil(job: Job) -> float:
+    """Estimate what distilling the encoder's tokens takes, which is done once."""
+    from textgraft.inference.token_vectors import seconds_to_distil
+
+    return seconds_to_distil(job.needed_encoder(), job.train.texts)
+
+
 def _tokenizer(source: EncoderSource, vectors: TokenVectors, *, in_pairs: bool) -> PreTrainedTokenizerFast:
     """Return the tokenizer of the tokens that have vectors, as a Transformers tokenizer."""
     from transformers import PreTrainedTokenizerFast
@@ -194,6 +201,7 @@ CONTENDERS = (
         marker="triangle-right",
         is_default=True,
         needs_encoder=True,
+        first_use=_seconds_to_distil,
     ),
     Contender(
         name="lstm-static",
@@ -205,5 +213,6 @@ CONTENDERS = (
         marker="diamond-tall-open",
         epochs=_LSTM.epochs,
         needs_encoder=True,
+        first_use=_seconds_to_distil,
     ),
 )

@@ -17,6 +17,7 @@ from textgraft.comparison.running.probing import (
     rate_by_trials,
     tells_by_trials,
 )
+from textgraft.wording import duration
 
 if TYPE_CHECKING:
     from textgraft.comparison.contenders.base import Contender
@@ -33,6 +34,8 @@ FIRST_USE = 12.0
 """On a busy machine the same of what needs an encoder while none is open: it may be its first use of all."""
 AGAIN = 0.1
 """Of the time left, a second probe takes no more."""
+ONCE = 0.5
+"""Of the time left: what is done once for an encoder, as distilling its tokens, takes no more."""
 DEAR = 0.25
 """Of the time left: what takes more of it on all rows, and cannot be cut short, has them before others are
 measured, whose probes might leave no time for it."""
@@ -87,6 +90,8 @@ class Costs:
         """What fits on a few rows told of contenders."""
         self._took: dict[str, float] = {}
         """Seconds that the last probe of each took; none of those that were probed twice."""
+        self._once: dict[str, float] = {}
+        """Seconds of what each does once for its encoder."""
         self._put_off: list[str] = []
         """Contenders that there seemed to be no time to measure, and that were not turned to since."""
 
@@ -166,7 +171,24 @@ class Costs:
         if contender.needs_encoder and contender.epochs:
             # It answers every test row anew, which takes no less than encoding it.
             needed += WORTH_PROBING + len(self.run.material.splits.test) * self._per_text(contender)
-        return bool(self.run.finished) and left * self.pace.share < needed
+        return bool(self.run.finished) and (left * self.pace.share < needed or self._is_dear_at_first(name))
+
+    def _is_dear_at_first(self, name: str) -> bool:
+        """Return whether what a contender does once for its encoder would take too much of the time left.
+
+        No clock can end it, and of a large encoder it may take longer than the whole budget.
+        """
+        left, contender = self.run.left, self.run.contenders[name]
+        if contender.first_use is None or left == math.inf:
+            return False
+        if name not in self._once:
+            self._once[name] = contender.first_use(self.run.material.sample(contender))
+            if self._once[name] > ONCE * left:
+                self.run.reporter.note(
+                    f"{name} would first read every token of its encoder, once, which takes about "
+                    f"{duration(self._once[name])}: more than half of the time left"
+                )
+        return self._once[name] > ONCE * left
 
     def _per_text(self, contender: Contender) -> float:
         """Return the seconds that a text takes a contender's encoder, as others on it told; 0: not known."""
