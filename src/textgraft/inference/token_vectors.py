@@ -243,7 +243,7 @@ def _distilled(source: EncoderSource, wanted: _Wanted) -> NDArray[np.float32]:
     """
     from sklearn.decomposition import PCA
 
-    logger.info("distilling the vectors of %d tokens: once, some seconds", len(wanted.ids))
+    logger.info("distilling the vectors of %d tokens, once", len(wanted.ids))
     encodings = Encoder(source).encode_ids(wanted.rows())
     size = min(LARGEST_SIZE, *encodings.shape)
     matrix = np.zeros((len(wanted.ids), size), dtype=np.float32)

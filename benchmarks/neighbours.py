@@ -1,0 +1,73 @@
+"""Is the share of a core that a comparison believes to get the one that it gets?
+
+    python benchmarks/neighbours.py [--seconds 8] [--threads 1 2] [--neighbours 0 1 2]
+
+Threads compute together, as in training: alone, then beside processes that do nothing but compute. What they
+get done a second, over what as many threads get done alone, is the share that they have. Beside it stands the
+one that is told from how long they waited for a core, which plans are made with, and processor time over the
+time on the wall, which tells of one thread only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import torch
+from machine import describe
+from planning import neighbours
+
+from textgraft.comparison.running.pace import Lap, share_of
+
+
+def pieces(seconds: float) -> tuple[float, float, float]:
+    """Compute for so long; return pieces a second, the share that is told, and that by processor time."""
+    states = torch.ones(256, 384)
+    widening, narrowing = torch.full((384, 1536), 1e-3), torch.full((1536, 384), 1e-3)
+
+    def piece() -> None:
+        for _ in range(3):
+            torch.layer_norm(torch.nn.functional.gelu(states @ widening) @ narrowing + states, (384,))
+
+    for _ in range(10):
+        piece()
+    lap, done = Lap(), 0
+    while time.perf_counter() - lap.wall < seconds:
+        piece()
+        done += 1
+    processor = time.process_time() - lap.processor
+    taken = lap.taken()
+    return done / taken.wall, taken.share, share_of(taken.wall, processor)
+
+
+def main() -> None:
+    """Measure every combination and print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--neighbours", type=int, nargs="+", default=[0, 1, 2])
+    arguments = parser.parse_args()
+    print(describe("torch"))
+    print("| threads | neighbours | pieces/s | share had | share told | by processor time |")
+    print("|---|---|---|---|---|---|")
+    with torch.no_grad():
+        for threads in arguments.threads:
+            torch.set_num_threads(threads)
+            alone = 0.0
+            for number in sorted({0, *arguments.neighbours}):
+                with neighbours(number):
+                    rate, told, by_processor = pieces(arguments.seconds)
+                alone = alone or rate
+                cells = (
+                    threads,
+                    number,
+                    f"{rate:.1f}",
+                    *(f"{x:.2f}" for x in (rate / alone, told, by_processor)),
+                )
+                print(f"| {' | '.join(map(str, cells))} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
