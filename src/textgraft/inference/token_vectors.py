@@ -2,7 +2,8 @@
 
 This is the distillation of Model2Vec (Tulkens and van Dongen 2024): every token goes through the encoder
 alone, between the special tokens of a text, and the encodings are brought to fewer dimensions by principal
-components. It takes some seconds, once: the vectors are kept in the cache folder.
+components. That takes some seconds, of a large encoder minutes, and is done once: the vectors are kept in the
+cache folder.
 
 Both special tokens are needed. Without the closing one MiniLM's vectors serve as well, but those of mpnet
 hold next to nothing (macro F1 0.22 on TREC).

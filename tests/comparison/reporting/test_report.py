@@ -168,6 +168,14 @@ def test_trials_of_an_earlier_plan_are_left_out(tmp_path):
     assert "36 trials" in Page(write_report(folder).read_text()).visible
 
 
+@pytest.mark.parametrize(("waited", "is_said"), [(45.0, True), (5.0, False)])
+def test_times_that_a_busy_machine_made_long_are_said_to_be(tmp_path, waited, is_said):
+    folder = Comparison(sizes=(300,), seeds=1, rows=60).write(tmp_path / "comparison")
+    save_plan(folder, msgspec.structs.replace(load_plan(folder), spent=100.0, waited=waited))
+    shown = Page(write_report(folder).read_text()).visible
+    assert ("The machine was busy: trials had 55% of a core" in shown) == is_said
+
+
 @pytest.mark.parametrize(
     ("comparison", "preferences"),
     [

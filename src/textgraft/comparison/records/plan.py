@@ -16,6 +16,8 @@ from textgraft.files import content_hash
 from textgraft.integrity import write_record
 
 _FILE = "plan.json"
+BUSY = 0.85
+"""A machine that gives less of a core than this is called busy."""
 FIRST_TRIAL = 0.8
 """How far an estimate moves, on the log scale, towards what the first trial took: a probe is a few steps."""
 FURTHER_TRIAL = 0.5
@@ -315,13 +317,25 @@ class ComparisonPlan(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     """Estimated for the trials of the first plan."""
     spent: float = 0.0
-    """That trials took, in all calls."""
+    """Seconds that trials took, in all calls."""
+    waited: float = 0.0
+    """Of these, without a core: other programs had it."""
     plan: TrialPlan
     """What was still to do when this was written."""
     results: dict[str, str] = {}
     """The trial that is the result of each finished part of the programmes, by the part's name."""
     cut: dict[str, float] = {}
     """Parts that the clock cut too short to be results, and the share of the training that each had."""
+
+    @property
+    def share(self) -> float:
+        """Of a core, that trials had."""
+        return 1.0 - self.waited / self.spent if self.spent else 1.0
+
+    @property
+    def is_of_busy_machine(self) -> bool:
+        """Whether other programs had a part of it that tells."""
+        return self.share < BUSY
 
     @property
     def planned(self) -> int:

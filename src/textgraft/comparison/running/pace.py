@@ -18,14 +18,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from textgraft.comparison.records.plan import BUSY
 from textgraft.processor import cores
 
 HALF_LIFE = 20.0
 """Seconds after which what was measured counts half: programs beside this one come and go."""
 LEAST = 0.02
 """A share below this is taken for it: no plan can be made of nothing."""
-BUSY = 0.85
-"""A machine that gives less of a core than this is called busy."""
 ENOUGH = 1.0
 """Seconds after which that is known: less may be a moment's wait."""
 _STOLEN = 8

@@ -421,7 +421,10 @@ class Run:
     def finish(self, planned: PlannedTrial, outcome: Outcome, seconds: float | None) -> None:
         """Write down what became of a trial that was given so many seconds; its model, if any, is written."""
         trial, took = outcome.trial, outcome.seconds
-        self.record = record = changed(self.record, spent=self.record.spent + took)
+        waited = outcome.computing.wall - outcome.computing.alone
+        self.record = record = changed(
+            self.record, spent=self.record.spent + took, waited=self.record.waited + waited
+        )
         self._correct(planned, outcome)
         if not outcome.is_result:
             self.cut[planned.name] = outcome.trained
