@@ -16,6 +16,7 @@ from textgraft.comparison.running.progress import SilentReporter
 from textgraft.comparison.train import train
 from textgraft.data.dataset import Dataset
 from textgraft.data.readers.reading import read_dataset
+from textgraft.errors import OptionError
 from textgraft.inference import token_vectors as token_vectors_module
 from textgraft.inference.evaluate import evaluate
 from textgraft.inference.token_vectors import token_vectors
@@ -117,3 +118,14 @@ def test_what_distilling_takes_is_known_before_it_begins(world, tmp_path, monkey
     is_left_out = seconds > 300 and budget is not None
     assert {trial.contender for trial in result.trials} == {"tfidf"} | (set() if is_left_out else {"static"})
     assert any("every token of its encoder" in note for note in notes) == is_left_out
+
+
+def test_a_budget_that_distilling_alone_would_take_is_refused(world, tmp_path, monkeypatch):
+    monkeypatch.setattr(token_vectors_module, "seconds_to_distil", lambda *_: 400.0)
+    with pytest.raises(
+        OptionError, match=r"600 s is too small(?s:.*)Give at least [89]\d\ds"
+    ):
+        textgraft.compare(
+            world[0], output=tmp_path / "run", encoder=str(world[1]), contenders="static", sizes="40",
+            seeds=1, tuning=1, budget="10m",
+        )  # fmt: skip

@@ -17,6 +17,7 @@ from textgraft.comparison.running.probing import (
     rate_by_trials,
     tells_by_trials,
 )
+from textgraft.comparison.settings import LEAST_BUDGET
 from textgraft.wording import duration
 
 if TYPE_CHECKING:
@@ -171,7 +172,13 @@ class Costs:
         if contender.needs_encoder and contender.epochs:
             # It answers every test row anew, which takes no less than encoding it.
             needed += WORTH_PROBING + len(self.run.material.splits.test) * self._per_text(contender)
-        return bool(self.run.finished) and (left * self.pace.share < needed or self._is_dear_at_first(name))
+        is_short = bool(self.run.finished) and left * self.pace.share < needed
+        return is_short or self._is_dear_at_first(name)
+
+    @property
+    def least(self) -> float:
+        """Seconds that the first contender needs where there is no time to measure any."""
+        return max(LEAST_BUDGET, min(self._once.values(), default=0.0) / ONCE)
 
     def _is_dear_at_first(self, name: str) -> bool:
         """Return whether what a contender does once for its encoder would take too much of the time left.

@@ -42,7 +42,6 @@ from textgraft.comparison.running.progress import Reporter
 from textgraft.comparison.running.robustness import measure_kept
 from textgraft.comparison.running.threads import choose_threads
 from textgraft.comparison.running.time_limits import allowance, useful
-from textgraft.comparison.settings import LEAST_BUDGET
 from textgraft.errors import DataError, ModelError, OptionError
 from textgraft.wording import duration
 
@@ -242,7 +241,7 @@ class Run:
         """Say which budget would do."""
         record = self.record
         rates = {name: rate for name, rate in record.rates.items() if not self.contenders[name].is_floor}
-        least = cheapest(record.programmes, rates) if rates else LEAST_BUDGET
+        least = cheapest(record.programmes, rates) if rates else self.costs.least
         spent = time.perf_counter() - self.started
         return OptionError(
             f"a budget of {self.request.budget:.0f} s is too small: not one trial fits",
