@@ -122,9 +122,7 @@ def test_what_distilling_takes_is_known_before_it_begins(world, tmp_path, monkey
 
 def test_a_budget_that_distilling_alone_would_take_is_refused(world, tmp_path, monkeypatch):
     monkeypatch.setattr(token_vectors_module, "seconds_to_distil", lambda *_: 400.0)
-    with pytest.raises(
-        OptionError, match=r"600 s is too small(?s:.*)Give at least [89]\d\ds"
-    ):
+    with pytest.raises(OptionError, match=r"600 s is too small(?s:.*)Give at least [89]\d\ds"):
         textgraft.compare(
             world[0], output=tmp_path / "run", encoder=str(world[1]), contenders="static", sizes="40",
             seeds=1, tuning=1, budget="10m",
