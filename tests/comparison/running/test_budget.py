@@ -12,9 +12,11 @@ import textgraft
 from textgraft.comparison.contenders.base import Contender, EpochSchedule
 from textgraft.comparison.records.plan import PlannedTrial, Spent, TrialPlan, load_plan
 from textgraft.comparison.records.trials import Configuration, load_trials
+from textgraft.comparison.records.verdict import Verdict
 from textgraft.comparison.reporting.leftovers import left_out
 from textgraft.comparison.running import costs, run
 from textgraft.comparison.running.pace import Pace
+from textgraft.comparison.running.planning import schedule
 from textgraft.comparison.running.probing import probe
 from textgraft.comparison.running.progress import SilentReporter
 from textgraft.comparison.running.trials import _runs_over
@@ -271,3 +273,18 @@ def test_what_takes_long_and_cannot_be_cut_short_is_run_before_others_are_measur
     textgraft.compare(topics, output=tmp_path / "run", reporter=Began(), **ASKED)
     expected = ["tfidf", "tfidf/40/0", "lstm"] if is_first else ["tfidf", "lstm"]
     assert happened[: len(expected)] == expected
+
+
+def test_on_whose_seeds_the_pick_hinges_is_asked_once_all_contenders_stand(topics, tmp_path, monkeypatch):
+    told = []
+
+    def planned(programmes, rates, room, done, beaten, windows, telling):
+        told.append((telling, {name for name in rates if f"{name}/40/0" in done}))
+        return schedule(programmes, rates, room, done, beaten, windows, telling)
+
+    monkeypatch.setattr(run, "schedule", planned)
+    monkeypatch.setattr(Verdict, "telling", ("lstm", 1))
+    textgraft.compare(topics, output=tmp_path / "run", **ASKED | {"seeds": 2})
+    assert told[0][0] is None
+    assert all((telling is not None) == (stand == {"tfidf", "lstm"}) for telling, stand in told)
+    assert told[-1][0] == ("lstm", 1)

@@ -605,3 +605,32 @@ def test_a_contender_with_results_goes_on_reading_as_much_as_it_did():
     for most in (0, 4):
         plan = schedule(OF_LONG, LONG, room, done, windows={"bert-finetuned": most})
         assert plan.windows.get("bert-finetuned", 0) == most
+
+
+def hinging(room: float, done: list[str], number: int = 1) -> TrialPlan:
+    return schedule(PROGRAMMES, RATES, room, done, telling=("bert-finetuned", number))
+
+
+STANDS = [f"{name}/6000/0" for name in RATES]
+STANDS += [f"{name}/{size}/0" for name in ("tfidf", "bert-frozen") for size in SIZES[:-1]]
+
+
+def test_the_seeds_on_which_the_pick_hinges_come_first() -> None:
+    whole = RATES["bert-finetuned"].seconds(6000, 1, is_chosen=True)
+    plan = hinging(2.2 * whole, STANDS)
+    assert plan.trials[0] == PlannedTrial("bert-finetuned", 6000, 1)
+    assert {size for size, seed in places(plan, "bert-finetuned") if not seed} >= {100, 1000, 300}
+    assert schedule(PROGRAMMES, RATES, 2.2 * whole, STANDS).trials[0].contender != "bert-finetuned"
+
+
+def test_they_leave_time_for_the_sizes_that_shape_curves_or_are_not_run() -> None:
+    whole = RATES["bert-finetuned"].seconds(6000, 1, is_chosen=True)
+    usual = schedule(PROGRAMMES, RATES, 1.02 * whole, STANDS)
+    assert hinging(1.02 * whole, STANDS).trials == usual.trials
+    assert hinging(2.2 * whole, STANDS, number=2).trials[0].contender != "bert-finetuned", "one tells nothing"
+
+
+def test_they_wait_until_all_contenders_stand() -> None:
+    whole = RATES["bert-finetuned"].seconds(6000, 1, is_chosen=True)
+    plan = hinging(2.2 * whole, [name for name in STANDS if not name.startswith("lstm")])
+    assert plan.trials[0] != PlannedTrial("bert-finetuned", 6000, 1)

@@ -188,8 +188,8 @@ def _passed_over(verdict: Verdict, pick: str, leader: str) -> str:
     ends = f"95% interval {signed(difference.low)} to {signed(difference.high)}"
     unsure = f" ({ends} of the difference)" if is_equal else f", which may be chance ({ends}, {chance}),"
     sentence = f"{lead}{unsure} and {dearer}."
-    row, seeds = verdict.standing(leader), pair.seeds_to_tell
-    if seeds:
+    if verdict.telling:
+        row, (_, seeds) = verdict.standing(leader), verdict.telling
         more = "One more seed" if seeds == 1 else f"{seeds} more seeds"
         sentence += (
             f" {leader} may be better by up to {score(difference.high)}. {more} of it would tell "

@@ -106,6 +106,18 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         return self.decision.pick
 
     @property
+    def telling(self) -> tuple[str, int] | None:
+        """Who scores more than the pick, and how many further seeds of it would tell if it is better.
+
+        None where nothing is passed over, where that was asked for, and where a few seeds would not tell.
+        """
+        pick, leader = self.pick, self.decision.allowed_leader
+        if pick is None or leader is None or pick in {leader, self.preferences.prefer}:
+            return None
+        seeds = self.pair(leader, pick).seeds_to_tell
+        return (leader, seeds) if seeds else None
+
+    @property
     def favourite(self) -> str:
         """The pick; where no contender stays within the limits, the best of all."""
         return self.pick or self.decision.leader

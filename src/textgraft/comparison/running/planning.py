@@ -15,6 +15,10 @@ the log axis, from the nearest one that its contender has, over what it takes at
 training on all rows gives up a part of its length for them. What costs next to nothing beside it is run
 before it, as it takes all the time that is left whatever it was estimated at.
 
+Before all of these come the seeds on which the pick hinges: where the best contender on all rows is passed
+over for a cheaper one, as its lead may be the luck of one training, further seeds of it on all rows say more
+than anything else, if they leave time for the sizes that shape curves.
+
 Before any size is given up, less of long texts is read: fewer windows of each, the costliest contender's
 first. A contender reads as many at all sizes, so that its curve is one.
 
@@ -88,8 +92,9 @@ class _Scheduler:
         done: Collection[str],
         beaten: Mapping[str, str],
         windows: Mapping[str, int],
+        telling: tuple[str, int] | None,
     ) -> None:
-        self.programmes, self.rates, self.beaten = programmes, rates, beaten
+        self.programmes, self.rates, self.beaten, self.telling = programmes, rates, beaten, telling
         self.begun = set(windows)
         self.windows = dict(windows)
         self.phases = {name: _phases(name, programme, done) for name, programme in programmes.items()}
@@ -299,6 +304,28 @@ class _Scheduler:
     def _turn(self, name: str) -> tuple[bool, float]:
         return self.rates[name].epochs is not None, self.least(self.phases[name][Phase.WHOLE][0])
 
+    def take_telling(self, costly: Sequence[str], room: float, petty: float) -> float:
+        """Choose the seeds on which the pick hinges, and the sizes that shape curves, if both fit.
+
+        Args:
+            costly: The contenders.
+            room: Seconds.
+            petty: Seconds that are next to nothing.
+
+        Returns:
+            The room left.
+        """
+        name, number = self.telling or ("", 0)
+        if name not in self.phases or any(own[Phase.WHOLE] for own in self.phases.values()):
+            return room
+        largest = self.programmes[name].sizes[-1]
+        seeds = [planned for planned in self.phases[name][Phase.SEEDS] if planned.size == largest][:number]
+        shapes = [planned for own in self.phases.values() for planned in own[Phase.SHAPE]]
+        least = sum(self.least(planned) for planned in shapes)
+        if len(seeds) < number or self.cost(seeds) + least > room:
+            return room
+        return self.take_shapes(costly, self.take(seeds, room), petty)
+
     def take_shapes(self, costly: Sequence[str], room: float, petty: float) -> float:
         """Choose the sizes that shape curves, those of costly contenders above all; return the room left.
 
@@ -420,6 +447,7 @@ class _Scheduler:
         seeds = [planned for name in cheap for planned in self.phases[name][Phase.SEEDS]]
         self.settle_configurations(costly, left - self.cost(seeds))
         left = self.take_largest(costly, left)
+        left = self.take_telling(costly, left, petty)
         for name in cheap:
             left = self.take(self.trials(name), left)
         left = self.take_shapes(costly, left, petty)
@@ -446,6 +474,7 @@ def schedule(
     done: Collection[str] = (),
     beaten: Mapping[str, str] | None = None,
     windows: Mapping[str, int] | None = None,
+    telling: tuple[str, int] | None = None,
 ) -> TrialPlan:
     """Plan what is left to do.
 
@@ -458,5 +487,6 @@ def schedule(
             of their curves comes last.
         windows: Of contenders that have results, how many windows they read of a text at most; 0: as many as
             without a clock. They go on so.
+        telling: A contender and how many further seeds of it on all rows the pick hinges on.
     """
-    return _Scheduler(programmes, rates, done, beaten or {}, windows or {}).plan(room)
+    return _Scheduler(programmes, rates, done, beaten or {}, windows or {}, telling).plan(room)

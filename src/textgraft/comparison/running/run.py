@@ -109,6 +109,8 @@ class Run:
         """Whether the kept models are to answer perturbed test rows, once the trials are done."""
         self.beaten: dict[str, str] = {}
         """Contenders that can no longer win, and the evidence."""
+        self.telling: tuple[str, int] | None = None
+        """A contender, and how many further seeds of it on all rows the pick hinges on."""
         self.not_begun: set[str] = set()
         """Parts of the plan that there was no time left for when their turn came."""
         self.costs = Costs(self)
@@ -154,6 +156,7 @@ class Run:
         if self.finished:
             self._take_up()
             self._note_beaten()
+            self._note_telling()
             if self.request.budget is None:
                 self._put_back_spared()
         self._schedule()
@@ -212,7 +215,7 @@ class Run:
         windows = begun | {name: most for name, most in record.plan.windows.items() if name in begun}
         # What there is no time to measure on a few rows has none for a trial either.
         known = {name: own for name, own in record.programmes.items() if name in record.rates}
-        plan = schedule(known, record.rates, room, done, beaten, windows)
+        plan = schedule(known, record.rates, room, done, beaten, windows, self.telling)
         left_out = [
             one
             for one in record.everything
@@ -322,6 +325,8 @@ class Run:
         self._heed_others()
         if not planned.seed:
             self._note_beaten()
+        if planned.size == self.record.programmes[planned.contender].sizes[-1]:
+            self._note_telling()
         self._schedule()
         save_plan(self.folder, self.record)
         if self.record.plan.trials and self.judge_if_due():
@@ -490,15 +495,25 @@ class Run:
         """Look which contenders can no longer win, once all have been tried on all rows that can be."""
         from textgraft.comparison.judging.dropping import beaten
 
+        if not self.request.thorough and self._all_tried():
+            self.beaten |= beaten(self._planned_trials(), self.test_set, self.record.largest)
+
+    def _note_telling(self) -> None:
+        """Look whose further seeds the pick hinges on, once all have been tried on all rows that can be."""
+        from textgraft.comparison.judging.judge import judge
+
+        if self.deadline is not None and self._all_tried():
+            self.telling = judge(self._planned_trials(), self.test_set, preferences=self.preferences).telling
+
+    def _all_tried(self) -> bool:
+        """Return whether all have been tried on all rows that can be, and there are further seeds to run."""
         programmes = self.record.programmes
-        if self.request.thorough or all(programme.seeds == 1 for programme in programmes.values()):
-            return
+        if all(programme.seeds == 1 for programme in programmes.values()):
+            return False
         done = {*self.record.results, *self.cut}
         left_out = {one.name for one in self.record.plan.left_out}
         whole = {PlannedTrial(name, own.sizes[-1], 0).name for name, own in programmes.items()}
-        if not whole <= done | left_out or not self.record.results:
-            return
-        self.beaten |= beaten(self._planned_trials(), self.test_set, self.record.largest)
+        return whole <= done | left_out and bool(self.record.results)
 
     def judge_if_due(self) -> bool:
         """After the first minute, and then at growing intervals, judge what is known and draw the report.
