@@ -355,6 +355,9 @@ def test_where_one_seed_does_not_tell_it_is_said_how_many_more_would():
     assert verdict.pick == "tfidf"
     assert not pair.significant
     assert pair.seeds_to_tell == 1
+    assert verdict.telling == ("lstm", 1)
+    wanted = judge(trials, comparison.test_set(), preferences=Preferences(prefer="tfidf"))
+    assert wanted.telling is None, "what was asked for hinges on nothing"
     assert (
         f"lstm may be better by up to {pair.difference.high:.3f}. One more seed of it would tell if the lead "
         "stays (--seeds, --budget): about 3 min 02 s of training." in text(verdict)
