@@ -109,7 +109,7 @@ def seconds_to_distil(source: EncoderSource, texts: Sequence[str]) -> float:
     wanted = _wanted(source, source.identity, _scripts_wanted(source, texts))
     if is_intact(wanted.folder):
         return 0.0
-    encoder = Encoder(source)
+    encoder = _encoder(source)
     rows = wanted.rows()
     sample = rows[:: max(1, len(rows) // (_SAMPLE * cores()))]
     encoder.encode_ids(sample[: cores()])  # opens the engine, which others need as well
@@ -232,6 +232,11 @@ def _script(letter: str) -> str:
     return unicodedata.name(letter, "").partition(" ")[0]
 
 
+def _encoder(source: EncoderSource) -> Encoder:
+    """Open an encoder, never in int8: which packages are installed has no part in what vectors are."""
+    return Encoder(source, precision="bf16")
+
+
 def _distilled(source: EncoderSource, wanted: _Wanted) -> NDArray[np.float32]:
     """Encode every token by itself, and bring the encodings to their principal components.
 
@@ -245,7 +250,7 @@ def _distilled(source: EncoderSource, wanted: _Wanted) -> NDArray[np.float32]:
     from sklearn.decomposition import PCA
 
     logger.info("distilling the vectors of %d tokens, once", len(wanted.ids))
-    encodings = Encoder(source).encode_ids(wanted.rows())
+    encodings = _encoder(source).encode_ids(wanted.rows())
     size = min(LARGEST_SIZE, *encodings.shape)
     matrix = np.zeros((len(wanted.ids), size), dtype=np.float32)
     matrix[wanted.places] = PCA(size, svd_solver="covariance_eigh").fit_transform(encodings)
