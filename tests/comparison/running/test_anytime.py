@@ -6,7 +6,7 @@ import pytest
 
 import textgraft
 from textgraft.comparison.records.verdict import load_verdict
-from textgraft.comparison.running import costs, run
+from textgraft.comparison.running import costs, interim
 from textgraft.comparison.running.progress import SilentReporter
 
 
@@ -30,9 +30,9 @@ ASKED = {"contenders": "tfidf,rnn,lstm", "sizes": "20,40", "seeds": 1, "tuning":
 
 
 def test_what_is_due_is_judged_while_contenders_are_still_measured(topics, tmp_path, monkeypatch):
-    monkeypatch.setattr(run, "FIRST_INTERIM", 0.0)
-    monkeypatch.setattr(run, "INTERIM", 0.0)
-    monkeypatch.setattr(run, "INTERIM_SHARE", 1e9)
+    monkeypatch.setattr(interim, "FIRST", 0.0)
+    monkeypatch.setattr(interim, "PAUSE", 0.0)
+    monkeypatch.setattr(interim, "SHARE", 1e9)
     events = Events(tmp_path)
     result = textgraft.compare(topics, **ASKED, output=tmp_path, reporter=events)
     before, after = events.seen[: events.seen.index("plan")], events.seen[events.seen.index("plan") + 1 :]
@@ -43,7 +43,7 @@ def test_what_is_due_is_judged_while_contenders_are_still_measured(topics, tmp_p
 
 
 def test_before_it_is_due_nothing_is_judged(topics, tmp_path, monkeypatch):
-    monkeypatch.setattr(run, "FIRST_INTERIM", 3600.0)  # however slow the machine is
+    monkeypatch.setattr(interim, "FIRST", 3600.0)  # however slow the machine is
     events = Events(tmp_path)
     textgraft.compare(topics, **ASKED, output=tmp_path, reporter=events)
     assert events.seen == ["plan"]

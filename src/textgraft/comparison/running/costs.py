@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from textgraft.comparison.contenders.base import Contender
     from textgraft.comparison.preparing import Material
     from textgraft.comparison.records.trials import Trial
+    from textgraft.comparison.running.interim import Interim
     from textgraft.comparison.running.progress import Reporter
     from textgraft.comparison.running.trial_jobs import Outcome
     from textgraft.comparison.running.trials import TrialSpec
@@ -50,6 +51,7 @@ class Running(Protocol):
     reporter: Reporter
     record: ComparisonPlan
     finished: dict[str, Trial]
+    interim: Interim
 
     @property
     def left(self) -> float:
@@ -57,9 +59,6 @@ class Running(Protocol):
 
     def note_rate(self, name: str, rate: Rate | None) -> None:
         """Write down what a contender costs, if that is known."""
-
-    def judge_if_due(self) -> bool:
-        """Judge what is known so far if it is time for it."""
 
     def spec(self, planned: PlannedTrial) -> TrialSpec | None:
         """Return what a planned trial is to run."""
@@ -128,7 +127,7 @@ class Costs:
                 contenders[name], run.material.sample(contenders[name])
             ):
                 run.note_rate(name, self.by_trials(name))
-                run.judge_if_due()
+                run.interim.judge_if_due()
         is_said = False
         for name in sorted(names, key=self._turn):
             if name not in run.record.rates and not self._is_late(name):
@@ -138,7 +137,7 @@ class Costs:
                 rate = self.by_probe(name)
                 run.note_rate(name, rate)
                 self._run_if_dear(name, rate)
-                run.judge_if_due()
+                run.interim.judge_if_due()
 
     def _turn(self, name: str) -> tuple[bool, bool]:
         """Tell in which order contenders are probed: what the clock can end makes do with what is left.

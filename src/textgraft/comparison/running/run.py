@@ -34,6 +34,7 @@ from textgraft.comparison.running import memory as memory_of
 from textgraft.comparison.running.costs import Costs
 from textgraft.comparison.running.finishing import hold_back, remember_rows
 from textgraft.comparison.running.fresh_plan import new_plan
+from textgraft.comparison.running.interim import Interim
 from textgraft.comparison.running.kept_models import KeptModels, needed, winning_trial
 from textgraft.comparison.running.pace import Pace
 from textgraft.comparison.running.planning import SAFETY, cheapest, schedule
@@ -59,12 +60,6 @@ OVERTIME = 1.5
 """How far a trial may go over its time before it is said."""
 LEAST_LEFT = 0.25
 """Of the time of a trial, its training has at least so much, whatever else was estimated."""
-FIRST_INTERIM = 60.0
-"""Seconds after which there is a first verdict."""
-INTERIM = 30.0
-"""Seconds that a verdict stands at least before the next."""
-INTERIM_SHARE = 0.02
-"""Of the time, judging on the way takes no more."""
 
 
 class Run:
@@ -107,12 +102,9 @@ class Run:
         """Those of them that had a second chance, as there was time left at the end."""
         self.measures_robustness = False
         """Whether the kept models are to answer perturbed test rows, once the trials are done."""
-        self.beaten: dict[str, str] = {}
-        """Contenders that can no longer win, and the evidence."""
-        self.telling: tuple[str, int] | None = None
-        """A contender, and how many further seeds of it on all rows the pick hinges on."""
         self.not_begun: set[str] = set()
         """Parts of the plan that there was no time left for when their turn came."""
+        self.interim = Interim(self)
         self.costs = Costs(self)
         self.slots = 1
         """Trials that run at a time."""
@@ -122,7 +114,6 @@ class Run:
         self.gauge = memory_of.MemoryGauge(material.splits.test)
         budget = request.budget
         self.deadline = None if budget is None else started + budget - min(CONCLUDING, 0.1 * budget)
-        self.next_interim = started + FIRST_INTERIM
 
     def open(
         self, sizes: list[int], held: ComparisonPlan | None, shots: dict[int, int] | None = None
@@ -155,8 +146,7 @@ class Run:
         self._heed_others()
         if self.finished:
             self._take_up()
-            self._note_beaten()
-            self._note_telling()
+            self.interim.look()
             if self.request.budget is None:
                 self._put_back_spared()
         self._schedule()
@@ -209,13 +199,13 @@ class Run:
         record = self.record
         self.costs.keep_pace()
         done = {*record.results, *self.cut, *self.not_begun}
-        beaten = {} if self.request.thorough else self.beaten
+        beaten = {} if self.request.thorough else self.interim.beaten
         room = None if self.deadline is None else SAFETY * max(0.0, self.left) * self.slots
         begun = {trial.contender: 0 for trial in self.results().values()}
         windows = begun | {name: most for name, most in record.plan.windows.items() if name in begun}
         # What there is no time to measure on a few rows has none for a trial either.
         known = {name: own for name, own in record.programmes.items() if name in record.rates}
-        plan = schedule(known, record.rates, room, done, beaten, windows, self.telling)
+        plan = schedule(known, record.rates, room, done, beaten, windows, self.interim.telling)
         left_out = [
             one
             for one in record.everything
@@ -323,13 +313,10 @@ class Run:
     def go_on(self, planned: PlannedTrial) -> None:
         """Plan what is left after a trial, and judge on the way what is known so far."""
         self._heed_others()
-        if not planned.seed:
-            self._note_beaten()
-        if planned.size == self.record.programmes[planned.contender].sizes[-1]:
-            self._note_telling()
+        self.interim.look(after=planned)
         self._schedule()
         save_plan(self.folder, self.record)
-        if self.record.plan.trials and self.judge_if_due():
+        if self.record.plan.trials and self.interim.judge_if_due():
             self._schedule()
 
     def _take_up(self) -> None:
@@ -342,7 +329,9 @@ class Run:
 
     def _put_back_spared(self) -> None:
         """Leave out trials of another request in this folder that would not be run in a fresh one."""
-        spared = {one.name for one in self.record.everything if one.seed and one.contender in self.beaten}
+        spared = {
+            one.name for one in self.record.everything if one.seed and one.contender in self.interim.beaten
+        }
         results = {name: found for name, found in self.record.results.items() if name not in spared}
         self.record = changed(self.record, results=results)
 
@@ -491,57 +480,13 @@ class Run:
     def _needed(self, results: dict[str, Trial]) -> set[str]:
         return needed(list(results.values()))
 
-    def _note_beaten(self) -> None:
-        """Look which contenders can no longer win, once all have been tried on all rows that can be."""
-        from textgraft.comparison.judging.dropping import beaten
-
-        if not self.request.thorough and self._all_tried():
-            self.beaten |= beaten(self._planned_trials(), self.test_set, self.record.largest)
-
-    def _note_telling(self) -> None:
-        """Look whose further seeds the pick hinges on, once all have been tried on all rows that can be."""
-        from textgraft.comparison.judging.judge import judge
-
-        if self.deadline is not None and self._all_tried():
-            self.telling = judge(self._planned_trials(), self.test_set, preferences=self.preferences).telling
-
-    def _all_tried(self) -> bool:
-        """Return whether all have been tried on all rows that can be, and there are further seeds to run."""
-        programmes = self.record.programmes
-        if all(programme.seeds == 1 for programme in programmes.values()):
-            return False
-        done = {*self.record.results, *self.cut}
-        left_out = {one.name for one in self.record.plan.left_out}
-        whole = {PlannedTrial(name, own.sizes[-1], 0).name for name, own in programmes.items()}
-        return whole <= done | left_out and bool(self.record.results)
-
-    def judge_if_due(self) -> bool:
-        """After the first minute, and then at growing intervals, judge what is known and draw the report.
-
-        Returns:
-            Whether it was time for it.
-        """
-        from textgraft.comparison.judging.judge import judge
-        from textgraft.comparison.reporting.report import write_report
-
-        if time.perf_counter() < self.next_interim or not self.record.results:
-            return False
-        start = time.perf_counter()
-        verdict = judge(self._planned_trials(), self.test_set, preferences=self.preferences)
-        save_verdict(self.folder, verdict)
-        write_report(self.folder)
-        self.reporter.interim(verdict)
-        took = time.perf_counter() - start
-        self.next_interim = time.perf_counter() + max(INTERIM, took / INTERIM_SHARE)
-        return True
-
     def conclude(self, *, in_haste: bool = False) -> Comparison:
         """Judge the results, draw the report and put the winner into ``best/``; in haste only that."""
         from textgraft.comparison.judging.judge import judge
         from textgraft.comparison.reporting.report import write_report
 
         while True:
-            trials = self._planned_trials()
+            trials = self.planned_trials()
             if not trials:
                 raise DataError(
                     "no trial was finished", where=str(self.folder), fix="Give a larger --budget."
@@ -610,7 +555,7 @@ class Run:
             return math.inf
         return self.started + self.request.budget - time.perf_counter()
 
-    def _planned_trials(self) -> list[Trial]:
+    def planned_trials(self) -> list[Trial]:
         """Return the results of the plan, ordered by contender, size and seed."""
         return sorted(self.results().values(), key=lambda trial: (trial.contender, trial.size, trial.seed))
 
