@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace as changed
 
 import textgraft
 from textgraft.comparison.records.verdict import load_verdict
 from textgraft.comparison.running import costs, interim
+from textgraft.comparison.running.pace import Pace
+from textgraft.comparison.running.probing import probe
 from textgraft.comparison.running.progress import SilentReporter
 
 
@@ -40,6 +43,22 @@ def test_what_is_due_is_judged_while_contenders_are_still_measured(topics, tmp_p
     assert all(known == {"tfidf"} for known in before)
     assert after[-1] >= {"tfidf"}
     assert {each.contender for each in result.verdict.standings} == {"tfidf", "rnn", "lstm"}
+
+
+def test_what_was_run_at_once_as_it_is_dear_is_in_the_report(topics, tmp_path, monkeypatch):
+    """Its trial was not in the plan on disk, which the report is drawn from: there was nothing to draw."""
+
+    def probed(contender, *given, **named):
+        rate = probe(contender, *given, **named)
+        return changed(rate, fixed=200.0) if contender.name == "tfidf" else rate
+
+    monkeypatch.setattr(costs, "tells_by_trials", lambda *_: False)
+    monkeypatch.setattr(costs, "probe", probed)
+    monkeypatch.setattr(Pace, "share", 1.0)
+    monkeypatch.setattr(interim, "FIRST", 0.0)
+    events = Events(tmp_path)
+    textgraft.compare(topics, **ASKED, output=tmp_path, reporter=events)
+    assert events.seen[0] == {"tfidf"}
 
 
 def test_before_it_is_due_nothing_is_judged(topics, tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from textgraft.comparison.records.plan import ComparisonPlan, PlannedTrial, Request
+from textgraft.comparison.records.plan import ComparisonPlan, PlannedTrial, Request, save_plan
 from textgraft.comparison.records.verdict import Verdict, save_verdict
 
 if TYPE_CHECKING:
@@ -82,6 +82,8 @@ class Interim:
             return False
         start = time.perf_counter()
         verdict = self._verdict()
+        # The report is drawn from what is on disk alone.
+        save_plan(self.run.folder, self.run.record)
         save_verdict(self.run.folder, verdict)
         write_report(self.run.folder)
         self.run.reporter.interim(verdict)
