@@ -17,7 +17,10 @@ import torch
 from machine import describe
 from planning import neighbours
 
-from textgraft.comparison.running.pace import Lap, share_of
+from textgraft.comparison.running.pace import Lap
+
+WARMING = 3.0
+"""Seconds until a core that was idle is at its speed."""
 
 
 def pieces(seconds: float) -> tuple[float, float, float]:
@@ -29,7 +32,8 @@ def pieces(seconds: float) -> tuple[float, float, float]:
         for _ in range(3):
             torch.layer_norm(torch.nn.functional.gelu(states @ widening) @ narrowing + states, (384,))
 
-    for _ in range(10):
+    began = time.perf_counter()
+    while time.perf_counter() - began < WARMING:
         piece()
     lap, done = Lap(), 0
     while time.perf_counter() - lap.wall < seconds:
@@ -37,7 +41,7 @@ def pieces(seconds: float) -> tuple[float, float, float]:
         done += 1
     processor = time.process_time() - lap.processor
     taken = lap.taken()
-    return done / taken.wall, taken.share, share_of(taken.wall, processor)
+    return done / taken.wall, taken.share, min(1.0, processor / taken.wall)
 
 
 def main() -> None:
@@ -53,6 +57,7 @@ def main() -> None:
     print("| threads | neighbours | pieces/s | share had | share told | by processor time |")
     print("|---|---|---|---|---|---|")
     with torch.no_grad():
+        pieces(arguments.seconds)  # the first ones of a process are slower
         for threads in arguments.threads:
             torch.set_num_threads(threads)
             alone = 0.0

@@ -10,12 +10,12 @@ import time
 import pytest
 
 from textgraft.comparison.running import pace as pace_module
-from textgraft.comparison.running.pace import HALF_LIFE, LEAST, Lap, Pace, Taken, share_of, waited
+from textgraft.comparison.running.pace import HALF_LIFE, LEAST, Lap, Pace, Taken, counted, share_of
 
 
 def test_before_anything_was_measured_a_core_is_taken_to_be_there() -> None:
     assert Pace().share == 1.0
-    assert share_of(0.0, 0.0) == 1.0
+    assert share_of(0.0, [], 0.0) == 1.0
 
 
 def test_what_was_long_ago_counts_less() -> None:
@@ -39,33 +39,35 @@ def test_a_machine_is_called_busy_after_some_seconds() -> None:
     assert not idle.is_busy
 
 
-def test_where_waiting_is_not_told_processor_time_tells_what_one_thread_had() -> None:
-    assert share_of(10.0, 4.0) == 0.4
-    assert share_of(10.0, 19.0) == 1.0
-    assert share_of(10.0, 0.0) == LEAST
+def test_where_waiting_is_not_told_processor_time_tells_what_one_thread_had(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pace_module, "counted", lambda: None)
+    now = time.perf_counter()
+    for processor, share in ((4.0, 0.4), (19.0, 1.0), (0.0, LEAST)):
+        lap = Lap(now - 10.0, time.process_time() - processor, None)
+        assert lap.taken().share == pytest.approx(share, abs=0.02)
 
 
-def test_who_waits_for_a_disk_shares_no_core(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pace_module, "cores", lambda: 2)
-    assert share_of(10.0, 1.0, [0.0]) == 1.0
+def test_who_waits_for_a_disk_shares_no_core() -> None:
+    assert share_of(10.0, [0.0], 0.0) == 1.0
 
 
 @pytest.mark.parametrize(
-    ("processor", "waits", "share"),
+    ("waits", "others", "share"),
     [
-        (15.0, [0.0, 5.0], 0.5),  # two threads, one of them beside a neighbour: the other waits for it
-        (15.0, [2.5, 2.5], 0.5625),  # the same, as the neighbour changes sides
-        (10.0, [5.0, 5.0], 0.25),  # a neighbour on either core
-        (10.0, [5.0], 0.5),  # one thread beside a neighbour: the other core does not help it
-        (20.0, [10.0, 10.0, 10.0, 10.0], 1.0),  # four threads on two cores wait for one another
-        (18.0, [4.0, 4.0, 4.0], 0.8),  # the same, while another program had a fifth of a core
+        ([0.0, 5.0], 5.0, 0.5),  # two threads, one of them beside a neighbour: the other waits for it
+        ([2.5, 2.5], 5.0, 0.5625),  # the same, as the neighbour changes sides
+        ([5.0, 5.0], 10.0, 0.25),  # a neighbour on either core
+        ([5.0], 15.0, 0.5),  # one thread beside two neighbours: the other core does not help it
+        ([10.0, 10.0, 10.0, 10.0], 0.1, 0.99),  # four threads on two cores wait for one another
+        ([4.0, 4.0, 4.0], 2.0, 0.8),  # the same, while another program had a fifth of a core
+        ([0.0], 20.0, 1.0),  # neighbours that have what it leaves
+        ([9.99, 9.99], 20.0, LEAST),
     ],
 )
-def test_two_cores(
-    monkeypatch: pytest.MonkeyPatch, processor: float, waits: list[float], share: float
-) -> None:
-    monkeypatch.setattr(pace_module, "cores", lambda: 2)
-    assert share_of(10.0, processor, waits) == pytest.approx(share)
+def test_what_threads_wait_for_others_is_lacking(waits: list[float], others: float, share: float) -> None:
+    assert share_of(10.0, waits, others) == pytest.approx(share)
 
 
 def _compute(seconds: float) -> None:
@@ -74,7 +76,7 @@ def _compute(seconds: float) -> None:
         pass
 
 
-@pytest.mark.skipif(waited() is None, reason="the system does not tell how long a thread waits for a core")
+@pytest.mark.skipif(counted() is None, reason="the system does not tell how long a thread waits for a core")
 def test_two_other_processes_on_the_core_leave_less_of_it() -> None:
     before = os.sched_getaffinity(0)
     spawn = multiprocessing.get_context("spawn")

@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from textgraft.comparison.records.plan import BUSY
-from textgraft.processor import cores
 
 HALF_LIFE = 20.0
 """Seconds after which what was measured counts half: programs beside this one come and go."""
@@ -27,19 +26,26 @@ LEAST = 0.02
 """A share below this is taken for it: no plan can be made of nothing."""
 ENOUGH = 1.0
 """Seconds after which that is known: less may be a moment's wait."""
-_STOLEN = 8
-"""Where a line of ``/proc/stat`` says what of a core the machines beside a virtual one took."""
+_STOLEN = 7
+"""Which figure of a core in ``/proc/stat`` says what the machines beside a virtual one took of it."""
+_AT_WORK = (0, 1, 2, 5, 6, _STOLEN)
+"""Those that are not of a core without work."""
 
 
-def waited() -> dict[str, float] | None:
-    """Return for how many seconds each thread of this process was ready to run and had no core.
+@dataclass(frozen=True)
+class Counts:
+    """What Linux has counted until now."""
 
-    What a virtual machine's cores lost to others stands there as one thread more.
+    waited: dict[str, float]
+    """Seconds that each thread of this process was ready to run and had no core, by the thread's id. What a
+    virtual machine's cores lost to others stands there as one thread more."""
+    busy: float
+    """Seconds that the cores of this process were at work, for whomever."""
 
-    Returns:
-        Seconds by a thread's id; None where the system does not tell, as those other than Linux.
-    """
-    found: dict[str, float] = {}
+
+def counted() -> Counts | None:
+    """Return what is counted; None where the system does not tell, as those other than Linux."""
+    waited: dict[str, float] = {}
     ran = 0
     try:
         for thread in Path("/proc/self/task").iterdir():
@@ -48,15 +54,17 @@ def waited() -> dict[str, float] | None:
             except (FileNotFoundError, ProcessLookupError):
                 continue  # it has ended meanwhile
             ran += int(computed)
-            found[thread.name] = int(ready) / 1e9
+            waited[thread.name] = int(ready) / 1e9
         own = {f"cpu{core}" for core in os.sched_getaffinity(0)}
         lines = (line.split() for line in Path("/proc/stat").read_text().splitlines())
-        stolen = sum(int(line[_STOLEN]) for line in lines if line and line[0] in own)
-        found["stolen"] = stolen / os.sysconf("SC_CLK_TCK")
+        ticks = [[int(value) for value in line[1:]] for line in lines if line and line[0] in own]
+        second = os.sysconf("SC_CLK_TCK")
+        waited["stolen"] = sum(of_core[_STOLEN] for of_core in ticks) / second
+        busy = sum(of_core[place] for of_core in ticks for place in _AT_WORK) / second
     except (OSError, ValueError, IndexError, AttributeError):
         return None
     # A kernel that does not count says 0 of all.
-    return found if ran else None
+    return Counts(waited, busy) if ran else None
 
 
 @dataclass(frozen=True)
@@ -80,37 +88,38 @@ class Lap:
 
     wall: float = field(default_factory=time.perf_counter)
     processor: float = field(default_factory=time.process_time)
-    waited: dict[str, float] | None = field(default_factory=waited)
+    counts: Counts | None = field(default_factory=counted)
 
     def taken(self) -> Taken:
         """Return what it took until now."""
         wall, processor = time.perf_counter() - self.wall, time.process_time() - self.processor
-        now = None if self.waited is None else waited()
-        if self.waited is None or now is None:
-            return Taken(wall, share_of(wall, processor))
-        waits = (seconds - self.waited.get(name, 0.0) for name, seconds in now.items())
-        return Taken(wall, share_of(wall, processor, waits))
+        before, now = self.counts, counted()
+        if before is None or now is None:
+            return Taken(wall, clamped(processor / wall) if wall > 0 else 1.0)
+        waits = [seconds - before.waited.get(name, 0.0) for name, seconds in now.waited.items()]
+        return Taken(wall, share_of(wall, waits, now.busy - before.busy - processor))
 
 
-def share_of(wall: float, processor: float, waits: Iterable[float] | None = None) -> float:
+def share_of(wall: float, waits: Iterable[float], others: float) -> float:
     """Return the share of a core that a piece of work had.
 
     Threads that compute something together go on only while all of them have a core: where each waits at
-    times of its own, that is the product of what each is not waiting for. A process whose own threads are
-    more than its cores waits for itself; no more counts than what it left to others.
+    times of its own, that is the product of what each is not waiting for. But threads of a process wait for
+    one another, too: it lacks no more than others had.
 
     Args:
         wall: Seconds that it took.
-        processor: Seconds of the processor, of all its threads.
-        waits: Seconds that each of its threads waited for a core; None where the system does not tell.
+        waits: Seconds that each of its threads waited for a core.
+        others: Seconds that other programs had on its cores, all cores together.
     """
     if wall <= 0:
         return 1.0
-    if waits is None:
-        share = processor / wall
-    else:
-        together = math.prod(1.0 - min(1.0, max(0.0, wait) / wall) for wait in waits)
-        share = max(together, 1.0 - cores() + processor / wall)
+    together = math.prod(1.0 - min(1.0, max(0.0, wait) / wall) for wait in waits)
+    return clamped(max(together, 1.0 - others / wall))
+
+
+def clamped(share: float) -> float:
+    """Return a share that plans can be made with."""
     return min(1.0, max(LEAST, share))
 
 
