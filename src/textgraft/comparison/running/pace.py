@@ -28,6 +28,8 @@ ENOUGH = 1.0
 """Seconds after which that is known: less may be a moment's wait."""
 _STOLEN = 7
 """Which figure of a core in ``/proc/stat`` says what the machines beside a virtual one took of it."""
+_USER_TIME = 11
+"""Where ``/proc/PID/stat`` has a process's own time, after its name; its system's and its children's follow."""
 _AT_WORK = (0, 1, 2, 5, 6, _STOLEN)
 """Those that are not of a core without work."""
 
@@ -40,17 +42,18 @@ class Counts:
     """Seconds that each thread of this process was ready to run and had no core, by the thread's id. What a
     virtual machine's cores lost to others stands there as one thread more."""
     busy: float
-    """Seconds that the cores of this process were at work, for whomever."""
+    """Seconds that the cores of this process were at work, for whomever but the processes that it began."""
 
 
 def counted() -> Counts | None:
     """Return what is counted; None where the system does not tell, as those other than Linux."""
     waited: dict[str, float] = {}
-    ran = 0
+    ran = of_children = 0
     try:
         for thread in Path("/proc/self/task").iterdir():
             try:
                 computed, ready, _ = (thread / "schedstat").read_text().split()
+                of_children += sum(map(_ticks_of, (thread / "children").read_text().split()))
             except (FileNotFoundError, ProcessLookupError):
                 continue  # it has ended meanwhile
             ran += int(computed)
@@ -60,11 +63,22 @@ def counted() -> Counts | None:
         ticks = [[int(value) for value in line[1:]] for line in lines if line and line[0] in own]
         second = os.sysconf("SC_CLK_TCK")
         waited["stolen"] = sum(of_core[_STOLEN] for of_core in ticks) / second
-        busy = sum(of_core[place] for of_core in ticks for place in _AT_WORK) / second
+        busy = sum(of_core[place] for of_core in ticks for place in _AT_WORK) - of_children
     except (OSError, ValueError, IndexError, AttributeError):
         return None
+    ended = os.times()
     # A kernel that does not count says 0 of all.
-    return Counts(waited, busy) if ran else None
+    return Counts(waited, busy / second - ended.children_user - ended.children_system) if ran else None
+
+
+def _ticks_of(process: str) -> int:
+    """Return the ticks of the clock that a process has computed for, with those it has waited for."""
+    try:
+        # A program's name may hold anything, and stands in brackets.
+        figures = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return sum(map(int, figures[_USER_TIME : _USER_TIME + 4]))
 
 
 @dataclass(frozen=True)
