@@ -11,6 +11,7 @@ time on the wall, which tells of one thread only.
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import time
 
 import torch
@@ -23,8 +24,10 @@ WARMING = 3.0
 """Seconds until a core that was idle is at its speed."""
 
 
-def pieces(seconds: float) -> tuple[float, float, float]:
-    """Compute for so long; return pieces a second, the share that is told, and that by processor time."""
+@torch.no_grad()
+def pieces(threads: int, seconds: float) -> tuple[float, float, float]:
+    """Compute on so many threads; return pieces a second, the share that is told, and that by processor time."""
+    torch.set_num_threads(threads)
     states = torch.ones(256, 384)
     widening, narrowing = torch.full((384, 1536), 1e-3), torch.full((1536, 384), 1e-3)
 
@@ -56,21 +59,16 @@ def main() -> None:
     print(describe("torch"))
     print("| threads | neighbours | pieces/s | share had | share told | by processor time |")
     print("|---|---|---|---|---|---|")
-    with torch.no_grad():
-        pieces(arguments.seconds)  # the first ones of a process are slower
+    # In a process of its own: neighbours that a process has begun itself are no others.
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        pool.apply(pieces, (1, arguments.seconds))  # the first ones of a process are slower
         for threads in arguments.threads:
-            torch.set_num_threads(threads)
             alone = 0.0
             for number in sorted({0, *arguments.neighbours}):
                 with neighbours(number):
-                    rate, told, by_processor = pieces(arguments.seconds)
+                    rate, told, by_processor = pool.apply(pieces, (threads, arguments.seconds))
                 alone = alone or rate
-                cells = (
-                    threads,
-                    number,
-                    f"{rate:.1f}",
-                    *(f"{x:.2f}" for x in (rate / alone, told, by_processor)),
-                )
+                cells = (threads, number, *(f"{x:.2f}" for x in (rate, rate / alone, told, by_processor)))
                 print(f"| {' | '.join(map(str, cells))} |", flush=True)
 
 

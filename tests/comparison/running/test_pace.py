@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -76,29 +78,48 @@ def _compute(seconds: float) -> None:
         pass
 
 
+def _measured(core: int) -> Taken:
+    os.sched_setaffinity(0, {core})
+    lap = Lap()
+    thread = threading.Thread(target=_compute, args=(3.0,))
+    thread.start()
+    _compute(2.0)
+    taken = lap.taken()
+    thread.join()
+    return taken
+
+
+def _neighbour(core: int) -> None:
+    os.sched_setaffinity(0, {core})
+    _compute(60.0)
+
+
 @pytest.mark.skipif(counted() is None, reason="the system does not tell how long a thread waits for a core")
 def test_two_other_processes_on_the_core_leave_less_of_it() -> None:
-    before = os.sched_getaffinity(0)
+    core = min(os.sched_getaffinity(0))
     spawn = multiprocessing.get_context("spawn")
-    os.sched_setaffinity(0, {min(before)})
-    others = [spawn.Process(target=_compute, args=(60.0,)) for _ in range(2)]
+    others = [spawn.Process(target=_neighbour, args=(core,)) for _ in range(2)]
     try:
         for other in others:
             other.start()
         time.sleep(3.0)  # until they have begun
-        lap = Lap()
-        thread = threading.Thread(target=_compute, args=(3.0,))
-        thread.start()
-        _compute(2.0)
-        taken = lap.taken()
-        thread.join()
+        with spawn.Pool(1) as pool:
+            taken = pool.apply(_measured, (core,))
     finally:
         for other in others:
             other.kill()
             other.join()
-        os.sched_setaffinity(0, before)
     assert taken.share < 0.6
     assert taken.alone == pytest.approx(taken.share * taken.wall)
+
+
+@pytest.mark.skipif(counted() is None, reason="the system does not tell what its cores have computed")
+def test_what_a_process_that_was_begun_here_has_computed_is_known() -> None:
+    code = "import time; began = time.process_time()\nwhile time.process_time() < began + 1: pass"
+    with subprocess.Popen([sys.executable, "-c", code]) as child:
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and was not waited for
+        assert pace_module._ticks_of(str(child.pid)) >= os.sysconf("SC_CLK_TCK")
+    assert pace_module._ticks_of(str(child.pid)) == 0
 
 
 def test_a_lap_tells_both_clocks() -> None:

@@ -29,7 +29,7 @@ ENOUGH = 1.0
 _STOLEN = 7
 """Which figure of a core in ``/proc/stat`` says what the machines beside a virtual one took of it."""
 _USER_TIME = 11
-"""Where ``/proc/PID/stat`` has a process's own time, after its name; its system's and its children's follow."""
+"""Where ``/proc/PID/stat`` has a process's time, after its name; the system's and its children's follow."""
 _AT_WORK = (0, 1, 2, 5, 6, _STOLEN)
 """Those that are not of a core without work."""
 
