@@ -26,7 +26,7 @@ WARMING = 3.0
 
 @torch.no_grad()
 def pieces(threads: int, seconds: float) -> tuple[float, float, float]:
-    """Compute on so many threads; return pieces a second, the share that is told, and that by processor time."""
+    """Compute on so many threads; return pieces a second, the share told, and that by processor time."""
     torch.set_num_threads(threads)
     states = torch.ones(256, 384)
     widening, narrowing = torch.full((384, 1536), 1e-3), torch.full((1536, 384), 1e-3)
