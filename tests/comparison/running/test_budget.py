@@ -284,7 +284,7 @@ def test_on_whose_seeds_the_pick_hinges_is_asked_once_all_contenders_stand(topic
 
     monkeypatch.setattr(run, "schedule", planned)
     monkeypatch.setattr(Verdict, "telling", ("lstm", 1))
-    textgraft.compare(topics, output=tmp_path / "run", **ASKED | {"seeds": 2})
+    textgraft.compare(topics, output=tmp_path / "run", **ASKED | {"sizes": "40", "seeds": 2})
     assert told[0][0] is None
     assert all((telling is not None) == (stand == {"tfidf", "lstm"}) for telling, stand in told)
     assert told[-1][0] == ("lstm", 1)
