@@ -11,7 +11,8 @@ Every graft is one `textgraft.train` with the options below; a run that was stop
 all layers are fine-tuned too on the same rows for so many minutes, for the card. The grafts land in
 src/textgraft/grafts/, without a tokenizer: the bundled encoder's is used. With --encoder the same is trained
 on another encoder, for --budget minutes if given, and scored; nothing of it is shipped; with --fine-tune its
-upper half learns in place of an adapter, from so many rows drawn at random. With --stamp nothing is trained:
+upper half learns in place of an adapter, from so many rows drawn at random, questions of the sentences around
+the answer alone. With --stamp nothing is trained:
 textgraft.json of those that are there is written anew, in the current format, with the hashes of
 the files beside it and the golden outputs taken anew. With --calibrate a temperature that stands in
 textgraft.json alone becomes a part of the head's weights; no other weight changes. With --measure the grafts
@@ -22,8 +23,10 @@ which every processor has: in bf16 an answer that is close to a tie may fall the
 from __future__ import annotations
 
 import argparse
+import bisect
 import json
 import random
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -140,10 +143,33 @@ def try_encoder(
 
 
 def _draw(source: Path, rows: int) -> None:
-    """Keep so many of the sentences of a file, drawn at random."""
-    blocks = source.read_text(encoding="utf-8").strip().split("\n\n")
-    kept = random.Random(0).sample(blocks, min(rows, len(blocks)))
-    source.write_text("\n\n".join(kept) + "\n", encoding="utf-8")
+    """Keep so many of the sentences or of the questions of a file, drawn at random."""
+    whole = source.read_text(encoding="utf-8")
+    if source.suffix == ".json":
+        asked = [
+            (article["title"], paragraph["context"], question)
+            for article in json.loads(whole)["data"]
+            for paragraph in article["paragraphs"]
+            for question in paragraph["qas"]
+        ]
+        kept = random.Random(0).sample(asked, min(rows, len(asked)))
+        drawn = json.dumps({"version": "1.1", "data": [_around(*one) for one in kept]})
+    else:
+        blocks = whole.strip().split("\n\n")
+        drawn = "\n\n".join(random.Random(0).sample(blocks, min(rows, len(blocks)))) + "\n"
+    source.write_text(drawn, encoding="utf-8")
+
+
+def _around(title: str, context: str, question: dict[str, Any]) -> dict[str, Any]:
+    """Return an article of the sentence that holds a question's answer, with one before and one after."""
+    answer = question["answers"][0]
+    start, end = answer["answer_start"], answer["answer_start"] + len(answer["text"])
+    bounds = [0, *(found.end() for found in re.finditer(r"\. ", context)), len(context)]
+    first = bounds[max(0, bisect.bisect_right(bounds, start) - 2)]
+    last = bounds[min(len(bounds) - 1, bisect.bisect_left(bounds, end) + 1)]
+    moved = {**answer, "answer_start": start - first}
+    passage = {"context": context[first:last].strip(), "qas": [{**question, "answers": [moved]}]}
+    return {"title": title, "paragraphs": [passage]}
 
 
 def _read_whole_texts(folder: Path, windows: int) -> None:
@@ -299,10 +325,10 @@ def main() -> None:
     parser.add_argument("--reference", type=float, metavar="MINUTES")
     parser.add_argument("--encoder", type=Path)
     parser.add_argument("--budget", type=float, metavar="MINUTES")
-    parser.add_argument("--fine-tune", type=int, metavar="ROWS", help="ner alone")
+    parser.add_argument("--fine-tune", type=int, metavar="ROWS", help="ner and question-answering alone")
     arguments = parser.parse_args()
-    if arguments.fine_tune and arguments.names != ["ner"]:
-        parser.error("--fine-tune is for ner")
+    if arguments.fine_tune and not {"ner", "question-answering"} >= set(arguments.names):
+        parser.error("--fine-tune is for ner and question-answering")
     if not (arguments.stamp or arguments.calibrate) and arguments.data is None:
         parser.error("--data is needed to train and to measure")
     for name in arguments.names:

@@ -2,21 +2,14 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.stats import false_discovery_control, norm, ttest_1samp
+from scipy.stats import norm, ttest_1samp
 
 from tests.evaluation.once import once
+from textgraft.evaluation.corrections import holm
 from textgraft.evaluation.intervals import left_out_scores
 from textgraft.evaluation.metrics import weighted_metrics
-from textgraft.evaluation.paired import Sample, compare_models, holm, paired_change, paired_test
+from textgraft.evaluation.paired import Sample, compare_models, paired_change, paired_test
 from textgraft.evaluation.seeds import PRIOR_DEVIATION, deviation_by_rows, expected_deviation
-
-
-def test_holm_on_a_worked_example():
-    # Four hypotheses: 0.005 * 4, then 0.01 * 3, then 0.03 * 2, then 0.04 raised to stay in order.
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-
 
 UNCHANGED = 0.1, 0.1 * 0.85 / 0.15
 """Fractions of right answers that become wrong and of wrong ones that become right, which cancel out."""
@@ -45,17 +38,6 @@ def test_a_models_change_is_covered_and_none_is_seldom_seen(rows, broken, mended
 def test_without_evidence_no_change_is_told():
     change, p_value = paired_change(-0.1, np.full(10, -0.1), 0)
     assert (change.low, p_value) == (None, 1)
-
-
-@given(st.lists(st.floats(0, 1), max_size=12))
-def test_holm_lies_between_the_raw_values_and_bonferroni(p_values):
-    adjusted = holm(p_values)
-    for raw, value in zip(p_values, adjusted, strict=True):
-        assert raw <= value <= min(1.0, raw * len(p_values)) + 1e-12
-    order = np.argsort(p_values, kind="stable")
-    assert all(np.diff(np.asarray(adjusted)[order]) >= 0)
-    if p_values:
-        assert (np.asarray(adjusted) >= false_discovery_control(p_values) - 1e-12).all()
 
 
 def right_answers(rng, models, *, rows, seeds, seed_spread, accuracy=0.8):

@@ -1,4 +1,4 @@
-"""Is one model better than another, or was it luck? A paired test over rows and seeds, and Holm's correction.
+"""Is one model better than another, or was it luck? A paired test over rows and seeds.
 
 Both models are scored on the same rows, and under the same seed both were trained on the same labels. The
 difference of their scores therefore varies for two reasons, as in :mod:`textgraft.evaluation.intervals`:
@@ -20,7 +20,6 @@ and 5 seeds, up to a deviation of 0.015 between seeds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -38,7 +37,7 @@ from textgraft.evaluation.seeds import (
 )
 
 SIGNIFICANT = 0.05
-"""The level of tests, corrected for how many there are together."""
+"""The level of tests, corrected for how many there are together (:mod:`textgraft.evaluation.corrections`)."""
 
 
 class PairedTest(msgspec.Struct, frozen=True):
@@ -145,19 +144,3 @@ def paired_change(difference: float, left_out: NDArray[np.float64], evidence: fl
     against = max(0.0, middle * np.sign(difference))
     change = Score(difference, min(middle - reach, difference), max(middle + reach, difference))
     return change, min(1.0, float(2 * stats.t.sf(against / error, of_rows.freedom)))
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust p-values so that comparing each with 0.05 keeps the chance of any false claim below 5%.
-
-    Holm 1979, "A simple sequentially rejective multiple test procedure".
-
-    Returns:
-        The adjusted values in the order given, each at least as large as the raw one and at most 1.
-    """
-    adjusted = [0.0] * len(p_values)
-    running = 0.0
-    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        running = max(running, min(1.0, (len(p_values) - rank) * p_values[index]))
-        adjusted[index] = running
-    return adjusted

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textgraft.errors import DataError
+from textgraft.evaluation.corrections import holm
 from textgraft.evaluation.estimated_accuracy import estimate_accuracy
 from textgraft.evaluation.intervals import Score
-from textgraft.evaluation.paired import holm
 from textgraft.evaluation.two_sample import category_test, gaussian_kernel, kernel_test
 from textgraft.review.out_of_fold import word_features, words_of
 

@@ -42,7 +42,7 @@ def pair(first, second, p_value):
         second=second.contender,
         difference=Estimate(lead, lead - 0.01, lead + 0.01),
         p_value=p_value,
-        p_holm=p_value,
+        p_adjusted=p_value,
     )
 
 

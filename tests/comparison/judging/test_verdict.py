@@ -11,7 +11,7 @@ from textgraft.comparison.records.preferences import Preferences
 from textgraft.comparison.records.reading import Reading
 from textgraft.comparison.records.verdict import Verdict, load_verdict, save_verdict
 from textgraft.errors import DataError, ModelError, OptionError
-from textgraft.evaluation.paired import holm
+from textgraft.evaluation.corrections import shaffer
 from textgraft.tasks.spans.token_classification import TokenClassification
 from textgraft.tasks.text.classification import SingleLabelClassification
 from textgraft.tasks.text.multi_label import MultiLabelClassification
@@ -70,14 +70,15 @@ def test_a_tie_goes_to_the_cheaper():
 def test_equal_contenders_are_seldom_called_different():
     curves = [constant(name, 0.8) for name in ("tfidf", "lstm", "gru", "rnn")]
     worlds = [Comparison(curves=curves, sizes=(300,), rows=400, draw=draw).judge() for draw in range(40)]
-    # Holm keeps the chance of any false difference among the six pairs near 5%.
+    # Shaffer's correction keeps the chance of any false difference among the six pairs near 5%.
     assert sum(any(pair.significant for pair in verdict.pairs) for verdict in worlds) <= 5
 
 
 def test_every_pair_is_tested_once_and_corrected(usual):
     names = [frozenset((pair.first, pair.second)) for pair in usual.pairs]
     assert len(names) == len(set(names)) == 6
-    assert [pair.p_holm for pair in usual.pairs] == holm([pair.p_value for pair in usual.pairs])
+    adjusted = shaffer({(pair.first, pair.second): pair.p_value for pair in usual.pairs})
+    assert [pair.p_adjusted for pair in usual.pairs] == list(adjusted.values())
     for pair in usual.pairs:
         assert pair.difference.low <= pair.difference.value <= pair.difference.high
     there, back = usual.pair("tfidf", "lstm"), usual.pair("lstm", "tfidf")
@@ -342,7 +343,7 @@ def test_contenders_with_other_seeds_are_compared_in_all_they_have():
     assert lead == pytest.approx(scores["bert-frozen"] - scores["tfidf"])
     assert f"bert-frozen scores {lead:.3f} higher" in text(verdict)
     disjoint = [one for one in comparison.trials() if (one.contender == "tfidf") == (one.seed == 0)]
-    assert judge(disjoint, comparison.test_set()).pairs[0].p_holm < 0.5
+    assert judge(disjoint, comparison.test_set()).pairs[0].p_adjusted < 0.5
 
 
 def test_where_one_seed_does_not_tell_it_is_said_how_many_more_would():

@@ -1,7 +1,7 @@
 """Which contender to use: the best one, unless a cheaper one ties with it or the user's limits forbid it.
 
 A contender **ties** with the leader where the paired test cannot tell their difference from chance
-(Holm-corrected over all pairs, p >= 0.05), the difference is below five points, and no other contender within
+(corrected over all pairs, p >= 0.05), the difference is below five points, and no other contender within
 the limits is significantly better. Among those that tie, the cheapest is picked: so no pick is significantly
 worse than another contender that might have been picked. A user who prefers low cost gives up three points,
 proven or not. A lead of five points decides even where it may be chance, and the verdict says so: too few

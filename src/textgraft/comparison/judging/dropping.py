@@ -22,7 +22,7 @@ from textgraft.comparison.judging.choice import CHANCE_AT_MOST
 from textgraft.comparison.judging.curves import LearningCurve
 from textgraft.comparison.judging.scores import ScoreTable
 from textgraft.comparison.records.trials import TestSet, Trial
-from textgraft.evaluation.paired import holm
+from textgraft.evaluation.corrections import holm
 from textgraft.wording import count, p_value, score
 
 LEVEL = 0.01

@@ -32,8 +32,9 @@ from textgraft.comparison.records.verdict import (
 )
 from textgraft.errors import DataError, OptionError
 from textgraft.evaluation.calibration import expected_calibration_error
+from textgraft.evaluation.corrections import shaffer
 from textgraft.evaluation.intervals import Estimate
-from textgraft.evaluation.paired import SIGNIFICANT, holm
+from textgraft.evaluation.paired import SIGNIFICANT
 from textgraft.tasks.base import Task
 
 READ = 0.9
@@ -191,28 +192,30 @@ def metric_titles(task: Task) -> dict[str, str]:
 
 
 def _pairs(table: ScoreTable, places: Mapping[str, int]) -> list[Pair]:
-    names = list(itertools.combinations(places, 2))
-    tests = [table.compare((first, places[first]), (second, places[second])) for first, second in names]
-    corrected = holm([test.p_value for test in tests])
+    tests = {
+        (first, second): table.compare((first, places[first]), (second, places[second]))
+        for first, second in itertools.combinations(places, 2)
+    }
+    adjusted = shaffer({pair: test.p_value for pair, test in tests.items()})
     return [
         Pair(
             first=first,
             second=second,
             difference=Estimate(test.difference, test.low, test.high),
             p_value=test.p_value,
-            p_holm=p_holm,
+            p_adjusted=p_adjusted,
             seeds_to_tell=None
-            if p_holm < SIGNIFICANT
+            if p_adjusted < SIGNIFICANT
             else _seeds_to_tell(
                 table,
                 [
                     (name, places[name])
                     for name in ((first, second) if test.difference > 0 else (second, first))
                 ],
-                SIGNIFICANT * (test.p_value / p_holm if p_holm < 1 else 1 / len(tests)),
+                SIGNIFICANT * (test.p_value / p_adjusted if p_adjusted < 1 else 1 / len(tests)),
             ),
         )
-        for (first, second), test, p_holm in zip(names, tests, corrected, strict=True)
+        for ((first, second), test), p_adjusted in zip(tests.items(), adjusted.values(), strict=True)
     ]
 
 

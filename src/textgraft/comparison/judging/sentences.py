@@ -152,7 +152,7 @@ def _rivals(verdict: Verdict) -> Iterator[str]:
             continue
         pair = verdict.pair(pick, row.contender)
         lead = apart(verdict.standing(pick).score.value, row.score.value)
-        described = f"{row.contender} by {score(lead)} ({p_value(pair.p_holm)})"
+        described = f"{row.contender} by {score(lead)} ({p_value(pair.p_adjusted)})"
         if pair.significant and pair.difference.value > 0:
             better.append(described)
         elif row.contender in verdict.decision.tied:
@@ -174,7 +174,7 @@ def _rivals(verdict: Verdict) -> Iterator[str]:
 def _passed_over(verdict: Verdict, pick: str, leader: str) -> str:
     """Explain why the highest score was not picked."""
     pair = verdict.pair(leader, pick)
-    difference, chance = pair.difference, p_value(pair.p_holm)
+    difference, chance = pair.difference, p_value(pair.p_adjusted)
     gap = apart(verdict.standing(leader).score.value, verdict.standing(pick).score.value)
     is_equal = gap < LEAST_WRITTEN
     lead = f"{leader} scores {'the same' if is_equal else f'{score(gap)} higher'}"

@@ -352,15 +352,15 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     second: str
     difference: Estimate
     p_value: float
-    p_holm: float
-    """Corrected over all pairs of the comparison."""
+    p_adjusted: float
+    """Corrected over all pairs of the comparison (Shaffer's method)."""
     seeds_to_tell: int | None = None
     """Further seeds of the better one that would tell if the difference stays; None: a few would not."""
 
     @property
     def significant(self) -> bool:
         """Whether the difference is more than chance."""
-        return self.p_holm < SIGNIFICANT
+        return self.p_adjusted < SIGNIFICANT
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,8 +11,9 @@ import numpy as np
 from textgraft.data.dataset import Dataset
 from textgraft.data.perturbations import LEVELS, PERTURBATIONS
 from textgraft.data.perturbed_rows import perturbed_rows
+from textgraft.evaluation.corrections import holm
 from textgraft.evaluation.intervals import Metrics, Score, Weights, left_out_scores
-from textgraft.evaluation.paired import SIGNIFICANT, holm, paired_change
+from textgraft.evaluation.paired import SIGNIFICANT, paired_change
 
 if TYPE_CHECKING:
     from textgraft.inference.row_predictor import RowPredictor
