@@ -16,6 +16,8 @@ _MEANINGS = {
     "calibration error": "How far, on average, the confidence of answers lies from the share of them that is "
     "right: 0 where 80 of 100 answers given with a confidence of 80% are right, and so on.",
     "p": "How often a difference as large as this one would come about by chance if there were none.",
+    "p (corrected)": "The same, made stricter as several pairs are compared: below 0.05 it is more than "
+    "chance.",
     "95% interval": "Where the true value probably lies: such intervals hold it in 95 of 100 cases.",
     "memory": "The most that a process holds that loads the model and answers, with Python and libraries.",
     "cost": "Training time, time for a text and size in one (their geometric mean), as a multiple of the "
