@@ -111,7 +111,7 @@ CASES: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "no contender": (_options("--contenders", ","), "no contender"),
     "sizes are no numbers": (_options("--sizes", "100,many"), "'many'"),
     "size of one": (_options("--sizes", "1,20"), "--sizes"),
-    "sizes beyond the data": (_options("--sizes", "5000,9000"), "rows are left"),
+    "sizes beyond the data": (_options("--sizes", "5000,9000"), "rows can be trained on"),
     "no seeds": (_options("--seeds", "0"), "--seeds"),
     "seeds are no number": (_options("--seeds", "three"), "--seeds"),
     "no tuning": (_options("--tuning", "0"), "--tuning"),

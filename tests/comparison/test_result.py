@@ -155,7 +155,7 @@ def test_predictors_are_asked_as_those_of_scikit_learn(result):
     assert best.score(texts, named, metric="accuracy") == pytest.approx(right)
     with pytest.raises(OptionError, match="label 1: no label: the field is empty"):
         best.score(texts[:2], [named[0], None])
-    with pytest.raises(OptionError, match="30 inputs and 2 labels"):
+    with pytest.raises(OptionError, match="30 inputs came with 2 labels"):
         best.score(texts, named[:2])
 
 

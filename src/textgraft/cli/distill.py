@@ -12,6 +12,7 @@ from textgraft.cli.standard_input import TEXTS
 from textgraft.cli.surface import give
 from textgraft.processes import is_main_process
 from textgraft.terminal import open_console
+from textgraft.wording import counted
 
 if TYPE_CHECKING:
     from textgraft.pretraining.corpus.tokens import Unit
@@ -99,6 +100,6 @@ def distill(
         )
     figures = ", ".join(f"{name} {value:.4f}" for name, value in distilled.metrics.items())
     console.print(f"held out: {figures}")
-    console.print(f"{distilled.result.steps:,} steps → {output}", soft_wrap=True)
+    console.print(f"{counted(distilled.result.steps, 'step')} → {output}", soft_wrap=True)
     if is_main_process():
         give(distilled)

@@ -12,6 +12,7 @@ from textgraft.cli.sharding import in_shards, show_shards
 from textgraft.cli.standard_input import TEXTS
 from textgraft.cli.surface import give
 from textgraft.terminal import open_console
+from textgraft.wording import counted
 
 
 def kept(
@@ -143,11 +144,14 @@ def encode(
         found = encode_file(chosen, source, output, text=text, overwrite=overwrite, on_progress=on_progress)
     rows, numbers = found.shape
     by = f" by {chosen.open().note}" if isinstance(chosen, Encoder) else ""
-    lines = [f"{rows:,} rows × {numbers} → {output}{by}"]
+    lines = [f"{counted(rows, 'row')} × {numbers} → {output}{by}"]
     if found.empty:
-        lines.append(f"{found.empty:,} rows hold no text and are encoded as an empty string is")
+        lines.append(f"{counted(found.empty, 'row')} without text, encoded as an empty string is")
     if found.unusable:
-        lines.append(f"{found.unusable:,} rows cannot be read and are NaN; the first, {found.first_unusable}")
+        lines.append(
+            f"{counted(found.unusable, 'row')} cannot be read, which leaves NaN; the first, "
+            f"{found.first_unusable}"
+        )
     if found.truncated_fraction:
         lines.append(f"{found.truncated_fraction:.1%} of all tokens lie beyond the length limit")
     for line in lines:

@@ -11,6 +11,7 @@ from textgraft.cli import options
 from textgraft.cli.standard_input import LABELLED_ROWS, TEXTS
 from textgraft.cli.surface import complete, give
 from textgraft.terminal import open_console
+from textgraft.wording import counted
 
 if TYPE_CHECKING:
     from textgraft.inspection.page import Result
@@ -303,7 +304,7 @@ def text_of(given: str, row: int, columns: list[str] | None) -> str:
         return given
     texts = _rows(given, columns)
     if row > len(texts):
-        raise OptionError(f"{given} has {len(texts):,} rows", where="--row", fix="Give one of them.")
+        raise OptionError(f"{given} has {counted(len(texts), 'row')}", where="--row", fix="Give one of them.")
     return texts[row - 1]
 
 

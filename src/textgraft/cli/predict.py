@@ -13,6 +13,7 @@ from textgraft.cli.sharding import in_shards, show_shards
 from textgraft.cli.standard_input import STANDARD_OUTPUT, TEXTS, is_piped
 from textgraft.cli.surface import give, wants_json
 from textgraft.terminal import open_console
+from textgraft.wording import counted
 
 if TYPE_CHECKING:
     from textgraft.inference.row_predictor import RowPredictor
@@ -185,8 +186,8 @@ def predict(
             return
         summary = predict_file(predictor, dataset, answer, on_progress, overwrite=overwrite)
     console.print(
-        f"{summary.rows:,} rows → {answer} ({summary.computed:,} computed, {summary.skipped:,} set aside) "
-        f"in {duration(summary.seconds)} by {predictor.engine}",
+        f"{counted(summary.rows, 'row')} → {answer} ({summary.computed:,} computed, {summary.skipped:,} set "
+        f"aside) in {duration(summary.seconds)} by {predictor.engine}",
         soft_wrap=True,
     )
     if summary.truncated_fraction:

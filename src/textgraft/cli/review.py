@@ -12,6 +12,7 @@ from textgraft.cli import options
 from textgraft.cli.standard_input import LABELLED_ROWS
 from textgraft.cli.surface import complete, give
 from textgraft.terminal import open_console
+from textgraft.wording import counted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -240,7 +241,7 @@ def export(
             standing = {item.id: resolve(opened.decisions(item.id)) for item in wanted}
             labels = {item.task: opened.labels(item.task) for item in wanted}
             count = write_tool(output, form, [(item, standing[item.id]) for item in wanted], labels)
-            console.print(f"{count:,} items → {output}, for {TOOLS[form].title}", soft_wrap=True)
+            console.print(f"{counted(count, 'item')} → {output}, for {TOOLS[form].title}", soft_wrap=True)
             if form == "label-studio" and count:
                 console.print(f"its labelling interface: {interface_file(output)}", soft_wrap=True)
             give({"output": output, "format": form, "items": count})
@@ -253,7 +254,7 @@ def export(
             rows = list(training_rows(decided))
         count = write_rows(output, rows)
     told = "".join(f", {number:,} {what}" for what, number in counts.items() if number)
-    console.print(f"{count:,} rows → {output}{told}", soft_wrap=True)
+    console.print(f"{counted(count, 'row')} → {output}{told}", soft_wrap=True)
     if merge is not None:
         console.print(f"next: textgraft compare {output}", style="dim", soft_wrap=True)
     give({"output": output, "format": form, "rows": count, **counts})
@@ -296,10 +297,12 @@ def _told(found: Stats) -> list[str]:
         about = wording.interval(found.agreement)
         lines.append(
             f"agreement between people: Krippendorff's alpha {wording.score(found.agreement.alpha)} "
-            f"({about}) over {found.agreement.items:,} items"
+            f"({about}) over {counted(found.agreement.items, 'item')}"
         )
     elif found.agreement.items:
-        lines.append(f"agreement between people: cannot be told from {found.agreement.items:,} items")
+        lines.append(
+            f"agreement between people: cannot be told from {counted(found.agreement.items, 'item')}"
+        )
     if found.model_judged:
         low, high = wilson(found.model_right / found.model_judged, found.model_judged, 1.96)
         lines.append(

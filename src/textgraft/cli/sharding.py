@@ -9,6 +9,7 @@ from textgraft.cli.standard_input import is_piped
 from textgraft.cli.surface import give
 from textgraft.files import STANDARD_INPUT
 from textgraft.terminal import open_console
+from textgraft.wording import counted
 
 if TYPE_CHECKING:
     from textgraft.inference.shards.run import ShardedWork
@@ -70,20 +71,20 @@ def show_shards(source: str, work: ShardedWork, jobs: int | None, ray: str | Non
         found = run_shards(work, executor, own, on_progress)
     by = f" by {found.note}" if found.note else ""
     console.print(
-        f"{found.rows:,} rows → {work.output} ({found.shards:,} shards, {found.computed:,} computed) in "
-        f"{duration(found.seconds)}{by}",
+        f"{counted(found.rows, 'row')} → {work.output} ({counted(found.shards, 'shard')}, {found.computed:,} "
+        f"computed) in {duration(found.seconds)}{by}",
         soft_wrap=True,
     )
     if share is not None:
         console.print(
-            f"{found.left:,} shards are left; when all shares have run, the same command without --share "
-            "puts them together"
+            f"shards that are left: {found.left:,}; when all shares have run, the same command without "
+            "--share puts them together"
         )
     if found.empty:
-        console.print(f"{found.empty:,} rows hold no text and are encoded as an empty string is")
+        console.print(f"{counted(found.empty, 'row')} without text, encoded as an empty string is")
     if found.unusable and not found.left and share is None:
         console.print(
-            f"{found.unusable:,} rows cannot be used; with reasons: {work.rejected}", soft_wrap=True
+            f"{counted(found.unusable, 'row')} cannot be used; with reasons: {work.rejected}", soft_wrap=True
         )
     if found.truncated_fraction:
         console.print(f"{found.truncated_fraction:.1%} of all tokens lie beyond the length limit")

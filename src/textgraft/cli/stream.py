@@ -13,6 +13,7 @@ import typer
 
 from textgraft.cli.surface import give, wants_json
 from textgraft.terminal import open_console
+from textgraft.wording import counted
 
 LONGEST_LINE = 1 << 16
 """Characters of a line; a longer one is answered in parts."""
@@ -61,7 +62,7 @@ def stream(
     opened = open_stream(model, until=until, answer_early=answer_early)
     if state is not None and state.is_file():
         opened.restore(state)
-        console.print(f"· {state}: {opened.read:,} tokens were read before", style="dim", soft_wrap=True)
+        console.print(f"· {state}: {counted(opened.read, 'token')} read before", style="dim", soft_wrap=True)
     text = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="replace", newline="")
     lines = iter(lambda: text.readline(LONGEST_LINE), "")
     # Closed when it is stopped: the state is written then.

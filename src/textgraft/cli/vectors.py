@@ -11,6 +11,7 @@ from textgraft.cli import options
 from textgraft.cli.standard_input import TEXTS
 from textgraft.cli.surface import give
 from textgraft.terminal import open_console
+from textgraft.wording import counted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -93,7 +94,7 @@ def vectors(
                 note=lambda line: console.print(f"· {line}", style="dim"),
                 **chosen,
             )
-        console.print(f"{len(found):,} words × {found.size} → {output}", soft_wrap=True)
+        console.print(f"{counted(len(found), 'word')} × {found.size} → {output}", soft_wrap=True)
     elif not (evaluate or nearest):
         raise OptionError(
             "nothing is asked for",

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textgraft.errors import OptionError, ServiceError
+from textgraft.wording import counted
 
 Encodings = NDArray[np.float32]
 BUSY = (429, 502, 503)
@@ -115,7 +116,7 @@ def read_encodings(body: bytes, count: int, where: str) -> Encoded:
     except (ValueError, UnicodeDecodeError, RecursionError) as error:
         raise ServiceError("the answer holds no encodings", where=where) from error
     if len(rows) != count:
-        raise ServiceError(f"{len(rows)} encodings came for {count} texts", where=where)
+        raise ServiceError(f"{counted(len(rows), 'encoding')} came for {counted(count, 'text')}", where=where)
     tokens, lost = (sum(getattr(entry, name) for entry in entries) for name in ("n_tokens", "n_lost"))
     return Encoded(vectors, tokens, lost)
 

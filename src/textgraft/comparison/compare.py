@@ -38,6 +38,7 @@ from textgraft.interrupts import INTERRUPTED, exit_code
 from textgraft.models.encoder_languages import encoder_warning
 from textgraft.models.encoders import EncoderSource, encoder_max_length, load_tokenizer
 from textgraft.processes import refuse_several_processes
+from textgraft.wording import counted
 
 EXCERPT = 600
 
@@ -355,7 +356,7 @@ def _sizes(wanted: Sequence[int] | None, material: Material, reporter: Reporter)
         return default_sizes(rows, len(material.task.labels))
     if rows < min(wanted) < ALL:
         raise OptionError(
-            f"the smallest size is {min(wanted):,}, but only {rows:,} rows are left to train on",
+            f"the smallest size is {min(wanted):,}, but only {counted(rows, 'row')} can be trained on",
             where="--sizes",
             fix=f"Give sizes up to {rows:,}: dev and test rows are set aside first.",
         )

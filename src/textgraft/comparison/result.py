@@ -18,6 +18,7 @@ from textgraft.errors import OptionError, unknown
 from textgraft.evaluation.intervals import Metrics, Scale, Weights, left_out_scores, score_interval
 from textgraft.tables import Table, bullets, page, paragraph
 from textgraft.terminal import visible
+from textgraft.wording import counted
 
 if TYPE_CHECKING:
     import pandas
@@ -131,7 +132,7 @@ class Comparison:
 
     def __repr__(self) -> str:
         pick = self.verdict.pick or "no contender within the limits"
-        return visible(f"<Comparison in {self.folder}: {pick}, {len(self.trials)} trials>")
+        return visible(f"<Comparison in {self.folder}: {pick}, {counted(len(self.trials), 'trial')}>")
 
     def _repr_html_(self) -> str:
         first, *rest = self.verdict.sentences or ["There is no verdict yet."]

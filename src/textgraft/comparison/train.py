@@ -28,7 +28,7 @@ from textgraft.processes import is_main_process
 from textgraft.settings import flag
 from textgraft.tables import Table, page, paragraph
 from textgraft.terminal import visible
-from textgraft.wording import duration
+from textgraft.wording import counted, duration
 
 if TYPE_CHECKING:
     import pandas
@@ -356,7 +356,7 @@ class TrainingPlan:
     def lines(self) -> list[tuple[str, str]]:
         """Return each figure with its name, for people to read."""
         shown = self.footprint
-        passes = "" if self.epochs is None else f" for {self.epochs:,} epochs at most"
+        passes = "" if self.epochs is None else f" for {counted(self.epochs, 'epoch')} at most"
         return [
             *shown.memory_lines(),
             ("tokens a second", f"{shown.tokens_per_second:,.0f}"),
@@ -412,7 +412,7 @@ def _specified(source: Source | Dataset, entrants: Entrants, config: TrainConfig
         if part.rejected:
             first = part.rejected[0]
             note(
-                f"{part.source}: {len(part.rejected):,} rows cannot be used; "
+                f"{part.source}: {counted(len(part.rejected), 'row')} cannot be used; "
                 f"the first, {part.numbering} {first.line}: {first.reason}"
             )
     note(f"{len(splits.train):,} training, {len(splits.dev):,} dev and {len(splits.test):,} test rows")

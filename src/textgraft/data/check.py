@@ -105,7 +105,9 @@ class DataCheck:
 
     def __repr__(self) -> str:
         warnings = len(self.warnings)
-        return visible(f"<DataCheck of {self.source}: {self.rows:,} rows, {_count(warnings, 'warning')}>")
+        return visible(
+            f"<DataCheck of {self.source}: {counted(self.rows, 'row')}, {counted(warnings, 'warning')}>"
+        )
 
     def _repr_html_(self) -> str:
         return page(self.table().to_html(), bullets(self.warnings))
@@ -299,7 +301,7 @@ def _warnings(check: DataCheck) -> Iterable[str]:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in check.rejected.items())
         example = check.rejected_examples[0]
         yield (
-            f"{_count(rejected, 'row')} cannot be used ({kinds}), as {example['row']}: {example['reason']}. "
+            f"{counted(rejected, 'row')} cannot be used ({kinds}), as {example['row']}: {example['reason']}. "
             "Correct them if they matter."
         )
     if check.encoder_warning:
@@ -313,13 +315,13 @@ def _warnings(check: DataCheck) -> Iterable[str]:
         example = check.contradictory_examples[0]
         given = " and ".join(dict.fromkeys(map(repr, example["labels"])))
         yield (
-            f"{_count(check.contradictory_texts, 'text')} with more than one label, as {given} for "
+            f"{counted(check.contradictory_texts, 'text')} with more than one label, as {given} for "
             f"{example['text'][:60]!r} ({', '.join(example['rows'])}). Correct one of these labels."
         )
     if check.repeated_rows > 0.01 * check.rows:
         share = check.repeated_rows / check.rows
         yield (
-            f"{_count(check.repeated_rows, 'row')} ({share:.1%}) repeat an earlier text. "
+            f"{counted(check.repeated_rows, 'row')} ({share:.1%}) repeat an earlier text. "
             "They make the data look larger than it is: consider removing them."
         )
     for group in check.spellings[:EXAMPLES]:
@@ -367,10 +369,6 @@ def _warnings(check: DataCheck) -> Iterable[str]:
                 f"{model} reads {lost.limit} tokens of a text and would lose {lost.lost_tokens:.1%} of all "
                 f"tokens ({lost.cut_texts:.1%} of the texts are longer)."
             )
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
 def _some(labels: Mapping[str, int | None]) -> str:

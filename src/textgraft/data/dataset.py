@@ -44,6 +44,24 @@ class Rejected:
         """The reason without its details, for counting."""
         return self.reason.partition(":")[0]
 
+    @classmethod
+    def most_telling(cls, rejected: Sequence[Rejected], thing: str = "row") -> tuple[Rejected, str]:
+        """Return the first of the commonest kind, where all rows were rejected, and say what became of all.
+
+        Args:
+            rejected: All rows of a source.
+            thing: What they are called there.
+        """
+        kind, number = Counter(row.kind for row in rejected).most_common(1)[0]
+        first = next(row for row in rejected if row.kind == kind)
+        if len(rejected) == 1:
+            return first, f"the only {thing} cannot be used: {first.reason}"
+        share = "all" if number == len(rejected) else f"{number:,}"
+        told = (
+            f"none of the {len(rejected):,} {thing}s can be used; {share} of them have this: {first.reason}"
+        )
+        return first, told
+
 
 @dataclass(frozen=True, slots=True)
 class ReadingNotes:

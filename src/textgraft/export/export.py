@@ -25,7 +25,7 @@ from textgraft.integrity import write_record
 from textgraft.models.loading import load_model, load_tokenizer
 from textgraft.models.manifest import MANIFEST, Manifest, read_manifest, stamp
 from textgraft.models.shipped import model_folder
-from textgraft.wording import listing
+from textgraft.wording import counted, listing
 
 FORMATS = ("onnx", "web", "stream")
 """A graph of whole texts; the same with a page for browsers; or a graph that reads token by token."""
@@ -48,8 +48,9 @@ class Exported:
     def __repr__(self) -> str:
         kept = f"; in fp32 stay {listing(self.kept)}" if self.kept else ""
         return (
-            f"{self.folder}: {self.precision}, {self.size / 1e6:.2f} MB, {self.agreement.rows} rows answered "
-            f"as by the model (largest difference {self.agreement.drift:.1g}){kept}"
+            f"{self.folder}: {self.precision}, {self.size / 1e6:.2f} MB, "
+            f"{counted(self.agreement.rows, 'row')} answered as by the model (largest difference "
+            f"{self.agreement.drift:.1g}){kept}"
         )
 
 

@@ -48,6 +48,7 @@ from textgraft.settings import flag, whole_number
 from textgraft.tokenization.encode import TextFrame, TokenIds, token_ids
 from textgraft.training.batching import ShapedBatch, fixed_shapes, token_budget_batches
 from textgraft.training.text_arrays import Computed
+from textgraft.wording import counted
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -566,7 +567,7 @@ def encode(
         def advance(finished: int) -> None:
             nonlocal done
             done += finished
-            bar.update(done, len(texts), f"encoding {len(texts):,} texts")
+            bar.update(done, len(texts), f"encoding {counted(len(texts), 'text')}")
 
         vectors = opened.encode(texts, advance)
     return vectors if dataset is None else aligned(vectors, dataset)

@@ -30,6 +30,7 @@ from textgraft.reporting.files import refuse_report
 from textgraft.settings import flag
 from textgraft.tasks.base import Task
 from textgraft.tasks.scoring import Scoring
+from textgraft.wording import counted
 
 
 def evaluate(
@@ -136,7 +137,7 @@ def _outputs(predictor: RowPredictor, rows: Dataset, bar: Bar) -> tuple[list[Any
     """Run the model over the rows, and show how far it has come."""
     done = total = 0
 
-    def counted(windows: list[Any]) -> list[Any]:
+    def taken(windows: list[Any]) -> list[Any]:
         nonlocal total
         total = len(windows)
         return windows
@@ -144,9 +145,9 @@ def _outputs(predictor: RowPredictor, rows: Dataset, bar: Bar) -> tuple[list[Any
     def advance(windows: int) -> None:
         nonlocal done
         done += windows
-        bar.update(done, total or None, f"answering {len(rows):,} rows")
+        bar.update(done, total or None, f"answering {counted(len(rows), 'row')}")
 
-    return predictor.outputs(rows, advance, choose=counted)
+    return predictor.outputs(rows, advance, choose=taken)
 
 
 def _scores(scoring: Scoring, gold: list[Any], answers: list[Any]) -> dict[str, Score]:

@@ -24,6 +24,7 @@ from textgraft.settings import flag
 from textgraft.tables import Table, flat, page, paragraph
 from textgraft.tasks.registry import task_class
 from textgraft.terminal import visible
+from textgraft.wording import counted
 
 if TYPE_CHECKING:
     import pandas
@@ -66,7 +67,7 @@ class Predicted(Sequence[dict[str, Any]]):
 
     def __repr__(self) -> str:
         aside = f", {len(self.rejected):,} set aside" if self.rejected else ""
-        return visible(f"<Predicted {len(self):,} rows of {self.source}{aside}>")
+        return visible(f"<Predicted {counted(len(self), 'row')} of {self.source}{aside}>")
 
     def _repr_html_(self) -> str:
         return page(
@@ -188,7 +189,7 @@ def _predicted(
     def advance(finished: float) -> None:
         nonlocal done
         done += finished
-        bar.update(done, len(rows), f"predicting {len(rows):,} rows")
+        bar.update(done, len(rows), f"predicting {counted(len(rows), 'row')}")
 
     truncated = 0.0
     if target is not None:

@@ -27,6 +27,7 @@ from textgraft.tasks.base import Task
 from textgraft.tasks.scoring import Scoring
 from textgraft.tasks.targets import decided
 from textgraft.terminal import visible
+from textgraft.wording import counted
 
 if TYPE_CHECKING:
     import pandas
@@ -236,7 +237,7 @@ class RowPredictor(ABC):
         targets = [self._target(place, label) for place, label in enumerate(listed(labels))]
         if len(targets) != len(rows):
             raise OptionError(
-                f"there are {len(rows):,} inputs and {len(targets):,} labels",
+                f"{counted(len(rows), 'input')} came with {counted(len(targets), 'label')}",
                 where="labels",
                 fix="Give one for each input.",
             )

@@ -11,6 +11,7 @@ from textgraft.data.columns import LABEL_NAMES, TEXT_NAMES
 from textgraft.errors import DataError, unknown
 from textgraft.review.exchange.table import Records, Wanted
 from textgraft.review.items import Decision, Item
+from textgraft.wording import counted
 
 
 def training_rows(decided: Iterable[tuple[Item, Decision]]) -> Iterator[dict[str, Any]]:
@@ -82,7 +83,7 @@ def merged_rows(
             texts = list(item.columns.values())
             if len(texts) != len(text):
                 raise DataError(
-                    f"a decided row has {len(texts)} texts, and this table {len(text)}",
+                    f"a decided row has {counted(len(texts), 'text')}, and this table {len(text)}",
                     where=str(path),
                     fix="Name its columns of texts: --text.",
                 )

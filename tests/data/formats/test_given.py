@@ -152,7 +152,7 @@ WRONG: dict[str, tuple[Any, Any, str]] = {
     "numbers": ([1, 2], None, "row 1 is int"),
     "splits by name": ({"train": ROWS}, None, 'data["train"]'),
     "texts alone": (TEXTS, None, "texts without labels"),
-    "too few labels": (TEXTS, LABELS[:3], "4 rows and 3 labels"),
+    "too few labels": (TEXTS, LABELS[:3], "4 rows came with 3 labels"),
     "a name for labels": (TEXTS, "mood", "one string, 'mood'"),
     "labels twice": ([{"text": "a", "label": "b"}], ["b"], "have a column 'label'"),
     "a file with labels": ("rows.csv", LABELS, "a file has its labels in a column"),

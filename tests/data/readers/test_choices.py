@@ -139,7 +139,7 @@ def test_files_without_choices_or_prompt_are_told(tmp_path):
         read_choices(tmp_path / "b.csv", text=["ending0", "ending1", "ending0"])
     with pytest.raises(OptionError, match="unknown column 'ending9'"):
         read_choices(tmp_path / "b.csv", text=["start", "ending0", "ending9"])
-    with pytest.raises(DataError, match="none of the 1 rows can be used"):
+    with pytest.raises(DataError, match="the only row cannot be used"):
         read_choices(write(tmp_path / "c.csv", "prompt,ending0,ending1,label\na,b,c,7\n"))
 
 

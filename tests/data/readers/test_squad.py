@@ -132,7 +132,7 @@ BAD_QUESTIONS = {
     ),
     "answers of unequal number": (
         {**ask(), "answers": {"text": ["Ann"], "answer_start": [2, 22]}},
-        "malformed answers: 1 texts and 2 starts",
+        "malformed answers: 1 text and 2 starts",
     ),
     "no answers": ({"id": "q1", "question": "Who?"}, "no answers: give them"),
     "impossible, yet answered": (
@@ -225,7 +225,7 @@ BAD_FILES = {
     "nothing usable": (
         "f.jsonl",
         b'{"question": "", "context": "x"}\n',
-        "none of the 1 questions can be used",
+        "the only question cannot be used",
     ),
     "no answers": ("f.csv", b"question,context\na,b\n", "no answers"),
 }

@@ -245,13 +245,13 @@ def test_sentences_that_cannot_be_used_are_listed(tmp_path):
             "there is no column of tags|there are no words",
         ),
         ("a.conll", "Ann\nLee\n", "there is no column of tags"),
-        ("a.conll", "Ann\tNNP\nLee\tNNP\n", "none of the 1 rows can be used; .*unknown tag: 'NNP'"),
+        ("a.conll", "Ann\tNNP\nLee\tNNP\n", "the only row cannot be used: .*unknown tag: 'NNP'"),
         ("a.conll", b"PK\x03\x04rest", "not a text file but a ZIP archive"),
         ("a.jsonl", "[1]\n", "no line of this file is a JSON object"),
         ("a.jsonl", '{"tokens": ["a"]}\n', "no columns look like words and tags"),
         ("a.jsonl", '{"words": ["a"], "spans": []}\n', "no columns look like words and tags"),
-        ("a.jsonl", '{"tokens": ["a"], "tags": []}\n', "none of the 1 rows can be used; .*unequal numbers"),
-        ("a.csv", "text,label\na,b\n", "none of the 1 rows can be used; .*no tags: 'b'"),
+        ("a.jsonl", '{"tokens": ["a"], "tags": []}\n', "the only row cannot be used: .*unequal numbers"),
+        ("a.csv", "text,label\na,b\n", "the only row cannot be used: .*no tags: 'b'"),
     ],
 )
 def test_files_that_cannot_be_used(tmp_path, name, content, message):

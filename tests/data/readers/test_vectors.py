@@ -100,7 +100,7 @@ def test_nan_in_an_array_is_listed(tmp_path):
 @pytest.mark.parametrize("count", [3, 5])
 def test_vectors_and_texts_must_be_equally_many(tmp_path, count):
     captions = table(tmp_path, caption=[f"text {number}" for number in range(count)])
-    with pytest.raises(DataError, match=f"4 vectors and {count} texts"):
+    with pytest.raises(DataError, match=f"4 vectors came with {count} texts"):
         read_vectors(f"{saved(tmp_path)},{captions}")
 
 

@@ -274,7 +274,7 @@ def test_targets():
     assert TASK.targets(rows.select([0])) == [["O", "B-PER"]]
     with pytest.raises(DataError, match="no tags"):
         TASK.targets(TASK.rows(["a"]))
-    with pytest.raises(DataError, match=r"line 1: 2 words and 1 tags"):
+    with pytest.raises(DataError, match=r"line 1: 2 words and 1 tag"):
         TASK.targets(dataset([(["a", "b"], ["O"])]))
 
 

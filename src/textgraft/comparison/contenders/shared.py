@@ -16,6 +16,7 @@ import numpy as np
 from textgraft.errors import OutputError
 from textgraft.models.encoders import load_encoder_tokenizer
 from textgraft.training.text_arrays import TextArrays, TextStores, text_key
+from textgraft.wording import counted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -125,7 +126,7 @@ class SharedEncoder:
         )
         if not is_kept:
             raise OutputError(
-                f"there is no room for the encodings of {len(texts):,} texts",
+                f"there is no room for the encodings of {counted(len(texts), 'text')}",
                 where=str(self.store.folder),
                 fix="Free some disk space, or let TMPDIR name another folder.",
             )

@@ -123,7 +123,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         return self.pick or self.decision.leader
 
     def __repr__(self) -> str:
-        return visible(f"<Verdict of {self.trials} trials: {self.pick or 'no pick'}>")
+        return visible(f"<Verdict of {wording.counted(self.trials, 'trial')}: {self.pick or 'no pick'}>")
 
     def _repr_html_(self) -> str:
         first, *rest = self.sentences or ["There is no verdict yet."]

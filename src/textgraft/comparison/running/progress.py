@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from textgraft.comparison.reporting.leftovers import left_out, not_reached, unread
-from textgraft.wording import duration, of_each
+from textgraft.wording import counted, duration, of_each
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -150,7 +150,8 @@ class TerminalReporter(SilentReporter):
             table.add_row(name, *cells)
         self.notes.print(table)
         self.notes.print(
-            f"{len(trials)} trials, estimated {duration(plan.plan.seconds)} in all. {left_out(plan)}".strip(),
+            f"{counted(len(trials), 'trial')}, estimated {duration(plan.plan.seconds)} in all. "
+            f"{left_out(plan)}".strip(),
             highlight=False,
         )
 

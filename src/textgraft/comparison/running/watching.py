@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from textgraft.bars import Bar
 from textgraft.comparison.running.progress import Reporter, SilentReporter
 from textgraft.errors import OptionError
-from textgraft.wording import count, duration, of_each
+from textgraft.wording import count, counted, duration, of_each
 
 if TYPE_CHECKING:
     from textgraft.comparison.records.plan import ComparisonPlan, PlannedTrial
@@ -41,7 +41,7 @@ class LineReporter(SilentReporter):
     def data(self, check: DataCheck, folder: Path) -> None:
         """Tell how many rows there are, every warning, and where results go."""
         sides = ", ".join(f"{count(rows)} {side}" for side, rows in check.sides.items())
-        self.note(f"{count(check.rows)} rows: {sides}")
+        self.note(f"{counted(check.rows, 'row')}: {sides}")
         for warning in check.warnings:
             self.note(warning)
         self.note(f"results go to {folder}")
@@ -50,7 +50,7 @@ class LineReporter(SilentReporter):
         """Tell how much will be run, and how long it will take."""
         self._shots = plan.shots
         trials = len(plan.plan.trials)
-        self.note(f"{trials} trials, estimated {duration(plan.plan.seconds)} in all")
+        self.note(f"{counted(trials, 'trial')}, estimated {duration(plan.plan.seconds)} in all")
 
     def trial_finished(self, trial: Trial, metric: str) -> None:
         """Tell what it scored."""
@@ -91,7 +91,7 @@ class BarReporter(SilentReporter):
         """Show how long it will take."""
         self._shots = plan.shots
         trials = len(plan.plan.trials)
-        self._bar.update(0, trials, f"{trials} trials, about {duration(plan.plan.seconds)}")
+        self._bar.update(0, trials, f"{counted(trials, 'trial')}, about {duration(plan.plan.seconds)}")
 
     def trial_started(self, planned: PlannedTrial, position: int, total: int, remaining: float) -> None:
         """Move the bar on."""

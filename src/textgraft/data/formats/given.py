@@ -18,6 +18,7 @@ from textgraft.data.formats.nested import nested_names, reach
 from textgraft.data.formats.tables import SAMPLE, Row
 from textgraft.data.inputs import is_table, listed, table_columns, table_names
 from textgraft.errors import OptionError
+from textgraft.wording import counted
 
 TEXT, LABEL = "text", "label"
 PAIR = ("text_a", "text_b")
@@ -282,7 +283,7 @@ def _labelled(table: GivenTable, labels: Any, where: str) -> GivenTable:
     values = listed(labels)
     if len(values) != len(table):
         raise OptionError(
-            f"there are {len(table):,} rows and {len(values):,} labels",
+            f"{counted(len(table), 'row')} came with {counted(len(values), 'label')}",
             where="labels",
             fix="Give one for each row.",
         )

@@ -34,6 +34,7 @@ from textgraft.data.readers.sequences import as_target
 from textgraft.data.sample import Sample
 from textgraft.data.values import UnusableError, as_list
 from textgraft.errors import DataError
+from textgraft.wording import counted
 
 ARRAYS = (".npy", ".npz")
 """Endings of files of arrays."""
@@ -239,7 +240,7 @@ class ArrayTable:
             yield Row(found.line, [values[name] for name in names], found.raw)
         if count != self._rows:
             raise DataError(
-                f"there are {self._rows:,} vectors and {count:,} texts",
+                f"{counted(self._rows, 'vector')} came with {counted(count, 'text')}",
                 where=self._where,
                 fix="Row i of the texts must describe vector i.",
             )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 from array import array
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -466,11 +465,9 @@ def _nothing_usable(dataset: Dataset) -> DataError:
         return DataError(
             "the file has a header but no rows", where=where, fix="Add the rows below the header."
         )
-    kinds = Counter(row.kind for row in dataset.rejected)
-    kind, count = kinds.most_common(1)[0]
-    first = next(row for row in dataset.rejected if row.kind == kind)
+    first, told = Rejected.most_telling(dataset.rejected)
     error = NothingUsableError(
-        f"none of the {len(dataset.rejected)} rows can be used; {count} of them have this: {first.reason}",
+        told,
         where=dataset.place(first.line),
         fix=f"Look there: {first.excerpt[:80]!r}",
     )

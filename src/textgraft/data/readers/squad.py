@@ -6,7 +6,6 @@ its place and the reason, as in every reader.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from textgraft.data.sample import MARKS, Sample, mark_of
 from textgraft.data.spans import CHARACTERS, UNIT_TITLES, UNITS, Span, Unit, check_unit, in_characters
 from textgraft.data.values import UnusableError, as_list, as_object, whole
 from textgraft.errors import DataError, OptionError, nearest, unknown
+from textgraft.wording import counted
 
 _KEYS = ("id", "question", "context", "answers", "answer", "answer_start", "is_impossible", "title")
 _QUESTIONS = ("question", "query")
@@ -387,7 +387,9 @@ def _given_answers(values: dict[str, Any]) -> list[tuple[Any, Any]] | None:
         if not isinstance(texts, list) or not isinstance(starts, list):
             raise UnusableError("malformed answers: an object needs the lists 'text' and 'answer_start'")
         if len(texts) != len(starts):
-            raise UnusableError(f"malformed answers: {len(texts)} texts and {len(starts)} starts")
+            raise UnusableError(
+                f"malformed answers: {counted(len(texts), 'text')} and {counted(len(starts), 'start')}"
+            )
         return list(zip(texts, starts, strict=True))
     if not isinstance(given, list):
         raise UnusableError(f"malformed answers: {_kind(given)} where a list is needed")
@@ -477,11 +479,9 @@ def _kind(value: Any) -> str:
 def _nothing_usable(rejected: list[Rejected], where: str) -> DataError:
     if not rejected:
         return DataError("there are no questions in this file", where=where, fix=f"Add some: {_EXAMPLE}")
-    kinds = Counter(row.kind for row in rejected)
-    kind, count = kinds.most_common(1)[0]
-    first = next(row for row in rejected if row.kind == kind)
+    first, told = Rejected.most_telling(rejected, "question")
     return DataError(
-        f"none of the {len(rejected)} questions can be used; {count} of them have this: {first.reason}",
+        told,
         where=f"{where}, question {first.line}",
         fix=f"Look at it: {first.excerpt[:80]!r}",
     )

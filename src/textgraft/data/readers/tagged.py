@@ -6,7 +6,6 @@ that is told in the notes; what cannot be used is listed.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -403,10 +402,9 @@ class _Rows:
     def _nothing_usable(self, where: str) -> DataError:
         if not self.rejected:
             return DataError("there are no words in this file", where=where, fix=f"Give {_EXAMPLES}.")
-        kind, count = Counter(row.kind for row in self.rejected).most_common(1)[0]
-        first = next(row for row in self.rejected if row.kind == kind)
+        first, told = Rejected.most_telling(self.rejected)
         return DataError(
-            f"none of the {len(self.rejected)} rows can be used; {count} of them have this: {first.reason}",
+            told,
             where=f"{where}, {self.numbering} {first.line}",
             fix=f"Look there: {first.excerpt[:80]!r}",
         )

@@ -36,6 +36,7 @@ from textgraft.models.fingerprint import load_fingerprint
 from textgraft.models.manifest import MANIFEST, Manifest
 from textgraft.settings import flag, real_number
 from textgraft.tasks.registry import task_class
+from textgraft.wording import counted
 
 TOLERANCE = 0.02
 Progress = Callable[[int, int], None]
@@ -117,7 +118,7 @@ def cascade(
         id_column=id_column,
     )
     if rows.rejected:
-        note(f"{len(rows.rejected):,} rows cannot be used; the first: {rows.rejected[0].reason}")
+        note(f"{counted(len(rows.rejected), 'row')} cannot be used; the first: {rows.rejected[0].reason}")
     fingerprints = [load_fingerprint(part.path) for part in given]
     named = list(zip([part.name for part in given], fingerprints, strict=True))
     rows = unseen_rows(rows, named, note, fewest=FEWEST)

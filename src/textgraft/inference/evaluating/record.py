@@ -142,7 +142,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         score = wording.score(self.metrics[self.metric].value)
-        return visible(f"<Evaluation on {self.rows:,} rows: {self.metric} {score}>")
+        return visible(f"<Evaluation on {wording.counted(self.rows, 'row')}: {self.metric} {score}>")
 
     def _repr_html_(self) -> str:
         names = list(self.metrics)
@@ -153,7 +153,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
         ]
         table = Table(("metric", "value", "95% interval"), rows)
         return page(
-            paragraph(f"{self.task}, {self.rows:,} rows{skipped}", "quiet"),
+            paragraph(f"{self.task}, {wording.counted(self.rows, 'row')}{skipped}", "quiet"),
             table.to_html(names.index(self.metric)),
             bullets(self.sentences),
         )

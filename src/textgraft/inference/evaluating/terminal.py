@@ -56,7 +56,7 @@ def metrics_table(evaluation: Evaluation) -> Table:
     from rich import box
     from rich.table import Table
 
-    title = f"{evaluation.task}, {evaluation.rows:,} rows"
+    title = f"{evaluation.task}, {wording.counted(evaluation.rows, 'row')}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     for name in ("metric", "value", "95% interval"):
         table.add_column(name, justify="left" if name == "metric" else "right")

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from textgraft.errors import MissingExtraError, OptionError, unknown
 from textgraft.inspection.page import Page, Result, Section, Table
 from textgraft.inspection.subject import open_subject
+from textgraft.wording import counted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -262,7 +263,9 @@ def token_attributions(
     words = words_of(text)
     if not 0 < len(words) <= MOST_WORDS:
         raise OptionError(
-            f"the text has {len(words)} words", where="TEXT", fix=f"Give one of 1 to {MOST_WORDS} words."
+            f"the text has {counted(len(words), 'word')}",
+            where="TEXT",
+            fix=f"Give one of 1 to {MOST_WORDS} words.",
         )
     labels = explainer.predictor.task.labels
     probabilities = explainer.probabilities([text])[0]

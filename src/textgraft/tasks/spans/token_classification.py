@@ -29,6 +29,7 @@ from textgraft.tasks.sketch import Evidence, Guess, Sketch
 from textgraft.tasks.spans.word_windows import word_windows
 from textgraft.tokenization.word_shapes import WORD_SHAPES, shapes_in_context
 from textgraft.tokenization.words import NO_LABEL, Subwords
+from textgraft.wording import counted
 
 if TYPE_CHECKING:
     import torch
@@ -213,7 +214,9 @@ class TokenClassification(Task[WordFeatures]):
             where = dataset.place(line)
             if len(tags) != len(words):
                 raise DataError(
-                    f"{len(words)} words and {len(tags)} tags", where=where, fix="Give every word one tag."
+                    f"{counted(len(words), 'word')} and {counted(len(tags), 'tag')}",
+                    where=where,
+                    fix="Give every word one tag.",
                 )
             for tag in tags:
                 if tag not in known:
