@@ -52,6 +52,8 @@ class Interim:
         self.telling: tuple[str, int] | None = None
         """A contender, and how many further seeds of it on all rows the pick hinges on."""
         self._next = run.started + FIRST
+        self._judged: tuple[list[str], Verdict] | None = None
+        """The last verdict, and the trials that it is of."""
 
     def look(self, after: PlannedTrial | None = None) -> None:
         """Look who can no longer win and on whose seeds the pick hinges, once all stand on all rows that can.
@@ -94,7 +96,12 @@ class Interim:
     def _verdict(self) -> Verdict:
         from textgraft.comparison.judging.judge import judge
 
-        return judge(self.run.planned_trials(), self.run.test_set, preferences=self.run.preferences)
+        trials = self.run.planned_trials()
+        names = [trial.id for trial in trials]
+        if self._judged is None or self._judged[0] != names:
+            verdict = judge(trials, self.run.test_set, preferences=self.run.preferences)
+            self._judged = names, verdict
+        return self._judged[1]
 
     def _all_stand(self) -> bool:
         """Return whether all have been tried on all rows that can be, and there are further seeds to run."""
