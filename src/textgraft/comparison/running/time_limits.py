@@ -48,7 +48,10 @@ def useful(planned: PlannedTrial, plan: TrialPlan, rates: Mapping[str, Rate]) ->
         return 0.0
     if rate.epochs is None:
         return plan.estimate(planned, rates, with_shared=True)
-    return rate.shared_seconds(windows, planned.size) + SLACK * shortest(planned, rates, windows)
+    # What comes before and after the training takes its time, however short that is.
+    other = rate.seconds(planned.size, 1, windows=windows, epochs_share=0.0)
+    training = shortest(planned, rates, windows) - other
+    return rate.shared_seconds(windows, planned.size) + other + SLACK * training
 
 
 def is_vital(planned: PlannedTrial, plan: TrialPlan, done: Collection[str] = ()) -> bool:
