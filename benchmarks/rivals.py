@@ -37,7 +37,7 @@ from textgraft.models.encoders import resolve_encoder
 from textgraft.tasks.text.classification import NO_ANSWER, SingleLabelClassification
 from textgraft.wording import duration
 
-SETS = {"trec": "coarse", "sst2": "label", "snips": "label", "banking77": "label"}
+SETS = {"trec": "coarse", "sst2": "label", "snips": "label", "banking77": "label", "ag_news_7600": "label"}
 """Each with its label column."""
 RIVALS = ("tfidf", "encodings", "autointent-classic-light", "autointent-transformers-no-hpo", "setfit")
 LEAST_BUDGET = 60.0
