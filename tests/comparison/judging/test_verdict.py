@@ -368,3 +368,16 @@ def test_where_one_seed_does_not_tell_it_is_said_how_many_more_would():
     few = Comparison(curves=(plain, better), sizes=(3000,), rows=200)
     trials = [one for one in few.trials() if one.contender == "tfidf" or one.seed == 0]
     assert judge(trials, few.test_set()).pair("lstm", "tfidf").seeds_to_tell is None
+
+
+@pytest.mark.parametrize(("train_rows", "is_surer"), [(3000, True), (4000, False)])
+def test_one_seed_of_what_draws_nothing_is_as_sure_as_many_on_all_rows(train_rows, is_surer):
+    comparison = Comparison(curves=(constant("tfidf", 0.85), constant("bert-frozen", 0.88)), seeds=1)
+    test_set = msgspec.structs.replace(comparison.test_set(), train_rows=train_rows)
+    trials = comparison.trials()
+    renamed = [
+        msgspec.structs.replace(one, contender="lstm") if one.contender == "tfidf" else one for one in trials
+    ]
+    fixed, lucky = (judge(given, test_set).pairs[0].p_value for given in (trials, renamed))
+    assert (fixed < lucky) == is_surer
+    assert fixed <= lucky

@@ -217,6 +217,8 @@ class Contender:
     """Which question of a report's first screen it is the answer to."""
     is_floor: bool = False
     """Whether it ignores the text, so that whatever does not beat it has learned nothing."""
+    draws_nothing: bool = False
+    """Whether it makes the same of the same rows, whatever the seed."""
     saving: Literal["baseline", "claimed", "measured"] | None = None
     """Its part in what pre-training saves: what is counted against, what the claim of a hundredth of the
     labels is about, or another one for which the saving is measured."""

@@ -79,6 +79,7 @@ CONTENDERS = (
         colour="#8a8a8a",
         marker="x",
         is_floor=True,
+        draws_nothing=True,
     ),
     Contender(
         name="tfidf",
@@ -90,5 +91,6 @@ CONTENDERS = (
         colour="#e69f00",
         marker="square",
         is_default=True,
+        draws_nothing=True,
     ),
 )

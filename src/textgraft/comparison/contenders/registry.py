@@ -65,6 +65,12 @@ def is_floor(name: str) -> bool:
     return entry is not None and entry.is_floor
 
 
+def draws_nothing(name: str) -> bool:
+    """Return whether a contender makes the same of the same rows, whatever the seed."""
+    entry = contender_named(name)
+    return entry is not None and entry.draws_nothing
+
+
 def has_fixed_sizes(name: str) -> bool:
     """Return whether a contender is tried at sizes of its own, whatever the comparison's are."""
     entry = contender_named(name)

@@ -92,6 +92,7 @@ CONTENDERS = (
         needs_encoder=True,
         windows=WINDOWS,
         fixed_sizes=(0,),
+        draws_nothing=True,
         takes_descriptions=True,
         goes_by_label_names=True,
     ),

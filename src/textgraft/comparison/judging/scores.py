@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from textgraft.comparison.contenders.registry import has_fixed_sizes
+from textgraft.comparison.contenders.registry import draws_nothing, has_fixed_sizes
 from textgraft.comparison.judging.curves import LearningCurve
 from textgraft.comparison.records.trials import TestSet, Trial, task_of
 from textgraft.evaluation.bootstrap import over_seeds, resampled_scores
@@ -66,6 +66,7 @@ class ScoreTable:
             return task.weighted_metrics(test_set.gold, answers, weights)
 
         predicted, self._rows = [trial.predicted for trial in ordered], len(test_set.gold)
+        self._train_rows = test_set.train_rows
         draws = resampled_scores(score, predicted, self._rows)
         left_out = left_out_scores(score, predicted, self._rows)
         places: dict[tuple[str, int], list[int]] = {}
@@ -129,11 +130,18 @@ class ScoreTable:
         return compare_models(self._sample(first), self._sample(second), evidence, further)
 
     def _sample(self, place: tuple[str, int]) -> Sample:
-        cell, (_, size) = self.cells[place], place
+        cell, (contender, size) = self.cells[place], place
         values, deviation = cell.values(), PRIOR_DEVIATION
-        if self.task.scales.get(cell.metric, Scale.SHARE) is Scale.SHARE:
+        if self._has_no_luck(contender, size, values):
+            deviation = 0.0
+        elif self.task.scales.get(cell.metric, Scale.SHARE) is Scale.SHARE:
             deviation = expected_deviation(size, self._rows, float(values.mean()))
         return Sample(cell.seeds, values, cell.left_out[cell.metric], deviation)
+
+    def _has_no_luck(self, contender: str, size: int, values: NDArray[np.float64]) -> bool:
+        """Return whether another seed would give the same: nothing is drawn, all rows are learned from."""
+        learns_from_all = has_fixed_sizes(contender) or size >= self._train_rows
+        return draws_nothing(contender) and learns_from_all and bool(np.ptp(values) == 0)
 
     def score_without(self, contender: str, size: int, rows: Sequence[int], test_set: TestSet) -> float:
         """Return the mean score over seeds when some test rows are left out."""
