@@ -180,6 +180,10 @@ class TextArrays:
         fills = self._fills[1:] or self._fills
         return sum(seconds for seconds, _ in fills) / max(1, sum(tokens for _, tokens in fills))
 
+    def __len__(self) -> int:
+        """Return of how many texts there are arrays."""
+        return len(self._entries)
+
     def __contains__(self, key: bytes) -> bool:
         """Return whether there is an array for a text."""
         return key in self._entries

@@ -54,6 +54,15 @@ class Shared:
         """Whether any encoder is open."""
         return bool(self._encoders)
 
+    def seconds_a_text(self, source: EncoderSource) -> float:
+        """Return what a text took an encoder, on the wall, read in as few windows as it was; 0: not known."""
+        seconds = [
+            encoder.store.spent / len(encoder.store)
+            for encoder in self._encoders.values()
+            if encoder.source.identity == source.identity and len(encoder.store)
+        ]
+        return min(seconds, default=0.0)
+
     def _stores(self) -> list[TextArrays]:
         return [*self.states.values(), *(encoder.store for encoder in self._encoders.values())]
 

@@ -15,6 +15,7 @@ from textgraft.comparison.running.probing import (
     glance,
     probe,
     rate_by_trials,
+    seconds_of_probe,
     tells_by_trials,
 )
 from textgraft.comparison.settings import LEAST_BUDGET
@@ -128,6 +129,7 @@ class Costs:
             ):
                 run.note_rate(name, self.by_trials(name))
                 run.interim.judge_if_due()
+        self._run_quick(names)
         is_said = False
         for name in sorted(names, key=self._turn):
             if name not in run.record.rates and not self._is_late(name):
@@ -137,6 +139,30 @@ class Costs:
                 rate = self.by_probe(name)
                 run.note_rate(name, rate)
                 self._run_if_dear(name, rate)
+                run.interim.judge_if_due()
+
+    def _run_quick(self, names: Sequence[str]) -> None:
+        """Run contenders that first trials told the cost of, on all rows and at the other sizes.
+
+        They come first in any plan, and the probes of others might leave no time for them.
+        """
+        run = self.run
+        if run.left == math.inf:
+            return
+        told = [name for name in names if name in run.record.rates and not run.contenders[name].is_remote]
+        whole = [PlannedTrial(name, run.record.programmes[name].sizes[-1], 0) for name in told]
+        others = [
+            PlannedTrial(name, size, 0)
+            for name in told
+            for size in reversed(run.record.programmes[name].sizes[:-1])
+        ]
+        for planned in (*whole, *others):
+            rate, programme = run.record.rates[planned.contender], run.record.programmes[planned.contender]
+            needed = rate.seconds(planned.size, programme.configurations)
+            needed += rate.shared_seconds(size=planned.size)
+            part = SAFETY if planned in whole else DEAR
+            if planned.name not in run.record.results and needed <= part * run.left * self.pace.share:
+                self._tried(planned)
                 run.interim.judge_if_due()
 
     def _turn(self, name: str) -> tuple[bool, bool]:
@@ -170,7 +196,9 @@ class Costs:
         needed = FIRST_USE if contender.needs_encoder and is_first_use else WORTH_PROBING
         if contender.needs_encoder and contender.epochs:
             # It answers every test row anew, which takes no less than encoding it.
-            needed += WORTH_PROBING + len(self.run.material.splits.test) * self._per_text(contender)
+            per_text = self._per_text(contender)
+            needed += WORTH_PROBING + len(self.run.material.splits.test) * per_text
+            needed += seconds_of_probe(contender, per_text)
         is_short = bool(self.run.finished) and left * self.pace.share < needed
         return is_short or self._is_dear_at_first(name)
 
@@ -197,14 +225,9 @@ class Costs:
         return self._once[name] > ONCE * left
 
     def _per_text(self, contender: Contender) -> float:
-        """Return the seconds that a text takes a contender's encoder, as others on it told; 0: not known."""
-        entrants = self.run.material.entrants
-        on_it = (
-            seen.per_text
-            for name, seen in self._seen.items()
-            if entrants.encoder_of(self.run.contenders[name]) == entrants.encoder_of(contender)
-        )
-        return max(on_it, default=0.0)
+        """Return the seconds of a core that a text takes a contender's encoder; 0: not known."""
+        source = self.run.material.entrants.encoder_of(contender)
+        return self.pace.share * self.run.material.shared.seconds_a_text(source) if source else 0.0
 
     def measure_again(self) -> bool:
         """Measure once more what seems to have no time for all rows; return whether anything was.
@@ -240,6 +263,7 @@ class Costs:
             texts=run.material.read_of(programme.sizes[-1]),
             seen=self._seen.get(name),
             left=run.left * self.pace.share,
+            per_text=self._per_text(contender),
         )
         taken = lap.taken()
         self._took[name] = taken.wall

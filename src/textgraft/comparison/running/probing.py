@@ -38,6 +38,11 @@ CHARACTERS = 250_000
 """Of that fit's texts where they are read to their end: long ones make do with fewer steps, two at least."""
 FURTHER_STEPS = 4
 """The same in a further configuration."""
+LONG_FIT = 6.0
+"""Seconds of a core that the fit on a few rows should not exceed: where texts take long, fewer of them tell
+their cost."""
+TRAINED = 3.0
+"""Times what encoding it takes, that a text takes in a step of training."""
 BRIEF = 3.0
 """Seconds of steps that tell nothing for sure: a hiccup of the machine, or what is prepared for every new
 shape of a batch, is a large part of them."""
@@ -110,7 +115,9 @@ def glance(contender: Contender, job: Job, per_text: float = 0.0) -> Glance:
 def _growth(contender: Contender, job: Job, sample: Dataset) -> tuple[_Fitting, float]:
     """Fit a contender without epochs on a sample and on less of it; tell the seconds that a row adds."""
     few = sample.select(range(min(FEW, len(sample))))
-    _fit(contender, job, few)
+    first = _fit(contender, job, few)
+    if first.shared:
+        sample = sample.select(range(min(len(sample), max(2 * FEW, round(LONG_FIT / first.shared)))))
     start, found = _fit(contender, job, few), _fit(contender, job, sample)
     return found, max(0.0, found.other - start.other) / max(1, len(sample) - len(few))
 
@@ -213,6 +220,7 @@ def probe(
     texts: int,
     seen: Glance | None = None,
     left: float = math.inf,
+    per_text: float = 0.0,
 ) -> Rate:
     """Fit a contender on a few rows, and tell the cost of a row from that of everything else.
 
@@ -229,6 +237,7 @@ def probe(
         seen: What fits on a few rows told, where they were made.
         left: Seconds of a core that are left: what a second configuration costs is not measured where there
             is no time for two on all rows.
+        per_text: Seconds of a core that a text takes its encoder, where that is known.
     """
     if contender.is_remote:
         return _probe_endpoint(contender, job, tests)
@@ -242,6 +251,8 @@ def probe(
         # It reads texts to their end: of long ones fewer tell as much.
         enough = CHARACTERS * len(job.train) / max(1, sum(map(len, job.train.strings())))
         rows = max(LEAST_STEPS * _batch_size(contender.grid[0]), min(rows, round(enough)))
+    elif contender.epochs:
+        rows = _rows_to_train(contender, per_text)
     sample = job.train.select(range(min(rows, len(job.train))))
     if contender.epochs is None and seen is None:
         found, per_row = _growth(contender, job, sample)
@@ -289,6 +300,24 @@ def probe(
         answered=answering,
         readings=read,
     )
+
+
+def seconds_of_probe(contender: Contender, per_text: float) -> float:
+    """Estimate what a probe of a contender takes that trains an encoder.
+
+    Args:
+        contender: The contender.
+        per_text: Seconds of a core that a text takes the encoder; 0: not known, and neither is this.
+    """
+    # Each row is trained on, answered, and answered once more by what frozen layers made of it.
+    return (TRAINED + 2) * per_text * _rows_to_train(contender, per_text)
+
+
+def _rows_to_train(contender: Contender, per_text: float) -> int:
+    """Return on how many rows a contender that trains an encoder is fitted to tell its cost."""
+    batch = _batch_size(contender.grid[0])
+    enough = LONG_FIT / (TRAINED * per_text) if per_text else math.inf
+    return int(max(LEAST_STEPS * batch, min(STEPS * batch, enough)))
 
 
 def _seconds_an_answer(predictor: RowPredictor, rows: Dataset) -> float:

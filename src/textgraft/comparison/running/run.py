@@ -113,7 +113,9 @@ class Run:
         self.is_said_busy = False
         self.gauge = memory_of.MemoryGauge(material.splits.test)
         budget = request.budget
-        self.deadline = None if budget is None else started + budget - min(CONCLUDING, 0.1 * budget)
+        self.concluding = min(CONCLUDING, 0.1 * (budget or 0.0))
+        """Seconds of a core that are kept for what comes after the trials."""
+        self.deadline = None if budget is None else started + budget - self.concluding
 
     def open(
         self, sizes: list[int], held: ComparisonPlan | None, shots: dict[int, int] | None = None
@@ -228,7 +230,11 @@ class Run:
     @property
     def left(self) -> float:
         """Seconds that are left for trials."""
-        return math.inf if self.deadline is None else self.deadline - time.perf_counter()
+        if self.deadline is None:
+            return math.inf
+        # What comes after them takes longer as well where others are at work.
+        longer = (1 / self.costs.pace.share - 1) * self.concluding
+        return self.deadline - longer - time.perf_counter()
 
     def too_small(self) -> OptionError:
         """Say which budget would do."""
