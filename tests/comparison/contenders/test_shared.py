@@ -53,6 +53,15 @@ def test_a_text_is_encoded_once_and_always_the_same(source, monkeypatch):
     np.testing.assert_array_equal(found, alone.encode(TEXTS[5:9]))
 
 
+def test_what_a_text_takes_is_known_once_one_was_encoded(source):
+    shared = Shared()
+    assert shared.seconds_a_text(source) == 0
+    for windows in (2, 1):
+        shared.encoder(source, None, windows).encode([text for text, _ in topic_rows(10)])
+    spent = [encoder.store.spent / 10 for encoder in shared._encoders.values()]
+    assert shared.seconds_a_text(source) == min(spent) > 0
+
+
 @pytest.mark.parametrize("name", ["bert-frozen", "bert-finetuned"])
 def test_a_trial_is_the_same_alone_and_after_others(source, rows, name, monkeypatch):
     task = SingleLabelClassification(("food", "space", "sport"))

@@ -17,7 +17,7 @@ from textgraft.comparison.reporting.leftovers import left_out
 from textgraft.comparison.running import costs, run
 from textgraft.comparison.running.pace import Pace
 from textgraft.comparison.running.planning import schedule
-from textgraft.comparison.running.probing import probe
+from textgraft.comparison.running.probing import probe, rate_by_trials
 from textgraft.comparison.running.progress import SilentReporter
 from textgraft.comparison.running.trials import _runs_over
 from textgraft.errors import OptionError
@@ -273,6 +273,49 @@ def test_what_takes_long_and_cannot_be_cut_short_is_run_before_others_are_measur
     textgraft.compare(topics, output=tmp_path / "run", reporter=Began(), **ASKED)
     expected = ["tfidf", "tfidf/40/0", "lstm"] if is_first else ["tfidf", "lstm"]
     assert happened[: len(expected)] == expected
+
+
+@pytest.mark.parametrize(("budget", "is_first"), [("10m", True), (None, False)])
+def test_what_first_trials_told_is_run_on_all_rows_before_others_are_measured(
+    topics, tmp_path, monkeypatch, budget, is_first
+):
+    """Probes of BERT on long reviews took all of two minutes, and TF-IDF had 100 of 1,440 rows."""
+    happened = []
+
+    def smallest_alone(programme, *given):
+        return rate_by_trials(changed(programme, sizes=programme.sizes[:1]), *given)
+
+    def probed(contender, *given, **named):
+        happened.append(contender.name)
+        return probe(contender, *given, **named)
+
+    class Began(Notes):
+        def trial_started(self, planned, position, total, remaining):
+            happened.append(planned.name)
+
+    monkeypatch.setattr(costs, "rate_by_trials", smallest_alone)
+    monkeypatch.setattr(costs, "probe", probed)
+    asked = ASKED | {"sizes": "20,30,40", "budget": budget}
+    textgraft.compare(topics, output=tmp_path / "run", reporter=Began(), **asked)
+    before = happened[: happened.index("lstm")]
+    assert before == ["tfidf/20/0", *(["tfidf/40/0", "tfidf/30/0"] if is_first else [])]
+
+
+def test_where_others_are_at_work_more_time_is_kept_for_what_comes_after_the_trials(
+    topics, tmp_path, monkeypatch
+):
+    left = {}
+    trials = run.Run.trials
+
+    def asked(self):
+        for share in (1.0, 0.5):
+            monkeypatch.setattr(Pace, "share", share)
+            left[share] = self.left
+        trials(self)
+
+    monkeypatch.setattr(run.Run, "trials", asked)
+    textgraft.compare(topics, output=tmp_path / "run", **ASKED)
+    assert left[1.0] - left[0.5] == pytest.approx(run.CONCLUDING, abs=0.5)
 
 
 def test_on_whose_seeds_the_pick_hinges_is_asked_once_all_contenders_stand(topics, tmp_path, monkeypatch):

@@ -21,6 +21,7 @@ from textgraft.comparison.running.probing import (
     Tried,
     _seconds_a_row,
     rate_by_trials,
+    seconds_of_probe,
     tells_by_trials,
     whole_training,
 )
@@ -157,3 +158,15 @@ def _progress(epoch: float, tokens: int, seconds: float) -> Progress:
     return Progress(
         step=1, planned_steps=6, epoch=epoch, tokens=tokens, loss=1.0, seconds=seconds, remaining_seconds=0.0
     )
+
+
+def test_where_texts_take_long_a_probe_trains_on_fewer_and_its_time_is_bounded() -> None:
+    contender = next(one for one in contenders_for("classification") if one.name == "bert-finetuned")
+    batch = contender.grid[0].batch_size
+    rows = {per_text: probing._rows_to_train(contender, per_text) for per_text in (0.0, 0.002, 0.04, 1.0)}
+    assert rows[0.0] == rows[0.002] == probing.STEPS * batch
+    assert probing.LEAST_STEPS * batch < rows[0.04] < probing.STEPS * batch
+    assert rows[1.0] == probing.LEAST_STEPS * batch
+    assert seconds_of_probe(contender, 0.0) == 0
+    assert 0.5 < seconds_of_probe(contender, 0.002) < 2
+    assert seconds_of_probe(contender, 0.04) == pytest.approx(5 / 3 * probing.LONG_FIT, rel=0.05)
