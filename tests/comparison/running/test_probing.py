@@ -161,7 +161,7 @@ def _progress(epoch: float, tokens: int, seconds: float) -> Progress:
 
 
 def test_where_texts_take_long_a_probe_trains_on_fewer_and_its_time_is_bounded() -> None:
-    contender = next(one for one in contenders_for("classification") if one.name == "bert-finetuned")
+    contender = contenders_for("classification")["bert-finetuned"]
     batch = contender.grid[0].batch_size
     rows = {per_text: probing._rows_to_train(contender, per_text) for per_text in (0.0, 0.002, 0.04, 1.0)}
     assert rows[0.0] == rows[0.002] == probing.STEPS * batch
