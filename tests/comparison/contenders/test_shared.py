@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from textgraft.data.dataset import Dataset
 from textgraft.data.readers.reading import read_dataset
 from textgraft.inference.encode import Encoder
 from textgraft.inference.runner import TORCH
+from textgraft.models.baselines import tfidf
 from textgraft.models.encoders import EncoderSource, resolve_encoder
 from textgraft.tasks.registry import task_class
 from textgraft.tasks.text.classification import SingleLabelClassification
@@ -138,3 +140,26 @@ def test_where_there_is_no_room_it_is_said(source, tmp_path: Path):
     shared.store.max_bytes = 100
     with pytest.raises(OutputError, match="no room for the encodings of 9 texts"):
         shared.encode(TEXTS[:9])
+
+
+def test_the_configurations_of_a_trial_weigh_the_ngrams_of_its_rows_once(rows, monkeypatch):
+    weighed, weigh = [], tfidf.weigh_ngrams
+
+    def slowly(texts, *given):
+        weighed.append(len(texts))
+        time.sleep(0.2)
+        return weigh(texts, *given)
+
+    monkeypatch.setattr(tfidf, "weigh_ngrams", slowly)
+    task = SingleLabelClassification(("food", "space", "sport"))
+    contender = contenders_for("classification")["tfidf"]
+    job = Job(rows.select(range(60)), rows.select(range(80, 100)), task, 0, None)
+    spec = TrialSpec(contender, job, rows.select(range(100, 120)), contender.grid, "")
+    trial, _ = run_trial(spec)
+    assert weighed == [60]
+    assert all(tried.seconds >= 0.2 for tried in trial.configurations), "each is charged what it costs alone"
+    for settings, tried in zip(contender.grid, trial.configurations, strict=True):
+        alone, _ = run_trial(replace(spec, job=replace(job, shared=Shared()), configurations=(settings,)))
+        assert alone.configurations[0].dev_score == tried.dev_score
+    run_trial(replace(spec, job=replace(job, train=rows.select(range(30)))))
+    assert weighed[-1] == 30

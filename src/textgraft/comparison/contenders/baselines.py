@@ -50,23 +50,27 @@ def _tfidf(job: Job, settings: TfidfSettings) -> Fitted:
     from transformers import PreTrainedConfig
 
     from textgraft.models.baselines.softmax_regression import Clock
-    from textgraft.models.baselines.tfidf import fit_tfidf
+    from textgraft.models.baselines.tfidf import fit_weights
 
     clock = Clock(job.max_seconds)
     shape = PreTrainedConfig()
     job.task.configure(shape)
-    model, tokenizer = fit_tfidf(
-        job.train.texts,
-        cast("TextTask", job.task).loss_targets(job.train),
-        len(job.task.labels),
-        problem_type=shape.problem_type,
-        c=settings.c,
-        clock=clock,
+    targets, labels = cast("TextTask", job.task).loss_targets(job.train), len(job.task.labels)
+    ngrams, saved = job.shared.weighted_ngrams(job.train, targets, labels)
+    model, tokenizer = fit_weights(
+        ngrams, targets, labels, problem_type=shape.problem_type, c=settings.c, clock=clock
     )
     job.task.configure(model.config)
     # A bag of words has no length limit; the tokenizer's own guards against absurd inputs.
     length = job.max_length or tokenizer.model_max_length
-    return Fitted(model, tokenizer, length, stopped_by=clock.stopped_by, cut=clock.was_over)
+    return Fitted(
+        model,
+        tokenizer,
+        length,
+        stopped_by=clock.stopped_by,
+        cut=clock.was_over,
+        cached_seconds=saved,
+    )
 
 
 CONTENDERS = (

@@ -16,6 +16,7 @@ import numpy as np
 from textgraft.errors import OutputError
 from textgraft.models.encoders import load_encoder_tokenizer
 from textgraft.training.text_arrays import TextArrays, TextStores, text_key
+from textgraft.training.training_time import training_clock
 from textgraft.wording import counted
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from textgraft.data.dataset import Dataset
     from textgraft.inference.encode import Encoder, Encodings
+    from textgraft.models.baselines.tfidf import WeightedNgrams
     from textgraft.models.encoders import EncoderSource
     from textgraft.models.graft.heads import GraftForSequenceClassification
     from textgraft.tasks.text.texts import TextTask
@@ -37,6 +39,8 @@ class Shared:
     """Of frozen layers."""
     held: dict[str, Any] = field(default_factory=dict)
     """What keeps the engines of frozen encoders open from one trial to the next, by encoder."""
+    _ngrams: tuple[Dataset, WeightedNgrams, float] | None = None
+    """Of the rows that were weighed last, and the seconds that it took."""
     _encoders: dict[tuple[str, int | None, int], SharedEncoder] = field(default_factory=dict)
 
     @property
@@ -53,6 +57,28 @@ class Shared:
     def has_encoder(self) -> bool:
         """Whether any encoder is open."""
         return bool(self._encoders)
+
+    def weighted_ngrams(
+        self, rows: Dataset, targets: Sequence[Any], labels: int
+    ) -> tuple[WeightedNgrams, float]:
+        """Return the n-grams of training rows, weighed once for all configurations of a trial.
+
+        Args:
+            rows: The training rows.
+            targets: What the loss takes of each.
+            labels: How many there are.
+
+        Returns:
+            The n-grams, and the seconds that were saved as they were known.
+        """
+        from textgraft.models.baselines.tfidf import weigh_ngrams
+
+        if self._ngrams is not None and self._ngrams[0] is rows:
+            return self._ngrams[1], self._ngrams[2]
+        start = training_clock()
+        found = weigh_ngrams(rows.texts, targets, labels)
+        self._ngrams = rows, found, training_clock() - start
+        return found, 0.0
 
     def seconds_a_text(self, source: EncoderSource) -> float:
         """Return what a text took an encoder, on the wall, read in as few windows as it was; 0: not known."""

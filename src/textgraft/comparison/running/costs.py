@@ -304,7 +304,7 @@ class Costs:
         if not found:
             return None
         share = outcome.computing.share
-        return Tried(run.finished[found], share * (outcome.seconds - shared), is_new=True, share=share)
+        return Tried(run.finished[found], share * (outcome.seconds - shared), is_new=True)
 
     def keep_pace(self) -> None:
         """Have all rates say what they come to now: at this share of a core, and after what was shared."""

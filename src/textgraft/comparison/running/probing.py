@@ -130,8 +130,6 @@ class Tried:
     seconds: float
     """That it took, without what it computed for all trials."""
     is_new: bool
-    share: float = 1.0
-    """Of a core, that it had; the seconds that its record has are those on the wall."""
 
     @classmethod
     def before(cls, trial: Trial) -> Self:
@@ -139,11 +137,6 @@ class Tried:
         return cls(
             trial, trial.cost.training_seconds + trial.cost.tuning_seconds + SMALL_CHANGE, is_new=False
         )
-
-    @property
-    def fitting(self) -> float:
-        """Seconds that its fits took."""
-        return self.share * (self.trial.cost.training_seconds + self.trial.cost.tuning_seconds)
 
 
 def rate_by_trials(
@@ -204,7 +197,8 @@ def _rate(done: Sequence[Tried], seen: Glance) -> Rate:
     per_row = seen.per_row
     if len(done) > 1:
         before = done[-2]
-        more = last.fitting / number - before.fitting / len(before.trial.configurations)
+        # On the wall: what the configurations of a trial share is done once, and counts for each of them.
+        more = last.seconds / number - before.seconds / len(before.trial.configurations)
         per_row = max(0.0, more) / max(1, trial.size - before.trial.size)
     fixed = max(0.0, last.seconds - number * trial.size * per_row)
     return Rate(fixed=fixed, per_row=per_row, per_epoch=0.0, epochs=None)

@@ -8,7 +8,7 @@ scikit-learn would; nothing is pickled.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -220,6 +220,101 @@ def _association(counts: csr_array, labels: Sequence[Any], num_labels: int) -> n
     return np.bincount(observed.row, observed.data**2 / expected, minlength=len(texts_with)) - texts_with
 
 
+@dataclass(frozen=True)
+class WeightedNgrams:
+    """Training texts as a linear model reads them, whatever the strength of its penalty."""
+
+    tokenizer: PreTrainedTokenizerFast
+    keys: np.ndarray
+    """Of the n-grams that are kept, ascending."""
+    idf: np.ndarray
+    """Of each."""
+    weights: csr_array
+    """[texts, n-grams]."""
+    ngrams: tuple[int, int]
+    """Lengths of the shortest and the longest."""
+    sublinear: bool
+    """Whether an n-gram found tf times counts 1 + log(tf)."""
+
+
+def weigh_ngrams(
+    texts: Sequence[str],
+    labels: Sequence[Any],
+    num_labels: int,
+    *,
+    ngrams: tuple[int, int] | None = None,
+    min_frequency: int = 1,
+    max_features: int = 20_000,
+    sublinear: bool = True,
+) -> WeightedNgrams:
+    """Choose n-grams and weigh them by TF-IDF: what takes the time where texts are long.
+
+    Args and errors: see :func:`fit_tfidf`.
+    """
+    import numpy as np
+    from sklearn.feature_extraction.text import TfidfTransformer
+
+    if ngrams is None:
+        ngrams = (1, 3) if is_unspaced(texts) else (1, 2)
+    if not 1 <= ngrams[0] <= ngrams[1] <= LONGEST_NGRAM:
+        raise OptionError(
+            f"ngrams {tuple(ngrams)} is no range of lengths",
+            fix=f"Give the shortest and the longest, both between 1 and {LONGEST_NGRAM}.",
+        )
+    tokenizer = train_word_tokenizer(
+        texts, vocabulary_size=MAX_WORDS, min_frequency=min_frequency, max_length=MAX_LENGTH
+    )
+    ids = token_ids(tokenizer.backend_tokenizer, texts, MAX_LENGTH).ids
+    keys, counts = _count(ids, ngrams, len(tokenizer))
+    texts_with = np.bincount(counts.indices, minlength=len(keys))
+    often = np.flatnonzero(texts_with >= min_frequency)
+    by_frequency = often[np.argsort(-counts.sum(axis=0)[often], kind="stable")]
+    kept = by_frequency[:max_features]
+    most = max(1, MAX_WEIGHTS // num_labels)
+    if len(kept) > most:
+        kept = kept[np.argsort(-_association(counts[:, kept], labels, num_labels), kind="stable")[:most]]
+    kept = np.sort(kept)
+    if not len(kept):
+        raise DataError(
+            f"no word occurs in {min_frequency} texts: nothing to learn from",
+            fix="Lower min_frequency, or check that the text column is the right one.",
+        )
+    transformer = TfidfTransformer(sublinear_tf=sublinear)
+    weights = transformer.fit_transform(counts[:, kept])
+    return WeightedNgrams(tokenizer, keys[kept], transformer.idf_, weights, ngrams, sublinear)
+
+
+def fit_weights(
+    given: WeightedNgrams,
+    labels: Sequence[Any],
+    num_labels: int,
+    *,
+    problem_type: ProblemType | None = None,
+    c: float = 10.0,
+    clock: Clock | None = None,
+) -> tuple[TfidfForSequenceClassification, PreTrainedTokenizerFast]:
+    """Fit the linear model of :func:`fit_tfidf` on weighted n-grams."""
+    weight, bias = fit_linear(given.weights, labels, num_labels, c, problem_type, clock)
+    config = TfidfConfig(
+        vocab_size=len(given.tokenizer),
+        num_features=len(given.keys),
+        ngrams=list(given.ngrams),
+        sublinear=given.sublinear,
+    )
+    config.num_labels = num_labels
+    config.problem_type = problem_type
+    model = TfidfForSequenceClassification(config)
+    model.load_state_dict(
+        {
+            "keys": torch.from_numpy(given.keys),
+            "idf": torch.from_numpy(given.idf),
+            "weight": torch.from_numpy(weight.T),
+            "bias": torch.from_numpy(bias),
+        }
+    )
+    return model.eval(), given.tokenizer
+
+
 def fit_tfidf(
     texts: Sequence[str],
     labels: Sequence[Any],
@@ -256,49 +351,13 @@ def fit_tfidf(
         OptionError: The n-gram lengths are out of range.
         DataError: No n-gram is left to learn from.
     """
-    import numpy as np
-    from sklearn.feature_extraction.text import TfidfTransformer
-
-    if ngrams is None:
-        ngrams = (1, 3) if is_unspaced(texts) else (1, 2)
-    if not 1 <= ngrams[0] <= ngrams[1] <= LONGEST_NGRAM:
-        raise OptionError(
-            f"ngrams {tuple(ngrams)} is no range of lengths",
-            fix=f"Give the shortest and the longest, both between 1 and {LONGEST_NGRAM}.",
-        )
-    tokenizer = train_word_tokenizer(
-        texts, vocabulary_size=MAX_WORDS, min_frequency=min_frequency, max_length=MAX_LENGTH
+    given = weigh_ngrams(
+        texts,
+        labels,
+        num_labels,
+        ngrams=ngrams,
+        min_frequency=min_frequency,
+        max_features=max_features,
+        sublinear=sublinear,
     )
-    ids = token_ids(tokenizer.backend_tokenizer, texts, MAX_LENGTH).ids
-    keys, counts = _count(ids, ngrams, len(tokenizer))
-    texts_with = np.bincount(counts.indices, minlength=len(keys))
-    often = np.flatnonzero(texts_with >= min_frequency)
-    by_frequency = often[np.argsort(-counts.sum(axis=0)[often], kind="stable")]
-    kept = by_frequency[:max_features]
-    most = max(1, MAX_WEIGHTS // num_labels)
-    if len(kept) > most:
-        kept = kept[np.argsort(-_association(counts[:, kept], labels, num_labels), kind="stable")[:most]]
-    kept = np.sort(kept)
-    if not len(kept):
-        raise DataError(
-            f"no word occurs in {min_frequency} texts: nothing to learn from",
-            fix="Lower min_frequency, or check that the text column is the right one.",
-        )
-    transformer = TfidfTransformer(sublinear_tf=sublinear)
-    weighted = transformer.fit_transform(counts[:, kept])
-    weight, bias = fit_linear(weighted, labels, num_labels, c, problem_type, clock)
-    config = TfidfConfig(
-        vocab_size=len(tokenizer), num_features=len(kept), ngrams=list(ngrams), sublinear=sublinear
-    )
-    config.num_labels = num_labels
-    config.problem_type = problem_type
-    model = TfidfForSequenceClassification(config)
-    model.load_state_dict(
-        {
-            "keys": torch.from_numpy(keys[kept]),
-            "idf": torch.from_numpy(transformer.idf_),
-            "weight": torch.from_numpy(weight.T),
-            "bias": torch.from_numpy(bias),
-        }
-    )
-    return model.eval(), tokenizer
+    return fit_weights(given, labels, num_labels, problem_type=problem_type, c=c, clock=clock)
