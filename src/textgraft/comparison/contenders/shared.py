@@ -73,12 +73,16 @@ class Shared:
         """
         from textgraft.models.baselines.tfidf import weigh_ngrams
 
-        if self._ngrams is not None and self._ngrams[0] is rows:
+        if self._ngrams is not None and self.has_ngrams_of(rows):
             return self._ngrams[1], self._ngrams[2]
         start = training_clock()
         found = weigh_ngrams(rows.texts, targets, labels)
         self._ngrams = rows, found, training_clock() - start
         return found, 0.0
+
+    def has_ngrams_of(self, rows: Dataset) -> bool:
+        """Return whether the n-grams of rows are those that were weighed last."""
+        return self._ngrams is not None and self._ngrams[0] is rows
 
     def seconds_a_text(self, source: EncoderSource) -> float:
         """Return what a text took an encoder, on the wall, read in as few windows as it was; 0: not known."""

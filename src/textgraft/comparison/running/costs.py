@@ -275,7 +275,8 @@ class Costs:
         """Return what a contender costs by first trials, which are kept; None where none was quick."""
         run, contender, tests = self.run, self.run.contenders[name], len(self.run.material.splits.test)
         # It loads libraries: to wait for a disk is not to share a core. The trials tell what there is of one.
-        self._seen[name] = glance(contender, run.material.sample(contender), self._per_text(contender))
+        number, per_text = run.record.programmes[name].configurations, self._per_text(contender)
+        self._seen[name] = glance(contender, run.material.sample(contender), number, per_text)
 
         def tried(size: int, expected: float) -> Tried | None:
             is_late = expected / self.pace.share > run.left

@@ -89,18 +89,19 @@ class Glance:
         return programme.configurations * self.fit + texts * self.per_text + SMALL_CHANGE
 
 
-def glance(contender: Contender, job: Job, per_text: float = 0.0) -> Glance:
+def glance(contender: Contender, job: Job, configurations: int = 1, per_text: float = 0.0) -> Glance:
     """Fit a contender on a few rows; libraries are then loaded, and the encoder is open.
 
     Args:
         contender: The contender, which does not train in epochs.
         job: Its train rows are those that the fits draw on.
+        configurations: That a trial fits.
         per_text: Seconds that a text takes its encoder, where that is known.
     """
     shared = job.shared
     before = shared.charged
     sample = job.train.select(range(min(ROWS, len(job.train))))
-    found, per_row = _growth(contender, job, sample)
+    found, per_row = _growth(contender, job, sample, configurations)
     if shared.charged == before:
         per_text = 0.0
     elif contender.fixed_sizes != (0,):
@@ -112,14 +113,23 @@ def glance(contender: Contender, job: Job, per_text: float = 0.0) -> Glance:
     return Glance(found.other, per_row, per_text)
 
 
-def _growth(contender: Contender, job: Job, sample: Dataset) -> tuple[_Fitting, float]:
-    """Fit a contender without epochs on a sample and on less of it; tell the seconds that a row adds."""
+def _growth(contender: Contender, job: Job, sample: Dataset, configurations: int) -> tuple[_Fitting, float]:
+    """Fit a contender without epochs on a sample and on less of it; tell the seconds that a row adds.
+
+    Both are of one configuration of so many, which share what is made of the rows of a trial.
+    """
     few = sample.select(range(min(FEW, len(sample))))
     first = _fit(contender, job, few)
     if first.shared:
         sample = sample.select(range(min(len(sample), max(2 * FEW, round(LONG_FIT / first.shared)))))
+    few = few.select(range(len(few)))  # known rows would be fitted faster
     start, found = _fit(contender, job, few), _fit(contender, job, sample)
-    return found, max(0.0, found.other - start.other) / max(1, len(sample) - len(few))
+    part = 1.0
+    if job.shared.has_ngrams_of(sample) and found.other:
+        again = min(found.other, _fit(contender, job, sample).other)
+        part = (again + (found.other - again) / configurations) / found.other
+    per_row = max(0.0, found.other - start.other) / max(1, len(sample) - len(few))
+    return replace(found, other=part * found.other), part * per_row
 
 
 @dataclass(frozen=True)
@@ -249,7 +259,7 @@ def probe(
         rows = _rows_to_train(contender, per_text)
     sample = job.train.select(range(min(rows, len(job.train))))
     if contender.epochs is None and seen is None:
-        found, per_row = _growth(contender, job, sample)
+        found, per_row = _growth(contender, job, sample, programme.configurations)
     else:
         found, per_row = _fit(contender, job, sample), seen.per_row if seen else 0.0
         if contender.epochs and found.in_steps < BRIEF:
