@@ -31,7 +31,7 @@ from machine import describe
 
 from textgraft import distill, runtime, train
 from textgraft.data.dataset import Dataset
-from textgraft.data.demo.embedded import SHORT_CHAPTER, docstrings_dataset
+from textgraft.data.demo.embedded import demo_dataset, docstrings_dataset
 from textgraft.data.readers.reading import read_dataset
 from textgraft.data.splits import make_splits, nested_subsets
 from textgraft.errors import ModelError, OptionError
@@ -120,7 +120,7 @@ def labelled_rows(source: str | None, manifest: Manifest) -> Labelled | None:
     if source is None:
         return None
     if source == "demo":
-        return labelled(make_splits(docstrings_dataset(SHORT_CHAPTER)).test)  # as textgraft demo splits them
+        return labelled(make_splits(demo_dataset()).test)  # as textgraft demo splits them
     task = make_task(manifest.task, manifest.task_settings, where=source)
     return labelled(task.read(source, text=manifest.text_columns, label=manifest.label_column))
 

@@ -11,7 +11,7 @@ import typer
 from textgraft.cli.compare import conclude
 from textgraft.terminal import open_console
 
-CHOICES = {"sizes": "25,50,150,all", "seeds": 1, "tuning": 1, "freeze_layers": 5}
+CHOICES = {"sizes": "25,50,100,all", "seeds": 1, "tuning": 1, "freeze_layers": 5}
 """So that every contender has time for four sizes: few rows are seen many times, and cost much for what they
 are; one seed and one configuration; and fine-tuning of the highest of six layers, which scores here what that
 of two does, in less than half of the time."""
@@ -31,11 +31,11 @@ def demo(
     from textgraft.comparison.compare import run_comparison
     from textgraft.comparison.running.progress import TerminalReporter
     from textgraft.comparison.settings import CompareSettings
-    from textgraft.data.demo.embedded import SHORT_CHAPTER, docstrings_dataset
+    from textgraft.data.demo.embedded import demo_dataset
 
     settings = CompareSettings.model_validate({"budget": budget, "output": output, **CHOICES})
     reporter = TerminalReporter(open_console(), open_console(notes=True))
     try:
-        conclude(run_comparison(docstrings_dataset(SHORT_CHAPTER), settings, reporter, started))
+        conclude(run_comparison(demo_dataset(), settings, reporter, started))
     finally:
         reporter.close()

@@ -102,9 +102,15 @@ def tell_languages(texts: Sequence[str]) -> Languages:
     Returns:
         Their shares; none where too few passages tell theirs, as with numbers or names.
     """
+    return _told(tuple(sample(texts)))
+
+
+@functools.lru_cache(maxsize=16)
+def _told(texts: tuple[str, ...]) -> Languages:
+    """Tell the languages of a sample; every model of a comparison asks for those of the same rows."""
     found: Counter[str] = Counter()
     identify = _identifier()
-    passages = _passages(sample(texts))
+    passages = _passages(texts)
     for passage in passages:
         code, confidence = identify(passage)
         if confidence >= CONFIDENT and code != _NO_LANGUAGE:

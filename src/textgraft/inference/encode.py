@@ -217,6 +217,10 @@ class Encoder:
                     self._engine.note += ", calibrated on texts that come with textgraft"
         return self._engine
 
+    def close(self) -> None:
+        """Let go of the engine; what is encoded next opens one anew."""
+        self._engine = None
+
     def _sample(self, texts: Sequence[str]) -> tuple[list[str], list[str]]:
         """Return what int8 is calibrated on, and what is kept back to compare it with fp32 on.
 

@@ -113,9 +113,11 @@ class Predictor(RowPredictor):
         if first_choice("auto") != CTRANSLATE2 or exact.wanted != "auto":
             yield
             return
-        wanted = self._numbers(sample)
-        self.runner = Runner(self.model, keep=False, int8=True)
         try:
+            # By torch: an exact engine takes half a second to open, and may not be needed.
+            self.runner = Runner(self.model, TORCH)
+            wanted = self._numbers(sample)
+            self.runner = Runner(self.model, keep=False, int8=True)
             if _drift(self._numbers(sample), wanted) > GOLDEN_TOLERANCE:
                 self.runner = exact
             yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ from msgspec.structs import replace as changed
 
 import textgraft
 from textgraft.comparison.contenders.base import Contender, EpochSchedule
+from textgraft.comparison.contenders.shared import Shared
 from textgraft.comparison.records.plan import PlannedTrial, Spent, TrialPlan, load_plan
 from textgraft.comparison.records.trials import Configuration, load_trials
 from textgraft.comparison.records.verdict import Verdict
@@ -189,6 +191,34 @@ def test_one_thread_is_used_once_others_are_at_work(topics, tmp_path, monkeypatc
     assert load_plan(result.folder).threads == 1
     assert len(measured) == 2, "at the start, and when the others came"
     assert sum("the machine is busy" in note for note in reporter.notes) == 1
+
+
+def test_all_cores_are_used_once_what_held_them_up_is_over(topics, tmp_path, monkeypatch):
+    """An installation that had just ended left a comparison on one of two cores to its end."""
+    measured = []
+
+    def choose(note, chosen=None, at_most=None):
+        measured.append(chosen)
+        if len(measured) == 1:
+            note("computing on one thread")
+        return 1 if len(measured) < 3 else 2
+
+    reopened = []
+    monkeypatch.setattr(Shared, "reopen", lambda self: reopened.append(len(measured)))
+    monkeypatch.setattr(run, "choose_threads", choose)
+    monkeypatch.setattr(run, "cores", lambda: 2)
+    monkeypatch.setattr(run, "THREADS_AGAIN", 0.0)
+    monkeypatch.setattr(run.time, "perf_counter", itertools.count(time.perf_counter(), 0.5).__next__)
+    monkeypatch.setattr(Pace, "is_busy", False)
+    reporter = Notes()
+    result = textgraft.compare(topics, output=tmp_path / "run", reporter=reporter, **ASKED)
+    assert load_plan(result.folder).threads == 2
+    assert measured == [None] * 3, "at the start, and then more and more seldom"
+    assert reopened == [3], "engines are opened on as many"
+    assert [note for note in reporter.notes if "thread" in note] == [
+        "computing on one thread",
+        "computing on 2 threads from here: that is faster now",
+    ]
 
 
 MISSING = [PlannedTrial("tfidf", 40, 0), PlannedTrial("lstm", 20, 0)]

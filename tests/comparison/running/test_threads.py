@@ -1,4 +1,4 @@
-"""Threads are measured where the user has not said how many, and the choice holds for the folder."""
+"""Threads are measured where the user has not said how many; a folder begins with its last choice."""
 
 from __future__ import annotations
 

@@ -14,8 +14,11 @@ from textgraft.data.demo.chapters import CHAPTERS
 from textgraft.data.demo.embedded import (
     LARGEST_CHAPTER,
     LONGEST_TEXT,
+    SHORT_CHAPTER,
+    SHORT_TEXT,
     _own_names,
     clean_docstring,
+    demo_dataset,
     docstrings_dataset,
 )
 from textgraft.errors import DataError
@@ -40,6 +43,19 @@ def test_texts_are_clean_and_different(dataset):
         assert len(text.split()) >= 6
         assert len(text) <= LONGEST_TEXT
         assert not re.search(r"`|>>>|:param|\n|\b[a-z]\w*\.[a-z]\w*\.[a-z]", text), text
+
+
+def test_a_demonstration_has_fewer_and_shorter_ones(dataset):
+    demo = demo_dataset()
+    counts = Counter(demo.labels)
+    assert set(counts) == set(dataset.labels)
+    assert max(counts.values()) == SHORT_CHAPTER
+    assert len(set(map(str.lower, demo.texts))) == len(demo) >= 900
+    assert max(map(len, demo.texts)) <= SHORT_TEXT
+    whole = dict(zip(dataset.ids, dataset.texts, strict=True))
+    assert all(
+        whole[name].startswith(text) for name, text in zip(demo.ids, demo.texts, strict=True) if name in whole
+    )
 
 
 def test_no_text_names_its_own_module(dataset):

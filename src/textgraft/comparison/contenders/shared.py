@@ -93,6 +93,12 @@ class Shared:
         ]
         return min(seconds, default=0.0)
 
+    def reopen(self) -> None:
+        """Have engines opened anew where they are needed next: on another number of threads."""
+        self.held.clear()
+        for shared in self._encoders.values():
+            shared.encoder.close()
+
     def _stores(self) -> list[TextArrays]:
         return [*self.states.values(), *(encoder.store for encoder in self._encoders.values())]
 

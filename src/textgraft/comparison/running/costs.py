@@ -70,6 +70,9 @@ class Running(Protocol):
     def keep(self, planned: PlannedTrial, trial: Trial) -> None:
         """Note the result of a part of the plan."""
 
+    def heed_others(self) -> None:
+        """Compute on as many threads as are fastest now."""
+
     def run_timed(self, spec: TrialSpec, planned: PlannedTrial) -> Outcome:
         """Run one trial and write down what became of it."""
 
@@ -128,6 +131,7 @@ class Costs:
                 contenders[name], run.material.sample(contenders[name])
             ):
                 run.note_rate(name, self.by_trials(name))
+                run.heed_others()
                 run.interim.judge_if_due()
         self._run_quick(names)
         is_said = False
@@ -139,6 +143,7 @@ class Costs:
                 rate = self.by_probe(name)
                 run.note_rate(name, rate)
                 self._run_if_dear(name, rate)
+                run.heed_others()
                 run.interim.judge_if_due()
 
     def _run_quick(self, names: Sequence[str]) -> None:

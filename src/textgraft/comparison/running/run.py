@@ -6,6 +6,7 @@ import functools
 import gc
 import math
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,7 +45,8 @@ from textgraft.comparison.running.robustness import measure_kept
 from textgraft.comparison.running.threads import choose_threads
 from textgraft.comparison.running.time_limits import allowance, useful
 from textgraft.errors import DataError, ModelError, OptionError
-from textgraft.wording import duration
+from textgraft.processor import cores
+from textgraft.wording import counted, duration
 
 if TYPE_CHECKING:
     from textgraft.comparison.running.trial_jobs import Outcome
@@ -58,6 +60,9 @@ WAITING = 20.0
 """Seconds to wait at most for what was begun to be measured beside the training."""
 OVERTIME = 1.5
 """How far a trial may go over its time before it is said."""
+THREADS_AGAIN = 8.0
+"""Seconds after which it is measured again on how many threads to compute, where another number may be better
+now; then whenever the run is twice as old."""
 LEAST_LEFT = 0.25
 """Of the time of a trial, its training has at least so much, whatever else was estimated."""
 
@@ -111,6 +116,8 @@ class Run:
         self.threads: int | None = None
         """Of each; measured if None."""
         self.is_said_busy = False
+        self._threads_again = started + THREADS_AGAIN
+        """When threads are measured again, by time.perf_counter."""
         self.gauge = memory_of.MemoryGauge(material.splits.test)
         budget = request.budget
         self.concluding = min(CONCLUDING, 0.1 * (budget or 0.0))
@@ -145,7 +152,7 @@ class Run:
     def plan(self) -> None:
         """Measure what contenders cost, unless that is known, and plan what is left to do."""
         is_new = self.costs.measure()
-        self._heed_others()
+        self.heed_others()
         if self.finished:
             self._take_up()
             self.interim.look()
@@ -161,22 +168,34 @@ class Run:
         save_plan(self.folder, self.record)
         self.reporter.plan(self.record)
 
-    def _heed_others(self) -> None:
-        """Say so when others are at work; use one thread from then on, where that is faster beside them."""
-        pace = self.costs.pace
-        if self.is_said_busy or not pace.is_busy:
-            return
-        self.is_said_busy = True
-        self.reporter.note(
-            f"the machine is busy: this process gets {pace.share:.0%} of a core, so all takes about "
-            f"{1 / pace.share:.1f} times as long as alone"
-        )
-        if self.threads is None and self.record.threads > 1:
-            threads = choose_threads(self.reporter.note)
-            if threads < self.record.threads:
-                self.record = changed(self.record, threads=threads)
-                # What several threads had together says little of what one has.
-                self.costs.pace = Pace()
+    def heed_others(self) -> None:
+        """Compute on as many threads as are fastest now: programs come and go; say so when they come."""
+        pace, now = self.costs.pace, time.perf_counter()
+        is_due = now > self._threads_again
+        if pace.is_busy and not self.is_said_busy:
+            self.is_said_busy = is_due = True
+            self.reporter.note(
+                f"the machine is busy: this process gets {pace.share:.0%} of a core, so all takes about "
+                f"{1 / pace.share:.1f} times as long as alone"
+            )
+        may_change = self.record.threads > 1 if pace.is_busy else self.record.threads < cores()
+        if is_due and may_change and self.threads is None:
+            self._threads_again = 2 * now - self.started
+            self._choose_threads()
+
+    def _choose_threads(self) -> None:
+        """Measure on how many threads to go on; where others are at work, not on more, else not on fewer."""
+        before, said = self.record.threads, list[str]()
+        threads = choose_threads(said.append)
+        if threads < before if self.costs.pace.is_busy else threads > before:
+            for line in said or [f"computing on {counted(threads, 'thread')} from here: that is faster now"]:
+                self.reporter.note(line)
+            self.record = changed(self.record, threads=threads)
+            self.material.shared.reopen()
+            # What several threads had together says little of what one has.
+            self.costs.pace = Pace()
+        elif threads != before:
+            choose_threads(self.reporter.note, before)
 
     def _measure_again(self) -> None:
         """Measure once more what seems to have no time for all rows, and plan anew."""
@@ -318,7 +337,7 @@ class Run:
 
     def go_on(self, planned: PlannedTrial) -> None:
         """Plan what is left after a trial, and judge on the way what is known so far."""
-        self._heed_others()
+        self.heed_others()
         self.interim.look(after=planned)
         self._schedule()
         save_plan(self.folder, self.record)

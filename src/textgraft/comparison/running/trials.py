@@ -188,11 +188,11 @@ def run_trial(
         if chosen is None or attempt.rank > chosen.rank:
             chosen = attempt
     assert chosen is not None, "every contender has at least one configuration"
-    # From here on as whoever uses the model has it; the graph of one that may be thrown away is not kept.
-    chosen.predictor.choose_engine("auto", keep=False)
     sample = job.dev.select(range(min(GOLDEN_ROWS, len(job.dev))))
     folded = chosen.predictor.calibrate(chosen.temperature, sample)
     chosen = replace(chosen, calibration=folded)
+    # From here on as whoever uses the model has it; the graph of one that may be thrown away is not kept.
+    chosen.predictor.choose_engine("auto", keep=False)
     with chosen.predictor.as_loaded(_golden_rows(spec.test)):
         serving, predictions = measure_serving(
             chosen.predictor, spec.test, chosen.fitted.outputs, briefly=spec.times_briefly

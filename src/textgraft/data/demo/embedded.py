@@ -33,8 +33,9 @@ SHORTEST_TEXT = 6
 """Words that a text needs, once it is cleaned."""
 LARGEST_CHAPTER = 200
 """Of larger chapters so many docstrings are kept, chosen by hash."""
-SHORT_CHAPTER = 100
-"""The same of a demonstration: all contenders have time for their curves then on a slow laptop, too."""
+SHORT_CHAPTER, SHORT_TEXT = 80, 100
+"""The same of a demonstration, and the characters that it keeps of a text: all contenders have time for their
+curves then on a slow laptop, too."""
 
 _TESTS = frozenset(("test", "tests", "__pycache__"))
 _DOCTEST = re.compile(r"^[ \t]*>>> .*", re.MULTILINE | re.DOTALL)
@@ -60,7 +61,12 @@ class _Docstring(NamedTuple):
         return hashlib.sha256(self.name.encode()).digest()
 
 
-def docstrings_dataset(largest_chapter: int = LARGEST_CHAPTER) -> Dataset:
+def demo_dataset() -> Dataset:
+    """Return the docstrings that a demonstration compares on, fewer of them and shorter."""
+    return docstrings_dataset(SHORT_CHAPTER, SHORT_TEXT)
+
+
+def docstrings_dataset(largest_chapter: int = LARGEST_CHAPTER, longest_text: int = LONGEST_TEXT) -> Dataset:
     """Return the docstrings of the standard library, labelled by chapter.
 
     Docstrings with fewer than :data:`SHORTEST_TEXT` words are left out, and so is every text that stands
@@ -68,6 +74,7 @@ def docstrings_dataset(largest_chapter: int = LARGEST_CHAPTER) -> Dataset:
 
     Args:
         largest_chapter: Most docstrings of a chapter.
+        longest_text: Most characters of a text.
 
     Raises:
         DataError: This interpreter comes without the sources of its library.
@@ -75,7 +82,7 @@ def docstrings_dataset(largest_chapter: int = LARGEST_CHAPTER) -> Dataset:
     root = Path(sysconfig.get_path("stdlib"))
     found: dict[str, _Docstring] = {}
     ambiguous: set[str] = set()
-    for docstring in _uncollected(_docstrings(root)):
+    for docstring in _uncollected(_docstrings(root, longest_text)):
         first = found.setdefault(docstring.text.lower(), docstring)
         if first.chapter != docstring.chapter:
             ambiguous.add(docstring.text.lower())
@@ -150,13 +157,13 @@ def _sources(root: Path) -> Iterator[tuple[str, Path, tuple[str, ...]]]:
                     yield chapter, path, parts
 
 
-def _docstrings(root: Path) -> Iterator[_Docstring]:
+def _docstrings(root: Path, longest_text: int) -> Iterator[_Docstring]:
     """Yield every usable docstring, cleaned; each name once."""
     seen: set[str] = set()
     for chapter, path, parts in _sources(root):
         own_names = _own_names(parts)
         for name, raw in _objects(path, ".".join(parts).removesuffix(".__init__")):
-            text = clean_docstring(raw, own_names)
+            text = clean_docstring(raw, own_names, longest_text)
             if name not in seen and len(text.split()) >= SHORTEST_TEXT:
                 seen.add(name)
                 yield _Docstring(name, chapter, text)
@@ -186,7 +193,7 @@ def _own_names(parts: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile(rf"\b_*(?:{'|'.join(sorted(names))})_*\b", re.IGNORECASE)
 
 
-def clean_docstring(docstring: str, own_names: re.Pattern[str]) -> str:
+def clean_docstring(docstring: str, own_names: re.Pattern[str], longest_text: int = LONGEST_TEXT) -> str:
     """Return the beginning of a docstring as plain prose, without what names its module."""
     prose = _DOCTEST.sub("", inspect.cleandoc(docstring))
     for pattern in (_SIGNATURE, _FIELD_OR_DIRECTIVE, _ROLE, _DOTTED_NAME):
@@ -196,6 +203,6 @@ def clean_docstring(docstring: str, own_names: re.Pattern[str]) -> str:
     paragraphs = [" ".join(paragraph.split()) for paragraph in re.split(r"\n\s*\n", prose)]
     text = " ".join([paragraph for paragraph in paragraphs if paragraph][:2])
     text = re.sub(r"\s+([.,;:!?)])", r"\1", text).lstrip(" .,;:-")
-    if len(text) > LONGEST_TEXT:
-        text = text[: LONGEST_TEXT + 1].rpartition(" ")[0]
+    if len(text) > longest_text:
+        text = text[: longest_text + 1].rpartition(" ")[0]
     return text
