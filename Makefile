@@ -2,7 +2,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
+# What pip does on one core, half a minute to two, on all of them; a few files of others are no Python 3.
+COMPILE := $(BIN)/python -m compileall -q -j 0 $(VENV)/lib src >/dev/null 2>&1 || true
 # A worker a core, and a fixture of a file made once: a file's tests stay together until a worker is idle.
 PARALLEL := -n auto --maxprocesses 8 --dist worksteal
 
@@ -39,10 +41,12 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) torch==2.13.0
 	$(PIP) --editable '.[bundled,openvino,serve]'
+	$(COMPILE)
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP) --editable '.[bundled,openvino,serve,dev]'
+	$(COMPILE)
 	touch $@
 
 clean:
