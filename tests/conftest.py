@@ -51,7 +51,7 @@ def _little_beside_training() -> Iterator[None]:
     running = "textgraft.comparison.running"
     with pytest.MonkeyPatch.context() as patch:
         # In a process of its own, which takes seconds.
-        patch.setattr(f"{running}.memory.measure_memory", lambda models, rows: dict.fromkeys(models, 500.0))
+        patch.setattr(f"{running}.memory.measure_memory", lambda models, *_: dict.fromkeys(models, 500.0))
         patch.setattr(f"{running}.memory.MemoryGauge.begin", lambda *_: None)
         # Among all that pytest and its plug-ins hold, looking for garbage takes half a second.
         patch.setattr(f"{running}.trial_jobs.gc", SimpleNamespace(collect=lambda: 0, freeze=lambda: None))

@@ -45,7 +45,7 @@ def main(source: str, folder: Path, kills: int, request: dict[str, Any]) -> None
     import textgraft.comparison.running.memory as memory
     import textgraft.inference.predictor  # noqa: F401  the libraries are loaded once, and nothing is computed
 
-    memory.measure_memory = lambda models, rows: {}
+    memory.measure_memory = lambda *_: {}
     memory.MemoryGauge.begin = lambda *_: None
     start = time.monotonic()
     assert _ended(_copy(source, folder / "unbroken", request))

@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace as changed
 
 import textgraft
+from tests.tiny import save_tiny_bert
 from textgraft.comparison.contenders.base import Contender, EpochSchedule
 from textgraft.comparison.contenders.shared import Shared
 from textgraft.comparison.records.plan import PlannedTrial, Spent, TrialPlan, load_plan
@@ -19,7 +20,7 @@ from textgraft.comparison.reporting.leftovers import left_out
 from textgraft.comparison.running import costs, run
 from textgraft.comparison.running.pace import Pace
 from textgraft.comparison.running.planning import schedule
-from textgraft.comparison.running.probing import probe, rate_by_trials
+from textgraft.comparison.running.probing import Glance, probe, rate_by_trials
 from textgraft.comparison.running.progress import SilentReporter
 from textgraft.comparison.running.trials import _runs_over
 from textgraft.errors import OptionError
@@ -329,6 +330,30 @@ def test_what_first_trials_told_is_run_on_all_rows_before_others_are_measured(
     textgraft.compare(topics, output=tmp_path / "run", reporter=Began(), **asked)
     before = happened[: happened.index("lstm")]
     assert before == ["tfidf/20/0", *(["tfidf/40/0", "tfidf/30/0"] if is_first else [])]
+
+
+@pytest.mark.parametrize(
+    ("per_text", "first"), [(0.0, "bert-frozen/20/0"), (3.0, "bert-frozen/40/0"), (30.0, "static/20/0")]
+)
+def test_an_encoder_that_has_time_for_all_rows_at_once_alone_has_them_first(
+    topics, tmp_path, monkeypatch, per_text, first
+):
+    """A minute of 1,000 rows and 1,821 test rows had time for a frozen encoder, but not after others."""
+    happened = []
+
+    class Began(Notes):
+        def trial_started(self, planned, position, total, remaining):
+            happened.append(planned.name)
+
+    def glanced(contender, *given):
+        return Glance(0.0, 0.0, per_text if contender.name == "bert-frozen" else 0.0, rows=16)
+
+    monkeypatch.setattr(costs, "glance", glanced)
+    encoder = save_tiny_bert(tmp_path / "encoder")
+    asked = ASKED | {"contenders": "static,bert-frozen", "encoder": encoder}
+    textgraft.compare(topics, output=tmp_path / "run", reporter=Began(), **asked)
+    assert happened[0] == first
+    assert set(happened) == {f"{name}/{size}/0" for name in ("static", "bert-frozen") for size in (20, 40)}
 
 
 def test_where_others_are_at_work_more_time_is_kept_for_what_comes_after_the_trials(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,13 @@ def test_memory_does_not_depend_on_the_order_of_contenders(tmp_path, monkeypatch
 
 def test_a_model_that_cannot_be_loaded_has_no_figure(tmp_path, monkeypatch):
     assert MEASURE({"absent": tmp_path / "nowhere"}, _rows()) == {}
+
+
+def test_it_takes_no_more_time_than_there_is(tmp_path):
+    """On one core six models took 20 seconds more than the budget."""
+    start = time.perf_counter()
+    assert MEASURE({"absent": tmp_path / "nowhere"}, _rows(), 0.2) == {}
+    assert time.perf_counter() - start < 2
 
 
 def test_what_takes_too_long_beside_the_training_is_ended(tmp_path):

@@ -91,7 +91,7 @@ def tries(trial: Trial, ran: list[int], *, new: bool = True) -> Callable[[int, f
 
 
 def test_two_trials_tell_what_grows_with_the_rows_from_what_does_not(trial: Trial) -> None:
-    glance, ran = Glance(fit=0.1, per_row=0.001, per_text=0.0), list[int]()
+    glance, ran = Glance(fit=0.1, per_row=0.001, per_text=0.0, rows=16), list[int]()
     rate = rate_by_trials(PROGRAMME, glance, lambda size: size, tries(trial, ran))
     assert ran == [50, 400], "the next one is not quick"
     assert rate.per_row == pytest.approx(0.002)
@@ -101,14 +101,14 @@ def test_two_trials_tell_what_grows_with_the_rows_from_what_does_not(trial: Tria
 def test_rows_that_cost_nothing_on_a_few_are_measured_on_more(
     trial: Trial,
 ) -> None:
-    glance, ran = Glance(fit=0.1, per_row=0.0, per_text=0.0), list[int]()
+    glance, ran = Glance(fit=0.1, per_row=0.0, per_text=0.0, rows=16), list[int]()
     rate = rate_by_trials(PROGRAMME, glance, lambda size: size, tries(trial, ran))
     assert ran == [50, 400], "the next one is not quick, whatever fits on a few rows say"
     assert rate.per_row == pytest.approx(0.002)
 
 
 def test_of_what_reads_by_an_encoder_the_smallest_trial_tells_all_but_what_a_row_costs(trial: Trial) -> None:
-    glance, ran = Glance(fit=0.1, per_row=0.001, per_text=0.004), list[int]()
+    glance, ran = Glance(fit=0.1, per_row=0.001, per_text=0.004, rows=16), list[int]()
     rate = rate_by_trials(PROGRAMME, glance, lambda size: size + 200, tries(trial, ran))
     assert ran == [50]
     assert rate.seconds(50, 3) == pytest.approx(3 * (0.1 + 0.002 * 50) + 0.5)

@@ -15,6 +15,7 @@ from textgraft.comparison.running.probing import (
     glance,
     probe,
     rate_by_trials,
+    rate_of,
     seconds_of_probe,
     tells_by_trials,
 )
@@ -126,11 +127,12 @@ class Costs:
     def _measure(self, names: Sequence[str]) -> None:
         """Measure contenders as far as there is time, by their trials before those that need a probe."""
         run, contenders = self.run, self.run.contenders
-        for name in names:
+        # What is first done once for an encoder leaves less time to whoever could go on at once.
+        for name in sorted(names, key=lambda name: contenders[name].first_use is not None):
             if not self._is_late(name) and tells_by_trials(
                 contenders[name], run.material.sample(contenders[name])
             ):
-                run.note_rate(name, self.by_trials(name))
+                run.note_rate(name, self.by_trials(name) or self._by_dear_trial(name))
                 run.heed_others()
                 run.interim.judge_if_due()
         self._run_quick(names)
@@ -169,6 +171,21 @@ class Costs:
             if planned.name not in run.record.results and needed <= part * run.left * self.pace.share:
                 self._tried(planned)
                 run.interim.judge_if_due()
+
+    def _by_dear_trial(self, name: str) -> Rate | None:
+        """Run a contender on all rows where that takes much of the time left; tell its cost by that.
+
+        It cannot be cut short, so after others it might find too little time, and a probe of it, of which
+        nothing is kept, might take the rest.
+        """
+        run, contender, seen = self.run, self.run.contenders[name], self._seen[name]
+        programme, tests = run.record.programmes[name], len(run.material.splits.test)
+        largest, left = programme.sizes[-1], run.left * self.pace.share
+        needed = seen.seconds(largest, programme.configurations, run.material.read_of(largest) + tests)
+        if not largest or contender.is_remote or not DEAR * left < needed <= SAFETY * left < math.inf:
+            return None
+        tried = self._tried(PlannedTrial(name, largest, 0))
+        return rate_of([tried], seen) if tried and tried.is_new else None
 
     def _turn(self, name: str) -> tuple[bool, bool]:
         """Tell in which order contenders are probed: what the clock can end makes do with what is left.

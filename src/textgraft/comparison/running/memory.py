@@ -30,7 +30,7 @@ MEGABYTE = 1e6
 ROWS = 32
 """Rows that are answered, the first of the test rows."""
 LONGEST = 600.0
-"""Seconds after which a measurement is given up."""
+"""Seconds after which measuring is given up, whatever time there is."""
 SPARE = "--spare"
 """Tells a child to take spare time only."""
 
@@ -45,7 +45,7 @@ class _Measured(msgspec.Struct, frozen=True):
     """None where the model could not be measured."""
 
 
-def measure_memory(models: Mapping[str, Path], rows: Dataset) -> dict[str, float]:
+def measure_memory(models: Mapping[str, Path], rows: Dataset, seconds: float = LONGEST) -> dict[str, float]:
     """Measure the peak resident memory of a process that loads a model and answers rows.
 
     Python and the libraries are in it, as they are wherever the model serves.
@@ -53,6 +53,7 @@ def measure_memory(models: Mapping[str, Path], rows: Dataset) -> dict[str, float
     Args:
         models: Model directories by name.
         rows: Of the task of all of them; the first 32 are answered, in batches.
+        seconds: After which a child is ended.
 
     Returns:
         10^6 bytes by name; a model that could not be measured is missing, as is one that answers elsewhere.
@@ -62,7 +63,7 @@ def measure_memory(models: Mapping[str, Path], rows: Dataset) -> dict[str, float
     peaks: dict[str, float] = {}
     for group in groups:
         if group:
-            peaks |= _measured_by_child(group, rows)
+            peaks |= _measured_by_child(group, rows, min(LONGEST, seconds))
     return {name: peaks[path] for name, path in paths.items() if path in peaks}
 
 
@@ -117,7 +118,7 @@ class MemoryGauge:
         if self._child is None:
             return {}
         child = self._child
-        end = threading.Timer(max(0.0, seconds), self.close)
+        end = threading.Timer(min(LONGEST, max(0.0, seconds)), self.close)
         end.start()
         told = b""
         with contextlib.suppress(OSError, ValueError):
@@ -149,13 +150,13 @@ def _columns(rows: Dataset) -> dict[str, list[object]]:
     return {name: list(values[:ROWS]) for name, values in rows.columns.items()}
 
 
-def _measured_by_child(paths: list[str], rows: Dataset) -> dict[str, float]:
+def _measured_by_child(paths: list[str], rows: Dataset, seconds: float) -> dict[str, float]:
     try:
         done = subprocess.run(
             [sys.executable, "-m", __name__],
             input=b"".join(msgspec.json.encode(order) + b"\n" for order in (_columns(rows), *paths)),
             capture_output=True,
-            timeout=LONGEST,
+            timeout=seconds,
             check=True,
         )
         found = [msgspec.json.decode(line, type=_Measured) for line in done.stdout.splitlines()]

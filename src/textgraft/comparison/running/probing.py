@@ -79,14 +79,19 @@ class Glance:
     per_text: float
     """Seconds that a text takes its encoder; 0 where it asks none for every text."""
 
-    def smallest(self, programme: Programme, texts: int) -> float:
-        """Estimate the smallest trial, roughly.
+    rows: int
+    """That were fitted on."""
+
+    def seconds(self, size: int, configurations: int, texts: int) -> float:
+        """Estimate a trial, roughly.
 
         Args:
-            programme: What is to be measured.
-            texts: Train, dev and test rows of the trial.
+            size: Its training rows.
+            configurations: That it fits.
+            texts: Its train, dev and test rows.
         """
-        return programme.configurations * self.fit + texts * self.per_text + SMALL_CHANGE
+        fits = configurations * (self.fit + max(0, size - self.rows) * self.per_row)
+        return fits + texts * self.per_text + SMALL_CHANGE
 
 
 def glance(contender: Contender, job: Job, configurations: int = 1, per_text: float = 0.0) -> Glance:
@@ -110,7 +115,7 @@ def glance(contender: Contender, job: Job, configurations: int = 1, per_text: fl
         before, lap = shared.charged, Lap()
         shared.encoder(job.needed_encoder(), job.max_length, contender.windows).encode(sample.texts)
         per_text = lap.taken().share * (shared.charged - before) / len(sample)
-    return Glance(found.other, per_row, per_text)
+    return Glance(found.other, per_row, per_text, len(sample))
 
 
 def _growth(contender: Contender, job: Job, sample: Dataset, configurations: int) -> tuple[_Fitting, float]:
@@ -171,9 +176,9 @@ def rate_by_trials(
     done: list[Tried] = []
     for size in (smallest,) if seen.per_text else (smallest, *larger):
         if done:
-            expected = _rate(done, seen).seconds(size, programme.configurations)
+            expected = rate_of(done, seen).seconds(size, programme.configurations)
         else:
-            expected = seen.smallest(programme, texts(size))
+            expected = seen.seconds(size, programme.configurations, texts(size))
         tried = run(size, expected) if expected <= QUICK else None
         if tried is None:
             break
@@ -181,7 +186,7 @@ def rate_by_trials(
     ran = [tried for tried in done if tried.is_new]
     if not ran:
         return None
-    rate = _rate(ran, seen)
+    rate = rate_of(ran, seen)
     rate.shared = seen.per_text * max(0, texts(programme.sizes[-1]) - texts(ran[-1].trial.size))
     rate.shared_rows = programme.sizes[-1]
     return rate
@@ -200,7 +205,7 @@ def whole_training(trial: Trial, in_steps: float, schedule: EpochSchedule | None
     return in_steps * max(1.0, schedule.rows_seen(trial.size) / (trial.epochs * trial.size))
 
 
-def _rate(done: Sequence[Tried], seen: Glance) -> Rate:
+def rate_of(done: Sequence[Tried], seen: Glance) -> Rate:
     """Tell what a contender without epochs costs from its first trials, at ascending sizes."""
     last = done[-1]
     trial, number = last.trial, len(last.trial.configurations)

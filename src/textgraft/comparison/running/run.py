@@ -6,7 +6,6 @@ import functools
 import gc
 import math
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,8 +55,6 @@ CONCLUDING = 6.0
 """Seconds kept for judging, measuring memory and drawing the report, at most a tenth of the budget."""
 SAVING = 2.0
 """Of these, for what comes after memory is measured."""
-WAITING = 20.0
-"""Seconds to wait at most for what was begun to be measured beside the training."""
 OVERTIME = 1.5
 """How far a trial may go over its time before it is said."""
 THREADS_AGAIN = 8.0
@@ -541,7 +538,7 @@ class Run:
         """
         judged = [trial for trial in trials if verdict.is_judged(trial)]
         known = load_memory(self.folder).megabytes
-        known |= self.gauge.finish(min(WAITING, self._left() - SAVING))
+        known |= self.gauge.finish(self._left() - SAVING)
         measured = {trial.contender for trial in judged if trial.id in known}
         paths = {
             trial.id: self.models.path(trial)
@@ -549,7 +546,7 @@ class Run:
             if trial.contender not in measured and self.models.has(trial)
         }
         if paths and self._left() > CONCLUDING:
-            known |= memory_of.measure_memory(paths, self.material.splits.test)
+            known |= memory_of.measure_memory(paths, self.material.splits.test, self._left() - SAVING)
         elif paths:
             self.reporter.note("out of time: memory is not measured; run the same command again for it")
         memory = Memory(megabytes=known)
