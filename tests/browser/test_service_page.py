@@ -53,9 +53,12 @@ def open_at(browser, url, width=1280, theme="light"):
 
 
 def wait(browser, script):
+    from selenium.common.exceptions import JavascriptException
     from selenium.webdriver.support.ui import WebDriverWait
 
-    return WebDriverWait(browser, 20).until(lambda opened: opened.execute_script(f"return {script}"))
+    # What a script asks of may not be there before the page is.
+    waiting = WebDriverWait(browser, 20, ignored_exceptions=[JavascriptException])
+    return waiting.until(lambda opened: opened.execute_script(f"return {script}"))
 
 
 def choose(browser, title):

@@ -142,7 +142,7 @@ def test_an_engine_that_does_not_give_the_golden_outputs_makes_room_for_the_next
 
 @pytest.mark.parametrize(
     ("right", "expected"),
-    [({"ctranslate2", "openvino"}, "ctranslate2"), ({"openvino"}, "openvino")],
+    [({"ctranslate2", "openvino", "torch"}, "ctranslate2"), ({"openvino", "torch"}, "openvino")],
 )
 def test_what_is_measured_before_it_is_saved_answers_as_it_will_once_it_is_loaded(
     topic_model: Path, monkeypatch: pytest.MonkeyPatch, right: set[str], expected: str
