@@ -28,7 +28,7 @@ def pytest_collection_finish() -> None:
     """Look for garbage again, but not among what was imported, and as seldom as the commands do."""
     gc.enable()
     gc.freeze()
-    gc.set_threshold(50_000, 10, 10)
+    gc.set_threshold(50_000)
 
 
 @pytest.fixture(autouse=True)

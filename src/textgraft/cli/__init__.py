@@ -90,11 +90,6 @@ app.add_typer(review.app, name="review")
 app.add_typer(inspect.app, name="inspect")
 
 
-_ALLOCATIONS = 50_000
-"""After how many new objects Python looks for garbage. After its usual 700 of them, that takes a fifth of the
-time in which libraries are imported, and finds none."""
-
-
 def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"textgraft {__version__}")
@@ -117,9 +112,14 @@ def _options(
         refuse_several_processes(context.invoked_subcommand)
 
 
+_ALLOCATIONS = 50_000
+"""After how many new objects Python looks for garbage. After its usual 700 of them, that takes a fifth of the
+time in which libraries are imported, and finds none."""
+
+
 def main() -> None:
     """Run a command; a user's mistake ends in one message and exit code 2, Ctrl-C in exit code 130."""
-    gc.set_threshold(_ALLOCATIONS, *gc.get_threshold()[1:])
+    gc.set_threshold(_ALLOCATIONS)
     if not sys.warnoptions:
         # What libraries warn of is for programmers; what concerns users the command says itself.
         warnings.simplefilter("ignore")

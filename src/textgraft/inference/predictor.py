@@ -115,7 +115,7 @@ class Predictor(RowPredictor):
             return
         try:
             # By torch: an exact engine takes half a second to open, and may not be needed.
-            self.runner = Runner(self.model, TORCH)
+            self.choose_engine(TORCH)
             wanted = self._numbers(sample)
             self.runner = Runner(self.model, keep=False, int8=True)
             if _drift(self._numbers(sample), wanted) > GOLDEN_TOLERANCE:

@@ -178,11 +178,11 @@ class Costs:
         It cannot be cut short, so after others it might find too little time, and a probe of it, of which
         nothing is kept, might take the rest.
         """
-        run, contender, seen = self.run, self.run.contenders[name], self._seen[name]
+        run, seen = self.run, self._seen[name]
         programme, tests = run.record.programmes[name], len(run.material.splits.test)
-        largest, left = programme.sizes[-1], run.left * self.pace.share
+        largest = programme.sizes[-1]
         needed = seen.seconds(largest, programme.configurations, run.material.read_of(largest) + tests)
-        if not largest or contender.is_remote or not DEAR * left < needed <= SAFETY * left < math.inf:
+        if not largest or not self._is_dear(needed):
             return None
         tried = self._tried(PlannedTrial(name, largest, 0))
         return rate_of([tried], seen) if tried and tried.is_new else None
@@ -200,9 +200,13 @@ class Costs:
         programme = self.run.record.programmes[name]
         largest = programme.sizes[-1]
         needed = rate.shared_seconds(size=largest) + rate.seconds(largest, programme.configurations)
-        left = SAFETY * self.run.left * self.pace.share
-        if rate.epochs is None and DEAR * left < needed <= left < math.inf and not rate.reads_long_texts:
+        if rate.epochs is None and self._is_dear(needed) and not rate.reads_long_texts:
             self._tried(PlannedTrial(name, largest, 0))
+
+    def _is_dear(self, needed: float) -> bool:
+        """Return whether so many seconds of a core are much of the time left, and there is time for them."""
+        left = SAFETY * self.run.left * self.pace.share
+        return DEAR * left < needed <= left < math.inf
 
     def _is_late(self, name: str) -> bool:
         """Return whether there is no time to measure a contender, as on a busy machine.

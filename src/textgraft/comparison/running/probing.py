@@ -78,7 +78,6 @@ class Glance:
     """Of them for a row."""
     per_text: float
     """Seconds that a text takes its encoder; 0 where it asks none for every text."""
-
     rows: int
     """That were fitted on."""
 

@@ -184,7 +184,8 @@ class Run:
         """Measure on how many threads to go on; where others are at work, not on more, else not on fewer."""
         before, said = self.record.threads, list[str]()
         threads = choose_threads(said.append)
-        if threads < before if self.costs.pace.is_busy else threads > before:
+        is_better = threads < before if self.costs.pace.is_busy else threads > before
+        if is_better:
             for line in said or [f"computing on {counted(threads, 'thread')} from here: that is faster now"]:
                 self.reporter.note(line)
             self.record = changed(self.record, threads=threads)
