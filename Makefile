@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
-# What pip does on one core, half a minute to two, on all of them; a few files of others are no Python 3.
-COMPILE := $(BIN)/python -m compileall -q -j 0 $(VENV)/lib src >/dev/null 2>&1 || true
+# What pip does on one core, half a minute to two, on all of them; a few files of others are no Python 3. The tests of
+# others and Transformers' hundreds of models, of which few are used, are left for Python to compile when it needs them.
+COMPILE := $(BIN)/python -m compileall -q -j 0 -x '/tests/|/transformers/models/' $(VENV)/lib src >/dev/null 2>&1 || true
 # A worker a core, and a fixture of a file made once: a file's tests stay together until a worker is idle.
 PARALLEL := -n auto --maxprocesses 8 --dist worksteal
 
@@ -36,17 +37,19 @@ docs: $(VENV)/.installed-dev  ## Make the pages of the reference that follow fro
 	$(BIN)/python tools/settings.py > docs/settings.md
 	$(BIN)/python tools/python_names.py > docs/python.md
 
-# torch first and pinned: an open range would fetch whatever is newest, with gigabytes of CUDA.
+# The pip that comes with a Python of a few years takes twice as long to find out what fits. torch first and pinned: an
+# open range would fetch whatever is newest, with gigabytes of CUDA.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
+	$(PIP) --upgrade pip
 	$(PIP) torch==2.13.0
 	$(PIP) --editable '.[bundled,openvino,serve]'
 	$(COMPILE)
 	touch $@
 
+# Of what the tests need besides, most is never imported: Python compiles it when it is.
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP) --editable '.[bundled,openvino,serve,dev]'
-	$(COMPILE)
 	touch $@
 
 clean:
