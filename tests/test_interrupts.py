@@ -118,7 +118,7 @@ def test_another_process_finds_the_lock_held_and_then_gone(tmp_path):
         assert path.exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.slow)])
 def test_a_comparison_that_is_ended_goes_on(number, tmp_path):
     source = write_topics(tmp_path / "topics.csv", 120)
     command = [

@@ -44,9 +44,13 @@ def main(source: str, folder: Path, kills: int, request: dict[str, Any]) -> None
     """Run one comparison unbroken, and the same one killed at random moments before it may end."""
     import textgraft.comparison.running.memory as memory
     import textgraft.inference.predictor  # noqa: F401  the libraries are loaded once, and nothing is computed
+    from textgraft.comparison.contenders.base import EpochSchedule
+    from textgraft.comparison.running import probing
 
     memory.measure_memory = lambda *_: {}
     memory.MemoryGauge.begin = lambda *_: None
+    probing.BRIEF = 0.0
+    EpochSchedule.number = lambda *_: 8
     start = time.monotonic()
     assert _ended(_copy(source, folder / "unbroken", request))
     seconds = time.monotonic() - start

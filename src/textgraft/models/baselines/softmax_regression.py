@@ -16,11 +16,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -90,12 +91,20 @@ def fit_softmax(
     is_small = features.shape[1] * columns <= MOST_WEIGHTS_IN_FLOAT64
     loss = _Loss(features, targets, columns, c, np.float64 if is_small else np.float32)
     # These products are too small to gain by threads, and beside a busy neighbour they wait for each other.
-    with threadpool_limits(1, user_api="blas"):
+    with _libraries().limit(limits=1, user_api="blas"):
         table = (_lbfgs if is_small else _conjugate_gradients)(loss, is_over)
     if columns == 1:
         # One column is the score of the second label over that of the first.
         table = np.concatenate([-table, table], axis=1) / 2
     return table[:-1].T, table[-1]
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """Find what computes on threads; among all that is loaded this takes longer than many a fit."""
+    import scipy.optimize  # noqa: F401  it brings a BLAS of its own
+
+    return ThreadpoolController()
 
 
 class _Loss:
