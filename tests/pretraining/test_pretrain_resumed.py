@@ -189,7 +189,7 @@ def survive(kills: int, arch: str, corpus: Path, folder: Path) -> int:
     return int(process.stdout)
 
 
-@pytest.mark.parametrize("arch", ["bert", "lstm"])
+@pytest.mark.parametrize("arch", ["bert", pytest.param("lstm", marks=pytest.mark.slow)])
 def test_a_run_that_is_killed_ends_as_if_it_had_not_been(arch, corpus, tmp_path):
     assert survive(2, arch, corpus, tmp_path) >= 1
 
