@@ -101,6 +101,7 @@ CASES: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "duplicate header": (_file("a.csv", "text,text,label\n" + "a,b,x\nc,d,y\n" * 30), "times in the header"),
     "two candidates for text": (_file("a.csv", "plot,review,label\n" + "a,b,x\nc,d,y\n" * 30), "--text"),
     "missing text column": (_options("--text", "plot"), "unknown column 'plot'"),
+    "columns joined by a comma": (_options("--text", "text, label"), "the option once for each"),
     "misspelt label column": (_options("--label", "lable"), "Did you mean 'label'"),
     "missing id column": (_options("--id", "uid"), "unknown column 'uid'"),
     "missing group column": (_options("--group", "author"), "unknown column 'author'"),

@@ -242,6 +242,13 @@ def _must_exist(name: str, columns: Sequence[str], where: str, likely: Sequence[
     """
     if name in columns:
         return
+    parts = [part.strip() for part in name.split(",")]
+    if len(parts) > 1 and all(part in columns for part in parts):
+        raise OptionError(
+            f"{name!r} is no column, but {len(parts)} that are joined by commas",
+            where=where,
+            fix="Give the option once for each (in Python: a list of names).",
+        )
     error = unknown("column", name, [_shorten(column) for column in columns[:_SHOWN_COLUMNS]], where=where)
     if not likely:
         raise error
