@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from textgraft.comparison.records.plan import ComparisonPlan, PlannedTrial, Request, save_plan
 from textgraft.comparison.records.verdict import Verdict, save_verdict
+from textgraft.comparison.running.pace import Lap
 
 if TYPE_CHECKING:
     from textgraft.comparison.records.preferences import Preferences
@@ -51,6 +52,8 @@ class Interim:
         """Contenders that can no longer win, and the evidence."""
         self.telling: tuple[str, int] | None = None
         """A contender, and how many further seeds of it on all rows the pick hinges on."""
+        self.judging = self.drawing = 0.0
+        """Seconds of a core that each took last."""
         self._next = run.started + FIRST
         self._judged: tuple[list[str], Verdict] | None = None
         """The last verdict, and the trials that it is of."""
@@ -82,15 +85,15 @@ class Interim:
 
         if time.perf_counter() < self._next or not self.run.record.results:
             return False
-        start = time.perf_counter()
         verdict = self._verdict()
+        lap = Lap()
         # The report is drawn from what is on disk alone.
         save_plan(self.run.folder, self.run.record)
         save_verdict(self.run.folder, verdict)
         write_report(self.run.folder)
         self.run.reporter.interim(verdict)
-        took = time.perf_counter() - start
-        self._next = time.perf_counter() + max(PAUSE, took / SHARE)
+        self.drawing = lap.taken().alone
+        self._next = time.perf_counter() + max(PAUSE, (self.judging + self.drawing) / SHARE)
         return True
 
     def _verdict(self) -> Verdict:
@@ -99,8 +102,9 @@ class Interim:
         trials = self.run.planned_trials()
         names = [trial.id for trial in trials]
         if self._judged is None or self._judged[0] != names:
+            lap = Lap()
             verdict = judge(trials, self.run.test_set, preferences=self.run.preferences)
-            self._judged = names, verdict
+            self._judged, self.judging = (names, verdict), lap.taken().alone
         return self._judged[1]
 
     def _all_stand(self) -> bool:

@@ -52,7 +52,10 @@ if TYPE_CHECKING:
     from textgraft.comparison.running.trials import TrialSpec
 
 CONCLUDING = 6.0
-"""Seconds kept for judging, measuring memory and drawing the report, at most a tenth of the budget."""
+"""Seconds of a core kept for judging, measuring memory and drawing the report, at most a tenth of the budget,
+until judging on the way tells how long that takes."""
+MOST_CONCLUDING = 0.25
+"""Of the budget, no more is kept."""
 SAVING = 2.0
 """Of these, for what comes after memory is measured."""
 OVERTIME = 1.5
@@ -116,10 +119,6 @@ class Run:
         self._threads_again = started + THREADS_AGAIN
         """When threads are measured again, by time.perf_counter."""
         self.gauge = memory_of.MemoryGauge(material.splits.test)
-        budget = request.budget
-        self.concluding = min(CONCLUDING, 0.1 * (budget or 0.0))
-        """Seconds of a core that are kept for what comes after the trials."""
-        self.deadline = None if budget is None else started + budget - self.concluding
 
     def open(
         self, sizes: list[int], held: ComparisonPlan | None, shots: dict[int, int] | None = None
@@ -219,7 +218,7 @@ class Run:
         self.costs.keep_pace()
         done = {*record.results, *self.cut, *self.not_begun}
         beaten = {} if self.request.thorough else self.interim.beaten
-        room = None if self.deadline is None else SAFETY * max(0.0, self.left) * self.slots
+        room = None if self.request.budget is None else SAFETY * max(0.0, self.left) * self.slots
         begun = {trial.contender: 0 for trial in self.results().values()}
         windows = begun | {name: most for name, most in record.plan.windows.items() if name in begun}
         # What there is no time to measure on a few rows has none for a trial either.
@@ -247,11 +246,13 @@ class Run:
     @property
     def left(self) -> float:
         """Seconds that are left for trials."""
-        if self.deadline is None:
+        budget = self.request.budget
+        if budget is None:
             return math.inf
-        # What comes after them takes longer as well where others are at work.
-        longer = (1 / self.costs.pace.share - 1) * self.concluding
-        return self.deadline - longer - time.perf_counter()
+        # What comes after them takes as long as judging on the way did, and longer where others are at work.
+        told = self.interim.judging + self.interim.drawing + SAVING
+        concluding = max(min(CONCLUDING, 0.1 * budget), told)
+        return self._left() - min(concluding / self.costs.pace.share, MOST_CONCLUDING * budget)
 
     def too_small(self) -> OptionError:
         """Say which budget would do."""
@@ -304,7 +305,7 @@ class Run:
         is_sure = False
         while self._measure_put_off() or self.record.plan.trials:
             planned = self.record.plan.trials[0]
-            if not is_sure and self.record.rates[planned.contender].epochs and self.deadline is not None:
+            if not is_sure and self.record.rates[planned.contender].epochs and self.left < math.inf:
                 is_sure = True
                 self._measure_again()
                 continue
@@ -410,7 +411,7 @@ class Run:
     def _allowed(self, planned: PlannedTrial, slots: int) -> float:
         """Return the seconds that a trial may take."""
         left, plan = max(0.0, self.left), self.record.plan
-        if self.deadline is None or planned.contender not in self.record.rates:
+        if self.request.budget is None or planned.contender not in self.record.rates:
             return left
         own = changed(plan, trials=[planned, *(one for one in plan.trials if one != planned)])
         return min(left, allowance(own, self.record.rates, slots * left, self.record.results))
@@ -424,7 +425,7 @@ class Run:
         """
         record, plan = self.record, self.record.plan
         seconds = None
-        if self.deadline is not None:
+        if self.request.budget is not None:
             seconds = self._allowed(planned, slots)
             rate = record.rates.get(planned.contender)
             if rate and rate.epochs:
