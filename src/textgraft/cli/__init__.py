@@ -5,6 +5,7 @@ Nothing heavy is imported before a command runs, so that help and usage errors a
 
 from __future__ import annotations
 
+import atexit
 import gc
 import io
 import logging
@@ -120,6 +121,8 @@ time in which libraries are imported, and finds none."""
 def main() -> None:
     """Run a command; a user's mistake ends in one message and exit code 2, Ctrl-C in exit code 130."""
     gc.set_threshold(_ALLOCATIONS)
+    # Nor at the end, where it would look for two seconds through all that libraries hold.
+    atexit.register(gc.freeze)
     if not sys.warnoptions:
         # What libraries warn of is for programmers; what concerns users the command says itself.
         warnings.simplefilter("ignore")

@@ -10,7 +10,9 @@ While a comparison trains, such a child may run beside it on what processor time
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import gc
 import logging
 import os
 import resource
@@ -220,6 +222,7 @@ def _main() -> None:
     """Measure the models that standard input names, line by line; answer each with a line."""
     if SPARE in sys.argv and sys.platform == "linux":
         _take_spare_time()
+    atexit.register(gc.freeze)  # whoever waits for the end need not wait until Python has looked for garbage
     answers = sys.stdout.buffer
     columns = msgspec.json.decode(sys.stdin.buffer.readline(), type=dict[str, list[object]])
     import textgraft.inference.predictor
