@@ -333,7 +333,8 @@ def test_what_first_trials_told_is_run_on_all_rows_before_others_are_measured(
 
 
 @pytest.mark.parametrize(
-    ("per_text", "first"), [(0.0, "bert-frozen/20/0"), (3.0, "bert-frozen/40/0"), (30.0, "static/20/0")]
+    ("per_text", "first"),
+    [(0.0, "bert-frozen/20/0"), (3.0, "bert-frozen/40/0"), (8.4, "bert-frozen/40/0"), (30.0, "static/20/0")],
 )
 def test_an_encoder_that_has_time_for_all_rows_at_once_alone_has_them_first(
     topics, tmp_path, monkeypatch, per_text, first

@@ -204,9 +204,13 @@ class Costs:
             self._tried(PlannedTrial(name, largest, 0))
 
     def _is_dear(self, needed: float) -> bool:
-        """Return whether so many seconds of a core are much of the time left, and there is time for them."""
-        left = SAFETY * self.run.left * self.pace.share
-        return DEAR * left < needed <= left < math.inf
+        """Return whether so many seconds of a core are much of the time left, and there is time for them.
+
+        Nothing is held back for estimates that are too low: the wait is for an encoder, whose pace is known
+        best, and what else the time would go to tells less.
+        """
+        left = self.run.left * self.pace.share
+        return DEAR * SAFETY * left < needed <= left < math.inf
 
     def _is_late(self, name: str) -> bool:
         """Return whether there is no time to measure a contender, as on a busy machine.
