@@ -357,6 +357,18 @@ def test_an_encoder_that_has_time_for_all_rows_at_once_alone_has_them_first(
     assert set(happened) == {f"{name}/{size}/0" for name in ("static", "bert-frozen") for size in (20, 40)}
 
 
+@pytest.mark.parametrize(("fit", "fitted"), [(100.0, 2), (400.0, 1)])
+def test_what_is_dear_is_fitted_in_as_many_ways_as_there_is_time_for(
+    topics, tmp_path, monkeypatch, fit, fitted
+):
+    monkeypatch.setattr(costs, "glance", lambda *_: Glance(fit, 0.0, 0.0, rows=16))
+    encoder = save_tiny_bert(tmp_path / "encoder")
+    asked = ASKED | {"contenders": "bert-frozen", "encoder": encoder, "sizes": "40", "tuning": 2}
+    result = textgraft.compare(topics, output=tmp_path / "run", **asked)
+    (trial,) = result.trials
+    assert len(trial.configurations) == fitted
+
+
 def test_where_others_are_at_work_more_time_is_kept_for_what_comes_after_the_trials(
     topics, tmp_path, monkeypatch
 ):

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from msgspec.structs import replace as changed
+
 from textgraft.comparison.records.plan import ComparisonPlan, PlannedTrial, Rate
 from textgraft.comparison.running.pace import Lap, Pace
 from textgraft.comparison.running.planning import SAFETY
@@ -181,9 +183,15 @@ class Costs:
         run, seen = self.run, self._seen[name]
         programme, tests = run.record.programmes[name], len(run.material.splits.test)
         largest = programme.sizes[-1]
-        needed = seen.seconds(largest, programme.configurations, run.material.read_of(largest) + tests)
-        if not largest or not self._is_dear(needed):
+        texts = run.material.read_of(largest) + tests
+        # Where there is no time for all configurations, there may be for the first.
+        numbers = range(programme.configurations, 0, -1)
+        fitting = [number for number in numbers if self._is_dear(seen.seconds(largest, number, texts))]
+        if not largest or not fitting:
             return None
+        plan = run.record.plan
+        fitted = plan.configurations | {name: fitting[0]}
+        run.record = changed(run.record, plan=changed(plan, configurations=fitted))
         tried = self._tried(PlannedTrial(name, largest, 0))
         return rate_of([tried], seen) if tried and tried.is_new else None
 
