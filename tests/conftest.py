@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import functools
 import gc
-import importlib
 import logging
 import os
 import signal
@@ -78,7 +77,8 @@ def _little_beside_training() -> Iterator[None]:
         # Tiny models take no steps that are worth measuring twice.
         patch.setattr(f"{running}.probing.BRIEF", 0.0)
         # In comparison/running, which is about them, they are measured every time.
-        costs = importlib.import_module(f"{running}.costs")
+        from textgraft.comparison.running import costs
+
         for name in ("glance", "probe"):
             patch.setattr(costs, name, _told_once(getattr(costs, name)))
         # Nor among all that they hold is there much to give back to the system.

@@ -181,17 +181,17 @@ class Costs:
         nothing is kept, might take the rest.
         """
         run, seen = self.run, self._seen[name]
-        programme, tests = run.record.programmes[name], len(run.material.splits.test)
+        programme = run.record.programmes[name]
         largest = programme.sizes[-1]
-        texts = run.material.read_of(largest) + tests
+        texts = run.material.read_of(largest) + len(run.material.splits.test)
         # Where there is no time for all configurations, there may be for the first.
         numbers = range(programme.configurations, 0, -1)
         fitting = [number for number in numbers if self._is_dear(seen.seconds(largest, number, texts))]
         if not largest or not fitting:
             return None
         plan = run.record.plan
-        fitted = plan.configurations | {name: fitting[0]}
-        run.record = changed(run.record, plan=changed(plan, configurations=fitted))
+        plan = changed(plan, configurations=plan.configurations | {name: fitting[0]})
+        run.record = changed(run.record, plan=plan)
         tried = self._tried(PlannedTrial(name, largest, 0))
         return rate_of([tried], seen) if tried and tried.is_new else None
 

@@ -58,6 +58,11 @@ class Interim:
         self._judged: tuple[list[str], Verdict] | None = None
         """The last verdict, and the trials that it is of."""
 
+    @property
+    def took(self) -> float:
+        """Seconds of a core that a verdict and its report took last; 0 before there was one."""
+        return self.judging + self.drawing
+
     def look(self, after: PlannedTrial | None = None) -> None:
         """Look who can no longer win and on whose seeds the pick hinges, once all stand on all rows that can.
 
@@ -93,7 +98,7 @@ class Interim:
         write_report(self.run.folder)
         self.run.reporter.interim(verdict)
         self.drawing = lap.taken().alone
-        self._next = time.perf_counter() + max(PAUSE, (self.judging + self.drawing) / SHARE)
+        self._next = time.perf_counter() + max(PAUSE, self.took / SHARE)
         return True
 
     def _verdict(self) -> Verdict:

@@ -250,8 +250,7 @@ class Run:
         if budget is None:
             return math.inf
         # What comes after them takes as long as judging on the way did, and longer where others are at work.
-        told = self.interim.judging + self.interim.drawing + SAVING
-        concluding = max(min(CONCLUDING, 0.1 * budget), told)
+        concluding = max(min(CONCLUDING, 0.1 * budget), self.interim.took + SAVING)
         return self._left() - min(concluding / self.costs.pace.share, MOST_CONCLUDING * budget)
 
     def too_small(self) -> OptionError:
