@@ -281,7 +281,7 @@ def _compared(
     material: Material, settings: CompareSettings, reporter: Reporter, started: float, spread: Spread | None
 ) -> Comparison:
     """Compare the contenders on rows that were read."""
-    check_test_targets(material.task, material.task.targets(material.splits.test))
+    check_test_targets(material.task, material.task.targets(material.test))
     shots = _shots(settings.shots, material, reporter.note)
     sizes = [*shots] if shots else _sizes(settings.sizes, material, reporter)
     entrants = material.entrants
@@ -302,15 +302,14 @@ def _compared(
             functools.partial(_encoder_warnings, entrants.encoders) if entrants.encoders else None,
         )
         reporter.data(check, folder)
-        test_set = _test_set(material, check)
         with contextlib.closing(
-            Run(folder, request, material, reporter, test_set, settings.preferences, started)
+            Run(folder, request, material, reporter, settings.preferences, started)
         ) as run:
             run.measures_robustness = settings.robustness
             trials = spread(run) if spread else run.trials
-            run.open(sizes, held, shots)
+            run.open(sizes, held, functools.partial(_test_set, check=check), shots)
             # Nothing before the plan: it tells whose the folder is.
-            save_test_set(folder, test_set)
+            save_test_set(folder, run.test_set)
             splits = material.splits
             _save_rejected(folder / "rejected.jsonl", [material.whole, splits.dev, splits.test])
             try:
@@ -434,15 +433,18 @@ def _lengths(count: Callable[..., Any], limit: int) -> Callable[[Sequence[str]],
 
 
 def _test_set(material: Material, check: DataCheck) -> TestSet:
-    task, splits = material.task, material.splits
+    task, splits, test = material.task, material.splits, material.test
+    leaked = set(check.leaked)
+    answered = range(len(test)) if material.answered is None else material.answered
     return TestSet(
         task=task.name,
         task_settings=task.settings(),
         labels=list(task.labels),
-        gold=task.targets(splits.test),
-        test_texts=[text[:EXCERPT] for text in task.shown(splits.test)],
-        test_ids=list(splits.test.ids),
-        leaked=check.leaked,
+        gold=task.targets(test),
+        test_texts=[text[:EXCERPT] for text in task.shown(test)],
+        test_ids=list(test.ids),
+        set_aside=len(splits.test),
+        leaked=[at for at, position in enumerate(answered) if position in leaked],
         train_rows=len(splits.train),
         dev_rows=len(splits.dev),
         check=check.to_dict(),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from textgraft.comparison.contenders.base import Contender, Job
 from textgraft.comparison.contenders.recurrent import vectors_note
@@ -84,8 +85,24 @@ class Material:
     whole: Dataset
     """The rows of the user's first file, before they were split."""
     max_length: int | None
+    answered: Sequence[int] | None = None
+    """Positions of the test rows that contenders answer, ascending; None: of all of them."""
     shared: Shared = field(default_factory=Shared)
     """What the trials compute once between them."""
+
+    def answering(self, number: int | None) -> Self:
+        """Return the same, with contenders answering so many of the test rows; None: all of them.
+
+        They are drawn so that labels keep their shares, and more of them hold the fewer.
+        """
+        if number is None:
+            return replace(self, answered=None)
+        return replace(self, answered=sorted(nested_subsets(self.splits.test.strata, [number], 0)[number]))
+
+    @functools.cached_property
+    def test(self) -> Dataset:
+        """The test rows that contenders answer."""
+        return self.splits.test if self.answered is None else self.splits.test.select(self.answered)
 
     @property
     def data_hash(self) -> str:
@@ -151,13 +168,17 @@ class Material:
 
         The states of lower layers, which are kept as well, are another matter: of them none counts as known.
         """
-        source, tests = self.entrants.encoder_of(contender), self.splits.test
+        source, tests = self.entrants.encoder_of(contender), self.test
         texts = tests.strings()
         if source is None or not texts or contender.epochs:
             return len(tests)
-        windows = 1 if self.max_length or len(texts) > len(tests) else contender.windows
-        unknown = self.shared.unknown(texts, source, self.max_length, windows)
+        unknown = self.shared.unknown(texts, source, self.max_length, self.windows_of(contender))
         return round(len(tests) * unknown / len(texts))
+
+    def windows_of(self, contender: Contender) -> int:
+        """Return how many windows of a text a contender reads at most, unless its settings say otherwise."""
+        columns = sum(isinstance(values[0], str) for values in self.splits.test.columns.values())
+        return 1 if self.max_length or columns > 1 else contender.windows
 
     def sample(self, contender: Contender) -> Job:
         """Return a few training rows, of all labels, by which a contender's costs are told."""

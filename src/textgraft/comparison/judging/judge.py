@@ -90,6 +90,7 @@ def judge(trials: Sequence[Trial], test_set: TestSet, *, preferences: Preference
         savings=savings(table),
         unmeasured=[_unmeasured(table, name, size) for name in table.contenders if name not in places],
         test_rows=len(test_set.gold),
+        set_aside=test_set.set_aside,
         labels=len(test_set.labels),
         train_rows=test_set.train_rows,
         leaked=len(test_set.leaked),

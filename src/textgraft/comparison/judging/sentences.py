@@ -51,6 +51,7 @@ def write_sentences(verdict: Verdict) -> list[str]:
         _unmeasured,
         _clock,
         _unread,
+        _unanswered,
         _elsewhere,
         _crossings,
         _more_labels,
@@ -400,6 +401,15 @@ def _speed(saving: Saving) -> str:
     if ratio >= 1:
         return f"{about(ratio)} times faster than {saving.baseline}"
     return f"{about(1 / ratio)} times longer than {saving.baseline}"
+
+
+def _unanswered(verdict: Verdict) -> Iterator[str]:
+    if verdict.test_rows < verdict.set_aside:
+        yield (
+            f"So that there was time to train, contenders answered {count(verdict.test_rows)} of "
+            f"{count(verdict.set_aside)} test rows; a larger --budget has more of them answered, which makes "
+            "intervals narrower."
+        )
 
 
 def _leaks(verdict: Verdict) -> Iterator[str]:

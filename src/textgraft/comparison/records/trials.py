@@ -146,6 +146,8 @@ class TestSet(msgspec.Struct, frozen=True, kw_only=True):
     test_texts: list[str]
     """At most the first 600 characters of each, for the report."""
     test_ids: list[str]
+    set_aside: int = 0
+    """All test rows that there are; these may be a part of them."""
     leaked: list[int]
     """Positions of test rows that also stand, exactly or nearly, among the training rows."""
     train_rows: int

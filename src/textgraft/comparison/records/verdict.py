@@ -86,6 +86,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     unmeasured: list[Unmeasured] = []
     """Contenders without a result at the judged size."""
     test_rows: int
+    """That contenders answered."""
+    set_aside: int = 0
+    """All test rows that there are."""
     labels: int
     train_rows: int
     leaked: int

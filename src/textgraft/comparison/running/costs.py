@@ -183,7 +183,7 @@ class Costs:
         run, seen = self.run, self._seen[name]
         programme = run.record.programmes[name]
         largest = programme.sizes[-1]
-        texts = run.material.read_of(largest) + len(run.material.splits.test)
+        texts = run.material.read_of(largest) + len(run.material.test)
         # Where there is no time for all configurations, there may be for the first.
         numbers = range(programme.configurations, 0, -1)
         fitting = [number for number in numbers if self._is_dear(seen.seconds(largest, number, texts))]
@@ -235,7 +235,7 @@ class Costs:
         if contender.needs_encoder and contender.epochs:
             # It answers every test row anew, which takes no less than encoding it.
             per_text = self._per_text(contender)
-            needed += WORTH_PROBING + len(self.run.material.splits.test) * per_text
+            needed += WORTH_PROBING + len(self.run.material.test) * per_text
             needed += seconds_of_probe(contender, per_text)
         is_short = bool(self.run.finished) and left * self.pace.share < needed
         return is_short or self._is_dear_at_first(name)
@@ -296,7 +296,7 @@ class Costs:
             contender,
             run.material.sample(contender),
             programme,
-            tests=len(run.material.splits.test),
+            tests=len(run.material.test),
             unknown_tests=run.material.unknown_tests(contender),
             texts=run.material.read_of(programme.sizes[-1]),
             seen=self._seen.get(name),
@@ -311,7 +311,7 @@ class Costs:
 
     def by_trials(self, name: str) -> Rate | None:
         """Return what a contender costs by first trials, which are kept; None where none was quick."""
-        run, contender, tests = self.run, self.run.contenders[name], len(self.run.material.splits.test)
+        run, contender, tests = self.run, self.run.contenders[name], len(self.run.material.test)
         # It loads libraries: to wait for a disk is not to share a core. The trials tell what there is of one.
         number, per_text = run.record.programmes[name].configurations, self._per_text(contender)
         self._seen[name] = glance(contender, run.material.sample(contender), number, per_text)

@@ -31,6 +31,7 @@ from textgraft.comparison.records.trials import TestSet, Trial, load_trials, sav
 from textgraft.comparison.records.verdict import Verdict, save_verdict
 from textgraft.comparison.result import Comparison
 from textgraft.comparison.running import memory as memory_of
+from textgraft.comparison.running.answered_rows import rows_to_answer
 from textgraft.comparison.running.costs import Costs
 from textgraft.comparison.running.finishing import hold_back, remember_rows
 from textgraft.comparison.running.fresh_plan import new_plan
@@ -48,6 +49,8 @@ from textgraft.processor import cores
 from textgraft.wording import counted, duration
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from textgraft.comparison.running.trial_jobs import Outcome
     from textgraft.comparison.running.trials import TrialSpec
 
@@ -75,7 +78,6 @@ class Run:
         request: What is asked for.
         material: What the trials draw on.
         reporter: Told what goes on.
-        test_set: What trials are judged on.
         preferences: What the pick depends on besides the figures.
         started: When the call began, by time.perf_counter: its budget counts from there.
     """
@@ -86,7 +88,6 @@ class Run:
         request: Request,
         material: Material,
         reporter: Reporter,
-        test_set: TestSet,
         preferences: Preferences,
         started: float,
     ) -> None:
@@ -94,7 +95,6 @@ class Run:
         self.request = request
         self.material = material
         self.reporter = reporter
-        self.test_set = test_set
         self.preferences = preferences
         self.started = started
         self.contenders = {contender.name: contender for contender in material.entrants.contenders}
@@ -121,13 +121,18 @@ class Run:
         self.gauge = memory_of.MemoryGauge(material.splits.test)
 
     def open(
-        self, sizes: list[int], held: ComparisonPlan | None, shots: dict[int, int] | None = None
+        self,
+        sizes: list[int],
+        held: ComparisonPlan | None,
+        test_set: Callable[[Material], TestSet],
+        shots: dict[int, int] | None = None,
     ) -> None:
         """Take up the plan of an earlier run and the trials in the folder, or begin a plan.
 
         Args:
             sizes: Training sizes wanted, ascending.
             held: The plan that an earlier run with the same request made in this folder.
+            test_set: Returns what trials are judged on, once it is settled which test rows they answer.
             shots: How many rows of every label a size has, by the size; None where sizes count all rows.
         """
         known = load_trials(
@@ -139,11 +144,21 @@ class Run:
         before = held or (load_plan(self.folder) if has_plan(self.folder) else None)
         threads = choose_threads(self.reporter.note, before.threads if before else None, self.threads)
         self.record = held or changed(
-            new_plan(self.request, self.material, sizes, threads), shots=shots or {}
+            new_plan(self.request, self.material, sizes, threads),
+            shots=shots or {},
+            answered=self._rows_to_answer(sizes[-1]),
         )
         save_plan(self.folder, self.record)
+        self.material = self.material.answering(self.record.answered)
+        self.test_set = test_set(self.material)
         held_results = {name: known for name, known in self.record.results.items() if known in self.finished}
         self.record = changed(self.record, results=held_results)
+
+    def _rows_to_answer(self, largest: int) -> int | None:
+        budget = self.request.budget
+        if budget is None:
+            return None
+        return rows_to_answer(self.material, budget, self.left, largest, self.reporter.note)
 
     def plan(self) -> None:
         """Measure what contenders cost, unless that is known, and plan what is left to do."""
@@ -278,7 +293,7 @@ class Run:
         return TrialSpec(
             contender=contender,
             job=self.material.job(contender, *rows, planned.seed),
-            test=self.material.splits.test,
+            test=self.material.test,
             configurations=configurations,
             data_hash=self.material.data_hash,
             shots=self.record.shots.get(planned.size),
@@ -561,7 +576,7 @@ class Run:
             measure_kept(
                 self.folder,
                 [(trial, self.models.path(trial)) for trial in kept],
-                self.material.splits.test,
+                self.material.test,
                 lambda: self._left() > CONCLUDING / 2,
                 self.reporter.note,
             )

@@ -53,6 +53,7 @@ def set_up_of(run: Run, source: str, settings: CompareSettings) -> SetUp:
         source=source,
         settings=given,
         data_hash=run.material.data_hash,
+        answered=run.record.answered,
         folder=str(run.folder.resolve()),
         working=str(Path.cwd()),
     )

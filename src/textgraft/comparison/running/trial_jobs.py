@@ -63,6 +63,8 @@ class SetUp(msgspec.Struct, frozen=True, kw_only=True):
     settings: dict[str, Any]
     """The user's choices."""
     data_hash: str
+    answered: int | None
+    """Test rows that contenders answer; None: all."""
     folder: str
     """Of the comparison."""
     working: str
@@ -186,7 +188,7 @@ def _material(set_up: bytes) -> Material:
             where=given.source,
             fix="Put the same files under the same path.",
         )
-    return material
+    return material.answering(given.answered)
 
 
 def _spec(order: TrialOrder, material: Material) -> TrialSpec:
@@ -199,7 +201,7 @@ def _spec(order: TrialOrder, material: Material) -> TrialSpec:
     spec = TrialSpec(
         contender=contender,
         job=job,
-        test=material.splits.test,
+        test=material.test,
         configurations=tuple(contender.configured(given) for given in order.configurations),
         data_hash=material.data_hash,
         shots=order.shots,
