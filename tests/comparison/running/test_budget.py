@@ -357,15 +357,32 @@ def test_an_encoder_that_has_time_for_all_rows_at_once_alone_has_them_first(
     assert set(happened) == {f"{name}/{size}/0" for name in ("static", "bert-frozen") for size in (20, 40)}
 
 
+@pytest.mark.parametrize("is_probed", [False, True])
 @pytest.mark.parametrize(("fit", "fitted"), [(100.0, 2), (400.0, 1)])
 def test_what_is_dear_is_fitted_in_as_many_ways_as_there_is_time_for(
-    topics, tmp_path, monkeypatch, fit, fitted
+    topics, tmp_path, monkeypatch, fit, fitted, is_probed
 ):
+    happened = []
+
+    class Began(Notes):
+        def trial_started(self, planned, position, total, remaining):
+            happened.append(planned.name)
+
+    def probed(contender, *given, **named):
+        happened.append(contender.name)
+        rate = probe(contender, *given, **named)
+        return changed(rate, fixed=0.0, per_row=fit / 40) if contender.name == "bert-frozen" else rate
+
     monkeypatch.setattr(costs, "glance", lambda *_: Glance(fit, 0.0, 0.0, rows=16))
+    monkeypatch.setattr(costs, "probe", probed)
+    if is_probed:
+        monkeypatch.setattr(costs, "tells_by_trials", lambda *_: False)
+    monkeypatch.setattr(Pace, "share", 1.0)
     encoder = save_tiny_bert(tmp_path / "encoder")
-    asked = ASKED | {"contenders": "bert-frozen", "encoder": encoder, "sizes": "40", "tuning": 2}
-    result = textgraft.compare(topics, output=tmp_path / "run", **asked)
-    (trial,) = result.trials
+    asked = ASKED | {"contenders": "bert-frozen,lstm", "encoder": encoder, "sizes": "40", "tuning": 2}
+    result = textgraft.compare(topics, output=tmp_path / "run", reporter=Began(), **asked)
+    assert happened[: 2 + is_probed] == ["bert-frozen"] * is_probed + ["bert-frozen/40/0", "lstm"]
+    (trial,) = (one for one in result.trials if one.contender == "bert-frozen")
     assert len(trial.configurations) == fitted
 
 

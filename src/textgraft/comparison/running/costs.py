@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec.structs import replace as changed
@@ -181,18 +181,9 @@ class Costs:
         nothing is kept, might take the rest.
         """
         run, seen = self.run, self._seen[name]
-        programme = run.record.programmes[name]
-        largest = programme.sizes[-1]
+        largest = run.record.programmes[name].sizes[-1]
         texts = run.material.read_of(largest) + len(run.material.test)
-        # Where there is no time for all configurations, there may be for the first.
-        numbers = range(programme.configurations, 0, -1)
-        fitting = [number for number in numbers if self._is_dear(seen.seconds(largest, number, texts))]
-        if not largest or not fitting:
-            return None
-        plan = run.record.plan
-        plan = changed(plan, configurations=plan.configurations | {name: fitting[0]})
-        run.record = changed(run.record, plan=plan)
-        tried = self._tried(PlannedTrial(name, largest, 0))
+        tried = self._try_dear(name, lambda number: seen.seconds(largest, number, texts)) if largest else None
         return rate_of([tried], seen) if tried and tried.is_new else None
 
     def _turn(self, name: str) -> tuple[bool, bool]:
@@ -205,11 +196,28 @@ class Costs:
 
     def _run_if_dear(self, name: str, rate: Rate) -> None:
         """Run a contender on all rows at once where the probes of others might leave no time for it."""
-        programme = self.run.record.programmes[name]
-        largest = programme.sizes[-1]
-        needed = rate.shared_seconds(size=largest) + rate.seconds(largest, programme.configurations)
-        if rate.epochs is None and self._is_dear(needed) and not rate.reads_long_texts:
-            self._tried(PlannedTrial(name, largest, 0))
+        largest = self.run.record.programmes[name].sizes[-1]
+        if rate.epochs is None and not rate.reads_long_texts:
+            shared = rate.shared_seconds(size=largest)
+            self._try_dear(name, lambda number: shared + rate.seconds(largest, number))
+
+    def _try_dear(self, name: str, seconds: Callable[[int], float]) -> Tried | None:
+        """Run a contender on all rows if that takes much of the time left, with what there is time for.
+
+        Args:
+            name: Of the contender.
+            seconds: Returns what that takes with so many configurations.
+        """
+        run = self.run
+        programme, plan = run.record.programmes[name], run.record.plan
+        # Where there is no time for all configurations, there may be for the first.
+        numbers = range(programme.configurations, 0, -1)
+        number = next((number for number in numbers if self._is_dear(seconds(number))), None)
+        if number is None:
+            return None
+        plan = changed(plan, configurations=plan.configurations | {name: number})
+        run.record = changed(run.record, plan=plan)
+        return self._tried(PlannedTrial(name, programme.sizes[-1], 0))
 
     def _is_dear(self, needed: float) -> bool:
         """Return whether so many seconds of a core are much of the time left, and there is time for them.
