@@ -58,7 +58,7 @@ def run_set(
         "contenders": able(plan.contenders, found.of.task),
         "sizes": sorted({min(size, rows) for size in plan.sizes}),
         "seeds": plan.seeds,
-        # A table has every contender, whether it can still win or not.
+        # A table has every contender, whether it can still win or not, and scores are of all rows.
         "thorough": True,
         "tuning": settings.tuning,
         "encoder": settings.encoder,

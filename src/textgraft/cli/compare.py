@@ -118,7 +118,11 @@ def compare(
         typer.Option("--robustness", help="Try the models on test rows with typos and other faults, too."),
     ] = False,
     thorough: Annotated[
-        bool, typer.Option("--thorough", help="Run every repeat, also of contenders that can no longer win.")
+        bool,
+        typer.Option(
+            "--thorough",
+            help="Run every repeat, also of contenders that can no longer win, and answer all test rows.",
+        ),
     ] = False,
     output: Output = None,
     add: Annotated[

@@ -140,7 +140,8 @@ def compare(
         llm_examples: Training rows that it is shown, beside being asked without any.
         llm_concurrency: Questions under way at a time.
         budget: Time that this call may take, in seconds or as "10m"; what earlier calls took does not count.
-        thorough: Whether contenders that can no longer win get all their seeds all the same.
+        thorough: Whether contenders that can no longer win get all their seeds all the same, and all test
+            rows are answered whatever the budget.
         robustness: Whether the model that is kept of each contender answers the test rows once more, with
             typos and other faults in them.
         output: Folder of the comparison; ``runs/<name>-<hash of the data and the request>`` if left out. A

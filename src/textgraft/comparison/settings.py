@@ -143,7 +143,7 @@ class CompareSettings(SetupSettings):
     tuning: Count = 3
     """Configurations that each contender may fit."""
     thorough: bool = False
-    """Whether contenders that can no longer win are measured like the others."""
+    """Whether contenders that can no longer win are measured like the others, and all test rows answered."""
     robustness: bool = False
     """Whether the models that are kept answer test rows with typos and other faults, too."""
     jobs: Count | None = None

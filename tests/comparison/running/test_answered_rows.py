@@ -189,6 +189,13 @@ def test_without_a_budget_all_test_rows_are_answered_in_a_folder_of_the_same_row
     assert not any("contenders answered" in sentence for sentence in second.verdict.sentences)
 
 
+def test_whoever_asks_for_a_thorough_comparison_has_all_test_rows_answered(world, pace):
+    pace(1.0)
+    train, asked = world
+    found = textgraft.compare(train, budget="100s", thorough=True, **asked)
+    assert found.verdict.test_rows == ROWS
+
+
 def test_processes_side_by_side_answer_the_same_rows(world, pace):
     pace(1.0)
     train, asked = world

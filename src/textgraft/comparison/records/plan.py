@@ -52,7 +52,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     budget: float | None
     """Seconds."""
     thorough: bool = False
-    """Whether contenders that can no longer win are measured like the others."""
+    """Whether contenders that can no longer win are measured like the others, and all test rows answered."""
 
     def hash_on(self, data_hash: str) -> str:
         """Return the hash that tells this request on some rows from every other."""

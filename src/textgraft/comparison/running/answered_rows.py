@@ -60,7 +60,7 @@ def rows_to_answer(
         return None
     note(
         f"contenders answer {number:,} of the {counted(len(test), 'test row')}, so that there is time to "
-        "train; more of them with a larger --budget"
+        "train; all of them with --thorough, or a larger --budget"
     )
     return number
 

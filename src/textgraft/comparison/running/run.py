@@ -156,7 +156,7 @@ class Run:
 
     def _rows_to_answer(self, largest: int) -> int | None:
         budget = self.request.budget
-        if budget is None:
+        if budget is None or self.request.thorough:
             return None
         return rows_to_answer(self.material, budget, self.left, largest, self.reporter.note)
 
