@@ -186,6 +186,18 @@ BAD_ROWS = {
         ["row"] * 9 + ["last", 'more " here"'],
         [(2, "unclosed quote")],
     ),
+    "a text of many lines with a comma in each": (
+        "f.csv",
+        b'text,label\none,a\n"open' + b"\nfirst , then second" * 9 + b'\nlast , end",b\ntwo,a\n',
+        ["one", "open" + "\nfirst , then second" * 9 + "\nlast , end", "two"],
+        [],
+    ),
+    "quote closed much later where spaces follow the delimiter": (
+        "f.csv",
+        b'text, label\n"open, b\n' + b"row, a\n" * 9 + b'last", b\n',
+        ["row"] * 9 + ['last"'],
+        [(2, "unclosed quote")],
+    ),
     "two open quotes": (
         "f.csv",
         b'text,label\n"open,a\none,a\n"open,b\ntwo,b\n',

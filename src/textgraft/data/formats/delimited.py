@@ -99,6 +99,8 @@ class DelimitedTable:
             else sniff_delimiter([line.text[:_SAMPLED_CHARACTERS] for line in sample], preferred)
         )
         title = self._skip_titles([line.text[:_SAMPLED_CHARACTERS] for line in sample], preferred, sample)
+        self._has_spaces = False
+        """Whether spaces follow the delimiter between fields, too, as it does in prose."""
         self._width = 0  # no header yet: any number of fields will do
         records = self._records()
         header = next(records, None)
@@ -115,6 +117,7 @@ class DelimitedTable:
                 fix="The first row must name the columns, as in: text,label",
             )
         self.columns = [str(name).strip() for name in header.values]
+        self._has_spaces = any(str(name).startswith(" ") for name in header.values[1:])
         self._width = len(self.columns)
         first = [record.values for record in islice(records, _SAMPLED_LINES) if isinstance(record, Row)]
         self.columns, remark = name_columns(self.columns, [row for row in first if len(row) == self._width])
@@ -252,8 +255,13 @@ class DelimitedTable:
         """Tell whether the lines joined to one record look like rows of their own."""
         if self._width <= 1:
             return False
-        whole = [len(self._split(line.text)) == self._width for line in record]
         if self.delimiter == "\t":
-            return all(whole)
-        inner = whole[1:-1]
+            return all(len(self._split(line.text)) == self._width for line in record)
+        inner = [self._is_like_a_row(line.text) for line in record[1:-1]]
         return len(inner) >= _SUSPICIOUS_LINES and sum(inner) > 0.8 * len(inner)
+
+    def _is_like_a_row(self, text: str) -> bool:
+        """Tell whether a line within quotes looks like a row; the commas of prose have a space after them."""
+        fields = self._split(text)
+        is_prose = not self._has_spaces and all(field.startswith(" ") for field in fields[1:])
+        return len(fields) == self._width and not is_prose
