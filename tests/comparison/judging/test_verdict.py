@@ -10,6 +10,7 @@ from textgraft.comparison.judging.judge import check_test_targets, judge
 from textgraft.comparison.records.preferences import Preferences
 from textgraft.comparison.records.reading import Reading
 from textgraft.comparison.records.verdict import Verdict, load_verdict, save_verdict
+from textgraft.comparison.running.kept_models import needed
 from textgraft.errors import DataError, ModelError, OptionError
 from textgraft.evaluation.corrections import shaffer
 from textgraft.tasks.spans.token_classification import TokenClassification
@@ -250,6 +251,43 @@ def test_who_was_not_measured_at_all_rows_is_carried_on_to_them():
     assert lstm.at_most > whole
     assert "lstm was not measured at 3,000 labels; at 1,000 it has" in text(verdict)
     assert "an extrapolation" in text(verdict)
+
+
+def without_all_rows(comparison, *names):
+    return [trial for trial in comparison.trials() if trial.contender not in names or trial.size < 3000]
+
+
+def test_who_scores_more_with_fewer_rows_than_others_with_more_is_picked():
+    """Of 76,012 rows static vectors had 30,000, and were picked at 0.718 over TF-IDF with 10,000 at 0.743."""
+    comparison = Comparison(curves=(constant("static", 0.7), LSTM, constant("tfidf", 0.8)))
+    verdict = judge(without_all_rows(comparison, "tfidf", "lstm"), comparison.test_set())
+    assert verdict.size == 3000
+    assert verdict.pick == "tfidf"
+    assert verdict.standing("tfidf").size == 1000
+    assert verdict.title(verdict.standing("tfidf")) == "tfidf, 1,000 rows"
+    assert verdict.title(verdict.standing("static")) == "static"
+    assert verdict.sentences[0].startswith("Use tfidf: macro F1 0.79")
+    assert "with 1,000 labels" in verdict.sentences[0]
+    assert "tfidf had time for 1,000 rows alone, and scores more with them than others with 3,000" in text(
+        verdict
+    )
+
+
+def test_who_scores_less_with_fewer_rows_or_reads_no_text_stands_nowhere():
+    comparison = Comparison(
+        curves=(constant("static", 0.7), constant("tfidf", 0.6), constant("majority", 0.8))
+    )
+    verdict = judge(without_all_rows(comparison, "tfidf", "majority"), comparison.test_set())
+    assert {row.contender for row in verdict.standings} == {"static"}
+    assert {one.contender for one in verdict.unmeasured} == {"tfidf", "majority"}
+
+
+def test_models_are_kept_of_the_most_rows_that_each_contender_had():
+    comparison = Comparison(curves=(constant("static", 0.7), constant("tfidf", 0.8)))
+    trials = without_all_rows(comparison, "tfidf")
+    kept = [trial for trial in trials if trial.id in needed(trials)]
+    assert {(trial.contender, trial.size) for trial in kept} == {("static", 3000), ("tfidf", 1000)}
+    assert len(kept) == 2
 
 
 def test_of_too_few_sizes_nothing_is_said_beyond_them():

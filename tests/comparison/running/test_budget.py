@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from msgspec.structs import replace as changed
@@ -13,7 +14,14 @@ import textgraft
 from tests.tiny import save_tiny_bert
 from textgraft.comparison.contenders.base import Contender, EpochSchedule
 from textgraft.comparison.contenders.shared import Shared
-from textgraft.comparison.records.plan import PlannedTrial, Spent, TrialPlan, load_plan
+from textgraft.comparison.records.plan import (
+    PlannedTrial,
+    Programme,
+    Rate,
+    Spent,
+    TrialPlan,
+    load_plan,
+)
 from textgraft.comparison.records.trials import Configuration, load_trials
 from textgraft.comparison.records.verdict import Verdict
 from textgraft.comparison.reporting.leftovers import left_out
@@ -330,6 +338,50 @@ def test_what_first_trials_told_is_run_on_all_rows_before_others_are_measured(
     textgraft.compare(topics, output=tmp_path / "run", reporter=Began(), **asked)
     before = happened[: happened.index("lstm")]
     assert before == ["tfidf/20/0", *(["tfidf/40/0", "tfidf/30/0"] if is_first else [])]
+
+
+def owed(done: set[int], left: float, **rate) -> float:
+    """Return what is kept for TF-IDF where it had the sizes ``done``, and a row takes it 0.01 s."""
+    run = SimpleNamespace(
+        contenders={"tfidf": SimpleNamespace(is_remote=False)},
+        record=SimpleNamespace(
+            rates={"tfidf": Rate(fixed=0.0, per_row=0.01, per_epoch=0.0, **rate)},
+            programmes={"tfidf": Programme(sizes=(100, 1_000, 10_000), seeds=3, configurations=3)},
+            results={f"tfidf/{size}/0": "" for size in done},
+        ),
+    )
+    return costs.Costs(run)._owed(left)
+
+
+def test_quick_contenders_have_the_most_rows_that_there_is_time_for_before_others_are_measured():
+    """Of 76,012 rows TF-IDF had 3,000, and what networks and fine-tuning cost was measured for nothing."""
+    assert owed({100}, left=200.0) == pytest.approx(100.0)
+    assert owed({100}, left=50.0) == pytest.approx(10.0)
+    assert owed({100, 1_000}, left=50.0) == 0.0
+    assert owed({100, 10_000}, left=200.0) == 0.0
+    assert owed({100}, left=200.0, slowness=2.0) == pytest.approx(100.0)
+    assert owed({100}, left=200.0, epochs=EpochSchedule(1_000, 1, 10)) == 0.0
+
+
+@pytest.mark.parametrize("kept", [0.0, 1e6])
+def test_what_is_kept_for_quick_contenders_puts_the_measuring_of_others_off(
+    topics, tmp_path, monkeypatch, kept
+):
+    happened = []
+
+    class Began(Notes):
+        def trial_started(self, planned, position, total, remaining):
+            happened.append(planned.name)
+
+    def probed(contender, *given, **named):
+        happened.append(contender.name)
+        return probe(contender, *given, **named)
+
+    monkeypatch.setattr(costs, "probe", probed)
+    monkeypatch.setattr(costs.Costs, "_owed", lambda self, left: kept * ("tfidf/40/1" not in happened))
+    asked = ASKED | {"contenders": "tfidf,lstm", "seeds": 2}
+    textgraft.compare(topics, output=tmp_path / "run", reporter=Began(), **asked)
+    assert (happened.index("tfidf/40/1") < happened.index("lstm")) == bool(kept)
 
 
 @pytest.mark.parametrize(

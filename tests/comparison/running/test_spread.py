@@ -80,6 +80,7 @@ def test_a_process_that_sees_other_rows_refuses(
         source=str(write_topics(tmp_path / "topics.csv", 121)),
         settings={"contenders": ["tfidf"]},
         data_hash=load_plan(alone).data_hash,
+        answered=None,
         folder=str(tmp_path),
         working=str(tmp_path),
     )

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from textgraft.comparison.contenders.registry import has_fixed_sizes
+from textgraft.comparison.contenders.registry import has_fixed_sizes, is_floor
 from textgraft.comparison.judging.choice import choose, cost_index, excess
 from textgraft.comparison.judging.curves import find_crossing
 from textgraft.comparison.judging.dropping import score_at_most
@@ -66,6 +66,7 @@ def judge(trials: Sequence[Trial], test_set: TestSet, *, preferences: Preference
         for contender in table.contenders
         if (own := table.size_at(contender, size)) is not None
     }
+    places |= _ahead(table, places)
     standings = _standings(table, places, test_set, wanted)
     pairs = _pairs(table, places)
     curves = {contender: table.curve(contender) for contender in table.contenders}
@@ -99,6 +100,21 @@ def judge(trials: Sequence[Trial], test_set: TestSet, *, preferences: Preference
         encoder_warning=test_set.check.get("encoder_warning"),
     )
     return msgspec.structs.replace(verdict, sentences=write_sentences(verdict))
+
+
+def _ahead(table: ScoreTable, places: Mapping[str, int]) -> dict[str, int]:
+    """Return who scores more with fewer rows than all others with more, and its largest size.
+
+    With as many rows it would not score less, so its model is the better one to have, where time was short.
+
+    Args:
+        table: All scores.
+        places: Contenders and the sizes that they are judged at.
+    """
+    best = max(table.score(*place).value for place in places.items())
+    behind = [name for name in table.contenders if name not in places and not is_floor(name)]
+    largest = {name: table.sizes(name)[-1] for name in behind}
+    return {name: own for name, own in largest.items() if table.score(name, own).value > best}
 
 
 def check_test_targets(task: Task, gold: Sequence[Any]) -> None:

@@ -48,6 +48,7 @@ def write_sentences(verdict: Verdict) -> list[str]:
         _baseline,
         _oracles,
         _scope,
+        _ahead,
         _unmeasured,
         _clock,
         _unread,
@@ -235,6 +236,16 @@ def _scope(verdict: Verdict) -> Iterator[str]:
 
 def _labels(size: int) -> str:
     return f"{count(size)} labels" if size else "no labels at all"
+
+
+def _ahead(verdict: Verdict) -> Iterator[str]:
+    """Say which contenders stand among the others although they learned from fewer rows."""
+    for row in verdict.standings:
+        if verdict.lacks_rows(row):
+            yield (
+                f"{row.contender} had time for {count(row.size)} rows alone, and scores more with them than "
+                f"others with {count(verdict.size)}; with as many it may score higher still."
+            )
 
 
 def _unmeasured(verdict: Verdict) -> Iterator[str]:

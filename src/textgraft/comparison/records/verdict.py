@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from textgraft import wording
+from textgraft.comparison.contenders.registry import has_fixed_sizes
 from textgraft.comparison.records.preferences import Preferences
 from textgraft.comparison.records.record import FORMAT, load_record
 from textgraft.comparison.records.trials import AskedCost, Trial
@@ -120,6 +121,14 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         seeds = self.pair(leader, pick).seeds_to_tell
         return (leader, seeds) if seeds else None
 
+    def lacks_rows(self, row: Standing) -> bool:
+        """Return whether a contender was trained on fewer rows than there was time for with others."""
+        return row.size < self.size and not has_fixed_sizes(row.contender)
+
+    def title(self, row: Standing) -> str:
+        """Return a contender's name, with its training rows where it had fewer than others."""
+        return f"{row.contender}, {wording.count(row.size)} rows" if self.lacks_rows(row) else row.contender
+
     @property
     def favourite(self) -> str:
         """The pick; where no contender stays within the limits, the best of all."""
@@ -167,7 +176,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
             ["contender", f"{self.metric} (95%)", *others.values(), "training", "one text", "size"],
             [
                 [
-                    row.contender,
+                    self.title(row),
                     f"{wording.score(row.score.value)} ({wording.interval(row.score, '–')})",
                     *(wording.score(row.metrics[name].value) for name in others),
                     wording.seconds(row.training_seconds),

@@ -65,14 +65,14 @@ def results_table(verdict: Verdict) -> Table:
     )
     # What fits 80 columns; the report has the rest. With its encoder's name, a contender's may be long.
     table.add_column("contender", no_wrap=True)
-    longest = max(len(row.contender) for row in verdict.standings)
+    longest = max(len(verdict.title(row)) for row in verdict.standings)
     others = verdict.others(1) if longest <= LONGEST_NAME else {}
     for name in (f"{verdict.metric} (95%)", *others.values(), "training", "one text", "size"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in verdict.standings:
         picked = row.contender == verdict.pick
         table.add_row(
-            f"{'→' if picked else ' '} {row.contender}",
+            f"{'→' if picked else ' '} {verdict.title(row)}",
             f"{wording.score(row.score.value)} ({wording.interval(row.score, '–')})",
             *(wording.score(row.metrics[name].value) for name in others),
             wording.seconds(row.training_seconds),

@@ -245,8 +245,33 @@ class Costs:
             per_text = self._per_text(contender)
             needed += WORTH_PROBING + len(self.run.material.test) * per_text
             needed += seconds_of_probe(contender, per_text)
+        if contender.epochs:
+            needed += self._owed(left * self.pace.share)
         is_short = bool(self.run.finished) and left * self.pace.share < needed
         return is_short or self._is_dear_at_first(name)
+
+    def _owed(self, left: float) -> float:
+        """Return the seconds of a core that contenders without epochs need on more rows than they had so far.
+
+        A contender that had time for a few rows alone tells less than those that are quick with as many as
+        there is time for.
+
+        Args:
+            left: Seconds of a core, which no trial that counts may exceed by itself.
+        """
+        run, seconds = self.run, 0.0
+        for name, rate in run.record.rates.items():
+            # How much is read of long texts is not settled before all are measured.
+            if rate.epochs or rate.reads_long_texts or run.contenders[name].is_remote:
+                continue
+            for size in reversed(run.record.programmes[name].sizes):
+                if PlannedTrial(name, size, 0).name in run.record.results:
+                    break
+                needed = (rate.seconds(size, 1) + rate.shared_seconds(size=size)) / rate.slowness
+                if needed <= left:
+                    seconds += needed
+                    break
+        return seconds
 
     @property
     def least(self) -> float:

@@ -66,15 +66,18 @@ def needed(trials: Sequence[Trial]) -> set[str]:
     """Return the ids of the trials that a verdict on these and on later ones may hand over.
 
     The size that contenders are judged at can only grow: of each contender the best seed is needed, there and
-    above.
+    above, and on the most rows that it was trained on, with which it may score more than others with more.
 
     Args:
         trials: Those that are finished.
     """
     judged = judged_size((trial.contender, trial.size) for trial in trials)
+    largest: dict[str, int] = {}
+    for trial in trials:
+        largest[trial.contender] = max(trial.size, largest.get(trial.contender, 0))
     groups: dict[tuple[str, int], list[Trial]] = {}
     for trial in trials:
-        if trial.size >= judged or has_fixed_sizes(trial.contender):
+        if trial.size >= min(judged, largest[trial.contender]) or has_fixed_sizes(trial.contender):
             groups.setdefault((trial.contender, trial.size), []).append(trial)
     return {best_seed(group).id for group in groups.values()}
 

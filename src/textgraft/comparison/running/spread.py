@@ -120,5 +120,6 @@ def _largest(run: Run) -> Callable[[PlannedTrial], bool]:
 
 def _may_be_needed(run: Run, planned: PlannedTrial) -> bool:
     """Return whether a verdict may hand the model of a trial over: the size that is judged at only grows."""
-    judged = judged_size((trial.contender, trial.size) for trial in run.results().values())
-    return planned.size >= judged or has_fixed_sizes(planned.contender)
+    known = [(trial.contender, trial.size) for trial in run.results().values()]
+    own = max((size for name, size in known if name == planned.contender), default=0)
+    return planned.size >= min(judged_size(known), own) or has_fixed_sizes(planned.contender)
