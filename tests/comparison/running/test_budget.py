@@ -363,6 +363,22 @@ def test_quick_contenders_have_the_most_rows_that_there_is_time_for_before_other
     assert owed({100}, left=200.0, epochs=EpochSchedule(1_000, 1, 10)) == 0.0
 
 
+@pytest.mark.parametrize(("per_row", "fitted"), [(2.0, 2), (5.0, 1)])
+def test_quick_contenders_fit_one_configuration_on_all_rows_where_several_take_most_of_the_time(
+    topics, tmp_path, monkeypatch, per_row, fitted
+):
+    """In three minutes of 76,012 rows a third way to fit static vectors took all that was left, in vain."""
+
+    def smallest_alone(programme, *given):
+        rate = rate_by_trials(changed(programme, sizes=programme.sizes[:1]), *given)
+        return changed(rate, fixed=0.0, per_row=per_row)
+
+    monkeypatch.setattr(costs, "rate_by_trials", smallest_alone)
+    asked = ASKED | {"contenders": "tfidf", "tuning": 2}
+    result = textgraft.compare(topics, output=tmp_path / "run", **asked)
+    assert {trial.size: len(trial.configurations) for trial in result.trials} == {20: 2, 40: fitted}
+
+
 @pytest.mark.parametrize("kept", [0.0, 1e6])
 def test_what_is_kept_for_quick_contenders_puts_the_measuring_of_others_off(
     topics, tmp_path, monkeypatch, kept

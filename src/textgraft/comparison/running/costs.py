@@ -10,7 +10,7 @@ from msgspec.structs import replace as changed
 
 from textgraft.comparison.records.plan import ComparisonPlan, PlannedTrial, Rate
 from textgraft.comparison.running.pace import Lap, Pace
-from textgraft.comparison.running.planning import SAFETY
+from textgraft.comparison.running.planning import SAFETY, TUNING
 from textgraft.comparison.running.probing import (
     Glance,
     Tried,
@@ -165,14 +165,40 @@ class Costs:
             for name in told
             for size in reversed(run.record.programmes[name].sizes[:-1])
         ]
+        whole.sort(key=lambda planned: self._needed(planned, 1))
+        most = self._quick_configurations(whole)
         for planned in (*whole, *others):
-            rate, programme = run.record.rates[planned.contender], run.record.programmes[planned.contender]
-            needed = rate.seconds(planned.size, programme.configurations)
-            needed += rate.shared_seconds(size=planned.size)
-            part = SAFETY if planned in whole else DEAR
+            number = run.record.programmes[planned.contender].configurations
+            number, part = (min(most, number), SAFETY) if planned in whole else (number, DEAR)
+            needed = self._needed(planned, number)
             if planned.name not in run.record.results and needed <= part * run.left * self.pace.share:
+                self._fit_in(planned.contender, number)
                 self._tried(planned)
                 run.interim.judge_if_due()
+
+    def _quick_configurations(self, whole: Sequence[PlannedTrial]) -> int:
+        """Return how many configurations quick contenders fit on all rows: all, where that is soon done."""
+        programmes, room = self.run.record.programmes, TUNING * self.run.left * self.pace.share
+        most = max((programmes[planned.contender].configurations for planned in whole), default=1)
+
+        def seconds(number: int) -> float:
+            return sum(
+                self._needed(planned, min(number, programmes[planned.contender].configurations))
+                for planned in whole
+            )
+
+        return next((number for number in range(most, 1, -1) if seconds(number) <= room), 1)
+
+    def _needed(self, planned: PlannedTrial, configurations: int) -> float:
+        """Return the seconds of a core that a contender's next trial takes with so many configurations."""
+        rate = self.run.record.rates[planned.contender]
+        return rate.shared_seconds(size=planned.size) + rate.seconds(planned.size, configurations)
+
+    def _fit_in(self, name: str, configurations: int) -> None:
+        """Have the next trial of a contender choose from so many configurations."""
+        plan = self.run.record.plan
+        plan = changed(plan, configurations=plan.configurations | {name: configurations})
+        self.run.record = changed(self.run.record, plan=plan)
 
     def _by_dear_trial(self, name: str) -> Rate | None:
         """Run a contender on all rows where that takes much of the time left; tell its cost by that.
@@ -198,8 +224,8 @@ class Costs:
         """Run a contender on all rows at once where the probes of others might leave no time for it."""
         largest = self.run.record.programmes[name].sizes[-1]
         if rate.epochs is None and not rate.reads_long_texts:
-            shared = rate.shared_seconds(size=largest)
-            self._try_dear(name, lambda number: shared + rate.seconds(largest, number))
+            whole = PlannedTrial(name, largest, 0)
+            self._try_dear(name, lambda number: self._needed(whole, number))
 
     def _try_dear(self, name: str, seconds: Callable[[int], float]) -> Tried | None:
         """Run a contender on all rows if that takes much of the time left, with what there is time for.
@@ -208,15 +234,13 @@ class Costs:
             name: Of the contender.
             seconds: Returns what that takes with so many configurations.
         """
-        run = self.run
-        programme, plan = run.record.programmes[name], run.record.plan
+        programme = self.run.record.programmes[name]
         # Where there is no time for all configurations, there may be for the first.
         numbers = range(programme.configurations, 0, -1)
         number = next((number for number in numbers if self._is_dear(seconds(number))), None)
         if number is None:
             return None
-        plan = changed(plan, configurations=plan.configurations | {name: number})
-        run.record = changed(run.record, plan=plan)
+        self._fit_in(name, number)
         return self._tried(PlannedTrial(name, programme.sizes[-1], 0))
 
     def _is_dear(self, needed: float) -> bool:

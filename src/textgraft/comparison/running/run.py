@@ -359,11 +359,16 @@ class Run:
 
     def _take_up(self) -> None:
         """Take the trials in the folder that are results of this plan, whatever plan they were run for."""
-        for programme_trial in self.record.everything:
-            spec = self.spec(programme_trial)
-            trial = self.result(programme_trial, spec) if spec else None
+        found = {(trial.contender, trial.size, trial.seed) for trial in self.finished.values()}
+        for planned in self.record.everything:
+            # To draw the rows of a trial takes a while where there are many.
+            place = planned.contender, planned.size, planned.seed
+            if planned.name in self.record.results or place not in found:
+                continue
+            spec = self.spec(planned)
+            trial = self.result(planned, spec) if spec else None
             if trial is not None:
-                self.keep(programme_trial, trial)
+                self.keep(planned, trial)
 
     def _put_back_spared(self) -> None:
         """Leave out trials of another request in this folder that would not be run in a fresh one."""
