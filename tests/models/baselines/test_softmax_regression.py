@@ -53,7 +53,7 @@ def test_both_ways_score_as_scikit_learn_does(monkeypatch, c):
     train, gold, test, test_gold = weighted(60, 3000)
     reference = LogisticRegression(C=c, max_iter=1000).fit(train, gold)
     expected = (reference.predict(test) == test_gold).mean()
-    for most, tolerance in ((10**9, 0.002), (0, 0.012)):
+    for most, tolerance in ((10**9, 0.004), (0, 0.012)):
         monkeypatch.setattr(softmax_regression, "MOST_WEIGHTS_IN_FLOAT64", most)
         weight, bias = fit_softmax(train, gold, 60, c)
         assert weight.dtype == (np.float64 if most else np.float32)

@@ -105,7 +105,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     dev_metrics: dict[str, float]
     cost: Cost
     truncated_fraction: float
-    """Fraction of training tokens lost to the length limit, 0 to 1."""
+    """Fraction of training tokens lost to the length limit, 0 to 1; of many rows, by some of them."""
     epochs: float
     stopped_by: str
     """"epochs", "patience", "budget" or "closed form"."""
