@@ -127,10 +127,11 @@ def test_rows_are_answered_on_states_as_by_the_whole_model(source, tmp_path, tas
     found = predictor.predictions(*fitted.outputs(test))
     assert job.shared.charged > charged, "the lower layers ran over them"
     whole = predictor.predict_rows(test)
-    if task != "regression":
-        assert [one.answer for one in found] == [one.answer for one in whole]
     for one, other in zip(found, whole, strict=True):
         np.testing.assert_allclose(one.numbers(), other.numbers(), atol=0.02)
+        # In bf16 it is the processor's to say which of two equals comes first.
+        is_tie = isinstance(one.answer, int) and np.ptp(sorted(other.numbers())[-2:]) < 0.04
+        assert task == "regression" or is_tie or one.answer == other.answer
 
 
 def test_where_there_is_no_room_it_is_said(source, tmp_path: Path):
