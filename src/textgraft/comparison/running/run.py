@@ -66,6 +66,8 @@ OVERTIME = 1.5
 THREADS_AGAIN = 8.0
 """Seconds after which it is measured again on how many threads to compute, where another number may be better
 now; then whenever the run is twice as old."""
+MANY_ROWS = 1_000
+"""Training rows on which a choice of configuration is worth something for more rows."""
 LEAST_LEFT = 0.25
 """Of the time of a trial, its training has at least so much, whatever else was estimated."""
 
@@ -310,9 +312,24 @@ class Run:
         """Return what the first seed chooses from, and what it chose for the others."""
         contender = self._contender(planned)
         if planned.seed == 0:
-            return contender.grid[: self.record.plan.configurations[planned.contender]]
+            return self._promising(planned, contender)[: self.record.plan.configurations[planned.contender]]
         first = self.record.results.get(PlannedTrial(planned.contender, planned.size, 0).name)
         return (contender.configured(self.finished[first].settings),) if first else ()
+
+    def _promising(self, planned: PlannedTrial, contender: Contender) -> tuple[RecipeSettings, ...]:
+        """Return the configurations of a contender, the most promising first.
+
+        Where there is no time for all of them, that is the one that was best with the next smaller number of
+        rows, if it was many: what suits a hundred rows may not suit a hundred thousand.
+        """
+        programme = self.record.programmes[planned.contender]
+        grid = contender.grid[: programme.configurations]
+        if self.record.plan.configurations[planned.contender] >= len(grid):
+            return grid
+        smaller = (size for size in reversed(programme.sizes) if MANY_ROWS <= size < planned.size)
+        results = (self.record.results.get(PlannedTrial(planned.contender, size, 0).name) for size in smaller)
+        found = next((self.finished[trial] for trial in results if trial in self.finished), None)
+        return tuple(sorted(grid, key=lambda one: found is None or one.given() != found.settings))
 
     def trials(self) -> None:
         """Run every trial without a result that there is time for; judge on the way what is known so far."""
@@ -391,12 +408,12 @@ class Run:
         return trial
 
     def _is_of(self, trial: Trial, spec: TrialSpec) -> bool:
-        """Return whether a trial was run for this plan: with its configurations, or the first few of them."""
-        grid = spec.contender.grid if trial.seed == 0 else spec.configurations
-        return any(
-            replace(spec, configurations=grid[:number]).identity(trial.limit_seconds).id == trial.id
-            for number in range(1, len(grid) + 1)
-        )
+        """Return whether a trial was run for this plan: with its configurations, or some of them."""
+        possible = [one.given() for one in (spec.configurations if trial.seed else spec.contender.grid)]
+        if any(one.settings not in possible for one in trial.configurations):
+            return False
+        fitted = tuple(spec.contender.configured(one.settings) for one in trial.configurations)
+        return replace(spec, configurations=fitted).identity(trial.limit_seconds).id == trial.id
 
     @property
     def has_results(self) -> bool:

@@ -32,10 +32,10 @@ MOST_WEIGHTS_IN_FLOAT64 = 1_000_000
 MAX_ITERATIONS = 1000
 CELLS = 2_000_000
 """Scores, of rows by labels, that are computed at once."""
-LEAST_GRADIENT = 1e-3
+LEAST_GRADIENT = 5e-4
 """L-BFGS ends where no weight has a larger one, in the units of its feature."""
 MANY_ROWS = 5_000
-"""For fewer rows that limit is lower, down to a tenth: to be exact costs little there."""
+"""For fewer rows that limit is lower, down to a fifth: to be exact costs little there."""
 LEAST_GAIN = 3e-4
 """Conjugate gradients end when a step lowers the loss by less than this fraction of it."""
 ENOUGH = 1e-4
@@ -189,7 +189,7 @@ def _lbfgs(loss: _Loss, is_over: Callable[[], bool]) -> NDArray[Any]:
         if is_over():
             raise StopIteration
 
-    share = min(1.0, max(0.1, len(loss.targets) / MANY_ROWS))
+    share = min(1.0, max(0.2, len(loss.targets) / MANY_ROWS))
     limits = {
         "maxiter": MAX_ITERATIONS,
         "maxls": 50,
