@@ -35,9 +35,13 @@ def rows(counts: dict[str, int], length: int = LENGTH) -> Dataset:
     return Dataset({"text": texts}, mixed, list(map(str, numbers)), numbers, "made")
 
 
-def material(counts=COUNTS, length: int = LENGTH) -> Material:
+FROZEN = SimpleNamespace(needs_encoder=True, first_use=None, epochs=None)
+TFIDF = SimpleNamespace(needs_encoder=False, first_use=None, epochs=None)
+
+
+def material(counts=COUNTS, length: int = LENGTH, asking=(TFIDF, FROZEN)) -> Material:
     test, dev = rows(counts, length), rows({"common": 5_000})
-    return Material(SimpleNamespace(contenders=[]), None, Splits(dev, dev, test), dev, None)
+    return Material(SimpleNamespace(contenders=asking), None, Splits(dev, dev, test), dev, None)
 
 
 @pytest.fixture
@@ -45,7 +49,7 @@ def pace(monkeypatch):
     """Let a row take the encoder so many seconds."""
 
     def takes(seconds: float) -> None:
-        monkeypatch.setattr(answered_rows, "_seconds_a_row", lambda _: seconds)
+        monkeypatch.setattr(answered_rows, "_seconds_a_row", lambda *_: seconds)
 
     return takes
 
@@ -57,7 +61,6 @@ def silent(text: str) -> None:
 @pytest.mark.parametrize(
     ("seconds", "number"),
     [
-        (0.0, None),  # nobody reads them with an encoder
         (0.001, None),
         (0.010, 3_600 - READ),
         (0.015, 2_400 - READ),
@@ -73,12 +76,18 @@ def test_as_many_rows_are_answered_as_leave_time_to_read_those_that_are_learned_
 
 def test_where_there_is_no_time_to_read_all_rows_a_twentieth_of_it_goes_to_test_rows(pace):
     pace(0.003)
-    found = rows_to_answer(material(), MINUTE, 40.0, 1_000_000, silent)
-    assert found == pytest.approx(0.05 * 40.0 / 0.003, abs=1)
+    found = rows_to_answer(material(), MINUTE, 50.0, 1_000_000, silent)
+    assert found == pytest.approx(0.05 * 50.0 / 0.003, abs=1)
+
+
+def test_no_encoder_is_opened_for_it_where_there_is_little_time_or_nobody_asks_one(monkeypatch):
+    monkeypatch.setattr(answered_rows, "_seconds_a_row", lambda *_: pytest.fail("it was opened"))
+    assert rows_to_answer(material(), MINUTE, 30.0, LARGEST, silent) == LEAST_ROWS
+    assert rows_to_answer(material(asking=[TFIDF]), MINUTE, 30.0, LARGEST, silent) is None
 
 
 def test_where_few_characters_are_tested_all_rows_are_answered_and_no_pace_is_measured(monkeypatch):
-    monkeypatch.setattr(answered_rows, "_seconds_a_row", lambda _: pytest.fail("it was measured"))
+    monkeypatch.setattr(answered_rows, "_seconds_a_row", lambda *_: pytest.fail("it was measured"))
     seconds = sum(COUNTS.values()) * LENGTH / ALL
     assert rows_to_answer(material(), seconds, seconds, LARGEST, silent) is None
     with pytest.raises(pytest.fail.Exception):
@@ -165,7 +174,7 @@ def test_a_run_that_is_resumed_answers_the_same_rows(world, pace):
     pace(1.0)
     train, asked = world
     first = textgraft.compare(train, budget="100s", **asked)
-    pace(0.0)
+    pace(1e-6)
     reporter = Notes()
     second = textgraft.compare(train, budget="100s", reporter=reporter, **asked)
     assert [trial.id for trial in second.trials] == [trial.id for trial in first.trials]
@@ -207,8 +216,8 @@ def test_the_pace_is_measured_on_rows_that_are_answered(world, monkeypatch):
     found = []
     measure = answered_rows._seconds_a_row
 
-    def measured(material):
-        seconds = measure(material)
+    def measured(material, asking):
+        seconds = measure(material, asking)
         (encoder,) = material.shared._encoders.values()
         found.append((seconds, len(encoder.store)))
         return seconds

@@ -311,7 +311,7 @@ class ComparisonPlan(msgspec.Struct, frozen=True, kw_only=True):
     """How many rows of every label a training size has, by the size; empty where sizes count all rows."""
     dev_rule: str
     answered: int | None = None
-    """Test rows that contenders answer, drawn as ``running.answered_rows`` says; None: all."""
+    """Test rows that contenders answer, of which Material.answering tells which; None: all."""
     rates: dict[str, Rate]
     """Of the contenders whose cost is known: all of them before the first plan is made."""
     programmes: dict[str, Programme]

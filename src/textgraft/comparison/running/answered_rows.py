@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 from textgraft.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from textgraft.comparison.contenders.base import Contender
     from textgraft.comparison.preparing import Material
 
 ALL = 800
@@ -29,6 +30,8 @@ ANSWERING = 0.05
 LEAST_ROWS = 500
 LEAST_OF_LABEL = 10
 """Of each label in the mean."""
+LITTLE = 40.0
+"""Seconds: with no more left no encoder is opened for this alone, and as few rows as may be are answered."""
 SAMPLE = 32
 """Rows that tell the pace, after as many on which the encoder is opened."""
 
@@ -49,13 +52,16 @@ def rows_to_answer(
     least = max(LEAST_ROWS, LEAST_OF_LABEL * len(set(test.strata)))
     if least >= len(test) or sum(map(len, test.strings())) <= ALL * budget:
         return None
-    started = time.perf_counter()
-    per_row = _seconds_a_row(material)
-    left -= time.perf_counter() - started
-    if not per_row:
+    asking = _asking(material)
+    if not asking:
         return None
-    fitting = max(READING * left / per_row - material.read_of(largest), ANSWERING * left / per_row)
-    number = max(least, math.floor(fitting))
+    number = least
+    if left > LITTLE:
+        started = time.perf_counter()
+        per_row = _seconds_a_row(material, asking)
+        left -= time.perf_counter() - started
+        fitting = max(READING * left / per_row - material.read_of(largest), ANSWERING * left / per_row)
+        number = max(least, math.floor(fitting))
     if number >= len(test):
         return None
     note(
@@ -65,18 +71,24 @@ def rows_to_answer(
     return number
 
 
-def _seconds_a_row(material: Material) -> float:
-    """Return what a row takes all encoders, on the wall; 0 where no contender asks any for every row.
+def _asking(material: Material) -> list[Contender]:
+    """Return who asks an encoder for every row, those first that only read what it makes of it.
 
-    Nothing of it is done in vain: these rows are answered in any case, and encoded once.
+    It is opened as the first of them does it.
     """
     asking = [
         contender
         for contender in material.entrants.contenders
         if contender.needs_encoder and contender.first_use is None
     ]
-    # Where some only read what an encoder makes of texts, it is opened as they do it.
-    asking.sort(key=lambda contender: contender.epochs is not None)
+    return sorted(asking, key=lambda contender: contender.epochs is not None)
+
+
+def _seconds_a_row(material: Material, asking: Sequence[Contender]) -> float:
+    """Return what a row takes all encoders, on the wall.
+
+    Nothing of it is done in vain: these rows are answered in any case, and encoded once.
+    """
     first, both = (material.answering(number).test.strings() for number in (SAMPLE, 2 * SAMPLE))
     seconds: dict[str, float] = {}
     for contender in asking:
