@@ -11,6 +11,7 @@ from tests.comparison.reporting.test_terminal import printed
 from tests.comparison.synthetic import FROZEN, TFIDF, Comparison
 from textgraft.cli import app
 from textgraft.comparison.contenders.registry import CONTENDERS
+from textgraft.comparison.judging.answers import answers
 from textgraft.comparison.records.plan import load_plan
 from textgraft.comparison.records.trials import load_test_set, load_trials
 from textgraft.comparison.reporting import next_steps as next_steps_module
@@ -39,6 +40,26 @@ def test_rows_to_label_come_with_the_gain_that_is_forecast(folder):
     curve = next(curve for curve in verdict.curves if curve.contender == verdict.pick)
     assert f"+{curve.forecasts[0].gain.value:.3f}" in step.what
     assert step.command == f"textgraft label-next {folder}/best unlabelled.csv --count 50 --review reviews.db"
+
+
+def test_who_did_not_learn_from_all_rows_is_to_do_so_before_more_are_labelled(folder):
+    test_set, plan = load_test_set(folder), load_plan(folder)
+    verdict = Comparison(curves=(TFIDF, FROZEN), rows=400).judge()
+    short = msgspec.structs.replace(verdict, train_rows=2 * verdict.size)
+    steps = {
+        one.what.split()[0]: one for one in next_steps(folder, plan, test_set, load_trials(folder), short)
+    }
+    assert "Label" not in steps
+    assert steps["Have"].what.startswith(
+        f"Have {verdict.pick} learn from all 6,000 rows, where it had 3,000: "
+    )
+    assert (
+        steps["Have"].command == f"textgraft train complaints.csv --contender {verdict.pick} --output model"
+    )
+    (because,) = [one.because for one in answers(short) if one.question == "Would more labels help?"]
+    assert f"twice as many as {verdict.pick} learned from" in because
+    (because,) = [one.because for one in answers(verdict) if one.question == "Would more labels help?"]
+    assert "twice as many as now" in because
 
 
 def test_labels_that_look_like_codes_are_to_be_described(folder, monkeypatch):

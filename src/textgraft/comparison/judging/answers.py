@@ -120,7 +120,8 @@ def _labels(verdict: Verdict) -> Iterator[Answer]:
         return
     double = curve.forecasts[0]
     gain = f"about {signed(double.gain.value)} {verdict.metric} (likely {signed(double.gain.low)} to "
-    gain += f"{signed(double.gain.high)}) with {count(double.labels)} labels, twice as many as now"
+    now = "now" if curve.points[-1].size >= verdict.train_rows else f"{pick} learned from"
+    gain += f"{signed(double.gain.high)}) with {count(double.labels)} labels, twice as many as {now}"
     if double.gain.low > NOTICEABLE:
         yield Answer(question, "Yes", f"{gain}.")
     elif double.gain.high < NOTICEABLE:

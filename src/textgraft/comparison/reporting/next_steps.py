@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textgraft import wording
-from textgraft.comparison.contenders.registry import contender_named, has_fixed_sizes, is_floor
+from textgraft.comparison.contenders.registry import ON, contender_named, has_fixed_sizes, is_floor
 from textgraft.comparison.records.plan import ComparisonPlan
 from textgraft.comparison.records.trials import TestSet, Trial, task_of
 from textgraft.comparison.records.verdict import NOTICEABLE, Verdict
@@ -200,6 +200,16 @@ def _label(known: _Known) -> Iterator[NextStep]:
     forecast, have = worth[0], curve.points[-1].size
     gain = f"{wording.signed(forecast.gain.value)} ({wording.signed(forecast.gain.low)} to "
     gain += f"{wording.signed(forecast.gain.high)})"
+    rows = known.verdict.train_rows
+    if have < rows:
+        whole = f"textgraft train {_source(known.plan)} --contender {pick} --output model"
+        yield NextStep(
+            f"Have {pick} learn from all {wording.count(rows)} rows, where it had {wording.count(have)}: "
+            f"{wording.count(forecast.labels)} are expected to add {gain} to its {known.verdict.metric}:",
+            # An encoder of its own has a name here that no other command knows.
+            known.plan.command if ON in pick else whole,
+        )
+        return
     how, command = _labelling(known)
     yield NextStep(
         f"Label {wording.count(forecast.labels - have)} rows more: that is expected to add {gain} to "
