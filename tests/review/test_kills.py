@@ -17,7 +17,7 @@ from textgraft.review.store import ReviewStore
 def test_acknowledged_decisions_outlive_kills(tmp_path, kills):
     path = tmp_path / "store.review"
     with ReviewStore(path) as store:
-        store.add(items(100 * kills))
+        store.add(items(500 * kills))  # more than a fast machine decides
     ended = subprocess.run(
         [sys.executable, "-m", "tests.review.killed_reviewer", path, str(kills)],
         cwd=Path(__file__).parents[2],
