@@ -43,6 +43,17 @@ class Notes(SilentReporter):
         self.notes.append(text)
 
 
+class Began(Notes):
+    """Writes the names of trials into a list as they begin."""
+
+    def __init__(self, names):
+        super().__init__()
+        self.names = names
+
+    def trial_started(self, planned, position, total, remaining):
+        self.names.append(planned.name)
+
+
 @pytest.fixture
 def hurried(monkeypatch):
     """Let the clock end the LSTM's training after so many epochs."""
@@ -141,11 +152,7 @@ def test_what_has_no_time_left_when_its_turn_comes_is_not_begun_and_said_once(to
         lambda planned, plan, rates: 1e9 if planned.contender == "lstm" and planned.size == 20 else 0.0,
     )
 
-    class Began(Notes):
-        def trial_started(self, planned, position, total, remaining):
-            began.append(planned.name)
-
-    reporter = Began()
+    reporter = Began(began)
     result = textgraft.compare(topics, output=tmp_path / "run", reporter=reporter, **ASKED)
     assert "lstm/20/0" not in began
     assert len(result.trials) == 3
@@ -303,14 +310,10 @@ def test_what_takes_long_and_cannot_be_cut_short_is_run_before_others_are_measur
         rate = probe(contender, *given, **named)
         return changed(rate, fixed=seconds) if contender.name == "tfidf" else rate
 
-    class Began(Notes):
-        def trial_started(self, planned, position, total, remaining):
-            happened.append(planned.name)
-
     monkeypatch.setattr(costs, "tells_by_trials", lambda *_: False)
     monkeypatch.setattr(costs, "probe", probed)
     monkeypatch.setattr(Pace, "share", 1.0)
-    textgraft.compare(topics, output=tmp_path / "run", reporter=Began(), **ASKED)
+    textgraft.compare(topics, output=tmp_path / "run", reporter=Began(happened), **ASKED)
     expected = ["tfidf", "tfidf/40/0", "lstm"] if is_first else ["tfidf", "lstm"]
     assert happened[: len(expected)] == expected
 
@@ -329,14 +332,10 @@ def test_what_first_trials_told_is_run_on_all_rows_before_others_are_measured(
         happened.append(contender.name)
         return probe(contender, *given, **named)
 
-    class Began(Notes):
-        def trial_started(self, planned, position, total, remaining):
-            happened.append(planned.name)
-
     monkeypatch.setattr(costs, "rate_by_trials", smallest_alone)
     monkeypatch.setattr(costs, "probe", probed)
     asked = ASKED | {"sizes": "20,30,40", "budget": budget}
-    textgraft.compare(topics, output=tmp_path / "run", reporter=Began(), **asked)
+    textgraft.compare(topics, output=tmp_path / "run", reporter=Began(happened), **asked)
     before = happened[: happened.index("lstm")]
     assert before == ["tfidf/20/0", *(["tfidf/40/0", "tfidf/30/0"] if is_first else [])]
 
@@ -414,10 +413,6 @@ def test_what_is_kept_for_quick_contenders_puts_the_measuring_of_others_off(
 ):
     happened = []
 
-    class Began(Notes):
-        def trial_started(self, planned, position, total, remaining):
-            happened.append(planned.name)
-
     def probed(contender, *given, **named):
         happened.append(contender.name)
         return probe(contender, *given, **named)
@@ -425,7 +420,7 @@ def test_what_is_kept_for_quick_contenders_puts_the_measuring_of_others_off(
     monkeypatch.setattr(costs, "probe", probed)
     monkeypatch.setattr(costs.Costs, "_owed", lambda self, left: kept * ("tfidf/40/1" not in happened))
     asked = ASKED | {"contenders": "tfidf,lstm", "seeds": 2}
-    textgraft.compare(topics, output=tmp_path / "run", reporter=Began(), **asked)
+    textgraft.compare(topics, output=tmp_path / "run", reporter=Began(happened), **asked)
     assert (happened.index("tfidf/40/1") < happened.index("lstm")) == bool(kept)
 
 
@@ -439,17 +434,13 @@ def test_an_encoder_that_has_time_for_all_rows_at_once_alone_has_them_first(
     """A minute of 1,000 rows and 1,821 test rows had time for a frozen encoder, but not after others."""
     happened = []
 
-    class Began(Notes):
-        def trial_started(self, planned, position, total, remaining):
-            happened.append(planned.name)
-
     def glanced(contender, *given):
         return Glance(0.0, 0.0, per_text if contender.name == "bert-frozen" else 0.0, rows=16)
 
     monkeypatch.setattr(costs, "glance", glanced)
     encoder = save_tiny_bert(tmp_path / "encoder")
     asked = ASKED | {"contenders": "static,bert-frozen", "encoder": encoder}
-    textgraft.compare(topics, output=tmp_path / "run", reporter=Began(), **asked)
+    textgraft.compare(topics, output=tmp_path / "run", reporter=Began(happened), **asked)
     assert happened[0] == first
     assert set(happened) == {f"{name}/{size}/0" for name in ("static", "bert-frozen") for size in (20, 40)}
 
@@ -460,10 +451,6 @@ def test_what_is_dear_is_fitted_in_as_many_ways_as_there_is_time_for(
     topics, tmp_path, monkeypatch, fit, fitted, is_probed
 ):
     happened = []
-
-    class Began(Notes):
-        def trial_started(self, planned, position, total, remaining):
-            happened.append(planned.name)
 
     def probed(contender, *given, **named):
         happened.append(contender.name)
@@ -477,7 +464,7 @@ def test_what_is_dear_is_fitted_in_as_many_ways_as_there_is_time_for(
     monkeypatch.setattr(Pace, "share", 1.0)
     encoder = save_tiny_bert(tmp_path / "encoder")
     asked = ASKED | {"contenders": "bert-frozen,lstm", "encoder": encoder, "sizes": "40", "tuning": 2}
-    result = textgraft.compare(topics, output=tmp_path / "run", reporter=Began(), **asked)
+    result = textgraft.compare(topics, output=tmp_path / "run", reporter=Began(happened), **asked)
     assert happened[: 2 + is_probed] == ["bert-frozen"] * is_probed + ["bert-frozen/40/0", "lstm"]
     (trial,) = (one for one in result.trials if one.contender == "bert-frozen")
     assert len(trial.configurations) == fitted
