@@ -111,10 +111,14 @@ def _ahead(table: ScoreTable, places: Mapping[str, int]) -> dict[str, int]:
         table: All scores.
         places: Contenders and the sizes that they are judged at.
     """
-    best = max(table.score(*place).value for place in places.items())
+
+    def score(place: tuple[str, int]) -> float:
+        return float(table.cells[place].values().mean())
+
+    best = max(map(score, places.items()))
     behind = [name for name in table.contenders if name not in places and not is_floor(name)]
     largest = {name: table.sizes(name)[-1] for name in behind}
-    return {name: own for name, own in largest.items() if table.score(name, own).value > best}
+    return {name: own for name, own in largest.items() if score((name, own)) > best}
 
 
 def check_test_targets(task: Task, gold: Sequence[Any]) -> None:

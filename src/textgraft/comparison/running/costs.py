@@ -289,9 +289,10 @@ class Costs:
             if rate.epochs or rate.reads_long_texts or run.contenders[name].is_remote:
                 continue
             for size in reversed(run.record.programmes[name].sizes):
-                if PlannedTrial(name, size, 0).name in run.record.results:
+                planned = PlannedTrial(name, size, 0)
+                if planned.name in run.record.results:
                     break
-                needed = (rate.seconds(size, 1) + rate.shared_seconds(size=size)) / rate.slowness
+                needed = self._needed(planned, 1) / rate.slowness
                 if needed <= left:
                     seconds += needed
                     break

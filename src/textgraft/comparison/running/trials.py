@@ -16,6 +16,7 @@ from textgraft.comparison.running.card import model_card
 from textgraft.comparison.running.measuring import MEGABYTE, measure_serving
 from textgraft.comparison.running.prompt_card import prompt_card
 from textgraft.comparison.running.reading import readings
+from textgraft.data.check import COUNTED_TEXTS
 from textgraft.data.dataset import Dataset
 from textgraft.data.languages import dataset_languages
 from textgraft.evaluation.conformal import Nonconformity
@@ -35,8 +36,6 @@ from textgraft.tokenization.prompts import prompt_of
 from textgraft.training.training_time import training_clock
 
 GOLDEN_ROWS = 4
-COUNTED_ROWS = 2_000
-"""Training rows that tell which share of tokens is lost to the length limit."""
 CHECKPOINTING = ("checkpoint_seconds", "keep", "concurrency", "shard_weights")
 """Settings that no result depends on."""
 OVERTIME = 1.5
@@ -267,7 +266,7 @@ def _golden_rows(test: Dataset) -> Dataset:
 
 def _counted(train: Dataset) -> Dataset:
     """Return the rows whose tokens are counted: of many, some at even distances."""
-    return train.select(range(0, len(train), max(1, -(-len(train) // COUNTED_ROWS))))
+    return train.select(range(0, len(train), max(1, -(-len(train) // COUNTED_TEXTS))))
 
 
 def _runs_over(fitted: Sequence[Configuration], budget: float) -> bool:
