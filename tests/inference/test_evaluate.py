@@ -91,7 +91,7 @@ def test_the_record_is_read_as_it_was_written(folder, found):
         load_evaluation(damaged)
 
 
-def test_the_page_shows_all_of_it_as_text(folder):
+def test_the_page_shows_all_of_it_as_text(folder, found):
     html = (folder / "report" / "report.html").read_text()
     page = Page(html)
     assert page.tags.count("script") == 3
