@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from textgraft.comparison.records.trials import Trial
     from textgraft.comparison.running.interim import Interim
     from textgraft.comparison.running.progress import Reporter
+    from textgraft.comparison.running.specifying import Specs
     from textgraft.comparison.running.trial_jobs import Outcome
     from textgraft.comparison.running.trials import TrialSpec
     from textgraft.errors import OptionError
@@ -56,6 +57,7 @@ class Running(Protocol):
     record: ComparisonPlan
     finished: dict[str, Trial]
     interim: Interim
+    specs: Specs
 
     @property
     def left(self) -> float:
@@ -63,12 +65,6 @@ class Running(Protocol):
 
     def note_rate(self, name: str, rate: Rate | None) -> None:
         """Write down what a contender costs, if that is known."""
-
-    def spec(self, planned: PlannedTrial) -> TrialSpec | None:
-        """Return what a planned trial is to run."""
-
-    def result(self, planned: PlannedTrial, spec: TrialSpec) -> Trial | None:
-        """Return the trial that has this specification, if there is one."""
 
     def keep(self, planned: PlannedTrial, trial: Trial) -> None:
         """Note the result of a part of the plan."""
@@ -388,9 +384,9 @@ class Costs:
     def _tried(self, planned: PlannedTrial) -> Tried | None:
         """Run a trial before there is a plan, unless its result is there; None where it gave none."""
         run = self.run
-        spec = run.spec(planned)
+        spec = run.specs.of(planned)
         assert spec is not None, "a first seed waits for nothing"
-        trial = run.result(planned, spec)
+        trial = run.specs.result(planned, spec)
         if trial is not None:
             run.keep(planned, trial)
             return Tried.before(trial)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace as changed
 
-from textgraft.comparison.contenders.base import Contender, RecipeSettings
 from textgraft.comparison.preparing import Material
 from textgraft.comparison.records.memory import Memory, load_memory, save_memory
 from textgraft.comparison.records.plan import (
@@ -42,6 +41,7 @@ from textgraft.comparison.running.planning import SAFETY, cheapest, schedule
 from textgraft.comparison.running.probing import whole_training
 from textgraft.comparison.running.progress import Reporter
 from textgraft.comparison.running.robustness import measure_kept
+from textgraft.comparison.running.specifying import Specs
 from textgraft.comparison.running.threads import choose_threads
 from textgraft.comparison.running.time_limits import allowance, useful
 from textgraft.errors import DataError, ModelError, OptionError
@@ -66,8 +66,6 @@ OVERTIME = 1.5
 THREADS_AGAIN = 8.0
 """Seconds after which it is measured again on how many threads to compute, where another number may be better
 now; then whenever the run is twice as old."""
-MANY_ROWS = 1_000
-"""Training rows on which a choice of configuration is worth something for more rows."""
 LEAST_LEFT = 0.25
 """Of the time of a trial, its training has at least so much, whatever else was estimated."""
 
@@ -112,6 +110,7 @@ class Run:
         self.not_begun: set[str] = set()
         """Parts of the plan that there was no time left for when their turn came."""
         self.interim = Interim(self)
+        self.specs = Specs(self)
         self.costs = Costs(self)
         self.slots = 1
         """Trials that run at a time."""
@@ -282,55 +281,6 @@ class Run:
             fix=f"Give at least {math.ceil((spent + least) / SAFETY + CONCLUDING)}s.",
         )
 
-    def spec(self, planned: PlannedTrial) -> TrialSpec | None:
-        """Return what a planned trial is to run; None while the configuration to take is not chosen yet."""
-        configurations = self._configurations(planned)
-        return self._spec_of(planned, configurations) if configurations else None
-
-    def _spec_of(self, planned: PlannedTrial, configurations: tuple[RecipeSettings, ...]) -> TrialSpec:
-        from textgraft.comparison.running.trials import TrialSpec
-
-        contender = self._contender(planned)
-        rows = self.material.rows(planned.size, planned.seed, self.record.shots.get(planned.size))
-        return TrialSpec(
-            contender=contender,
-            job=self.material.job(contender, *rows, planned.seed),
-            test=self.material.test,
-            configurations=configurations,
-            data_hash=self.material.data_hash,
-            shots=self.record.shots.get(planned.size),
-            times_briefly=planned.size < self.record.programmes[planned.contender].sizes[-1],
-        )
-
-    def _contender(self, planned: PlannedTrial) -> Contender:
-        """Return a contender as it is planned: reading less of long texts where time is short."""
-        contender = self.contenders[planned.contender]
-        windows = self.record.plan.windows.get(planned.contender)
-        return contender.reading(windows) if windows else contender
-
-    def _configurations(self, planned: PlannedTrial) -> tuple[RecipeSettings, ...]:
-        """Return what the first seed chooses from, and what it chose for the others."""
-        contender = self._contender(planned)
-        if planned.seed == 0:
-            return self._promising(planned, contender)[: self.record.plan.configurations[planned.contender]]
-        first = self.record.results.get(PlannedTrial(planned.contender, planned.size, 0).name)
-        return (contender.configured(self.finished[first].settings),) if first else ()
-
-    def _promising(self, planned: PlannedTrial, contender: Contender) -> tuple[RecipeSettings, ...]:
-        """Return the configurations of a contender, the most promising first.
-
-        Where there is no time for all of them, that is the one that was best with the next smaller number of
-        rows, if it was many: what suits a hundred rows may not suit a hundred thousand.
-        """
-        programme = self.record.programmes[planned.contender]
-        grid = contender.grid[: programme.configurations]
-        if self.record.plan.configurations[planned.contender] >= len(grid):
-            return grid
-        smaller = (size for size in reversed(programme.sizes) if MANY_ROWS <= size < planned.size)
-        results = (self.record.results.get(PlannedTrial(planned.contender, size, 0).name) for size in smaller)
-        found = next((self.finished[trial] for trial in results if trial in self.finished), None)
-        return tuple(sorted(grid, key=lambda one: found is None or one.given() != found.settings))
-
     def trials(self) -> None:
         """Run every trial without a result that there is time for; judge on the way what is known so far."""
         is_sure = False
@@ -340,7 +290,7 @@ class Run:
                 is_sure = True
                 self._measure_again()
                 continue
-            spec = self.spec(planned)
+            spec = self.specs.of(planned)
             if spec is None:  # its first seed gave no result
                 self.cut[planned.name] = 0.0
             elif not self.has_time(planned):
@@ -382,8 +332,8 @@ class Run:
             place = planned.contender, planned.size, planned.seed
             if planned.name in self.record.results or place not in found:
                 continue
-            spec = self.spec(planned)
-            trial = self.result(planned, spec) if spec else None
+            spec = self.specs.of(planned)
+            trial = self.specs.result(planned, spec) if spec else None
             if trial is not None:
                 self.keep(planned, trial)
 
@@ -394,26 +344,6 @@ class Run:
         }
         results = {name: found for name, found in self.record.results.items() if name not in spared}
         self.record = changed(self.record, results=results)
-
-    def result(self, planned: PlannedTrial, spec: TrialSpec) -> Trial | None:
-        """Return the trial that has this specification, if there is one.
-
-        One that the clock shaped is a result for nobody but the plan that gave it so much time.
-        """
-        trial = self.finished.get(spec.id)
-        if trial is None:
-            trial = self.finished.get(self.record.results.get(planned.name, ""))
-            if trial is not None and not self._is_of(trial, spec):
-                return None
-        return trial
-
-    def _is_of(self, trial: Trial, spec: TrialSpec) -> bool:
-        """Return whether a trial was run for this plan: with its configurations, or some of them."""
-        possible = [one.given() for one in (spec.configurations if trial.seed else spec.contender.grid)]
-        if any(one.settings not in possible for one in trial.configurations):
-            return False
-        fitted = tuple(spec.contender.configured(one.settings) for one in trial.configurations)
-        return replace(spec, configurations=fitted).identity(trial.limit_seconds).id == trial.id
 
     @property
     def has_results(self) -> bool:
@@ -562,7 +492,7 @@ class Run:
         write_report(self.folder)
         dev, note = self.material.splits.dev, self.reporter.note
         if winner is not None and not in_haste:
-            spec = self._spec_of(PlannedTrial(winner.contender, winner.size, winner.seed), ())
+            spec = self.specs.fitting(PlannedTrial(winner.contender, winner.size, winner.seed), ())
             remember_rows(self.models.path(winner), winner, spec.job, self._left() - SAVING)
         self.models.hand_over(winner, functools.partial(hold_back, self.preferences.target, dev, note))
         comparison = Comparison(self.folder, verdict, trials)
@@ -626,7 +556,7 @@ class Run:
         planned = PlannedTrial(trial.contender, trial.size, trial.seed)
         contender = self.contenders[trial.contender]
         fitted = tuple(contender.configured(entry.settings) for entry in trial.configurations)
-        spec = self._spec_of(planned, fitted)
+        spec = self.specs.fitting(planned, fitted)
         self.reporter.note(f"the model of {planned.contender} is not kept: it is trained again")
         job = replace(spec.job, max_seconds=trial.limit_seconds, on_step=self.reporter.step)
         again = perform(replace(spec, job=job), self.models.path, self.reporter.configuration).trial

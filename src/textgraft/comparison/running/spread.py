@@ -105,7 +105,7 @@ def _next(
         if not run.has_time(planned, run.slots):
             run.not_begun.add(planned.name)
             continue
-        spec = run.spec(planned)
+        spec = run.specs.of(planned)
         if spec is not None:
             return planned, spec
         if PlannedTrial(planned.contender, planned.size, 0) not in run.record.plan.trials:
