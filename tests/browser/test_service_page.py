@@ -49,6 +49,7 @@ def open_at(browser, url, width=1280, theme="light"):
     scheme = {"name": "prefers-color-scheme", "value": theme}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
     browser.get("about:blank")
+    browser.get_log("browser")  # what pages before it left there is not this one's
     browser.get(url)
 
 

@@ -64,6 +64,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, topic_model: Path) -> dict[s
     new = folder / "new.txt"
     new.write_text("soup, with cheese\nthe rocket\n")
     others = write_topics(folder / "others.csv", 200, seed=1)
+    assert _run("review", "import", folder / "reviews.db", rows, "--task", "classification").exit_code == 0
     return {"folder": folder, "rows": rows, "others": others, "model": topic_model, "new": new}
 
 
@@ -149,7 +150,7 @@ CHEAP: dict[str, tuple[list[str], str]] = {
     "label-next": (["{model}", "{new}", "-o", "{folder}/next.csv"], "rows"),
     "vectors": (["{folder}/vectors.txt", "--nearest", "one"], "nearest"),
     "serve": (["--new-key", "ann"], "key"),
-    "review import": (["{folder}/reviews.db", "{rows}", "--task", "classification"], "items"),
+    "review import": (["{folder}/imported.db", "{rows}", "--task", "classification"], "items"),
     "review next": (["{folder}/reviews.db", "--by", "ann"], ""),
     "review stats": (["{folder}/reviews.db"], "items"),
     "review export": (["{folder}/reviews.db", "{folder}/decided.csv"], "rows"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -42,9 +43,16 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def finished(world: tuple[Path, Path]) -> Comparison:
+def compared(world: tuple[Path, Path]) -> Comparison:
     source, encoder = world
     return textgraft.compare(source, encoder=str(encoder), output=source.parent / "run", **SETTINGS)
+
+
+@pytest.fixture
+def finished(compared: Comparison, tmp_path: Path) -> Comparison:
+    """The comparison in a folder of its own, which a test may change."""
+    shutil.copytree(compared.folder, tmp_path / "run")
+    return Comparison(tmp_path / "run", compared.verdict, compared.trials)
 
 
 def test_every_planned_trial_has_a_result(finished: Comparison) -> None:

@@ -12,22 +12,16 @@ from textgraft.inference.evaluating.sentences import robustness_sentence
 from textgraft.terminal import open_console
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("robust")
-
-
-@pytest.fixture(scope="module")
-def compare(folder):
-    source = write_topics(folder / "rows.csv", 200)
+@pytest.fixture
+def compare(tmp_path, monkeypatch):
+    source = write_topics(tmp_path / "rows.csv", 200)
     choices = {"contenders": "majority,tfidf", "sizes": [60], "seeds": 1, "tuning": 1}
-    with pytest.MonkeyPatch.context() as patch:
-        # Its processes take most of the time, and nothing here depends on them.
-        patch.setattr("textgraft.comparison.running.memory.measure_memory", lambda *given: {})
-        yield lambda **more: textgraft.compare(source, output=folder / "run", **choices, **more)
+    # Its processes take most of the time, and nothing here depends on them.
+    monkeypatch.setattr("textgraft.comparison.running.memory.measure_memory", lambda *given: {})
+    return lambda **more: textgraft.compare(source, output=tmp_path / "run", **choices, **more)
 
 
-def test_every_kept_model_is_measured_once_and_stays_so(compare, folder, monkeypatch):
+def test_every_kept_model_is_measured_once_and_stays_so(compare, tmp_path, monkeypatch):
     verdict = compare().verdict
     assert verdict.robustness == {}
     verdict = compare(robustness=True).verdict
@@ -35,8 +29,8 @@ def test_every_kept_model_is_measured_once_and_stays_so(compare, folder, monkeyp
     ignores_text, reads = verdict.robustness["majority"], verdict.robustness["tfidf"]
     assert all(one.change.value == 0 for one in ignores_text.changes)
     assert reads.of("truncation", "strong").change.value < 0
-    assert load_verdict(folder / "run").robustness == verdict.robustness
-    assert len(load_robustness(folder / "run").trials) == 2
+    assert load_verdict(tmp_path / "run").robustness == verdict.robustness
+    assert len(load_robustness(tmp_path / "run").trials) == 2
 
     def again(*args, **options):
         raise AssertionError("it is known already")
@@ -44,7 +38,7 @@ def test_every_kept_model_is_measured_once_and_stays_so(compare, folder, monkeyp
     monkeypatch.setattr("textgraft.comparison.running.robustness.measure_robustness", again)
     assert compare(robustness=True).verdict.robustness == verdict.robustness
     assert compare().verdict.robustness == verdict.robustness
-    page = (folder / "run" / "report.html").read_text()
+    page = (tmp_path / "run" / "report.html").read_text()
     assert 'id="plot-robustness"' in page
     assert "What careless writing does to them" in page
     console = open_console()
@@ -53,8 +47,8 @@ def test_every_kept_model_is_measured_once_and_stays_so(compare, folder, monkeyp
     assert robustness_sentence(reads, "tfidf") in shown.get()
 
 
-def test_a_damaged_record_is_measured_again(compare, folder, monkeypatch):
+def test_a_damaged_record_is_measured_again(compare, tmp_path, monkeypatch):
     monkeypatch.setattr(robustness, "MOST_ROWS", 20)
     compare(robustness=True)
-    (folder / "run" / "robustness.json").write_text("{")
+    (tmp_path / "run" / "robustness.json").write_text("{")
     assert all(one.rows == 20 for one in compare(robustness=True).verdict.robustness.values())
