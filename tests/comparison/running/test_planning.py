@@ -354,6 +354,17 @@ def test_what_a_trial_costs_besides_its_steps_throws_off_no_other_size() -> None
     assert plan.estimate(large, {"a": rate}) == pytest.approx(before, rel=0.1)
 
 
+def test_what_is_shared_is_corrected_by_trials_that_did_it() -> None:
+    """A trial whose texts were encoded before had others be planned to encode theirs in half the time."""
+    rate = Rate(fixed=1.0, per_row=0.001, per_epoch=0.0, shared=100.0, shared_rows=10_000)
+    expected = planned({"a": rate}, small := PlannedTrial("a", 300, 0)).expected(small, {"a": rate})
+    rate.observe(expected, Spent(0.4 * expected.beside, 0.0, 0.0))
+    assert rate.shared_seconds() == pytest.approx(100.0)
+    assert rate.seconds(10_000, 1) < 0.6 * 11.0
+    rate.observe(expected, Spent(0.4 * expected.beside, 0.0, 2 * expected.shared))
+    assert rate.shared_seconds() == pytest.approx(100.0 * 2**0.5)
+
+
 def test_on_a_part_of_a_core_everything_takes_as_many_times_as_long() -> None:
     rates = {name: msgspec.structs.replace(rate, slowness=2.5) for name, rate in RATES.items()}
     slow, alone = (schedule(PROGRAMMES, some, None) for some in (rates, RATES))

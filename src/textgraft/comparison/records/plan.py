@@ -24,6 +24,8 @@ FURTHER_TRIAL = 0.5
 """Towards what each further one took: when training ends depends on the seed as well."""
 ENOUGH = 0.25
 """Share of a training that tells the pace of its steps; less of it moves the estimate less."""
+MUCH_SHARED = 0.5
+"""Seconds of a trial on what is shared that tell how long it takes."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,9 +78,11 @@ class Spent(NamedTuple):
     """Seconds of a trial, on a core of its own."""
 
     beside: float
-    """Loading, building, answering the test rows, timing that: all but the loops of training."""
+    """Loading, building, answering the test rows, timing that: all but the other two."""
     in_steps: float
     """In the loops of training, with their evaluations; 0 where nothing is trained in epochs."""
+    shared: float = 0.0
+    """On what is computed for all trials of the contender, as encodings of texts."""
 
 
 class Rate(msgspec.Struct, kw_only=True):
@@ -114,6 +118,8 @@ class Rate(msgspec.Struct, kw_only=True):
     """By trials that ran: a factor on all of it or, of what is trained in epochs, on what its steps cost."""
     beside: float = 1.0
     """The same, of what is trained in epochs, on what is done beside the steps."""
+    sharing: float = 1.0
+    """The same, on what is shared."""
     slowness: float = 1.0
     """Seconds on the wall that a second of a core takes at present."""
     observed: int = 0
@@ -153,11 +159,7 @@ class Rate(msgspec.Struct, kw_only=True):
         """
         part = 1.0 if size is None or not self.shared_rows else min(1.0, size / self.shared_rows)
         shared = self.shared_by_all + part * (self.shared - self.shared_by_all)
-        return self.slowness * self._beside * self._share(windows) * shared
-
-    @property
-    def _beside(self) -> float:
-        return self.beside if self.epochs else self.correction
+        return self.slowness * self.sharing * self._share(windows) * shared
 
     def seconds(
         self,
@@ -186,7 +188,8 @@ class Rate(msgspec.Struct, kw_only=True):
         in_epochs = max(costs) if is_chosen else sum(all_costs)
         beside = self.fixed - self.answered + share * (self.answered + configurations * size * self.per_row)
         in_steps = share * epochs_share * seen * in_epochs
-        return self.slowness * (self._beside * beside + self.correction * in_steps)
+        factor = self.beside if self.epochs else self.correction
+        return self.slowness * (factor * beside + self.correction * in_steps)
 
     def pay_shared(self, share: float) -> None:
         """Note that a trial has done this share of what all need, 0 to 1."""
@@ -196,7 +199,8 @@ class Rate(msgspec.Struct, kw_only=True):
     def observe(self, expected: Spent, took: Spent, trained: float = 1.0) -> None:
         """Move the estimate towards what a trial really took, most of the way for the first one.
 
-        Steps and what is done beside them are told apart: the one grows with the rows, the other does not.
+        Steps, what is done beside them and what is shared are told apart: the first grow with the rows, the
+        second does not, and the last is done once.
 
         Args:
             expected: Of the trial.
@@ -205,8 +209,11 @@ class Rate(msgspec.Struct, kw_only=True):
         """
         weight = FURTHER_TRIAL if self.observed else FIRST_TRIAL
         self.observed += 1
+        if took.shared > MUCH_SHARED and expected.shared:
+            # Where it is less, others have computed most of it.
+            self.sharing *= _ratio(took.shared, expected.shared) ** weight
         if self.epochs is None:
-            self.correction *= _ratio(sum(took), sum(expected)) ** weight
+            self.correction *= _ratio(took.beside, expected.beside) ** weight
             return
         self.beside *= _ratio(took.beside, expected.beside) ** weight
         if took.in_steps and expected.in_steps:
@@ -275,12 +282,10 @@ class TrialPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     def expected(self, planned: PlannedTrial, rates: Mapping[str, Rate]) -> Spent:
         """Estimate a trial on a core of its own, with what it does for all trials of its contender."""
-        slowness = rates[planned.contender].slowness
-        whole, beside = (
-            self.estimate(planned, rates, with_shared=True, epochs_share=share) / slowness
-            for share in (1.0, 0.0)
-        )
-        return Spent(beside, whole - beside)
+        rate, windows = rates[planned.contender], self.windows.get(planned.contender, 0)
+        whole, beside = (self.estimate(planned, rates, epochs_share=share) for share in (1.0, 0.0))
+        spent = beside, whole - beside, rate.shared_seconds(windows, planned.size)
+        return Spent(*(seconds / rate.slowness for seconds in spent))
 
 
 class PlannedContender(msgspec.Struct, frozen=True):

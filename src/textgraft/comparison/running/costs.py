@@ -390,14 +390,12 @@ class Costs:
         if trial is not None:
             run.keep(planned, trial)
             return Tried.before(trial)
-        shared = run.material.shared.spent
         outcome = run.run_timed(spec, planned)
         found = run.record.results.get(planned.name)
-        shared = run.material.shared.spent - shared
         if not found:
             return None
         share = outcome.computing.share
-        return Tried(run.finished[found], share * (outcome.seconds - shared), is_new=True)
+        return Tried(run.finished[found], share * (outcome.seconds - outcome.shared), is_new=True)
 
     def keep_pace(self) -> None:
         """Have all rates say what they come to now: at this share of a core, and after what was shared."""

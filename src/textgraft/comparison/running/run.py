@@ -441,10 +441,10 @@ class Run:
         if rate is None:
             return
         # Writing a model is left out: few trials do it, and there is a part of the time kept for it.
-        beside = outcome.computing.wall - outcome.in_steps
+        beside = max(0.0, outcome.computing.wall - outcome.in_steps - outcome.shared)
         training = whole_training(outcome.trial, outcome.in_steps, contender.epochs)
         expected = self.record.plan.expected(planned, self.record.rates)
-        took = Spent(share * beside, share * training)
+        took = Spent(share * beside, share * training, share * outcome.shared)
         if contender.epochs is None and not outcome.is_result and sum(took) < sum(expected):
             return  # what it would have taken to its end is not known
         rate.observe(expected, took, outcome.trained)

@@ -47,6 +47,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What it took, without the saving."""
     in_steps: float
     """Seconds of that, in the loops of training."""
+    shared: float
+    """Seconds of that, on what is computed for all trials."""
     saving: float
     """Seconds to write its model, which waits for the disk."""
 
@@ -106,7 +108,7 @@ def perform(
     # What the last trial left behind; what is here for good need not be looked through ever again.
     gc.collect()
     gc.freeze()
-    lap, loops = Lap(), _Loops(spec.job.on_step)
+    lap, loops, shared = Lap(), _Loops(spec.job.on_step), spec.job.shared.spent
     spec = replace(spec, job=replace(spec.job, on_step=loops))
     trial, attempt = run_trial(spec, on_configuration)
     trained = share_trained(spec, attempt)
@@ -123,6 +125,7 @@ def perform(
         is_result=is_result,
         computing=computing,
         in_steps=loops.seconds,
+        shared=spec.job.shared.spent - shared,
         saving=saving,
     )
 
