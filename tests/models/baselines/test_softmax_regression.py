@@ -78,6 +78,22 @@ def test_conjugate_gradients_reach_the_optimum(monkeypatch, labels, is_dense):
     np.testing.assert_allclose(chances, reference.predict_proba(test), atol=5e-3)
 
 
+@pytest.mark.parametrize("labels", [2, 5])
+@pytest.mark.parametrize("spread", [0, 3])
+def test_few_weights_reach_the_optimum_whatever_the_scale_of_each_feature(monkeypatch, labels, spread):
+    monkeypatch.setattr(softmax_regression, "LEAST_GRADIENT", 1e-8)
+    rng = np.random.default_rng(labels)
+    scales = 10 ** rng.uniform(-spread, spread, 12)
+    rows = rng.normal(size=(300, 12)) * scales + scales
+    gold = (rows / scales @ rng.normal(size=(12, labels)) + rng.normal(size=(300, labels))).argmax(axis=1)
+    weight, bias = fit_softmax(rows, gold, labels, 100.0)
+    reference = LogisticRegression(C=100.0, max_iter=5000, tol=1e-10, solver="newton-cholesky")
+    scores = rows @ weight.T + bias
+    chances = np.exp(scores - scores.max(axis=1, keepdims=True))
+    chances /= chances.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(chances, reference.fit(rows, gold).predict_proba(rows), atol=1e-5)
+
+
 def test_the_memory_is_a_few_tables_of_weights(monkeypatch):
     monkeypatch.setattr(softmax_regression, "CELLS", 100_000)
     train, gold, _, _ = weighted(400, 4000)
