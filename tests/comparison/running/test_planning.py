@@ -414,6 +414,13 @@ def test_what_a_trial_does_for_all_is_a_part_of_what_it_may_take() -> None:
     assert useful(whole[0], planned(rigid, whole[0]), rigid) == pytest.approx(21.0)
 
 
+def test_what_draws_nothing_is_run_once_on_all_rows() -> None:
+    """In a file of 100,000 rows TF-IDF was fitted three times, 18 s each, to come out the same."""
+    programmes = {"a": Programme(sizes=(100, 1000), seeds=3, is_sure=True, configurations=1)}
+    whole = schedule(programmes, {"a": Rate(fixed=1.0, per_row=0.0, per_epoch=0.0)}, None)
+    assert places(whole, "a") == [(1000, 0), (100, 0), (100, 1), (100, 2)]
+
+
 def test_a_smaller_size_encodes_fewer_texts() -> None:
     rate = Rate(fixed=1.0, per_row=0.0, per_epoch=0.0, shared=22.0, shared_by_all=2.0, shared_rows=1000)
     assert rate.shared_seconds() == rate.shared_seconds(size=1000) == pytest.approx(22.0)

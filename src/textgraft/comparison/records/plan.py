@@ -232,10 +232,16 @@ class Programme(msgspec.Struct, frozen=True, kw_only=True):
     sizes: tuple[int, ...]
     """Training sizes, ascending."""
     seeds: int
+    is_sure: bool = False
+    """Whether all seeds give the same at the largest size: nothing is drawn, neither rows nor weights."""
     configurations: int
     """To choose from at each size on the first seed; later seeds take the chosen one."""
     is_pretrained: bool = False
     """Whether it begins with what an encoder has learned."""
+
+    def seeds_at(self, size: int) -> range:
+        """Return the seeds that there are to run at a size."""
+        return range(1 if self.is_sure and size == self.sizes[-1] else self.seeds)
 
 
 class TrialPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -356,7 +362,7 @@ class ComparisonPlan(msgspec.Struct, frozen=True, kw_only=True):
             PlannedTrial(name, size, seed)
             for name, programme in self.programmes.items()
             for size in programme.sizes
-            for seed in range(programme.seeds)
+            for seed in programme.seeds_at(size)
         ]
         return sorted(trials, key=lambda planned: planned.seed)
 

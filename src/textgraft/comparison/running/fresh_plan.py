@@ -25,11 +25,13 @@ def new_plan(request: Request, material: Material, sizes: list[int], threads: in
         threads: That everything is computed on.
     """
     splits = material.splits
+    takes_all = sizes[-1] >= len(splits.train)
     contenders = {contender.name: contender for contender in material.entrants.contenders}
     programmes = {
         name: Programme(
             sizes=contender.sizes(sizes, len(splits.train)),
             seeds=1 if contender.fixed_sizes else request.seeds,
+            is_sure=contender.draws_nothing and takes_all,
             configurations=min(request.tuning, len(contender.grid)),
             is_pretrained=contender.asked_about == "BERT",
         )

@@ -71,7 +71,12 @@ def _phases(name: str, programme: Programme, done: Collection[str]) -> _Left:
         Phase.WHOLE: [(largest, 0)],
         Phase.SHAPE: [(size, 0) for size in smaller[: LEAST_SIZES - 1]],
         Phase.CURVE: [(size, 0) for size in smaller[LEAST_SIZES - 1 :]],
-        Phase.SEEDS: [(size, seed) for seed in range(1, programme.seeds) for size in (largest, *smaller)],
+        Phase.SEEDS: [
+            (size, seed)
+            for seed in range(1, programme.seeds)
+            for size in (largest, *smaller)
+            if seed in programme.seeds_at(size)
+        ],
     }
     trials = {phase: [PlannedTrial(name, *place) for place in found] for phase, found in places.items()}
     return {phase: [one for one in found if one.name not in done] for phase, found in trials.items()}
