@@ -45,7 +45,7 @@ def features(texts: list[str], targets: NDArray[np.int64], labels: int) -> Itera
         ("static", token_vectors(source, texts).means(texts)),
         ("encodings", textgraft.encode(texts)),
     ):
-        centred = np.asarray(found, np.float64) - np.mean(found, axis=0)
+        centred = np.asarray(found, np.float32) - np.mean(found, axis=0)
         yield name, centred / np.sqrt(centred.var(axis=0).sum())
 
 

@@ -94,6 +94,16 @@ def test_few_weights_reach_the_optimum_whatever_the_scale_of_each_feature(monkey
     np.testing.assert_allclose(chances, reference.fit(rows, gold).predict_proba(rows), atol=1e-5)
 
 
+def test_features_of_half_the_precision_make_next_to_no_difference():
+    train, gold, test, _ = weighted(20, 2000)
+    scores = []
+    for precision in (np.float64, np.float32):
+        weight, bias = fit_softmax(train.toarray().astype(precision), gold, 20, 10.0)
+        assert weight.dtype == np.float64
+        scores.append(test @ weight.T + bias)
+    np.testing.assert_allclose(scores[1], scores[0], atol=0.02)
+
+
 def test_the_memory_is_a_few_tables_of_weights(monkeypatch):
     monkeypatch.setattr(softmax_regression, "CELLS", 100_000)
     train, gold, _, _ = weighted(400, 4000)

@@ -2,9 +2,10 @@
 
 The loss is that of scikit-learn's LogisticRegression: the mean cross-entropy and ``|weights|² / (2 c rows)``.
 Two labels have one column of weights, more have one each. Few weights are found by L-BFGS (Liu and Nocedal
-1989), in float64. It keeps sixteen arrays as large as the weights, which many labels make too many: 2,000
-labels and 20,000 features would take 5 GB. There the weights are found in float32 by conjugate gradients
-(Polak and Ribière 1969, restarted where they lead uphill), with four such arrays.
+1989), in float64, but for products with features that are float32 themselves. It keeps sixteen arrays as
+large as the weights, which many labels make too many: 2,000 labels and 20,000 features would take 5 GB. There
+the weights are found in float32 by conjugate gradients (Polak and Ribière 1969, restarted where they lead
+uphill), with four such arrays.
 
 L-BFGS is written out here as scipy's, which allows for bounds that weights have none of, took ten times as
 long for its own arithmetic as for all the products with the features of some thousand short texts.
@@ -129,7 +130,8 @@ class _Loss:
     def __init__(
         self, features: Any, targets: NDArray[np.int64], columns: int, c: float, dtype: type[np.floating]
     ) -> None:
-        features = features.astype(dtype)
+        self.precision = np.float32 if features.dtype == np.float32 else dtype
+        features = features.astype(self.precision)
         self.targets = targets
         self.shape = (features.shape[1] + 1, columns)
         self.penalty = 1 / (c * len(targets))
@@ -143,9 +145,10 @@ class _Loss:
         """Return the loss and its gradient, a table as well."""
         slope = self.dtype(self.penalty) * table
         slope[-1] = 0
+        weights, bias = (part.astype(self.precision, copy=False) for part in (table[:-1], table[-1]))
         loss = _dot(table[:-1], slope[:-1]) / 2
         for part, features, transposed in self.parts:
-            excess, part_loss = self._excess(features @ table[:-1] + table[-1], self.targets[part])
+            excess, part_loss = self._excess(features @ weights + bias, self.targets[part])
             loss += part_loss / len(self.targets)
             excess /= len(self.targets)
             slope[:-1] += transposed @ excess
