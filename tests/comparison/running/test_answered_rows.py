@@ -142,8 +142,12 @@ ROWS = 1_801
 
 
 @pytest.fixture
-def world(tmp_path):
-    """Files of which one row is in both, and what a comparison of them is asked for."""
+def world(tmp_path, monkeypatch):
+    """Files of which one row is in both, and what a comparison of them is asked for.
+
+    Test rows are many for a budget that has time for everything else, whoever is at work beside it.
+    """
+    monkeypatch.setattr(answered_rows, "ALL", ALL / 10)
     train, test = write_topics(tmp_path / "train.csv", 200), tmp_path / "test.csv"
     leaked = train.read_text().splitlines()[1]
     lines = [f"{text} {at},{label}" for at, (text, label) in enumerate(topic_rows(ROWS - 1, seed=1))]
@@ -156,10 +160,10 @@ def world(tmp_path):
 
 
 def test_a_comparison_says_which_part_of_the_test_rows_was_answered(world, pace):
-    pace(1.0)
+    pace(10.0)
     train, asked = world
     reporter = Notes()
-    found = textgraft.compare(train, budget="100s", reporter=reporter, **asked)
+    found = textgraft.compare(train, budget="1000s", reporter=reporter, **asked)
     test_set = load_test_set(found.folder)
     assert (found.verdict.test_rows, found.verdict.set_aside) == (LEAST_ROWS, ROWS)
     assert len(test_set.gold) == len(test_set.test_ids) == len(test_set.test_texts) == LEAST_ROWS
@@ -171,21 +175,21 @@ def test_a_comparison_says_which_part_of_the_test_rows_was_answered(world, pace)
 
 
 def test_a_run_that_is_resumed_answers_the_same_rows(world, pace):
-    pace(1.0)
+    pace(10.0)
     train, asked = world
-    first = textgraft.compare(train, budget="100s", **asked)
+    first = textgraft.compare(train, budget="1000s", **asked)
     pace(1e-6)
     reporter = Notes()
-    second = textgraft.compare(train, budget="100s", reporter=reporter, **asked)
+    second = textgraft.compare(train, budget="1000s", reporter=reporter, **asked)
     assert [trial.id for trial in second.trials] == [trial.id for trial in first.trials]
     assert (second.verdict.test_rows, second.verdict.set_aside) == (LEAST_ROWS, ROWS)
     assert not any("contenders answer" in note for note in reporter.notes)
 
 
 def test_without_a_budget_all_test_rows_are_answered_in_a_folder_of_the_same_rows(world, pace):
-    pace(1.0)
+    pace(10.0)
     train, asked = world
-    first = textgraft.compare(train, budget="100s", **asked)
+    first = textgraft.compare(train, budget="1000s", **asked)
     held, part = load_plan(first.folder).data_hash, load_test_set(first.folder)
     second = textgraft.compare(train, add=True, **asked)
     assert load_plan(second.folder).data_hash == held
@@ -199,16 +203,16 @@ def test_without_a_budget_all_test_rows_are_answered_in_a_folder_of_the_same_row
 
 
 def test_whoever_asks_for_a_thorough_comparison_has_all_test_rows_answered(world, pace):
-    pace(1.0)
+    pace(10.0)
     train, asked = world
-    found = textgraft.compare(train, budget="100s", thorough=True, **asked)
+    found = textgraft.compare(train, budget="1000s", thorough=True, **asked)
     assert found.verdict.test_rows == ROWS
 
 
 def test_processes_side_by_side_answer_the_same_rows(world, pace):
-    pace(1.0)
+    pace(10.0)
     train, asked = world
-    found = textgraft.compare(train, budget="100s", jobs=2, **asked)
+    found = textgraft.compare(train, budget="1000s", jobs=2, **asked)
     assert {len(trial.predicted) for trial in found.trials} == {LEAST_ROWS}
 
 
@@ -224,8 +228,8 @@ def test_the_pace_is_measured_on_rows_that_are_answered(world, monkeypatch):
 
     monkeypatch.setattr(answered_rows, "_seconds_a_row", measured)
     train, asked = world
-    result = textgraft.compare(train, budget="100s", **asked)
+    result = textgraft.compare(train, budget="1000s", **asked)
     ((seconds, encoded),) = found
-    assert 0 < seconds < 0.1
+    assert 0 < seconds < 1
     assert encoded == 2 * answered_rows.SAMPLE
     assert result.verdict.test_rows == ROWS  # the tiny encoder has time for all
