@@ -75,6 +75,8 @@ class Comparison:
     seeds: int = 3
     rows: int = 1000
     labels: Sequence[str] = tuple(LABELS)
+    rare: int | None = None
+    """Test rows of the last label; None: as many as of any other."""
     leaked: Sequence[int] = ()
     draw: int = 0
     """Another number gives another world of the same truth."""
@@ -109,7 +111,11 @@ class Comparison:
         return check_dataset(dataset).to_dict()
 
     def _gold(self) -> np.ndarray:
-        return np.random.default_rng([self.draw, 1]).permutation(np.arange(self.rows) % len(self.labels))
+        gold = np.arange(self.rows) % len(self.labels)
+        if self.rare is not None:
+            gold = np.arange(self.rows) % (len(self.labels) - 1)
+            gold[: self.rare] = len(self.labels) - 1
+        return np.random.default_rng([self.draw, 1]).permutation(gold)
 
     def trials(self) -> list[Trial]:
         return [

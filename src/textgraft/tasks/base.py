@@ -65,6 +65,9 @@ class Task(Scoring[W]):
     """As written after ``--task`` and in textgraft.json."""
     metric_names: ClassVar[tuple[str, ...]]
     """All keys of :meth:`metrics`."""
+    overall_metric: ClassVar[str | None] = None
+    """Where the main metric is a mean over labels, and few rows of a rare one may decide it: the one that
+    counts every row alike."""
     auto_class: ClassVar[str]
     """Name of the Transformers Auto class whose models have this task's head."""
     pipeline: ClassVar[str]

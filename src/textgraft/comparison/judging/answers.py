@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from textgraft.comparison.contenders.registry import has_fixed_sizes, is_asked_about, is_floor
+from textgraft.comparison.judging.choice import RIGHT_MORE_OFTEN
 from textgraft.comparison.records.verdict import NOTICEABLE, Standing, Verdict
 from textgraft.wording import (
     LEAST_WRITTEN,
@@ -60,8 +61,8 @@ def _bert(verdict: Verdict) -> Iterator[Answer]:
     if verdict.pick is not None and not is_asked_about(verdict.pick, BERT):
         picked = "" if verdict.pick == plain.contender else f" The pick is {verdict.pick}."
         yield Answer(question, *_not_needed(verdict, best, plain, lead, picked))
-    elif _is_proven(verdict, best, plain):
-        yield Answer(question, "Yes", f"{lead}: more than chance.")
+    elif beyond := _beyond_chance(verdict, best, plain):
+        yield Answer(question, "Yes", f"{lead}: {beyond}.")
     elif _gap(best, plain) >= LEAST_WRITTEN:
         yield Answer(question, "Probably", f"{lead}. That may be chance: more test rows would tell.")
     else:
@@ -96,8 +97,8 @@ def _tfidf(verdict: Verdict) -> Iterator[Answer]:
     best = verdict.standing(leader)
     gap = _gap(best, row)
     figures = f"it gives up {score(gap)} of {leader}'s {verdict.metric}"
-    if _is_proven(verdict, best, row):
-        yield Answer(question, "No", f"{figures}, more than chance.")
+    if beyond := _beyond_chance(verdict, best, row):
+        yield Answer(question, "No", f"{figures}, {beyond}.")
     elif gap >= LEAST_WRITTEN:
         yield Answer(question, "Probably not", f"{figures}, which may be chance.")
     else:
@@ -161,6 +162,16 @@ def _first(rows: Sequence[Standing], pick: str | None = None) -> Standing:
 def _gap(one: Standing, other: Standing) -> float:
     """Return how much higher one scores than the other, as scores are written."""
     return apart(one.score.value, other.score.value)
+
+
+def _beyond_chance(verdict: Verdict, better: Standing, other: Standing) -> str | None:
+    """Say in what one is better than the other beyond chance; None where it is in nothing."""
+    if _is_proven(verdict, better, other):
+        return "more than chance"
+    pair = verdict.pair(better.contender, other.contender)
+    if verdict.overall_metric and pair.difference.value >= 0 and pair.is_right_more_often(RIGHT_MORE_OFTEN):
+        return f"more than chance in {verdict.metrics[verdict.overall_metric]}"
+    return None
 
 
 def _is_proven(verdict: Verdict, better: Standing, other: Standing) -> bool:

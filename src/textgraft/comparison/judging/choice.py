@@ -8,6 +8,11 @@ proven or not. A lead of five points decides even where it may be chance, and th
 test rows are no reason to give up what is most likely better. For the same reason a floor, which
 ignores the text, ties only below half a point.
 
+A mean over labels, as macro F1, hangs on the rows of the rarest. So no contender ties with a leader that is
+also right more often, over all rows, by two points or more (three for who prefers low cost) and beyond chance
+by the same test. Where the one that is right more often scores less, that changes nothing: whoever always
+gives the most frequent label is right often.
+
 **Cost** is one number without weights to choose: the geometric mean of training time (at the chosen
 setting, from raw text), single-text latency and model size, as a multiple of the cheapest contender's.
 Twice the training time is worth half the latency. Below one second, one millisecond and one megabyte
@@ -27,6 +32,8 @@ from textgraft.comparison.contenders.registry import is_floor, is_remote
 from textgraft.comparison.records.preferences import MARGINS, Preferences
 from textgraft.comparison.records.verdict import Decision, Pair, Standing
 
+RIGHT_MORE_OFTEN = 0.02
+"""A share of all rows that is worth its cost."""
 CHANCE_AT_MOST = 0.05
 """A lead from which on the better contender is picked even where the lead may be chance."""
 
@@ -63,6 +70,13 @@ def choose(standings: Sequence[Standing], pairs: Sequence[Pair], preferences: Pr
     given_up = margin if preferences.prefer == "cost" else 0.0
     proven = {(pair.first, pair.second): pair.difference.value for pair in pairs if pair.significant}
     proven |= {(second, first): -lead for (first, second), lead in proven.items()}
+    least = max(margin, RIGHT_MORE_OFTEN)
+    right_more_often = {
+        (pair.first, pair.second)
+        for given in pairs
+        for pair in (given, given.turned)
+        if pair.is_right_more_often(least)
+    }
 
     def is_beaten(one: Standing) -> bool:
         return any(proven.get((other.contender, one.contender), 0.0) > given_up for other in allowed)
@@ -71,6 +85,8 @@ def choose(standings: Sequence[Standing], pairs: Sequence[Pair], preferences: Pr
     best = unbeaten[0]
 
     def ties(one: Standing) -> bool:
+        if (best.contender, one.contender) in right_more_often:
+            return False
         lead = best.score.value - one.score.value
         chance = lead < CHANCE_AT_MOST and (best.contender, one.contender) not in proven
         return lead < margin or (chance and not is_floor(one.contender))

@@ -80,6 +80,7 @@ def judge(trials: Sequence[Trial], test_set: TestSet, *, preferences: Preference
         task=table.task.name,
         metric=names[table.task.main_metric],
         metrics=names,
+        overall_metric=table.task.overall_metric,
         size=size,
         shots={trial.size: trial.shots for trial in trials if trial.shots is not None},
         decision=choose(standings, pairs, wanted),
@@ -218,6 +219,7 @@ def _pairs(table: ScoreTable, places: Mapping[str, int]) -> list[Pair]:
         for first, second in itertools.combinations(places, 2)
     }
     adjusted = shaffer({pair: test.p_value for pair, test in tests.items()})
+    overall = _overall(table, places)
     return [
         Pair(
             first=first,
@@ -235,9 +237,26 @@ def _pairs(table: ScoreTable, places: Mapping[str, int]) -> list[Pair]:
                 ],
                 SIGNIFICANT * (test.p_value / p_adjusted if p_adjusted < 1 else 1 / len(tests)),
             ),
+            overall=overall[first, second][0] if overall else None,
+            overall_p=overall[first, second][1] if overall else None,
         )
         for ((first, second), test), p_adjusted in zip(tests.items(), adjusted.values(), strict=True)
     ]
+
+
+def _overall(table: ScoreTable, places: Mapping[str, int]) -> dict[tuple[str, str], tuple[Estimate, float]]:
+    """Return the differences in the metric that counts every row alike, with their corrected p-values."""
+    metric = table.task.overall_metric
+    if metric is None:
+        return {}
+    tests = {
+        (first, second): table.compare((first, places[first]), (second, places[second]), metric=metric)
+        for first, second in itertools.combinations(places, 2)
+    }
+    adjusted = shaffer({pair: test.p_value for pair, test in tests.items()})
+    return {
+        pair: (Estimate(test.difference, test.low, test.high), adjusted[pair]) for pair, test in tests.items()
+    }
 
 
 def _seeds_to_tell(table: ScoreTable, places: Sequence[tuple[str, int]], level: float) -> int | None:

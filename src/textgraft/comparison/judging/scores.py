@@ -118,25 +118,29 @@ class ScoreTable:
         evidence = self._evidence.get(name, self._rows)
         return score_interval(cell.values(name), cell.left_out[name], evidence, scale)
 
-    def compare(self, first: tuple[str, int], second: tuple[str, int], further: int = 0) -> PairedTest:
+    def compare(
+        self, first: tuple[str, int], second: tuple[str, int], further: int = 0, metric: str | None = None
+    ) -> PairedTest:
         """Test two cells, each a contender and a size.
 
         Args:
             first: One.
             second: The other.
             further: Seeds that the first is taken to have besides, see :func:`compare_models`.
+            metric: In which; None: the main one.
         """
-        evidence = self._evidence.get(self.task.main_metric, self._rows) or self._rows
-        return compare_models(self._sample(first), self._sample(second), evidence, further)
+        name = metric or self.task.main_metric
+        evidence = self._evidence.get(name, self._rows) or self._rows
+        return compare_models(self._sample(first, name), self._sample(second, name), evidence, further)
 
-    def _sample(self, place: tuple[str, int]) -> Sample:
+    def _sample(self, place: tuple[str, int], metric: str) -> Sample:
         cell, (contender, size) = self.cells[place], place
-        values, deviation = cell.values(), PRIOR_DEVIATION
+        values, deviation = cell.values(metric), PRIOR_DEVIATION
         if self._has_no_luck(contender, size, values):
             deviation = 0.0
-        elif self.task.scales.get(cell.metric, Scale.SHARE) is Scale.SHARE:
+        elif self.task.scales.get(metric, Scale.SHARE) is Scale.SHARE:
             deviation = expected_deviation(size, self._rows, float(values.mean()))
-        return Sample(cell.seeds, values, cell.left_out[cell.metric], deviation)
+        return Sample(cell.seeds, values, cell.left_out[metric], deviation)
 
     def _has_no_luck(self, contender: str, size: int, values: NDArray[np.float64]) -> bool:
         """Return whether another seed would give the same: nothing is drawn, all rows are learned from."""

@@ -11,7 +11,7 @@ from textgraft.comparison.contenders.registry import (
     is_floor,
     is_remote,
 )
-from textgraft.comparison.judging.choice import CHANCE_AT_MOST, excess
+from textgraft.comparison.judging.choice import CHANCE_AT_MOST, RIGHT_MORE_OFTEN, excess
 from textgraft.comparison.records.preferences import MARGINS
 from textgraft.comparison.records.verdict import NOTICEABLE, Crossing, Outcome, Saving, Standing, Verdict
 from textgraft.evaluation.intervals import Estimate, Score
@@ -148,7 +148,8 @@ def _rivals(verdict: Verdict) -> Iterator[str]:
         return
     if pick != leader:
         yield _passed_over(verdict, pick, leader)
-    better, unsure, level = [], [], []
+    better, right, unsure, level = [], [], [], []
+    overall = verdict.metrics.get(verdict.overall_metric or "")
     for row in verdict.standings:
         if row.contender in (pick, leader) or is_floor(row.contender) or row.excluded_by:
             continue
@@ -157,12 +158,20 @@ def _rivals(verdict: Verdict) -> Iterator[str]:
         described = f"{row.contender} by {score(lead)} ({p_value(pair.p_adjusted)})"
         if pair.significant and pair.difference.value > 0:
             better.append(described)
+        elif lead >= 0 and pair.overall and pair.is_right_more_often(RIGHT_MORE_OFTEN):
+            share, chance = score(pair.overall.value), p_value(pair.overall_p or 0.0)
+            right.append(f"{row.contender} by {score(lead)} (in {overall} by {share}, {chance})")
         elif row.contender in verdict.decision.tied:
             level.append(row.contender)
         elif lead > 0:
             unsure.append(described)
     if better:
         yield f"{pick} is better than {listing(better)}."
+    if right:
+        yield (
+            f"{pick} leads {listing(right)}: more than chance in {overall}, if not in {verdict.metric}, "
+            "where rare labels weigh as much as frequent ones."
+        )
     if unsure:
         yield f"{pick} leads {listing(unsure)}, which may be chance: more test rows or seeds would tell."
     if level and verdict.preferences.prefer != pick:

@@ -72,6 +72,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What scores are of, for people to read, as "macro F1"."""
     metrics: dict[str, str]
     """All metrics of the task: their keys in rows and how people call them; the main one first."""
+    overall_metric: str | None = None
+    """The key of the one that counts every row alike, where the main one counts every label alike."""
     size: int
     """Training rows at which contenders are judged: the largest size that any was measured at."""
     shots: dict[int, int] = {}
@@ -208,10 +210,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     def pair(self, first: str, second: str) -> Pair:
         """Return the test between two contenders, its difference taken as first minus second."""
         pair = next(pair for pair in self.pairs if {pair.first, pair.second} == {first, second})
-        if pair.first == first:
-            return pair
-        difference = Estimate(-pair.difference.value, -pair.difference.high, -pair.difference.low)
-        return msgspec.structs.replace(pair, first=first, second=second, difference=difference)
+        return pair if pair.first == first else pair.turned
 
 
 def load_verdict(folder: Path) -> Verdict:
@@ -368,11 +367,40 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     """Corrected over all pairs of the comparison (Shaffer's method)."""
     seeds_to_tell: int | None = None
     """Further seeds of the better one that would tell if the difference stays; None: a few would not."""
+    overall: Estimate | None = None
+    """The difference in the metric that counts every row alike; None where the main one does, or none."""
+    overall_p: float | None = None
+    """Corrected likewise."""
 
     @property
     def significant(self) -> bool:
         """Whether the difference is more than chance."""
         return self.p_adjusted < SIGNIFICANT
+
+    def is_right_more_often(self, least: float) -> bool:
+        """Return whether the first gives right answers to a larger share of the rows, beyond chance.
+
+        Args:
+            least: By how much, at least.
+        """
+        if self.overall is None or self.overall_p is None:
+            return False
+        return self.overall_p < SIGNIFICANT and self.overall.value >= least
+
+    @property
+    def turned(self) -> Pair:
+        """The same, second minus first."""
+        return msgspec.structs.replace(
+            self,
+            first=self.second,
+            second=self.first,
+            difference=_negative(self.difference),
+            overall=self.overall and _negative(self.overall),
+        )
+
+
+def _negative(difference: Estimate) -> Estimate:
+    return Estimate(-difference.value, -difference.high, -difference.low)
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):

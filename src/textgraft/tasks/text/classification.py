@@ -77,6 +77,7 @@ class SingleLabelClassification(JoinedTexts):
     name = "classification"
     main_metric = "macro_f1"
     metric_names = METRICS
+    overall_metric = "accuracy"
     metric_titles = TITLES
     answer_fields = ("label",)
 
