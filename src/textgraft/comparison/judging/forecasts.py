@@ -36,6 +36,9 @@ SMALLEST_SIZE = 25
 """Below so many labels a curve is still to find its shape; such sizes are left out."""
 LEAST_FIT = 0.01
 """Curves as unlikely as this under the model are not carried on."""
+FARTHEST_OFF = 0.1
+"""Nor are those that end so far from the score at their largest size. The luck of a few test rows, as where a
+label has but one, is common to all sizes, and there it is more than what they tell."""
 
 SLOPE, SLOPE_DEVIATION = 0.12, 0.15
 """Of -log(error) at the smallest size, for each doubling."""
@@ -139,7 +142,8 @@ def carry_on(curve: LearningCurve) -> Extrapolation:
     """Describe a curve so that it can be carried on.
 
     Raises:
-        OptionError: Too few sizes were measured, the score falls, or it jumps from size to size.
+        OptionError: Too few sizes were measured, the score falls, or it jumps from size to size, or rests on
+            too few test rows.
     """
     kept = curve.sizes >= SMALLEST_SIZE
     sizes, scores = curve.sizes[kept], curve.scores[kept]
@@ -167,7 +171,13 @@ def carry_on(curve: LearningCurve) -> Extrapolation:
         )
     odds = ABRUPT_SHARE / (1 - ABRUPT_SHARE) * np.exp(abrupt.log_evidence() - gentle.log_evidence())
     share = float(odds / (1 + odds))
-    return Extrapolation((gentle, abrupt), share, float(sizes[0]), float(sizes[-1]))
+    found = Extrapolation((gentle, abrupt), share, float(sizes[0]), float(sizes[-1]))
+    if abs(found.forecast(found.largest)[0].value - float(scores[-1])) > FARTHEST_OFF:
+        raise OptionError(
+            "the scores rest on so few test rows of some labels that they tell no curve",
+            fix="Test on more rows of the rare labels.",
+        )
+    return found
 
 
 def _refuse_to_fall(sizes: Floats, scores: Floats, covariance: Floats) -> None:
