@@ -39,6 +39,8 @@ LEAST_FIT = 0.01
 FARTHEST_OFF = 0.1
 """Nor are those that end so far from the score at their largest size. The luck of a few test rows, as where a
 label has but one, is common to all sizes, and there it is more than what they tell."""
+MUCH_LUCK = 0.05
+"""Deviation of a score by it, from which on that may be so."""
 
 SLOPE, SLOPE_DEVIATION = 0.12, 0.15
 """Of -log(error) at the smallest size, for each doubling."""
@@ -172,7 +174,8 @@ def carry_on(curve: LearningCurve) -> Extrapolation:
     odds = ABRUPT_SHARE / (1 - ABRUPT_SHARE) * np.exp(abrupt.log_evidence() - gentle.log_evidence())
     share = float(odds / (1 + odds))
     found = Extrapolation((gentle, abrupt), share, float(sizes[0]), float(sizes[-1]))
-    if abs(found.forecast(found.largest)[0].value - float(scores[-1])) > FARTHEST_OFF:
+    off = abs(found.forecast(found.largest)[0].value - float(scores[-1]))
+    if off > FARTHEST_OFF and covariance[-1, -1] > MUCH_LUCK**2:
         raise OptionError(
             "the scores rest on so few test rows of some labels that they tell no curve",
             fix="Test on more rows of the rare labels.",
