@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from textgraft.evaluation.intervals import Score, jackknife
+from textgraft.evaluation.intervals import Estimate, Score, jackknife
 from textgraft.evaluation.seeds import (
     PRIOR_DEVIATION,
     Variance,
@@ -49,6 +49,11 @@ class PairedTest(msgspec.Struct, frozen=True):
     high: float
     p_value: float
     """Two-sided, for the hypothesis that there is no difference."""
+
+    @property
+    def estimate(self) -> Estimate:
+        """The difference with its interval."""
+        return Estimate(self.difference, self.low, self.high)
 
 
 class Sample(NamedTuple):

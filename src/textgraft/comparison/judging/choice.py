@@ -52,6 +52,11 @@ def excess(standing: Standing, preferences: Preferences) -> dict[str, float]:
     return {name: value / limit for name, (value, limit) in limits.items() if limit and value > limit}
 
 
+def least_right_more_often(preferences: Preferences) -> float:
+    """Return the share of all rows by which a leader must be right more often to tie with nobody."""
+    return max(RIGHT_MORE_OFTEN, MARGINS.get(preferences.prefer, 0.0))
+
+
 def choose(standings: Sequence[Standing], pairs: Sequence[Pair], preferences: Preferences) -> Decision:
     """Pick a contender.
 
@@ -70,7 +75,7 @@ def choose(standings: Sequence[Standing], pairs: Sequence[Pair], preferences: Pr
     given_up = margin if preferences.prefer == "cost" else 0.0
     proven = {(pair.first, pair.second): pair.difference.value for pair in pairs if pair.significant}
     proven |= {(second, first): -lead for (first, second), lead in proven.items()}
-    least = max(margin, RIGHT_MORE_OFTEN)
+    least = least_right_more_often(preferences)
     right_more_often = {
         (pair.first, pair.second)
         for given in pairs

@@ -174,8 +174,8 @@ def carry_on(curve: LearningCurve) -> Extrapolation:
     odds = ABRUPT_SHARE / (1 - ABRUPT_SHARE) * np.exp(abrupt.log_evidence() - gentle.log_evidence())
     share = float(odds / (1 + odds))
     found = Extrapolation((gentle, abrupt), share, float(sizes[0]), float(sizes[-1]))
-    off = abs(found.forecast(found.largest)[0].value - float(scores[-1]))
-    if off > FARTHEST_OFF and covariance[-1, -1] > MUCH_LUCK**2:
+    is_lucky = covariance[-1, -1] > MUCH_LUCK**2
+    if is_lucky and abs(found.forecast(found.largest)[0].value - scores[-1]) > FARTHEST_OFF:
         raise OptionError(
             "the scores rest on so few test rows of some labels that they tell no curve",
             fix="Test on more rows of the rare labels.",

@@ -33,8 +33,7 @@ from textgraft.comparison.records.verdict import (
 from textgraft.errors import DataError, OptionError
 from textgraft.evaluation.calibration import expected_calibration_error
 from textgraft.evaluation.corrections import shaffer
-from textgraft.evaluation.intervals import Estimate
-from textgraft.evaluation.paired import SIGNIFICANT
+from textgraft.evaluation.paired import SIGNIFICANT, PairedTest
 from textgraft.tasks.base import Task
 
 READ = 0.9
@@ -214,17 +213,13 @@ def metric_titles(task: Task) -> dict[str, str]:
 
 
 def _pairs(table: ScoreTable, places: Mapping[str, int]) -> list[Pair]:
-    tests = {
-        (first, second): table.compare((first, places[first]), (second, places[second]))
-        for first, second in itertools.combinations(places, 2)
-    }
-    adjusted = shaffer({pair: test.p_value for pair, test in tests.items()})
-    overall = _overall(table, places)
+    tests, metric = _tests(table, places), table.task.overall_metric
+    overall = _tests(table, places, metric) if metric else {}
     return [
         Pair(
             first=first,
             second=second,
-            difference=Estimate(test.difference, test.low, test.high),
+            difference=test.estimate,
             p_value=test.p_value,
             p_adjusted=p_adjusted,
             seeds_to_tell=None
@@ -237,26 +232,23 @@ def _pairs(table: ScoreTable, places: Mapping[str, int]) -> list[Pair]:
                 ],
                 SIGNIFICANT * (test.p_value / p_adjusted if p_adjusted < 1 else 1 / len(tests)),
             ),
-            overall=overall[first, second][0] if overall else None,
+            overall=overall[first, second][0].estimate if overall else None,
             overall_p=overall[first, second][1] if overall else None,
         )
-        for ((first, second), test), p_adjusted in zip(tests.items(), adjusted.values(), strict=True)
+        for (first, second), (test, p_adjusted) in tests.items()
     ]
 
 
-def _overall(table: ScoreTable, places: Mapping[str, int]) -> dict[tuple[str, str], tuple[Estimate, float]]:
-    """Return the differences in the metric that counts every row alike, with their corrected p-values."""
-    metric = table.task.overall_metric
-    if metric is None:
-        return {}
+def _tests(
+    table: ScoreTable, places: Mapping[str, int], metric: str | None = None
+) -> dict[tuple[str, str], tuple[PairedTest, float]]:
+    """Test every two contenders in a metric, the main one if None; return each test with its corrected p."""
     tests = {
         (first, second): table.compare((first, places[first]), (second, places[second]), metric=metric)
         for first, second in itertools.combinations(places, 2)
     }
     adjusted = shaffer({pair: test.p_value for pair, test in tests.items()})
-    return {
-        pair: (Estimate(test.difference, test.low, test.high), adjusted[pair]) for pair, test in tests.items()
-    }
+    return {pair: (test, adjusted[pair]) for pair, test in tests.items()}
 
 
 def _seeds_to_tell(table: ScoreTable, places: Sequence[tuple[str, int]], level: float) -> int | None:

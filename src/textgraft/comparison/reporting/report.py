@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from textgraft import wording
 from textgraft.comparison.judging.answers import answers
-from textgraft.comparison.judging.choice import CHANCE_AT_MOST, RIGHT_MORE_OFTEN
+from textgraft.comparison.judging.choice import CHANCE_AT_MOST, least_right_more_often
 from textgraft.comparison.judging.judge import judge
 from textgraft.comparison.records.memory import load_memory
 from textgraft.comparison.records.plan import ComparisonPlan, load_plan
@@ -132,7 +132,7 @@ def render_report(
         time_words=wording.TRAINING_TIME,
         chance_at_most=CHANCE_AT_MOST,
         overall=verdict.metrics.get(verdict.overall_metric or ""),
-        right_more_often=max(RIGHT_MORE_OFTEN, MARGINS.get(verdict.preferences.prefer, 0.0)),
+        right_more_often=least_right_more_often(verdict.preferences),
         levels=LEVELS,
         perturbations=PERTURBATIONS,
         overlap_title=overlap_title,
