@@ -94,16 +94,23 @@ def read_curve(path: Path) -> tuple[LearningCurve, NDArray[np.float64]]:
         draws.append(over_seeds(resampled_scores(weighted, seen, rows)[task.main_metric]))
         left_out.append(left_out_scores(weighted, seen, rows)[task.main_metric].mean(axis=0))
         truth.append(score(slice(rows, None), answers[seeds:, place]).mean())
-    noise = jackknife_covariance(np.stack(left_out)) + np.diag(of_seeds)
     drawn = np.stack(draws)
     drawn += (np.array(scores) - drawn.mean(axis=1))[:, None]
-    return LearningCurve(sizes.astype(np.float64), np.array(scores), drawn, noise), np.array(truth)
+    of_rows = jackknife_covariance(np.stack(left_out))
+    curve = LearningCurve(
+        sizes.astype(np.float64), np.array(scores), drawn, of_rows, np.array(of_seeds)
+    )
+    return curve, np.array(truth)
 
 
 def beginning(curve: LearningCurve, sizes: int) -> LearningCurve:
     """Return a curve without its larger sizes."""
     return LearningCurve(
-        curve.sizes[:sizes], curve.scores[:sizes], curve.draws[:sizes], curve.noise[:sizes, :sizes]
+        curve.sizes[:sizes],
+        curve.scores[:sizes],
+        curve.draws[:sizes],
+        curve.of_rows[:sizes, :sizes],
+        curve.of_seeds[:sizes],
     )
 
 

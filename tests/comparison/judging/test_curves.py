@@ -10,7 +10,8 @@ def curve(scores, spread=0.0, draws=400, seed=0, sizes=SIZES):
     scores = np.asarray(scores, dtype=float)
     noise = np.random.default_rng(seed).normal(0, spread, (len(scores), draws))
     draws = np.clip(scores[:, None] + noise, 0, 1)
-    return LearningCurve(np.asarray(sizes, dtype=float), scores, draws, spread**2 * np.eye(len(scores)))
+    none = np.zeros((len(scores), len(scores)))
+    return LearningCurve(np.asarray(sizes, dtype=float), scores, draws, none, np.full(len(scores), spread**2))
 
 
 def test_a_designed_crossing_is_found_within_its_interval():

@@ -27,8 +27,15 @@ class LearningCurve:
     """Observed mean score at each size, [sizes]."""
     draws: Floats
     """Bootstrap draws of the same, [sizes, draws]: one resample of test rows and seeds for all sizes."""
-    noise: Floats
-    """Covariance of the scores over test rows, which all sizes share, and seeds, [sizes, sizes]."""
+    of_rows: Floats
+    """Covariance of the scores over test rows, which all sizes share, [sizes, sizes]."""
+    of_seeds: Floats
+    """Their variance over seeds, which each size has of its own, [sizes]."""
+
+    @property
+    def noise(self) -> Floats:
+        """Covariance of the scores by both, [sizes, sizes]."""
+        return self.of_rows + np.diag(self.of_seeds)
 
 
 def find_crossing(first: LearningCurve, second: LearningCurve, names: tuple[str, str]) -> Crossing | None:

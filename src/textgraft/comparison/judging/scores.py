@@ -107,9 +107,10 @@ class ScoreTable:
         # Where labels have few rows, the scores of resamples lie below that of the rows themselves.
         draws += (scores - draws.mean(axis=1))[:, None]
         left_out = np.stack([cell.left_out[cell.metric].mean(axis=0) for cell in cells])
-        noise = jackknife_covariance(left_out)
-        noise[np.diag_indices(len(cells))] += [seed_variance(cell.values()).variance for cell in cells]
-        return LearningCurve(np.array(sizes, dtype=np.float64), scores, draws, noise)
+        of_seeds = np.array([seed_variance(cell.values()).variance for cell in cells])
+        return LearningCurve(
+            np.array(sizes, dtype=np.float64), scores, draws, jackknife_covariance(left_out), of_seeds
+        )
 
     def score(self, contender: str, size: int, metric: str | None = None) -> Score:
         """Return the mean over seeds of a metric, the main one if None, with its interval."""
