@@ -18,9 +18,10 @@ shape to tell luck. So the luck that goes with that of the largest size takes no
 when scores are drawn (a cut: Plummer 2015, "Cuts in Bayesian graphical models").
 
 The constants below describe how slopes change from one doubling to the next on 24 real curves
-(``benchmarks/learning_curves.py``), held out at twice and four times the largest size. The intervals are wider
-than they claim, so that they also hold most of the gains of curves that become flat or steep at once; the
-tests hold them to simulated curves, and ``benchmarks/extrapolation.py`` to real ones on which nothing was set.
+(``benchmarks/learning_curves.py``), held out at twice and four times the largest size. The intervals are
+wider than they claim, so that they also hold most of the gains of curves that become flat or steep at once;
+the tests hold them to simulated curves, and ``benchmarks/extrapolation.py`` to real ones on which nothing was
+set.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ class Trend:
         return -0.5 * (self.distance() + float(np.linalg.slogdet(self.measured)[1]))
 
     def draw(self, positions: Floats, normal: Floats) -> Floats:
-        """Draw -log(error) at some positions from normal deviates [draws, positions + 1], the last of luck."""
+        """Draw -log(error) at some positions from normal deviates [draws, positions + 1], one of luck."""
         across = self._covariance(positions, self.positions)
         gain = np.linalg.solve(self.measured, across.T).T
         covariance = self._covariance(positions, positions) - gain @ across.T
