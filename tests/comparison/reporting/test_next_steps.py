@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import numpy as np
 import pytest
@@ -12,7 +14,8 @@ from tests.comparison.synthetic import FROZEN, TFIDF, Comparison
 from textgraft.cli import app
 from textgraft.comparison.contenders.registry import CONTENDERS
 from textgraft.comparison.judging.answers import answers
-from textgraft.comparison.records.plan import load_plan
+from textgraft.comparison.judging.judge import judge
+from textgraft.comparison.records.plan import PlannedTrial, load_plan
 from textgraft.comparison.records.trials import load_test_set, load_trials
 from textgraft.comparison.reporting import next_steps as next_steps_module
 from textgraft.comparison.reporting.next_steps import next_steps, suspect_rows
@@ -123,6 +126,32 @@ def test_a_threshold_says_what_it_catches(folder):
         return msgspec.structs.replace(trial, predicted=predicted.tolist(), confidence=confidence.tolist())
 
     assert "Set" not in _steps(folder, change=as_unsure_where_right)
+
+
+@pytest.mark.parametrize(
+    ("given", "proposed"),
+    [
+        ("textgraft compare a.csv --budget 40s -o run", "textgraft compare a.csv --budget 3m -o run"),
+        ("textgraft compare a.csv --budget=40s -o run", "textgraft compare a.csv --budget 3m -o run"),
+        ("textgraft.compare(…)", 'textgraft.compare(…, budget="3m")'),
+    ],
+)
+def test_a_contender_that_was_compared_with_no_other_wants_more_time(given, proposed):
+    both = Comparison(curves=(TFIDF, FROZEN), rows=400)
+    alone = [trial for trial in both.trials() if trial.contender == "tfidf"]
+    verdict = judge(alone, both.test_set())
+    plan = both.plan(alone)
+    plan = msgspec.structs.replace(
+        plan,
+        command=given,
+        request=msgspec.structs.replace(plan.request, budget=40.0),
+        plan=msgspec.structs.replace(plan.plan, left_out=[PlannedTrial("bert-frozen", 3000, 0)]),
+    )
+    step, *_ = next_steps(Path("run"), plan, both.test_set(), alone, verdict)
+    assert step.what.startswith("Give it more time: for want of it bert-frozen was not measured")
+    assert step.command == proposed
+    compared = next_steps(Path("run"), plan, both.test_set(), both.trials(), both.judge())
+    assert all("more time" not in step.what for step in compared)
 
 
 def test_they_stand_in_terminal_and_report(folder):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import re
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -34,6 +35,8 @@ LEAST_ERRORS = 10
 """Wrong answers from which on it is told how many of them these rows hold."""
 MOST_PROMISED = 0.95
 """Of the precision that a threshold is suggested for."""
+MORE_TIME = 4
+"""Times the budget that did for one contender alone."""
 _CHOSEN = ("classification", "pairs")
 """Tasks whose rows label-next chooses and a review takes."""
 _UNNAMED = "rows.csv"
@@ -93,7 +96,7 @@ def next_steps(
     """
     judged = [trial for trial in trials if verdict.is_judged(trial)]
     known = _Known(folder, plan, test_set, judged, verdict, task_of(test_set))
-    parts = (_label, _mend, _watch, _hand_over, _describe)
+    parts = (_give_time, _label, _mend, _watch, _hand_over, _describe)
     steps = [step for part in parts for step in part(known)]
     return steps or [_go_on(known)]
 
@@ -111,6 +114,31 @@ def _go_on(known: _Known) -> NextStep:
         f"{known.verdict.pick} answer new rows, and see on rows labelled since whether it still does well:",
         f"textgraft predict {known.best} {new} && textgraft evaluate {known.best} {known.file('labelled')}",
     )
+
+
+def _give_time(known: _Known) -> Iterator[NextStep]:
+    """Say which budget lets others be measured where a contender was compared with no other."""
+    learned = {trial.contender for trial in known.judged if not is_floor(trial.contender)}
+    missing = {one.contender for one in known.plan.plan.left_out} - learned
+    budget = known.plan.request.budget
+    if len(learned) > 1 or not missing or budget is None:
+        return
+    waiting = [name for name in known.plan.programmes if name in missing]
+    more = f"{max(2, round(MORE_TIME * budget / 60))}m"
+    yield NextStep(
+        f"Give it more time: for want of it {wording.listing(waiting)} "
+        f"{'was' if len(waiting) == 1 else 'were'} not measured, so nothing was compared. What is measured "
+        "is not measured again:",
+        _with_budget(known.plan.command, more),
+    )
+
+
+def _with_budget(command: str, budget: str) -> str:
+    """Return how a comparison was called, with another budget."""
+    if command.endswith("(…)"):  # from Python
+        return command.replace("…", f'…, budget="{budget}"')
+    given, wanted = re.compile(r"--budget[ =]\S+"), f"--budget {budget}"
+    return given.sub(wanted, command) if given.search(command) else f"{command} {wanted}"
 
 
 def _mend(known: _Known) -> Iterator[NextStep]:
