@@ -210,7 +210,9 @@ class TokenClassification(Task[WordFeatures]):
                 "the words of these rows have no tags", where=dataset.source, fix="Give a file with tags."
             )
         known = set(self.labels)
-        for tags, words, line in zip(dataset.labels, dataset.columns["words"], dataset.lines, strict=True):
+        for row, (tags, words, line) in enumerate(
+            zip(dataset.labels, dataset.columns["words"], dataset.lines, strict=True)
+        ):
             where = dataset.place(line)
             if len(tags) != len(words):
                 raise DataError(
@@ -218,11 +220,12 @@ class TokenClassification(Task[WordFeatures]):
                     where=where,
                     fix="Give every word one tag.",
                 )
-            for tag in tags:
+            for tag, (start, end) in zip(tags, words, strict=True):
                 if tag not in known:
                     guess = nearest(tag, self.labels)
+                    word = dataset.columns["text"][row][start:end]
                     raise DataError(
-                        f"tag {tag!r} does not occur in the training rows",
+                        f"tag {tag!r} of {word!r} does not occur in the training rows",
                         where=where,
                         fix=(f"Did you mean {guess!r}? " if guess else "")
                         + "Correct the tag, remove the row, or add training rows with it.",
