@@ -1,10 +1,12 @@
 """Run the comparisons of docs/results.md and print their tables as Markdown.
 
     python benchmarks/results.py --data ../shared/data --output runs/results [--encoders FOLDER] [NAME …]
+    python benchmarks/results.py --of runs/planning/trec-10m runs/planning/banking77-10m
 
 Every run is an ordinary `textgraft compare` with the options in RUNS: it can be stopped and goes on. Those
 with larger encoders need them in a folder: mpnet (all-mpnet-base-v2) and e5 (multilingual-e5-small); they run
-where they are named.
+where they are named. With --of nothing is run: the tables of comparisons that are there are printed, as of
+those that planning.py leaves.
 """
 
 from __future__ import annotations
@@ -53,13 +55,6 @@ LANGUAGES: dict[str, Any] = {
 """Of the runs in languages that the bundled encoder does not read."""
 
 RUNS: dict[str, dict[str, Any]] = {
-    "trec": {
-        "text": "text",
-        "label": "coarse",
-        "sizes": [50, 250, 1000, 5000],
-        "freeze_layers": 3,
-        "budget": "11m",
-    },
     "sst2": {
         "text": "text",
         "label": "label",
@@ -67,21 +62,6 @@ RUNS: dict[str, dict[str, Any]] = {
         "sizes": [70, 300, 1500, 7000],
         "freeze_layers": 3,
         "tuning": 1,
-    },
-    "banking77": {
-        "text": "text",
-        "label": "label",
-        "sizes": [160, 600, 2500, 10000],
-        "freeze_layers": 3,
-        "budget": "15m",
-    },
-    "movie_reviews_long": {
-        "text": "text",
-        "label": "label",
-        "dev": "dev.csv",
-        "sizes": [30, 120, 480, 1600],
-        "freeze_layers": 4,
-        "budget": "12m",
     },
     "stsb": {"task": "similarity", "text": ["sentence1", "sentence2"], "label": "score", **EVERY_TASK},
     "rte": {
@@ -199,14 +179,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     usual = [name for name, options in RUNS.items() if "encoder" not in options]
     parser.add_argument("names", nargs="*", default=usual)
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--data", type=Path)
     parser.add_argument("--encoders", type=Path, default=Path("encoders"))
     parser.add_argument("--output", type=Path, default=Path("runs/results"))
+    parser.add_argument("--of", type=Path, nargs="+", default=[], help="folders of finished comparisons")
     arguments = parser.parse_args()
-    for name in arguments.names:
-        run(name, arguments.data, arguments.encoders, arguments.output)
+    folders = {folder.name: folder for folder in arguments.of}
+    if not folders:
+        if arguments.data is None:
+            parser.error("--data is needed to run anything")
+        folders = {name: arguments.output / name for name in arguments.names}
+        for name in folders:
+            run(name, arguments.data, arguments.encoders, arguments.output)
     print(describe("textgraft", "torch", "transformers", "scikit-learn"))
-    verdicts = {name: load_verdict(arguments.output / name) for name in arguments.names}
+    verdicts = {name: load_verdict(folder) for name, folder in folders.items()}
     print(f"\n## Every set\n\n{overview(verdicts)}")
     for name, verdict in verdicts.items():
         print(f"\n## {name}\n\n{table(verdict)}\n\n{curves(verdict)}\n")
