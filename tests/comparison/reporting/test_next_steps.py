@@ -21,6 +21,7 @@ from textgraft.comparison.reporting import next_steps as next_steps_module
 from textgraft.comparison.reporting.next_steps import next_steps, suspect_rows
 from textgraft.comparison.reporting.report import write_report
 from textgraft.comparison.reporting.terminal import render_steps
+from textgraft.evaluation.intervals import Estimate
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +44,23 @@ def test_rows_to_label_come_with_the_gain_that_is_forecast(folder):
     curve = next(curve for curve in verdict.curves if curve.contender == verdict.pick)
     assert f"+{curve.forecasts[0].gain.value:.3f}" in step.what
     assert step.command == f"textgraft label-next {folder}/best unlabelled.csv --count 50 --review reviews.db"
+
+
+def test_nobody_is_asked_to_label_as_many_rows_again_for_next_to_nothing(folder):
+    verdict = Comparison(curves=(TFIDF, FROZEN), rows=400).judge()
+
+    def steps(gain):
+        forecasts = [
+            msgspec.structs.replace(one, gain=Estimate(gain, gain - 0.01, gain + 0.01))
+            for one in verdict.curves[0].forecasts
+        ]
+        curves = [msgspec.structs.replace(curve, forecasts=forecasts) for curve in verdict.curves]
+        changed = msgspec.structs.replace(verdict, curves=curves)
+        found = next_steps(folder, load_plan(folder), load_test_set(folder), load_trials(folder), changed)
+        return {one.what.split()[0] for one in found}
+
+    assert "Label" in steps(0.03)
+    assert "Label" not in steps(0.01)
 
 
 def test_who_did_not_learn_from_all_rows_is_to_do_so_before_more_are_labelled(folder):

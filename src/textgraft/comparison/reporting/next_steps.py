@@ -35,6 +35,8 @@ LEAST_ERRORS = 10
 """Wrong answers from which on it is told how many of them these rows hold."""
 MOST_PROMISED = 0.95
 """Of the precision that a threshold is suggested for."""
+WORTH_LABELLING = 0.02
+"""Gain of twice as many labels from which on people are asked for them: it is a lot of work."""
 MORE_TIME = 4
 """Times the budget that did for one contender alone."""
 _CHOSEN = ("classification", "pairs")
@@ -237,6 +239,8 @@ def _label(known: _Known) -> Iterator[NextStep]:
             # An encoder of its own has a name here that no other command knows.
             known.plan.command if ON in pick else whole,
         )
+        return
+    if forecast.gain.value < WORTH_LABELLING:
         return
     how, command = _labelling(known)
     yield NextStep(
