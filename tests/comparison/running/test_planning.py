@@ -291,6 +291,29 @@ def test_costly_contenders_fit_fewer_configurations_and_all_of_them_as_many() ->
     assert plan.configurations["lstm"] == plan.configurations["bert-finetuned"] < 3
 
 
+def test_time_that_is_left_at_the_end_goes_to_a_size_with_fewer_configurations() -> None:
+    """A fifth of ten minutes was left over: three configurations had no time on 3,000 rows, one had."""
+    once = {name: msgspec.structs.replace(own, seeds=1) for name, own in PROGRAMMES.items()}
+    last = PlannedTrial("bert-finetuned", 3000, 0)
+    done = {one.name for one in WHOLE.trials if one != last}
+    one, three = (RATES["bert-finetuned"].seconds(3000, number) for number in (1, 3))
+    for room, number in ((1.1 * one, 1), (1.1 * three, 3)):
+        plan = schedule(once, RATES, room, done)
+        assert plan.trials == [last]
+        assert plan.configurations["bert-finetuned"] == number
+        assert plan.seconds <= room
+    assert schedule(once, RATES, 0.5 * one, done).trials == []
+
+
+def test_what_beaten_contenders_are_spared_takes_no_time_from_others() -> None:
+    done = {one.name for one in WHOLE.trials if one.seed == 0}
+    seed = PlannedTrial("bert-finetuned", 100, 1)
+    room = 1.1 * RATES["bert-finetuned"].seconds(100, 1)
+    beaten = dict.fromkeys([name for name in RATES if name != seed.contender], "far behind")
+    assert schedule(PROGRAMMES, RATES, room, done, beaten).trials[:1] == [seed]
+    assert seed not in schedule(PROGRAMMES, RATES, room, done).trials, "the quick ones come first"
+
+
 def test_what_is_done_is_not_planned_again_and_what_it_shared_is_paid() -> None:
     done = [PlannedTrial("bert-frozen", 6000, 0).name]
     assert len(schedule(PROGRAMMES, RATES, None, done).trials) == 59

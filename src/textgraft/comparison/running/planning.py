@@ -102,7 +102,14 @@ class _Scheduler:
         self.programmes, self.rates, self.beaten, self.telling = programmes, rates, beaten, telling
         self.begun = set(windows)
         self.windows = dict(windows)
-        self.phases = {name: _phases(name, programme, done) for name, programme in programmes.items()}
+        # What is spared takes up no room.
+        self.phases = {
+            name: {
+                phase: [planned for planned in found if not self._is_spared(planned)]
+                for phase, found in _phases(name, programme, done).items()
+            }
+            for name, programme in programmes.items()
+        }
         self.configurations = {name: programme.configurations for name, programme in programmes.items()}
         self.chosen: list[PlannedTrial] = []
 
@@ -371,6 +378,18 @@ class _Scheduler:
                 self.chosen.append(planned)
         return room
 
+    def take_what_fits(self, costly: Sequence[str], room: float) -> None:
+        """Choose sizes of costly contenders with fewer configurations, where all of them have no time."""
+        most = max((self.configurations[name] for name in costly), default=1)
+        for number in range(most - 1, 0, -1):
+            before = len(self.chosen)
+            for name in costly:
+                self.configurations[name] = min(number, self.configurations[name])
+                for phase in (Phase.SHAPE, Phase.CURVE):
+                    room = self.take(self.phases[name][phase], room)
+            if len(self.chosen) > before:
+                return
+
     def _worth(self, planned: PlannedTrial) -> float:
         """Return what a size tells of its contender's curve for a second of the shortest training."""
         name = planned.contender
@@ -414,10 +433,9 @@ class _Scheduler:
             ]
         else:
             self._choose(room)
-        chosen = self._without_beaten()
-        missing = [
-            planned for planned in everything if planned not in chosen and not self._is_spared(planned)
-        ]
+        # What beaten contenders have left of their curves comes last.
+        chosen = sorted(self.chosen, key=lambda planned: planned.contender in self.beaten)
+        missing = [planned for planned in everything if planned not in chosen]
         self.chosen = []
         # What does not fit otherwise is shortened, so that all of it does.
         seconds, fitted = min(self.cost(chosen), math.inf if room is None else room), self.configurations
@@ -459,17 +477,14 @@ class _Scheduler:
         for phase in (Phase.CURVE, Phase.SEEDS):
             for name in costly:
                 left = self.take(self.phases[name][phase], left)
+        if not self.chosen:
+            self.take_what_fits(costly, left)
         self.before_the_costliest(petty)
 
     def _is_spared(self, planned: PlannedTrial) -> bool:
         """Return whether a trial is not run because its contender can no longer win."""
         is_largest = planned.size == self.programmes[planned.contender].sizes[-1]
         return planned.contender in self.beaten and (planned.seed > 0 or is_largest)
-
-    def _without_beaten(self) -> list[PlannedTrial]:
-        """Return what was chosen but for what beaten contenders are spared; their curves come last."""
-        kept = [planned for planned in self.chosen if not self._is_spared(planned)]
-        return sorted(kept, key=lambda planned: planned.contender in self.beaten)
 
 
 def schedule(
