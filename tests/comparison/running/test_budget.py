@@ -396,18 +396,23 @@ def test_quick_contenders_fit_one_configuration_on_all_rows_where_several_take_m
 def test_one_configuration_of_several_is_the_one_that_was_best_with_fewer_rows(size, fitted, best, expected):
     """The first of TF-IDF's, the best with few rows, had 0.755 on 76,004 rows; what 3,000 chose has 0.77."""
     tfidf = next(one for one in contenders_for("classification").values() if one.name == "tfidf")
-    chosen = SimpleNamespace(settings=tfidf.grid[best].given())
+
+    def chose(place: int, rows: int) -> SimpleNamespace:
+        return SimpleNamespace(contender="tfidf", size=rows, seed=0, settings=tfidf.grid[place].given())
+
     asking = SimpleNamespace(
         contenders={"tfidf": tfidf},
-        finished={"few": SimpleNamespace(settings=tfidf.grid[2].given()), "many": chosen},
+        finished={"few": chose(2, 100), "many": chose(best, 10_000)},
         record=SimpleNamespace(
             programmes={"tfidf": Programme(sizes=(100, 10_000, 100_000), seeds=1, configurations=3)},
             plan=SimpleNamespace(configurations={"tfidf": fitted}, windows={}),
             results={"tfidf/100/0": "few", "tfidf/10000/0": "many"},
         ),
     )
-    found = Specs(asking)._configurations(PlannedTrial("tfidf", size, 0))
+    specs = Specs(asking)
+    found = specs._configurations(PlannedTrial("tfidf", size, 0))
     assert list(found) == [tfidf.grid[place] for place in expected]
+    assert specs.chosen == {"tfidf": {100: 2, 10_000: best}}
 
 
 @pytest.mark.parametrize("kept", [0.0, 1e6])
@@ -512,9 +517,9 @@ def test_what_judging_on_the_way_took_is_kept_for_judging_at_the_end(topics, tmp
 def test_on_whose_seeds_the_pick_hinges_is_asked_once_all_contenders_stand(topics, tmp_path, monkeypatch):
     told = []
 
-    def planned(programmes, rates, room, done, beaten, windows, telling):
+    def planned(programmes, rates, room, done, beaten, windows, telling, chosen):
         told.append((telling, {name for name in rates if f"{name}/40/0" in done}))
-        return schedule(programmes, rates, room, done, beaten, windows, telling)
+        return schedule(programmes, rates, room, done, beaten, windows, telling, chosen)
 
     monkeypatch.setattr(run, "schedule", planned)
     monkeypatch.setattr(Verdict, "telling", ("lstm", 1))

@@ -11,7 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from textgraft.comparison.contenders.base import EpochSchedule
-from textgraft.comparison.records.plan import PlannedTrial, Programme, Rate, Spent, TrialPlan
+from textgraft.comparison.records.plan import (
+    PlannedTrial,
+    Programme,
+    Rate,
+    Spent,
+    TrialPlan,
+    configurations_of,
+)
 from textgraft.comparison.records.reading import Reading
 from textgraft.comparison.running.planning import schedule
 from textgraft.comparison.running.sizes import by_worth, default_sizes
@@ -350,7 +357,31 @@ def test_configurations_cost_what_they_cost_and_a_chosen_one_at_most_the_dearest
     rate = Rate(fixed=1.0, per_row=0.01, per_epoch=0.001, further=(0.004,), epochs=schedule_of_twenty)
     assert rate.seconds(100, 1) == pytest.approx(1 + 1 + 1200 * 0.001)
     assert rate.seconds(100, 3) == pytest.approx(1 + 3 + 1200 * (0.001 + 0.004 + 0.004))
-    assert rate.seconds(100, 1, is_chosen=True) == pytest.approx(1 + 1 + 1200 * 0.004)
+    assert rate.seconds(100, ()) == pytest.approx(1 + 1 + 1200 * 0.004)
+
+
+def test_a_further_seed_costs_what_the_configuration_costs_that_the_first_one_chose() -> None:
+    """What was planned at the dearest's cost had no time, and had the quicker one seem quicker still."""
+    rate = msgspec.structs.replace(RATES["bert-finetuned"], further=(0.018,))
+    rates = {**RATES, "bert-finetuned": rate}
+    seed = PlannedTrial("bert-finetuned", 6000, 1)
+    done = {one.name for one in WHOLE.trials if one.seed == 0 or one.contender != seed.contender}
+    room = 1.1 * rate.seconds(6000, (0,))
+    assert seed not in schedule(PROGRAMMES, rates, room, done).trials
+    plan = schedule(PROGRAMMES, rates, room, done, chosen={"bert-finetuned": {6000: 0}})
+    assert plan.trials[0] == seed
+    assert plan.expected(seed, rates).in_steps == pytest.approx(24_000 * 0.006)
+    dear = schedule(PROGRAMMES, rates, None, done, chosen={"bert-finetuned": {6000: 1}})
+    assert dear.expected(seed, rates).in_steps == pytest.approx(24_000 * 0.018)
+
+
+def test_where_not_all_configurations_have_time_the_best_of_many_fewer_rows_is_what_it_costs() -> None:
+    trial = PlannedTrial("bert-finetuned", 6000, 0)
+    assert configurations_of(trial, 1, {}) == (0,)
+    assert configurations_of(trial, 1, {300: 2, 3000: 1}) == (1,)
+    assert configurations_of(trial, 2, {300: 2, 3000: 1}) == (1, 0)
+    assert configurations_of(trial, 1, {300: 2}) == (0,), "300 rows say little of 6,000"
+    assert configurations_of(PlannedTrial("bert-finetuned", 6000, 1), 3, {3000: 1}) == ()
 
 
 def test_finished_trials_correct_the_estimate() -> None:
@@ -657,7 +688,7 @@ STANDS += [f"{name}/{size}/0" for name in ("tfidf", "bert-frozen") for size in S
 
 
 def test_the_seeds_on_which_the_pick_hinges_come_first() -> None:
-    whole = RATES["bert-finetuned"].seconds(6000, 1, is_chosen=True)
+    whole = RATES["bert-finetuned"].seconds(6000, ())
     plan = hinging(2.2 * whole, STANDS)
     assert plan.trials[0] == PlannedTrial("bert-finetuned", 6000, 1)
     assert {size for size, seed in places(plan, "bert-finetuned") if not seed} >= {100, 1000, 300}
@@ -665,13 +696,13 @@ def test_the_seeds_on_which_the_pick_hinges_come_first() -> None:
 
 
 def test_they_leave_time_for_the_sizes_that_shape_curves_or_are_not_run() -> None:
-    whole = RATES["bert-finetuned"].seconds(6000, 1, is_chosen=True)
+    whole = RATES["bert-finetuned"].seconds(6000, ())
     usual = schedule(PROGRAMMES, RATES, 1.02 * whole, STANDS)
     assert hinging(1.02 * whole, STANDS).trials == usual.trials
     assert hinging(2.2 * whole, STANDS, number=2).trials[0].contender != "bert-finetuned", "one tells nothing"
 
 
 def test_they_wait_until_all_contenders_stand() -> None:
-    whole = RATES["bert-finetuned"].seconds(6000, 1, is_chosen=True)
+    whole = RATES["bert-finetuned"].seconds(6000, ())
     plan = hinging(2.2 * whole, [name for name in STANDS if not name.startswith("lstm")])
     assert plan.trials[0] != PlannedTrial("bert-finetuned", 6000, 1)

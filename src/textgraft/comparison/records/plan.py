@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +24,8 @@ FURTHER_TRIAL = 0.5
 """Towards what each further one took: when training ends depends on the seed as well."""
 ENOUGH = 0.25
 """Share of a training that tells the pace of its steps; less of it moves the estimate less."""
+MANY_ROWS = 1_000
+"""Training rows on which a choice of configuration is worth something for more rows."""
 MUCH_SHARED = 0.5
 """Seconds of a trial on what is shared that tell how long it takes."""
 
@@ -72,6 +74,27 @@ class PlannedTrial(msgspec.Struct, frozen=True):
     def name(self) -> str:
         """As "lstm/300/0", a key of ComparisonPlan.results."""
         return f"{self.contender}/{self.size}/{self.seed}"
+
+
+def configurations_of(planned: PlannedTrial, number: int, chosen: Mapping[int, int]) -> tuple[int, ...]:
+    """Return the places in its contender's grid of the configurations that a trial fits.
+
+    Where a trial of the first seed has no time for all of them, it begins with the one that was best with the
+    next smaller number of rows, if it was many: what suits a hundred rows may not suit a hundred thousand.
+
+    Args:
+        planned: The trial.
+        number: Of the configurations that a trial of the first seed fits.
+        chosen: By training rows, the place of the one that the first seed chose.
+
+    Returns:
+        None where it is the one that the first seed is still to choose.
+    """
+    if planned.seed:
+        return (chosen[planned.size],) if planned.size in chosen else ()
+    smaller = [size for size in chosen if MANY_ROWS <= size < planned.size]
+    best = [chosen[max(smaller)]] if smaller else []
+    return tuple(dict.fromkeys([*best, *range(number)]))[:number]
 
 
 class Spent(NamedTuple):
@@ -164,9 +187,8 @@ class Rate(msgspec.Struct, kw_only=True):
     def seconds(
         self,
         size: int,
-        configurations: int,
+        configurations: int | Sequence[int],
         *,
-        is_chosen: bool = False,
         windows: int = 0,
         epochs_share: float = 1.0,
     ) -> float:
@@ -174,8 +196,8 @@ class Rate(msgspec.Struct, kw_only=True):
 
         Args:
             size: Training rows.
-            configurations: That it fits: so many from the first on.
-            is_chosen: Whether it fits the one that was chosen before, which may be the dearest.
+            configurations: That it fits: so many from the first on, or those in these places. None: one that
+                is chosen before the trial, which may be the dearest.
             windows: That it reads of a text at most; 0: the most.
             epochs_share: How much of its epochs it has time for, 0 to 1.
         """
@@ -184,9 +206,10 @@ class Rate(msgspec.Struct, kw_only=True):
         if self.epochs and size:
             seen = self.epochs.rows_seen(size) * -(-size // self.batch) * self.batch / size
         costs = (self.per_epoch, *self.further)
-        all_costs = [costs[min(position, len(costs) - 1)] for position in range(configurations)]
-        in_epochs = max(costs) if is_chosen else sum(all_costs)
-        beside = self.fixed - self.answered + share * (self.answered + configurations * size * self.per_row)
+        places = range(configurations) if isinstance(configurations, int) else configurations
+        in_epochs = sum(costs[min(place, len(costs) - 1)] for place in places) if places else max(costs)
+        fits = max(1, len(places))
+        beside = self.fixed - self.answered + share * (self.answered + fits * size * self.per_row)
         in_steps = share * epochs_share * seen * in_epochs
         factor = self.beside if self.epochs else self.correction
         return self.slowness * (factor * beside + self.correction * in_steps)
@@ -260,6 +283,13 @@ class TrialPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Contenders that can no longer win, and the evidence: they get no further seeds."""
     windows: dict[str, int] = {}
     """Of contenders that read less of long texts for want of time: windows of a text at most."""
+    chosen: dict[str, dict[int, int]] = {}
+    """By contender and training rows: the place of the configuration that the first seed chose."""
+
+    def fitted(self, planned: PlannedTrial) -> tuple[int, ...]:
+        """Return the places of the configurations that a trial fits; none where one is still to be chosen."""
+        name = planned.contender
+        return configurations_of(planned, self.configurations[name], self.chosen.get(name, {}))
 
     def estimate(
         self,
@@ -280,10 +310,8 @@ class TrialPlan(msgspec.Struct, frozen=True, kw_only=True):
         rate = rates[planned.contender]
         windows = self.windows.get(planned.contender, 0)
         shared = rate.shared_seconds(windows, planned.size) if with_shared else 0.0
-        number = 1 if planned.seed else self.configurations[planned.contender]
-        is_chosen = planned.seed > 0
         return shared + rate.seconds(
-            planned.size, number, is_chosen=is_chosen, windows=windows, epochs_share=epochs_share
+            planned.size, self.fitted(planned), windows=windows, epochs_share=epochs_share
         )
 
     def expected(self, planned: PlannedTrial, rates: Mapping[str, Rate]) -> Spent:

@@ -32,7 +32,7 @@ import itertools
 import math
 from collections.abc import Collection, Mapping, Sequence
 
-from textgraft.comparison.records.plan import PlannedTrial, Programme, Rate, TrialPlan
+from textgraft.comparison.records.plan import PlannedTrial, Programme, Rate, TrialPlan, configurations_of
 from textgraft.comparison.running.sizes import LEAST_SIZES, by_worth, farness
 from textgraft.comparison.running.time_limits import COMFORT, PETTY, SLACK, shortest
 
@@ -98,8 +98,10 @@ class _Scheduler:
         beaten: Mapping[str, str],
         windows: Mapping[str, int],
         telling: tuple[str, int] | None,
+        chosen: Mapping[str, dict[int, int]],
     ) -> None:
         self.programmes, self.rates, self.beaten, self.telling = programmes, rates, beaten, telling
+        self.chosen_before = chosen
         self.begun = set(windows)
         self.windows = dict(windows)
         # What is spared takes up no room.
@@ -121,11 +123,14 @@ class _Scheduler:
         """Estimate trials, with what the first of each contender does for all."""
         seconds = 0.0
         for planned in trials:
-            fitted = 1 if planned.seed else configurations or self.configurations[planned.contender]
-            rate = self.rates[planned.contender]
             windows = self.windows.get(planned.contender, 0)
-            seconds += rate.seconds(planned.size, fitted, is_chosen=planned.seed > 0, windows=windows)
+            fitted = self.fitted(planned, configurations or self.configurations[planned.contender])
+            seconds += self.rates[planned.contender].seconds(planned.size, fitted, windows=windows)
         return seconds + self.shared(trials)
+
+    def fitted(self, planned: PlannedTrial, configurations: int) -> tuple[int, ...]:
+        """Return the places of the configurations that a trial fits, of so many on the first seed."""
+        return configurations_of(planned, configurations, self.chosen_before.get(planned.contender, {}))
 
     def shared(self, trials: Sequence[PlannedTrial]) -> float:
         """Estimate what trials do for all of their contender, beyond what those do that are chosen."""
@@ -150,17 +155,19 @@ class _Scheduler:
             planned: The trial.
             slack: Of the shortest training, so much is taken for enough.
         """
-        windows = self.windows.get(planned.contender, 0)
-        usual = self.rates[planned.contender].seconds(planned.size, 1, windows=windows)
+        windows, fitted = self.windows.get(planned.contender, 0), self.fitted(planned, 1)
         slack = slack if self.rates[planned.contender].epochs else 1.0
-        return self.cost([planned], 1) - usual + slack * shortest(planned, self.rates, windows)
+        return self.shared([planned]) + slack * shortest(planned, self.rates, windows, fitted)
 
     def spared(self, planned: PlannedTrial) -> float:
         """Return the seconds that a trial saves if its training is as short as it may comfortably be."""
         windows = self.windows.get(planned.contender, 0)
-        rate, number = self.rates[planned.contender], self.configurations[planned.contender]
+        rate, fitted = (
+            self.rates[planned.contender],
+            self.fitted(planned, self.configurations[planned.contender]),
+        )
         usual, shortened = (
-            rate.seconds(planned.size, number, windows=windows, epochs_share=share)
+            rate.seconds(planned.size, fitted, windows=windows, epochs_share=share)
             for share in (1.0, COMFORT)
         )
         return usual - shortened
@@ -448,6 +455,7 @@ class _Scheduler:
             missing_seconds=self.cost(missing),
             beaten=dict(self.beaten),
             windows={name: most for name, most in self.windows.items() if most},
+            chosen=dict(self.chosen_before),
         )
 
     def _choose(self, left: float) -> None:
@@ -495,6 +503,7 @@ def schedule(
     beaten: Mapping[str, str] | None = None,
     windows: Mapping[str, int] | None = None,
     telling: tuple[str, int] | None = None,
+    chosen: Mapping[str, dict[int, int]] | None = None,
 ) -> TrialPlan:
     """Plan what is left to do.
 
@@ -508,5 +517,7 @@ def schedule(
         windows: Of contenders that have results, how many windows they read of a text at most; 0: as many as
             without a clock. They go on so.
         telling: A contender and how many further seeds of it on all rows the pick hinges on.
+        chosen: By contender and training rows, the place of the configuration that the first seed chose.
     """
-    return _Scheduler(programmes, rates, done, beaten or {}, windows or {}, telling).plan(room)
+    scheduler = _Scheduler(programmes, rates, done, beaten or {}, windows or {}, telling, chosen or {})
+    return scheduler.plan(room)

@@ -239,7 +239,9 @@ class Run:
         windows = begun | {name: most for name, most in record.plan.windows.items() if name in begun}
         # What there is no time to measure on a few rows has none for a trial either.
         known = {name: own for name, own in record.programmes.items() if name in record.rates}
-        plan = schedule(known, record.rates, room, done, beaten, windows, self.interim.telling)
+        plan = schedule(
+            known, record.rates, room, done, beaten, windows, self.interim.telling, self.specs.chosen
+        )
         left_out = [
             one
             for one in record.everything

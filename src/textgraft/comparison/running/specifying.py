@@ -6,15 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from textgraft.comparison.contenders.base import Contender, RecipeSettings
-from textgraft.comparison.records.plan import ComparisonPlan, PlannedTrial
+from textgraft.comparison.records.plan import ComparisonPlan, PlannedTrial, configurations_of
 
 if TYPE_CHECKING:
     from textgraft.comparison.preparing import Material
     from textgraft.comparison.records.trials import Trial
     from textgraft.comparison.running.trials import TrialSpec
-
-MANY_ROWS = 1_000
-"""Training rows on which a choice of configuration is worth something for more rows."""
 
 
 class Running(Protocol):
@@ -85,20 +82,27 @@ class Specs:
         return (contender.configured(self.run.finished[first].settings),) if first else ()
 
     def _promising(self, planned: PlannedTrial, contender: Contender) -> tuple[RecipeSettings, ...]:
-        """Return the configurations of a contender, the most promising first.
+        """Return the configurations that a trial of the first seed fits, the most promising first."""
+        plan = self.run.record.plan
+        grid = contender.grid[: self.run.record.programmes[planned.contender].configurations]
+        number = plan.configurations[planned.contender]
+        # All of them are fitted in their own order, whatever was best elsewhere.
+        chosen = self.chosen.get(planned.contender, {}) if number < len(grid) else {}
+        return tuple(grid[place] for place in configurations_of(planned, min(number, len(grid)), chosen))
 
-        Where there is no time for all of them, that is the one that was best with the next smaller number of
-        rows, if it was many: what suits a hundred rows may not suit a hundred thousand.
-        """
-        record, finished = self.run.record, self.run.finished
-        programme = record.programmes[planned.contender]
-        grid = contender.grid[: programme.configurations]
-        if record.plan.configurations[planned.contender] >= len(grid):
-            return grid
-        smaller = (size for size in reversed(programme.sizes) if MANY_ROWS <= size < planned.size)
-        results = (record.results.get(PlannedTrial(planned.contender, size, 0).name) for size in smaller)
-        found = next((finished[trial] for trial in results if trial in finished), None)
-        return tuple(sorted(grid, key=lambda one: found is None or one.given() != found.settings))
+    @property
+    def chosen(self) -> dict[str, dict[int, int]]:
+        """By contender and training rows: the place in its grid of what the first seed chose."""
+        found: dict[str, dict[int, int]] = {}
+        for known in self.run.record.results.values():
+            trial = self.run.finished.get(known)
+            if trial is None or trial.seed or trial.contender not in self.run.contenders:
+                continue
+            grid = self._contender(PlannedTrial(trial.contender, trial.size, 0)).grid
+            places = [place for place, one in enumerate(grid) if one.given() == trial.settings]
+            if places:
+                found.setdefault(trial.contender, {})[trial.size] = places[0]
+        return found
 
 
 def _is_of(trial: Trial, spec: TrialSpec) -> bool:

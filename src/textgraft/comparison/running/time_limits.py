@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from textgraft.comparison.records.plan import PlannedTrial, Rate, TrialPlan
 
@@ -17,20 +17,23 @@ WARMING = 1.0
 run on."""
 
 
-def shortest(planned: PlannedTrial, rates: Mapping[str, Rate], windows: int = 0) -> float:
+def shortest(
+    planned: PlannedTrial, rates: Mapping[str, Rate], windows: int = 0, fitted: Sequence[int] = (0,)
+) -> float:
     """Estimate a trial of one configuration, its training as short as it may be, without what is shared.
 
     Args:
         planned: The trial.
         rates: What each contender costs.
         windows: That it reads of a text at most; 0: the most.
+        fitted: The places of the configurations that it would fit, the first of which counts.
     """
-    rate = rates[planned.contender]
+    rate, first = rates[planned.contender], fitted[:1]
     if not rate.epochs or not planned.size:
-        return rate.seconds(planned.size, 1, windows=windows)
+        return rate.seconds(planned.size, first, windows=windows)
     shares = (0.0, rate.epochs.shortest_share(planned.size), 1.0)
     other, short, usual = (
-        rate.seconds(planned.size, 1, windows=windows, epochs_share=share) for share in shares
+        rate.seconds(planned.size, first, windows=windows, epochs_share=share) for share in shares
     )
     return max(short, min(usual, other + WARMING * rate.slowness))
 
@@ -50,7 +53,7 @@ def useful(planned: PlannedTrial, plan: TrialPlan, rates: Mapping[str, Rate]) ->
         return plan.estimate(planned, rates, with_shared=True)
     # What comes before and after the training takes its time, however short that is.
     other = rate.seconds(planned.size, 1, windows=windows, epochs_share=0.0)
-    training = shortest(planned, rates, windows) - other
+    training = shortest(planned, rates, windows, plan.fitted(planned)) - other
     return rate.shared_seconds(windows, planned.size) + other + SLACK * training
 
 
@@ -91,21 +94,23 @@ def allowance(plan: TrialPlan, rates: Mapping[str, Rate], left: float, done: Col
     mine = plan.windows.get(first.contender, 0)
     shared = rates[first.contender].shared_seconds(mine, first.size)
     usual = plan.estimate(first, rates)
-    own, least, comfort = (shared + part for part in (usual, shortest(first, rates, mine), COMFORT * usual))
+    own, least, comfort = (
+        shared + part for part in (usual, shortest(first, rates, mine, plan.fitted(first)), COMFORT * usual)
+    )
     wanted = needed = kept = 0.0
     costliest, points = own, []
     for one in others:
         rate, windows = rates[one.contender], plan.windows.get(one.contender, 0)
         if is_vital(one, plan, done) and one.contender != first.contender:
             usual, shared = plan.estimate(one, rates), rate.shared_seconds(windows, one.size)
-            short = shortest(one, rates, windows) if rate.epochs else usual
+            short = shortest(one, rates, windows, plan.fitted(one)) if rate.epochs else usual
             wanted, needed, kept = wanted + usual + shared, needed + short + shared, kept + usual + shared
             costliest = max(costliest, usual)
         elif is_point and one.seed == 0:
-            short = shortest(one, rates, windows)
+            short = shortest(one, rates, windows, plan.fitted(one))
             wanted, needed, kept = wanted + plan.estimate(one, rates), needed + short, kept + short
         elif one.seed == 0:
-            points.append(shortest(one, rates, windows))
+            points.append(shortest(one, rates, windows, plan.fitted(one)))
     is_alone = not wanted and least <= left
     if is_alone or own + wanted <= left or comfort + wanted + sum(points) <= left:
         spare = left - kept
