@@ -71,6 +71,11 @@ def about(value: float) -> str:
     return f"{rounded:,.0f}" if rounded >= 10 else f"{rounded:g}"
 
 
+def is_even(ratio: float) -> bool:
+    """Return whether two things are alike as far as :func:`about` tells, whichever of them is divided."""
+    return "1" in (about(ratio), about(1 / ratio) if ratio else "")
+
+
 class Ratio(Protocol):
     """How many times less one thing takes than another, with an interval."""
 
@@ -117,10 +122,8 @@ def times(ratio: Ratio, words: Comparatives) -> str:
     assert value is not None, "what is not known cannot be written"
     if ratio.at_least:
         bound = "at least" if value >= 1 else "at most"
-        return (
-            f"no more {words.noun}" if about(value) == "1" else f"{bound} {_times(value, words)} {words.noun}"
-        )
-    told = f"{words.equal if about(value) == '1' else _times(value, words)} {words.noun}"
+        return f"no more {words.noun}" if is_even(value) else f"{bound} {_times(value, words)} {words.noun}"
+    told = f"{_times(value, words)} {words.noun}"
     if low is None:
         return f"{told} (not certain)"
     if high is None:
@@ -137,6 +140,8 @@ def times(ratio: Ratio, words: Comparatives) -> str:
 
 
 def _times(ratio: float, words: Comparatives) -> str:
+    if is_even(ratio):
+        return words.equal
     return f"{about(ratio)} times {words.less}" if ratio >= 1 else f"{about(1 / ratio)} times {words.more}"
 
 

@@ -83,6 +83,8 @@ def test_a_plateau_saves_nothing_more_however_far_it_is_measured():
         ((0.52, 0.4, 0.69), "1.9 times more labels (1.4 to 2.5)"),
         ((0.9, 0.5, 1.4), "1.1 times more labels (2 times more to 1.4 times fewer)"),
         ((1.001, 0.5, 1.4), "as many labels (2 times more to 1.4 times fewer)"),
+        ((0.97, 0.5, 1.4), "as many labels (2 times more to 1.4 times fewer)"),
+        ((1.2, 0.98, 1.4), "1.2 times fewer labels (as many to 1.4 times fewer)"),
         ((13, 6.3, None), "13 times fewer labels (6.3 or more)"),
         ((0.9, 0.5, None), "1.1 times more labels (2 times more at most)"),
         ((13, None, 20), "13 times fewer labels (not certain)"),

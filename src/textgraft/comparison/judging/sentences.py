@@ -25,6 +25,7 @@ from textgraft.wording import (
     count,
     duration,
     interval,
+    is_even,
     listing,
     megabytes,
     milliseconds,
@@ -416,7 +417,7 @@ def _claims(saving: Saving, the: str) -> str:
 def _speed(saving: Saving) -> str:
     ratio = saving.time_at_equal_size.value
     assert ratio is not None, "at equal size there is always a ratio"
-    if about(ratio) == "1":
+    if is_even(ratio):
         return f"as fast as {saving.baseline}"
     if ratio >= 1:
         return f"{about(ratio)} times faster than {saving.baseline}"
