@@ -167,6 +167,7 @@ def carry_on(curve: LearningCurve) -> Extrapolation:
     _refuse_to_fall(sizes, scores, of_rows + of_seeds)
     errors = np.maximum(1 - scores, _LEAST_ERROR)
     logs, positions = -np.log(errors), np.log2(sizes / sizes[0])
+    # Rows that are easy at the largest size are so at the others, in proportion to their covariance with it.
     luck = of_rows[-1] / max(of_rows[-1, -1], _NO_VARIANCE) ** 0.5
     apart = of_rows - np.outer(luck, luck) + of_seeds
     slope = (logs[-1] - logs[-FEWEST_SIZES]) / (positions[-1] - positions[-FEWEST_SIZES])

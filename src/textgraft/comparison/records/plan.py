@@ -88,7 +88,7 @@ def configurations_of(planned: PlannedTrial, number: int, chosen: Mapping[int, i
         chosen: By training rows, the place of the one that the first seed chose.
 
     Returns:
-        None where it is the one that the first seed is still to choose.
+        An empty tuple where it is the one that the first seed is still to choose.
     """
     if planned.seed:
         return (chosen[planned.size],) if planned.size in chosen else ()
@@ -196,8 +196,8 @@ class Rate(msgspec.Struct, kw_only=True):
 
         Args:
             size: Training rows.
-            configurations: That it fits: so many from the first on, or those in these places. None: one that
-                is chosen before the trial, which may be the dearest.
+            configurations: That it fits: so many from the first on, or those in these places. An empty tuple:
+                one that is still to be chosen, which may be the dearest.
             windows: That it reads of a text at most; 0: the most.
             epochs_share: How much of its epochs it has time for, 0 to 1.
         """

@@ -75,17 +75,19 @@ class Specs:
 
     def _configurations(self, planned: PlannedTrial) -> tuple[RecipeSettings, ...]:
         """Return what the first seed chooses from, and what it chose for the others."""
-        contender, record = self._contender(planned), self.run.record
         if planned.seed == 0:
-            return self._promising(planned, contender)[: record.plan.configurations[planned.contender]]
-        first = record.results.get(PlannedTrial(planned.contender, planned.size, 0).name)
-        return (contender.configured(self.run.finished[first].settings),) if first else ()
+            return self._promising(planned)
+        first = self.run.record.results.get(PlannedTrial(planned.contender, planned.size, 0).name)
+        return (self._contender(planned).configured(self.run.finished[first].settings),) if first else ()
 
-    def _promising(self, planned: PlannedTrial, contender: Contender) -> tuple[RecipeSettings, ...]:
+    def _grid(self, planned: PlannedTrial) -> tuple[RecipeSettings, ...]:
+        """Return the configurations that there are to choose from."""
+        programme = self.run.record.programmes[planned.contender]
+        return tuple(self._contender(planned).grid[: programme.configurations])
+
+    def _promising(self, planned: PlannedTrial) -> tuple[RecipeSettings, ...]:
         """Return the configurations that a trial of the first seed fits, the most promising first."""
-        plan = self.run.record.plan
-        grid = contender.grid[: self.run.record.programmes[planned.contender].configurations]
-        number = plan.configurations[planned.contender]
+        grid, number = self._grid(planned), self.run.record.plan.configurations[planned.contender]
         # All of them are fitted in their own order, whatever was best elsewhere.
         chosen = self.chosen.get(planned.contender, {}) if number < len(grid) else {}
         return tuple(grid[place] for place in configurations_of(planned, min(number, len(grid)), chosen))
@@ -98,7 +100,7 @@ class Specs:
             trial = self.run.finished.get(known)
             if trial is None or trial.seed or trial.contender not in self.run.contenders:
                 continue
-            grid = self._contender(PlannedTrial(trial.contender, trial.size, 0)).grid
+            grid = self._grid(PlannedTrial(trial.contender, trial.size, 0))
             places = [place for place, one in enumerate(grid) if one.given() == trial.settings]
             if places:
                 found.setdefault(trial.contender, {})[trial.size] = places[0]
