@@ -49,9 +49,9 @@ def test_rows_to_label_come_with_the_gain_that_is_forecast(folder):
 def test_nobody_is_asked_to_label_as_many_rows_again_for_next_to_nothing(folder):
     verdict = Comparison(curves=(TFIDF, FROZEN), rows=400).judge()
 
-    def steps(gain):
+    def steps(gain, apart=0.01):
         forecasts = [
-            msgspec.structs.replace(one, gain=Estimate(gain, gain - 0.01, gain + 0.01))
+            msgspec.structs.replace(one, gain=Estimate(gain, gain - apart, gain + apart))
             for one in verdict.curves[0].forecasts
         ]
         curves = [msgspec.structs.replace(curve, forecasts=forecasts) for curve in verdict.curves]
@@ -61,6 +61,7 @@ def test_nobody_is_asked_to_label_as_many_rows_again_for_next_to_nothing(folder)
 
     assert "Label" in steps(0.03)
     assert "Label" not in steps(0.01)
+    assert "Label" in steps(0.01, apart=0.002), "that is certain"
 
 
 def test_who_did_not_learn_from_all_rows_is_to_do_so_before_more_are_labelled(folder):

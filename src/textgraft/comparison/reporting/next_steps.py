@@ -36,7 +36,7 @@ LEAST_ERRORS = 10
 MOST_PROMISED = 0.95
 """Of the precision that a threshold is suggested for."""
 WORTH_LABELLING = 0.02
-"""Gain of twice as many labels from which on people are asked for them: it is a lot of work."""
+"""Gain from which on people are asked for twice as many labels, certain or not: it is a lot of work."""
 MORE_TIME = 4
 """Times the budget that did for one contender alone."""
 _CHOSEN = ("classification", "pairs")
@@ -240,7 +240,7 @@ def _label(known: _Known) -> Iterator[NextStep]:
             known.plan.command if ON in pick else whole,
         )
         return
-    if forecast.gain.value < WORTH_LABELLING:
+    if forecast.gain.value < WORTH_LABELLING and forecast.gain.low <= NOTICEABLE:
         return
     how, command = _labelling(known)
     yield NextStep(
