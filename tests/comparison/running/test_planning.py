@@ -298,18 +298,32 @@ def test_costly_contenders_fit_fewer_configurations_and_all_of_them_as_many() ->
     assert plan.configurations["lstm"] == plan.configurations["bert-finetuned"] < 3
 
 
-def test_time_that_is_left_at_the_end_goes_to_a_size_with_fewer_configurations() -> None:
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_time_that_is_left_at_the_end_goes_to_a_size_with_fewer_configurations(seeds: int) -> None:
     """A fifth of ten minutes was left over: three configurations had no time on 3,000 rows, one had."""
-    once = {name: msgspec.structs.replace(own, seeds=1) for name, own in PROGRAMMES.items()}
+    programmes = {name: msgspec.structs.replace(own, seeds=seeds) for name, own in PROGRAMMES.items()}
     last = PlannedTrial("bert-finetuned", 3000, 0)
-    done = {one.name for one in WHOLE.trials if one != last}
+    done = {one.name for one in WHOLE.trials if one.seed == 0 or one.contender != "bert-finetuned"}
     one, three = (RATES["bert-finetuned"].seconds(3000, number) for number in (1, 3))
     for room, number in ((1.1 * one, 1), (1.1 * three, 3)):
-        plan = schedule(once, RATES, room, done)
-        assert plan.trials == [last]
+        plan = schedule(programmes, RATES, room, done - {last.name})
+        assert plan.trials[0] == last
         assert plan.configurations["bert-finetuned"] == number
         assert plan.seconds <= room
-    assert schedule(once, RATES, 0.5 * one, done).trials == []
+    less = schedule(programmes, RATES, 0.9 * one, done - {last.name})
+    assert last not in less.trials
+    assert less.configurations["bert-finetuned"] == 3
+
+
+def test_a_second_seed_on_all_rows_tells_more_than_a_size_with_fewer_configurations() -> None:
+    last, again = PlannedTrial("bert-finetuned", 3000, 0), PlannedTrial("bert-finetuned", 6000, 1)
+    done = {one.name for one in WHOLE.trials if one.seed == 0 or one.contender != "bert-finetuned"}
+    rate = msgspec.structs.replace(RATES["bert-finetuned"], further=(0.02,))
+    room = 1.05 * (rate.seconds(6000, (0,)) + rate.seconds(3000, (0,)))
+    rates, chosen = {**RATES, "bert-finetuned": rate}, {"bert-finetuned": {6000: 0}}
+    plan = schedule(PROGRAMMES, rates, room, done - {last.name}, chosen=chosen)
+    assert plan.trials[:2] == [again, last]
+    assert plan.configurations["bert-finetuned"] == 1
 
 
 def test_what_beaten_contenders_are_spared_takes_no_time_from_others() -> None:

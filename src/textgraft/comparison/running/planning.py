@@ -5,7 +5,8 @@ sizes that shape its curve (the smallest, then always the one in the widest gap 
 further seeds. Where time is short, contenders whose curves are cheap have them before the costly ones
 begin, as far as these can still have all rows afterwards: where a contender stands decides the pick, and a
 seed more of one that stands already tells less than any other contender on all rows. So further seeds of the
-cheap ones come after that, and then what else there is of the costly ones. Where all rows do not fit,
+cheap ones come after that, and then what else there is of the costly ones: their other sizes, a second seed
+on all rows, sizes that have time for fewer configurations alone, and other seeds. Where all rows do not fit,
 training that the clock can end is planned for a part of its usual length, its schedule with it (Li, Yumer and
 Ramanan 2020, "Budgeted training"); where that is too short a part, the others get curves of four sizes, and
 then the largest smaller size that fits is taken.
@@ -385,17 +386,24 @@ class _Scheduler:
                 self.chosen.append(planned)
         return room
 
-    def take_what_fits(self, costly: Sequence[str], room: float) -> None:
-        """Choose sizes of costly contenders with fewer configurations, where all of them have no time."""
-        most = max((self.configurations[name] for name in costly), default=1)
-        for number in range(most - 1, 0, -1):
+    def take_with_fewer(self, costly: Sequence[str], room: float) -> float:
+        """Choose sizes of costly contenders that have time for fewer configurations; return the room left.
+
+        As many are fitted in all trials of a plan, so nothing else of the first seed may be chosen.
+        """
+        if any(one.contender in costly and not one.seed for one in self.chosen):
+            return room
+        usual = dict(self.configurations)
+        for number in range(max((usual[name] for name in costly), default=1) - 1, 0, -1):
             before = len(self.chosen)
+            self.configurations |= {name: min(number, usual[name]) for name in costly}
             for name in costly:
-                self.configurations[name] = min(number, self.configurations[name])
                 for phase in (Phase.SHAPE, Phase.CURVE):
                     room = self.take(self.phases[name][phase], room)
             if len(self.chosen) > before:
-                return
+                return room
+        self.configurations = usual
+        return room
 
     def _worth(self, planned: PlannedTrial) -> float:
         """Return what a size tells of its contender's curve for a second of the shortest training."""
@@ -482,11 +490,16 @@ class _Scheduler:
         for name in cheap:
             left = self.take(self.trials(name), left)
         left = self.take_shapes(costly, left, petty)
-        for phase in (Phase.CURVE, Phase.SEEDS):
-            for name in costly:
-                left = self.take(self.phases[name][phase], left)
-        if not self.chosen:
-            self.take_what_fits(costly, left)
+        for name in costly:
+            left = self.take(self.phases[name][Phase.CURVE], left)
+        for name in costly:
+            again = [
+                one for one in self.phases[name][Phase.SEEDS] if one.size == self.programmes[name].sizes[-1]
+            ]
+            left = self.take(again[:1], left)
+        left = self.take_with_fewer(costly, left)
+        for name in costly:
+            left = self.take(self.phases[name][Phase.SEEDS], left)
         self.before_the_costliest(petty)
 
     def _is_spared(self, planned: PlannedTrial) -> bool:
