@@ -126,6 +126,8 @@ def times(ratio: Ratio, words: Comparatives) -> str:
     told = f"{_times(value, words)} {words.noun}"
     if low is None:
         return f"{told} (not certain)"
+    if about(low) == about(value) and high is not None and about(high) == about(value):
+        return told  # an interval from a figure to itself tells nothing
     if high is None:
         return (
             f"{told} ({about(low)} or more)"

@@ -88,6 +88,7 @@ def test_a_plateau_saves_nothing_more_however_far_it_is_measured():
         ((13, 6.3, None), "13 times fewer labels (6.3 or more)"),
         ((0.9, 0.5, None), "1.1 times more labels (2 times more at most)"),
         ((13, None, 20), "13 times fewer labels (not certain)"),
+        ((1.64, 1.64, 1.64), "1.6 times fewer labels"),
     ],
 )
 def test_ratios_are_written_as_people_say_them(ratio, expected):
