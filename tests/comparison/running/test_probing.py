@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import accumulate
 from typing import cast
 
 import msgspec
@@ -16,6 +18,7 @@ from textgraft.comparison.records.plan import ComparisonPlan, PlannedTrial, Prog
 from textgraft.comparison.records.reading import Reading
 from textgraft.comparison.records.trials import Trial, load_trials
 from textgraft.comparison.running import probing
+from textgraft.comparison.running.pace import Taken
 from textgraft.comparison.running.probing import (
     Glance,
     Tried,
@@ -152,6 +155,47 @@ def test_the_pace_of_full_batches_counts_and_evaluations_do_not() -> None:
     # A step of one row takes more than a sixteenth of a full one.
     uneven = [*steps, _progress(2 + 1 / 48, 970, 16.8), _progress(3.0, 1440, 22.0)]
     assert _seconds_a_row(uneven, 48) == pytest.approx(1 / 16)
+
+
+@pytest.mark.parametrize(
+    "taken",
+    [
+        [
+            0.01,
+            0.01,
+            0.37,
+            0.01,
+            0.01,
+            0.01,
+            0.01,
+            0.37,
+            0.01,
+            0.01,
+        ],  # two steps waited, all others had a core
+        [0.04] * 10,  # all had a quarter of one
+        [0.01] * 10,
+    ],
+)
+def test_a_step_costs_what_it_takes_alone_however_others_hold_steps_up(taken: list[float]) -> None:
+    """With the share of the whole fit, steps that nobody held up seemed five times as quick as they are."""
+    ends = accumulate([0.1, *taken])
+    steps = [_progress((place + 0.5) / 20, 160 * (place + 1), end) for place, end in enumerate(ends)]
+    assert _seconds_a_row(steps, 320, 0.1 / sum(taken)) == pytest.approx(0.01 * 11 / 10.5 * 20 / 320)
+
+
+def test_the_share_of_a_core_is_that_of_the_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probing.Lap, "taken", lambda lap: Taken(1.0, 0.25))
+    steps = probing._Steps()
+    for step in (1, 2):
+        steps(_at(step, 3))
+        assert steps.share is None
+    steps(_at(3, 3))
+    assert steps.share == 0.25
+    assert [progress.step for progress in steps.all] == [1, 2, 3]
+
+
+def _at(step: int, planned: int) -> Progress:
+    return replace(_progress(step / planned, 10 * step, float(step)), step=step, planned_steps=planned)
 
 
 def _progress(epoch: float, tokens: int, seconds: float) -> Progress:

@@ -367,6 +367,24 @@ class _Fitting:
     fitted: Fit
 
 
+class _Steps:
+    """The steps of a fit as they are told, and the share of a core that those after the first had."""
+
+    def __init__(self) -> None:
+        self.all: list[Progress] = []
+        self.share: float | None = None
+        """None where the last one was not told."""
+        self._lap: Lap | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        """Take note of a step."""
+        self.all.append(progress)
+        if self._lap is None:
+            self._lap = Lap()
+        elif progress.step >= progress.planned_steps:
+            self.share = self._lap.taken().share
+
+
 def _fit(
     contender: Contender,
     job: Job,
@@ -374,22 +392,22 @@ def _fit(
     settings: RecipeSettings | None = None,
     steps: int = STEPS,
 ) -> _Fitting:
-    seen: list[Progress] = []
+    seen = _Steps()
     settings = settings or contender.grid[0]
     if contender.epochs:
         settings = settings.but(epochs=-(-steps // -(-len(rows) // _batch_size(settings))))
     charged, spent = job.shared.charged, job.shared.spent
     lap = Lap()
     dev = rows.select(range(-(-len(rows) // DEV_FRACTION)))
-    fitted = contender.fit(replace(job, train=rows, dev=dev, on_step=seen.append), settings)
+    fitted = contender.fit(replace(job, train=rows, dev=dev, on_step=seen), settings)
     taken = lap.taken()
     share = taken.share
-    in_steps = seen[-1].seconds if seen else 0.0
+    in_steps = seen.all[-1].seconds if seen.all else 0.0
     other = max(0.0, taken.wall - (job.shared.spent - spent) - in_steps)
     texts = len(rows) + (len(dev) if fitted.is_head_alone else 0)
     shared = (job.shared.charged - charged) / texts
-    a_row = (1 + contender.evaluating) * _seconds_a_row(seen, len(rows))
-    return _Fitting(share * other, share * shared, share * a_row, share * in_steps, fitted)
+    a_row = (1 + contender.evaluating) * _seconds_a_row(seen.all, len(rows), seen.share or share)
+    return _Fitting(share * other, share * shared, a_row, share * in_steps, fitted)
 
 
 def _fits_of_further(
@@ -425,11 +443,16 @@ def _probe_endpoint(contender: Contender, job: Job, test_rows: int) -> Rate:
     return Rate(fixed=a_row * test_rows + SMALL_CHANGE, per_row=0.0, per_epoch=0.0, epochs=None)
 
 
-def _seconds_a_row(steps: Sequence[Progress], rows: int) -> float:
-    """Return what a row costs in the steps of an epoch, from the pace of those after the first.
+def _seconds_a_row(steps: Sequence[Progress], rows: int, share: float = 1.0) -> float:
+    """Return what a row costs in the steps of an epoch on a core of its own, from those after the first.
 
     Steps that end with an evaluation do not count where there are others: on few rows it takes the longer
     part of them. Neither do steps on batches that are far from full, which there are few of on many rows.
+
+    Args:
+        steps: All of them.
+        rows: Of an epoch.
+        share: Of a core, that they had.
     """
     if len(steps) < 2:
         return 0.0
@@ -439,6 +462,9 @@ def _seconds_a_row(steps: Sequence[Progress], rows: int) -> float:
     ]
     timed = [one for one in taken if not one[2]] or taken
     fullest = max(tokens for _, tokens, _ in timed)
-    # The median: a step of a new shape, or one that another program held up, takes several times as long.
-    pace = median(seconds / max(1, tokens) for seconds, tokens, _ in timed if tokens >= FULL * fullest)
-    return pace * steps[-1].tokens / steps[-1].epoch / rows
+    full = [(seconds, max(1, tokens)) for seconds, tokens, _ in timed if tokens >= FULL * fullest]
+    # Of short steps others hold up a few, for long, and most take what they take alone, as they do where one
+    # of a new shape is slow: the median tells. Of long ones each has its share of the core.
+    typical = median(seconds / tokens for seconds, tokens in full)
+    in_all = share * sum(seconds for seconds, _ in full) / sum(tokens for _, tokens in full)
+    return min(typical, in_all) * steps[-1].tokens / steps[-1].epoch / rows
