@@ -12,7 +12,7 @@ import time
 import pytest
 
 from textgraft.comparison.running import pace as pace_module
-from textgraft.comparison.running.pace import HALF_LIFE, LEAST, Lap, Pace, Taken, counted, share_of
+from textgraft.comparison.running.pace import HALF_LIFE, LEAST, Counts, Lap, Pace, Taken, counted, share_of
 
 
 def test_before_anything_was_measured_a_core_is_taken_to_be_there() -> None:
@@ -120,6 +120,27 @@ def test_what_a_process_that_was_begun_here_has_computed_is_known() -> None:
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and was not waited for
         assert pace_module._ticks_of(str(child.pid)) >= os.sysconf("SC_CLK_TCK")
     assert pace_module._ticks_of(str(child.pid)) == 0
+
+
+@pytest.mark.parametrize(("threads", "share"), [(1, 0.95), (2, LEAST), (None, LEAST)])
+def test_threads_that_are_kept_ready_and_compute_nothing_wait_for_nothing(
+    monkeypatch: pytest.MonkeyPatch, threads: int | None, share: float
+) -> None:
+    """Beside another program they had a process that computed all the time seem to have 2% of a core."""
+    begun = Counts({"main": 1.0, "worker": 0.5}, {"main": 0.0, "worker": 0.1}, 0.0, 10.0)
+    ended = Counts({"main": 10.5, "worker": 0.6}, {"main": 0.5, "worker": 9.99}, 0.0, 30.0)
+    monkeypatch.setattr(pace_module, "counted", lambda: ended)
+    monkeypatch.setattr(pace_module, "chosen_threads", lambda: threads)
+    lap = Lap(time.perf_counter() - 10.0, time.process_time() - 9.6, begun)
+    assert lap.taken().share == pytest.approx(share, abs=0.01)
+
+
+def test_moments_tell_little_of_what_there_is_of_a_core() -> None:
+    pace = Pace()
+    pace.note(Taken(0.25, 0.02))
+    assert pace.share == pytest.approx(0.75, abs=0.01)
+    pace.note(Taken(2.0, 0.02))
+    assert pace.share == pytest.approx(0.02, abs=0.01)
 
 
 def test_a_lap_tells_both_clocks() -> None:

@@ -6,7 +6,8 @@ process has had of late.
 
 Processor time alone does not tell that share. A process of two threads that gets one core of two has as much
 of it as one thread alone, and takes more than twice as long; one that waits for a disk has little, and shares
-no core. Linux counts for every thread how long it was ready to run and did not.
+no core. Linux counts for every thread how long it was ready to run and did not. Of threads those count that
+compute: others, that libraries keep ready, may wait for a core only to find that there is nothing to do.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from textgraft.comparison.records.plan import BUSY
+from textgraft.processor import chosen_threads
 
 HALF_LIFE = 20.0
 """Seconds after which what was measured counts half: programs beside this one come and go."""
 LEAST = 0.02
 """A share below this is taken for it: no plan can be made of nothing."""
 ENOUGH = 1.0
-"""Seconds after which that is known: less may be a moment's wait."""
+"""Seconds after which it is known: less may be a moment's wait."""
 _STOLEN = 7
 """Which figure of a core in ``/proc/stat`` says what the machines beside a virtual one took of it."""
 _USER_TIME = 11
@@ -38,17 +40,21 @@ _AT_WORK = (0, 1, 2, 5, 6, _STOLEN)
 class Counts:
     """What Linux has counted until now."""
 
+    ran: dict[str, float]
+    """Seconds that each thread of this process has computed, by its id."""
     waited: dict[str, float]
-    """Seconds that each thread of this process was ready to run and had no core, by the thread's id. What a
-    virtual machine's cores lost to others stands there as one thread more."""
+    """Seconds that it was ready to run and had no core."""
+    stolen: float
+    """Seconds that a virtual machine's cores lost to others."""
     busy: float
     """Seconds that the cores of this process were at work, for whomever but the processes that it began."""
 
 
 def counted() -> Counts | None:
     """Return what is counted; None where the system does not tell, as those other than Linux."""
+    ran: dict[str, float] = {}
     waited: dict[str, float] = {}
-    ran = of_children = 0
+    of_children = 0
     try:
         for thread in Path("/proc/self/task").iterdir():
             try:
@@ -56,19 +62,19 @@ def counted() -> Counts | None:
                 of_children += sum(map(_ticks_of, (thread / "children").read_text().split()))
             except (FileNotFoundError, ProcessLookupError):
                 continue  # it has ended meanwhile
-            ran += int(computed)
-            waited[thread.name] = int(ready) / 1e9
+            ran[thread.name], waited[thread.name] = int(computed) / 1e9, int(ready) / 1e9
         own = {f"cpu{core}" for core in os.sched_getaffinity(0)}
         lines = (line.split() for line in Path("/proc/stat").read_text().splitlines())
         ticks = [[int(value) for value in line[1:]] for line in lines if line and line[0] in own]
         second = os.sysconf("SC_CLK_TCK")
-        waited["stolen"] = sum(of_core[_STOLEN] for of_core in ticks) / second
+        stolen = sum(of_core[_STOLEN] for of_core in ticks) / second
         busy = sum(of_core[place] for of_core in ticks for place in _AT_WORK) - of_children
     except (OSError, ValueError, IndexError, AttributeError):
         return None
     ended = os.times()
-    # A kernel that does not count says 0 of all.
-    return Counts(waited, busy / second - ended.children_user - ended.children_system) if ran else None
+    if not any(ran.values()):  # a kernel that does not count says 0 of all
+        return None
+    return Counts(ran, waited, stolen, busy / second - ended.children_user - ended.children_system)
 
 
 def _ticks_of(process: str) -> int:
@@ -110,8 +116,11 @@ class Lap:
         before, now = self.counts, counted()
         if before is None or now is None:
             return Taken(wall, clamped(processor / wall) if wall > 0 else 1.0)
-        waits = [seconds - before.waited.get(name, 0.0) for name, seconds in now.waited.items()]
-        return Taken(wall, share_of(wall, waits, now.busy - before.busy - processor))
+        ran = {name: seconds - before.ran.get(name, 0.0) for name, seconds in now.ran.items()}
+        computing = sorted(ran, key=lambda name: -ran[name])[: chosen_threads()]
+        waits = [now.waited[name] - before.waited.get(name, 0.0) for name in computing]
+        lost = now.stolen - before.stolen
+        return Taken(wall, share_of(wall, [*waits, lost], now.busy - before.busy - processor))
 
 
 def share_of(wall: float, waits: Iterable[float], others: float) -> float:
@@ -156,5 +165,6 @@ class Pace:
 
     @property
     def share(self) -> float:
-        """The share of a core; 1 before anything was measured."""
-        return max(LEAST, self._alone / self._wall) if self._wall else 1.0
+        """The share of a core; 1 before anything was measured, and near that after moments."""
+        unknown = max(0.0, ENOUGH - self._wall)
+        return max(LEAST, (self._alone + unknown) / (self._wall + unknown))
