@@ -19,6 +19,7 @@ from machine import describe
 from planning import neighbours
 
 from textgraft.comparison.running.pace import Lap
+from textgraft.processor import use_threads
 
 WARMING = 3.0
 """Seconds until a core that was idle is at its speed."""
@@ -28,6 +29,7 @@ WARMING = 3.0
 def pieces(threads: int, seconds: float) -> tuple[float, float, float]:
     """Compute on so many threads; return pieces a second, the share told, and that by processor time."""
     torch.set_num_threads(threads)
+    use_threads(threads)
     states = torch.ones(256, 384)
     widening, narrowing = torch.full((384, 1536), 1e-3), torch.full((1536, 384), 1e-3)
 
@@ -61,7 +63,8 @@ def main() -> None:
     print("|---|---|---|---|---|---|")
     # In a process of its own: neighbours that a process has begun itself are no others.
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        pool.apply(pieces, (1, arguments.seconds))  # the first ones of a process are slower
+        # The first ones of a process are slower, and libraries keep threads ready that computed once.
+        pool.apply(pieces, (max(arguments.threads), arguments.seconds))
         for threads in arguments.threads:
             alone = 0.0
             for number in sorted({0, *arguments.neighbours}):
